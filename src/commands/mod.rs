@@ -1,0 +1,191 @@
+//! What can be typed. The folder tree is the command tree; a command's file holds its arguments, its
+//! run and what it prints.
+
+use std::{path::PathBuf, pin::Pin};
+
+use clap::{Arg, ArgAction, ArgMatches, Args, builder::styling, value_parser};
+
+use crate::{context::Context, error::Failure, output::Output};
+
+/// What this program is called.
+pub(crate) const NAME: &str = "resource-matrix-synapse";
+
+pub(crate) mod completions;
+pub(crate) mod content;
+
+/// How a command ended, in the contract's exit codes. Usage errors are 1 as well; a closed pipe is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 0: it is as it was asked for.
+    Done,
+    /// 1: an error was printed.
+    Failed,
+    /// 1: the answer is complete, and it is bad (an unhealthy server, a failed test).
+    Unwell,
+    /// 2: there was nothing to do: already there, not found, not running.
+    Moot,
+}
+
+impl Outcome {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed | Self::Unwell => 1,
+            Self::Moot => 2,
+        }
+    }
+}
+
+pub(crate) type Result = std::result::Result<Outcome, Failure>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result> + 'a>>;
+
+/// One word of the command tree. `clap` builds a command's arguments only when that command is
+/// typed, which keeps a short command short.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) hidden: bool,
+    pub(crate) arguments: fn(clap::Command) -> clap::Command,
+    pub(crate) run: for<'a> fn(&'a ArgMatches, &'a Context, &'a Output) -> Running<'a>,
+}
+
+impl Entry {
+    pub(crate) fn command(&self) -> clap::Command {
+        let Self { name, about, arguments, hidden, .. } = self;
+        clap::Command::new(*name).about(*about).hide(*hidden).defer(*arguments)
+    }
+}
+
+/// Lists the commands of a group: `"word" => module, "what it does";`. Each module has `Args`
+/// (`clap::Args`) and `async fn run(Args, &Context, &Output) -> Result`.
+macro_rules! commands {
+    ($($(#[$hidden:ident])? $name:literal => $module:ident, $about:literal;)+) => {
+        pub(crate) const ENTRIES: &[$crate::commands::Entry] = &[$($crate::commands::Entry {
+            name: $name,
+            about: $about,
+            hidden: false $(|| stringify!($hidden).len() > 0)?,
+            arguments: <$module::Args as clap::Args>::augment_args,
+            run: |matches, context, output| {
+                Box::pin(async move {
+                    $module::run($crate::commands::parsed(matches)?, context, output).await
+                })
+            },
+        }),+];
+    };
+}
+pub(crate) use commands;
+
+/// The arguments of a command out of what was typed.
+pub(crate) fn parsed<A: Args>(matches: &ArgMatches) -> std::result::Result<A, Failure> {
+    A::from_arg_matches(matches).map_err(|error| Failure::request(error.to_string()))
+}
+
+/// A word at the top of the tree.
+pub(crate) enum Node {
+    Group {
+        name: &'static str,
+        about: &'static str,
+        hidden: bool,
+        entries: &'static [Entry],
+    },
+    Leaf(&'static Entry),
+    /// A word of `manage` that may stand alone; "already so" is then success.
+    Alias(&'static Entry),
+}
+
+/// The words that stand alone.
+mod leaves {
+    use super::completions;
+
+    commands! {
+        "completions" => completions, "Print the completions for bash, zsh or fish";
+    }
+}
+
+/// Everything that can be typed, in the order of the help.
+pub(crate) const TREE: &[Node] = &[
+    Node::Group {
+        name: "content",
+        about: "Users, rooms, bots and messages",
+        hidden: false,
+        entries: content::ENTRIES,
+    },
+    Node::Leaf(&leaves::ENTRIES[0]),
+];
+
+/// The end of `help`: the examples and the default configuration that the contract asks for.
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  resource-matrix-synapse manage install --start
+  resource-matrix-synapse content add-user alice
+  resource-matrix-synapse content create-room Alerts --alias alerts
+  resource-matrix-synapse content send-message '#alerts' 'disk full'
+  resource-matrix-synapse status --verbose
+
+Default configuration:
+  server name   vrooli.local          (MATRIX_SYNAPSE_SERVER_NAME)
+  address       http://127.0.0.1:8008 (MATRIX_SYNAPSE_PORT)
+  data folder   ~/.vrooli/resources/matrix-synapse (MATRIX_SYNAPSE_DATA_DIR)
+  database      our own PostgreSQL, or a shared one where its host is known (SYNAPSE_DB_HOST)
+
+Exit codes: 0 done, 1 failed or unhealthy, 2 nothing to do (already so, not found, not running)";
+
+/// The command tree. Arguments of a command are built when it is typed, not before.
+pub(crate) fn tree() -> clap::Command {
+    let mut root = clap::Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Install, run and talk through a Matrix homeserver (Synapse)")
+        .after_help(AFTER_HELP)
+        .styles(styling::Styles::styled())
+        .max_term_width(100)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(globals());
+    for node in TREE {
+        root = root.subcommand(match node {
+            Node::Leaf(entry) => entry.command(),
+            Node::Alias(entry) => entry.command().hide(true),
+            Node::Group { name, about, hidden, entries } => clap::Command::new(*name)
+                .about(*about)
+                .hide(*hidden)
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommands(entries.iter().map(Entry::command)),
+        });
+    }
+    root
+}
+
+fn globals() -> [Arg; 9] {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).global(true).action(ArgAction::SetTrue)
+    };
+    [
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .help("Answer as text, json or yaml")
+            .value_parser(["text", "json", "yaml", "env", "pretty"])
+            .hide_possible_values(true)
+            .global(true),
+        flag("json", "Short for --format json"),
+        flag("quiet", "Say nothing but the answer; where a thing has an id, only the id")
+            .short('q'),
+        flag("verbose", "Answer in more detail").short('v'),
+        flag("dry-run", "Say what would be done, and do nothing"),
+        flag("show-secrets", "Print secrets instead of *****").alias("show-sensitive"),
+        Arg::new("data-dir")
+            .long("data-dir")
+            .value_name("FOLDER")
+            .help("The data folder of the server [env: MATRIX_SYNAPSE_DATA_DIR]")
+            .value_parser(value_parser!(PathBuf))
+            .global(true),
+        Arg::new("set")
+            .long("set")
+            .value_name("KEY=VALUE")
+            .help("Use this value of a setting for this command")
+            .action(ArgAction::Append)
+            .global(true),
+        flag("no-color", "Write without colour").hide(true),
+    ]
+}

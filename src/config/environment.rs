@@ -1,0 +1,41 @@
+//! The environment as it was when the program started. Nothing else reads variables, so that every
+//! variable is a declared setting or stands here.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn of_this_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(utf8).collect())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+
+    /// A variable; one that is empty counts as not set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from)
+    }
+
+    /// The Vrooli installation that called us.
+    pub(crate) fn vrooli_root(&self) -> Option<PathBuf> {
+        self.get("VROOLI_ROOT").map(PathBuf::from)
+    }
+
+    /// `DRY_RUN=true`, as the platform's framework has it.
+    pub(crate) fn dry_run(&self) -> bool {
+        self.get("DRY_RUN") == Some("true")
+    }
+}

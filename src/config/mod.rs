@@ -1,0 +1,286 @@
+//! The settings: flags over environment over `settings.yaml` over what Vrooli provides over defaults,
+//! each section a type of its own.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+pub(crate) mod database;
+pub(crate) mod environment;
+pub(crate) mod paths;
+pub(crate) mod server;
+pub(crate) mod setting;
+pub(crate) mod shape;
+pub(crate) mod supervision;
+pub(crate) mod synapse;
+pub(crate) mod vrooli;
+
+use environment::Environment;
+use paths::DataDir;
+use setting::{Setting, Source, Values};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the setting `{key}` {reason}: it is `{shown}` ({origin})")]
+    Value { key: &'static str, shown: String, reason: String, origin: Source },
+    #[error("there is no setting `{key}`{}", did_you_mean(.suggestion.as_deref()))]
+    Unknown { key: String, suggestion: Option<String> },
+    #[error("`{}` cannot be read as settings", path.display())]
+    Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    #[error("`{}` must hold sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
+    Shape(PathBuf),
+    #[error("the secret `{key}` stands in `{}`", path.display())]
+    SecretInFile { key: &'static str, path: PathBuf },
+    #[error("`--set {0}` is not KEY=VALUE")]
+    Flag(String),
+    #[error("neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set")]
+    NoHome,
+    #[error("the data folder `{}` is not an absolute path", .0.display())]
+    RelativeDataDir(PathBuf),
+    #[error("a section and its table of settings differ")]
+    Unreadable,
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unreadable => Kind::Bug,
+            Self::Flag(_) | Self::NoHome | Self::RelativeDataDir(_) => Kind::Request,
+            Self::File(error) => error.kind(),
+            _ => Kind::Setting,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Value { key, .. } => Some(format!("`config show {key}` explains it")),
+            Self::Unknown { .. } => Some("`config show` lists all settings".into()),
+            Self::SecretInFile { key, .. } => Some(format!(
+                "take it out there and give it with `config set {key}`, which keeps it in a private file"
+            )),
+            Self::NoHome | Self::RelativeDataDir(_) => {
+                Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
+            }
+            Self::File(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// All settings of one homeserver, typed and checked one by one.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) data: DataDir,
+    pub(crate) server: server::Server,
+    pub(crate) database: database::Database,
+    pub(crate) synapse: synapse::Synapse,
+    pub(crate) supervision: supervision::Supervision,
+    /// Where each value came from; a key that is missing has its default.
+    pub(crate) values: Values,
+}
+
+/// Every setting there is, in the order of the sections.
+pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
+    [
+        server::Server::SETTINGS,
+        database::Database::SETTINGS,
+        synapse::Synapse::SETTINGS,
+        supervision::Supervision::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The setting of that key, or an error that names the nearest one.
+pub(crate) fn find(key: &str) -> Result<&'static Setting, Error> {
+    settings().find(|setting| setting.key == key).ok_or_else(|| Error::Unknown {
+        key: key.to_owned(),
+        suggestion: nearest(key, settings().map(|setting| setting.key)),
+    })
+}
+
+/// The candidate that was most likely meant.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Where the data folder is: flag, variable, the platform's convention.
+pub(crate) fn data_dir(flag: Option<PathBuf>, environment: &Environment) -> Result<DataDir, Error> {
+    let named = flag.or_else(|| environment.get("MATRIX_SYNAPSE_DATA_DIR").map(PathBuf::from));
+    let path = match named {
+        Some(path) => path,
+        None => environment.home().ok_or(Error::NoHome)?.join(".vrooli/resources/matrix-synapse"),
+    };
+    if path.is_absolute() { Ok(DataDir::new(path)) } else { Err(Error::RelativeDataDir(path)) }
+}
+
+impl Config {
+    /// Reads all layers. `flags` are the `KEY=VALUE` of `--set`.
+    pub(crate) fn load(
+        data: DataDir,
+        flags: &[String],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let mut values = Values::default();
+        for (key, (value, file)) in vrooli::provided(environment)? {
+            values.0.insert(key, (value, Source::Vrooli(file)));
+        }
+        for (setting, value) in settings_file(&data)? {
+            values.0.insert(setting.key, (value, Source::SettingsFile));
+        }
+        for setting in settings() {
+            if setting.secret {
+                let file = data.secret(&setting.secret_file());
+                if let Some(text) = files::read_if_exists(&file)? {
+                    let text = text.trim_end_matches('\n');
+                    values.0.insert(setting.key, (text.into(), Source::SecretFile));
+                }
+            }
+            let named = |name: &&str| Some((environment.get(name)?, (*name).to_owned()));
+            if let Some((value, variable)) = setting.variables.iter().find_map(named) {
+                values.0.insert(setting.key, (value.into(), Source::Environment(variable)));
+            }
+        }
+        for flag in flags {
+            let (key, value) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.clone()))?;
+            values.0.insert(find(key)?.key, (value.into(), Source::Flag));
+        }
+        Ok(Self {
+            data,
+            server: server::Server::read(&values)?,
+            database: database::Database::read(&values)?,
+            synapse: synapse::Synapse::read(&values)?,
+            supervision: supervision::Supervision::read(&values)?,
+            values,
+        })
+    }
+
+    pub(crate) fn source(&self, key: &str) -> Source {
+        self.values.0.get(key).map_or(Source::Default, |(_, source)| source.clone())
+    }
+
+    /// The listener, as a program on this machine reaches it.
+    pub(crate) fn local_url(&self) -> String {
+        let address = match self.server.address.as_str() {
+            "0.0.0.0" | "" => "127.0.0.1",
+            "::" => "[::1]",
+            address => address,
+        };
+        format!("http://{address}:{}", self.server.port)
+    }
+
+    /// What clients are told: the public address, or the listener.
+    pub(crate) fn public_url(&self) -> String {
+        self.server.public_url.clone().unwrap_or_else(|| self.local_url())
+    }
+}
+
+/// The settings of `settings.yaml`, each checked to be one we know.
+fn settings_file(data: &DataDir) -> Result<Vec<(&'static Setting, Value)>, Error> {
+    let path = data.settings();
+    let Some(text) = files::read_if_exists(&path)? else { return Ok(Vec::new()) };
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let document: Value = serde_yaml::from_str(&text)
+        .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
+    let sections: BTreeMap<String, Value> = match document {
+        Value::Null => return Ok(Vec::new()),
+        Value::Object(map) => map.into_iter().collect(),
+        _ => return Err(Error::Shape(path)),
+    };
+    let mut found = Vec::new();
+    for (section, content) in sections {
+        let content = match content {
+            Value::Object(content) => content,
+            Value::Null => continue,
+            _ => return Err(find(&section).err().unwrap_or(Error::Shape(path))),
+        };
+        for (name, value) in content {
+            let setting = find(&format!("{section}.{name}"))?;
+            if setting.secret {
+                return Err(Error::SecretInFile { key: setting.key, path });
+            }
+            found.push((setting, value));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(yaml: &str, flags: &[&str], variables: &[(&str, &str)]) -> Result<Config, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        files::write_atomically(&data.settings(), yaml.as_bytes(), files::PRIVATE).unwrap();
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Config::load(data, &flags, &Environment::with(variables))
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file_over_the_default() {
+        let yaml = "server:\n  port: 8100\n  name: file.example\n  metrics_port: 8101\n";
+        let variables = [("MATRIX_SYNAPSE_PORT", "8200"), ("MATRIX_SERVER_NAME", "env.example")];
+        let config = load(yaml, &["server.port=8300"], &variables).unwrap();
+        assert_eq!(config.server.port.0, 8300);
+        assert_eq!(config.server.name.to_string(), "env.example");
+        assert_eq!(config.server.metrics_port.0, 8101);
+        assert_eq!(config.server.address, "127.0.0.1");
+        assert_eq!(config.source("server.port"), Source::Flag);
+    }
+
+    #[test]
+    fn every_default_is_a_valid_value() {
+        load("", &[], &[]).unwrap();
+    }
+
+    #[test]
+    fn keys_and_variables_are_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for setting in settings() {
+            assert!(seen.insert(setting.key), "{}", setting.key);
+            for variable in setting.variables {
+                assert!(seen.insert(variable), "{variable}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused_with_the_right_one() {
+        let error = load("server:\n  prot: 1\n", &[], &[]).unwrap_err().to_string();
+        assert_eq!(error, "there is no setting `server.prot`; did you mean `server.port`?");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_place() {
+        let variables = [("MATRIX_SYNAPSE_SERVER_NAME", "Example.org")];
+        let error = load("", &[], &variables).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the setting `server.name` must be in lower case: it is `Example.org` (variable MATRIX_SYNAPSE_SERVER_NAME)"
+        );
+    }
+
+    #[test]
+    fn a_secret_does_not_belong_into_the_settings_file() {
+        let error = load("database:\n  password: hunter22\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("the secret `database.password` stands in"), "{error}");
+    }
+}

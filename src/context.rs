@@ -1,0 +1,45 @@
+//! What a command works with: it opens doors, each when it is first needed.
+
+use std::{cell::OnceCell, path::PathBuf};
+
+use crate::{
+    config::{self, Config, environment::Environment, paths::DataDir},
+    error::Failure,
+};
+
+/// The flags that every command has and that are not about output.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) set: Vec<String>,
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) environment: Environment,
+    pub(crate) dry_run: bool,
+    flags: Flags,
+    config: OnceCell<Config>,
+}
+
+impl Context {
+    pub(crate) fn new(flags: Flags, environment: Environment) -> Self {
+        let dry_run = flags.dry_run || environment.dry_run();
+        Self { environment, dry_run, flags, config: OnceCell::new() }
+    }
+
+    /// The data folder; nothing in it is read.
+    pub(crate) fn data(&self) -> Result<DataDir, Failure> {
+        Ok(config::data_dir(self.flags.data_dir.clone(), &self.environment)?)
+    }
+
+    /// All settings, read once.
+    pub(crate) fn config(&self) -> Result<&Config, Failure> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = Config::load(self.data()?, &self.flags.set, &self.environment)?;
+        Ok(self.config.get_or_init(|| config))
+    }
+}

@@ -1,0 +1,211 @@
+//! Files written whole or not at all, private folders, and locks that say who holds them.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::FlockOperation;
+
+use crate::error::{Explain, Kind};
+
+/// The mode of what only the owner may read.
+pub(crate) const PRIVATE: u32 = 0o600;
+/// The mode of what anybody may read.
+pub(crate) const PUBLIC: u32 = 0o644;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot {action} `{}`", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{}` is not valid UTF-8", .0.display())]
+    NotText(PathBuf),
+    #[error("`{}` belongs to another user", .0.display())]
+    Foreign(PathBuf),
+    #[error("`{}` is held by {holder}", path.display())]
+    Held { path: PathBuf, holder: String },
+}
+
+impl Error {
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// For `map_err`: what was tried on which path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        Kind::Environment
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => Some("free some disk space, then run it again".into()),
+                io::ErrorKind::PermissionDenied => {
+                    Some("run it as the owner of that path, or name another data folder with MATRIX_SYNAPSE_DATA_DIR".into())
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("name a data folder that can be written with MATRIX_SYNAPSE_DATA_DIR".into())
+                }
+                _ => None,
+            },
+            Self::NotText(_) => Some("save it as UTF-8".into()),
+            Self::Foreign(_) => Some("remove it, or run this as its owner".into()),
+            Self::Held { .. } => Some("wait until that command is done, then run it again".into()),
+        }
+    }
+}
+
+/// Reads a whole text file.
+pub(crate) fn read(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    String::from_utf8(bytes).map_err(|_| Error::NotText(path.to_owned()))
+}
+
+/// The same, where a missing file is nothing unusual.
+pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>, Error> {
+    match read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a neighbour, flushes it to the disk, and renames it over `path`: a reader sees the old
+/// file or the new one, and a full disk leaves the old one.
+pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = parent.join(format!(".{name}.{}", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(parent)?.sync_all()
+    })();
+    written.map_err(|source| {
+        drop(fs::remove_file(&temporary));
+        Error::Io { action: "write", path: path.to_owned(), source }
+    })
+}
+
+/// Writes only what differs; true if it did.
+pub(crate) fn write_if_changed(path: &Path, content: &[u8], mode: u32) -> Result<bool, Error> {
+    if fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(false);
+    }
+    write_atomically(path, content, mode)?;
+    Ok(true)
+}
+
+/// Makes a folder of mode 0700 with its parents; one that is there must be ours.
+pub(crate) fn private_folder(path: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::io("make the folder", path))?;
+    let metadata = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::Foreign(path.to_owned()));
+    }
+    if metadata.is_dir() && metadata.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(Error::io("protect", path))?;
+    }
+    Ok(())
+}
+
+/// Removes a file or a whole folder; nothing there is fine.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Io { action: "remove", path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An exclusive lock on a file, held as long as this lives; the kernel drops it with the process,
+/// so it cannot go stale.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock or says at once who has it. `purpose` (`manage install`, …) is what another
+    /// caller will be told.
+    pub(crate) fn try_acquire(path: &Path, purpose: &str) -> Result<Self, Error> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(path)
+            .map_err(Error::io("open the lock", path))?;
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+            let holder = if known { holder.trim() } else { "another process" }.to_owned();
+            return Err(Error::Held { path: path.to_owned(), holder });
+        }
+        // A full disk must not stop a lock: the name of the holder is only a courtesy.
+        let noted = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "`{purpose}` (pid {})", std::process::id()));
+        drop(noted);
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"one", PUBLIC).unwrap();
+        write_atomically(&path, b"two", PRIVATE).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_names_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::try_acquire(&path, "manage install").unwrap();
+        let refusal = Lock::try_acquire(&path, "manage start").unwrap_err().to_string();
+        assert!(refusal.contains("`manage install` (pid "), "{refusal}");
+        drop(held);
+        Lock::try_acquire(&path, "manage start").unwrap();
+    }
+}

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    resource_matrix_synapse::main()
+}

@@ -1,0 +1,243 @@
+//! Every word the program says. Data goes to stdout, talk to stderr; in a machine format stdout gets
+//! exactly one document (a stream: one a line), errors and warnings included, and stderr nothing.
+
+use std::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    error::{Failure, Kind},
+    secret::{MASK, Secret},
+};
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+    Yaml,
+    /// `NAME=value` lines: only `credentials` can.
+    Env,
+}
+
+/// What a command answers: text for people, and by serde the same for machines. It must serialise
+/// to a map, so that warnings can stand beside its fields.
+pub(crate) trait Report: Serialize {
+    fn text(&self, page: &mut String) -> fmt::Result;
+
+    /// The bare id that `-q` prints in the place of the text.
+    fn id(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    /// Whether secrets are printed instead of masked; only `credentials` and commands that make a
+    /// secret look at it.
+    pub(crate) show_secrets: bool,
+    warnings: RefCell<Vec<String>>,
+    emitted: RefCell<bool>,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format, quiet: bool, verbose: bool, show_secrets: bool) -> Self {
+        Self { format, quiet, verbose, show_secrets, ..Self::default() }
+    }
+
+    fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
+    /// Prints the answer of a command: once.
+    pub(crate) fn emit(&self, report: &impl Report) {
+        if self.is_text() {
+            let id = if self.quiet { report.id() } else { None };
+            let mut page = String::new();
+            match id {
+                Some(id) => page.push_str(id),
+                None => drop(report.text(&mut page)),
+            }
+            write_page(&page);
+        } else {
+            self.document(serde_json::to_value(report).unwrap_or(Value::Null), false);
+        }
+        self.emitted.replace(true);
+    }
+
+    /// Prints one record of a stream (`--follow`): a text, or a JSON document on one line.
+    pub(crate) fn emit_line(&self, report: &impl Report) {
+        if self.is_text() {
+            let mut page = String::new();
+            drop(report.text(&mut page));
+            write_page(&page);
+        } else {
+            write_page(&serde_json::to_string(report).unwrap_or_default());
+        }
+        self.emitted.replace(true);
+    }
+
+    /// Talk: what is going on, for a person. Silent with `-q` and in machine formats.
+    pub(crate) fn say(&self, sentence: impl fmt::Display) {
+        if self.is_text() && !self.quiet {
+            self.aside(&sentence.to_string());
+        }
+    }
+
+    /// Something the person should know although it worked; a field of the document in machine formats.
+    pub(crate) fn warn(&self, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        if self.is_text() {
+            self.aside(&format!("{}: {sentence}", paint("warning", AnsiColor::Yellow)));
+        } else {
+            self.warnings.borrow_mut().push(sentence);
+        }
+    }
+
+    /// Prints an error.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        let chain = failure.chain();
+        let hint = failure.hint.clone().or_else(|| {
+            (failure.kind == Kind::Bug)
+                .then(|| "this is a fault of the program: please report it".into())
+        });
+        if self.is_text() {
+            let mut text = format!("{}: {}", paint("error", AnsiColor::Red), chain[0]);
+            for cause in &chain[1..] {
+                text.push_str("\n  because: ");
+                text.push_str(&cause.replace('\n', "\n           "));
+            }
+            if let Some(hint) = &hint {
+                text.push_str(&format!("\n\n{}: {hint}", paint("hint", AnsiColor::Cyan)));
+            }
+            self.aside(&text);
+        } else {
+            let error = serde_json::json!({
+                "kind": failure.kind, "message": chain[0], "because": chain[1..], "hint": hint,
+            });
+            // A stream that broke has printed lines already: its error is one more line.
+            self.document(serde_json::json!({ "error": error }), *self.emitted.borrow());
+        }
+    }
+
+    fn document(&self, mut value: Value, one_line: bool) {
+        let warnings = self.warnings.take();
+        if !warnings.is_empty()
+            && let Value::Object(map) = &mut value
+        {
+            map.insert("warnings".into(), warnings.into());
+        }
+        if self.format == Format::Yaml && !one_line {
+            write_page(serde_yaml::to_string(&value).unwrap_or_default().trim_end());
+        } else {
+            write_page(&value.to_string());
+        }
+    }
+
+    /// A line of progress for long work: drawn on a terminal, and nothing in a pipe.
+    pub(crate) fn progress(&self, doing: impl Into<String>) -> Progress {
+        if !self.is_text() || self.quiet || !stderr_is_terminal() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(doing.into());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress(Some(bar))
+    }
+
+    /// `*****`, or the secret where the person asked to see it.
+    pub(crate) fn masked(&self, secret: &Secret) -> String {
+        if self.show_secrets { secret.expose().to_owned() } else { MASK.to_owned() }
+    }
+
+    #[expect(clippy::unused_self, reason = "only an Output may talk")]
+    fn aside(&self, text: &str) {
+        // Nobody is left to be told that stderr is closed.
+        drop(writeln!(anstream::stderr(), "{text}"));
+    }
+}
+
+/// A running line of progress; it vanishes when this is dropped.
+pub(crate) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    pub(crate) fn now(&self, doing: impl Into<String>) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(doing.into());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether a person may be watching, so that prompts and progress make sense.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether a person may answer a question.
+pub(crate) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+fn write_page(page: &str) {
+    let mut out = anstream::stdout();
+    let written = out.write_all(page.as_bytes()).and_then(|()| {
+        if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
+    });
+    // A reader that has seen enough (`| head -1`) is no failure.
+    drop(written.and_then(|()| out.flush()));
+}
+
+/// Prints a text that is not a command's report: help, completions, the version.
+pub(crate) fn print_raw(text: &str) {
+    write_page(text);
+}
+
+fn paint(word: &str, colour: AnsiColor) -> String {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    format!("{style}{word}{style:#}")
+}
+
+/// `Name:  value` lines with the values in one column.
+pub(crate) fn fields(page: &mut String, rows: &[(&str, String)]) -> fmt::Result {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
+    for (name, value) in rows {
+        writeln!(page, "{:width$}{value}", format!("{name}:"))?;
+    }
+    Ok(())
+}
+
+/// A plain table: a heading and left-aligned columns, no rules, so that `awk` and `cut` work on it.
+pub(crate) fn table(page: &mut String, heading: &[&str], rows: Vec<Vec<String>>) -> fmt::Result {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(heading.to_vec()).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    for line in table.lines() {
+        writeln!(page, "{}", line.trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Starting other programs: tools that we wait for, and what `/proc` knows of a process.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::process::Command;
+
+use crate::error::{Explain, Kind};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`{program}` cannot be started")]
+    Start { program: String, source: io::Error },
+    #[error("`{program}` failed ({status}){}", tail(last_words))]
+    Failed { program: String, status: ExitStatus, last_words: String },
+}
+
+fn tail(last_words: &str) -> String {
+    if last_words.is_empty() { String::new() } else { format!(": {last_words}") }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        Kind::Environment
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A command that reads nothing from our terminal and dies with us.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes commands")]
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a tool to its end and gives its stdout; a failure carries the last lines it wrote.
+pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
+    let program = name_of(command);
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .map_err(|source| Error::Start { program: program.clone(), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let mut words = output.stderr;
+    if words.trim_ascii().is_empty() {
+        words = output.stdout;
+    }
+    let words = String::from_utf8_lossy(&words);
+    let lines: Vec<&str> = words.trim().lines().collect();
+    let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
+    Err(Error::Failed { program, status: output.status, last_words })
+}
+
+fn name_of(command: &Command) -> String {
+    let program = Path::new(command.as_std().get_program());
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The path of a program on PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "PATH is the system's, not a setting of ours")]
+    let path: OsString = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+/// Whether this is a file that can be executed.
+pub(crate) fn is_program(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// When a process started, in clock ticks since boot: with the pid it names one process for ever,
+/// where a pid alone may have been given to another. None if there is no such process.
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+    // Field 22 of proc_pid_stat(5), counted after the command name, which may hold anything.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Resident memory of a process, in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
