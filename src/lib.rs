@@ -15,6 +15,7 @@ mod files;
 mod output;
 mod process;
 mod secret;
+mod supervisor;
 
 /// The whole program; `main.rs` is only its name.
 pub fn main() -> std::process::ExitCode {

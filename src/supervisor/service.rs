@@ -1,0 +1,135 @@
+//! What a service is: one process that is kept running, or one that runs once to its end. Written by
+//! `services/`, kept by the supervisor, rendered by `targets/`.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub(crate) use rustix::process::Signal;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    /// `postgres`, `synapse`, …: also the name of its log file.
+    pub(crate) name: String,
+    /// What it is, in a few words for people.
+    pub(crate) summary: String,
+    /// Words by which others may pick services, such as `database`.
+    pub(crate) tags: Vec<String>,
+    /// What must be so before it is started; losing it later does not stop it.
+    pub(crate) needs: Vec<Need>,
+    pub(crate) launch: Launch,
+    /// All of these must have been so once after a start; none means that it is ready when it runs.
+    pub(crate) ready: Vec<Probe>,
+    /// Asked again and again while it runs; it is healthy when the last answer of each was good.
+    pub(crate) live: Vec<Live>,
+    pub(crate) restart: Restart,
+    /// Signals for an orderly stop, each with how long it may take before the next one. After the
+    /// last the whole process group is killed.
+    pub(crate) stop: Vec<(Signal, Duration)>,
+    /// Where others reach it: `client` -> `http://127.0.0.1:8008`.
+    pub(crate) endpoints: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) service: String,
+    pub(crate) condition: Condition,
+}
+
+impl Need {
+    pub(crate) fn new(service: &str, condition: Condition) -> Self {
+        Self { service: service.to_owned(), condition }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Its process runs.
+    Started,
+    /// It has become ready.
+    Healthy,
+    /// It ran once to its end and succeeded.
+    Completed,
+}
+
+/// How a process is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Launch {
+    /// A program with arguments that changes who the process is and then runs the rest in its own
+    /// place: `unshare -U --map-user=65534 --map-group=65534`, or nothing.
+    pub(crate) wrapper: Vec<OsString>,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// Variables beside those it inherits.
+    pub(crate) environment: BTreeMap<String, OsString>,
+    pub(crate) inherits: Inherits,
+    /// The folder it runs in; it must exist.
+    pub(crate) folder: PathBuf,
+}
+
+/// Which variables a process gets from ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Inherits {
+    /// Only what any program needs (PATH, HOME, the locale, proxies): no secret, and nothing that
+    /// would change how PostgreSQL or Python behave.
+    #[default]
+    Plain,
+    /// Everything: for this program itself, which reads its settings from variables.
+    All,
+}
+
+impl Launch {
+    pub(crate) fn new(program: impl Into<PathBuf>, folder: &Path) -> Self {
+        Self { program: program.into(), folder: folder.to_owned(), ..Self::default() }
+    }
+
+    #[must_use]
+    pub(crate) fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// A question about a process.
+#[derive(Clone, Debug)]
+pub(crate) enum Probe {
+    /// It said `READY=1` on the socket named by `NOTIFY_SOCKET` (`sd_notify(3)`).
+    Notify,
+    /// This command succeeds.
+    Exec(Launch),
+    /// Something accepts connections there: `127.0.0.1:5432`.
+    Tcp(String),
+    /// An HTTP GET answers with a status below 500. With `bearer_file` the request is authenticated
+    /// with `access_token` of that JSON file, or, while there is none, with a token nobody has: a
+    /// server that has to look it up shows in its answer whether it reaches its database.
+    Http { url: String, bearer_file: Option<PathBuf> },
+    /// This line (counted from 1) of a file reads so, as in PostgreSQL's `postmaster.pid`.
+    Line { path: PathBuf, number: usize, reads: String },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) probe: Probe,
+    pub(crate) interval: Duration,
+    /// Restart the service after so many bad answers in a row; without it they are only reported.
+    pub(crate) restart_after: Option<u32>,
+}
+
+/// What happens when a process ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Restart {
+    /// It runs once: success completes it, anything else is a failure.
+    Never,
+    /// It is started again after pauses of 1, 2, 4, … seconds, at most `budget` times within
+    /// `window`; then it is failed.
+    Always { budget: u32, window: Duration },
+}
