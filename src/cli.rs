@@ -111,7 +111,8 @@ fn refused(argv: &[OsString], error: &clap::Error) -> Outcome {
     let text = text.to_string();
     let message = text.trim_start_matches("error: ").trim_end();
     let (first, rest) = message.split_once("\n\n").unwrap_or((message, ""));
-    let mut hint = rest.trim().replace("  tip: ", "").replace("\n\n", "\n");
+    let mut hint =
+        rest.trim().trim_start_matches("tip: ").replace("  tip: ", "").replace("\n\n", "\n");
     if error.kind() == ErrorKind::InvalidSubcommand {
         hint.push_str("\n`help` lists the commands");
     }

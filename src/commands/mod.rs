@@ -12,6 +12,8 @@ pub(crate) const NAME: &str = "resource-matrix-synapse";
 
 pub(crate) mod completions;
 pub(crate) mod content;
+#[cfg(test)]
+mod generated;
 
 /// How a command ended, in the contract's exit codes. Usage errors are 1 as well; a closed pipe is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

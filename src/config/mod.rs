@@ -12,6 +12,9 @@ use crate::{
 
 pub(crate) mod database;
 pub(crate) mod environment;
+#[cfg(test)]
+pub(crate) mod generate;
+pub(crate) mod instance;
 pub(crate) mod paths;
 pub(crate) mod server;
 pub(crate) mod setting;

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# What cli.sh does besides becoming the program: it builds it for `manage install` and `test`, and
+# answers in its place where it has not been built. Sourced by cli.sh under `set -euo pipefail`;
+# reads `program` and RMS_RESOURCE_DIR, and sets `program`.
+
+# Sets `word`, `verb` (the first two words that are no options), `json`, `help` and `dry_run`.
+core::read_arguments() {
+    word='' verb='' json='' help='' dry_run=${DRY_RUN:-}
+    [[ $dry_run == true ]] || dry_run=''
+    while (($# > 0)); do
+        case $1 in
+        --json | --format=json | --format=yaml) json=yes ;;
+        --format)
+            case ${2:-} in json | yaml) json=yes ;; esac
+            (($# < 2)) || shift
+            ;;
+        --data-dir | --set) (($# < 2)) || shift ;;
+        --dry-run) dry_run=yes ;;
+        -h | --help) help=yes ;;
+        -*) ;;
+        *)
+            if [[ -z $word ]]; then
+                word=$1
+            elif [[ -z $verb ]]; then
+                verb=$1
+            fi
+            ;;
+        esac
+        shift
+    done
+}
+
+# Builds where that is asked for and needed; where there is no program afterwards, answers and exits.
+core::build_or_answer() {
+    core::read_arguments "$@"
+    if [[ -z $help && -z $dry_run ]]; then
+        case $word:$verb in
+        manage:install | install:* | test:?*) core::build ;;
+        esac
+    fi
+    if [[ -z $program ]]; then
+        core::answer
+    fi
+}
+
+# The program as its sources are now. With no cargo on the machine one that is there has to do.
+core::build() {
+    if [[ -n $program ]] && { ! core::is_stale || ! command -v cargo >/dev/null; }; then
+        return 0
+    fi
+    core::check_tools
+    local target=$RMS_RESOURCE_DIR/target
+    local log=$target/build.log
+    mkdir -p -- "$target" || core::fail environment "\`$target\` cannot be made" "make the folder writable"
+    # cargo waits for its own lock; ours also keeps two builds from writing one log.
+    exec 9>>"$log"
+    if command -v flock >/dev/null; then
+        flock 9
+    fi
+    program=$target/release/resource-matrix-synapse
+    if [[ ! -x $program ]] || core::is_stale; then
+        : >"$log"
+        if ! core::cargo "$log" 9>&-; then
+            core::fail environment "the program could not be built: $(core::last_error "$log")" \
+                "\`less $log\` shows all of cargo's output"
+        fi
+        # cargo leaves a program alone that would come out the same.
+        touch -c -- "$program"
+    fi
+    exec 9>&-
+}
+
+# Whether a source is newer than the program.
+core::is_stale() {
+    local sources=() name
+    for name in src templates python config Cargo.toml Cargo.lock build.rs; do
+        [[ ! -e $RMS_RESOURCE_DIR/$name ]] || sources+=("$RMS_RESOURCE_DIR/$name")
+    done
+    [[ -n $(find "${sources[@]}" -type f -newer "$program" -print -quit) ]]
+}
+
+# cargo, its output in the log; on a terminal one line says how far it is.
+core::cargo() {
+    local log=$1
+    local build=(cargo build --release --locked --bin resource-matrix-synapse
+        --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml" --target-dir "$RMS_RESOURCE_DIR/target")
+    if [[ -n $json || ! -t 2 ]]; then
+        CARGO_TERM_COLOR=never "${build[@]}" </dev/null >>"$log" 2>&1
+        return
+    fi
+    local parts pid status=0
+    parts=$(grep -c '^\[\[package\]\]' "$RMS_RESOURCE_DIR/Cargo.lock" || true)
+    CARGO_TERM_COLOR=never "${build[@]}" </dev/null >>"$log" 2>&1 &
+    pid=$!
+    trap 'kill "$pid" 2>/dev/null; printf "\n" >&2; exit 130' INT TERM
+    while kill -0 "$pid" 2>/dev/null; do
+        printf '\r\033[Kbuilding the program: %s of at most %s parts, %s s (%s)' \
+            "$(grep -c '^ *Compiling ' "$log" || true)" "$parts" "$SECONDS" "$log" >&2
+        sleep 1
+    done
+    wait "$pid" || status=$?
+    trap - INT TERM
+    printf '\r\033[K' >&2
+    return "$status"
+}
+
+core::last_error() {
+    grep -m 1 '^error' "$1" || tail -n 1 "$1"
+}
+
+# Refuses before anything is changed, and names all that is missing at once.
+core::check_tools() {
+    local missing=() commands=() packages=()
+    if ! command -v cargo >/dev/null; then
+        missing+=(cargo)
+        commands+=("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh")
+    fi
+    if ! command -v cc >/dev/null; then
+        missing+=('a C linker (cc)')
+        packages+=(gcc)
+    fi
+    if ! core::has_python; then
+        missing+=('Python 3.10 or newer')
+        packages+=(python3)
+    fi
+    ((${#missing[@]} > 0)) || return 0
+    if ((${#packages[@]} > 0)); then
+        commands+=("$(core::package_command "${packages[@]}")")
+    fi
+    local list hints
+    list=$(printf ', %s' "${missing[@]}")
+    hints=$(printf ' && %s' "${commands[@]}")
+    core::fail environment "this machine lacks ${list:2}" "\`${hints:4}\`"
+}
+
+core::has_python() {
+    local python
+    for python in python3 python3.{10..15}; do
+        if command -v "$python" >/dev/null &&
+            "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# The command that installs packages here; Debian's python3 comes without venv.
+core::package_command() {
+    local packages=("$@") root=''
+    ((EUID == 0)) || root='sudo '
+    if command -v apt-get >/dev/null; then
+        packages=("${packages[@]/#gcc/gcc libc6-dev}")
+        packages=("${packages[@]/#python3/python3 python3-venv}")
+        printf '%sapt-get install -y %s' "$root" "${packages[*]}"
+    elif command -v dnf >/dev/null; then
+        printf '%sdnf install -y %s' "$root" "${packages[*]}"
+    elif command -v pacman >/dev/null; then
+        printf '%spacman -S --needed %s' "$root" "${packages[*]/python3/python}"
+    elif command -v apk >/dev/null; then
+        packages=("${packages[@]/#gcc/gcc musl-dev}")
+        printf '%sapk add %s' "$root" "${packages[*]}"
+    else
+        printf 'install %s with the package manager of this system' "${packages[*]}"
+    fi
+}
+
+# Answers for a program that is not there, and exits.
+core::answer() {
+    if [[ -n $help || -z $word || $word == help ]]; then
+        cat -- "$RMS_RESOURCE_DIR/lib/help.txt"
+        exit 0
+    fi
+    if [[ $word == status ]]; then
+        core::status
+        exit 2
+    fi
+    if [[ -n $dry_run && $word:$verb =~ ^(manage:install|install:.*)$ ]]; then
+        if [[ -n $json ]]; then
+            printf '{"dry_run":true,"steps":["build the program with cargo","install it"]}\n'
+        else
+            printf 'would build the program with cargo, then install it\n'
+        fi
+        exit 0
+    fi
+    core::fail request 'matrix-synapse is not installed' '`manage install` builds and installs it'
+}
+
+core::status() {
+    local message='Matrix Synapse is not installed' enabled=null
+    local file=${VROOLI_ROOT:-}/.vrooli/service.json
+    local pattern='"matrix-synapse"[[:space:]]*:[[:space:]]*\{[^}]*"enabled"[[:space:]]*:[[:space:]]*(true|false)'
+    if [[ -n ${VROOLI_ROOT:-} && -r $file && $(<"$file") =~ $pattern ]]; then
+        enabled=${BASH_REMATCH[1]}
+    fi
+    if [[ -n $json ]]; then
+        printf '{"name":"matrix-synapse","category":"communication","enabled":%s,"installed":false,' "$enabled"
+        printf '"running":false,"healthy":false,"health_message":"%s",' "$message"
+        printf '"status":"not_installed"}\n'
+        return
+    fi
+    printf '📊 Matrix Synapse Status\n   ❌ Installed: No\n   ⚠️  Running: No\n   ⚠️  Health: %s\n' "$message"
+    printf '💡 Installation required: %s manage install --start\n' "resource-matrix-synapse"
+}
+
+# core::fail KIND MESSAGE HINT: as the program says it, on stdout where a program reads.
+core::fail() {
+    if [[ -n $json ]]; then
+        printf '{"error":{"because":[],"hint":"%s","kind":"%s","message":"%s"}}\n' \
+            "$(core::escaped "$3")" "$1" "$(core::escaped "$2")"
+    else
+        printf 'error: %s\n\nhint: %s\n' "$2" "$3" >&2
+    fi
+    exit 1
+}
+
+core::escaped() {
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    printf '%s' "${text//[[:cntrl:]]/ }"
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# What the phases in test/phases share: a line for each check, and a summary. Sourced under
+# `set -euo pipefail`. A check is a command line of the program or of the shell; a phase goes on after
+# one that failed.
+
+phase_passed=0
+phase_failed=0
+# What the last command wrote, both streams, and its exit code.
+said=''
+code=0
+
+# Runs the program as a scenario would.
+phase::program() {
+    code=0
+    said=$(timeout 25 "$RMS_RESOURCE_DIR/cli.sh" "$@" 2>&1 </dev/null) || code=$?
+}
+
+phase::pass() {
+    phase_passed=$((phase_passed + 1))
+    printf 'ok      %s\n' "$1"
+}
+
+phase::fail() {
+    phase_failed=$((phase_failed + 1))
+    printf 'FAILED  %s\n' "$1"
+    if [[ -n ${2:-} ]]; then
+        printf '%s\n' "$2" | head -n 12 | sed 's/^/        /'
+    fi
+}
+
+# phase::check SENTENCE COMMAND...: passes where the command does.
+phase::check() {
+    local sentence=$1 output
+    shift
+    if output=$("$@" 2>&1 </dev/null); then
+        phase::pass "$sentence"
+    else
+        phase::fail "$sentence" "$output"
+    fi
+}
+
+# phase::expect SENTENCE EXIT_CODE PATTERN ARGUMENTS...: runs the program; passes where it ends with that
+# code and what it said matches the extended regular expression.
+phase::expect() {
+    local sentence=$1 wanted=$2 pattern=$3
+    shift 3
+    phase::program "$@"
+    if [[ $code != "$wanted" ]]; then
+        phase::fail "$sentence" "exit code $code instead of $wanted: $said"
+    elif [[ ! $said =~ $pattern ]]; then
+        phase::fail "$sentence" "it does not say /$pattern/: $said"
+    else
+        phase::pass "$sentence"
+    fi
+}
+
+# phase::field NAME: the value of a text or number in the JSON of the last answer; an id needs no
+# unescaping.
+phase::field() {
+    local pattern="\"$1\":\"?([^\",}]*)"
+    [[ $said =~ $pattern ]] && printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# The summary; the exit code of the phase.
+phase::summary() {
+    printf '%s: %s passed, %s failed\n' "$1" "$phase_passed" "$phase_failed"
+    ((phase_failed == 0))
+}

@@ -1,0 +1,214 @@
+//! What is made from the settings for others to read: the schema, the shell files and the README's
+//! table. The files are part of the sources; the tests here compare them, and with `UPDATE=1` write them.
+
+use serde_json::{Map, Value, json};
+
+use super::setting::Setting;
+
+/// The sections, in the order of [`super::settings`].
+fn sections() -> Vec<(&'static str, Vec<&'static Setting>)> {
+    let mut sections: Vec<(&str, Vec<&Setting>)> = Vec::new();
+    for setting in super::settings() {
+        let section = setting.key.split('.').next().unwrap_or_default();
+        match sections.last_mut() {
+            Some((name, list)) if *name == section => list.push(setting),
+            _ => sections.push((section, vec![setting])),
+        }
+    }
+    sections
+}
+
+/// A default as JSON has it; none where a setting has none.
+fn typed_default(setting: &Setting) -> Option<Value> {
+    let text = setting.default;
+    let schema = (setting.schema)();
+    match schema["type"].as_str() {
+        Some("array") => Some(Value::from(text.split_whitespace().collect::<Vec<_>>())),
+        _ if text.is_empty() => None,
+        Some("boolean" | "integer" | "number") => serde_json::from_str(text).ok(),
+        _ => Some(text.into()),
+    }
+}
+
+/// `config/schema.json`: the entry of `service.json`, which may hold more than our settings, and
+/// `settings.yaml` of the data folder.
+fn schema() -> String {
+    let mut properties = Map::new();
+    properties.insert(
+        "enabled".into(),
+        json!({ "type": "boolean", "description": "Whether the platform installs and starts this resource." }),
+    );
+    for (section, settings) in sections() {
+        let mut members = Map::new();
+        for setting in settings {
+            let mut schema = (setting.schema)();
+            schema["description"] = setting.doc.into();
+            if let Some(default) = typed_default(setting) {
+                schema["default"] = default;
+            }
+            if let [variable, ..] = setting.variables {
+                schema["x-environment"] = (*variable).into();
+            }
+            let name = setting.key.rsplit('.').next().unwrap_or_default();
+            members.insert(name.into(), schema);
+        }
+        properties.insert(
+            section.into(),
+            json!({ "type": "object", "additionalProperties": false, "properties": members }),
+        );
+    }
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://vrooli.com/schemas/resources/matrix-synapse.json",
+        "title": "Matrix Synapse",
+        "description": "Settings of the Matrix homeserver",
+        "type": "object",
+        "properties": properties,
+        "examples": [{ "enabled": true }],
+    });
+    format!("{schema:#}\n")
+}
+
+/// The variable a setting is known by to shells.
+fn variable(setting: &Setting) -> Option<&'static str> {
+    setting.variables.first().copied()
+}
+
+/// `config/defaults.sh`.
+fn defaults() -> String {
+    let mut page = String::from(
+        "#!/usr/bin/env bash\n\
+         # Generated from src/config by `UPDATE=1 cargo test generated::`; do not edit.\n\
+         # The default of each setting that has one, where the environment does not set it. Nothing is\n\
+         # exported: a default that reached the program as a variable would win over settings.yaml.\n\
+         # Works under `set -euo pipefail`.\n",
+    );
+    for (section, settings) in sections() {
+        page.push_str(&format!("\n# {section}\n"));
+        for setting in settings.iter().filter(|it| !it.secret && !it.default.is_empty()) {
+            if let Some(variable) = variable(setting) {
+                page.push_str(&format!(": \"${{{variable}:={}}}\"\n", setting.default));
+            }
+        }
+    }
+    page
+}
+
+/// `config/exports.sh`: what scenarios are told.
+fn exports() -> String {
+    let secrets: Vec<&str> = super::settings()
+        .filter(|setting| setting.secret)
+        .flat_map(|setting| setting.variables)
+        .copied()
+        // A scenario that talks to the platform's PostgreSQL as well needs that one's password.
+        .filter(|variable| variable.contains("SYNAPSE") || variable.contains("MATRIX"))
+        .collect();
+    let default = |key: &str| {
+        super::settings().find(|setting| setting.key == key).map_or("", |setting| setting.default)
+    };
+    EXPORTS
+        .replace("@PORT@", default("server.port"))
+        .replace("@HOST@", default("server.address"))
+        .replace("@SERVER_NAME@", default("server.name"))
+        .replace("@SECRETS@", &secrets.join(" "))
+        .replace("@NAMES@", &super::instance::NAMES.join(" | "))
+}
+
+const EXPORTS: &str = r#"#!/usr/bin/env bash
+# Generated from src/config by `UPDATE=1 cargo test generated::`; do not edit.
+# What scenarios may know of the homeserver, to be sourced. Of an installed one the values that it
+# runs with, else the environment's, else the defaults. Prints nothing, exports no secret, can be
+# sourced twice, works under `set -euo pipefail`.
+
+matrix_synapse_exports() {
+    local folder=${MATRIX_SYNAPSE_DATA_DIR:-${HOME:-/nonexistent}/.vrooli/resources/matrix-synapse}
+    local name value
+    if [[ -f $folder/instance.env && -r $folder/instance.env ]]; then
+        # Parsed, not sourced: only these names, and no value that a shell would look at twice.
+        while IFS='=' read -r name value || [[ -n $name ]]; do
+            case $name in
+            @NAMES@) ;;
+            *) continue ;;
+            esac
+            case $value in
+            '' | *[!A-Za-z0-9._:/@%~+,=\[\]-]*) continue ;;
+            esac
+            export "$name=$value"
+        done <"$folder/instance.env" 2>/dev/null || :
+    fi
+    export MATRIX_SYNAPSE_HOST=${MATRIX_SYNAPSE_HOST:-@HOST@}
+    export MATRIX_SYNAPSE_PORT=${MATRIX_SYNAPSE_PORT:-@PORT@}
+    export MATRIX_SYNAPSE_SERVER_NAME=${MATRIX_SYNAPSE_SERVER_NAME:-@SERVER_NAME@}
+    export MATRIX_SYNAPSE_URL=${MATRIX_SYNAPSE_URL:-http://$MATRIX_SYNAPSE_HOST:$MATRIX_SYNAPSE_PORT}
+    export MATRIX_SYNAPSE_BASE_URL=${MATRIX_SYNAPSE_BASE_URL:-$MATRIX_SYNAPSE_URL}
+    for name in @SECRETS@ ${!MATRIX_SYNAPSE_@}; do
+        case $name in
+        *SECRET* | *PASSWORD* | *TOKEN*) unset -v "$name" 2>/dev/null || : ;;
+        esac
+    done
+}
+matrix_synapse_exports
+unset -f matrix_synapse_exports
+"#;
+
+/// The README's table of settings.
+fn table() -> String {
+    let mut page =
+        String::from("| setting | default | variable | what it is |\n| --- | --- | --- | --- |\n");
+    for setting in super::settings() {
+        let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+        let variables: Vec<String> = setting.variables.iter().map(|it| code(it)).collect();
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            setting.key,
+            if setting.secret { "made by us".into() } else { code(setting.default) },
+            variables.join(", "),
+            setting.doc.replace('\n', " ").replace('|', "\\|"),
+        ));
+    }
+    page
+}
+
+/// Compares a file of the sources with what it must be, or writes it.
+pub(crate) fn compare(name: &str, wanted: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    if found == wanted {
+        return;
+    }
+    #[expect(clippy::disallowed_methods, reason = "how a person asks a test to write")]
+    let update = std::env::var_os("UPDATE").is_some();
+    assert!(
+        update,
+        "`{name}` is not what the sources say; `UPDATE=1 cargo test generated::` writes it"
+    );
+    crate::files::write_atomically(&path, wanted.as_bytes(), crate::files::PUBLIC).unwrap();
+}
+
+mod generated {
+    #[test]
+    fn the_schema_is_what_the_settings_say() {
+        super::compare("config/schema.json", &super::schema());
+    }
+
+    #[test]
+    fn the_shell_defaults_are_what_the_settings_say() {
+        super::compare("config/defaults.sh", &super::defaults());
+    }
+
+    #[test]
+    fn the_shell_exports_are_what_the_settings_say() {
+        super::compare("config/exports.sh", &super::exports());
+    }
+
+    #[test]
+    fn the_readme_lists_all_settings() {
+        const BEGIN: &str = "<!-- settings: generated -->\n";
+        const END: &str = "<!-- /settings -->";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = readme.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        super::compare("README.md", &format!("{before}{BEGIN}\n{}\n{END}{after}", super::table()));
+    }
+}
