@@ -126,7 +126,8 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), Error> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(Error::Foreign(path.to_owned()));
     }
-    if metadata.is_dir() && metadata.permissions().mode() & 0o077 != 0 {
+    // To pass through is no more than to know a name below: the embedded PostgreSQL's account does.
+    if metadata.is_dir() && metadata.permissions().mode() & 0o066 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))
             .map_err(Error::io("protect", path))?;
     }

@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod files;
 mod output;
+mod postgres;
 mod process;
 mod secret;
 mod supervisor;

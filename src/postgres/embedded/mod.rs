@@ -1,0 +1,90 @@
+//! Our own cluster, in the data folder: made once, whole or not at all; run in the foreground by the
+//! supervisor, never as root; reached through a socket in a folder of mode 0700, and on loopback with
+//! SCRAM for those who cannot use sockets.
+
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::config::{Config, paths::DataDir};
+
+mod binaries;
+mod cluster;
+mod runner;
+mod settings;
+mod stray;
+mod temporary;
+
+pub(crate) use cluster::create;
+pub(crate) use stray::{running, stop_stray};
+pub(super) use temporary::Temporary;
+
+/// The superuser's name; his password is in `secrets/postgres_superuser_password`.
+pub(super) const SUPERUSER: &str = "postgres";
+
+/// The cluster itself.
+pub(crate) fn cluster(data: &DataDir) -> PathBuf {
+    data.postgres().join("data")
+}
+
+/// Where its socket is: a folder of its own, because another account may own it.
+pub(crate) fn socket_folder(data: &DataDir) -> PathBuf {
+    data.sockets().join("pg")
+}
+
+/// Whether the cluster has been made.
+pub(crate) fn exists(data: &DataDir) -> bool {
+    cluster(data).join("PG_VERSION").exists()
+}
+
+/// The file of the superuser's password.
+pub(super) fn superuser_password(data: &DataDir) -> PathBuf {
+    data.secret("postgres_superuser_password")
+}
+
+/// How to run the server in the foreground. SIGINT stops it without waiting for its clients, SIGQUIT
+/// at once, with a recovery at the next start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// A command that ends with 0 as soon as the server takes connections.
+    pub(crate) ready: Vec<String>,
+}
+
+/// Readies everything for a start and says how: who runs it, settings, and what a killed predecessor
+/// left. Errors if the cluster does not exist or is in use ([`stop_stray`] ends a forgotten server).
+pub(crate) async fn launch(config: &Config) -> Result<Launch, Error> {
+    let data = &config.data;
+    let binaries = binaries::find(data).await?;
+    let runner = runner::choose(data).await?;
+    stray::clear(data).await?;
+    settings::write(config, &runner)?;
+    let cluster = cluster(data).display().to_string();
+    let (program, args) = runner.wrap(&binaries.program("postgres"), &["-D", &cluster]);
+    let ready = vec![
+        binaries.program("pg_isready").display().to_string(),
+        "--quiet".into(),
+        "--timeout=3".into(),
+        format!("--host={}", socket_folder(data).display()),
+        format!("--port={}", config.database.embedded_port),
+        "--dbname=postgres".into(),
+    ];
+    // Messages in English, whatever the caller's language: `logs` looks for words in them.
+    Ok(Launch { program, args, env: vec![("LC_ALL".into(), "C".into())], ready })
+}
+
+/// The folder of the programs that fit this cluster, or would make a new one: `pg_dump` and its like.
+pub(crate) async fn programs(data: &DataDir) -> Result<PathBuf, Error> {
+    Ok(binaries::find(data).await?.folder)
+}
+
+/// Whether a new cluster can be made here, and with what; nothing is written.
+pub(crate) async fn found(data: &DataDir) -> Result<(PathBuf, u32), Error> {
+    let binaries = binaries::find(data).await?;
+    Ok((binaries.folder, binaries.major))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

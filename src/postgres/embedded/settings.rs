@@ -1,0 +1,94 @@
+//! What we add to `postgresql.conf`, as a file of its own that is written before every start.
+//! An operator's files in the same folder that sort after it win.
+
+use std::{fmt::Write as _, fs, os::unix::fs::DirBuilderExt as _, path::Path};
+
+use super::{super::Error, cluster, runner::Runner, socket_folder};
+use crate::{config::Config, files};
+
+const FOLDER: &str = "conf.d";
+const FILE: &str = "10-resource-matrix-synapse.conf";
+const MIB: u64 = 1 << 20;
+
+/// Makes a new cluster read the files in [`FOLDER`].
+pub(super) fn include(cluster: &Path, runner: Runner) -> Result<(), Error> {
+    let folder = cluster.join(FOLDER);
+    fs::DirBuilder::new().mode(0o700).create(&folder).map_err(files::Error::io("make", &folder))?;
+    runner.give(&folder)?;
+    let main = cluster.join("postgresql.conf");
+    let text = files::read(&main)? + "\ninclude_dir = '" + FOLDER + "'\n";
+    files::write_atomically(&main, text.as_bytes(), files::PRIVATE)?;
+    runner.give(&main)
+}
+
+/// Writes our part for this start.
+pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
+    let file = cluster(&config.data).join(FOLDER).join(FILE);
+    let text = render(config, memory());
+    if files::write_if_changed(&file, text.as_bytes(), files::PRIVATE)? {
+        runner.give(&file)?;
+    }
+    Ok(())
+}
+
+/// `memory` is what this machine or container has, in bytes.
+fn render(config: &Config, memory: u64) -> String {
+    // Synapse's own, one pool a process, the superuser's, ours and a backup's, and a fifth in reserve.
+    let connections = (config.database.connections_max + 3 + 10) * 6 / 5;
+    let sockets = socket_folder(&config.data).display().to_string().replace('\'', "''");
+    let share = |part: u64, least: u64, most: u64| (memory / part / MIB).clamp(least, most);
+    let mut text =
+        String::from("# Written at every start. Files beside this one that sort after it win.\n");
+    let mut set = |name: &str, value: &str| {
+        // Writing to a String cannot fail.
+        drop(writeln!(text, "{name} = {value}"));
+    };
+    set("listen_addresses", "'127.0.0.1'");
+    set("port", &config.database.embedded_port.to_string());
+    set("unix_socket_directories", &format!("'{sockets}'"));
+    set("unix_socket_permissions", "0700");
+    set("max_connections", &connections.max(50).to_string());
+    // The machine is Synapse's too: half of what a machine for PostgreSQL alone would be given.
+    set("shared_buffers", &format!("{}MB", share(8, 64, 2048)));
+    set("effective_cache_size", &format!("{}MB", share(2, 256, 65_536)));
+    set("maintenance_work_mem", &format!("{}MB", share(32, 64, 512)));
+    set("random_page_cost", "1.1");
+    set("max_wal_size", "2GB");
+    // Synapse's statements are short; compiling them costs more than it gives.
+    set("jit", "off");
+    // A start after a crash otherwise flushes every file on its own: 20 s instead of 1.
+    set("recovery_init_sync_method", "syncfs");
+    // The supervisor keeps what is written to stderr.
+    set("log_destination", "'stderr'");
+    set("logging_collector", "off");
+    set("log_min_duration_statement", "10s");
+    text
+}
+
+/// The memory this process may use: the machine's, or its container's.
+fn memory() -> u64 {
+    let read = |path: &str| files::read_if_exists(Path::new(path)).ok().flatten();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+    });
+    let container = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
+    machine.into_iter().chain(container).min().unwrap_or(1 << 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{environment::Environment, paths::DataDir};
+
+    #[test]
+    fn a_small_machine_gets_small_buffers_and_a_quote_in_a_path_is_doubled() {
+        let data = DataDir::new("/srv/it's".into());
+        let config = Config::load(data, &[], &Environment::default()).unwrap();
+        let text = render(&config, 1 << 30);
+        assert!(text.contains("unix_socket_directories = '/srv/it''s/run/pg'\n"), "{text}");
+        assert!(text.contains("shared_buffers = 128MB\n"), "{text}");
+        assert!(text.contains("max_connections = 50\n"), "{text}");
+        assert!(text.contains("recovery_init_sync_method = syncfs\n"), "{text}");
+    }
+}

@@ -1,0 +1,85 @@
+//! What a predecessor left: a server that still runs, or files that say so although it does not.
+//!
+//! PostgreSQL takes any live process with the pid in `postmaster.pid` for itself, which after a reboot
+//! or in a new container is somebody else and blocks the start. We look closer: a process of this
+//! cluster has the cluster as its current folder.
+
+use std::{fs, path::Path, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
+
+use super::{super::Error, cluster, socket_folder};
+use crate::{config::paths::DataDir, files};
+
+/// How long orphans of a killed server may take to notice.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The pid of this cluster's server, if it runs.
+pub(crate) fn running(data: &DataDir) -> Option<u32> {
+    let noted = files::read_if_exists(&cluster(data).join("postmaster.pid")).ok()??;
+    let pid: u32 = noted.lines().next()?.trim().parse().ok()?;
+    is_of(pid, &fs::canonicalize(cluster(data)).ok()?).then_some(pid)
+}
+
+/// Ends a server of this cluster that nobody keeps; true if there was one. The caller holds the
+/// supervisor's lock, or it would end a server in use.
+pub(crate) async fn stop_stray(data: &DataDir, patience: Duration) -> Result<bool, Error> {
+    let Some(pid) = running(data) else { return Ok(false) };
+    for (signal, patience) in [(Signal::INT, patience), (Signal::QUIT, PATIENCE)] {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            // It may have ended meanwhile.
+            drop(kill_process(pid, signal));
+        }
+        let until = Instant::now() + patience;
+        while running(data).is_some() {
+            if Instant::now() > until {
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        if running(data).is_none() {
+            return Ok(true);
+        }
+    }
+    Err(Error::Stuck(pid))
+}
+
+/// Removes the lock files of a server that is gone, as soon as all its processes are.
+pub(super) async fn clear(data: &DataDir) -> Result<(), Error> {
+    let lock = cluster(data).join("postmaster.pid");
+    let sockets = socket_folder(data);
+    let left: Vec<_> = fs::read_dir(&sockets).into_iter().flatten().flatten().collect();
+    if !lock.exists() && left.is_empty() {
+        return Ok(());
+    }
+    let until = Instant::now() + PATIENCE;
+    let place = fs::canonicalize(cluster(data)).map_err(files::Error::io("read", &lock))?;
+    while let Some(pid) = process_of(&place) {
+        if let Some(pid) = running(data) {
+            return Err(Error::Running(pid));
+        }
+        if Instant::now() > until {
+            return Err(Error::Stuck(pid));
+        }
+        sleep(PAUSE).await;
+    }
+    files::remove(&lock)?;
+    left.iter().try_for_each(|file| files::remove(&file.path()))?;
+    Ok(())
+}
+
+/// Some process of the cluster in `place`.
+fn process_of(place: &Path) -> Option<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .find(|pid| is_of(*pid, place))
+}
+
+fn is_of(pid: u32, place: &Path) -> bool {
+    let named =
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "postgres");
+    named && fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == place)
+}

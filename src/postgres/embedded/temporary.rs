@@ -1,0 +1,75 @@
+//! The server for a short while and on its socket only: to make role and database before the
+//! supervisor runs it.
+
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
+    process::Stdio,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::Child,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{super::Error, launch};
+use crate::{config::Config, files, process};
+
+/// How long a server may take to end that has nothing to do.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(in crate::postgres) struct Temporary(Child);
+
+impl Temporary {
+    /// Starts it and waits until it takes connections. What it writes is in `logs/postgres-setup.log`.
+    pub(in crate::postgres) async fn start(
+        config: &Config,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let launch = launch(config).await?;
+        let log = config.data.logs().join("postgres-setup.log");
+        let file = open(&log).map_err(files::Error::io("write", &log))?;
+        let mut command = process::command(&launch.program);
+        command.args(&launch.args).args(["-c", "listen_addresses="]);
+        command.envs(launch.env).stdout(Stdio::null()).stderr(file).process_group(0);
+        let mut child = command.spawn().map_err(|source| process::Error::Start {
+            program: launch.program.display().to_string(),
+            source,
+        })?;
+        let (program, args) = launch.ready.split_first().ok_or(Error::NoBinaries)?;
+        loop {
+            let ended = child.try_wait().is_ok_and(|status| status.is_some());
+            if ended || Instant::now() > deadline {
+                let text = files::read_if_exists(&log)?.unwrap_or_default();
+                let lines: Vec<&str> = text.lines().collect();
+                let last_words = lines[lines.len().saturating_sub(4)..].join("\n");
+                return Err(Error::NotReady { last_words });
+            }
+            if process::tool(process::command(program).args(args)).await.is_ok() {
+                return Ok(Self(child));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends it in good order.
+    pub(in crate::postgres) async fn stop(mut self) -> Result<(), Error> {
+        let id = self.0.id().unwrap_or_default();
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself.
+            drop(kill_process(pid, Signal::INT));
+        }
+        match timeout(PATIENCE, self.0.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Stuck(id)),
+        }
+    }
+}
+
+fn open(log: &std::path::Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).write(true).truncate(true).mode(files::PRIVATE).open(log)
+}

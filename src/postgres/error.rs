@@ -1,0 +1,152 @@
+//! What can go wrong with the database, and what to do then.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Explain, Kind},
+    files, process,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`database.kind` is `shared`, but `database.host` is not set")]
+    NoHost,
+    #[error("this homeserver's data is in the embedded PostgreSQL in `{}`, but `database.host` is `{host}`", cluster.display())]
+    Moved { cluster: PathBuf, host: String },
+    #[error("`{}` cannot be read", path.display())]
+    Record { path: PathBuf, source: serde_json::Error },
+
+    #[error("PostgreSQL ({server}) cannot be reached")]
+    Unreachable { server: String, own: bool, source: sqlx::Error },
+    #[error("PostgreSQL ({server}) refuses the password of `{user}`")]
+    WrongPassword { server: String, user: String, setting: &'static str, source: sqlx::Error },
+    #[error("PostgreSQL ({server}) has no connections left")]
+    Full { server: String, source: sqlx::Error },
+    #[error("PostgreSQL ({server}) refuses `{user}`")]
+    Refused { server: String, user: String, source: sqlx::Error },
+    #[error("PostgreSQL cannot {doing}")]
+    Query { doing: String, source: sqlx::Error },
+
+    #[error("PostgreSQL ({server}) is version {version}; Synapse needs 14 or later")]
+    OldServer { server: String, version: String },
+    #[error(
+        "the database `{database}` has encoding {encoding}, collation `{collate}` and character type `{ctype}`; Synapse needs UTF8, `C` and `C`"
+    )]
+    Collation { database: String, encoding: String, collate: String, ctype: String },
+    #[error("the database `{database}` belongs to `{owner}`, not to `{role}`")]
+    Owner { database: String, owner: String, role: String },
+    #[error("the role `{role}` may do more than a homeserver should: {privileges}")]
+    Privileged { role: String, privileges: String },
+    #[error("the role `{0}` cannot log in")]
+    NoLogin(String),
+    #[error("the role `{0}` exists already and has another password")]
+    RoleTaken(String),
+    #[error("the {what} `{name}` belongs to the homeserver in `{home}`")]
+    Taken { what: &'static str, name: String, home: String },
+    #[error(
+        "PostgreSQL ({server}) leaves {left} connections to `{role}`, and Synapse may open {needed}"
+    )]
+    Connections { server: String, role: String, left: i64, needed: i64 },
+    #[error("no password of the role `{0}` is known")]
+    NoPassword(String),
+    #[error("the role `{role}` may not make tables in the database `{database}`")]
+    NoTables { role: String, database: String },
+    #[error(
+        "no superuser's password is known, so the role `{role}` and the database `{database}` cannot be made"
+    )]
+    NoSuperuser { role: String, database: String, source: Option<Box<Self>> },
+    #[error("the database `{database}` holds tables of another program, such as `{table}`")]
+    Foreign { database: String, table: String },
+
+    #[error("no PostgreSQL 14 or later is installed on this machine")]
+    NoBinaries,
+    #[error("the cluster `{}` needs PostgreSQL {needed}; found here: {found}", cluster.display())]
+    OtherMajor { cluster: PathBuf, needed: u32, found: String },
+    #[error("PostgreSQL does not run as root, and no unprivileged account can reach `{}`", blocked.display())]
+    Root { blocked: PathBuf },
+    #[error("`{}` is neither empty nor a cluster of PostgreSQL", .0.display())]
+    NotACluster(PathBuf),
+    #[error("the embedded PostgreSQL did not become ready{}", words(last_words))]
+    NotReady { last_words: String },
+    #[error("the embedded PostgreSQL runs already (pid {0})")]
+    Running(u32),
+    #[error("the embedded PostgreSQL (pid {0}) does not stop")]
+    Stuck(u32),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn words(last_words: &str) -> String {
+    if last_words.is_empty() { String::new() } else { format!(": {last_words}") }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoHost | Self::Moved { .. } | Self::WrongPassword { .. } => Kind::Setting,
+            Self::NoSuperuser { .. }
+            | Self::RoleTaken(_)
+            | Self::NoPassword(_)
+            | Self::Taken { .. } => Kind::Setting,
+            Self::Process(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            _ => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoHost => "`config set database.host HOST` names the server".into(),
+            Self::Moved { .. } => "`config set database.kind embedded` keeps the data; `shared` leaves it behind".into(),
+            Self::Record { .. } => "remove that file if `database.kind` and `database.host` are set".into(),
+            Self::Unreachable { own: true, .. } => "`manage start` starts it".into(),
+            Self::Unreachable { .. } => "start that server, or correct `database.host` and `database.port`; `config show database` says where they come from".into(),
+            Self::WrongPassword { setting, .. } => format!("`config set {setting}` takes the right one"),
+            Self::Full { .. } | Self::Connections { .. } => {
+                "raise `max_connections` of that server (or the role's limit), or lower `database.connections_max`".into()
+            }
+            Self::Refused { .. } => "that server's pg_hba.conf decides who may connect from where".into(),
+            Self::OldServer { .. } => "upgrade that server, or use our own with `config set database.kind embedded`".into(),
+            Self::Collation { .. } | Self::Owner { .. } | Self::Foreign { .. } => {
+                "`config set database.name NAME` uses another database; it is made if it is missing".into()
+            }
+            Self::Taken { what, name, .. } => format!(
+                "give this homeserver names of its own with `config set database.name NAME` and `config set database.user NAME`; if that homeserver is gone, `COMMENT ON {} \"{name}\" IS NULL` sets it free",
+                what.to_uppercase()
+            ),
+            Self::NoTables { database, role } => format!("as a superuser: `ALTER DATABASE \"{database}\" OWNER TO \"{role}\"`"),
+            Self::Privileged { .. } | Self::NoLogin(_) => {
+                "`config set database.user NAME` uses another role; it is made if it is missing".into()
+            }
+            Self::RoleTaken(_) | Self::NoPassword(_) => {
+                "`config set database.password` takes its password; `config set database.user NAME` uses another role".into()
+            }
+            Self::NoSuperuser { .. } => {
+                "give the superuser with `config set database.admin_user NAME` and `config set database.admin_password`, or make role and database yourself (UTF8, LC_COLLATE C, LC_CTYPE C, TEMPLATE template0) and give `database.password`".into()
+            }
+            Self::NoBinaries => "`apt-get install postgresql` installs it".into(),
+            Self::OtherMajor { needed, .. } => format!("`apt-get install postgresql-{needed}` installs it"),
+            Self::Root { .. } => {
+                "use a data folder such as MATRIX_SYNAPSE_DATA_DIR=/var/lib/matrix-synapse, or run this as an ordinary user".into()
+            }
+            Self::NotACluster(_) => "look at what it is, and move it away".into(),
+            Self::NotReady { .. } => "`logs postgres` shows what it wrote".into(),
+            Self::Running(_) => "`manage stop` stops it".into(),
+            Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
+            Self::Query { .. } => return None,
+            Self::Process(error) => return error.hint(),
+            Self::File(error) => return error.hint(),
+        };
+        Some(hint)
+    }
+}
+
+impl Error {
+    /// For `map_err`: what the statement was for, as in "PostgreSQL cannot {doing}".
+    pub(super) fn query(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Query { doing, source }
+    }
+}

@@ -1,0 +1,30 @@
+//! The database: which PostgreSQL a homeserver uses, role and database made ready there (plan, then
+//! apply), our own cluster where there is no other, and what can be counted in it.
+//!
+//! A homeserver never changes its database by itself: what was chosen once is noted in the data
+//! folder (`record`), and from then on `auto` means that.
+
+pub(crate) mod connect;
+pub(crate) mod contents;
+mod ddl;
+pub(crate) mod drop_made;
+pub(crate) mod embedded;
+mod error;
+mod plan;
+pub(crate) mod provision;
+mod record;
+mod scram;
+pub(crate) mod stats;
+mod survey;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connect::{Who, connect};
+pub(crate) use contents::{Contents, holds_synapse};
+pub(crate) use drop_made::drop_made;
+pub(crate) use error::Error;
+pub(crate) use plan::{Plan, Step};
+pub(crate) use provision::{ensure, plan};
+pub(crate) use stats::{Stats, stats};
+pub(crate) use target::{ClientSettings, Target, client_settings, target};

@@ -1,0 +1,199 @@
+//! What has to be done, decided from what is there: pure, so that `--dry-run` shows the truth.
+
+use std::{fmt, path::PathBuf};
+
+use serde::Serialize;
+
+use super::{
+    Error,
+    record::Record,
+    survey::{Database, Role, Survey},
+};
+use crate::config::Config;
+
+/// The oldest server that Synapse supports, as PostgreSQL writes it.
+const OLDEST: i32 = 140_000;
+const MARK: &str = "made by resource-matrix-synapse for ";
+
+/// One step, in the order in which they are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub(crate) enum Step {
+    CreateCluster {
+        folder: PathBuf,
+        version: u32,
+    },
+    CreateRole {
+        role: String,
+    },
+    SetPassword {
+        role: String,
+    },
+    CreateDatabase {
+        database: String,
+        owner: String,
+    },
+    /// What a killed run did not come to: our mark, and no way in for other roles.
+    CloseDatabase {
+        database: String,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateCluster { folder, version } => {
+                write!(f, "make a cluster of PostgreSQL {version} in `{}`", folder.display())
+            }
+            Self::CreateRole { role } => write!(f, "make the role `{role}`"),
+            Self::SetPassword { role } => write!(f, "set the password of the role `{role}`"),
+            Self::CreateDatabase { database, owner } => {
+                write!(f, "make the database `{database}` (UTF8, collation C) for `{owner}`")
+            }
+            Self::CloseDatabase { database } => {
+                write!(f, "close the database `{database}` to other roles")
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Plan {
+    /// Empty if all is as it must be.
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Plan {
+    /// For our own cluster, where there is none yet.
+    pub(super) fn from_nothing(config: &Config, folder: PathBuf, version: u32) -> Self {
+        let (role, database) = (config.database.user.0.clone(), config.database.name.0.clone());
+        let steps = vec![
+            Step::CreateCluster { folder, version },
+            Step::CreateRole { role: role.clone() },
+            Step::CreateDatabase { database, owner: role },
+        ];
+        Self { steps }
+    }
+
+    /// Decides, or refuses. `login` is whether the role's password is known and right.
+    pub(super) fn decide(
+        config: &Config,
+        server: &str,
+        survey: &Survey,
+        record: &Record,
+        login: bool,
+    ) -> Result<Self, Error> {
+        enough(config, server, survey)?;
+        let mut steps = Vec::new();
+        let (role, database) = (&config.database.user.0, &config.database.name.0);
+        match &survey.role {
+            None => steps.push(Step::CreateRole { role: role.clone() }),
+            Some(found) => {
+                fit_role(role, found)?;
+                if !login {
+                    own("role", role, found.comment.as_deref(), record.role_made, config)?;
+                    steps.push(Step::SetPassword { role: role.clone() });
+                }
+            }
+        }
+        match &survey.database {
+            None => {
+                let (database, owner) = (database.clone(), role.clone());
+                steps.push(Step::CreateDatabase { database, owner });
+            }
+            Some(found) => {
+                fit_database(database, found)?;
+                if found.owner != *role {
+                    let (database, role) = (database.clone(), role.clone());
+                    return Err(Error::Owner { database, owner: found.owner.clone(), role });
+                }
+                match home(found.comment.as_deref()) {
+                    Some(home) if home != this(config) && !record.database_made => {
+                        return Err(Error::Taken {
+                            what: "database",
+                            name: database.clone(),
+                            home: home.to_owned(),
+                        });
+                    }
+                    None if record.database_made => {
+                        steps.push(Step::CloseDatabase { database: database.clone() });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(Self { steps })
+    }
+}
+
+/// The server is new enough and has connections for Synapse's pool.
+pub(super) fn enough(config: &Config, server: &str, survey: &Survey) -> Result<(), Error> {
+    if survey.version_number < OLDEST {
+        return Err(Error::OldServer {
+            server: server.to_owned(),
+            version: survey.version.clone(),
+        });
+    }
+    let limits = [
+        survey.role.as_ref().map(|role| role.limit),
+        survey.database.as_ref().map(|database| database.limit),
+    ];
+    let limits = limits.into_iter().flatten().filter(|limit| *limit >= 0).map(i64::from);
+    let left = limits.chain([survey.connections_left]).min().unwrap_or_default();
+    let needed = i64::from(config.database.connections_max);
+    if left < needed {
+        let role = config.database.user.0.clone();
+        return Err(Error::Connections { server: server.to_owned(), role, left, needed });
+    }
+    Ok(())
+}
+
+fn fit_role(role: &str, found: &Role) -> Result<(), Error> {
+    if !found.privileges.is_empty() {
+        let privileges = found.privileges.clone();
+        return Err(Error::Privileged { role: role.to_owned(), privileges });
+    }
+    if found.can_login { Ok(()) } else { Err(Error::NoLogin(role.to_owned())) }
+}
+
+pub(super) fn fit_database(database: &str, found: &Database) -> Result<(), Error> {
+    if (&*found.encoding, &*found.collate, &*found.ctype) == ("UTF8", "C", "C") {
+        return Ok(());
+    }
+    Err(Error::Collation {
+        database: database.to_owned(),
+        encoding: found.encoding.clone(),
+        collate: found.collate.clone(),
+        ctype: found.ctype.clone(),
+    })
+}
+
+/// Whether a role is ours to give a new password to.
+fn own(
+    what: &'static str,
+    name: &str,
+    comment: Option<&str>,
+    made: bool,
+    config: &Config,
+) -> Result<(), Error> {
+    match home(comment) {
+        _ if made => Ok(()),
+        Some(home) if home == this(config) => Ok(()),
+        Some(home) => Err(Error::Taken { what, name: name.to_owned(), home: home.to_owned() }),
+        None => Err(Error::RoleTaken(name.to_owned())),
+    }
+}
+
+/// What we leave as the comment on what we make: whose it is can be seen on the server.
+pub(super) fn mark(config: &Config) -> String {
+    format!("{MARK}{}", this(config))
+}
+
+/// The data folder of the homeserver for which something was made.
+pub(super) fn home(comment: Option<&str>) -> Option<&str> {
+    comment?.strip_prefix(MARK)
+}
+
+pub(super) fn this(config: &Config) -> String {
+    config.data.root().display().to_string()
+}
