@@ -15,6 +15,7 @@
 # database
 : "${MATRIX_SYNAPSE_DATABASE:=auto}"
 : "${SYNAPSE_DB_PORT:=5433}"
+: "${MATRIX_SYNAPSE_EMBEDDED_DB_PORT:=5542}"
 : "${SYNAPSE_DB_NAME:=synapse}"
 : "${SYNAPSE_DB_USER:=synapse}"
 : "${MATRIX_SYNAPSE_DB_ADMIN_USER:=vrooli}"
