@@ -166,6 +166,8 @@ core::package_command() {
 
 # Answers for a program that is not there, and exits.
 core::answer() {
+    # A shell that asks for completions wants no words.
+    [[ -z ${RESOURCE_MATRIX_SYNAPSE_COMPLETE:-} ]] || exit 0
     if [[ -n $help || -z $word || $word == help ]]; then
         cat -- "$RMS_RESOURCE_DIR/lib/help.txt"
         exit 0

@@ -37,6 +37,10 @@ fn run(matches: &ArgMatches, output: &Output) -> commands::Result {
     let Some((entry, matches, alias)) = chosen(matches) else {
         return Err(Failure::request("no command was given").hinted("`help` lists the commands"));
     };
+    if output.format == Format::Env && entry.name != "credentials" {
+        return Err(Failure::request("only `credentials` has the format `env`")
+            .hinted("the formats are text, json and yaml"));
+    }
     let flags = Flags {
         data_dir: matches.get_one::<PathBuf>("data-dir").cloned(),
         set: matches.get_many::<String>("set").unwrap_or_default().cloned().collect(),

@@ -12,6 +12,7 @@ mod config;
 mod context;
 mod error;
 mod files;
+mod instance;
 mod output;
 mod postgres;
 mod process;

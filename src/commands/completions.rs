@@ -2,31 +2,72 @@
 
 use std::ffi::OsString;
 
-use clap_complete::{Shell, generate};
+use clap_complete::env::{CompleteEnv, Shells};
 
 use crate::{
-    commands::{self, NAME, Outcome, Result},
+    commands::{self, NAME, Node, Outcome, Result, TREE},
     context::Context,
+    error::Failure,
     output::{self, Output},
 };
+
+/// How a shell says that it wants an answer.
+const VARIABLE: &str = "RESOURCE_MATRIX_SYNAPSE_COMPLETE";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The shell
-    shell: Shell,
+    #[arg(value_parser = ["bash", "zsh", "fish"])]
+    shell: String,
 }
 
 #[expect(clippy::unused_async, reason = "every command is async")]
 pub(crate) async fn run(args: Args, _: &Context, _: &Output) -> Result {
     let mut script = Vec::new();
-    let mut tree = commands::tree();
-    tree.build();
-    generate(args.shell, &mut tree, NAME, &mut script);
+    Shells::builtins()
+        .completer(&args.shell)
+        .ok_or_else(|| Failure::request(format!("`{}` is no shell we know", args.shell)))?
+        .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
+        .map_err(|error| Failure::environment(error.to_string()))?;
     output::print_raw(&String::from_utf8_lossy(&script));
     Ok(Outcome::Done)
 }
 
 /// Answers a shell that asks for completions.
-pub(crate) fn answer(_: &[OsString]) -> Option<Outcome> {
-    None
+pub(crate) fn answer(argv: &[OsString]) -> Option<Outcome> {
+    #[expect(clippy::disallowed_methods, reason = "a question, not a setting")]
+    std::env::var_os(VARIABLE)?;
+    let answered = CompleteEnv::with_factory(|| tree_for(argv))
+        .var(VARIABLE)
+        .try_complete(argv.iter().cloned(), None);
+    match answered {
+        Ok(true) => Some(Outcome::Done),
+        Ok(false) => None,
+        Err(_) => Some(Outcome::Failed),
+    }
+}
+
+/// The command tree, with arguments only for the command that stands in the line: building those of
+/// all others would cost more than everything else.
+fn tree_for(argv: &[OsString]) -> clap::Command {
+    let typed = |name: &str| argv.iter().any(|word| word == name);
+    let entry = |entry: &commands::Entry| {
+        if typed(entry.name) {
+            entry.command()
+        } else {
+            clap::Command::new(entry.name).about(entry.about).hide(entry.hidden)
+        }
+    };
+    let mut root = clap::Command::new(NAME).args(commands::globals());
+    for node in TREE {
+        root = root.subcommand(match node {
+            Node::Leaf(leaf) => entry(leaf),
+            Node::Alias(leaf) => entry(leaf).hide(true),
+            Node::Group { name, about, hidden, entries } => {
+                let group = clap::Command::new(*name).about(*about).hide(*hidden);
+                if typed(name) { group.subcommands(entries.iter().map(entry)) } else { group }
+            }
+        });
+    }
+    root
 }

@@ -12,8 +12,12 @@ pub(crate) const NAME: &str = "resource-matrix-synapse";
 
 pub(crate) mod completions;
 pub(crate) mod content;
+pub(crate) mod credentials;
 #[cfg(test)]
 mod generated;
+pub(crate) mod info;
+pub(crate) mod status;
+pub(crate) mod test;
 
 /// How a command ended, in the contract's exit codes. Usage errors are 1 as well; a closed pipe is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +101,12 @@ pub(crate) enum Node {
 
 /// The words that stand alone.
 mod leaves {
-    use super::completions;
+    use super::{completions, credentials, info, status};
 
     commands! {
+        "status" => status, "Show how the homeserver is: 0 healthy, 1 unhealthy, 2 not running";
+        "info" => info, "Print what the platform wants to know before it starts this";
+        "credentials" => credentials, "Print what a program needs to talk to the homeserver";
         "completions" => completions, "Print the completions for bash, zsh or fish";
     }
 }
@@ -112,7 +119,16 @@ pub(crate) const TREE: &[Node] = &[
         hidden: false,
         entries: content::ENTRIES,
     },
+    Node::Group {
+        name: "test",
+        about: "Check that the server works",
+        hidden: false,
+        entries: test::ENTRIES,
+    },
     Node::Leaf(&leaves::ENTRIES[0]),
+    Node::Leaf(&leaves::ENTRIES[1]),
+    Node::Leaf(&leaves::ENTRIES[2]),
+    Node::Leaf(&leaves::ENTRIES[3]),
 ];
 
 /// The end of `help`: the examples and the default configuration that the contract asks for.
@@ -158,7 +174,7 @@ pub(crate) fn tree() -> clap::Command {
     root
 }
 
-fn globals() -> [Arg; 9] {
+pub(crate) fn globals() -> [Arg; 9] {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).help(help).global(true).action(ArgAction::SetTrue)
     };

@@ -2,13 +2,23 @@
 #![expect(clippy::disallowed_methods, reason = "tests write files and start programs as people do")]
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod common;
+#[cfg(test)]
+mod completions;
+#[cfg(test)]
+mod credentials;
 #[cfg(test)]
 mod exports_sh;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod info;
+#[cfg(test)]
 mod launcher;
+#[cfg(test)]
+mod status;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,186 @@
+//! `credentials`: what a program needs to talk to the homeserver itself. Secrets are masked unless
+//! they are asked for.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::{Failure, Kind},
+    files,
+    instance::status::{self, State},
+    output::{self, Format, Output, Report},
+    secret::Secret,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// The platform's credentials schema.
+#[derive(Serialize)]
+struct Credentials {
+    resource: &'static str,
+    /// `running`, `stopped` or `error`.
+    status: &'static str,
+    connections: Vec<Connection>,
+}
+
+#[derive(Serialize)]
+struct Connection {
+    id: &'static str,
+    name: &'static str,
+    credential_type: &'static str,
+    connection: Address,
+    auth: Auth,
+    metadata: Metadata,
+}
+
+#[derive(Serialize)]
+struct Address {
+    host: String,
+    port: u16,
+    path: &'static str,
+    ssl: bool,
+}
+
+#[derive(Serialize)]
+struct Auth {
+    username: String,
+    token: String,
+    header_name: &'static str,
+    header_value: String,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    description: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    capabilities: [&'static str; 4],
+    url: String,
+    server_name: String,
+    user_id: String,
+}
+
+/// The session of the operator, as it is kept below `secrets/`.
+#[derive(Deserialize)]
+struct Session {
+    user_id: String,
+    server_name: String,
+    access_token: Secret,
+}
+
+#[expect(clippy::unused_async, reason = "every command is async")]
+pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+    let data = context.data()?;
+    let status = status::fast(&data)?;
+    let file = data.secret("operator.json");
+    let session = files::read_if_exists(&file)?
+        .map(|text| serde_json::from_str::<Session>(&text))
+        .transpose()
+        .map_err(|error| Failure {
+            kind: Kind::Environment,
+            error: error.into(),
+            hint: Some(format!(
+                "remove `{}`; the next command that needs it makes it again",
+                file.display()
+            )),
+        })?;
+    let moot = session.is_none();
+    let answer = Credentials {
+        resource: "matrix-synapse",
+        status: match status.status {
+            State::Running | State::Starting => "running",
+            State::Unhealthy => "error",
+            State::Stopped | State::NotInstalled => "stopped",
+        },
+        connections: session
+            .map(|session| connection(session, &status, output))
+            .into_iter()
+            .collect(),
+    };
+    if output.format == Format::Env {
+        output::print_raw(&answer.variables());
+    } else {
+        output.emit(&answer);
+    }
+    Ok(if moot { Outcome::Moot } else { Outcome::Done })
+}
+
+fn connection(session: Session, status: &status::Status, output: &Output) -> Connection {
+    let Session { user_id, server_name, access_token } = session;
+    let bearer = Secret::new(format!("Bearer {}", access_token.expose()));
+    let host = status.health_url.trim_start_matches("http://");
+    Connection {
+        id: "api",
+        name: "Matrix client API",
+        credential_type: "httpHeaderAuth",
+        connection: Address {
+            host: host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned(),
+            port: status.port,
+            path: "/_matrix/client/v3",
+            ssl: false,
+        },
+        auth: Auth {
+            username: user_id
+                .trim_start_matches('@')
+                .split(':')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            token: output.masked(&access_token),
+            header_name: "Authorization",
+            header_value: output.masked(&bearer),
+        },
+        metadata: Metadata {
+            description: "The operator, a server admin",
+            version: status.version.clone(),
+            capabilities: ["users", "rooms", "messages", "admin"],
+            url: status.api_url.trim_end_matches("/_matrix/client/v3").to_owned(),
+            server_name,
+            user_id,
+        },
+    }
+}
+
+impl Credentials {
+    /// `NAME=value` lines; the values hold nothing that a shell would look at twice.
+    fn variables(&self) -> String {
+        let lines = |it: &Connection| {
+            let Connection { auth, metadata, .. } = it;
+            [
+                format!("MATRIX_SYNAPSE_URL={}\n", metadata.url),
+                format!("MATRIX_SYNAPSE_SERVER_NAME={}\n", metadata.server_name),
+                format!("MATRIX_SYNAPSE_USER_ID={}\n", metadata.user_id),
+                format!("MATRIX_SYNAPSE_ACCESS_TOKEN={}\n", auth.token),
+            ]
+            .concat()
+        };
+        self.connections.iter().map(lines).collect()
+    }
+}
+
+impl Report for Credentials {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Some(Connection { auth, metadata, name, connection, .. }) = self.connections.first()
+        else {
+            return writeln!(
+                page,
+                "No credentials yet: `manage install --start` makes the operator"
+            );
+        };
+        writeln!(page, "{name} ({})\n", metadata.description)?;
+        output::fields(
+            page,
+            &[
+                ("URL", format!("{}{}", metadata.url, connection.path)),
+                ("Server name", metadata.server_name.clone()),
+                ("User", metadata.user_id.clone()),
+                ("Access token", auth.token.clone()),
+                (auth.header_name, auth.header_value.clone()),
+            ],
+        )
+    }
+}

@@ -1,0 +1,162 @@
+//! `status`: how the homeserver is. 0 healthy, 1 unhealthy, 2 not running.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{NAME, Outcome, Result, info},
+    config::vrooli,
+    context::Context,
+    instance::status::{self, Service, State, Status},
+    output::{self, Output, Report},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Ask neither the database nor anything that needs a login
+    #[arg(long)]
+    fast: bool,
+}
+
+/// The keys that callers read, on one line.
+#[derive(Serialize)]
+struct Answer {
+    name: &'static str,
+    category: &'static str,
+    description: String,
+    /// Whether the platform starts it; null where no platform is around.
+    enabled: Option<bool>,
+    #[serde(flatten)]
+    status: Status,
+    uptime: String,
+    memory_usage: String,
+    cpu_usage: String,
+    #[serde(skip)]
+    verbose: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let data = context.data()?;
+    let status = status::fast(&data)?;
+    let outcome = match status.status {
+        State::Running => Outcome::Done,
+        State::Unhealthy | State::Starting => Outcome::Unwell,
+        State::Stopped | State::NotInstalled => Outcome::Moot,
+    };
+    drop(args.fast);
+    output.emit(&Answer {
+        name: "matrix-synapse",
+        category: "communication",
+        description: info::info()?.description,
+        enabled: vrooli::enabled(&context.environment),
+        uptime: status.uptime_seconds.map_or("N/A".into(), time),
+        memory_usage: status.memory_bytes.map_or("N/A".into(), bytes),
+        cpu_usage: status
+            .pid
+            .and_then(status::cpu_percent)
+            .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
+        status,
+        verbose: output.verbose,
+    });
+    Ok(outcome)
+}
+
+/// `2d 3h`, `4m 5s`: the two largest units.
+fn time(seconds: u64) -> String {
+    let parts = [
+        (seconds / 86_400, 'd'),
+        (seconds / 3600 % 24, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let words: Vec<String> = parts
+        .into_iter()
+        .skip_while(|(number, _)| *number == 0)
+        .take(2)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if words.is_empty() { "0s".into() } else { words.join(" ") }
+}
+
+/// `12.3 MB`, as people count.
+fn bytes(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
+    match units.into_iter().find(|(factor, _)| bytes >= *factor) {
+        Some((factor, unit)) => {
+            let tenths = bytes.saturating_mul(10) / factor;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let status = &self.status;
+        writeln!(page, "📊 Matrix Synapse Status\n\n📊 Basic Status:")?;
+        let mut mark = |good: bool, bad: &str, sentence: &str| {
+            writeln!(page, "   {} {sentence}", if good { "✅" } else { bad })
+        };
+        let yes = |it: bool| if it { "Yes" } else { "No" };
+        mark(status.installed, "❌", &format!("Installed: {}", yes(status.installed)))?;
+        mark(status.running, "⚠️ ", &format!("Running: {}", yes(status.running)))?;
+        mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
+        match status.status {
+            State::NotInstalled => {
+                return writeln!(page, "\n💡 Installation required: {NAME} manage install --start");
+            }
+            State::Stopped => writeln!(page, "\n💡 To start it: {NAME} manage start")?,
+            State::Unhealthy => writeln!(page, "\n💡 To see why: {NAME} logs")?,
+            State::Running | State::Starting => {}
+        }
+        writeln!(page, "\n🌐 Service Endpoints:")?;
+        writeln!(page, "   🔌 API: {}\n   🏥 Health: {}", status.api_url, status.health_url)?;
+        writeln!(page, "\n⚙️  Configuration:")?;
+        if let Some(name) = &status.server_name {
+            writeln!(page, "   📛 Server name: {name}")?;
+        }
+        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)?;
+        if self.verbose { self.details(page) } else { Ok(()) }
+    }
+}
+
+impl Answer {
+    fn details(&self, page: &mut String) -> fmt::Result {
+        let status = &self.status;
+        writeln!(page, "\n🧩 Versions:")?;
+        writeln!(page, "   {NAME}: {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(page, "   Synapse: {}", status.version.as_deref().unwrap_or("unknown"))?;
+        if status.services.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            page,
+            "\n⏱️  Uptime: {}   Memory: {}   CPU: {}\n",
+            self.uptime, self.memory_usage, self.cpu_usage
+        )?;
+        let row = |service: &Service| {
+            vec![
+                service.name.clone(),
+                service.phase.clone(),
+                service.pid.map_or(String::new(), |pid| pid.to_string()),
+                service.uptime_seconds.map_or(String::new(), time),
+                service.memory_bytes.map_or(String::new(), bytes),
+                service.restarts.to_string(),
+            ]
+        };
+        let heading = ["SERVICE", "STATE", "PID", "UPTIME", "MEMORY", "RESTARTS"];
+        output::table(page, &heading, status.services.iter().map(row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_for_people() {
+        assert_eq!([0, 59, 61, 7265, 90_000].map(time), ["0s", "59s", "1m 1s", "2h 1m", "1d 1h"]);
+        assert_eq!([12, 2048, 5 << 20, 3 << 30].map(bytes), ["12 B", "2.0 KB", "5.0 MB", "3.0 GB"]);
+    }
+}

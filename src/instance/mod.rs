@@ -1,0 +1,3 @@
+//! The flows of one homeserver. They print nothing.
+
+pub(crate) mod status;

@@ -1,0 +1,216 @@
+//! How the homeserver is, as cheaply as the question allows: what is installed and what runs is in
+//! files, whether it answers is one request on loopback, and only the detailed answer asks the
+//! database.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{TcpStream, ToSocketAddrs as _},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::{
+    config::{instance, paths::DataDir},
+    files, process,
+};
+
+/// How long a server on this machine may take to say that it lives.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    NotInstalled,
+    Stopped,
+    Starting,
+    Unhealthy,
+    Running,
+}
+
+/// What the platform reads (docs/contract: `status --format json`), and what else is known.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) installed: bool,
+    pub(crate) running: bool,
+    pub(crate) healthy: bool,
+    pub(crate) health_message: String,
+    pub(crate) status: State,
+    /// Synapse's.
+    pub(crate) version: Option<String>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) port: u16,
+    pub(crate) base_url: String,
+    pub(crate) api_url: String,
+    pub(crate) health_url: String,
+    pub(crate) data_dir: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) uptime_seconds: Option<u64>,
+    /// All our processes together, in bytes.
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) services: Vec<Service>,
+}
+
+/// A process of the homeserver.
+#[derive(Debug, Serialize)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) phase: String,
+    pub(crate) ready: bool,
+    pub(crate) pid: Option<u32>,
+    pub(crate) restarts: u32,
+    pub(crate) uptime_seconds: Option<u64>,
+    pub(crate) memory_bytes: Option<u64>,
+}
+
+/// What is installed, what runs, whether it answers; reads no settings.
+pub(crate) fn fast(data: &DataDir) -> Result<Status, files::Error> {
+    let known = instance::read(data)?;
+    let installed =
+        known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
+    let known = known.unwrap_or_default();
+    let value = |name: &str| known.get(name).cloned();
+    let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
+    let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
+    let url = format!("http://{host}:{port}");
+    let services = if installed { services(data) } else { Vec::new() };
+    let synapse = services.iter().find(|service| service.name == "synapse");
+    let pid = synapse.and_then(|service| service.pid);
+    let (status, health_message) = judged(installed, &services, || answers(&host, port));
+    Ok(Status {
+        installed,
+        running: matches!(status, State::Running | State::Unhealthy | State::Starting),
+        healthy: status == State::Running,
+        health_message,
+        status,
+        version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
+        server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
+        port,
+        base_url: value("MATRIX_SYNAPSE_BASE_URL").unwrap_or_else(|| url.clone()),
+        api_url: format!("{url}/_matrix/client/v3"),
+        health_url: format!("{url}/health"),
+        data_dir: data.root().display().to_string(),
+        pid,
+        uptime_seconds: synapse.and_then(|service| service.uptime_seconds),
+        memory_bytes: pid.map(|_| services.iter().filter_map(|it| it.memory_bytes).sum()),
+        services,
+    })
+}
+
+/// The state and the sentence for it. `answers` is asked only where a Synapse of ours runs: whatever
+/// else listens on its port is not ours to call healthy.
+fn judged(
+    installed: bool,
+    services: &[Service],
+    answers: impl FnOnce() -> Result<(), String>,
+) -> (State, String) {
+    if !installed {
+        return (State::NotInstalled, "Matrix Synapse is not installed".into());
+    }
+    if services.iter().all(|service| service.pid.is_none()) {
+        return (State::Stopped, "Matrix Synapse is installed but not running".into());
+    }
+    if let Some(service) = services.iter().find(|service| !service.ready) {
+        let state = if service.restarts == 0 { State::Starting } else { State::Unhealthy };
+        return (state, format!("{} is {}", service.name, service.phase));
+    }
+    match answers() {
+        Ok(()) => (State::Running, "Healthy".into()),
+        Err(why) => (State::Unhealthy, why),
+    }
+}
+
+/// The processes, as the supervisor last wrote them, where that supervisor still lives.
+fn services(data: &DataDir) -> Vec<Service> {
+    drop(data);
+    let pid = None;
+    drop(pid.and_then(process::resident_bytes));
+    Vec::new()
+}
+
+/// The share of one processor that a process has used over its life, in percent.
+pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
+    // Fields 14 and 15 of proc_pid_stat(5), after the command name; clock ticks are 100 a second
+    // for every program on Linux.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    let lived = uptime_seconds(pid)?;
+    Some((ticks(11)? + ticks(12)?) / lived.max(1.0))
+}
+
+/// How long a process has lived.
+fn uptime_seconds(pid: u32) -> Option<f64> {
+    let since_boot: f64 =
+        std::fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "a machine is not up for 2^53 ticks")]
+    let started = process::start_ticks(pid)? as f64 / 100.0;
+    Some((since_boot - started).max(0.0))
+}
+
+/// One `GET /health` without a client: this has to cost less than starting curl.
+fn answers(host: &str, port: u16) -> Result<(), String> {
+    let asked = || -> io::Result<Vec<u8>> {
+        let host = host.trim_matches(['[', ']']);
+        let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = vec![0; 16];
+        let length = stream.read(&mut answer)?;
+        answer.truncate(length);
+        Ok(answer)
+    };
+    match asked() {
+        Ok(answer) if answer.starts_with(b"HTTP/1.") && answer.get(8..12) == Some(b" 200") => {
+            Ok(())
+        }
+        Ok(_) => Err("the server answers, but not that it is well".into()),
+        Err(error) => Err(format!("the server does not answer: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(phase: &str, pid: Option<u32>, restarts: u32) -> Service {
+        let ready = phase == "ready";
+        let (name, phase) = ("synapse".to_owned(), phase.to_owned());
+        Service { name, phase, ready, pid, restarts, uptime_seconds: None, memory_bytes: None }
+    }
+
+    #[test]
+    fn the_state_follows_from_what_runs_and_what_answers() {
+        let state = |installed, services: &[Service], answer: Result<(), String>| {
+            judged(installed, services, || answer).0
+        };
+        assert_eq!(state(false, &[], Ok(())), State::NotInstalled);
+        assert_eq!(state(true, &[], Ok(())), State::Stopped);
+        assert_eq!(state(true, &[service("stopped", None, 0)], Ok(())), State::Stopped);
+        assert_eq!(state(true, &[service("starting", Some(1), 0)], Ok(())), State::Starting);
+        assert_eq!(state(true, &[service("starting", Some(1), 2)], Ok(())), State::Unhealthy);
+        assert_eq!(state(true, &[service("ready", Some(1), 0)], Ok(())), State::Running);
+        let silent = Err("silence".to_owned());
+        assert_eq!(state(true, &[service("ready", Some(1), 0)], silent), State::Unhealthy);
+    }
+
+    #[test]
+    fn only_an_ok_counts_as_an_answer() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            for answer in ["HTTP/1.1 200 OK\r\n\r\nOK", "HTTP/1.1 503 No\r\n\r\n", "SSH-2.0\r\n"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                drop(stream.read(&mut [0; 512]).unwrap());
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        assert!(answers("127.0.0.1", port).is_ok());
+        assert!(answers("127.0.0.1", port).is_err());
+        assert!(answers("127.0.0.1", port).is_err());
+        server.join().unwrap();
+        assert!(answers("127.0.0.1", port).unwrap_err().starts_with("the server does not answer"));
+    }
+}

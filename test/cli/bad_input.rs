@@ -1,0 +1,143 @@
+//! Settings and folders as they should not be: each is named, nothing is made, nothing panics.
+
+use std::{fs, os::unix::fs::symlink};
+
+use crate::common::{Person, Said};
+
+/// A command that reads the settings and changes nothing.
+fn asks(person: &Person) -> Said {
+    person.types("config show")
+}
+
+fn refused(said: &Said, what: &str) {
+    assert_eq!(said.code, Some(1), "{said}");
+    assert_eq!(said.stdout, "", "{said}");
+    assert!(said.stderr.contains(what), "{said}");
+    assert!(!said.stderr.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_settings_file_that_is_a_folder() {
+    let person = Person::new();
+    fs::create_dir_all(person.data().join("settings.yaml")).unwrap();
+    refused(&asks(&person), "cannot read `~/.vrooli/resources/matrix-synapse/settings.yaml`");
+}
+
+#[test]
+fn an_empty_settings_file_is_none() {
+    for content in ["", "\n", "# nothing\n", "server:\n", "---\n"] {
+        let said = asks(&Person::new().settings(content));
+        assert_eq!(said.code, Some(0), "{content:?}: {said}");
+    }
+}
+
+#[test]
+fn a_binary_settings_file() {
+    refused(&asks(&Person::new().settings(b"\xff\xfe\x00\x80")), "is not valid UTF-8");
+    refused(&asks(&Person::new().settings(b"\x00\x01\x02")), "cannot be read as settings");
+}
+
+#[test]
+fn a_settings_file_without_sections() {
+    refused(&asks(&Person::new().settings("- a\n")), "must hold sections");
+    refused(&asks(&Person::new().settings("server: 5\n")), "there is no setting `server`");
+    refused(&asks(&Person::new().settings("a: [b\n")), "cannot be read as settings");
+}
+
+#[test]
+fn a_settings_file_that_may_not_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let person = Person::new().settings("server:\n  port: 8100\n");
+    let file = person.data().join("settings.yaml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    // root reads it all the same.
+    if fs::read(&file).is_err() {
+        refused(&asks(&person), "cannot read");
+    } else {
+        assert_eq!(asks(&person).code, Some(0));
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_refused_with_the_right_one() {
+    let said = asks(&Person::new().settings("synapse:\n  max_uplaod_size: 5M\n"));
+    refused(&said, "did you mean `synapse.max_upload_size`?");
+    let said = Person::new().types("config show --set server.prot=1");
+    refused(&said, "did you mean `server.port`?");
+    let said = Person::new().types("config show --set port");
+    refused(&said, "`--set port` is not KEY=VALUE");
+}
+
+#[test]
+fn values_that_cannot_be() {
+    for (key, value, why) in [
+        ("server.name", "https://example.org", "must be a host name"),
+        ("server.name", "example.org/path", "without a scheme or a path"),
+        ("server.name", "Example.org", "must be in lower case"),
+        ("server.port", "0", "must be a port, 1 to 65535"),
+        ("server.port", "65536", "must be a port, 1 to 65535"),
+        ("server.port", "8008; rm -rf /", "must be a port, 1 to 65535"),
+        ("server.operator", "🙂", "must be made of"),
+        ("server.operator", "a:b", "must be made of"),
+        ("synapse.max_upload_size", "much", "must be an amount of bytes"),
+        ("synapse.federation", "perhaps", "must be one of: off private open"),
+        ("supervision.start_timeout", "soon", "must be a length of time"),
+    ] {
+        let said = Person::new().runs(&["config", "show", "--set", &format!("{key}={value}")]);
+        refused(&said, why);
+        let said =
+            Person::new().runs(&["config", "show", "--json", "--set", &format!("{key}={value}")]);
+        let message = said.json()["error"]["message"].to_string();
+        assert!(message.contains(why), "{message}");
+    }
+}
+
+#[test]
+fn long_and_strange_words() {
+    let long = "x".repeat(300);
+    for word in ["'", "\"", "a\nb", "🙂", "a:b", "$(touch x)", "`x`", "{}", "[", "\\", &long] {
+        refused(&Person::new().runs(&[word]), "unrecognized subcommand");
+        let said = Person::new().runs(&["--json", word]);
+        assert_eq!(said.json()["error"]["kind"], "request", "{word}");
+    }
+}
+
+#[test]
+fn no_home() {
+    let person = Person::new();
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse");
+    let output = person.command(program).env_remove("HOME").arg("status").output().unwrap();
+    refused(&person.said(&output), "neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set");
+    let output = person.command(program).env_remove("HOME").arg("help").output().unwrap();
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_data_folder_that_is_relative() {
+    let said = Person::new().types("status --data-dir here");
+    refused(&said, "the data folder `here` is not an absolute path");
+}
+
+#[test]
+fn a_data_folder_with_a_long_path() {
+    let person = Person::new();
+    let folder = person.home.path().join("x".repeat(200));
+    fs::create_dir(&folder).unwrap();
+    let said = person.runs(&["status", "--json", "--data-dir", folder.to_str().unwrap()]);
+    assert_eq!(said.json()["status"], "not_installed");
+}
+
+#[test]
+fn a_data_folder_that_is_no_folder() {
+    let person = Person::new();
+    let home = person.home.path();
+    symlink(home.join("nowhere"), home.join("dangling")).unwrap();
+    let folder = home.join("dangling").display().to_string();
+    let said = person.runs(&["status", "--json", "--data-dir", &folder]);
+    assert_eq!(said.json()["status"], "not_installed");
+    fs::write(home.join("file"), "").unwrap();
+    let folder = home.join("file").display().to_string();
+    let said = person.runs(&["status", "--data-dir", &folder]);
+    refused(&said, "cannot read `~/file/instance.env`");
+}
