@@ -3,6 +3,9 @@
 # `set -euo pipefail`. A check is a command line of the program or of the shell; a phase goes on after
 # one that failed.
 
+# The one account that the phases use; it stays.
+PHASE_USER=contract-test
+
 phase_passed=0
 phase_failed=0
 # What the last command wrote, both streams, and its exit code.
@@ -39,13 +42,13 @@ phase::check() {
     fi
 }
 
-# phase::expect SENTENCE EXIT_CODE PATTERN ARGUMENTS...: runs the program; passes where it ends with that
-# code and what it said matches the extended regular expression.
+# phase::expect SENTENCE EXIT_CODES PATTERN ARGUMENTS...: runs the program; passes where it ends with one
+# of the codes (`0`, `0|2`) and what it said matches the extended regular expression.
 phase::expect() {
     local sentence=$1 wanted=$2 pattern=$3
     shift 3
     phase::program "$@"
-    if [[ $code != "$wanted" ]]; then
+    if [[ ! $code =~ ^($wanted)$ ]]; then
         phase::fail "$sentence" "exit code $code instead of $wanted: $said"
     elif [[ ! $said =~ $pattern ]]; then
         phase::fail "$sentence" "it does not say /$pattern/: $said"
@@ -54,11 +57,30 @@ phase::expect() {
     fi
 }
 
-# phase::field NAME: the value of a text or number in the JSON of the last answer; an id needs no
-# unescaping.
-phase::field() {
-    local pattern="\"$1\":\"?([^\",}]*)"
-    [[ $said =~ $pattern ]] && printf '%s' "${BASH_REMATCH[1]}"
+phase::contains() {
+    [[ $1 == *"$2"* ]] || { printf 'not found: %s\nin: %s\n' "$2" "$1"; return 1; }
+}
+
+phase::lacks() {
+    [[ $1 != *"$2"* ]] || { printf 'found: %s\nin: %s\n' "$2" "$1"; return 1; }
+}
+
+# phase::variable NAME: what config/exports.sh tells scenarios.
+phase::variable() (
+    # shellcheck source=../config/exports.sh
+    source "$RMS_RESOURCE_DIR/config/exports.sh"
+    printf '%s' "${!1}"
+)
+
+# phase::get URL PATH TEXT: passes where the answer of a plain HTTP server holds the text; within 5 s.
+phase::get() {
+    local address=${1#http://} answer
+    # shellcheck disable=SC2016
+    answer=$(timeout 5 bash -c '
+        exec 3<>"/dev/tcp/${0%:*}/${0##*:}"
+        printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$1" "$0" >&3
+        cat <&3' "$address" "$2")
+    phase::contains "$answer" "$3"
 }
 
 # The summary; the exit code of the phase.

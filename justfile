@@ -1,0 +1,48 @@
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Format, lint, document, test
+[group('check')]
+check: fmt lint doc test
+
+# Check the format
+[group('check')]
+fmt:
+    cargo fmt --check
+
+# Lint everything
+[group('check')]
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# Build the documentation
+[group('check')]
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+# Tests that need no server
+[group('check')]
+test *filter:
+    cargo test --lib --test cli {{ filter }}
+
+# Tests against a real Synapse and PostgreSQL
+[group('check')]
+real *filter:
+    cargo test --test real {{ filter }}
+
+# Look through changed snapshots
+[group('write')]
+snapshots:
+    cargo insta test --review --test cli
+
+# Write the schema, the shell files, the help and the README's tables
+[group('write')]
+generate:
+    UPDATE=1 cargo test --lib generated::
+    UPDATE=1 cargo test --test cli help::
+
+# Check licences and sources of dependencies
+[group('check')]
+deny:
+    cargo deny check bans licenses sources

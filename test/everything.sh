@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Everything that can be checked, on a fresh machine with cargo, a C linker and Python: format, lint,
+# documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
+# behind but `target/`. Called by run-tests.sh.
+set -euo pipefail
+
+here=$(cd -P -- "${BASH_SOURCE[0]%/*}" && pwd -P)
+cd -- "${here%/*}"
+export CARGO_TERM_COLOR=never INSTA_UPDATE=no CI=${CI:-true}
+# Nothing of the caller's server counts here.
+for name in ${!MATRIX_@} ${!SYNAPSE_@} ${!POSTGRES_@} ${!RMS_@} VROOLI_ROOT DRY_RUN; do
+    unset -v "$name"
+done
+
+folder=''
+current=''
+cleanup() {
+    local status=$?
+    trap - EXIT INT TERM
+    [[ -z $current ]] || printf '== FAILED: %s\n' "$current"
+    if [[ -n $folder ]]; then
+        ./cli.sh manage stop --force >/dev/null 2>&1 || true
+        rm -rf -- "$folder"
+    fi
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# step WORDS COMMAND...: a line when it begins and one with its seconds. What fails ends everything; that
+# is left to `set -e`, which a condition around the command would switch off inside of it.
+step() {
+    local began=$SECONDS
+    current=$1
+    shift
+    printf '== %s\n' "$current"
+    "$@" </dev/null
+    printf '== %s: %s s\n' "$current" "$((SECONDS - began))"
+    current=''
+}
+
+components() {
+    if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+        rustup component add rustfmt clippy
+    fi
+}
+
+scripts() {
+    local file
+    while IFS= read -r -d '' file; do
+        bash -n "$file"
+        if command -v shellcheck >/dev/null; then
+            shellcheck --external-sources "$file"
+        fi
+    done < <(find cli.sh lib config test .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -print0)
+}
+
+documentation() {
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+}
+
+# The contract's phases on an instance of our own, on ports that nobody uses.
+phases() {
+    local ports
+    folder=$(mktemp -d /tmp/rms.XXXXXX)
+    read -r -a ports < <(python3 -c '
+import socket
+sockets = [socket.socket() for _ in range(3)]
+for it in sockets:
+    it.bind(("127.0.0.1", 0))
+print(*(it.getsockname()[1] for it in sockets))')
+    export MATRIX_SYNAPSE_DATA_DIR=$folder/data MATRIX_SYNAPSE_DATABASE=embedded \
+        MATRIX_SYNAPSE_PORT=${ports[0]} MATRIX_SYNAPSE_METRICS_PORT=${ports[1]} \
+        MATRIX_SYNAPSE_EMBEDDED_DB_PORT=${ports[2]}
+    ./cli.sh manage install --start
+    bash test/run-tests.sh --all
+    ./cli.sh manage stop
+    ./cli.sh manage uninstall --purge --force
+}
+
+step 'tools' components
+step 'shell scripts' scripts
+step 'format' cargo fmt --check
+step 'lint' cargo clippy --locked --all-targets --quiet -- -D warnings
+step 'documentation' documentation
+step 'unit tests' cargo test --locked --quiet --lib
+step 'command line' cargo test --locked --quiet --test cli
+step 'real server' cargo test --locked --quiet --test real
+step 'contract phases' phases
+printf '== everything passed in %s s\n' "$SECONDS"
