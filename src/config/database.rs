@@ -20,6 +20,10 @@ impl Shape for Password {
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err("must not be empty or hold control characters".into());
         }
+        // What SCRAM has no form for, most programs cannot log in with.
+        if stringprep::saslprep(&text).is_err() {
+            return Err("must not hold characters younger than Unicode 3.2, such as emoji".into());
+        }
         Ok(Self(Secret::new(text)))
     }
 

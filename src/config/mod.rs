@@ -35,6 +35,10 @@ pub(crate) enum Error {
     Unknown { key: String, suggestion: Option<String> },
     #[error("`{}` cannot be read as settings", path.display())]
     Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    #[error("`{}` is not valid JSON", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("`{}` cannot be understood in line {number}", path.display())]
+    Line { path: PathBuf, number: usize },
     #[error("`{}` must hold sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
     Shape(PathBuf),
     #[error("the secret `{key}` stands in `{}`", path.display())]
@@ -76,6 +80,9 @@ impl Explain for Error {
                 Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
             }
             Self::File(error) => error.hint(),
+            Self::Json { .. } | Self::Line { .. } => {
+                Some("mend that file, or unset VROOLI_ROOT to do without it".into())
+            }
             _ => None,
         }
     }

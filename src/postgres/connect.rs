@@ -118,7 +118,8 @@ fn refusal(target: &Target, who: Who, user: String, source: sqlx::Error) -> Erro
     let code = source.as_database_error().and_then(|error| error.code()).map(String::from);
     match code.as_deref() {
         // Of class 57: it starts up, shuts down, or has just been told to.
-        None | Some("57P01" | "57P02" | "57P03") => Error::Unreachable { server, own, source },
+        Some("57P01" | "57P02" | "57P03") => Error::Unreachable { server, own, source },
+        None if matches!(source, sqlx::Error::Io(_)) => Error::Unreachable { server, own, source },
         Some("53300") => Error::Full { server, source },
         Some("28P01") => {
             let admin = matches!(who, Who::Admin | Who::AdminInside);

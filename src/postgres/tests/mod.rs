@@ -1,0 +1,147 @@
+//! Against real servers: clusters of our own making in throw-away folders, on free ports, gone with
+//! the test that made them.
+
+use std::{net::TcpListener, path::PathBuf, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{AssertSqlSafe, PgConnection};
+use tempfile::TempDir;
+use tokio::{
+    process::Child,
+    time::{Instant, sleep},
+};
+
+use super::{Error, Plan, Who, connect, connect::connect_by, embedded, ensure};
+use crate::{
+    config::{Config, environment::Environment, paths::DataDir},
+    process,
+};
+
+mod own;
+mod shared;
+
+/// One homeserver's data folder, and its server while it runs.
+struct Home {
+    folder: TempDir,
+    config: Config,
+    server: Option<Child>,
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn load(folder: &TempDir, flags: &[&str]) -> Config {
+    let data = DataDir::new(folder.path().to_owned());
+    data.create().unwrap();
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    Config::load(data, &flags, &Environment::default()).unwrap()
+}
+
+impl Home {
+    fn with(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = load(&folder, flags);
+        Self { folder, config, server: None }
+    }
+
+    /// A homeserver with a cluster of its own.
+    fn embedded() -> Self {
+        Self::with(&[&format!("database.embedded_port={}", free_port())])
+    }
+
+    /// A running server that other homeservers share.
+    async fn server() -> Self {
+        let mut home = Self::embedded();
+        embedded::create(&home.config).await.unwrap();
+        home.start().await;
+        home
+    }
+
+    /// Runs the server as the supervisor does, until it takes connections.
+    async fn start(&mut self) {
+        let launch = embedded::launch(&self.config).await.unwrap();
+        let mut command = process::command(&launch.program);
+        let log = std::fs::File::create(self.log()).unwrap();
+        command.args(&launch.args).envs(launch.env).stderr(log).process_group(0);
+        self.server = Some(command.spawn().unwrap());
+        let ready = async || {
+            process::tool(process::command(&launch.ready[0]).args(&launch.ready[1..])).await
+        };
+        let until = soon();
+        while let Err(error) = ready().await {
+            assert!(
+                Instant::now() < until,
+                "{error}\n{}",
+                std::fs::read_to_string(self.log()).unwrap()
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.config.data.logs().join("postgres.log")
+    }
+
+    /// Another homeserver, which uses this one's server as its shared one.
+    fn guest(&self, flags: &[&str]) -> Self {
+        let password = embedded::superuser_password(&self.config.data);
+        let password = crate::secret::Secret::read(&password).unwrap();
+        let port = format!("database.port={}", self.config.database.embedded_port);
+        let password = format!("database.admin_password={}", password.expose());
+        let mut all =
+            vec!["database.host=127.0.0.1", &port, "database.admin_user=postgres", &password];
+        all.extend(flags);
+        Self::with(&all)
+    }
+
+    async fn ensure(&self) -> Result<Plan, Error> {
+        ensure(&self.config, soon(), &mut |_| {}).await
+    }
+
+    async fn admin(&self) -> PgConnection {
+        connect_by(&self.config, Who::Admin, soon(), async || {}).await.unwrap()
+    }
+
+    /// Statements of a person with the superuser's rights.
+    async fn run(&self, statements: &str) {
+        run(&mut self.admin().await, statements).await;
+    }
+
+    async fn ask(&self, question: &str) -> String {
+        let question = AssertSqlSafe(question.to_owned());
+        sqlx::query_scalar(question).fetch_one(&mut self.admin().await).await.unwrap()
+    }
+}
+
+async fn run(connection: &mut PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await.unwrap();
+}
+
+/// The statements one by one: CREATE DATABASE stands alone.
+async fn run_each(home: &Home, statements: &[&str]) {
+    let mut admin = home.admin().await;
+    for statement in statements {
+        run(&mut admin, statement).await;
+    }
+}
+
+async fn inside(home: &Home) -> PgConnection {
+    connect(&home.config, Who::Synapse).await.unwrap()
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let Some(pid) = embedded::running(&self.config.data) else { return };
+        drop(kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::QUIT));
+        let until = std::time::Instant::now() + Duration::from_secs(5);
+        while embedded::running(&self.config.data).is_some() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = &self.folder;
+    }
+}
