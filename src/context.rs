@@ -2,9 +2,12 @@
 
 use std::{cell::OnceCell, path::PathBuf};
 
+use sqlx::PgConnection;
+
 use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
+    postgres,
 };
 
 /// The flags that every command has and that are not about output.
@@ -41,5 +44,10 @@ impl Context {
         }
         let config = Config::load(self.data()?, &self.flags.set, &self.environment)?;
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The homeserver's database, as its own role.
+    pub(crate) async fn database(&self) -> Result<PgConnection, Failure> {
+        Ok(postgres::connect(self.config()?, postgres::Who::Synapse).await?)
     }
 }

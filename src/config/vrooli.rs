@@ -27,7 +27,8 @@ pub(crate) fn provided(environment: &Environment) -> Result<Provided, Error> {
     Ok(found)
 }
 
-/// Whether `.vrooli/service.json` has this resource switched on; none where it says nothing.
+/// Whether the platform installs and starts this resource, by its `service.json`; none where there is
+/// no platform, or it does not say.
 pub(crate) fn enabled(environment: &Environment) -> Option<bool> {
     let file = environment.vrooli_root()?.join(".vrooli/service.json");
     let text = files::read_if_exists(&file).ok()??;
@@ -196,13 +197,4 @@ mod tests {
         let (_root, environment) = with(&[(".vrooli/service.json", text)]);
         assert_eq!(enabled(&environment), Some(true));
     }
-}
-
-/// Whether the platform installs and starts this resource, by its `service.json`; none where there is
-/// no platform, or it does not say.
-pub(crate) fn enabled(environment: &Environment) -> Option<bool> {
-    let file = environment.vrooli_root()?.join(".vrooli/service.json");
-    let text = std::fs::read_to_string(file).ok()?;
-    let document: Value = serde_json::from_str(&text).ok()?;
-    document["dependencies"]["resources"]["matrix-synapse"]["enabled"].as_bool()
 }

@@ -1,9 +1,9 @@
 //! How much is in the database, for `status --verbose`.
 
 use serde::Serialize;
+use sqlx::PgConnection;
 
-use super::{Error, Who, connect};
-use crate::config::Config;
+use super::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Stats {
@@ -32,12 +32,11 @@ SELECT (SELECT count(*) FROM users WHERE deactivated = 0),
 FROM (SELECT reltuples::int8 AS estimate, reltuples > 1000000 AS many
       FROM pg_class WHERE oid = 'events'::regclass) AS guess";
 
-/// As the homeserver's own role, so that nobody needs the superuser for it.
-pub(crate) async fn stats(config: &Config) -> Result<Stats, Error> {
-    let mut inside = connect(config, Who::Synapse).await?;
+/// Needs no more than the homeserver's own role. Errors before Synapse has made its tables.
+pub(crate) async fn stats(inside: &mut PgConnection) -> Result<Stats, Error> {
     let (users, rooms, events, events_estimated, database_bytes, server_version, connections, max) =
         sqlx::query_as(STATS)
-            .fetch_one(&mut inside)
+            .fetch_one(inside)
             .await
             .map_err(Error::query("count what it holds"))?;
     Ok(Stats {
