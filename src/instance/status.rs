@@ -11,8 +11,11 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    config::{instance, paths::DataDir},
-    files, process,
+    config::{Config, instance, paths::DataDir},
+    error::Failure,
+    files,
+    postgres::{self, stats::Stats},
+    process,
 };
 
 /// How long a server on this machine may take to say that it lives.
@@ -49,6 +52,9 @@ pub(crate) struct Status {
     /// All our processes together, in bytes.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) services: Vec<Service>,
+    /// What is in the database, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<Stats>,
 }
 
 /// A process of the homeserver.
@@ -94,7 +100,32 @@ pub(crate) fn fast(data: &DataDir) -> Result<Status, files::Error> {
         uptime_seconds: synapse.and_then(|service| service.uptime_seconds),
         memory_bytes: pid.map(|_| services.iter().filter_map(|it| it.memory_bytes).sum()),
         services,
+        database: None,
     })
+}
+
+impl Status {
+    /// Asks the database of a server that runs, because Synapse calls itself healthy without one.
+    /// The answer of the whole is due within ten seconds.
+    pub(crate) async fn ask_database(&mut self, config: &Config) {
+        const LIMIT: Duration = Duration::from_secs(5);
+        if !self.running {
+            return;
+        }
+        let why = match tokio::time::timeout(LIMIT, postgres::stats::stats(config)).await {
+            Ok(Ok(stats)) => {
+                self.database = Some(stats);
+                return;
+            }
+            Ok(Err(error)) => Failure::from(error).to_string(),
+            Err(_) => format!("it does not answer within {} s", LIMIT.as_secs()),
+        };
+        if self.healthy {
+            self.healthy = false;
+            self.status = State::Unhealthy;
+            self.health_message = format!("the database does not do its part: {why}");
+        }
+    }
 }
 
 /// The state and the sentence for it. `answers` is asked only where a Synapse of ours runs: whatever
