@@ -14,7 +14,7 @@ use crate::{
     config::{Config, instance, paths::DataDir},
     error::Failure,
     files,
-    postgres::{self, stats::Stats},
+    postgres::{self, Stats},
     process,
 };
 
@@ -112,7 +112,11 @@ impl Status {
         if !self.running {
             return;
         }
-        let why = match tokio::time::timeout(LIMIT, postgres::stats::stats(config)).await {
+        let asked = async {
+            let mut inside = postgres::connect(config, postgres::Who::Synapse).await?;
+            postgres::stats(&mut inside).await
+        };
+        let why = match tokio::time::timeout(LIMIT, asked).await {
             Ok(Ok(stats)) => {
                 self.database = Some(stats);
                 return;
