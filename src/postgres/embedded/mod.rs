@@ -56,6 +56,9 @@ pub(crate) struct Launch {
 /// left. Errors if the cluster does not exist or is in use ([`stop_stray`] ends a forgotten server).
 pub(crate) async fn launch(config: &Config) -> Result<Launch, Error> {
     let data = &config.data;
+    if !exists(data) {
+        return Err(Error::NoCluster);
+    }
     let binaries = binaries::find(data).await?;
     let runner = runner::choose(data).await?;
     stray::clear(data).await?;

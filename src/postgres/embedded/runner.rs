@@ -39,7 +39,13 @@ impl Runner {
             ),
             Self::Account { uid, gid } => (
                 "setpriv",
-                vec![format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()],
+                vec![
+                    format!("--reuid={uid}"),
+                    format!("--regid={gid}"),
+                    "--clear-groups".into(),
+                    // A change of user clears what the parent asked for.
+                    "--pdeathsig=INT".into(),
+                ],
             ),
         };
         all.extend(["--".into(), text(program)]);
@@ -76,6 +82,7 @@ impl Runner {
 /// Finds somebody who may run the server, makes the cluster's and the socket's folder, and makes them his.
 pub(super) async fn choose(data: &DataDir) -> Result<Runner, Error> {
     let folders = [data.postgres(), socket_folder(data)];
+    files::private_folder(&data.sockets())?;
     let mut maker = fs::DirBuilder::new();
     for folder in &folders {
         maker
@@ -105,7 +112,10 @@ pub(super) async fn choose(data: &DataDir) -> Result<Runner, Error> {
                 continue;
             }
             // He may pass through, and see nothing.
-            for folder in [data.root(), &data.run(), &data.sockets()] {
+            for folder in [data.root(), &data.run(), &data.sockets(), &data.environments()] {
+                if !folder.exists() {
+                    continue;
+                }
                 fs::set_permissions(folder, fs::Permissions::from_mode(0o711))
                     .map_err(files::Error::io("open", folder))?;
             }
@@ -160,8 +170,9 @@ mod tests {
     fn an_account_is_put_on_with_all_that_belongs_to_it() {
         let runner = Runner::Account { uid: 104, gid: 107 };
         let (_, args) = runner.wrap(Path::new("/bin/postgres"), &["-D", "/data"]);
-        let expected =
-            ["--reuid=104", "--regid=107", "--clear-groups", "--", "/bin/postgres", "-D", "/data"];
-        assert_eq!(args, expected);
+        assert_eq!(
+            args.join(" "),
+            "--reuid=104 --regid=107 --clear-groups --pdeathsig=INT -- /bin/postgres -D /data"
+        );
     }
 }

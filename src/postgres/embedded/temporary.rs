@@ -33,7 +33,15 @@ impl Temporary {
         let launch = launch(config).await?;
         let log = config.data.logs().join("postgres-setup.log");
         let file = open(&log).map_err(files::Error::io("write", &log))?;
-        let mut command = process::command(&launch.program);
+        let mut command = match process::find("setpriv") {
+            // It ends with us, even if we are killed. An account's wrapper asks for that itself.
+            Some(setpriv) if !launch.program.ends_with("setpriv") => {
+                let mut command = process::command(setpriv);
+                command.args(["--pdeathsig=INT", "--"]).arg(&launch.program);
+                command
+            }
+            _ => process::command(&launch.program),
+        };
         command.args(&launch.args).args(["-c", "listen_addresses="]);
         command.envs(launch.env).stdout(Stdio::null()).stderr(file).process_group(0);
         let mut child = command.spawn().map_err(|source| process::Error::Start {
