@@ -5,3 +5,5 @@
 //! `control` is the socket others talk to, `record` is what is written for others to read.
 
 pub(crate) mod service;
+pub(crate) mod order;
+pub(crate) mod state;

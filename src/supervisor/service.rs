@@ -133,3 +133,23 @@ pub(crate) enum Restart {
     /// `window`; then it is failed.
     Always { budget: u32, window: Duration },
 }
+
+/// A service for tests of what only looks at names and needs.
+#[cfg(test)]
+pub(crate) fn sample(name: &str, needs: &[&str]) -> Service {
+    Service {
+        name: name.to_owned(),
+        summary: name.to_owned(),
+        tags: Vec::new(),
+        needs: needs.iter().map(|need| Need::new(need, Condition::Healthy)).collect(),
+        launch: Launch::default(),
+        ready: Vec::new(),
+        live: Vec::new(),
+        restart: Restart::Always { budget: 5, window: Duration::from_secs(600) },
+        stop: vec![
+            (Signal::TERM, Duration::from_secs(30)),
+            (Signal::QUIT, Duration::from_secs(5)),
+        ],
+        endpoints: BTreeMap::new(),
+    }
+}

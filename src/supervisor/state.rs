@@ -1,0 +1,365 @@
+//! What to do next, decided without touching anything: events in, actions out, a line a rule.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::service::{Condition, Restart, Service, Signal};
+
+/// The longest pause before another try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Tries after the first for a service that never became ready: it is more likely broken than unlucky.
+const TRIES_BEFORE_READY: u32 = 2;
+/// How long the kernel gets to end a killed group before it is killed again.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Everything is to run.
+    Start,
+    /// A process ended. `run` says which one it was, so that late news of an older one are ignored.
+    Exited { service: usize, run: u32, exit: Exit },
+    Ready { service: usize, run: u32 },
+    /// It answers so badly that it is to be restarted.
+    Hung { service: usize, run: u32 },
+    /// Everything is to end: by `by` at the latest, or at once.
+    Stop { force: bool, by: Option<Instant> },
+    /// One is to be restarted, or all.
+    Restart(Option<usize>),
+    /// Time has passed: see [`State::deadline`].
+    Tick,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Spawn(usize),
+    /// To the process itself.
+    Signal(usize, Signal),
+    /// What is left of its group.
+    KillGroup(usize),
+    /// All are down, as it was asked for.
+    Finish,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Exit {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    /// Why it could not even be started.
+    pub(crate) reason: Option<String>,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self { reason: Some(reason), .. } => f.write_str(reason),
+            Self { signal: Some(signal), .. } => match Signal::from_named_raw(*signal) {
+                Some(signal) => f.write_str(&format!("killed by {signal:?}").replace("Signal::", "SIG")),
+                None => write!(f, "killed by signal {signal}"),
+            },
+            Self { code, .. } => write!(f, "exit code {}", code.unwrap_or_default()),
+        }
+    }
+}
+
+/// Where a service stands. The words are part of `state.json` and of the control socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    /// What it needs is not there yet.
+    Waiting,
+    /// Its process runs and is not ready.
+    Starting,
+    Running,
+    /// It ran once, as it should.
+    Completed,
+    /// It ended by itself and is tried again after a pause.
+    Resting,
+    Stopping,
+    Stopped,
+    /// It ended too often.
+    Failed,
+}
+
+impl Phase {
+    pub(crate) fn has_process(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+
+    /// Whether there is nothing left to wait for.
+    pub(crate) fn is_ready(self) -> bool {
+        matches!(self, Self::Running | Self::Completed)
+    }
+}
+
+/// What follows when a process that is being stopped has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Start,
+    CountAsDeath,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Up,
+    Down,
+    DownAndUp,
+}
+
+/// One service as far as decisions need it.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    needs: Vec<(usize, Condition)>,
+    restart: Restart,
+    stop: Vec<(Signal, Duration)>,
+    pub(crate) phase: Phase,
+    /// How many times it was started.
+    pub(crate) run: u32,
+    /// How many times it was started again because it had ended by itself.
+    pub(crate) restarts: u32,
+    pub(crate) last_exit: Option<Exit>,
+    deaths: VecDeque<Instant>,
+    was_ready: bool,
+    then: Then,
+    /// The next stop signal to send.
+    signals_sent: usize,
+    /// When its pause or its current stop signal is over.
+    until: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) units: Vec<Unit>,
+    goal: Goal,
+    kill_by: Option<Instant>,
+}
+
+impl State {
+    /// Services in the order in which they start.
+    pub(crate) fn new(services: &[Service]) -> Self {
+        let unit = |service: &Service| {
+            let index = |name: &str| services.iter().position(|other| other.name == name);
+            let needs = service.needs.iter();
+            Unit {
+                needs: needs.filter_map(|n| Some((index(&n.service)?, n.condition))).collect(),
+                restart: service.restart,
+                stop: service.stop.clone(),
+                phase: Phase::Stopped,
+                run: 0,
+                restarts: 0,
+                last_exit: None,
+                deaths: VecDeque::new(),
+                was_ready: false,
+                then: Then::Start,
+                signals_sent: 0,
+                until: None,
+            }
+        };
+        Self { units: services.iter().map(unit).collect(), goal: Goal::Down, kill_by: None }
+    }
+
+    /// When to call [`State::step`] with [`Event::Tick`], if nothing happens before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.units.iter().filter_map(|unit| unit.until).chain(self.kill_by).min()
+    }
+
+    /// Whether everything runs that is to run.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.goal == Goal::Up && self.units.iter().all(|unit| unit.phase.is_ready())
+    }
+
+    pub(crate) fn step(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Start => {
+                self.goal = Goal::Up;
+                self.units.iter_mut().filter(|u| !u.phase.has_process()).for_each(Unit::renew);
+            }
+            Event::Exited { service, run, exit } if self.is_current(service, run) => {
+                actions.push(Action::KillGroup(service));
+                let going_down = self.goal != Goal::Up;
+                self.units[service].exited(exit, going_down, now);
+            }
+            Event::Ready { service, run } if self.is_current(service, run) => {
+                let unit = &mut self.units[service];
+                if unit.phase == Phase::Starting {
+                    unit.phase = Phase::Running;
+                    unit.was_ready = true;
+                }
+            }
+            Event::Hung { service, run } if self.is_current(service, run) => {
+                let unit = &mut self.units[service];
+                if unit.phase == Phase::Running {
+                    unit.begin_stop(Then::CountAsDeath);
+                }
+            }
+            Event::Exited { .. } | Event::Ready { .. } | Event::Hung { .. } => {}
+            Event::Stop { force, by } => {
+                self.goal = Goal::Down;
+                // A second request may shorten the time, never lengthen it.
+                let by = if force { Some(now) } else { by };
+                self.kill_by = self.kill_by.into_iter().chain(by).min();
+            }
+            Event::Restart(None) if self.goal != Goal::Down => self.goal = Goal::DownAndUp,
+            Event::Restart(Some(service)) if self.goal == Goal::Up => {
+                let unit = &mut self.units[service];
+                if matches!(unit.phase, Phase::Starting | Phase::Running) {
+                    unit.forgive();
+                    unit.begin_stop(Then::Start);
+                } else if unit.phase != Phase::Stopping {
+                    unit.renew();
+                }
+            }
+            Event::Restart(_) | Event::Tick => {}
+        }
+        self.advance(now, &mut actions);
+        actions
+    }
+
+    fn is_current(&self, service: usize, run: u32) -> bool {
+        self.units.get(service).is_some_and(|u| u.run == run && u.phase.has_process())
+    }
+
+    /// Does what can be done now.
+    fn advance(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.goal != Goal::Up {
+            self.go_down(now);
+            if self.units.iter().all(|unit| !unit.phase.has_process()) {
+                self.kill_by = None;
+                if self.goal == Goal::Down {
+                    actions.push(Action::Finish);
+                } else {
+                    self.goal = Goal::Up;
+                    self.units.iter_mut().for_each(Unit::renew);
+                }
+            }
+        }
+        for i in 0..self.units.len() {
+            let met = self.goal == Goal::Up && self.needs_are_met(i);
+            let unit = &mut self.units[i];
+            if unit.phase == Phase::Resting && unit.until.is_some_and(|until| until <= now) {
+                unit.phase = Phase::Waiting;
+                unit.until = None;
+            }
+            if unit.phase == Phase::Waiting && met {
+                unit.phase = Phase::Starting;
+                unit.run += 1;
+                actions.push(Action::Spawn(i));
+            }
+            if unit.phase == Phase::Stopping && unit.until.is_none_or(|until| until <= now) {
+                actions.push(unit.next_signal(i, now));
+            }
+        }
+    }
+
+    fn needs_are_met(&self, service: usize) -> bool {
+        self.units[service].needs.iter().all(|(need, condition)| {
+            let phase = self.units[*need].phase;
+            match condition {
+                Condition::Started => {
+                    matches!(phase, Phase::Starting | Phase::Running | Phase::Completed)
+                }
+                Condition::Healthy => phase == Phase::Running,
+                Condition::Completed => phase == Phase::Completed,
+            }
+        })
+    }
+
+    /// Stops, last first, what nothing that still runs needs.
+    fn go_down(&mut self, now: Instant) {
+        let killing = self.kill_by.is_some_and(|by| by <= now);
+        if killing {
+            self.kill_by = None;
+        }
+        for i in (0..self.units.len()).rev() {
+            let needed = self.units.iter().any(|other| {
+                other.phase.has_process() && other.needs.iter().any(|(need, _)| *need == i)
+            });
+            let unit = &mut self.units[i];
+            match unit.phase {
+                Phase::Starting | Phase::Running if killing || !needed => {
+                    unit.begin_stop(Then::Start);
+                }
+                Phase::Waiting | Phase::Resting => {
+                    unit.phase = Phase::Stopped;
+                    unit.until = None;
+                }
+                _ => {}
+            }
+            if killing && unit.phase == Phase::Stopping && unit.signals_sent < unit.stop.len() {
+                unit.signals_sent = unit.stop.len();
+                unit.until = None;
+            }
+        }
+    }
+}
+
+impl Unit {
+    /// Forgets what went wrong and waits for its start.
+    fn renew(&mut self) {
+        self.forgive();
+        self.phase = Phase::Waiting;
+        self.until = None;
+    }
+
+    fn forgive(&mut self) {
+        self.deaths.clear();
+        self.was_ready = false;
+    }
+
+    fn begin_stop(&mut self, then: Then) {
+        self.phase = Phase::Stopping;
+        self.then = then;
+        self.signals_sent = 0;
+        self.until = None;
+    }
+
+    fn next_signal(&mut self, service: usize, now: Instant) -> Action {
+        let (action, patience) = match self.stop.get(self.signals_sent) {
+            Some((signal, patience)) => (Action::Signal(service, *signal), *patience),
+            None => (Action::KillGroup(service), AFTER_KILL),
+        };
+        self.signals_sent += 1;
+        self.until = Some(now + patience);
+        action
+    }
+
+    fn exited(&mut self, exit: Exit, going_down: bool, now: Instant) {
+        let succeeded = exit.code == Some(0);
+        let was_stopping = self.phase == Phase::Stopping;
+        self.last_exit = Some(exit);
+        self.until = None;
+        match self.restart {
+            _ if going_down => self.phase = Phase::Stopped,
+            _ if was_stopping && self.then == Then::Start => self.phase = Phase::Waiting,
+            Restart::Never if succeeded => self.phase = Phase::Completed,
+            Restart::Never => self.phase = Phase::Failed,
+            Restart::Always { budget, window } => {
+                self.deaths.retain(|death| now.duration_since(*death) < window);
+                self.deaths.push_back(now);
+                let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
+                let budget = if self.was_ready { budget } else { budget.min(TRIES_BEFORE_READY) };
+                if deaths > budget {
+                    self.phase = Phase::Failed;
+                } else {
+                    self.phase = Phase::Resting;
+                    self.restarts += 1;
+                    self.until = Some(now + pause(deaths));
+                }
+            }
+        }
+    }
+}
+
+/// 1, 2, 4, … seconds.
+fn pause(deaths: u32) -> Duration {
+    LONGEST_PAUSE.min(Duration::from_secs(1 << (deaths.saturating_sub(1)).min(16)))
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+//! The rules of `state`, each on a moment's notice: no process is started.
+
+use super::{
+    super::service::{Condition, Need, sample},
+    *,
+};
+
+/// `db` <- `init` (runs once) <- `main` <- `proxy`, and a clock that is wound by hand.
+struct World {
+    state: State,
+    now: Instant,
+}
+
+const DB: usize = 0;
+const INIT: usize = 1;
+const MAIN: usize = 2;
+const PROXY: usize = 3;
+
+impl World {
+    fn new() -> Self {
+        let mut init = sample("init", &["db"]);
+        init.restart = Restart::Never;
+        let mut main = sample("main", &["db"]);
+        main.needs.push(Need::new("init", Condition::Completed));
+        let services = [sample("db", &[]), init, main, sample("proxy", &["main"])];
+        Self { state: State::new(&services), now: Instant::now() }
+    }
+
+    fn running() -> Self {
+        let mut world = Self::new();
+        world.step(Event::Start);
+        world.ready(DB);
+        world.exit(INIT, 0);
+        world.ready(MAIN);
+        world.ready(PROXY);
+        assert!(world.state.is_ready());
+        world
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        self.state.step(event, self.now)
+    }
+
+    fn ready(&mut self, service: usize) -> Vec<Action> {
+        let run = self.state.units[service].run;
+        self.step(Event::Ready { service, run })
+    }
+
+    fn exit(&mut self, service: usize, code: i32) -> Vec<Action> {
+        let run = self.state.units[service].run;
+        let exit = Exit { code: Some(code), ..Exit::default() };
+        let mut actions = self.step(Event::Exited { service, run, exit });
+        assert_eq!(actions.remove(0), Action::KillGroup(service));
+        actions
+    }
+
+    /// Winds the clock to the next deadline; seconds passed, and what is done then.
+    fn wait(&mut self) -> (u64, Vec<Action>) {
+        let deadline = self.state.deadline().unwrap();
+        let passed = deadline.duration_since(self.now).as_secs();
+        self.now = deadline;
+        (passed, self.step(Event::Tick))
+    }
+
+    fn phase(&self, service: usize) -> Phase {
+        self.state.units[service].phase
+    }
+}
+
+#[test]
+fn services_start_when_what_they_need_is_there() {
+    let mut world = World::new();
+    assert_eq!(world.step(Event::Start), [Action::Spawn(DB)]);
+    assert_eq!(world.step(Event::Tick), []);
+    assert_eq!(world.ready(DB), [Action::Spawn(INIT)]);
+    assert_eq!(world.exit(INIT, 0), [Action::Spawn(MAIN)]);
+    assert_eq!(world.ready(MAIN), [Action::Spawn(PROXY)]);
+    assert!(!world.state.is_ready());
+    world.ready(PROXY);
+    assert!(world.state.is_ready());
+    assert_eq!(world.state.deadline(), None, "nothing wakes an idle supervisor");
+}
+
+#[test]
+fn a_failed_one_shot_stops_the_start_where_it_is() {
+    let mut world = World::new();
+    world.step(Event::Start);
+    world.ready(DB);
+    assert_eq!(world.exit(INIT, 1), []);
+    assert_eq!((world.phase(INIT), world.phase(MAIN)), (Phase::Failed, Phase::Waiting));
+    assert_eq!(world.state.deadline(), None);
+}
+
+#[test]
+fn a_service_that_dies_is_started_again_after_growing_pauses_until_its_budget_is_used_up() {
+    let mut world = World::running();
+    for (restart, pause) in [1, 2, 4, 8, 16].into_iter().enumerate() {
+        assert_eq!(world.exit(MAIN, 1), []);
+        assert_eq!(world.phase(MAIN), Phase::Resting);
+        assert_eq!(world.wait(), (pause, vec![Action::Spawn(MAIN)]));
+        assert_eq!(world.state.units[MAIN].restarts as usize, restart + 1);
+        world.ready(MAIN);
+    }
+    assert_eq!(world.exit(MAIN, 1), []);
+    assert_eq!(world.phase(MAIN), Phase::Failed);
+    assert_eq!(world.state.deadline(), None);
+}
+
+#[test]
+fn deaths_long_ago_are_forgiven() {
+    let mut world = World::running();
+    for _ in 0..20 {
+        world.exit(MAIN, 1);
+        assert_eq!(world.wait().1, [Action::Spawn(MAIN)]);
+        world.ready(MAIN);
+        world.now += Duration::from_secs(600);
+    }
+    assert_eq!(world.phase(MAIN), Phase::Running);
+}
+
+#[test]
+fn a_service_that_never_was_ready_is_given_up_sooner() {
+    let mut world = World::new();
+    world.step(Event::Start);
+    world.exit(DB, 1);
+    world.wait();
+    world.exit(DB, 1);
+    world.wait();
+    world.exit(DB, 1);
+    assert_eq!(world.phase(DB), Phase::Failed);
+    assert_eq!(world.state.units[DB].run, 3);
+}
+
+#[test]
+fn a_database_that_dies_takes_nothing_with_it() {
+    let mut world = World::running();
+    assert_eq!(world.exit(DB, 9), []);
+    assert_eq!((world.phase(MAIN), world.phase(PROXY)), (Phase::Running, Phase::Running));
+    assert_eq!(world.wait(), (1, vec![Action::Spawn(DB)]));
+    assert_eq!(world.ready(DB), []);
+    assert!(world.state.is_ready());
+}
+
+#[test]
+fn a_service_that_dies_without_its_database_waits_for_it_and_spends_nothing() {
+    let mut world = World::running();
+    world.exit(DB, 9);
+    world.exit(MAIN, 9);
+    assert_eq!(world.wait().1, [Action::Spawn(DB)]);
+    assert_eq!(world.phase(MAIN), Phase::Waiting);
+    assert_eq!(world.ready(DB), [Action::Spawn(MAIN)]);
+}
+
+#[test]
+fn a_stop_goes_in_reverse_order_and_ends_when_all_are_down() {
+    let mut world = World::running();
+    let stop = Event::Stop { force: false, by: None };
+    assert_eq!(world.step(stop), [Action::Signal(PROXY, Signal::TERM)]);
+    assert_eq!(world.exit(PROXY, 0), [Action::Signal(MAIN, Signal::TERM)]);
+    assert_eq!(world.exit(MAIN, 0), [Action::Signal(DB, Signal::TERM)]);
+    assert_eq!(world.exit(DB, 0), [Action::Finish]);
+    assert_eq!(world.phase(DB), Phase::Stopped);
+}
+
+#[test]
+fn a_service_that_does_not_stop_gets_its_next_signal_and_then_is_killed() {
+    let mut world = World::running();
+    world.step(Event::Stop { force: false, by: None });
+    assert_eq!(world.wait(), (30, vec![Action::Signal(PROXY, Signal::QUIT)]));
+    assert_eq!(world.wait(), (5, vec![Action::KillGroup(PROXY)]));
+    assert_eq!(world.exit(PROXY, 9), [Action::Signal(MAIN, Signal::TERM)]);
+}
+
+#[test]
+fn a_stop_has_one_deadline_for_all() {
+    let mut world = World::running();
+    let by = Some(world.now + Duration::from_secs(3));
+    world.step(Event::Stop { force: false, by });
+    let kill = vec![Action::KillGroup(DB), Action::KillGroup(MAIN), Action::KillGroup(PROXY)];
+    assert_eq!(world.wait(), (3, kill));
+}
+
+#[test]
+fn a_second_request_kills_at_once() {
+    let mut world = World::running();
+    world.step(Event::Stop { force: false, by: None });
+    let kill = vec![Action::KillGroup(DB), Action::KillGroup(MAIN), Action::KillGroup(PROXY)];
+    assert_eq!(world.step(Event::Stop { force: true, by: None }), kill);
+    world.exit(DB, 9);
+    world.exit(PROXY, 9);
+    assert_eq!(world.exit(MAIN, 9), [Action::Finish]);
+}
+
+#[test]
+fn a_stop_during_a_pause_needs_no_process() {
+    let mut world = World::new();
+    world.step(Event::Start);
+    world.exit(DB, 1);
+    assert_eq!(world.step(Event::Stop { force: false, by: None }), [Action::Finish]);
+    assert_eq!(world.state.deadline(), None);
+}
+
+#[test]
+fn restarting_one_leaves_the_others_and_gives_it_a_new_budget() {
+    let mut world = World::running();
+    let term = vec![Action::Signal(MAIN, Signal::TERM)];
+    assert_eq!(world.step(Event::Restart(Some(MAIN))), term);
+    assert_eq!(world.exit(MAIN, 0), [Action::Spawn(MAIN)]);
+    assert_eq!(world.state.units[MAIN].restarts, 0);
+    assert_eq!(world.phase(PROXY), Phase::Running);
+}
+
+#[test]
+fn restarting_all_goes_down_and_up_again_with_the_one_shot() {
+    let mut world = World::running();
+    world.step(Event::Restart(None));
+    world.exit(PROXY, 0);
+    world.exit(MAIN, 0);
+    assert_eq!(world.exit(DB, 0), [Action::Spawn(DB)]);
+    assert_eq!(world.ready(DB), [Action::Spawn(INIT)]);
+}
+
+#[test]
+fn restarting_a_failed_service_tries_it_again() {
+    let mut world = World::new();
+    world.step(Event::Start);
+    world.ready(DB);
+    world.exit(INIT, 1);
+    assert_eq!(world.step(Event::Restart(Some(INIT))), [Action::Spawn(INIT)]);
+}
+
+#[test]
+fn a_hung_service_is_stopped_and_that_counts_as_a_death() {
+    let mut world = World::running();
+    let run = world.state.units[MAIN].run;
+    let hung = Event::Hung { service: MAIN, run };
+    assert_eq!(world.step(hung), [Action::Signal(MAIN, Signal::TERM)]);
+    world.exit(MAIN, 0);
+    assert_eq!(world.phase(MAIN), Phase::Resting);
+}
+
+#[test]
+fn news_of_an_older_process_are_ignored() {
+    let mut world = World::running();
+    world.exit(MAIN, 1);
+    world.wait();
+    let stale = Event::Ready { service: MAIN, run: 1 };
+    world.step(stale);
+    assert_eq!(world.phase(MAIN), Phase::Starting);
+}
