@@ -1,9 +1,75 @@
 //! Keeps any process running, and knows none by name.
 //!
 //! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe` and `notify` ask,
-//! `state` decides (purely), `watch` is the loop that acts, `log` keeps what the processes say,
-//! `control` is the socket others talk to, `record` is what is written for others to read.
+//! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
+//! what the processes say, `control` is the socket others talk to, `record` is what is said there and
+//! written for others to read.
 
+use std::{path::PathBuf, sync::Arc};
+
+pub(crate) mod control;
+pub(crate) mod job;
+pub(crate) mod log;
+pub(crate) mod notify;
+mod order;
+mod probe;
+pub(crate) mod record;
 pub(crate) mod service;
-pub(crate) mod order;
 pub(crate) mod state;
+mod unit;
+mod watch;
+
+pub(crate) use watch::run;
+
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Order(#[from] order::Error),
+    #[error(transparent)]
+    Control(#[from] control::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+    #[error("signals cannot be received")]
+    Signals,
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Order(_) => Kind::Bug,
+            Self::Control(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Signals => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Control(error) => error.hint(),
+            Self::File(files::Error::Held { .. }) => {
+                Some("the homeserver runs already: `status` shows how it is".into())
+            }
+            Self::File(error) => error.hint(),
+            Self::Order(_) | Self::Signals => None,
+        }
+    }
+}
+
+/// Where a supervisor works.
+pub(crate) struct Settings {
+    /// For `supervisor.lock` and `state.json`.
+    pub(crate) run: PathBuf,
+    /// For `control.sock` and the sockets of `sd_notify`: a short path, ours, mode 0700.
+    pub(crate) sockets: PathBuf,
+    pub(crate) logs: PathBuf,
+    pub(crate) limits: log::Limits,
+    /// The variables that every process gets: of those named in [`job::PLAIN`], what is set.
+    pub(crate) plain: Arc<job::Variables>,
+    /// End, with everything, when a service has failed: where somebody above restarts us.
+    pub(crate) end_with_failure: bool,
+}

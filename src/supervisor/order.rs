@@ -52,8 +52,12 @@ mod tests {
 
     #[test]
     fn every_service_comes_after_what_it_needs() {
-        let order =
-            sorted(&[("proxy", &["main"]), ("main", &["db", "cache"]), ("db", &[]), ("cache", &[])]);
+        let order = sorted(&[
+            ("proxy", &["main"]),
+            ("main", &["db", "cache"]),
+            ("db", &[]),
+            ("cache", &[]),
+        ]);
         assert_eq!(order.unwrap(), "db cache main proxy");
     }
 

@@ -146,10 +146,7 @@ pub(crate) fn sample(name: &str, needs: &[&str]) -> Service {
         ready: Vec::new(),
         live: Vec::new(),
         restart: Restart::Always { budget: 5, window: Duration::from_secs(600) },
-        stop: vec![
-            (Signal::TERM, Duration::from_secs(30)),
-            (Signal::QUIT, Duration::from_secs(5)),
-        ],
+        stop: vec![(Signal::TERM, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(5))],
         endpoints: BTreeMap::new(),
     }
 }

@@ -21,12 +21,25 @@ pub(crate) enum Event {
     /// Everything is to run.
     Start,
     /// A process ended. `run` says which one it was, so that late news of an older one are ignored.
-    Exited { service: usize, run: u32, exit: Exit },
-    Ready { service: usize, run: u32 },
+    Exited {
+        service: usize,
+        run: u32,
+        exit: Exit,
+    },
+    Ready {
+        service: usize,
+        run: u32,
+    },
     /// It answers so badly that it is to be restarted.
-    Hung { service: usize, run: u32 },
+    Hung {
+        service: usize,
+        run: u32,
+    },
     /// Everything is to end: by `by` at the latest, or at once.
-    Stop { force: bool, by: Option<Instant> },
+    Stop {
+        force: bool,
+        by: Option<Instant>,
+    },
     /// One is to be restarted, or all.
     Restart(Option<usize>),
     /// Time has passed: see [`State::deadline`].
@@ -58,7 +71,9 @@ impl std::fmt::Display for Exit {
         match self {
             Self { reason: Some(reason), .. } => f.write_str(reason),
             Self { signal: Some(signal), .. } => match Signal::from_named_raw(*signal) {
-                Some(signal) => f.write_str(&format!("killed by {signal:?}").replace("Signal::", "SIG")),
+                Some(signal) => {
+                    f.write_str(&format!("killed by {signal:?}").replace("Signal::", "SIG"))
+                }
                 None => write!(f, "killed by signal {signal}"),
             },
             Self { code, .. } => write!(f, "exit code {}", code.unwrap_or_default()),

@@ -1,0 +1,220 @@
+//! The control socket, from both sides: a request is one line of JSON, and every line that comes back
+//! is the whole truth at that moment. A request but `status` keeps the line open: another snapshot
+//! comes with every change, and the end of the stream is the end of the supervisor.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::{UnixListener, UnixStream, unix::OwnedReadHalf},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::record::Snapshot;
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+/// How long the first answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the supervisor does not answer on `{}`", .0.display())]
+    Silent(PathBuf),
+    #[error("the supervisor says something that cannot be understood")]
+    Unclear(#[source] serde_json::Error),
+    #[error("the supervisor refuses: {0}")]
+    Refused(String),
+    #[error("`{}` cannot be used for sockets: it must be a folder of ours that nobody else may enter", .0.display())]
+    Unsafe(PathBuf),
+    #[error("cannot listen on `{}`", path.display())]
+    Listen { path: PathBuf, source: io::Error },
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Refused(_) => Kind::Request,
+            Self::Unclear(_) => Kind::Bug,
+            _ => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Silent(_) | Self::Unclear(_) => {
+                Some("`manage stop --force` ends it, then `manage start` brings all back".into())
+            }
+            Self::Refused(_) => Some("`status` shows the services".into()),
+            Self::Unsafe(_) => Some("remove it, then run it again".into()),
+            Self::Listen { .. } => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
+pub(crate) enum Request {
+    /// One snapshot.
+    Status,
+    /// A snapshot with every change.
+    Subscribe,
+    /// Everything is to end, within so many milliseconds or at once.
+    Stop { force: bool, within_ms: Option<u64> },
+    /// One service is to be restarted, or all.
+    Restart { service: Option<String> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reply {
+    Now(Box<Snapshot>),
+    Refused(String),
+}
+
+/// `control.sock` in the folder for sockets.
+pub(crate) fn socket(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
+}
+
+/// The stream of snapshots that a request opened.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    socket: PathBuf,
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    first: bool,
+}
+
+impl Stream {
+    /// Asks the supervisor; none if there is no supervisor.
+    pub(crate) async fn open(socket: &Path, request: &Request) -> Result<Option<Self>, Error> {
+        let Ok(stream) = UnixStream::connect(socket).await else { return Ok(None) };
+        let (read, mut write) = stream.into_split();
+        let mut line = serde_json::to_vec(request).map_err(Error::Unclear)?;
+        line.push(b'\n');
+        if write.write_all(&line).await.is_err() {
+            return Ok(None);
+        }
+        // Dropping this half would say that we have gone.
+        write.forget();
+        let lines = BufReader::new(read).lines();
+        Ok(Some(Self { socket: socket.to_owned(), lines, first: true }))
+    }
+
+    /// The next snapshot; none when the supervisor has ended.
+    pub(crate) async fn next(&mut self) -> Result<Option<Snapshot>, Error> {
+        let line = if self.first {
+            let line = timeout(PATIENCE, self.lines.next_line()).await;
+            line.map_err(|_| Error::Silent(self.socket.clone()))?
+        } else {
+            self.lines.next_line().await
+        };
+        self.first = false;
+        let Ok(Some(line)) = line else { return Ok(None) };
+        match serde_json::from_str(&line).map_err(Error::Unclear)? {
+            Reply::Now(snapshot) => Ok(Some(*snapshot)),
+            Reply::Refused(why) => Err(Error::Refused(why)),
+        }
+    }
+}
+
+/// How everything is; none if there is no supervisor.
+pub(crate) async fn status(socket: &Path) -> Result<Option<Snapshot>, Error> {
+    match Stream::open(socket, &Request::Status).await? {
+        Some(mut stream) => stream.next().await,
+        None => Ok(None),
+    }
+}
+
+/// What a client wants, on its way to the loop; the answer is a refusal or nothing.
+pub(crate) struct Wish {
+    pub(crate) request: Request,
+    pub(crate) answer: tokio::sync::oneshot::Sender<Result<(), String>>,
+}
+
+/// Listens in a folder that must be ours alone. The caller holds the supervisor's lock, so a socket
+/// that is there is a dead one.
+pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
+    let ours = |metadata: fs::Metadata| {
+        metadata.is_dir()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.permissions().mode() & 0o077 == 0
+    };
+    if !fs::symlink_metadata(folder).is_ok_and(ours) {
+        return Err(Error::Unsafe(folder.to_owned()));
+    }
+    let path = socket(folder);
+    let bound = (|| {
+        files::remove(&path).map_err(io::Error::other)?;
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(files::PRIVATE))?;
+        Ok(listener)
+    })();
+    bound.map_err(|source| Error::Listen { path, source })
+}
+
+/// Answers clients until the loop ends.
+pub(crate) async fn serve(
+    listener: UnixListener,
+    wishes: mpsc::Sender<Wish>,
+    truth: watch::Receiver<Snapshot>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(answer(stream, wishes.clone(), truth.clone()));
+            }
+            // Out of files, most likely: others give some back.
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+async fn answer(
+    stream: UnixStream,
+    wishes: mpsc::Sender<Wish>,
+    mut truth: watch::Receiver<Snapshot>,
+) -> Option<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await.ok()?.ok()??;
+    let request: Request = match serde_json::from_str(&line) {
+        Ok(request) => request,
+        Err(error) => return send(&mut write, &Reply::Refused(error.to_string())).await,
+    };
+    let once = request == Request::Status;
+    if !matches!(request, Request::Status | Request::Subscribe) {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        wishes.send(Wish { request, answer }).await.ok()?;
+        if let Err(why) = answered.await.ok()? {
+            return send(&mut write, &Reply::Refused(why)).await;
+        }
+    }
+    loop {
+        let now = truth.borrow_and_update().clone();
+        send(&mut write, &Reply::Now(Box::new(now))).await?;
+        if once {
+            return Some(());
+        }
+        tokio::select! {
+            changed = truth.changed() => changed.ok()?,
+            // A client says nothing more: this is its end.
+            _ = lines.next_line() => return None,
+        }
+    }
+}
+
+async fn send(write: &mut tokio::net::unix::OwnedWriteHalf, reply: &Reply) -> Option<()> {
+    let mut line = serde_json::to_vec(reply).ok()?;
+    line.push(b'\n');
+    write.write_all(&line).await.ok()
+}

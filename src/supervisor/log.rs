@@ -1,0 +1,216 @@
+//! What the processes say, kept in files that together never grow beyond their limit.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{io::AsyncReadExt as _, net::unix::pipe};
+
+use crate::{clock, files};
+
+/// Longer lines are cut into several.
+const LONGEST_LINE: usize = 8 * 1024;
+/// How many last lines are remembered for the report of a failure.
+const LAST_WORDS: usize = 20;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The size in bytes at which a file is put aside.
+    pub(crate) size: u64,
+    /// How many are kept aside: `x.log.1` is the newest.
+    pub(crate) files: u32,
+}
+
+/// A log file that is put aside when it is full. It never fails: what cannot be written is counted.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    limits: Limits,
+    file: Option<File>,
+    size: u64,
+    dropped: u64,
+    last_words: VecDeque<String>,
+}
+
+/// `<path>.<number>`: the file that was put aside so many turns ago.
+pub(crate) fn aside(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+impl LogFile {
+    pub(crate) fn new(path: PathBuf, limits: Limits) -> Self {
+        let limits =
+            Limits { size: limits.size.max(16 * LONGEST_LINE as u64), files: limits.files };
+        // The limit may have been lowered since the last time.
+        let mut old = limits.files + 1;
+        while fs::remove_file(aside(&path, old)).is_ok() {
+            old += 1;
+        }
+        Self { path, limits, file: None, size: 0, dropped: 0, last_words: VecDeque::new() }
+    }
+
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        self.last_words.iter().cloned().collect()
+    }
+
+    /// Writes lines, each with the time before it.
+    pub(crate) fn lines<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) {
+        let now = clock::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ ").to_string();
+        let mut page = String::new();
+        let mut count = 0;
+        for line in lines {
+            // Escape sequences could do things to the terminal that shows this log.
+            let text: String = String::from_utf8_lossy(line)
+                .chars()
+                .filter(|c| !c.is_control() || *c == '\t')
+                .collect();
+            page.push_str(&now);
+            page.push_str(&text);
+            page.push('\n');
+            count += 1;
+            if self.last_words.len() == LAST_WORDS {
+                self.last_words.pop_front();
+            }
+            self.last_words.push_back(text);
+        }
+        if count > 0 && self.dropped > 0 {
+            page.insert_str(
+                0,
+                &format!(
+                    "{now}[{} lines are missing here: they could not be written]\n",
+                    self.dropped
+                ),
+            );
+        }
+        match self.append(page.as_bytes()) {
+            Ok(()) => self.dropped = 0,
+            Err(error) => {
+                if self.dropped == 0 {
+                    let path = self.path.display();
+                    tracing::warn!("`{path}` cannot be written, its lines are dropped: {error}");
+                }
+                self.dropped += count;
+                self.file = None;
+            }
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.open()?,
+        };
+        if self.size > 0 && self.size + bytes.len() as u64 > self.limits.size {
+            drop(file);
+            self.put_aside()?;
+            file = self.open()?;
+        }
+        if let Err(error) = file.write_all(bytes) {
+            // A disk that is full may have taken a part of it.
+            drop(file.set_len(self.size));
+            return Err(error);
+        }
+        self.size += bytes.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn open(&mut self) -> io::Result<File> {
+        let file =
+            OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.path)?;
+        self.size = file.metadata()?.len();
+        Ok(file)
+    }
+
+    fn put_aside(&self) -> io::Result<()> {
+        for number in (1..self.limits.files).rev() {
+            drop(fs::rename(aside(&self.path, number), aside(&self.path, number + 1)));
+        }
+        if self.limits.files == 0 {
+            return fs::remove_file(&self.path);
+        }
+        fs::rename(&self.path, aside(&self.path, 1))
+    }
+}
+
+/// A log that a task writes and the loop reads.
+pub(crate) type Shared = Arc<Mutex<LogFile>>;
+
+pub(crate) fn shared(log: LogFile) -> Shared {
+    Arc::new(Mutex::new(log))
+}
+
+/// Keeps what comes out of a pipe until its last writer is gone.
+pub(crate) async fn capture(mut pipe: pipe::Receiver, log: Shared) {
+    let mut held: Vec<u8> = Vec::with_capacity(LONGEST_LINE);
+    loop {
+        let end = matches!(pipe.read_buf(&mut held).await, Ok(0) | Err(_));
+        let whole = match held.iter().rposition(|byte| *byte == b'\n') {
+            _ if end || held.len() >= LONGEST_LINE => held.len(),
+            Some(at) => at + 1,
+            None => continue,
+        };
+        let lines = held[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        log.lock().unwrap_or_else(PoisonError::into_inner).lines(lines);
+        held.drain(..whole);
+        if end {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(folder: &Path) -> u64 {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+    }
+
+    #[test]
+    fn a_flood_never_takes_more_than_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { size: 200_000, files: 2 };
+        let mut log = LogFile::new(folder.path().join("x.log"), limits);
+        let line = [b'x'; 1000];
+        for _ in 0..500 {
+            log.lines(std::iter::repeat_n(line.as_slice(), 8));
+            assert!(total(folder.path()) <= 3 * 200_000);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert_eq!(log.last_words().len(), LAST_WORDS);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_counts_what_it_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/x.log");
+        let mut log = LogFile::new(path.clone(), Limits { size: 1 << 20, files: 1 });
+        log.lines([b"lost".as_slice(), b"lost too"].into_iter());
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        log.lines([b"found".as_slice()].into_iter());
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains("[2 lines are missing here"), "{text}");
+        assert!(text.ends_with(" found\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn lines_come_through_a_pipe_without_their_escape_sequences() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"one\n\x1b[31mtwo\n\nthree").unwrap();
+        drop(writer);
+        let pipe = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
+        let log = shared(LogFile::new(path, Limits { size: 1 << 20, files: 1 }));
+        capture(pipe, Arc::clone(&log)).await;
+        assert_eq!(log.lock().unwrap().last_words(), ["one", "[31mtwo", "three"]);
+    }
+}

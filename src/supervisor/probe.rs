@@ -1,0 +1,156 @@
+//! Asks processes how they are. An answer is `Ok`, or a clause that says what is wrong.
+
+use std::{path::Path, time::Duration};
+
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{job, service::Probe};
+use crate::{
+    files,
+    process::{self},
+    secret::Secret,
+};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) type Answer = Result<(), String>;
+
+/// Asks once. [`Probe::Notify`] cannot be asked, only waited for, and is always well here.
+pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
+    let asked = timeout(PATIENCE, async {
+        match probe {
+            Probe::Notify => Ok(()),
+            Probe::Exec(launch) => {
+                let mut command = job::command(launch, plain);
+                process::tool(&mut command).await.map(drop).map_err(|error| error.to_string())
+            }
+            Probe::Tcp(address) => connect(address).await.map(drop),
+            Probe::Http { url, bearer_file } => http(url, bearer_file.as_deref()).await,
+            Probe::Line { path, number, reads } => line(path, *number, reads),
+        }
+    });
+    asked.await.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+}
+
+async fn connect(address: &str) -> Result<TcpStream, String> {
+    TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("`{address}` cannot be reached: {error}"))
+}
+
+fn line(path: &Path, number: usize, reads: &str) -> Answer {
+    let text = files::read_if_exists(path).map_err(|error| error.to_string())?;
+    let text = text.ok_or_else(|| format!("`{}` is not there yet", path.display()))?;
+    match text.lines().nth(number.saturating_sub(1)).map(str::trim) {
+        Some(line) if line == reads => Ok(()),
+        Some(line) => Err(format!("it says `{line}`")),
+        None => Err("it has not said how it is".to_owned()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Session {
+    access_token: Secret,
+}
+
+/// The token of a session file; while there is none, one that nobody has, each time another, so
+/// that the answer cannot come out of a cache.
+fn bearer(file: &Path) -> Secret {
+    let session = files::read(file).ok().and_then(|text| serde_json::from_str(&text).ok());
+    session
+        .map_or_else(|| Secret::generate(&mut rand::rng()), |session: Session| session.access_token)
+}
+
+/// A plain GET, without the megabytes that a whole HTTP client takes.
+async fn http(url: &str, bearer_file: Option<&Path>) -> Answer {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` is not plain HTTP"))?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut request =
+        format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: */*\r\n");
+    if let Some(file) = bearer_file {
+        request.push_str(&format!("Authorization: Bearer {}\r\n", bearer(file).expose()));
+    }
+    request.push_str("\r\n");
+    let mut stream = connect(host).await?;
+    let mut head = [0; 256];
+    let mut length = 0;
+    let asked = async {
+        stream.write_all(request.as_bytes()).await?;
+        while length < 12 {
+            match stream.read(&mut head[length..]).await? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    asked.await.map_err(|error| format!("`{url}` does not answer: {error}"))?;
+    // `HTTP/1.1 200 OK`
+    let head = String::from_utf8_lossy(&head[..length]);
+    let status: Option<u16> = head.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
+    match status {
+        Some(status) if status < 500 => Ok(()),
+        Some(status) => Err(format!("`{url}` answers {status}")),
+        None => Err(format!("`{url}` does not speak HTTP")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
+
+    use super::*;
+
+    async fn http_probe(status: u16) -> Answer {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status);
+        Mock::given(header("authorization", "Bearer t0ken"))
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("operator.json");
+        std::fs::write(&file, r#"{"access_token":"t0ken","url":""}"#).unwrap();
+        let probe =
+            Probe::Http { url: format!("{}/whoami", server.uri()), bearer_file: Some(file) };
+        ask(&probe, &job::Variables::default()).await
+    }
+
+    #[tokio::test]
+    async fn an_http_answer_below_500_is_good() {
+        http_probe(200).await.unwrap();
+        http_probe(401).await.unwrap();
+        let error = http_probe(500).await.unwrap_err();
+        assert!(error.ends_with("/whoami` answers 500"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_so() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let probe = Probe::Tcp(address);
+        ask(&probe, &job::Variables::default()).await.unwrap();
+        drop(listener);
+        let error = ask(&probe, &job::Variables::default()).await.unwrap_err();
+        assert!(error.contains("cannot be reached"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_line_of_a_file_is_compared_without_its_blanks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postmaster.pid");
+        let probe = Probe::Line { path: path.clone(), number: 2, reads: "ready".to_owned() };
+        assert!(ask(&probe, &job::Variables::default()).await.is_err());
+        std::fs::write(&path, "1\nstarting\n").unwrap();
+        let error = ask(&probe, &job::Variables::default()).await.unwrap_err();
+        assert_eq!(error, "it says `starting`");
+        std::fs::write(&path, "1\nready   \n").unwrap();
+        ask(&probe, &job::Variables::default()).await.unwrap();
+    }
+}

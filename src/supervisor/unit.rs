@@ -1,0 +1,258 @@
+//! One service while it is kept: its process, the tasks around it, and what is known of its health.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Settings, job,
+    log::{self, LogFile, Shared},
+    notify,
+    probe::{self, Answer},
+    record::{Ended, Health, Report},
+    service::{Probe, Service},
+    state::{self, Exit, Phase},
+};
+use crate::{clock, process};
+
+/// Between two questions to a service that is starting: short at first, because a start is waited for.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long the last lines of a process that has ended may take to come through the pipe.
+const LAST_LINES: Duration = Duration::from_millis(300);
+
+/// What the tasks around a process tell the loop.
+pub(crate) struct News {
+    pub(crate) service: usize,
+    pub(crate) run: u32,
+    pub(crate) what: What,
+}
+
+pub(crate) enum What {
+    Exited(Exit),
+    Ready,
+    WaitsFor(String),
+    /// The answer to the live probe of that number.
+    Checked(usize, Answer),
+}
+
+pub(crate) struct Unit {
+    index: usize,
+    pub(crate) service: Service,
+    pub(crate) pid: Option<Pid>,
+    pub(crate) waits_for: Option<String>,
+    log: Shared,
+    log_path: PathBuf,
+    sockets: PathBuf,
+    plain: Arc<job::Variables>,
+    tell: mpsc::Sender<News>,
+    probes: Vec<JoinHandle<()>>,
+    run: u32,
+    start_ticks: Option<u64>,
+    started_at: Option<String>,
+    ready_at: Option<String>,
+    ended_at: Option<String>,
+    /// The last answer to each live probe, and how many were bad in a row.
+    answers: Vec<(Answer, u32)>,
+    last_check: Option<String>,
+}
+
+fn now() -> String {
+    clock::now().to_string()
+}
+
+impl Unit {
+    pub(crate) fn new(
+        index: usize,
+        service: Service,
+        settings: &Settings,
+        tell: mpsc::Sender<News>,
+    ) -> Self {
+        let log_path = settings.logs.join(format!("{}.log", service.name));
+        Self {
+            index,
+            log: log::shared(LogFile::new(log_path.clone(), settings.limits)),
+            log_path,
+            sockets: settings.sockets.clone(),
+            plain: Arc::clone(&settings.plain),
+            tell,
+            pid: None,
+            waits_for: None,
+            probes: Vec::new(),
+            run: 0,
+            start_ticks: None,
+            started_at: None,
+            ready_at: None,
+            ended_at: None,
+            answers: vec![(Ok(()), 0); service.live.len()],
+            last_check: None,
+            service,
+        }
+    }
+
+    pub(crate) fn notify_socket(&self) -> PathBuf {
+        self.sockets.join(format!("notify.{}", self.index))
+    }
+
+    pub(crate) fn spawn(&mut self, run: u32) -> std::io::Result<()> {
+        self.stopping();
+        self.run = run;
+        self.ready_at = None;
+        self.waits_for = None;
+        let path = self.notify_socket();
+        let waits = self.service.ready.iter().any(|probe| matches!(probe, Probe::Notify));
+        let socket = if waits { Some(notify::listen(&path)?) } else { None };
+        let death = self.service.stop.first().map_or(Signal::TERM, |(signal, _)| *signal);
+        let path = waits.then_some(path.as_path());
+        let mut job = job::spawn(&self.service.launch, &self.plain, death, path)?;
+        self.pid = Some(job.pid);
+        let pid = job.pid.as_raw_nonzero().get().unsigned_abs();
+        self.start_ticks = process::start_ticks(pid);
+        self.started_at = Some(now());
+        let captured = tokio::spawn(log::capture(job.output, Arc::clone(&self.log)));
+        let teller = self.teller();
+        tokio::spawn(async move {
+            let status = job.child.wait().await;
+            drop(timeout(LAST_LINES, captured).await);
+            teller.tell(What::Exited(job::exit_of(status))).await;
+        });
+        let (teller, probes) = (self.teller(), self.service.ready.clone());
+        let plain = Arc::clone(&self.plain);
+        self.probes.push(tokio::spawn(become_ready(probes, socket, plain, teller)));
+        Ok(())
+    }
+
+    fn teller(&self) -> Teller {
+        Teller { service: self.index, run: self.run, news: self.tell.clone() }
+    }
+
+    /// It is ready: from now on it is asked how it is.
+    pub(crate) fn ready(&mut self) {
+        self.ready_at = Some(now());
+        self.waits_for = None;
+        self.last_check = Some(now());
+        self.answers.fill((Ok(()), 0));
+        for (number, live) in self.service.live.iter().cloned().enumerate() {
+            let (teller, plain) = (self.teller(), Arc::clone(&self.plain));
+            self.probes.push(tokio::spawn(async move {
+                loop {
+                    sleep(live.interval).await;
+                    let answer = probe::ask(&live.probe, &plain).await;
+                    teller.tell(What::Checked(number, answer)).await;
+                }
+            }));
+        }
+    }
+
+    /// Keeps the answer of a live probe; true if there were too many bad ones.
+    pub(crate) fn checked(&mut self, number: usize, answer: Answer) -> bool {
+        self.last_check = Some(now());
+        let Some((last, bad)) = self.answers.get_mut(number) else { return false };
+        *bad = if answer.is_ok() { 0 } else { *bad + 1 };
+        if answer != *last {
+            let name = &self.service.name;
+            match &answer {
+                Ok(()) => tracing::info!("`{name}` is well again"),
+                Err(why) => tracing::warn!("`{name}` is not well: {why}"),
+            }
+        }
+        *last = answer;
+        self.service.live[number].restart_after.is_some_and(|limit| *bad >= limit)
+    }
+
+    /// It is being stopped: nobody asks it any more.
+    pub(crate) fn stopping(&mut self) {
+        self.probes.drain(..).for_each(|probe| probe.abort());
+    }
+
+    /// It has ended.
+    pub(crate) fn ended(&mut self) {
+        self.stopping();
+        self.pid = None;
+        self.ended_at = Some(now());
+    }
+
+    pub(crate) fn report(&self, unit: &state::Unit) -> Report {
+        let running = unit.phase == Phase::Running;
+        let wrong = self.answers.iter().find_map(|(answer, _)| answer.as_ref().err());
+        let failing = matches!(unit.phase, Phase::Failed | Phase::Resting);
+        let words = || self.log.lock().unwrap_or_else(PoisonError::into_inner).last_words();
+        let pid = self.pid.map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+        Report {
+            state: unit.phase,
+            summary: self.service.summary.clone(),
+            pid,
+            start_ticks: pid.and(self.start_ticks),
+            started_at: self.started_at.clone(),
+            ready_at: if running { self.ready_at.clone() } else { None },
+            runs: unit.run,
+            restarts: unit.restarts,
+            last_exit: unit
+                .last_exit
+                .clone()
+                .map(|exit| Ended { exit, at: self.ended_at.clone().unwrap_or_default() }),
+            health: self.last_check.clone().filter(|_| running).map(|last_check| Health {
+                healthy: wrong.is_none(),
+                last_check,
+                message: wrong.cloned(),
+            }),
+            waits_for: if running { None } else { self.waits_for.clone() },
+            last_words: if failing { words() } else { Vec::new() },
+            endpoints: self.service.endpoints.clone(),
+            log: self.log_path.clone(),
+        }
+    }
+}
+
+struct Teller {
+    service: usize,
+    run: u32,
+    news: mpsc::Sender<News>,
+}
+
+impl Teller {
+    async fn tell(&self, what: What) {
+        let news = News { service: self.service, run: self.run, what };
+        drop(self.news.send(news).await);
+    }
+}
+
+/// Waits for each sign in turn.
+async fn become_ready(
+    probes: Vec<Probe>,
+    mut socket: Option<tokio::net::UnixDatagram>,
+    plain: Arc<job::Variables>,
+    teller: Teller,
+) {
+    for probe in probes {
+        if matches!(probe, Probe::Notify) {
+            if let Some(socket) = socket.take() {
+                teller.tell(What::WaitsFor("it has not said that it is ready".to_owned())).await;
+                if notify::ready(socket).await.is_err() {
+                    return;
+                }
+            }
+            continue;
+        }
+        let mut pause = FIRST_PAUSE;
+        let mut told = None;
+        while let Err(why) = probe::ask(&probe, &plain).await {
+            if told.as_ref() != Some(&why) {
+                teller.tell(What::WaitsFor(why.clone())).await;
+                told = Some(why);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+    teller.tell(What::Ready).await;
+}

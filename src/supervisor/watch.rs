@@ -1,0 +1,300 @@
+//! The loop: everything that happens comes in here one after the other, `state` decides, and what it
+//! decided is done. Nothing wakes it but processes, probes, clients and its own deadlines.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+
+use super::{
+    Error, Settings, control,
+    control::{Request, Wish},
+    job,
+    record::{self, Snapshot, Supervisor},
+    service::{Restart, Service},
+    state::{Action, Event, Exit, Phase, State},
+    unit::{News, Unit},
+};
+use crate::files::Lock;
+
+/// How long what a killed supervisor left behind may take to end by itself.
+const SWEEP: Duration = Duration::from_secs(15);
+/// `state.json` is written with every change, and otherwise so often that its checks look alive.
+const RENEW_RECORD: Duration = Duration::from_secs(60);
+
+/// Keeps services until it is asked to end; false if it ended because one of them had failed.
+pub(crate) async fn run(
+    services: Vec<Service>,
+    settings: Settings,
+    changed: &mut dyn FnMut(&Snapshot),
+) -> Result<bool, Error> {
+    let lock = Lock::try_acquire(&settings.run.join("supervisor.lock"), "daemon supervise")?;
+    let services = super::order::sort(services)?;
+    record::sweep(&settings.state_file(), SWEEP).await;
+    let mut watch = Watch::new(services, settings);
+    let listener = control::listen(&watch.settings.sockets)?;
+    let (wishes, mut wished) = mpsc::channel(16);
+    let (publish, truth) = watch::channel(watch.snapshot());
+    let server = tokio::spawn(control::serve(listener, wishes, truth));
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(_ignored)] = signals.map(signal) else {
+        return Err(Error::Signals);
+    };
+    let mut asked_to_stop = false;
+    watch.queue.push_back(Event::Start);
+    loop {
+        while let Some(event) = watch.queue.pop_front() {
+            for action in watch.state.step(event, Instant::now()) {
+                watch.act(&action);
+            }
+        }
+        watch.publish(&publish, changed);
+        if watch.finished {
+            break;
+        }
+        if watch.settings.end_with_failure && !watch.failed && watch.has_failed() {
+            watch.failed = true;
+            watch.stop(false, None);
+            continue;
+        }
+        let deadline = watch.state.deadline();
+        let event = tokio::select! {
+            biased;
+            _ = terminate.recv() => Happened::Signal,
+            _ = interrupt.recv() => Happened::Signal,
+            Some(wish) = wished.recv() => Happened::Wish(wish),
+            Some(news) = watch.news.recv() => Happened::News(news),
+            () = until(deadline) => Happened::Tick,
+        };
+        match event {
+            Happened::Signal => {
+                // The second one means it.
+                watch.stop(asked_to_stop, None);
+                asked_to_stop = true;
+            }
+            Happened::Wish(wish) => watch.grant(wish),
+            Happened::News(news) => watch.take(news),
+            Happened::Tick => watch.queue.push_back(Event::Tick),
+        }
+    }
+    server.abort();
+    for file in watch
+        .units
+        .iter()
+        .map(Unit::notify_socket)
+        .chain([control::socket(&watch.settings.sockets)])
+    {
+        drop(crate::files::remove(&file));
+    }
+    drop(lock);
+    Ok(!watch.failed)
+}
+
+enum Happened {
+    Signal,
+    Wish(Wish),
+    News(News),
+    Tick,
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Watch {
+    settings: Settings,
+    me: Supervisor,
+    state: State,
+    units: Vec<Unit>,
+    /// Events that are still to be decided on.
+    queue: VecDeque<Event>,
+    news: mpsc::Receiver<News>,
+    written: Option<(Snapshot, Instant)>,
+    record_fails: bool,
+    finished: bool,
+    failed: bool,
+}
+
+impl Watch {
+    fn new(services: Vec<Service>, settings: Settings) -> Self {
+        let (tell, news) = mpsc::channel(64);
+        let state = State::new(&services);
+        let unit = |(index, service)| Unit::new(index, service, &settings, tell.clone());
+        Self {
+            me: Supervisor::of_this_process(),
+            state,
+            units: services.into_iter().enumerate().map(unit).collect(),
+            queue: VecDeque::new(),
+            news,
+            written: None,
+            record_fails: false,
+            finished: false,
+            failed: false,
+            settings,
+        }
+    }
+
+    fn stop(&mut self, force: bool, within: Option<Duration>) {
+        let by = within.map(|within| Instant::now() + within);
+        self.queue.push_back(Event::Stop { force, by });
+    }
+
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::Spawn(i) => {
+                let run = self.state.units[*i].run;
+                let name = &self.units[*i].service.name;
+                tracing::info!("`{name}` starts (run {run})");
+                match self.units[*i].spawn(run) {
+                    Ok(()) => {}
+                    Err(error) => {
+                        let reason = Some(format!("it cannot be started: {error}"));
+                        let exit = Exit { reason, ..Exit::default() };
+                        self.units[*i].ended();
+                        self.queue.push_back(Event::Exited { service: *i, run, exit });
+                    }
+                }
+            }
+            Action::Signal(i, signal) => {
+                tracing::info!("`{}` gets {signal:?}", self.units[*i].service.name);
+                self.units[*i].stopping();
+                if let Some(pid) = self.units[*i].pid {
+                    job::signal(pid, *signal);
+                }
+            }
+            Action::KillGroup(i) => {
+                self.units[*i].stopping();
+                if let Some(pid) = self.units[*i].pid {
+                    job::kill_group(pid);
+                }
+                if self.state.units[*i].phase != Phase::Stopping {
+                    self.units[*i].ended();
+                }
+            }
+            Action::Finish => self.finished = true,
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        let (service, run) = (news.service, news.run);
+        if self.state.units[service].run != run {
+            return;
+        }
+        let name = self.units[service].service.name.clone();
+        match news.what {
+            super::unit::What::Exited(exit) => {
+                tracing::info!("`{name}` has ended: {exit}");
+                self.queue.push_back(Event::Exited { service, run, exit });
+            }
+            super::unit::What::Ready => {
+                // What runs once is done when it ends, not before.
+                if self.units[service].service.restart != Restart::Never {
+                    tracing::info!("`{name}` is ready");
+                    self.units[service].ready();
+                    self.queue.push_back(Event::Ready { service, run });
+                }
+            }
+            super::unit::What::WaitsFor(why) => self.units[service].waits_for = Some(why),
+            super::unit::What::Checked(probe, answer) => {
+                if self.units[service].checked(probe, answer) {
+                    tracing::warn!("`{name}` does not answer any more and is restarted");
+                    self.queue.push_back(Event::Hung { service, run });
+                }
+            }
+        }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        let granted = match wish.request {
+            Request::Stop { force, within_ms } => {
+                tracing::info!("somebody asks for the end");
+                self.stop(force, within_ms.map(Duration::from_millis));
+                Ok(())
+            }
+            Request::Restart { service: None } => {
+                self.queue.push_back(Event::Restart(None));
+                Ok(())
+            }
+            Request::Restart { service: Some(name) } => {
+                match self.units.iter().position(|unit| unit.service.name == name) {
+                    Some(i) => {
+                        self.queue.push_back(Event::Restart(Some(i)));
+                        Ok(())
+                    }
+                    None => Err(format!("there is no service `{name}`")),
+                }
+            }
+            Request::Status | Request::Subscribe => Ok(()),
+        };
+        // The change has to be in the first snapshot that the client gets.
+        while let Some(event) = self.queue.pop_front() {
+            for action in self.state.step(event, Instant::now()) {
+                self.act(&action);
+            }
+        }
+        drop(wish.answer.send(granted));
+    }
+
+    fn has_failed(&self) -> bool {
+        self.state.units.iter().any(|unit| unit.phase == Phase::Failed)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let reports = self.units.iter().zip(&self.state.units);
+        Snapshot {
+            ready: self.state.is_ready(),
+            supervisor: self.me.clone(),
+            services: reports.map(|(u, s)| (u.service.name.clone(), u.report(s))).collect(),
+            order: self.units.iter().map(|unit| unit.service.name.clone()).collect(),
+        }
+    }
+
+    /// Tells everybody, if anything has changed.
+    fn publish(&mut self, publish: &watch::Sender<Snapshot>, changed: &mut dyn FnMut(&Snapshot)) {
+        let snapshot = self.snapshot();
+        publish.send_if_modified(|old| {
+            let differs = *old != snapshot;
+            if differs {
+                old.clone_from(&snapshot);
+            }
+            differs
+        });
+        let bare = snapshot.without_checks();
+        let same = self
+            .written
+            .as_ref()
+            .is_some_and(|(written, at)| *written == bare && at.elapsed() < RENEW_RECORD);
+        if same {
+            return;
+        }
+        if let Err(error) = snapshot.write(&self.settings.state_file()) {
+            if !self.record_fails {
+                tracing::warn!(
+                    "{error}: {}",
+                    std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)
+                );
+            }
+            self.record_fails = true;
+        } else {
+            self.record_fails = false;
+        }
+        changed(&snapshot);
+        self.written = Some((bare, Instant::now()));
+    }
+}
+
+impl Settings {
+    fn state_file(&self) -> PathBuf {
+        self.run.join("state.json")
+    }
+}
