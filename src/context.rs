@@ -8,6 +8,7 @@ use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
     postgres,
+    supervisor::{control, record::Snapshot},
 };
 
 /// The flags that every command has and that are not about output.
@@ -49,5 +50,10 @@ impl Context {
     /// The homeserver's database, as its own role.
     pub(crate) async fn database(&self) -> Result<PgConnection, Failure> {
         Ok(postgres::connect(self.config()?, postgres::Who::Synapse).await?)
+    }
+
+    /// How the processes are, from the supervisor itself; none if there is no supervisor.
+    pub(crate) async fn supervisor(&self) -> Result<Option<Snapshot>, Failure> {
+        Ok(control::status(&control::socket(&self.data()?.sockets())).await?)
     }
 }

@@ -17,6 +17,7 @@ mod output;
 mod postgres;
 mod process;
 mod secret;
+mod services;
 mod supervisor;
 
 /// The whole program; `main.rs` is only its name.

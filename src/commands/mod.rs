@@ -13,9 +13,11 @@ pub(crate) const NAME: &str = "resource-matrix-synapse";
 pub(crate) mod completions;
 pub(crate) mod content;
 pub(crate) mod credentials;
+pub(crate) mod daemon;
 #[cfg(test)]
 mod generated;
 pub(crate) mod info;
+pub(crate) mod manage;
 pub(crate) mod status;
 pub(crate) mod test;
 
@@ -111,8 +113,31 @@ mod leaves {
     }
 }
 
+/// The entry of that name; a name that is not there does not compile.
+const fn named(entries: &'static [Entry], name: &str) -> &'static Entry {
+    let mut at = 0;
+    while !same(entries[at].name.as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    &entries[at]
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
 /// Everything that can be typed, in the order of the help.
 pub(crate) const TREE: &[Node] = &[
+    Node::Group {
+        name: "manage",
+        about: "Install, start, stop and remove the homeserver",
+        hidden: false,
+        entries: manage::ENTRIES,
+    },
     Node::Group {
         name: "content",
         about: "Users, rooms, bots and messages",
@@ -129,6 +154,15 @@ pub(crate) const TREE: &[Node] = &[
     Node::Leaf(&leaves::ENTRIES[1]),
     Node::Leaf(&leaves::ENTRIES[2]),
     Node::Leaf(&leaves::ENTRIES[3]),
+    Node::Alias(named(manage::ENTRIES, "start")),
+    Node::Alias(named(manage::ENTRIES, "stop")),
+    Node::Alias(named(manage::ENTRIES, "restart")),
+    Node::Group {
+        name: "daemon",
+        about: "What runs in the background",
+        hidden: true,
+        entries: daemon::ENTRIES,
+    },
 ];
 
 /// The end of `help`: the examples and the default configuration that the contract asks for.

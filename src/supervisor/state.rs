@@ -105,6 +105,10 @@ impl Phase {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
     }
 
+    pub(crate) fn has_failed(self) -> bool {
+        self == Self::Failed
+    }
+
     /// Whether there is nothing left to wait for.
     pub(crate) fn is_ready(self) -> bool {
         matches!(self, Self::Running | Self::Completed)

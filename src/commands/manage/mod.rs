@@ -1,0 +1,13 @@
+//! `manage`: the life of the homeserver on this machine.
+
+use super::commands;
+
+mod restart;
+mod start;
+mod stop;
+
+commands! {
+    "start" => start, "Start the homeserver and wait until it is ready: 2 if it runs already";
+    "stop" => stop, "Stop the homeserver: 2 if it does not run";
+    "restart" => restart, "Stop and start the homeserver, or one of its services";
+}

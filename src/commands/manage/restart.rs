@@ -1,0 +1,72 @@
+//! `manage restart`: everything anew, with the settings as they are now, or one service.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::start::Running;
+use crate::{
+    commands::{Outcome, Result},
+    config::shape::Span,
+    context::Context,
+    instance::{
+        restart,
+        start::{self, Started},
+        stop,
+    },
+    output::{Output, Report},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Restart only this service, such as synapse
+    service: Option<String>,
+    /// Kill the processes instead of asking them to end
+    #[arg(long)]
+    force: bool,
+    /// How long it may take until all is ready again, such as 90 or 3m
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+}
+
+#[derive(Serialize)]
+struct Restarted {
+    service: String,
+    restarted: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let config = context.config()?;
+    if context.dry_run {
+        output.say("would stop and start it");
+        return Ok(Outcome::Done);
+    }
+    let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
+    if let Some(service) = args.service {
+        let progress = output.progress(format!("restarting {service}"));
+        restart::one(&config.data, &service, timeout).await?;
+        drop(progress);
+        output.emit(&Restarted { service, restarted: true });
+        return Ok(Outcome::Done);
+    }
+    let patience = super::start::time(None, context, super::stop::PATIENCE);
+    let options = stop::Options { timeout: patience, force: args.force };
+    super::stop::go(context, options, output).await?;
+    let options = start::Options { timeout, force: args.force };
+    let (Started::Now(now) | Started::Already(now)) =
+        super::start::go(context, options, output).await?;
+    output.emit(&Running::new(context, now, true)?);
+    Ok(Outcome::Done)
+}
+
+impl Report for Restarted {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str("restarted: ");
+        page.push_str(&self.service);
+        Ok(())
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(&self.service)
+    }
+}

@@ -1,0 +1,111 @@
+//! `manage start`.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{self, Outcome, daemon},
+    config::shape::Span,
+    context::Context,
+    error::Failure,
+    instance::start::{self, Options, Started, Step},
+    output::{Output, Report},
+    supervisor::record::Snapshot,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Wait until it is ready; it always does
+    #[arg(long)]
+    wait: bool,
+    /// How long the whole start may take, such as 90 or 3m
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+    /// Start although little disk space is left
+    #[arg(long)]
+    force: bool,
+    /// Stay in the foreground and keep the processes, for systemd and containers
+    #[arg(long)]
+    foreground: bool,
+}
+
+/// What runs now.
+#[derive(Serialize)]
+pub(super) struct Running {
+    running: bool,
+    /// Whether this command started it.
+    changed: bool,
+    url: String,
+    server_name: String,
+    services: Vec<String>,
+}
+
+impl Running {
+    pub(super) fn new(context: &Context, now: Snapshot, changed: bool) -> Result<Self, Failure> {
+        let config = context.config()?;
+        let (url, server_name) = (config.local_url(), config.server.name.to_string());
+        Ok(Self { running: true, changed, url, server_name, services: now.order })
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
+    drop(args.wait);
+    let config = context.config()?;
+    let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
+    let options = Options { timeout, force: args.force };
+    if args.foreground {
+        start::prepare(config, options, &mut |_| ()).await?;
+        return daemon::supervise(context, output, true).await;
+    }
+    if context.dry_run {
+        output.say("would start PostgreSQL and Synapse and wait until they are ready");
+        return Ok(Outcome::Done);
+    }
+    let started = go(context, options, output).await?;
+    let (outcome, now, changed) = match started {
+        Started::Already(now) => (Outcome::Moot, now, false),
+        Started::Now(now) => (Outcome::Done, now, true),
+    };
+    output.emit(&Running::new(context, now, changed)?);
+    Ok(outcome)
+}
+
+/// Starts it, with a line of progress.
+pub(super) async fn go(context: &Context, options: Options, output: &Output) -> Result<Started, Failure> {
+    let progress = output.progress("starting");
+    let config = context.config()?;
+    let started = start::start(config, options, &mut |step| match step {
+        Step::WaitsFor(who) => {
+            progress.now(format!("waiting for {who}"));
+        }
+        Step::Prepares(what) => progress.now(what),
+        Step::Launches => progress.now("starting the processes"),
+        Step::Changed(now) => {
+            let names: Vec<&str> = now.unready().map(|(name, _)| name).collect();
+            progress.now(format!("waiting for {}", names.join(", ")));
+        }
+        Step::Account => progress.now("looking after the operator's account"),
+    });
+    Ok(started.await?)
+}
+
+/// The time that was typed, or what the settings say, even if these cannot be read.
+pub(super) fn time(typed: Option<Span>, context: &Context, default: Duration) -> Duration {
+    let set = || context.config().map_or(default, |config| config.supervision.stop_timeout.0);
+    typed.map_or_else(set, |span| span.0)
+}
+
+impl Report for Running {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let word = if self.changed { "started" } else { "already running" };
+        writeln!(page, "{word}: {} ({})", self.url, self.server_name)
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(&self.url)
+    }
+}

@@ -1,0 +1,72 @@
+//! `manage stop`.
+
+use std::{fmt, time::Duration};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    config::shape::Span,
+    context::Context,
+    error::Failure,
+    instance::stop::{self, Options, Step, Stopped},
+    output::{Output, Report},
+    supervisor::state::Phase,
+};
+
+/// How long a stop may take where the settings cannot be read.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Kill the processes instead of asking them
+    #[arg(long)]
+    force: bool,
+    /// After this time, such as 30 or 2m, what still runs is killed
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+}
+
+#[derive(Serialize)]
+struct Stop {
+    running: bool,
+    /// Whether this command stopped it.
+    changed: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    if context.dry_run {
+        output.say("would stop Synapse and PostgreSQL");
+        return Ok(Outcome::Done);
+    }
+    let timeout = super::start::time(args.timeout, context, PATIENCE);
+    let stopped = go(context, Options { timeout, force: args.force }, output).await?;
+    let changed = stopped == Stopped::Now;
+    output.emit(&Stop { running: false, changed });
+    Ok(if changed { Outcome::Done } else { Outcome::Moot })
+}
+
+/// Stops it, with a line of progress.
+pub(super) async fn go(
+    context: &Context,
+    options: Options,
+    output: &Output,
+) -> std::result::Result<Stopped, Failure> {
+    let progress = output.progress("stopping");
+    let stopped = stop::stop(&context.data()?, options, &mut |step| match step {
+        Step::WaitsFor(who) => progress.now(format!("waiting for {who}")),
+        Step::Changed(now) => {
+            let up = now.services.iter().filter(|(_, report)| report.state == Phase::Stopping);
+            let names: Vec<&str> = up.map(|(name, _)| name.as_str()).collect();
+            progress.now(format!("stopping {}", names.join(", ")));
+        }
+    });
+    Ok(stopped.await?)
+}
+
+impl Report for Stop {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str(if self.changed { "stopped" } else { "not running" });
+        Ok(())
+    }
+}

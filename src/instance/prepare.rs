@@ -1,0 +1,126 @@
+//! What has to be so before the processes are started, and what is done when they run.
+
+use std::{io, net::TcpListener, path::PathBuf};
+
+use tokio::time::Instant;
+
+use super::start::Step;
+use crate::{
+    config::{Config, paths::DataDir},
+    error::{Explain, Kind},
+    files, postgres, process,
+};
+
+/// Less room than this and PostgreSQL may stop in the middle of something, in bytes.
+const LEAST_SPACE: u64 = 64 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("port {port} is taken{}", by(program.as_ref()))]
+    PortTaken { port: u16, setting: &'static str, program: Option<(u32, String)> },
+    #[error("nothing can listen on `{address}` port {port}")]
+    Address { address: String, port: u16, setting: &'static str, source: io::Error },
+    #[error("the disk of `{}` is full: {} MB are left", path.display(), left >> 20)]
+    Full { path: PathBuf, left: u64 },
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn by(program: Option<&(u32, String)>) -> String {
+    program.map(|(pid, name)| format!(" by `{name}` (pid {pid})")).unwrap_or_default()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Postgres(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Address { .. } => Kind::Setting,
+            Self::PortTaken { .. } | Self::Full { .. } => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::PortTaken { setting, port, .. } => Some(format!(
+                "end that program, or choose another port with `config set {setting} {}`",
+                port.saturating_add(100)
+            )),
+            Self::Address { setting, .. } => Some(format!("`config set {setting} …` changes it")),
+            Self::Full { .. } => Some(
+                "free some disk space, then run it again; `--force` starts although".to_owned(),
+            ),
+            Self::Postgres(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}
+
+/// Whether there is a homeserver in this data folder.
+pub(crate) fn is_installed(data: &DataDir) -> bool {
+    data.synapse_environment().exists()
+        && data.homeserver_yaml().exists()
+        && data.instance_file().exists()
+}
+
+/// Looks for what would be in the way, then makes what the processes need. Nothing of ours runs.
+pub(super) async fn run(
+    config: &Config,
+    force: bool,
+    _deadline: Instant,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
+    let embedded = postgres::target(config)?.is_embedded();
+    let server = &config.server;
+    port_is_free(&server.address, server.port.0, "server.port")?;
+    port_is_free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    if embedded {
+        let port = config.database.embedded_port.0;
+        port_is_free("127.0.0.1", port, "database.embedded_port")?;
+    }
+    if !force {
+        has_space(&config.data)?;
+    }
+    if embedded && !postgres::embedded::exists(&config.data) {
+        on_step(Step::Prepares("making the PostgreSQL cluster"));
+        postgres::embedded::create(config).await?;
+    }
+    Ok(())
+}
+
+/// What needs the running server: the account that this program acts with.
+#[expect(clippy::unused_async, reason = "the account is made here")]
+pub(super) async fn finish(
+    _config: &Config,
+    _deadline: Instant,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
+    on_step(Step::Account);
+    Ok(())
+}
+
+fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), Error> {
+    match TcpListener::bind((address, port)) {
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+            Err(Error::PortTaken { port, setting, program: process::listener(port) })
+        }
+        Err(source) => {
+            let denied = source.kind() == io::ErrorKind::PermissionDenied;
+            let setting = if denied { setting } else { "server.address" };
+            Err(Error::Address { address: address.to_owned(), port, setting, source })
+        }
+    }
+}
+
+fn has_space(data: &DataDir) -> Result<(), Error> {
+    let root = data.root();
+    let disk = rustix::fs::statvfs(root).map_err(|error| files::Error::io("read", root)(error.into()))?;
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if left < LEAST_SPACE {
+        return Err(Error::Full { path: root.to_owned(), left });
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! Starting: everything ready before anything runs, then the supervisor, then patience until all its
+//! services are ready. A start that fails leaves nothing of its own running.
+
+use std::{
+    ffi::OsString,
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    process::Child,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{held, prepare, stop};
+use crate::{
+    config::{Config, paths::DataDir},
+    error::{Explain, Kind},
+    files,
+    process, services,
+    supervisor::{
+        control::{self, Request, Stream},
+        record::{Report, Snapshot},
+        state::Phase,
+    },
+};
+
+/// How long a start that failed waits until what it started is gone.
+const CLEAR_UP: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the homeserver is not installed in `{}`", .0.display())]
+    NotInstalled(PathBuf),
+    #[error("the service `{service}` has failed: {tries}, the last time with {exit}")]
+    Failed { service: String, tries: String, exit: String, source: Option<LastWords> },
+    #[error("the homeserver was not ready within {} s", after.as_secs())]
+    Slow { after: Duration, service: String, source: LastWords },
+    #[error("the supervisor cannot be started")]
+    Launch(#[source] io::Error),
+    #[error("the supervisor has ended before everything was ready")]
+    Ended(#[source] LastWords),
+    #[error(transparent)]
+    Prepare(#[from] prepare::Error),
+    #[error(transparent)]
+    Stop(#[from] stop::Error),
+    #[error(transparent)]
+    Control(#[from] control::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+/// What a program wrote before it ended, as the cause of an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct LastWords(String);
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Prepare(error) => error.kind(),
+            Self::Stop(error) => error.kind(),
+            Self::Control(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::NotInstalled(_) => Kind::Request,
+            _ => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotInstalled(_) => Some("`manage install --start` installs and starts it".into()),
+            Self::Failed { service, .. } => Some(format!(
+                "`logs {service}` shows all it wrote; when that is mended, `manage start` tries again"
+            )),
+            Self::Slow { after, service, .. } => Some(format!(
+                "`manage start --timeout {}` waits longer; `logs {service}` shows what it did",
+                after.as_secs().saturating_mul(3)
+            )),
+            Self::Launch(_) => None,
+            Self::Ended(_) => Some("`logs supervisor` shows more".into()),
+            Self::Prepare(error) => error.hint(),
+            Self::Stop(error) => error.hint(),
+            Self::Control(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// For the whole start.
+    pub(crate) timeout: Duration,
+    /// Start although little disk space is left.
+    pub(crate) force: bool,
+}
+
+/// What a start does, told as it happens.
+pub(crate) enum Step<'a> {
+    /// Another command works on this homeserver: which one.
+    WaitsFor(&'a str),
+    Prepares(&'a str),
+    Launches,
+    Changed(&'a Snapshot),
+    Account,
+}
+
+#[derive(Debug)]
+pub(crate) enum Started {
+    Already(Snapshot),
+    Now(Snapshot),
+}
+
+/// Starts everything and waits until it is ready.
+pub(crate) async fn start(
+    config: &Config,
+    options: Options,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Started, Error> {
+    let deadline = Instant::now() + options.timeout;
+    let data = &config.data;
+    if !prepare::is_installed(data) {
+        return Err(Error::NotInstalled(data.root().to_owned()));
+    }
+    data.create()?;
+    let lock = held::wait(data, "manage start", deadline, &mut |who| on_step(Step::WaitsFor(who)));
+    let _lock = lock.await?;
+    let socket = control::socket(&data.sockets());
+    let mut launched = None;
+    let stream = match found(data, &socket).await? {
+        Some(mut stream) => match stream.next().await? {
+            Some(now) if now.ready => return Ok(Started::Already(now)),
+            Some(now) => {
+                try_again(&socket, &now).await?;
+                stream
+            }
+            None => return Err(Error::Ended(own_words(config))),
+        },
+        None => {
+            prepare::run(config, options.force, deadline, on_step).await?;
+            on_step(Step::Launches);
+            let mut child = launch(config)?;
+            let stream = answered(config, &mut child, deadline, options.timeout).await?;
+            launched = Some(child);
+            stream
+        }
+    };
+    match ready(config, stream, deadline, options.timeout, on_step).await {
+        Ok(snapshot) => {
+            prepare::finish(config, deadline, on_step).await?;
+            Ok(Started::Now(snapshot))
+        }
+        Err(error) => {
+            if launched.is_some() {
+                // What has failed says more than what happens while it is cleared away.
+                drop(stop::ask(data, false, CLEAR_UP).await);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The supervisor that runs; none when there is none and nothing of one is left. One that was just
+/// started holds its lock for a moment before it listens.
+async fn found(data: &DataDir, socket: &Path) -> Result<Option<Stream>, Error> {
+    let patience = Instant::now() + Duration::from_secs(5);
+    loop {
+        if let Some(stream) = Stream::open(socket, &Request::Subscribe).await? {
+            return Ok(Some(stream));
+        }
+        match stop::clear(data).await {
+            Ok(_) => return Ok(None),
+            Err(stop::Error::Hung { .. }) if Instant::now() < patience => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What a supervisor in the foreground needs before it starts.
+pub(crate) async fn prepare(
+    config: &Config,
+    options: Options,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
+    let deadline = Instant::now() + options.timeout;
+    let data = &config.data;
+    if !prepare::is_installed(data) {
+        return Err(Error::NotInstalled(data.root().to_owned()));
+    }
+    data.create()?;
+    let lock = held::wait(data, "manage start", deadline, &mut |who| on_step(Step::WaitsFor(who)));
+    let _lock = lock.await?;
+    stop::clear(data).await?;
+    prepare::run(config, options.force, deadline, on_step).await?;
+    Ok(())
+}
+
+/// Gives the services of a running supervisor that have failed another budget.
+async fn try_again(socket: &Path, now: &Snapshot) -> Result<(), Error> {
+    for (name, _) in now.failed() {
+        let request = Request::Restart { service: Some(name.to_owned()) };
+        if let Some(mut stream) = Stream::open(socket, &request).await? {
+            stream.next().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts the supervisor; it outlives us and the terminal.
+fn launch(config: &Config) -> Result<Child, Error> {
+    let log = config.data.logs().join("supervisor.log");
+    let open = || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&log);
+    let stderr = open().map_or_else(|_| Stdio::null(), Stdio::from);
+    let words: Vec<OsString> = services::same_settings(config);
+    // Our own program, even if its file has been replaced since we started.
+    let mut command = process::command("/proc/self/exe");
+    command.args(["daemon", "supervise", "--detach"]).args(words);
+    command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
+    command.spawn().map_err(Error::Launch)
+}
+
+/// The supervisor's first words, once it listens.
+async fn answered(
+    config: &Config,
+    child: &mut Child,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<Stream, Error> {
+    let socket = control::socket(&config.data.sockets());
+    let mut pause = Duration::from_millis(2);
+    loop {
+        if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
+            return Ok(stream);
+        }
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return Err(Error::Ended(own_words(config)));
+        }
+        if Instant::now() > deadline {
+            drop(child.start_kill());
+            let source = LastWords("the supervisor does not listen".to_owned());
+            return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Follows what happens until all is ready, one has failed, or the time is over.
+async fn ready(
+    config: &Config,
+    mut stream: Stream,
+    deadline: Instant,
+    timeout: Duration,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Snapshot, Error> {
+    let mut last: Option<Snapshot> = None;
+    // A failure that is older than this start has been given another try.
+    let mut tried = false;
+    loop {
+        let Ok(next) = timeout_at(deadline, stream.next()).await else {
+            return Err(slow(last, timeout));
+        };
+        let Some(now) = next? else { return Err(Error::Ended(own_words(config))) };
+        on_step(Step::Changed(&now));
+        if now.ready {
+            return Ok(now);
+        }
+        if let Some((name, report)) = now.failed().next()
+            && (tried || last.is_some())
+        {
+            return Err(failed(name, report));
+        }
+        tried = true;
+        last = Some(now);
+    }
+}
+
+pub(super) fn slow(last: Option<Snapshot>, after: Duration) -> Error {
+    let unready = last.as_ref().and_then(|last| last.unready().find(|(_, r)| r.state != Phase::Waiting).or_else(|| last.unready().next()));
+    let (service, why) = match unready {
+        Some((name, report)) => {
+            let state = serde_json::to_value(report.state).unwrap_or_default();
+            let state = state.as_str().unwrap_or_default();
+            let mut why = format!("`{name}` is {state}");
+            if let Some(waits_for) = &report.waits_for {
+                why.push_str(&format!(": {waits_for}"));
+            } else if let Some(ended) = &report.last_exit {
+                why.push_str(&format!(": it ended with {}", ended.exit));
+            }
+            for line in report.last_words.iter().rev().take(5).rev() {
+                why.push_str(&format!("\n{line}"));
+            }
+            (name.to_owned(), why)
+        }
+        None => ("supervisor".to_owned(), "the supervisor does not answer".to_owned()),
+    };
+    Error::Slow { after, service, source: LastWords(why) }
+}
+
+/// What is said of a service that used up its tries.
+pub(crate) fn failed(name: &str, report: &Report) -> Error {
+    let tries = match report.runs {
+        1 => "it was started once".to_owned(),
+        runs => format!("it was started {runs} times"),
+    };
+    let exit = report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
+    let words = report.last_words.iter().rev().take(10).rev().cloned().collect::<Vec<_>>();
+    let source = (!words.is_empty()).then(|| LastWords(words.join("\n")));
+    Error::Failed { service: name.to_owned(), tries, exit, source }
+}
+
+/// The last lines of the supervisor's own log.
+fn own_words(config: &Config) -> LastWords {
+    let path = config.data.logs().join("supervisor.log");
+    let text = std::fs::read(&path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    LastWords(lines[lines.len().saturating_sub(6)..].join("\n"))
+}

@@ -1,0 +1,52 @@
+//! Synapse, one process.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{DATABASE, SYNAPSE};
+use crate::{
+    config::Config,
+    supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
+};
+
+/// Bad answers in a row after which a Synapse that does not even say that it lives is restarted. It
+/// may be busy for a minute; it may not be for longer.
+const HUNG_AFTER: Duration = Duration::from_secs(120);
+
+pub(super) fn service(config: &Config) -> Service {
+    let data = &config.data;
+    let url = config.local_url();
+    let interval = config.supervision.probe_interval.0.max(Duration::from_secs(1));
+    let program = data.synapse_environment().join("bin/python");
+    let launch = Launch::new(program, data.root())
+        .args(["-m", "synapse.app.homeserver", "-c"])
+        .args([data.homeserver_yaml()]);
+    // `/health` says only that the process lives. Who a token belongs to is in the database.
+    let reaches_database = Probe::Http {
+        url: format!("{url}/_matrix/client/v3/account/whoami"),
+        bearer_file: Some(data.secret("operator.json")),
+    };
+    let lives = Probe::Http { url: format!("{url}/health"), bearer_file: None };
+    let hung = HUNG_AFTER.as_secs().div_ceil(interval.as_secs()).try_into().unwrap_or(u32::MAX);
+    Service {
+        name: SYNAPSE.to_owned(),
+        summary: "Synapse".to_owned(),
+        tags: vec!["homeserver".to_owned()],
+        needs: vec![Need::new(DATABASE, Condition::Completed)],
+        launch,
+        ready: vec![Probe::Notify, reaches_database.clone()],
+        live: vec![
+            // Without its database it is unwell until that is back: it connects again by itself.
+            Live { probe: reaches_database, interval, restart_after: None },
+            Live { probe: lives, interval, restart_after: Some(hung) },
+        ],
+        restart: super::restart(config),
+        stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
+        endpoints: BTreeMap::from([
+            ("client".to_owned(), url),
+            (
+                "metrics".to_owned(),
+                format!("http://127.0.0.1:{}/_synapse/metrics", config.server.metrics_port),
+            ),
+        ]),
+    }
+}
