@@ -111,13 +111,14 @@ pub(crate) fn listener(port: u16) -> Option<(u32, String)> {
     })?;
     let socket = PathBuf::from(format!("socket:[{inode}]"));
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let pid = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| {
-        let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
-        open.into_iter()
-            .flatten()
-            .flatten()
-            .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == socket))
-    })?;
+    let pid =
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| {
+            let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
+            open.into_iter()
+                .flatten()
+                .flatten()
+                .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == socket))
+        })?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some((pid, name.trim().to_owned()))
 }

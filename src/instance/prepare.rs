@@ -117,7 +117,8 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
 
 fn has_space(data: &DataDir) -> Result<(), Error> {
     let root = data.root();
-    let disk = rustix::fs::statvfs(root).map_err(|error| files::Error::io("read", root)(error.into()))?;
+    let disk =
+        rustix::fs::statvfs(root).map_err(|error| files::Error::io("read", root)(error.into()))?;
     let left = disk.f_bavail.saturating_mul(disk.f_frsize);
     if left < LEAST_SPACE {
         return Err(Error::Full { path: root.to_owned(), left });

@@ -20,8 +20,7 @@ use super::{held, prepare, stop};
 use crate::{
     config::{Config, paths::DataDir},
     error::{Explain, Kind},
-    files,
-    process, services,
+    files, process, services,
     supervisor::{
         control::{self, Request, Stream},
         record::{Report, Snapshot},
@@ -127,7 +126,8 @@ pub(crate) async fn start(
         return Err(Error::NotInstalled(data.root().to_owned()));
     }
     data.create()?;
-    let lock = held::wait(data, "manage start", deadline, &mut |who| on_step(Step::WaitsFor(who)));
+    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
+    let lock = held::wait(data, "manage start", deadline, &mut wait);
     let _lock = lock.await?;
     let socket = control::socket(&data.sockets());
     let mut launched = None;
@@ -194,7 +194,8 @@ pub(crate) async fn prepare(
         return Err(Error::NotInstalled(data.root().to_owned()));
     }
     data.create()?;
-    let lock = held::wait(data, "manage start", deadline, &mut |who| on_step(Step::WaitsFor(who)));
+    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
+    let lock = held::wait(data, "manage start", deadline, &mut wait);
     let _lock = lock.await?;
     stop::clear(data).await?;
     prepare::run(config, options.force, deadline, on_step).await?;
@@ -282,7 +283,9 @@ async fn ready(
 }
 
 pub(super) fn slow(last: Option<Snapshot>, after: Duration) -> Error {
-    let unready = last.as_ref().and_then(|last| last.unready().find(|(_, r)| r.state != Phase::Waiting).or_else(|| last.unready().next()));
+    let unready = last.as_ref().and_then(|last| {
+        last.unready().find(|(_, r)| r.state != Phase::Waiting).or_else(|| last.unready().next())
+    });
     let (service, why) = match unready {
         Some((name, report)) => {
             let state = serde_json::to_value(report.state).unwrap_or_default();
@@ -309,7 +312,8 @@ pub(crate) fn failed(name: &str, report: &Report) -> Error {
         1 => "it was started once".to_owned(),
         runs => format!("it was started {runs} times"),
     };
-    let exit = report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
+    let exit =
+        report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
     let words = report.last_words.iter().rev().take(10).rev().cloned().collect::<Vec<_>>();
     let source = (!words.is_empty()).then(|| LastWords(words.join("\n")));
     Error::Failed { service: name.to_owned(), tries, exit, source }

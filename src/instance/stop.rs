@@ -87,7 +87,8 @@ pub(crate) async fn stop(
         return Ok(Stopped::NotRunning);
     }
     let deadline = Instant::now() + options.timeout;
-    let lock = held::wait(data, "manage stop", deadline, &mut |who| on_step(Step::WaitsFor(who)));
+    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
+    let lock = held::wait(data, "manage stop", deadline, &mut wait);
     let _lock = lock.await?;
     let asked = tell(data, options.force, options.timeout, on_step).await;
     let stopped = match asked {

@@ -2,13 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::{
-    commands::Result,
-    context::Context,
-    error::Failure,
-    output::Output,
-    supervisor::job,
-};
+use crate::{commands::Result, context::Context, error::Failure, output::Output, supervisor::job};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

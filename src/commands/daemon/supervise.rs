@@ -70,7 +70,9 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
             output.say(format!("ready: {}", config.local_url()));
         }
         was_ready = now.ready;
-        failure = failure.take().or_else(|| now.failed().next().map(|(name, r)| crate::instance::start::failed(name, r)));
+        failure = failure.take().or_else(|| {
+            now.failed().next().map(|(name, r)| crate::instance::start::failed(name, r))
+        });
     };
     let well = supervisor::run(services, settings, &mut changed).await;
     tell("STOPPING=1");

@@ -75,10 +75,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
 }
 
 /// Starts it, with a line of progress.
-pub(super) async fn go(context: &Context, options: Options, output: &Output) -> Result<Started, Failure> {
+pub(super) async fn go(
+    context: &Context,
+    options: Options,
+    output: &Output,
+) -> Result<Started, Failure> {
     let progress = output.progress("starting");
     let config = context.config()?;
-    let started = start::start(config, options, &mut |step| match step {
+    let mut on_step = |step: Step<'_>| match step {
         Step::WaitsFor(who) => {
             progress.now(format!("waiting for {who}"));
         }
@@ -89,8 +93,8 @@ pub(super) async fn go(context: &Context, options: Options, output: &Output) -> 
             progress.now(format!("waiting for {}", names.join(", ")));
         }
         Step::Account => progress.now("looking after the operator's account"),
-    });
-    Ok(started.await?)
+    };
+    Ok(start::start(config, options, &mut on_step).await?)
 }
 
 /// The time that was typed, or what the settings say, even if these cannot be read.

@@ -53,15 +53,15 @@ pub(super) async fn go(
     output: &Output,
 ) -> std::result::Result<Stopped, Failure> {
     let progress = output.progress("stopping");
-    let stopped = stop::stop(&context.data()?, options, &mut |step| match step {
+    let mut on_step = |step: Step<'_>| match step {
         Step::WaitsFor(who) => progress.now(format!("waiting for {who}")),
         Step::Changed(now) => {
             let up = now.services.iter().filter(|(_, report)| report.state == Phase::Stopping);
             let names: Vec<&str> = up.map(|(name, _)| name.as_str()).collect();
             progress.now(format!("stopping {}", names.join(", ")));
         }
-    });
-    Ok(stopped.await?)
+    };
+    Ok(stop::stop(&context.data()?, options, &mut on_step).await?)
 }
 
 impl Report for Stop {
