@@ -71,14 +71,17 @@ impl std::fmt::Display for Exit {
         match self {
             Self { reason: Some(reason), .. } => f.write_str(reason),
             Self { signal: Some(signal), .. } => match Signal::from_named_raw(*signal) {
-                Some(signal) => {
-                    f.write_str(&format!("killed by {signal:?}").replace("Signal::", "SIG"))
-                }
+                Some(signal) => write!(f, "killed by {}", name_of(signal)),
                 None => write!(f, "killed by signal {signal}"),
             },
             Self { code, .. } => write!(f, "exit code {}", code.unwrap_or_default()),
         }
     }
+}
+
+/// `SIGKILL`
+pub(crate) fn name_of(signal: Signal) -> String {
+    format!("{signal:?}").trim_matches('"').replace("Signal::", "SIG")
 }
 
 /// Where a service stands. The words are part of `state.json` and of the control socket.

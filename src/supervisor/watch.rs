@@ -19,7 +19,7 @@ use super::{
     job,
     record::{self, Snapshot, Supervisor},
     service::{Restart, Service},
-    state::{Action, Event, Exit, Phase, State},
+    state::{Action, Event, Exit, Phase, State, name_of},
     unit::{News, Unit},
 };
 use crate::files::Lock;
@@ -166,7 +166,7 @@ impl Watch {
                 }
             }
             Action::Signal(i, signal) => {
-                tracing::info!("`{}` gets {signal:?}", self.units[*i].service.name);
+                tracing::info!("`{}` gets {}", self.units[*i].service.name, name_of(*signal));
                 self.units[*i].stopping();
                 if let Some(pid) = self.units[*i].pid {
                     job::signal(pid, *signal);

@@ -67,7 +67,9 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
     let mut changed = |now: &Snapshot| {
         if now.ready && !was_ready {
             tell("READY=1\nSTATUS=everything runs");
-            output.say(format!("ready: {}", config.local_url()));
+            if foreground {
+                output.say(format!("ready: {}", config.local_url()));
+            }
         }
         was_ready = now.ready;
         failure = failure.take().or_else(|| {
