@@ -4,6 +4,7 @@
 # one that failed.
 
 # The one account that the phases use; it stays.
+# shellcheck disable=SC2034 # read by the phases
 PHASE_USER=contract-test
 
 phase_passed=0

@@ -50,7 +50,7 @@ scripts() {
     while IFS= read -r -d '' file; do
         bash -n "$file"
         if command -v shellcheck >/dev/null; then
-            shellcheck --external-sources "$file"
+            shellcheck "$file"
         fi
     done < <(find cli.sh lib config test .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -print0)
 }

@@ -32,7 +32,8 @@ struct Connection {
     id: &'static str,
     name: &'static str,
     credential_type: &'static str,
-    connection: Address,
+    #[serde(rename = "connection")]
+    address: Address,
     auth: Auth,
     metadata: Metadata,
 }
@@ -72,10 +73,9 @@ struct Session {
     access_token: Secret,
 }
 
-#[expect(clippy::unused_async, reason = "every command is async")]
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
-    let status = status::fast(&data)?;
+    let status = status::fast(&data).await?;
     let file = data.secret("operator.json");
     let session = files::read_if_exists(&file)?
         .map(|text| serde_json::from_str::<Session>(&text))
@@ -91,7 +91,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let moot = session.is_none();
     let answer = Credentials {
         resource: "matrix-synapse",
-        status: match status.status {
+        status: match status.state {
             State::Running | State::Starting => "running",
             State::Unhealthy => "error",
             State::Stopped | State::NotInstalled => "stopped",
@@ -117,7 +117,7 @@ fn connection(session: Session, status: &status::Status, output: &Output) -> Con
         id: "api",
         name: "Matrix client API",
         credential_type: "httpHeaderAuth",
-        connection: Address {
+        address: Address {
             host: host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned(),
             port: status.port,
             path: "/_matrix/client/v3",
@@ -164,7 +164,7 @@ impl Credentials {
 
 impl Report for Credentials {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Some(Connection { auth, metadata, name, connection, .. }) = self.connections.first()
+        let Some(Connection { auth, metadata, name, address, .. }) = self.connections.first()
         else {
             return writeln!(
                 page,
@@ -175,7 +175,7 @@ impl Report for Credentials {
         output::fields(
             page,
             &[
-                ("URL", format!("{}{}", metadata.url, connection.path)),
+                ("URL", format!("{}{}", metadata.url, address.path)),
                 ("Server name", metadata.server_name.clone()),
                 ("User", metadata.user_id.clone()),
                 ("Access token", auth.token.clone()),

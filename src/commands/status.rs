@@ -38,7 +38,7 @@ struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
-    let mut status = status::fast(&data)?;
+    let mut status = status::fast(&data).await?;
     if !args.fast && status.running {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             Err(failure) => output.warn(failure.to_string()),
         }
     }
-    let outcome = match status.status {
+    let outcome = match status.state {
         State::Running => Outcome::Done,
         State::Unhealthy | State::Starting => Outcome::Unwell,
         State::Stopped | State::NotInstalled => Outcome::Moot,
@@ -108,7 +108,7 @@ impl Report for Answer {
         mark(status.installed, "❌", &format!("Installed: {}", yes(status.installed)))?;
         mark(status.running, "⚠️ ", &format!("Running: {}", yes(status.running)))?;
         mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
-        match status.status {
+        match status.state {
             State::NotInstalled => {
                 return writeln!(page, "\n💡 Installation required: {NAME} manage install --start");
             }
@@ -152,7 +152,7 @@ impl Answer {
         let row = |service: &Service| {
             vec![
                 service.name.clone(),
-                service.phase.clone(),
+                status::word(service.phase).to_owned(),
                 service.pid.map_or(String::new(), |pid| pid.to_string()),
                 service.uptime_seconds.map_or(String::new(), time),
                 service.memory_bytes.map_or(String::new(), bytes),

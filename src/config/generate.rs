@@ -1,6 +1,8 @@
 //! What is made from the settings for others to read: the schema, the shell files and the README's
 //! table. The files are part of the sources; the tests here compare them, and with `UPDATE=1` write them.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::setting::Setting;
@@ -84,10 +86,10 @@ fn defaults() -> String {
          # Works under `set -euo pipefail`.\n",
     );
     for (section, settings) in sections() {
-        page.push_str(&format!("\n# {section}\n"));
+        writeln!(page, "\n# {section}").unwrap();
         for setting in settings.iter().filter(|it| !it.secret && !it.default.is_empty()) {
             if let Some(variable) = variable(setting) {
-                page.push_str(&format!(": \"${{{variable}:={}}}\"\n", setting.default));
+                writeln!(page, ": \"${{{variable}:={}}}\"", setting.default).unwrap();
             }
         }
     }
@@ -158,13 +160,15 @@ fn table() -> String {
     for setting in super::settings() {
         let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
         let variables: Vec<String> = setting.variables.iter().map(|it| code(it)).collect();
-        page.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
+        writeln!(
+            page,
+            "| `{}` | {} | {} | {} |",
             setting.key,
             if setting.secret { "made by us".into() } else { code(setting.default) },
             variables.join(", "),
             setting.doc.replace('\n', " ").replace('|', "\\|"),
-        ));
+        )
+        .unwrap();
     }
     page
 }

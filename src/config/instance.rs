@@ -42,7 +42,7 @@ pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error
         url.clone(),
         version.to_owned(),
     ];
-    let lines: String =
+    let lines: Vec<String> =
         NAMES.iter().zip(values).map(|(name, value)| format!("{name}={value}\n")).collect();
-    files::write_if_changed(&config.data.instance_file(), lines.as_bytes(), files::PUBLIC)
+    files::write_if_changed(&config.data.instance_file(), lines.concat().as_bytes(), files::PUBLIC)
 }

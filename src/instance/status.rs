@@ -16,10 +16,15 @@ use crate::{
     files,
     postgres::{self, Stats},
     process,
+    supervisor::{
+        control,
+        record::{Report, Snapshot},
+        state::Phase,
+    },
 };
 
 /// How long a server on this machine may take to say that it lives.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,7 +43,8 @@ pub(crate) struct Status {
     pub(crate) running: bool,
     pub(crate) healthy: bool,
     pub(crate) health_message: String,
-    pub(crate) status: State,
+    #[serde(rename = "status")]
+    pub(crate) state: State,
     /// Synapse's.
     pub(crate) version: Option<String>,
     pub(crate) server_name: Option<String>,
@@ -61,16 +67,19 @@ pub(crate) struct Status {
 #[derive(Debug, Serialize)]
 pub(crate) struct Service {
     pub(crate) name: String,
-    pub(crate) phase: String,
-    pub(crate) ready: bool,
+    pub(crate) phase: Phase,
     pub(crate) pid: Option<u32>,
     pub(crate) restarts: u32,
+    /// What is wrong with it, or what it waits for.
+    pub(crate) message: Option<String>,
     pub(crate) uptime_seconds: Option<u64>,
     pub(crate) memory_bytes: Option<u64>,
+    #[serde(skip)]
+    well: bool,
 }
 
 /// What is installed, what runs, whether it answers; reads no settings.
-pub(crate) fn fast(data: &DataDir) -> Result<Status, files::Error> {
+pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
     let known = instance::read(data)?;
     let installed =
         known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
@@ -79,16 +88,17 @@ pub(crate) fn fast(data: &DataDir) -> Result<Status, files::Error> {
     let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
     let url = format!("http://{host}:{port}");
-    let services = if installed { services(data) } else { Vec::new() };
+    let asked = if installed { services(data).await } else { Ok(Vec::new()) };
+    let (state, health_message) = judged(installed, &asked, || answers(&host, port));
+    let services = asked.unwrap_or_default();
     let synapse = services.iter().find(|service| service.name == "synapse");
     let pid = synapse.and_then(|service| service.pid);
-    let (status, health_message) = judged(installed, &services, || answers(&host, port));
     Ok(Status {
         installed,
-        running: matches!(status, State::Running | State::Unhealthy | State::Starting),
-        healthy: status == State::Running,
+        running: pid.is_some() || matches!(state, State::Running | State::Starting),
+        healthy: state == State::Running,
         health_message,
-        status,
+        state,
         version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
         server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
         port,
@@ -108,7 +118,7 @@ impl Status {
     /// Asks the database of a server that runs, because Synapse calls itself healthy without one.
     /// The answer of the whole is due within ten seconds.
     pub(crate) async fn ask_database(&mut self, config: &Config) {
-        const LIMIT: Duration = Duration::from_secs(5);
+        const LIMIT: Duration = Duration::from_secs(4);
         if !self.running {
             return;
         }
@@ -126,7 +136,7 @@ impl Status {
         };
         if self.healthy {
             self.healthy = false;
-            self.status = State::Unhealthy;
+            self.state = State::Unhealthy;
             self.health_message = format!("the database does not do its part: {why}");
         }
     }
@@ -136,18 +146,28 @@ impl Status {
 /// else listens on its port is not ours to call healthy.
 fn judged(
     installed: bool,
-    services: &[Service],
+    services: &Result<Vec<Service>, String>,
     answers: impl FnOnce() -> Result<(), String>,
 ) -> (State, String) {
     if !installed {
         return (State::NotInstalled, "Matrix Synapse is not installed".into());
     }
-    if services.iter().all(|service| service.pid.is_none()) {
+    let services = match services {
+        Ok(services) => services,
+        Err(why) => return (State::Unhealthy, why.clone()),
+    };
+    let said = |service: &Service| {
+        let more = service.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+        format!("{} is {}{more}", service.name, word(service.phase))
+    };
+    if services.iter().all(|service| matches!(service.phase, Phase::Stopped)) {
         return (State::Stopped, "Matrix Synapse is installed but not running".into());
     }
-    if let Some(service) = services.iter().find(|service| !service.ready) {
-        let state = if service.restarts == 0 { State::Starting } else { State::Unhealthy };
-        return (state, format!("{} is {}", service.name, service.phase));
+    if let Some(service) = services.iter().find(|service| !service.well) {
+        return (State::Unhealthy, said(service));
+    }
+    if let Some(service) = services.iter().find(|service| !service.phase.is_ready()) {
+        return (State::Starting, said(service));
     }
     match answers() {
         Ok(()) => (State::Running, "Healthy".into()),
@@ -155,12 +175,50 @@ fn judged(
     }
 }
 
-/// The processes, as the supervisor last wrote them, where that supervisor still lives.
-fn services(data: &DataDir) -> Vec<Service> {
-    drop(data);
-    let pid = None;
-    drop(pid.and_then(process::resident_bytes));
-    Vec::new()
+/// The word for it in `status`.
+pub(crate) fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Starting => "starting",
+        Phase::Running => "running",
+        Phase::Completed => "completed",
+        Phase::Resting => "resting",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Failed => "failed",
+    }
+}
+
+/// The processes in the order in which they start; none where no supervisor lives.
+async fn services(data: &DataDir) -> Result<Vec<Service>, String> {
+    let socket = control::socket(&data.sockets());
+    let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
+        Ok(Ok(Some(snapshot))) => snapshot,
+        Ok(Ok(None)) => return Ok(Vec::new()),
+        Ok(Err(error)) => return Err(Failure::from(error).to_string()),
+        Err(_) => return Err("the supervisor does not answer".into()),
+    };
+    let Snapshot { order, mut services, .. } = snapshot;
+    Ok(order.into_iter().filter_map(|name| Some(service(services.remove(&name)?, name))).collect())
+}
+
+fn service(report: Report, name: String) -> Service {
+    let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
+    let ill = health.filter(|health| !health.healthy);
+    let ended = matches!(phase, Phase::Resting | Phase::Stopping | Phase::Failed);
+    Service {
+        well: ill.is_none() && !ended,
+        message: ill
+            .and_then(|health| health.message)
+            .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
+            .or(waits_for),
+        uptime_seconds: pid.and_then(uptime_seconds),
+        memory_bytes: pid.and_then(process::resident_bytes),
+        name,
+        phase,
+        pid,
+        restarts,
+    }
 }
 
 /// The share of one processor that a process has used over its life, in percent.
@@ -170,17 +228,16 @@ pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
-    let lived = uptime_seconds(pid)?;
+    #[expect(clippy::cast_precision_loss, reason = "nothing lives for 2^53 seconds")]
+    let lived = uptime_seconds(pid)? as f64;
     Some((ticks(11)? + ticks(12)?) / lived.max(1.0))
 }
 
 /// How long a process has lived.
-fn uptime_seconds(pid: u32) -> Option<f64> {
-    let since_boot: f64 =
-        std::fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "a machine is not up for 2^53 ticks")]
-    let started = process::start_ticks(pid)? as f64 / 100.0;
-    Some((since_boot - started).max(0.0))
+fn uptime_seconds(pid: u32) -> Option<u64> {
+    let since_boot = std::fs::read_to_string("/proc/uptime").ok()?;
+    let since_boot: u64 = since_boot.split('.').next()?.parse().ok()?;
+    Some(since_boot.saturating_sub(process::start_ticks(pid)? / 100))
 }
 
 /// One `GET /health` without a client: this has to cost less than starting curl.
@@ -210,25 +267,37 @@ fn answers(host: &str, port: u16) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn service(phase: &str, pid: Option<u32>, restarts: u32) -> Service {
-        let ready = phase == "ready";
-        let (name, phase) = ("synapse".to_owned(), phase.to_owned());
-        Service { name, phase, ready, pid, restarts, uptime_seconds: None, memory_bytes: None }
+    fn service(phase: Phase, well: bool) -> Service {
+        Service {
+            name: "synapse".to_owned(),
+            phase,
+            pid: None,
+            restarts: 0,
+            message: None,
+            uptime_seconds: None,
+            memory_bytes: None,
+            well,
+        }
     }
 
     #[test]
     fn the_state_follows_from_what_runs_and_what_answers() {
-        let state = |installed, services: &[Service], answer: Result<(), String>| {
-            judged(installed, services, || answer).0
+        let state = |services: Vec<Service>, answer: Result<(), String>| {
+            judged(true, &Ok(services), || answer).0
         };
-        assert_eq!(state(false, &[], Ok(())), State::NotInstalled);
-        assert_eq!(state(true, &[], Ok(())), State::Stopped);
-        assert_eq!(state(true, &[service("stopped", None, 0)], Ok(())), State::Stopped);
-        assert_eq!(state(true, &[service("starting", Some(1), 0)], Ok(())), State::Starting);
-        assert_eq!(state(true, &[service("starting", Some(1), 2)], Ok(())), State::Unhealthy);
-        assert_eq!(state(true, &[service("ready", Some(1), 0)], Ok(())), State::Running);
         let silent = Err("silence".to_owned());
-        assert_eq!(state(true, &[service("ready", Some(1), 0)], silent), State::Unhealthy);
+        assert_eq!(judged(false, &Ok(Vec::new()), || Ok(())).0, State::NotInstalled);
+        assert_eq!(
+            judged(true, &silent.clone().map(|()| Vec::new()), || Ok(())).0,
+            State::Unhealthy
+        );
+        assert_eq!(state(vec![], Ok(())), State::Stopped);
+        assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())), State::Stopped);
+        assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())), State::Starting);
+        assert_eq!(state(vec![service(Phase::Resting, false)], Ok(())), State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, false)], Ok(())), State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, true)], Ok(())), State::Running);
+        assert_eq!(state(vec![service(Phase::Completed, true)], silent), State::Unhealthy);
     }
 
     #[test]
@@ -238,7 +307,7 @@ mod tests {
         let server = std::thread::spawn(move || {
             for answer in ["HTTP/1.1 200 OK\r\n\r\nOK", "HTTP/1.1 503 No\r\n\r\n", "SSH-2.0\r\n"] {
                 let (mut stream, _) = listener.accept().unwrap();
-                drop(stream.read(&mut [0; 512]).unwrap());
+                assert!(stream.read(&mut [0; 512]).unwrap() > 0);
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });

@@ -56,7 +56,7 @@ impl Person {
             .env("RMS_TEST_NOW", "2026-01-01T00:00:00Z")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home.path())
-            .timeout(std::time::Duration::from_secs(60));
+            .timeout(std::time::Duration::from_mins(1));
         command
     }
 

@@ -78,13 +78,12 @@ async fn phase(
         child.wait().await
     })
     .await;
-    let passed = match ended {
-        Ok(status) => status.map_err(unstartable)?.success(),
-        Err(_) => {
-            kill_group(pid);
-            output.warn(format!("the {name} tests were not done within {limit} s"));
-            false
-        }
+    let passed = if let Ok(status) = ended {
+        status.map_err(unstartable)?.success()
+    } else {
+        kill_group(pid);
+        output.warn(format!("the {name} tests were not done within {limit} s"));
+        false
     };
     let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     output.emit(&Tested { phase: name, passed, seconds, checks: checks(&text) });
@@ -95,7 +94,7 @@ fn kill_group(pid: Option<u32>) {
     let pid = pid.and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
     if let Some(pid) = pid {
         // A group that is gone already is what we want.
-        drop(rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
+        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap_or_default();
     }
 }
 
