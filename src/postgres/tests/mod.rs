@@ -1,13 +1,19 @@
 //! Against real servers: clusters of our own making in throw-away folders, on free ports, gone with
 //! the test that made them.
 
-use std::{net::TcpListener, path::PathBuf, time::Duration};
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
+    sync::Mutex,
     time::{Instant, sleep},
 };
 
@@ -60,6 +66,18 @@ impl Home {
         embedded::create(&home.config).await.unwrap();
         home.start().await;
         home
+    }
+
+    /// The same, one for all tests that have names of their own on it; it ends with the last of them.
+    async fn common() -> Arc<Self> {
+        static COMMON: Mutex<Weak<Home>> = Mutex::const_new(Weak::new());
+        let mut common = COMMON.lock().await;
+        if let Some(server) = common.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::server().await);
+        *common = Arc::downgrade(&server);
+        server
     }
 
     /// Runs the server as the supervisor does, until it takes connections.
@@ -142,6 +160,5 @@ impl Drop for Home {
         while embedded::running(&self.config.data).is_some() && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let _ = &self.folder;
     }
 }

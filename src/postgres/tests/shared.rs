@@ -17,7 +17,7 @@ async fn refuses(server: &Home, guest: &Home, expected: &str) {
 
 #[tokio::test]
 async fn role_and_database_are_made_once_and_only_ours_are_dropped() {
-    let server = Home::server().await;
+    let server = Home::common().await;
     let nasty = "it's a \"name\"; DROP DATABASE postgres; -- é😀";
     let flags = [
         format!("database.name={nasty}"),
@@ -112,31 +112,32 @@ async fn a_database_that_was_handed_out_ready_needs_no_superuser() {
 
 #[tokio::test]
 async fn a_killed_run_is_finished_and_a_lost_password_is_set_anew() {
-    let server = Home::server().await;
-    let guest = server.guest(&[]);
+    let server = Home::common().await;
+    let guest = server.guest(&["database.name=killed", "database.user=killed"]);
     guest.ensure().await.unwrap();
     run_each(
         &server,
-        &["COMMENT ON DATABASE synapse IS NULL", "GRANT CONNECT ON DATABASE synapse TO PUBLIC"],
+        &["COMMENT ON DATABASE killed IS NULL", "GRANT CONNECT ON DATABASE killed TO PUBLIC"],
     )
     .await;
     crate::files::remove(&guest.config.data.secret("database_password")).unwrap();
     let done = guest.ensure().await.unwrap();
     let expected = [
-        Step::SetPassword { role: "synapse".into() },
-        Step::CloseDatabase { database: "synapse".into() },
+        Step::SetPassword { role: "killed".into() },
+        Step::CloseDatabase { database: "killed".into() },
     ];
     assert_eq!(done.steps, expected);
     assert_eq!(guest.ensure().await.unwrap(), Plan::default());
     let open =
-        server.ask("SELECT has_database_privilege('public', 'synapse', 'CONNECT')::text").await;
+        server.ask("SELECT has_database_privilege('public', 'killed', 'CONNECT')::text").await;
     assert_eq!(open, "false");
 }
 
 #[tokio::test]
 async fn two_runs_at_once_make_it_once() {
-    let server = Home::server().await;
-    let guest = server.guest(&["database.password=the-same-one"]);
+    let server = Home::common().await;
+    let guest =
+        server.guest(&["database.name=two", "database.user=two", "database.password=the-same-one"]);
     let (one, two) = tokio::join!(guest.ensure(), guest.ensure());
     assert_eq!(one.unwrap().steps.len() + two.unwrap().steps.len(), 2);
 }
