@@ -77,16 +77,17 @@ impl Output {
         self.emitted.replace(true);
     }
 
-    /// Prints one record of a stream (`--follow`): a text, or a JSON document on one line.
-    pub(crate) fn emit_line(&self, report: &impl Report) {
+    /// Prints one record of a stream (`--follow`): a text, or a JSON document on one line. False if
+    /// nobody reads any more.
+    pub(crate) fn emit_line(&self, report: &impl Report) -> bool {
+        self.emitted.replace(true);
         if self.is_text() {
             let mut page = String::new();
             drop(report.text(&mut page));
-            write_page(&page);
+            write_page(&page)
         } else {
-            write_page(&serde_json::to_string(report).unwrap_or_default());
+            write_page(&serde_json::to_string(report).unwrap_or_default())
         }
-        self.emitted.replace(true);
     }
 
     /// Talk: what is going on, for a person. Silent with `-q` and in machine formats.
@@ -201,13 +202,14 @@ pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-fn write_page(page: &str) {
+/// False if nobody reads any more.
+fn write_page(page: &str) -> bool {
     let mut out = anstream::stdout();
     let written = out.write_all(page.as_bytes()).and_then(|()| {
         if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
     });
     // A reader that has seen enough (`| head -1`) is no failure.
-    drop(written.and_then(|()| out.flush()));
+    written.and_then(|()| out.flush()).is_ok()
 }
 
 /// Prints a text that is not a command's report: help, completions, the version.

@@ -17,6 +17,7 @@ pub(crate) mod daemon;
 #[cfg(test)]
 mod generated;
 pub(crate) mod info;
+pub(crate) mod logs;
 pub(crate) mod manage;
 pub(crate) mod status;
 pub(crate) mod test;
@@ -103,10 +104,11 @@ pub(crate) enum Node {
 
 /// The words that stand alone.
 mod leaves {
-    use super::{completions, credentials, info, status};
+    use super::{completions, credentials, info, logs, status};
 
     commands! {
         "status" => status, "Show how the homeserver is: 0 healthy, 1 unhealthy, 2 not running";
+        "logs" => logs, "Show what the processes wrote: 2 if nothing is there";
         "info" => info, "Print what the platform wants to know before it starts this";
         "credentials" => credentials, "Print what a program needs to talk to the homeserver";
         "completions" => completions, "Print the completions for bash, zsh or fish";
@@ -154,6 +156,7 @@ pub(crate) const TREE: &[Node] = &[
     Node::Leaf(&leaves::ENTRIES[1]),
     Node::Leaf(&leaves::ENTRIES[2]),
     Node::Leaf(&leaves::ENTRIES[3]),
+    Node::Leaf(&leaves::ENTRIES[4]),
     Node::Alias(named(manage::ENTRIES, "start")),
     Node::Alias(named(manage::ENTRIES, "stop")),
     Node::Alias(named(manage::ENTRIES, "restart")),

@@ -9,6 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 
 pub(crate) mod control;
 pub(crate) mod job;
+pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod notify;
 mod order;
