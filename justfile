@@ -40,7 +40,7 @@ snapshots:
 [group('write')]
 generate:
     UPDATE=1 cargo test --lib generated::
-    UPDATE=1 cargo test --test cli help::
+    UPDATE=1 cargo test --test cli help:: -- --test-threads=1
 
 # Check licences and sources of dependencies
 [group('check')]

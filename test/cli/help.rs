@@ -4,17 +4,19 @@ use std::fmt::Write as _;
 
 use crate::common::{Person, resource};
 
-/// The words listed below `Commands:`.
-fn subcommands(help: &str) -> Vec<String> {
-    help.lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| line.starts_with("  "))
-        .filter(|line| !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|word| *word != "help")
-        .map(str::to_owned)
-        .collect()
+/// The words listed below `Commands:`, each with what it does.
+fn subcommands(help: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in help.lines().skip_while(|line| *line != "Commands:").skip(1) {
+        let Some(entry) = line.strip_prefix("  ") else { break };
+        match (entry.split_once(' '), found.last_mut()) {
+            (Some(("", more)), Some((_, about))) => *about += &format!(" {}", more.trim()),
+            (Some((word, about)), _) => found.push((word.to_owned(), about.trim().to_owned())),
+            (None, _) => found.push((entry.to_owned(), String::new())),
+        }
+    }
+    found.retain(|(word, _)| word != "help");
+    found
 }
 
 fn collect(person: &Person, path: &[&str], page: &mut String) {
@@ -23,7 +25,7 @@ fn collect(person: &Person, path: &[&str], page: &mut String) {
     let said = person.runs(&arguments);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{path:?}");
     writeln!(page, "$ {}\n{}", arguments.join(" "), said.stdout).unwrap();
-    for word in subcommands(&said.stdout) {
+    for (word, _) in subcommands(&said.stdout) {
         let mut deeper = path.to_vec();
         deeper.push(&word);
         collect(person, &deeper, page);
@@ -43,6 +45,33 @@ fn the_help_of_every_command_is_the_one_in_the_file() {
         page == wanted,
         "the help changed; `UPDATE=1 cargo test --test cli help::` writes it\n{page}"
     );
+}
+
+#[test]
+fn the_readme_lists_all_commands() {
+    const BEGIN: &str = "<!-- commands: generated -->\n";
+    const END: &str = "<!-- /commands -->";
+    let person = Person::new();
+    let mut page = String::from("| command | what it does |\n| --- | --- |\n");
+    for (word, about) in subcommands(&person.types("--help").stdout) {
+        let below = subcommands(&person.runs(&[&word, "--help"]).stdout);
+        if below.is_empty() {
+            writeln!(page, "| `{word}` | {about} |").unwrap();
+        }
+        for (verb, about) in below {
+            writeln!(page, "| `{word} {verb}` | {about} |").unwrap();
+        }
+    }
+    let path = resource().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let wanted = format!("{before}{BEGIN}\n{page}\n{END}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let update = "`UPDATE=1 cargo test --test cli help::` writes the README's table";
+    assert!(readme == wanted || std::env::var_os("UPDATE").is_some(), "{update}");
 }
 
 #[test]

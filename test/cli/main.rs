@@ -19,6 +19,8 @@ mod info;
 mod launcher;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod test_phases;
 
 #[cfg(test)]
 mod tests {
