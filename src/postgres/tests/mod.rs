@@ -50,7 +50,9 @@ fn load(folder: &TempDir, flags: &[&str]) -> Config {
 
 impl Home {
     fn with(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where that can be: clusters write much and flush often.
+        let memory = tempfile::Builder::new().tempdir_in("/dev/shm");
+        let folder = memory.or_else(|_| tempfile::tempdir()).unwrap();
         let config = load(&folder, flags);
         Self { folder, config, server: None }
     }
