@@ -20,8 +20,9 @@ pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
     } else {
         None
     };
-    let database = database::service(config, own.is_some());
-    Ok(own.into_iter().chain([database, synapse::service(config)]).collect())
+    let is_own = own.is_some();
+    let others = [database::service(config, is_own), synapse::service(config, is_own)];
+    Ok(own.into_iter().chain(others).collect())
 }
 
 /// A service that ends by itself is started again, so many times within ten minutes.

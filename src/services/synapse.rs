@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{DATABASE, SYNAPSE};
+use super::{DATABASE, POSTGRES, SYNAPSE};
 use crate::{
     config::Config,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
@@ -12,7 +12,7 @@ use crate::{
 /// may be busy for a minute; it may not be for longer.
 const HUNG_AFTER: Duration = Duration::from_secs(120);
 
-pub(super) fn service(config: &Config) -> Service {
+pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;
     let url = config.local_url();
     let interval = config.supervision.probe_interval.0.max(Duration::from_secs(1));
@@ -31,7 +31,11 @@ pub(super) fn service(config: &Config) -> Service {
         name: SYNAPSE.to_owned(),
         summary: "Synapse".to_owned(),
         tags: vec!["homeserver".to_owned()],
-        needs: vec![Need::new(DATABASE, Condition::Completed)],
+        needs: own
+            .then(|| Need::new(POSTGRES, Condition::Healthy))
+            .into_iter()
+            .chain([Need::new(DATABASE, Condition::Completed)])
+            .collect(),
         launch,
         ready: vec![Probe::Notify, reaches_database.clone()],
         live: vec![

@@ -60,6 +60,11 @@ impl LogFile {
         self.last_words.iter().cloned().collect()
     }
 
+    /// Starts the last words anew.
+    pub(crate) fn forget(&mut self) {
+        self.last_words.clear();
+    }
+
     /// Writes lines, each with the time before it.
     pub(crate) fn lines<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) {
         let now = clock::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ ").to_string();

@@ -1,7 +1,7 @@
 //! What to do next, decided without touching anything: events in, actions out, a line a rule.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -156,6 +156,8 @@ pub(crate) struct Unit {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) units: Vec<Unit>,
+    /// For each service all that it needs, and what these need.
+    all_needs: Vec<BTreeSet<usize>>,
     goal: Goal,
     kill_by: Option<Instant>,
 }
@@ -181,7 +183,18 @@ impl State {
                 until: None,
             }
         };
-        Self { units: services.iter().map(unit).collect(), goal: Goal::Down, kill_by: None }
+        let units: Vec<Unit> = services.iter().map(unit).collect();
+        let mut all_needs: Vec<BTreeSet<usize>> = Vec::with_capacity(units.len());
+        for unit in &units {
+            let mut needs = BTreeSet::new();
+            for (need, _) in &unit.needs {
+                needs.insert(*need);
+                // They come earlier in the order, so theirs are known.
+                needs.extend(all_needs.get(*need).into_iter().flatten());
+            }
+            all_needs.push(needs);
+        }
+        Self { units, all_needs, goal: Goal::Down, kill_by: None }
     }
 
     /// When to call [`State::step`] with [`Event::Tick`], if nothing happens before.
@@ -298,9 +311,8 @@ impl State {
             self.kill_by = None;
         }
         for i in (0..self.units.len()).rev() {
-            let needed = self.units.iter().any(|other| {
-                other.phase.has_process() && other.needs.iter().any(|(need, _)| *need == i)
-            });
+            let mut others = self.units.iter().zip(&self.all_needs);
+            let needed = others.any(|(unit, needs)| unit.phase.has_process() && needs.contains(&i));
             let unit = &mut self.units[i];
             match unit.phase {
                 Phase::Starting | Phase::Running if killing || !needed => {

@@ -163,6 +163,23 @@ fn a_stop_goes_in_reverse_order_and_ends_when_all_are_down() {
 }
 
 #[test]
+fn what_a_one_shot_needed_is_needed_by_those_that_needed_the_one_shot() {
+    let mut init = sample("init", &["db"]);
+    init.restart = Restart::Never;
+    let mut main = sample("main", &[]);
+    main.needs.push(Need::new("init", Condition::Completed));
+    let state = State::new(&[sample("db", &[]), init, main]);
+    let mut world = World { state, now: Instant::now() };
+    world.step(Event::Start);
+    world.ready(DB);
+    world.exit(INIT, 0);
+    world.ready(MAIN);
+    let stop = Event::Stop { force: false, by: None };
+    assert_eq!(world.step(stop), [Action::Signal(MAIN, Signal::TERM)]);
+    assert_eq!(world.exit(MAIN, 0), [Action::Signal(DB, Signal::TERM)]);
+}
+
+#[test]
 fn a_service_that_does_not_stop_gets_its_next_signal_and_then_is_killed() {
     let mut world = World::running();
     world.step(Event::Stop { force: false, by: None });

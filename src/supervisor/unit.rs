@@ -106,6 +106,8 @@ impl Unit {
     pub(crate) fn spawn(&mut self, run: u32) -> std::io::Result<()> {
         self.stopping();
         self.run = run;
+        // What an earlier run said would only repeat itself in the report of a failure.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).forget();
         self.ready_at = None;
         self.waits_for = None;
         let path = self.notify_socket();
