@@ -1,1 +1,15 @@
+//! The program against a real Synapse on a real PostgreSQL. A file is a promise.
+#![expect(clippy::disallowed_methods, reason = "the doors of the program are private to it")]
 
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod rooms;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod users;

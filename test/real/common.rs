@@ -1,0 +1,274 @@
+//! A real homeserver, installed and started by the program under test, in a folder of its own on
+//! ports of its own.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{PipeWriter, Write as _},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// What one run of the program said.
+#[must_use = "compare what it said, or ask for `.success()`"]
+pub(crate) struct Said {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn success(self) -> Self {
+        self.exits(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Everything it said holds this text.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text) || self.stderr.contains(text), "no `{text}` in:\n{self}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        assert!(self.stderr.is_empty(), "stderr must stay empty in JSON mode:\n{self}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{self}"))
+    }
+
+    pub(crate) fn line(&self) -> &str {
+        self.stdout.trim()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}------- stderr -------\n{}[exit {}]", self.stdout, self.stderr, self.code)
+    }
+}
+
+/// One homeserver. When the test process ends, however it ends, a janitor stops it and removes its
+/// folder.
+pub(crate) struct Instance {
+    pub(crate) data: PathBuf,
+    pub(crate) port: u16,
+    variables: Vec<(String, String)>,
+    _leash: PipeWriter,
+    janitor: Option<Child>,
+}
+
+static SHARED: LazyLock<Instance> = LazyLock::new(|| {
+    let instance = Instance::empty("shared");
+    instance.run(&["manage", "install", "--start"]).success();
+    instance
+});
+
+impl Instance {
+    /// The server that all tests share which neither stop nor break it.
+    pub(crate) fn shared() -> &'static Self {
+        &SHARED
+    }
+
+    /// A server of one's own, installed and started. The Python environment is taken from the shared one.
+    pub(crate) fn started(name: &str) -> Self {
+        let instance = Self::installed(name);
+        instance.run(&["manage", "start"]).success();
+        instance
+    }
+
+    pub(crate) fn installed(name: &str) -> Self {
+        let instance = Self::with_environment(name);
+        instance.run(&["manage", "install"]).success();
+        instance
+    }
+
+    /// A data folder in which only the Python environment is there already.
+    pub(crate) fn with_environment(name: &str) -> Self {
+        let instance = Self::empty(name);
+        fs::create_dir_all(&instance.data).unwrap();
+        let copied = Command::new("cp")
+            .arg("-al")
+            .arg(Self::shared().data.join("environments"))
+            .arg(&instance.data)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        instance
+    }
+
+    /// Only a name and ports: nothing is installed.
+    pub(crate) fn empty(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let data = std::env::temp_dir().join(format!("rms-{name}-{}-{number}", std::process::id()));
+        let port = free_port();
+        let variables = [
+            ("MATRIX_SYNAPSE_DATA_DIR", data.display().to_string()),
+            ("MATRIX_SYNAPSE_SERVER_NAME", "test.example".to_owned()),
+            ("MATRIX_SYNAPSE_PORT", port.to_string()),
+            ("MATRIX_SYNAPSE_METRICS_PORT", free_port().to_string()),
+            ("MATRIX_SYNAPSE_EMBEDDED_PORT", free_port().to_string()),
+            ("MATRIX_SYNAPSE_BCRYPT_ROUNDS", "4".to_owned()),
+            ("MATRIX_SYNAPSE_START_TIMEOUT", "120s".to_owned()),
+        ];
+        let (leash_end, leash) = std::io::pipe().unwrap();
+        let janitor = Command::new("sh")
+            .arg("-c")
+            .arg("trap '' INT TERM HUP; cat >/dev/null; \"$1\" --data-dir \"$2\" manage stop --force; rm -rf \"$2\"")
+            .args(["janitor", assert_cmd::cargo_bin!().to_str().unwrap()])
+            .arg(&data)
+            .stdin(leash_end)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            data,
+            port,
+            variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
+            _leash: leash,
+            janitor: Some(janitor),
+        }
+    }
+
+    /// Sets a variable for everything that is run on this instance.
+    pub(crate) fn variable(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(assert_cmd::cargo_bin!());
+        let ours = ["MATRIX_", "SYNAPSE_", "POSTGRES_", "VROOLI_", "RMS_"];
+        for (name, _) in std::env::vars() {
+            if ours.iter().any(|prefix| name.starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.variables.iter().cloned()).env("COLUMNS", "100").stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Said {
+        Said::of(self.command().args(words).output().unwrap())
+    }
+
+    /// Runs it with this text on stdin.
+    pub(crate) fn run_with(&self, words: &[&str], input: &[u8]) -> Said {
+        let mut child = self
+            .command()
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that refuses early does not read to the end.
+        drop(child.stdin.take().unwrap().write_all(input));
+        Said::of(child.wait_with_output().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        self.run(&[words, &["--format", "json"]].concat()).success().json()
+    }
+
+    /// A room of this name made for one test; its id.
+    #[track_caller]
+    pub(crate) fn room(&self, name: &str) -> String {
+        self.run(&["content", "create-room", name, "-q"]).success().line().to_owned()
+    }
+
+    /// The bodies of the messages of a room, oldest first, read from the server.
+    #[track_caller]
+    pub(crate) fn bodies(&self, room: &str) -> Vec<String> {
+        let page = self.json(&["content", "read-messages", room, "--limit", "1000"]);
+        let body = |message: &Value| message["body"].as_str().unwrap_or_default().to_owned();
+        page["messages"].as_array().unwrap().iter().map(body).collect()
+    }
+
+    /// The process id of a service, as the supervisor says.
+    #[track_caller]
+    pub(crate) fn pid(&self, service: &str) -> u32 {
+        let state: Value =
+            serde_json::from_slice(&fs::read(self.data.join("run/state.json")).unwrap()).unwrap();
+        let pid = &state["services"][service]["pid"];
+        u32::try_from(pid.as_u64().unwrap_or_else(|| panic!("{service} has no pid: {state}"))).unwrap()
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.run(&["status"]).code == 0
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // The end of the leash wakes the janitor; a test waits for it, so that it leaves nothing.
+        let (_, writer) = std::io::pipe().unwrap();
+        drop(std::mem::replace(&mut self._leash, writer));
+        if let Some(mut janitor) = self.janitor.take() {
+            drop(janitor.wait());
+        }
+    }
+}
+
+/// A port that nobody listens on, outside the range that outgoing connections take theirs from.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Waits until something is so; the limit only bounds a failing test.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(120);
+    while !condition() {
+        assert!(Instant::now() < limit, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub(crate) fn kill_9(pid: u32) {
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+pub(crate) fn is_alive(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+        && !fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// A file written for one test.
+pub(crate) fn file(folder: &Path, name: &str, content: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    File::create(&path).unwrap().write_all(content).unwrap();
+    path
+}

@@ -1,0 +1,77 @@
+//! A server starts, stops and comes back, whatever happens to its processes.
+
+use std::{net::TcpListener, process::Stdio};
+
+use crate::common::{Instance, is_alive, kill_9, wait_for};
+
+#[test]
+fn a_second_start_and_a_second_stop_say_so() {
+    let server = Instance::started("twice");
+    server.run(&["manage", "start"]).exits(2).says("already running");
+    server.run(&["start"]).success();
+    server.run(&["status"]).success().says("✅ Running: Yes");
+    server.run(&["manage", "stop"]).success();
+    server.run(&["status"]).exits(2).says("Running: No");
+    server.run(&["manage", "stop"]).exits(2);
+    server.run(&["stop"]).success();
+    server.run(&["manage", "restart"]).success();
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn whatever_is_killed_comes_back_with_every_message() {
+    let server = Instance::started("killed");
+    let room = server.room("Kept");
+    let mut sent = Vec::new();
+    let send = |sent: &mut Vec<String>, text: &str| {
+        server.run(&["content", "send-message", &room, text]).success();
+        sent.push(text.to_owned());
+    };
+    send(&mut sent, "before");
+    for service in ["synapse", "postgres"] {
+        let pid = server.pid(service);
+        kill_9(pid);
+        wait_for(&format!("{service} has a new process"), || {
+            !is_alive(pid) && server.run(&["status"]).code == 0 && server.pid(service) != pid
+        });
+        send(&mut sent, &format!("after {service}"));
+    }
+    let supervisor = server.json(&["status"])["supervisor_pid"].as_u64().unwrap();
+    let children = [server.pid("synapse"), server.pid("postgres")];
+    kill_9(u32::try_from(supervisor).unwrap());
+    wait_for("the services die with their supervisor", || !children.into_iter().any(is_alive));
+    server.run(&["status"]).exits(2);
+    server.run(&["manage", "start"]).success();
+    send(&mut sent, "after the supervisor");
+    assert_eq!(server.bodies(&room), sent);
+}
+
+#[test]
+fn two_starts_at_once_make_one_server() {
+    let server = Instance::installed("race");
+    let start = || server.command().args(["manage", "start"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let (one, two) = (start().unwrap(), start().unwrap());
+    let (one, two) = (one.wait_with_output().unwrap(), two.wait_with_output().unwrap());
+    let codes = [one.status.code().unwrap(), two.status.code().unwrap()];
+    assert!(codes.contains(&0), "{codes:?} {one:?} {two:?}");
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_holder() {
+    let server = Instance::installed("taken");
+    let holder = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
+    let said = server.run(&["manage", "start"]).exits(1);
+    let said = said.says(&server.port.to_string()).says(&std::process::id().to_string());
+    drop((said, holder));
+    server.run(&["status"]).exits(2);
+    server.run(&["manage", "start"]).success();
+}
+
+#[test]
+fn a_stopped_server_leaves_no_process() {
+    let server = Instance::started("gone");
+    let pids = [server.pid("synapse"), server.pid("postgres")];
+    server.run(&["manage", "stop"]).success();
+    assert!(!pids.into_iter().any(is_alive));
+}

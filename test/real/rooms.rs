@@ -1,0 +1,44 @@
+//! Rooms: made, shown, joined, left and removed.
+
+use crate::common::Instance;
+
+#[test]
+fn a_room_is_made_with_all_that_was_asked() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "guest1"]).success();
+    let made = server.json(&[
+        "content", "create-room", "War \"Room\" 🦀", "--alias", "war", "--topic", "Topic", "--invite", "guest1",
+    ]);
+    let room = made["room_id"].as_str().unwrap();
+    let shown = server.json(&["content", "get-room", room]);
+    assert_eq!(shown["name"], "War \"Room\" 🦀");
+    assert_eq!(shown["alias"], "#war:test.example");
+    server.run(&["content", "create-room", "War", "--alias", "war"]).exits(2).says("already");
+    server.run(&["content", "list-rooms"]).success().says(room);
+}
+
+#[test]
+fn a_removed_room_is_gone() {
+    let server = Instance::shared();
+    let room = server.room("Short-lived");
+    server.run(&["content", "remove-room", &room]).success();
+    server.run(&["content", "get-room", &room]).exits(2);
+    server.run(&["content", "remove-room", &room]).exits(2);
+}
+
+#[test]
+fn the_operator_joins_a_room_of_others_where_it_must() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "owner"]).success();
+    let room = server.run(&["content", "create-room", "Private", "--as", "owner", "-q"]).success();
+    server.run(&["content", "send-message", room.line(), "hello"]).success().says("joined");
+    assert_eq!(server.bodies(room.line()), ["hello"]);
+}
+
+#[test]
+fn a_room_is_left() {
+    let server = Instance::shared();
+    let room = server.room("Left");
+    server.run(&["content", "leave-room", &room]).success();
+    server.run(&["content", "leave-room", &room]).exits(2);
+}

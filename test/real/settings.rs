@@ -1,0 +1,71 @@
+//! Settings are checked before anything changes, and hand edits stay.
+
+use std::fs;
+
+use crate::common::{Instance, file};
+
+#[test]
+fn a_misspelt_synapse_setting_is_refused_with_the_right_one() {
+    let server = Instance::installed("typo");
+    let overrides = server.data.join("homeserver.d");
+    file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetim: 3d\n");
+    server.run(&["config", "check"]).exits(1).says("remote_media_lifetim").says("did you mean `media_retention.remote_media_lifetime`");
+    file(&overrides, "mine.yaml", b"turn-shared-secret: abc\n");
+    server.run(&["config", "check"]).exits(1).says("turn_shared_secret");
+    file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetime: 3d\n");
+    server.run(&["config", "check"]).success();
+    server.run(&["manage", "install", "--force"]).success();
+    let kept = fs::read_to_string(overrides.join("mine.yaml")).unwrap();
+    assert!(kept.starts_with("# a comment"));
+    server.run(&["config", "render"]).success().says("3d");
+}
+
+#[test]
+fn what_we_own_cannot_be_overridden() {
+    let server = Instance::installed("owned");
+    let overrides = server.data.join("homeserver.d");
+    for owned in ["macaroon_secret_key: abc", "signing_key_path: /tmp/x", "server_name: other.example"] {
+        file(&overrides, "mine.yaml", owned.as_bytes());
+        let key = owned.split(':').next().unwrap();
+        server.run(&["config", "check"]).exits(1).says(key);
+    }
+}
+
+#[test]
+fn a_setting_is_set_and_the_comments_stay() {
+    let server = Instance::installed("set");
+    let path = server.data.join("settings.yaml");
+    let mut text = fs::read_to_string(&path).unwrap_or_default();
+    text.push_str("# mine\nsupervision:\n  restarts: 7 # few\n");
+    fs::write(&path, &text).unwrap();
+    server.run(&["config", "set", "supervision.restarts", "9"]).success();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("# mine") && text.contains("restarts: 9 # few"), "{text}");
+    server.run(&["config", "set", "supervision.restart", "9"]).exits(1).says("supervision.restarts");
+    server.run(&["config", "set", "server.port", "99999"]).exits(1).says("65535");
+}
+
+#[test]
+fn an_installation_keeps_its_secrets_when_it_is_installed_again() {
+    let server = Instance::installed("again");
+    let read = |name: &str| fs::read(server.data.join("secrets").join(name)).unwrap();
+    let names = ["signing.key", "macaroon_secret_key", "form_secret"];
+    let before = names.map(read);
+    server.run(&["manage", "install"]).exits(2).says("already");
+    server.run(&["manage", "install", "--force"]).success();
+    assert_eq!(names.map(read), before);
+    assert!(before[1] != before[2]);
+}
+
+#[test]
+fn an_uninstalled_server_can_be_had_back() {
+    let server = Instance::started("back");
+    let room = server.run(&["content", "create-room", "Kept", "-q"]).success();
+    server.run(&["content", "send-message", room.line(), "still here"]).success();
+    let gone = server.run(&["manage", "uninstall", "--format", "json"]).success().json();
+    let aside = gone["aside"].as_str().unwrap().to_owned();
+    server.run(&["status"]).exits(2);
+    server.run(&["manage", "uninstall"]).exits(2);
+    server.run(&["manage", "install", "--restore", &aside, "--start"]).success();
+    assert_eq!(server.bodies(room.line()), ["still here"]);
+}
