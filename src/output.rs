@@ -68,7 +68,9 @@ impl Output {
             let mut page = String::new();
             match id {
                 Some(id) => page.push_str(id),
-                None => drop(report.text(&mut page)),
+                None => {
+                    report.text(&mut page).ok();
+                }
             }
             write_page(&page);
         } else {
@@ -83,7 +85,7 @@ impl Output {
         self.emitted.replace(true);
         if self.is_text() {
             let mut page = String::new();
-            drop(report.text(&mut page));
+            report.text(&mut page).ok();
             write_page(&page)
         } else {
             write_page(&serde_json::to_string(report).unwrap_or_default())
@@ -200,6 +202,14 @@ pub(crate) fn stderr_is_terminal() -> bool {
 /// Whether a person may answer a question.
 pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Asks a person on the terminal; anything but a clear yes is a no.
+pub(crate) fn confirm(question: &str) -> bool {
+    let mut answer = String::new();
+    let asked = write!(anstream::stderr(), "{question} [y/N] ")
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// False if nobody reads any more.

@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(crate) mod database;
+pub(crate) mod edit;
 pub(crate) mod environment;
 #[cfg(test)]
 pub(crate) mod generate;
@@ -43,6 +44,8 @@ pub(crate) enum Error {
     Shape(PathBuf),
     #[error("the secret `{key}` stands in `{}`", path.display())]
     SecretInFile { key: &'static str, path: PathBuf },
+    #[error("`{key}` cannot be changed in `{}` without losing what stands around it", path.display())]
+    Unedited { key: &'static str, path: PathBuf },
     #[error("`--set {0}` is not KEY=VALUE")]
     Flag(String),
     #[error("neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set")]

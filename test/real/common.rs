@@ -48,7 +48,10 @@ impl Said {
     /// Everything it said holds this text.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text) || self.stderr.contains(text), "no `{text}` in:\n{self}");
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "no `{text}` in:\n{self}"
+        );
         self
     }
 
@@ -215,7 +218,8 @@ impl Instance {
         let state: Value =
             serde_json::from_slice(&fs::read(self.data.join("run/state.json")).unwrap()).unwrap();
         let pid = &state["services"][service]["pid"];
-        u32::try_from(pid.as_u64().unwrap_or_else(|| panic!("{service} has no pid: {state}"))).unwrap()
+        u32::try_from(pid.as_u64().unwrap_or_else(|| panic!("{service} has no pid: {state}")))
+            .unwrap()
     }
 
     pub(crate) fn is_healthy(&self) -> bool {

@@ -49,7 +49,14 @@ fn whatever_is_killed_comes_back_with_every_message() {
 #[test]
 fn two_starts_at_once_make_one_server() {
     let server = Instance::installed("race");
-    let start = || server.command().args(["manage", "start"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let start = || {
+        server
+            .command()
+            .args(["manage", "start"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
     let (one, two) = (start().unwrap(), start().unwrap());
     let (one, two) = (one.wait_with_output().unwrap(), two.wait_with_output().unwrap());
     let codes = [one.status.code().unwrap(), two.status.code().unwrap()];

@@ -15,7 +15,8 @@ fn a_message_is_read_back_as_it_was_sent() {
 #[test]
 fn a_room_is_found_by_id_alias_short_alias_and_name() {
     let server = Instance::shared();
-    let made = server.json(&["content", "create-room", "Found by Name", "--alias", "found-by-alias"]);
+    let made =
+        server.json(&["content", "create-room", "Found by Name", "--alias", "found-by-alias"]);
     let room = made["room_id"].as_str().unwrap();
     for name in [room, "#found-by-alias", "#found-by-alias:test.example", "Found by Name"] {
         server.run(&["content", "send-message", name, name]).success();
@@ -68,7 +69,10 @@ fn a_user_speaks_through_a_session_of_its_own() {
     server.run(&["content", "send-message", &room, "mine", "--as", "speaker"]).success();
     let page = server.json(&["content", "read-messages", &room]);
     assert_eq!(page["messages"][0]["sender"], "@speaker:test.example");
-    server.run(&["content", "send-message", &room, "x", "--as", "nobody-here"]).exits(1).says("nobody-here");
+    server
+        .run(&["content", "send-message", &room, "x", "--as", "nobody-here"])
+        .exits(1)
+        .says("nobody-here");
 }
 
 #[test]

@@ -7,7 +7,15 @@ fn a_room_is_made_with_all_that_was_asked() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "guest1"]).success();
     let made = server.json(&[
-        "content", "create-room", "War \"Room\" 🦀", "--alias", "war", "--topic", "Topic", "--invite", "guest1",
+        "content",
+        "create-room",
+        "War \"Room\" 🦀",
+        "--alias",
+        "war",
+        "--topic",
+        "Topic",
+        "--invite",
+        "guest1",
     ]);
     let room = made["room_id"].as_str().unwrap();
     let shown = server.json(&["content", "get-room", room]);

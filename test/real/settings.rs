@@ -9,7 +9,11 @@ fn a_misspelt_synapse_setting_is_refused_with_the_right_one() {
     let server = Instance::installed("typo");
     let overrides = server.data.join("homeserver.d");
     file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetim: 3d\n");
-    server.run(&["config", "check"]).exits(1).says("remote_media_lifetim").says("did you mean `media_retention.remote_media_lifetime`");
+    server
+        .run(&["config", "check"])
+        .exits(1)
+        .says("remote_media_lifetim")
+        .says("did you mean `media_retention.remote_media_lifetime`");
     file(&overrides, "mine.yaml", b"turn-shared-secret: abc\n");
     server.run(&["config", "check"]).exits(1).says("turn_shared_secret");
     file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetime: 3d\n");
@@ -24,7 +28,9 @@ fn a_misspelt_synapse_setting_is_refused_with_the_right_one() {
 fn what_we_own_cannot_be_overridden() {
     let server = Instance::installed("owned");
     let overrides = server.data.join("homeserver.d");
-    for owned in ["macaroon_secret_key: abc", "signing_key_path: /tmp/x", "server_name: other.example"] {
+    for owned in
+        ["macaroon_secret_key: abc", "signing_key_path: /tmp/x", "server_name: other.example"]
+    {
         file(&overrides, "mine.yaml", owned.as_bytes());
         let key = owned.split(':').next().unwrap();
         server.run(&["config", "check"]).exits(1).says(key);
@@ -41,7 +47,10 @@ fn a_setting_is_set_and_the_comments_stay() {
     server.run(&["config", "set", "supervision.restarts", "9"]).success();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("# mine") && text.contains("restarts: 9 # few"), "{text}");
-    server.run(&["config", "set", "supervision.restart", "9"]).exits(1).says("supervision.restarts");
+    server
+        .run(&["config", "set", "supervision.restart", "9"])
+        .exits(1)
+        .says("supervision.restarts");
     server.run(&["config", "set", "server.port", "99999"]).exits(1).says("65535");
 }
 
