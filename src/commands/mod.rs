@@ -160,6 +160,7 @@ pub(crate) const TREE: &[Node] = &[
     Node::Alias(named(manage::ENTRIES, "start")),
     Node::Alias(named(manage::ENTRIES, "stop")),
     Node::Alias(named(manage::ENTRIES, "restart")),
+    Node::Alias(named(manage::ENTRIES, "uninstall")),
     Node::Group {
         name: "daemon",
         about: "What runs in the background",

@@ -42,9 +42,9 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotAside(_) => Some("`manage uninstall` prints the folder it made".into()),
-            Self::Occupied(_) => {
-                Some("set that aside first with `manage uninstall`, or name another data folder".into())
-            }
+            Self::Occupied(_) => Some(
+                "set that aside first with `manage uninstall`, or name another data folder".into(),
+            ),
             Self::File(error) => error.hint(),
         }
     }
@@ -149,8 +149,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
         data.create().unwrap();
-        for (path, text) in [("secrets/signing.key", "k"), ("media/a", "m"), ("settings.yaml", "s")] {
-            files::write_atomically(&data.root().join(path), text.as_bytes(), files::PRIVATE).unwrap();
+        for (path, text) in [("secrets/signing.key", "k"), ("media/a", "m"), ("settings.yaml", "s")]
+        {
+            files::write_atomically(&data.root().join(path), text.as_bytes(), files::PRIVATE)
+                .unwrap();
         }
         files::write_atomically(&data.homeserver_yaml(), b"h", files::PRIVATE).unwrap();
         (folder, data)

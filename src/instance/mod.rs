@@ -1,8 +1,10 @@
 //! The flows of one homeserver. They print nothing.
 
+pub(crate) mod aside;
 pub(crate) mod held;
 pub(crate) mod prepare;
 pub(crate) mod restart;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod uninstall;

@@ -5,9 +5,11 @@ use super::commands;
 mod restart;
 mod start;
 mod stop;
+mod uninstall;
 
 commands! {
     "start" => start, "Start the homeserver and wait until it is ready: 2 if it runs already";
     "stop" => stop, "Stop the homeserver: 2 if it does not run";
     "restart" => restart, "Stop and start the homeserver, or one of its services";
+    "uninstall" => uninstall, "Take the program away and set the data aside: 2 if it is not installed";
 }
