@@ -3,7 +3,7 @@
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -41,8 +41,8 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn load(folder: &TempDir, flags: &[&str]) -> Config {
-    let data = DataDir::new(folder.path().to_owned());
+fn load(folder: &Path, flags: &[&str]) -> Config {
+    let data = DataDir::new(folder.to_owned());
     data.create().unwrap();
     let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
     Config::load(data, &flags, &Environment::default()).unwrap()
@@ -53,7 +53,7 @@ impl Home {
         // In memory where that can be: clusters write much and flush often.
         let memory = tempfile::Builder::new().tempdir_in("/dev/shm");
         let folder = memory.or_else(|_| tempfile::tempdir()).unwrap();
-        let config = load(&folder, flags);
+        let config = load(folder.path(), flags);
         Self { folder, config, server: None }
     }
 

@@ -168,3 +168,17 @@ async fn an_unprivileged_account_runs_it_where_it_owns_the_cluster() {
     let mode = std::fs::metadata(home.folder.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o711);
 }
+
+#[tokio::test]
+async fn a_long_data_folder_has_its_socket_elsewhere() {
+    let mut home = Home::embedded();
+    let port = format!("database.embedded_port={}", home.config.database.embedded_port);
+    home.config = load(&home.folder.path().join("it's long ".repeat(20)), &[&port]);
+    assert_eq!(home.ensure().await.unwrap().steps.len(), 3);
+    home.start().await;
+    inside(&home).await;
+    let sockets = home.config.data.sockets();
+    drop(home);
+    assert!(!sockets.starts_with("/dev/shm") && sockets.exists());
+    files::remove(&sockets).unwrap();
+}
