@@ -50,7 +50,7 @@ fn a_settings_file_that_may_not_be_read() {
 
     let person = Person::new().settings("server:\n  port: 8100\n");
     let file = person.data().join("settings.yaml");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     // root reads it all the same.
     if fs::read(&file).is_err() {
         refused(&asks(&person), "cannot read");

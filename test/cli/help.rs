@@ -10,7 +10,7 @@ fn subcommands(help: &str) -> Vec<(String, String)> {
     for line in help.lines().skip_while(|line| *line != "Commands:").skip(1) {
         let Some(entry) = line.strip_prefix("  ") else { break };
         match (entry.split_once(' '), found.last_mut()) {
-            (Some(("", more)), Some((_, about))) => *about += &format!(" {}", more.trim()),
+            (Some(("", more)), Some((_, about))) => about.extend([" ", more.trim()]),
             (Some((word, about)), _) => found.push((word.to_owned(), about.trim().to_owned())),
             (None, _) => found.push((entry.to_owned(), String::new())),
         }
