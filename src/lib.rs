@@ -3,7 +3,7 @@
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire, `synapse/`
 //! the program on disk, `postgres/` its database, `python/` private environments, `supervisor/` keeping
-//! any process running, `config/` the settings. A module uses only what stands below it in [`LAYERS`].
+//! any process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
 mod cli;
 mod clock;
