@@ -50,7 +50,8 @@ impl Explain for Error {
             )),
             Self::Address { setting, .. } => Some(format!("`config set {setting} …` changes it")),
             Self::Full { .. } => Some(
-                "free some disk space, then run it again; `--force` starts although".to_owned(),
+                "free some disk space, then run it again; `--force` starts it all the same"
+                    .to_owned(),
             ),
             Self::Postgres(error) => error.hint(),
             Self::File(error) => error.hint(),
@@ -69,7 +70,7 @@ pub(crate) fn is_installed(data: &DataDir) -> bool {
 pub(super) async fn run(
     config: &Config,
     force: bool,
-    _deadline: Instant,
+    deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
     let embedded = postgres::target(config)?.is_embedded();
@@ -84,8 +85,10 @@ pub(super) async fn run(
         has_space(&config.data)?;
     }
     if embedded && !postgres::embedded::exists(&config.data) {
-        on_step(Step::Prepares("making the PostgreSQL cluster"));
-        postgres::embedded::create(config).await?;
+        // The cluster comes before its server; role and database come along. An existing one is
+        // looked after by the service `database`.
+        let mut tell = |step: &postgres::Step| on_step(Step::Prepares(&step.to_string()));
+        postgres::ensure(config, deadline, &mut tell).await?;
     }
     Ok(())
 }

@@ -314,7 +314,11 @@ pub(crate) fn failed(name: &str, report: &Report) -> Error {
     };
     let exit =
         report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
-    let words = report.last_words.iter().rev().take(10).rev().cloned().collect::<Vec<_>>();
+    // Rulers and blank lines say nothing.
+    let said = |line: &&String| line.chars().any(char::is_alphanumeric);
+    let mut words: Vec<&str> =
+        report.last_words.iter().rev().filter(said).take(10).map(String::as_str).collect();
+    words.reverse();
     let source = (!words.is_empty()).then(|| LastWords(words.join("\n")));
     Error::Failed { service: name.to_owned(), tries, exit, source }
 }

@@ -20,9 +20,10 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
     let launch = Launch::new(program, data.root())
         .args(["-m", "synapse.app.homeserver", "-c"])
         .args([data.homeserver_yaml()]);
-    // `/health` says only that the process lives. Who a token belongs to is in the database.
+    // `/health` says only that the process lives, and whose token it is may come out of a cache; this
+    // answer is read from the database each time.
     let reaches_database = Probe::Http {
-        url: format!("{url}/_matrix/client/v3/account/whoami"),
+        url: format!("{url}/_matrix/client/v3/account/3pid"),
         bearer_file: Some(data.secret("operator.json")),
     };
     let lives = Probe::Http { url: format!("{url}/health"), bearer_file: None };
