@@ -1,0 +1,250 @@
+//! Making an environment, and switching to it.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::{OpenOptionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use super::{
+    Error, Set,
+    interpreter::{self, Interpreter},
+};
+use crate::{config::paths::DataDir, files, process};
+
+/// Written last.
+const COMPLETE: &str = ".complete";
+
+/// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
+const MISLEADING: [&str; 9] = [
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PIP_NO_COMPILE",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+    "VIRTUAL_ENV",
+];
+
+/// A finished environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    root: PathBuf,
+}
+
+impl Environment {
+    /// The environment that the link of this name points to.
+    pub(crate) fn current(data: &DataDir, name: &str) -> Self {
+        Self { root: data.environments().join(name) }
+    }
+
+    pub(crate) fn python(&self) -> PathBuf {
+        self.program("python")
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.root.join("bin").join(name)
+    }
+
+    /// The name of the folder that the link points to: it changes with all that is in it.
+    pub(crate) fn identity(&self) -> Option<String> {
+        let target = fs::read_link(&self.root).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.root.join(COMPLETE).exists() && process::is_program(&self.python())
+    }
+}
+
+/// What an install of a set would do. Making one changes nothing.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) set: Set,
+    interpreter: Interpreter,
+    uv: Option<PathBuf>,
+    wheels: Option<PathBuf>,
+    folder: PathBuf,
+    link: PathBuf,
+    log: PathBuf,
+}
+
+/// Finds the tools. `wheels` is a folder to install from instead of an index.
+pub(crate) async fn plan(
+    data: &DataDir,
+    set: Set,
+    wheels: Option<&Path>,
+) -> Result<Plan, Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    if !set.version.starts_with(|c: char| c.is_ascii_digit()) || !set.version.chars().all(plain) {
+        return Err(Error::Version(set.version));
+    }
+    let wheels = match wheels {
+        Some(folder) => {
+            Some(folder.canonicalize().map_err(|_| Error::NoWheels(folder.to_owned()))?)
+        }
+        None => None,
+    };
+    let interpreter = interpreter::find().await?;
+    let uv = interpreter::uv().await;
+    if uv.is_none() && !interpreter.has_venv {
+        let Interpreter { path, version, .. } = interpreter;
+        return Err(Error::NoVenv { python: path, version });
+    }
+    let folder = data.environments().join(set.folder(&interpreter.version));
+    let link = data.environments().join(set.name);
+    let log = data.logs().join("install.log");
+    Ok(Plan { set, interpreter, uv, wheels, folder, link, log })
+}
+
+impl Plan {
+    /// Whether exactly this environment is in use already.
+    pub(crate) fn is_done(&self) -> bool {
+        let linked = fs::read_link(&self.link).ok();
+        let same = linked.as_deref().and_then(Path::file_name) == self.folder.file_name();
+        same && Environment { root: self.link.clone() }.is_complete()
+    }
+
+    /// uv or pip.
+    pub(crate) fn tool(&self) -> &'static str {
+        if self.uv.is_some() { "uv" } else { "pip" }
+    }
+
+    /// Makes the environment if it is not complete, switches the link to it, and removes others,
+    /// finished or not; with `keep_old` (something may run in them) that is left to the next time.
+    pub(crate) async fn apply(&self, keep_old: bool) -> Result<Environment, Error> {
+        let made = Environment { root: self.folder.clone() };
+        if !made.is_complete() {
+            files::remove(&self.folder)?;
+            let parent = self.folder.parent().unwrap_or(Path::new("/"));
+            files::private_folder(parent)?;
+            self.fill().await?;
+            files::write_atomically(&self.folder.join(COMPLETE), b"", files::PUBLIC)?;
+        }
+        self.switch()?;
+        if !keep_old {
+            self.sweep()?;
+        }
+        Ok(Environment { root: self.link.clone() })
+    }
+
+    async fn fill(&self) -> Result<(), Error> {
+        let list = self.folder.with_extension("txt");
+        files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
+        let filled = match &self.uv {
+            // uv does not read pip's settings, so where an index is known only to pip, pip does it.
+            Some(uv) => match self.with_uv(uv, &list).await {
+                Err(_) if self.interpreter.has_venv => {
+                    files::remove(&self.folder)?;
+                    self.with_pip(&list).await
+                }
+                other => other,
+            },
+            None => self.with_pip(&list).await,
+        };
+        files::remove(&list)?;
+        if filled.is_err() {
+            files::remove(&self.folder)?;
+        }
+        filled
+    }
+
+    async fn with_uv(&self, uv: &Path, list: &Path) -> Result<(), Error> {
+        let mut venv = process::command(uv);
+        venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
+        self.run(venv.arg(&self.folder)).await?;
+        let mut install = process::command(uv);
+        install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
+        install.arg(self.folder.join("bin/python"));
+        if self.wheels.is_some() {
+            install.arg("--offline");
+        }
+        self.packages(&mut install, list);
+        self.run(&mut install).await
+    }
+
+    async fn with_pip(&self, list: &Path) -> Result<(), Error> {
+        let mut venv = process::command(&self.interpreter.path);
+        self.run(venv.args(["-m", "venv"]).arg(&self.folder)).await?;
+        let mut install = process::command(self.folder.join("bin/python"));
+        install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
+        install.args(["--progress-bar", "off", "--compile"]);
+        self.packages(&mut install, list);
+        self.run(&mut install).await
+    }
+
+    /// The arguments that uv and pip share. Only wheels: nothing is built, no code of a package runs.
+    fn packages(&self, command: &mut Command, list: &Path) {
+        command.args(["--only-binary", ":all:", "--requirement"]).arg(list);
+        if self.set.locked {
+            command.arg("--require-hashes");
+        }
+        if let Some(wheels) = &self.wheels {
+            command.args(["--no-index", "--find-links"]).arg(wheels);
+        }
+    }
+
+    /// Runs a tool with its output in the log; a failure carries its last lines.
+    async fn run(&self, command: &mut Command) -> Result<(), Error> {
+        let open = || {
+            OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.log)
+        };
+        let file = open().map_err(files::Error::io("write", &self.log))?;
+        let start = file.metadata().map_or(0, |it| it.len());
+        let also = file.try_clone().map_err(files::Error::io("write", &self.log))?;
+        for variable in MISLEADING {
+            command.env_remove(variable);
+        }
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let status = command
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::from(file))
+            .stderr(Stdio::from(also))
+            .status()
+            .await
+            .map_err(|source| Error::Start { program, source })?;
+        if status.success() {
+            return Ok(());
+        }
+        let log = fs::read(&self.log).unwrap_or_default();
+        let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
+        let said = String::from_utf8_lossy(said);
+        let lines: Vec<&str> = said.trim().lines().collect();
+        let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
+        Err(Error::Install { set: self.set.name, last_words, log: self.log.clone() })
+    }
+
+    fn switch(&self) -> Result<(), Error> {
+        let Some(target) = self.folder.file_name() else { return Ok(()) };
+        if fs::read_link(&self.link).is_ok_and(|link| link.as_os_str() == target) {
+            return Ok(());
+        }
+        if fs::symlink_metadata(&self.link).is_ok_and(|it| it.is_dir()) {
+            files::remove(&self.link)?;
+        }
+        let new = self.link.with_extension(format!("new-{}", std::process::id()));
+        files::remove(&new)?;
+        symlink(target, &new).map_err(files::Error::io("make", &new))?;
+        fs::rename(&new, &self.link).map_err(files::Error::io("replace", &self.link))?;
+        Ok(())
+    }
+
+    /// Removes what other installs of this set left.
+    fn sweep(&self) -> Result<(), Error> {
+        let parent = self.folder.parent().unwrap_or(Path::new("/"));
+        let ours = [format!("{}-", self.set.name), format!("{}.new-", self.set.name)];
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
+            if of_set && entry.path() != self.folder {
+                files::remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}

