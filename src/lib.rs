@@ -16,9 +16,11 @@ mod instance;
 mod output;
 mod postgres;
 mod process;
+mod python;
 mod secret;
 mod services;
 mod supervisor;
+mod synapse;
 
 /// The whole program; `main.rs` is only its name.
 pub fn main() -> std::process::ExitCode {

@@ -134,7 +134,7 @@ impl Plan {
     }
 
     async fn fill(&self) -> Result<(), Error> {
-        let list = self.folder.with_extension("txt");
+        let list = PathBuf::from(format!("{}.txt", self.folder.display()));
         files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
         let filled = match &self.uv {
             // uv does not read pip's settings, so where an index is known only to pip, pip does it.

@@ -1,0 +1,145 @@
+"""Checks a homeserver.yaml (on stdin) as Synapse does, and says which keys it never asked for.
+
+Synapse gets mappings that record what is asked of them. A mapping that is walked through as a whole
+counts as known in full: nobody can tell what happened to its keys. Neither is a key unknown that stands
+in the sources of Synapse's settings beside its parent: it may belong to a feature that is off.
+"""
+
+import difflib
+import json
+import pathlib
+import re
+import sys
+
+import yaml
+
+
+class Recorder(dict):
+    def __init__(self, content, path=""):
+        self.path, self.asked, self.whole = path, set(), False
+        super().__init__(
+            (key, wrap(value, f"{path}{key}")) for key, value in content.items()
+        )
+
+    def get(self, key, default=None):
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key):
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        self.asked.add(key)
+        return super().__contains__(key)
+
+    def setdefault(self, key, default=None):
+        self.asked.add(key)
+        return super().setdefault(key, default)
+
+    def pop(self, key, *default):
+        self.asked.add(key)
+        value = super().get(key)
+        super().pop(key, None) if default else super().pop(key)
+        return value if value is not None or not default else default[0]
+
+    def __iter__(self):
+        self.whole = True
+        return super().__iter__()
+
+    def keys(self):
+        self.whole = True
+        return super().keys()
+
+    def items(self):
+        self.whole = True
+        return super().items()
+
+    def values(self):
+        self.whole = True
+        return super().values()
+
+    def copy(self):
+        self.whole = True
+        return super().copy()
+
+
+def wrap(value, path):
+    if isinstance(value, dict):
+        return Recorder(value, path + ".")
+    if isinstance(value, list):
+        return [wrap(item, path + "[]") for item in value]
+    return value
+
+
+def sources():
+    import synapse.config
+
+    folder = pathlib.Path(synapse.config.__file__).parent
+    return [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
+
+
+def unknown_in(original, recorded, texts, found):
+    if isinstance(original, list):
+        for item, record in zip(original, recorded):
+            unknown_in(item, record, texts, found)
+        return
+    if not isinstance(original, dict) or not isinstance(recorded, Recorder):
+        return
+    parent = recorded.path.rstrip(".[]").rsplit(".", 1)[-1]
+    for key, value in original.items():
+        asked = recorded.whole or key in recorded.asked
+        if not asked and not is_in_sources(str(key), parent, texts):
+            near = sorted(str(it) for it in recorded.asked) + words_beside(parent, texts)
+            close = difflib.get_close_matches(str(key), near, 1, 0.7)
+            found.append(
+                {
+                    "key": f"{recorded.path}{key}",
+                    "suggestion": f"{recorded.path}{close[0]}" if close else None,
+                }
+            )
+        elif asked:
+            unknown_in(value, dict.get(recorded, key), texts, found)
+
+
+def is_in_sources(key, parent, texts):
+    if not parent:
+        asked = re.compile(r"""config(\.get\(|\[)\s*["']%s["']""" % re.escape(key))
+        return any(asked.search(text) for text in texts)
+    word = re.compile(r"\b%s\b" % re.escape(key))
+    quoted = re.compile(r"""["']%s["']""" % re.escape(parent))
+    return any(quoted.search(text) and word.search(text) for text in texts)
+
+
+def words_beside(parent, texts):
+    if parent:
+        return []
+    return sorted({key for text in texts for key in re.findall(r"""config\.get\(\s*["'](\w+)["']""", text)})
+
+
+def main():
+    config_dir, data_dir = sys.argv[1:3]
+    text = sys.stdin.read()
+    from synapse.config._base import ConfigError
+    from synapse.config.homeserver import HomeServerConfig
+
+    answer = {"error": None, "unknown": []}
+    recorded = Recorder(yaml.safe_load(text))
+    try:
+        config = HomeServerConfig()
+        config.parse_config_dict(
+            recorded, config_dir_path=config_dir, data_dir_path=data_dir
+        )
+        config.validate_config()
+    except ConfigError as error:
+        where = ".".join(error.path or []) if getattr(error, "path", None) else ""
+        said = str(error.msg if hasattr(error, "msg") else error).strip()
+        answer["error"] = f"`{where}`: {said}" if where else said
+    except Exception as error:
+        answer["error"] = f"{type(error).__name__}: {error}"
+    else:
+        unknown_in(yaml.safe_load(text), recorded, sources(), answer["unknown"])
+    json.dump(answer, sys.stdout)
+
+
+main()

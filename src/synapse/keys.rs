@@ -1,0 +1,82 @@
+//! What Synapse keeps secret: three secrets that have nothing to do with each other, and the key it
+//! signs with. None is ever overwritten.
+
+use std::path::{Path, PathBuf};
+
+use rand::Rng;
+
+use super::Error;
+use crate::{config::Config, config::paths::DataDir, files as disk, process, python::Environment, secret::Secret};
+
+pub(crate) fn macaroon(data: &DataDir) -> PathBuf {
+    data.secret("macaroon_secret_key")
+}
+
+pub(crate) fn form(data: &DataDir) -> PathBuf {
+    data.secret("form_secret")
+}
+
+/// The file of the setting `synapse.registration_secret`.
+pub(crate) fn registration(data: &DataDir) -> PathBuf {
+    data.secret("synapse_registration_secret")
+}
+
+/// Makes the secrets that are missing; a registration secret that is given is kept.
+pub(crate) fn secrets(config: &Config, rng: &mut impl Rng) -> Result<(), Error> {
+    let data = &config.data;
+    if let Some(given) = &config.synapse.registration_secret {
+        disk::write_if_changed(&registration(data), given.expose().as_bytes(), disk::PRIVATE)?;
+    }
+    for file in [macaroon(data), form(data), registration(data)] {
+        if Secret::read_or_generate(&file, rng)?.expose().trim().is_empty() {
+            return Err(Error::BadKey(file));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the signing key with Synapse's own tool, if there is none; true if it did.
+pub(crate) async fn signing(data: &DataDir, environment: &Environment) -> Result<bool, Error> {
+    let file = data.signing_key();
+    if let Some(text) = disk::read_if_exists(&file)? {
+        return if is_key(&text) { Ok(false) } else { Err(Error::BadKey(file)) };
+    }
+    let tool = environment.program("generate_signing_key");
+    let text = process::tool(&mut process::command(tool)).await?;
+    if !is_key(&text) {
+        return Err(Error::BadKey(file));
+    }
+    disk::write_atomically(&file, text.as_bytes(), disk::PRIVATE)?;
+    Ok(true)
+}
+
+/// A line `ed25519 <id> <32 bytes in base64>`.
+fn is_key(text: &str) -> bool {
+    text.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words[..], ["ed25519", _, seed] if seed.len() >= 43)
+    })
+}
+
+/// Folders that an uninstall set aside and that hold a signing key, the newest first.
+pub(crate) fn set_aside(data: &DataDir) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.aside()).into_iter().flatten().flatten();
+    let holds_key = |folder: &Path| folder.join("secrets/signing.key").exists();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|folder| holds_key(folder)).collect();
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signing_key_is_told_from_rubbish() {
+        assert!(is_key("ed25519 a_Xy12 c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI\n"));
+        assert!(!is_key(""));
+        assert!(!is_key("ed25519 a_Xy12 short"));
+    }
+}

@@ -1,0 +1,94 @@
+//! Synapse's own judgement of its settings. Synapse ignores keys it does not know; so the same run that
+//! checks the settings records which keys are asked for, and what nobody asked for is unknown.
+
+use std::{fmt, process::Stdio};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Error, overrides};
+use crate::{config::paths::DataDir, files as disk, process, python::Environment};
+
+const SCRIPT: &str = include_str!("check.py");
+
+/// A key that Synapse never asked for, and the one that was probably meant.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unknown {
+    /// With its parents: `media_retention.remote_media_lifetim`.
+    pub(crate) key: String,
+    pub(crate) suggestion: Option<String>,
+    /// The operator's file it stands in.
+    #[serde(default)]
+    pub(crate) file: Option<String>,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.key)?;
+        if let Some(file) = &self.file {
+            write!(f, " (in `{file}`)")?;
+        }
+        if let Some(suggestion) = &self.suggestion {
+            write!(f, "; did you mean `{suggestion}`?")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Option<String>,
+    unknown: Vec<Unknown>,
+}
+
+/// Asks the installed Synapse, or remembers that it was content with exactly this.
+pub(super) async fn check(
+    data: &DataDir,
+    homeserver: &str,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let hash = Sha256::new()
+        .chain_update(SCRIPT)
+        .chain_update(environment.identity().unwrap_or_default())
+        .chain_update(homeserver)
+        .finalize();
+    let hash: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let note = data.cache().join("checked");
+    if disk::read_if_exists(&note)?.as_deref() == Some(&hash) {
+        return Ok(());
+    }
+    let mut answer = ask(data, homeserver, environment).await?;
+    if let Some(error) = answer.error {
+        return Err(Error::Refused(error));
+    }
+    if !answer.unknown.is_empty() {
+        let files = overrides::read(data)?;
+        for unknown in &mut answer.unknown {
+            let pointer = format!("/{}", unknown.key.replace("[]", "/0").replace('.', "/"));
+            let file = files.iter().find(|file| file.content.pointer(&pointer).is_some());
+            unknown.file = file.map(|file| file.path.display().to_string());
+        }
+        return Err(Error::Unknown(answer.unknown));
+    }
+    disk::private_folder(&data.cache())?;
+    disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE)?;
+    Ok(())
+}
+
+async fn ask(data: &DataDir, homeserver: &str, environment: &Environment) -> Result<Answer, Error> {
+    let mut command = process::command(environment.python());
+    command.args(["-I", "-c", SCRIPT]).arg(data.synapse()).arg(data.root());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |source| process::Error::Start { program: "python".into(), source };
+    let mut child = command.spawn().map_err(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(homeserver.as_bytes()).await.map_err(failed)?;
+    }
+    let output = child.wait_with_output().await.map_err(failed)?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = words.trim().lines().collect();
+        Error::Refused(lines[lines.len().saturating_sub(4)..].join("\n"))
+    })
+}

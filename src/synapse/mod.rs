@@ -1,0 +1,65 @@
+//! The program on disk: the files it reads, its keys, and what its installed version makes of both.
+
+pub(crate) mod files;
+pub(crate) mod keys;
+mod known;
+mod overrides;
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Explain, Kind},
+    files as disk, process,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the template of `{file}` is wrong")]
+    Template { file: &'static str, source: minijinja::Error },
+    #[error("the rendered `{0}` cannot be read back")]
+    Rendered(&'static str, #[source] Box<serde_yaml::Error>),
+    #[error("`{}` is not YAML", path.display())]
+    Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    #[error("`{}` must hold Synapse settings as `key: value`", .0.display())]
+    Shape(PathBuf),
+    #[error("`{key}` in `{}` is looked after by this program", path.display())]
+    Owned { key: &'static str, path: PathBuf, instead: &'static str },
+    #[error("Synapse has no setting {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", nor "))]
+    Unknown(Vec<known::Unknown>),
+    #[error("Synapse refuses its settings: {0}")]
+    Refused(String),
+    #[error("the key in `{}` is empty or damaged", .0.display())]
+    BadKey(PathBuf),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    File(#[from] disk::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Template { .. } | Self::Rendered(..) => Kind::Bug,
+            Self::Yaml { .. }
+            | Self::Shape(_)
+            | Self::Owned { .. }
+            | Self::Unknown(_)
+            | Self::Refused(_) => Kind::Setting,
+            Self::BadKey(_) | Self::Process(_) | Self::File(_) => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Owned { instead, .. } => Some((*instead).to_owned()),
+            Self::Yaml { .. } | Self::Shape(_) | Self::Unknown(_) => {
+                Some("correct it there; `config check` looks again".into())
+            }
+            Self::Refused(_) => Some("`config show` and the files in `homeserver.d` say what is set".into()),
+            Self::BadKey(_) => Some("put it back from a backup".into()),
+            Self::Process(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Template { .. } | Self::Rendered(..) => None,
+        }
+    }
+}

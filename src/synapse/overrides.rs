@@ -1,0 +1,140 @@
+//! The operator's own Synapse settings, `homeserver.d/*.yaml`: merged last, in the order of their
+//! names. Maps are merged deeply, everything else is replaced.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use super::Error;
+use crate::{config::paths::DataDir, files as disk};
+
+/// What an override may not touch, and what to do instead: all that names a secret, a port, a path or
+/// a database that this program makes and others read.
+const OWNED: &[(&str, &str)] = &[
+    ("server_name", "`config set server.name NAME`, before there are users"),
+    ("public_baseurl", "`config set server.public_url URL`"),
+    ("listeners", "`config set server.port PORT`, `server.address` and `server.metrics_port`"),
+    ("enable_metrics", "take it out: metrics are always on, on loopback"),
+    ("metrics_port", "`config set server.metrics_port PORT`"),
+    ("pid_file", "take it out: the supervisor keeps the process"),
+    ("daemonize", "take it out: the supervisor keeps the process"),
+    ("log_config", "`config set synapse.log_level LEVEL`"),
+    ("media_store_path", "take it out: media are in the data folder"),
+    ("signing_key", "take it out: the key is in the secrets folder"),
+    ("signing_key_path", "take it out: the key is in the secrets folder"),
+    ("macaroon_secret_key", "take it out: the secret is in the secrets folder"),
+    ("macaroon_secret_key_path", "take it out: the secret is in the secrets folder"),
+    ("form_secret", "take it out: the secret is in the secrets folder"),
+    ("form_secret_path", "take it out: the secret is in the secrets folder"),
+    ("registration_shared_secret", "`config set synapse.registration_secret`"),
+    ("registration_shared_secret_path", "`config set synapse.registration_secret`"),
+    ("enable_registration", "`config set synapse.registration true` opens it, with tokens"),
+    ("enable_registration_without_verification", "`config set synapse.registration true` opens it, with tokens"),
+    ("registration_requires_token", "`config set synapse.registration true` opens it, with tokens"),
+    ("jwt_config", "take it out: this program opens its own sessions with it"),
+    ("databases", "`config set database.name NAME` and its neighbours"),
+    ("database.name", "take it out: the database is PostgreSQL"),
+    ("database.args.host", "`config set database.host HOST`"),
+    ("database.args.port", "`config set database.port PORT`"),
+    ("database.args.user", "`config set database.user NAME`"),
+    ("database.args.dbname", "`config set database.name NAME`"),
+    ("database.args.database", "`config set database.name NAME`"),
+    ("database.args.password", "`config set database.password`"),
+    ("database.args.passfile", "`config set database.password`"),
+    ("database.args.sslmode", "`config set database.tls MODE`"),
+];
+
+/// One file of the operator.
+pub(super) struct Override {
+    pub(super) path: PathBuf,
+    pub(super) content: Value,
+}
+
+/// All of them, in order; none of them touches what is ours.
+pub(super) fn read(data: &DataDir) -> Result<Vec<Override>, Error> {
+    let mut paths: Vec<PathBuf> = match fs::read_dir(data.overrides()) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => Vec::new(),
+    };
+    paths.retain(|path| path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
+    paths.sort();
+    paths.into_iter().filter_map(|path| one(path).transpose()).collect()
+}
+
+fn one(path: PathBuf) -> Result<Option<Override>, Error> {
+    let text = disk::read(&path)?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let content: Value = parse(&text)
+        .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
+    match &content {
+        Value::Null => return Ok(None),
+        Value::Object(_) => {}
+        _ => return Err(Error::Shape(path)),
+    }
+    for (key, instead) in OWNED {
+        if touches(&content, key) {
+            return Err(Error::Owned { key, path, instead });
+        }
+    }
+    Ok(Some(Override { path, content }))
+}
+
+/// YAML as Synapse's own reader understands it: old octal numbers, `yes` and `no`.
+pub(super) fn parse(text: &str) -> Result<Value, serde_yaml::Error> {
+    let options = serde_yaml::options! { legacy_octal_numbers: true };
+    serde_yaml::from_str_with_options(text, options)
+}
+
+/// Whether the mapping sets that path, or something that would wipe it out.
+fn touches(content: &Value, key: &str) -> bool {
+    let mut here = content;
+    for word in key.split('.') {
+        match here {
+            Value::Object(map) => match map.get(word) {
+                Some(value) => here = value,
+                None => return false,
+            },
+            _ => return true,
+        }
+    }
+    true
+}
+
+pub(super) fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn maps_are_merged_and_lists_replaced() {
+        let mut base = json!({"a": {"b": 1, "c": [1, 2]}, "d": 1});
+        merge(&mut base, json!({"a": {"c": [3]}, "e": {"f": 2}}));
+        assert_eq!(base, json!({"a": {"b": 1, "c": [3]}, "d": 1, "e": {"f": 2}}));
+    }
+
+    #[test]
+    fn what_is_ours_is_refused_at_any_depth() {
+        assert!(touches(&json!({"database": {"args": {"password": "x"}}}), "database.args.password"));
+        assert!(touches(&json!({"database": null}), "database.args.password"));
+        assert!(!touches(&json!({"database": {"txn_limit": 1}}), "database.args.password"));
+    }
+
+    #[test]
+    fn words_are_read_as_synapse_reads_them() {
+        assert_eq!(parse("a: yes\nb: 0600\nc: 'no'").unwrap(), json!({"a": true, "b": 384, "c": "no"}));
+    }
+}
