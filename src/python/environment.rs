@@ -13,7 +13,7 @@ use super::{
     Error, Set,
     interpreter::{self, Interpreter},
 };
-use crate::{config::paths::DataDir, files, process};
+use crate::{files, process};
 
 /// Written last.
 const COMPLETE: &str = ".complete";
@@ -38,9 +38,9 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The environment that the link of this name points to.
-    pub(crate) fn current(data: &DataDir, name: &str) -> Self {
-        Self { root: data.environments().join(name) }
+    /// The environment that this link points to.
+    pub(crate) fn at(link: PathBuf) -> Self {
+        Self { root: link }
     }
 
     pub(crate) fn python(&self) -> PathBuf {
@@ -74,9 +74,11 @@ pub(crate) struct Plan {
     log: PathBuf,
 }
 
-/// Finds the tools. `wheels` is a folder to install from instead of an index.
+/// Finds the tools. The environment goes below `environments`, what the tools say into `log`; `wheels`
+/// is a folder to install from instead of an index.
 pub(crate) async fn plan(
-    data: &DataDir,
+    environments: &Path,
+    log: &Path,
     set: Set,
     wheels: Option<&Path>,
 ) -> Result<Plan, Error> {
@@ -96,10 +98,9 @@ pub(crate) async fn plan(
         let Interpreter { path, version, .. } = interpreter;
         return Err(Error::NoVenv { python: path, version });
     }
-    let folder = data.environments().join(set.folder(&interpreter.version));
-    let link = data.environments().join(set.name);
-    let log = data.logs().join("install.log");
-    Ok(Plan { set, interpreter, uv, wheels, folder, link, log })
+    let folder = environments.join(set.folder(&interpreter.version));
+    let link = environments.join(set.name);
+    Ok(Plan { set, interpreter, uv, wheels, folder, link, log: log.to_owned() })
 }
 
 impl Plan {
@@ -191,9 +192,8 @@ impl Plan {
 
     /// Runs a tool with its output in the log; a failure carries its last lines.
     async fn run(&self, command: &mut Command) -> Result<(), Error> {
-        let open = || {
-            OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.log)
-        };
+        let open =
+            || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.log);
         let file = open().map_err(files::Error::io("write", &self.log))?;
         let start = file.metadata().map_or(0, |it| it.len());
         let also = file.try_clone().map_err(files::Error::io("write", &self.log))?;

@@ -60,13 +60,13 @@ pub(crate) fn render(
         server_name => server.name.to_string(),
         public_url => format!("{}/", config.public_url().trim_end_matches('/')),
         port => server.port.0,
-        address => server.address,
+        address => server.address.clone(),
         metrics_port => server.metrics_port.0,
         behind_proxy => server.behind_proxy,
-        admin_contact => server.admin_contact,
+        admin_contact => server.admin_contact.clone(),
         trusted_key_servers => minijinja::value::Serde(&key_servers),
         resources => resources,
-        room_version => synapse.room_version,
+        room_version => synapse.room_version.clone(),
         registration => synapse.registration,
         encryption => match synapse.encryption_enabled_by_default_for_room_type {
             Encryption::Off => "off",
@@ -78,7 +78,7 @@ pub(crate) fn render(
             Mode::Private => "private",
             Mode::Open => "open",
         },
-        federation_servers => synapse.federation_servers,
+        federation_servers => synapse.federation_servers.clone(),
         max_upload_size => synapse.max_upload_size.to_string(),
         remote_media_lifetime => u64::try_from(synapse.remote_media_lifetime.0.as_millis()).unwrap_or(u64::MAX),
         presence => synapse.presence,
@@ -158,7 +158,8 @@ pub(crate) async fn check(
 /// Puts the files in place; true if that changed something.
 pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> {
     disk::private_folder(&data.synapse())?;
-    let put = |path: &Path, text: &str| disk::write_if_changed(path, text.as_bytes(), disk::PRIVATE);
+    let put =
+        |path: &Path, text: &str| disk::write_if_changed(path, text.as_bytes(), disk::PRIVATE);
     let log = put(&log_yaml(data), &rendered.log)?;
     Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log)
 }
@@ -224,8 +225,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         rendered(&folder, &[]).unwrap();
         let own = folder.path().join("homeserver.d");
-        std::fs::write(own.join("a.yaml"), "caches: {global_factor: 3}\nrc_message: {burst_count: 9}")
-            .unwrap();
+        std::fs::write(
+            own.join("a.yaml"),
+            "caches: {global_factor: 3}\nrc_message: {burst_count: 9}",
+        )
+        .unwrap();
         let yaml = rendered(&folder, &[]).unwrap();
         assert_eq!(yaml["caches"]["global_factor"], 3);
         assert_eq!(yaml["rc_message"]["per_second"], 0.5);

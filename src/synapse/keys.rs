@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 use super::Error;
-use crate::{config::Config, config::paths::DataDir, files as disk, process, python::Environment, secret::Secret};
+use crate::{
+    config::Config, config::paths::DataDir, files as disk, process, python::Environment,
+    secret::Secret,
+};
 
 pub(crate) fn macaroon(data: &DataDir) -> PathBuf {
     data.secret("macaroon_secret_key")

@@ -55,7 +55,9 @@ impl Explain for Error {
             Self::Yaml { .. } | Self::Shape(_) | Self::Unknown(_) => {
                 Some("correct it there; `config check` looks again".into())
             }
-            Self::Refused(_) => Some("`config show` and the files in `homeserver.d` say what is set".into()),
+            Self::Refused(_) => {
+                Some("`config show` and the files in `homeserver.d` say what is set".into())
+            }
             Self::BadKey(_) => Some("put it back from a backup".into()),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),

@@ -29,7 +29,10 @@ const OWNED: &[(&str, &str)] = &[
     ("registration_shared_secret", "`config set synapse.registration_secret`"),
     ("registration_shared_secret_path", "`config set synapse.registration_secret`"),
     ("enable_registration", "`config set synapse.registration true` opens it, with tokens"),
-    ("enable_registration_without_verification", "`config set synapse.registration true` opens it, with tokens"),
+    (
+        "enable_registration_without_verification",
+        "`config set synapse.registration true` opens it, with tokens",
+    ),
     ("registration_requires_token", "`config set synapse.registration true` opens it, with tokens"),
     ("jwt_config", "take it out: this program opens its own sessions with it"),
     ("databases", "`config set database.name NAME` and its neighbours"),
@@ -128,13 +131,19 @@ mod tests {
 
     #[test]
     fn what_is_ours_is_refused_at_any_depth() {
-        assert!(touches(&json!({"database": {"args": {"password": "x"}}}), "database.args.password"));
+        assert!(touches(
+            &json!({"database": {"args": {"password": "x"}}}),
+            "database.args.password"
+        ));
         assert!(touches(&json!({"database": null}), "database.args.password"));
         assert!(!touches(&json!({"database": {"txn_limit": 1}}), "database.args.password"));
     }
 
     #[test]
     fn words_are_read_as_synapse_reads_them() {
-        assert_eq!(parse("a: yes\nb: 0600\nc: 'no'").unwrap(), json!({"a": true, "b": 384, "c": "no"}));
+        assert_eq!(
+            parse("a: yes\nb: 0600\nc: 'no'").unwrap(),
+            json!({"a": true, "b": 384, "c": "no"})
+        );
     }
 }
