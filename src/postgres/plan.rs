@@ -19,9 +19,10 @@ const MARK: &str = "made by resource-matrix-synapse for ";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub(crate) enum Step {
+    /// The version is not known before PostgreSQL is installed.
     CreateCluster {
         folder: PathBuf,
-        version: u32,
+        version: Option<u32>,
     },
     CreateRole {
         role: String,
@@ -43,7 +44,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateCluster { folder, version } => {
-                write!(f, "make a cluster of PostgreSQL {version} in `{}`", folder.display())
+                let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+                write!(f, "make a cluster of PostgreSQL{version} in `{}`", folder.display())
             }
             Self::CreateRole { role } => write!(f, "make the role `{role}`"),
             Self::SetPassword { role } => write!(f, "set the password of the role `{role}`"),
@@ -65,7 +67,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// For our own cluster, where there is none yet.
-    pub(super) fn from_nothing(config: &Config, folder: PathBuf, version: u32) -> Self {
+    pub(super) fn from_nothing(config: &Config, folder: PathBuf, version: Option<u32>) -> Self {
         let (role, database) = (config.database.user.0.clone(), config.database.name.0.clone());
         let steps = vec![
             Step::CreateCluster { folder, version },

@@ -28,7 +28,11 @@ const LOCK: i64 = 0x6d61_7472_6978;
 pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Error> {
     let target = target(config)?;
     if target.is_embedded() && !embedded::exists(&config.data) {
-        let (_, version) = embedded::found(&config.data).await?;
+        let version = match embedded::found(&config.data).await {
+            Ok((_, version)) => Some(version),
+            Err(Error::NoBinaries) => None,
+            Err(error) => return Err(error),
+        };
         return Ok(Plan::from_nothing(config, embedded::cluster(&config.data), version));
     }
     if settled(config, &target)? {
@@ -55,7 +59,8 @@ pub(crate) async fn ensure(
     let mut done = Plan::default();
     if target.is_embedded() && !embedded::exists(&config.data) {
         let (_, version) = embedded::found(&config.data).await?;
-        let step = Step::CreateCluster { folder: embedded::cluster(&config.data), version };
+        let step =
+            Step::CreateCluster { folder: embedded::cluster(&config.data), version: Some(version) };
         on_step(&step);
         embedded::create(config).await?;
         done.steps.push(step);
