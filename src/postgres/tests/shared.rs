@@ -3,7 +3,7 @@
 use super::*;
 use crate::postgres::{Step, drop_made, holds_synapse, plan};
 
-/// Every refusal leaves the server as it was.
+/// Every refusal leaves the server as it was. `server` is the test's own: it is compared whole.
 async fn refuses(server: &Home, guest: &Home, expected: &str) {
     let everything = "SELECT string_agg(x, ';' ORDER BY x) FROM (
         SELECT rolname || coalesce(rolpassword, '') AS x FROM pg_authid
@@ -17,7 +17,7 @@ async fn refuses(server: &Home, guest: &Home, expected: &str) {
 
 #[tokio::test]
 async fn role_and_database_are_made_once_and_only_ours_are_dropped() {
-    let server = Home::common().await;
+    let server = Home::server().await;
     let nasty = "it's a \"name\"; DROP DATABASE postgres; -- é😀";
     let flags = [
         format!("database.name={nasty}"),
