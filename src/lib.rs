@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod files;
 mod instance;
+mod matrix;
 mod output;
 mod postgres;
 mod process;

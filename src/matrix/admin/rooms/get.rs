@@ -1,0 +1,48 @@
+//! `GET /_synapse/admin/v1/rooms/<room_id>` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#room-details-api
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::OwnedRoomId;
+
+use super::list::Room;
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/rooms/{room_id}",
+}
+
+/// Asks for one room.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: OwnedRoomId,
+}
+
+#[response]
+pub(crate) struct Response {
+    #[ruma_api(body)]
+    pub(crate) room: Room,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn a_room_id_without_a_server_is_a_path() {
+        let room_id = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM".try_into().unwrap();
+        assert!(body(Request { room_id }).0.ends_with("/!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM"));
+    }
+}

@@ -1,0 +1,87 @@
+//! `GET /_synapse/admin/v1/rooms` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#list-room-api
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::OwnedRoomId;
+use serde::{Deserialize, Serialize};
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/rooms",
+}
+
+/// Asks for one page of all rooms.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(query)]
+    pub(crate) from: u64,
+    #[ruma_api(query)]
+    pub(crate) limit: u32,
+    /// Part of a name, alias or id.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) search_term: Option<String>,
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) total_rooms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_batch: Option<u64>,
+}
+
+/// What Synapse tells of one room.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Room {
+    pub(crate) room_id: OwnedRoomId,
+    pub(crate) name: Option<String>,
+    pub(crate) canonical_alias: Option<String>,
+    #[serde(default)]
+    pub(crate) topic: Option<String>,
+    pub(crate) joined_members: u64,
+    #[serde(default)]
+    pub(crate) joined_local_members: u64,
+    pub(crate) version: Option<String>,
+    pub(crate) creator: Option<String>,
+    /// The algorithm, where the room is encrypted.
+    pub(crate) encryption: Option<String>,
+    #[serde(default)]
+    pub(crate) public: bool,
+    #[serde(default)]
+    pub(crate) room_type: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    fn answer(json: &str) -> Response {
+        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_room_without_a_name_is_read() {
+        let request = Request { from: 0, limit: 10, search_term: Some("TW & m".into()) };
+        assert!(body(request).0.ends_with("/rooms?from=0&limit=10&search_term=TW+%26+m"));
+        let page = answer(
+            r#"{"rooms": [{"room_id": "!hash", "name": null, "canonical_alias": null,
+                "joined_members": 8, "joined_local_members": 3, "version": "12",
+                "creator": "@foo:matrix.org", "encryption": null, "federatable": true,
+                "public": true, "room_type": null}], "offset": 0, "total_rooms": 10}"#,
+        );
+        assert_eq!((page.rooms[0].joined_members, page.next_batch), (8, None));
+    }
+}

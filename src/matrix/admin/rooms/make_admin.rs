@@ -1,0 +1,47 @@
+//! `POST /_synapse/admin/v1/rooms/<room_id>/make_room_admin` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#make-room-admin-api
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
+
+metadata! {
+    method: POST,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/rooms/{room_id}/make_room_admin",
+}
+
+/// Gives a user the highest power of a room through a local member who has it, and invites
+/// the user where the room is not public.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: OwnedRoomId,
+    pub(crate) user_id: OwnedUserId,
+}
+
+#[response]
+pub(crate) struct Response {
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn the_user_is_named() {
+        let room_id = "!r:h".try_into().unwrap();
+        let user_id = "@u:h".try_into().unwrap();
+        assert_eq!(body(Request { room_id, user_id }).1, r#"{"user_id":"@u:h"}"#);
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /_synapse/admin/v1/rooms/<room_id>/members` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#room-members-api
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/rooms/{room_id}/members",
+}
+
+/// Asks who is in a room.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: OwnedRoomId,
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) members: Vec<OwnedUserId>,
+    pub(crate) total: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::IncomingResponseExt as _;
+
+    use super::*;
+
+    fn answer(json: &str) -> Response {
+        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn members_are_read() {
+        let members = answer(r#"{"members": ["@foo:matrix.org", "@bar:matrix.org"], "total": 2}"#);
+        assert_eq!(members.members.len(), 2);
+    }
+}

@@ -1,0 +1,78 @@
+//! `GET /_synapse/admin/v2/users/<user_id>` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#query-user-account
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::OwnedUserId;
+use serde::{Deserialize, Serialize};
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v2/users/{user_id}",
+}
+
+/// Asks for one account.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) user_id: OwnedUserId,
+}
+
+#[response]
+pub(crate) struct Response {
+    #[ruma_api(body)]
+    pub(crate) user: User,
+}
+
+/// What Synapse tells of one account; times are milliseconds since the epoch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct User {
+    pub(crate) name: OwnedUserId,
+    pub(crate) displayname: Option<String>,
+    #[serde(default)]
+    pub(crate) avatar_url: Option<String>,
+    #[serde(default)]
+    pub(crate) admin: bool,
+    #[serde(default)]
+    pub(crate) deactivated: bool,
+    #[serde(default)]
+    pub(crate) locked: bool,
+    #[serde(default)]
+    pub(crate) creation_ts: u64,
+    #[serde(default)]
+    pub(crate) user_type: Option<String>,
+    #[serde(default)]
+    pub(crate) last_seen_ts: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    fn answer(json: &str) -> Response {
+        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn an_account_without_a_name_is_read() {
+        let user_id = "@a/b:x.org".try_into().unwrap();
+        assert_eq!(body(Request { user_id }).0, "http://h/_synapse/admin/v2/users/@a%2Fb:x.org");
+        let user = answer(
+            r#"{"name": "@user:example.com", "displayname": null, "admin": false,
+                "deactivated": false, "creation_ts": 1560432668000, "user_type": null}"#,
+        )
+        .user;
+        assert_eq!((user.name.as_str(), user.displayname), ("@user:example.com", None));
+    }
+}

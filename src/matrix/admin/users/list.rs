@@ -1,0 +1,67 @@
+//! `GET /_synapse/admin/v3/users` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#list-accounts-v3
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+
+use super::get::User;
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v3/users",
+}
+
+/// Asks for one page of all accounts.
+#[request]
+pub(crate) struct Request {
+    /// Where the page starts: `next_token` of the one before.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    #[ruma_api(query)]
+    pub(crate) limit: u32,
+    /// Whether to show only those with this flag.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deactivated: Option<bool>,
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) users: Vec<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<String>,
+    pub(crate) total: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    fn answer(json: &str) -> Response {
+        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_page_of_users_is_asked_for_and_read() {
+        let request = Request { from: Some("100".into()), limit: 100, deactivated: None };
+        assert!(body(request).0.ends_with("/v3/users?from=100&limit=100"));
+        let page = answer(
+            r#"{"users": [{"name": "@u:h", "is_guest": 0, "admin": false, "user_type": null,
+                "deactivated": false, "displayname": null, "avatar_url": null,
+                "creation_ts": 1560432668000, "locked": false}], "next_token": "100", "total": 200}"#,
+        );
+        assert_eq!((page.users.len(), page.next_token.as_deref()), (1, Some("100")));
+    }
+}

@@ -1,0 +1,7 @@
+//! Users, as an admin sees them.
+
+pub(crate) mod deactivate;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod override_ratelimit;
+pub(crate) mod put;

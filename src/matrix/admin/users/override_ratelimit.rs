@@ -1,0 +1,60 @@
+//! `POST /_synapse/admin/v1/users/<user_id>/override_ratelimit` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#set-ratelimit
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::OwnedUserId;
+
+metadata! {
+    method: POST,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/users/{user_id}/override_ratelimit",
+}
+
+/// Gives an account a rate limit of its own.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) user_id: OwnedUserId,
+    pub(crate) messages_per_second: u32,
+    pub(crate) burst_count: u32,
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) messages_per_second: u32,
+    pub(crate) burst_count: u32,
+}
+
+impl Request {
+    /// 0/0 switches off every limiter that knows who asks, not only that of messages.
+    pub(crate) fn unlimited(user_id: OwnedUserId) -> Self {
+        Self { user_id, messages_per_second: 0, burst_count: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    fn answer(json: &str) -> Response {
+        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn zero_and_zero_means_no_limit() {
+        let request = Request::unlimited("@u:h".try_into().unwrap());
+        assert_eq!(body(request).1, r#"{"messages_per_second":0,"burst_count":0}"#);
+        assert_eq!(answer(r#"{"messages_per_second": 0, "burst_count": 0}"#).burst_count, 0);
+    }
+}

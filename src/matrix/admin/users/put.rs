@@ -1,0 +1,63 @@
+//! `PUT /_synapse/admin/v2/users/<user_id>` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#create-or-modify-account
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::OwnedUserId;
+
+metadata! {
+    method: PUT,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v2/users/{user_id}",
+}
+
+/// Makes an account, or changes what is given of one.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) user_id: OwnedUserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) displayname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<bool>,
+    /// `bot` hides an account from statistics of people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deactivated: Option<bool>,
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) name: OwnedUserId,
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+
+    use super::*;
+
+    fn body(request: Request) -> (String, String) {
+        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
+        let uri = request.uri().to_string();
+        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
+        (uri, String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn only_what_is_given_is_sent() {
+        let request = Request {
+            user_id: "@u:h".try_into().unwrap(),
+            password: Some("p\"w".into()),
+            displayname: None,
+            admin: Some(false),
+            user_type: None,
+            deactivated: None,
+        };
+        assert_eq!(body(request).1, r#"{"password":"p\"w","admin":false}"#);
+    }
+}

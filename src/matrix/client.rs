@@ -1,0 +1,336 @@
+//! One way to send any request: with timeouts, waiting when the server asks to, repeating what is
+//! harmless to repeat, and renewing a session that the server no longer knows.
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use http::{Method, header};
+use ruma::api::{
+    IncomingResponseExt as _, MatrixVersion, OutgoingBody as _, OutgoingRequest, SupportedVersions,
+    path_builder::{PathBuilder, SinglePath, VersionHistory},
+};
+
+use crate::config::paths::DataDir;
+
+use super::{
+    Error, jwt,
+    session::{self, Session},
+};
+
+/// How long a command tries when nobody says otherwise.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+const CONNECT: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A server that is being restarted comes back; one that was never started does not.
+const REFUSALS: u32 = 3;
+
+/// Finds an endpoint's path: by Matrix version, or the only one.
+pub(crate) trait Versioned: PathBuilder {
+    fn input() -> Self::Input<'static>;
+}
+
+impl Versioned for SinglePath {
+    fn input() {}
+}
+
+impl Versioned for VersionHistory {
+    fn input() -> Cow<'static, SupportedVersions> {
+        // Every Synapse that we install speaks this.
+        Cow::Owned(SupportedVersions {
+            versions: [MatrixVersion::V1_11].into(),
+            features: std::collections::BTreeSet::new(),
+        })
+    }
+}
+
+/// Talks to one server as one user.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    session: RefCell<Session>,
+    /// Where the session is kept and the key that renews it; None while there is no session yet.
+    home: Option<(DataDir, PathBuf)>,
+    timeout: Duration,
+    deadline: Instant,
+}
+
+impl Client {
+    /// A client that acts with a session; it renews it with the key in `data`, into `file`.
+    pub(crate) fn new(
+        session: Session,
+        home: Option<(DataDir, PathBuf)>,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT.min(timeout));
+        builder = builder.tls_backend_preconfigured(
+            super::tls::config().map_err(|source| Error::Tls(source.into()))?,
+        );
+        // The server is ours and usually on this machine; a proxy of the environment is for others.
+        if session.url.starts_with("http://") {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|source| Error::Tls(source.into()))?;
+        let deadline = Instant::now() + timeout;
+        Ok(Self { http, session: RefCell::new(session), home, timeout, deadline })
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        self.session.borrow().clone()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.session.borrow().url.clone()
+    }
+
+    /// Gives the next requests the whole time again, for a command that follows a stream.
+    pub(crate) fn restart_clock(&mut self) {
+        self.deadline = Instant::now() + self.timeout;
+    }
+
+    /// Sends one request of ruma or of [`super::admin`].
+    pub(crate) async fn send<R>(&self, request: R) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest,
+        R::PathBuilder: Versioned,
+    {
+        let what = std::any::type_name::<R>();
+        let bug = |source| Error::Request(what, source);
+        let base = self.url();
+        let (mut parts, body) = request
+            .try_into_http_request_inner(&base, <R::PathBuilder as Versioned>::input())
+            .map_err(|source| bug(source.into()))?
+            .into_parts();
+        if let Some(kind) = body.content_type()
+            && !parts.headers.contains_key(header::CONTENT_TYPE)
+        {
+            parts.headers.insert(header::CONTENT_TYPE, kind);
+        }
+        let body: Vec<u8> = body.try_into_buf().map_err(|source| bug(source.into().into()))?;
+        let path = parts.uri.path().to_owned();
+        let answer = self.exchange(http::Request::from_parts(parts, body)).await?;
+        let answer = http::Response::from_parts(answer.0, &answer.1[..]);
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
+    }
+
+    /// Sends what has no type of its own: `content execute`.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, Error> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
+            .map_err(|source| Error::Request("raw", source.into()))?;
+        if body.is_some() {
+            let json = header::HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
+        let (_, bytes) = self.exchange(request).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
+    }
+
+    /// Repeats until there is an answer that is not a passing one.
+    async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
+        // A POST may have had its effect when its answer is lost; all others can be repeated (a
+        // message is a PUT with a transaction id).
+        let repeatable = request.method() != Method::POST || harmless(request.uri().path());
+        let changes = request.method() != Method::GET;
+        let (mut pause, mut refusals, mut renewed, mut sent) = (FIRST_PAUSE, 0, false, false);
+        loop {
+            let passing = match self.attempt(&request).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match &passing {
+                Error::Unreachable { .. } if !sent => {
+                    refusals += 1;
+                    if refusals > REFUSALS {
+                        return Err(passing);
+                    }
+                }
+                Error::Lost { .. } | Error::Unreachable { .. } => {
+                    sent = true;
+                    if !repeatable {
+                        return Err(unknown(passing));
+                    }
+                }
+                Error::Deadline { .. } if changes => return Err(unknown(passing)),
+                Error::Refused { status: 429, retry_after, .. } => {
+                    let wait = retry_after.unwrap_or(pause);
+                    if Instant::now() + wait >= self.deadline {
+                        return Err(Error::Limited { wait });
+                    }
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+                Error::Refused { status: 500.., .. } | Error::NotMatrix { status: 502..=504, .. }
+                    if repeatable => {}
+                Error::Refused { errcode, .. }
+                    if errcode == "M_UNKNOWN_TOKEN" && !renewed && self.home.is_some() =>
+                {
+                    renewed = true;
+                    Box::pin(self.renew()).await?;
+                    continue;
+                }
+                _ => return Err(passing),
+            }
+            if Instant::now() + pause >= self.deadline {
+                return Err(if sent && changes { unknown(passing) } else { passing });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &http::Request<Vec<u8>>,
+    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let url = self.url();
+        let mut headers = request.headers().clone();
+        {
+            let session = self.session.borrow();
+            let token = session.access_token.expose();
+            if !token.is_empty() {
+                let value = header::HeaderValue::try_from(format!("Bearer {token}"));
+                let mut value = value.map_err(|source| Error::Request("token", source.into()))?;
+                value.set_sensitive(true);
+                headers.insert(header::AUTHORIZATION, value);
+            }
+        }
+        let failed = |error: reqwest::Error| {
+            let url = url.clone();
+            let source = error.without_url();
+            if source.is_connect() {
+                Error::Unreachable { url, source }
+            } else if source.is_timeout() {
+                Error::Deadline { url, waited: self.timeout }
+            } else {
+                Error::Lost { url, source }
+            }
+        };
+        let answer = self
+            .http
+            .request(request.method().clone(), request.uri().to_string())
+            .headers(headers)
+            .body(request.body().clone())
+            .timeout(left.max(Duration::from_millis(1)))
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = answer.status();
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = status;
+        parts.headers = answer.headers().clone();
+        let bytes = answer.bytes().await.map_err(failed)?.to_vec();
+        if status.is_success() {
+            return Ok((parts, bytes));
+        }
+        Err(refusal(url.clone(), &parts, &bytes))
+    }
+
+    /// Logs in again with our key, the same device, and keeps the new token.
+    async fn renew(&self) -> Result<(), Error> {
+        let Some((data, file)) = &self.home else { return Ok(()) };
+        let old = self.session();
+        let fresh = login(data, old, self.timeout).await?;
+        fresh.save(file)?;
+        self.session.replace(fresh);
+        Ok(())
+    }
+}
+
+/// Logs a user that exists in by our key; `session` says who, where and with which device.
+pub(crate) async fn login(
+    data: &DataDir,
+    session: Session,
+    timeout: Duration,
+) -> Result<Session, Error> {
+    let key = jwt::Key::read_or_generate(data)?;
+    let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
+    let body = serde_json::json!({
+        "type": "org.matrix.login.jwt",
+        "token": token.expose(),
+        "device_id": session.device_id,
+        "initial_device_display_name": "resource-matrix-synapse",
+    });
+    let bare = Session { access_token: crate::secret::Secret::new(""), ..session.clone() };
+    let client = Client::new(bare, None, timeout)?;
+    let answer = client.raw(Method::POST, "/_matrix/client/v3/login", Some(&body)).await?;
+    let Some(token) = answer["access_token"].as_str() else {
+        return Err(Error::NoSession(session.user_id.to_string()));
+    };
+    Ok(Session { access_token: crate::secret::Secret::new(token), ..session })
+}
+
+/// POSTs that may be repeated: they ask, or they make so what may be so already.
+fn harmless(path: &str) -> bool {
+    let ends = ["/login", "/join", "/make_room_admin", "/override_ratelimit", "/leave"];
+    ends.iter().any(|end| path.ends_with(end)) || path.contains("/_matrix/client/v3/join/")
+}
+
+fn unknown(error: Error) -> Error {
+    let url = match &error {
+        Error::Lost { url, .. } | Error::Unreachable { url, .. } | Error::Deadline { url, .. } => {
+            url.clone()
+        }
+        _ => String::new(),
+    };
+    Error::Unknown { url, source: Box::new(error) }
+}
+
+/// Reads an error of the Matrix API, or says that this is no Matrix server.
+fn refusal(url: String, parts: &http::response::Parts, bytes: &[u8]) -> Error {
+    let status = parts.status.as_u16();
+    let body: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let Some(errcode) = body["errcode"].as_str() else {
+        return Error::NotMatrix { url, status };
+    };
+    let header = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = header.and_then(|value| value.parse().ok()).map(Duration::from_secs);
+    let exact = body["retry_after_ms"].as_u64().map(Duration::from_millis);
+    Error::Refused {
+        status,
+        errcode: errcode.to_owned(),
+        message: body["error"].as_str().unwrap_or("no reason given").to_owned(),
+        // The milliseconds where there are both: the header only rounds them up.
+        retry_after: exact.or(seconds),
+    }
+}
+
+/// The session file's owner: whose session to load for a client that acts as `user`.
+pub(crate) fn open(
+    data: &DataDir,
+    file: PathBuf,
+    who: &str,
+    timeout: Duration,
+) -> Result<Client, Error> {
+    let session = Session::load(&file)?.ok_or_else(|| Error::NoSession(who.to_owned()))?;
+    Client::new(session, Some((data.clone(), file)), timeout)
+}
+
+/// The operator's client.
+pub(crate) fn operator(data: &DataDir, timeout: Duration) -> Result<Client, Error> {
+    open(data, session::operator_file(data), "the operator", timeout)
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! The client against a server that misbehaves.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use ruma::{TransactionId, room_id, server_name, user_id};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{header, method, path, path_regex},
+};
+
+use super::*;
+use crate::{matrix::message, secret::Secret};
+
+fn session(server: &MockServer) -> Session {
+    Session {
+        url: server.uri(),
+        server_name: server_name!("x.org").to_owned(),
+        user_id: user_id!("@op:x.org").to_owned(),
+        device_id: "D".into(),
+        access_token: Secret::new("old"),
+    }
+}
+
+fn client(server: &MockServer) -> Client {
+    Client::new(session(server), None, Duration::from_secs(3)).unwrap()
+}
+
+async fn send(client: &Client) -> Result<String, Error> {
+    let content = message::text("hi", message::Markup::Plain, false);
+    let transaction = <&TransactionId>::from("t1").to_owned();
+    let sent = message::send(client, room_id!("!r:x.org"), &content, transaction).await;
+    sent.map(|event| event.to_string())
+}
+
+const SEND: &str = "/_matrix/client/v3/rooms/!r:x.org/send/m.room.message/t1";
+
+async fn answers(server: &MockServer, times: u64, answer: ResponseTemplate) {
+    let mock = Mock::given(method("PUT")).and(path(SEND)).respond_with(answer);
+    mock.up_to_n_times(times).expect(times).mount(server).await;
+}
+
+fn ok() -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_string(r#"{"event_id":"$e"}"#)
+}
+
+#[tokio::test]
+async fn a_busy_server_is_waited_for_as_it_asks() {
+    let server = MockServer::start().await;
+    let busy = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":30}"#;
+    answers(&server, 2, ResponseTemplate::new(429).set_body_string(busy)).await;
+    answers(&server, 1, ok()).await;
+    assert_eq!(send(&client(&server)).await.unwrap(), "$e");
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_deadline_is_not_begun() {
+    let server = MockServer::start().await;
+    let busy = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":90000}"#;
+    answers(&server, 1, ResponseTemplate::new(429).set_body_string(busy)).await;
+    let error = send(&client(&server)).await.unwrap_err();
+    assert_eq!(error.to_string(), "the homeserver asks to wait 90 seconds before the next request");
+}
+
+#[tokio::test]
+async fn a_failing_server_gets_the_same_transaction_again() {
+    let server = MockServer::start().await;
+    let broken = r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#;
+    answers(&server, 1, ResponseTemplate::new(500).set_body_string(broken)).await;
+    answers(&server, 1, ResponseTemplate::new(502).set_body_string("<html>")).await;
+    answers(&server, 1, ok()).await;
+    assert_eq!(send(&client(&server)).await.unwrap(), "$e");
+}
+
+#[tokio::test]
+async fn a_silent_server_leaves_the_outcome_unknown() {
+    let server = MockServer::start().await;
+    answers(&server, 1, ok().set_delay(Duration::from_secs(30))).await;
+    let client = Client::new(session(&server), None, Duration::from_millis(200)).unwrap();
+    assert!(send(&client).await.unwrap_err().is_outcome_unknown());
+}
+
+#[tokio::test]
+async fn something_else_on_the_port_is_named_as_such() {
+    let server = MockServer::start().await;
+    answers(&server, 1, ResponseTemplate::new(404).set_body_string("<h1>nginx</h1>")).await;
+    let error = send(&client(&server)).await.unwrap_err();
+    assert!(matches!(error, Error::NotMatrix { status: 404, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_json_is_an_error() {
+    let server = MockServer::start().await;
+    answers(&server, 1, ResponseTemplate::new(200).set_body_string("<h1>hi</h1>")).await;
+    let error = send(&client(&server)).await.unwrap_err();
+    assert!(matches!(error, Error::Answer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_on_the_port_is_unreachable() {
+    let server = MockServer::start().await;
+    let session = Session { url: "http://127.0.0.1:9".into(), ..session(&server) };
+    let client = Client::new(session, None, Duration::from_secs(3)).unwrap();
+    let error = send(&client).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_forgotten_session_is_renewed_once_and_kept() {
+    let server = MockServer::start().await;
+    let gone = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token"}"#;
+    Mock::given(path(SEND))
+        .and(header("authorization", "Bearer old"))
+        .respond_with(ResponseTemplate::new(401).set_body_string(gone))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path_regex("/login$"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(
+            r#"{"access_token":"new","user_id":"@op:x.org","device_id":"D"}"#,
+        ))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path(SEND))
+        .and(header("authorization", "Bearer new"))
+        .respond_with(ok())
+        .expect(1)
+        .mount(&server)
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::new(folder.path().to_owned());
+    let file = session::operator_file(&data);
+    let home = Some((data, file.clone()));
+    let client = Client::new(session(&server), home, Duration::from_secs(3)).unwrap();
+    assert_eq!(send(&client).await.unwrap(), "$e");
+    assert_eq!(Session::load(&file).unwrap().unwrap().access_token.expose(), "new");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}

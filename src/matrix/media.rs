@@ -1,0 +1,75 @@
+//! Files sent as messages: what kind they are, how large, and their upload.
+
+use std::path::Path;
+
+use ruma::api::client::media::create_content;
+use serde_json::{Value, json};
+
+use super::{Error, client::Client};
+
+/// What is sent, before it is uploaded.
+#[derive(Debug)]
+pub(crate) struct Media {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Media {
+    /// `kind` is a MIME type; without it the name decides.
+    pub(crate) fn new(path: &Path, bytes: Vec<u8>, kind: Option<String>) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kind = kind.unwrap_or_else(|| {
+            mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream").to_owned()
+        });
+        Self { name, kind, bytes }
+    }
+
+    /// `m.image`, `m.audio`, `m.video` or `m.file`.
+    pub(crate) fn message_type(&self) -> &'static str {
+        match self.kind.split('/').next() {
+            Some("image") => "m.image",
+            Some("audio") => "m.audio",
+            Some("video") => "m.video",
+            _ => "m.file",
+        }
+    }
+
+    /// The message that shows the uploaded file.
+    pub(crate) fn content(&self, url: &str, caption: Option<&str>) -> Value {
+        let mut info = json!({ "mimetype": self.kind, "size": self.bytes.len() });
+        if self.message_type() == "m.image"
+            && let Ok(size) = imagesize::blob_size(&self.bytes)
+        {
+            info["w"] = size.width.into();
+            info["h"] = size.height.into();
+        }
+        json!({
+            "msgtype": self.message_type(), "body": caption.unwrap_or(&self.name),
+            "filename": self.name, "url": url, "info": info,
+        })
+    }
+
+    /// Puts the file onto the server; its `mxc://` address.
+    pub(crate) async fn upload(&self, client: &Client) -> Result<String, Error> {
+        let mut request = create_content::v3::Request::new(self.bytes.clone());
+        request.filename = Some(self.name.clone());
+        request.content_type = Some(self.kind.clone());
+        client.send(request).await.map(|made| made.content_uri.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_has_its_measures_and_anything_else_is_a_file() {
+        let gif = b"GIF89a\x02\x00\x03\x00\x00\x00\x00;".to_vec();
+        let image = Media::new(Path::new("/x/a.gif"), gif, None).content("mxc://a/b", None);
+        assert_eq!((image["info"]["w"].as_u64(), image["info"]["h"].as_u64()), (Some(2), Some(3)));
+        assert_eq!(image["msgtype"], "m.image");
+        let other = Media::new(Path::new("noext"), vec![1], None);
+        assert_eq!((other.message_type(), other.kind.as_str()), ("m.file", "application/octet-stream"));
+    }
+}

@@ -1,0 +1,176 @@
+//! Messages: what is sent, never in the clear into an encrypted room, and what is read back.
+
+use std::time::{Duration, SystemTime};
+
+use ruma::{
+    OwnedEventId, OwnedTransactionId, RoomId,
+    api::client::message::send_message_event,
+    events::{AnyMessageLikeEventContent, MessageLikeEventType},
+    serde::Raw,
+};
+use serde_json::{Value, json};
+
+use crate::{config::paths::DataDir, files};
+
+use super::{Error, client::Client, room};
+
+/// The largest event, in bytes, signatures and ids included (Matrix specification, "Size limits").
+pub(crate) const LARGEST: usize = 65_536;
+/// How long a room once seen without encryption is taken to be so. Encryption cannot be switched off
+/// but on at any time: whoever switches it on has to expect that a message of ours that is under way
+/// within this time still comes in the clear. Asking before each message costs a second request.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// How a text is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Markup {
+    #[default]
+    Plain,
+    Html,
+    Markdown,
+}
+
+/// The content of `m.room.message` for a text. With `Html` the text is the HTML, and the plain body
+/// is the same without its tags.
+pub(crate) fn text(text: &str, markup: Markup, notice: bool) -> Value {
+    let kind = if notice { "m.notice" } else { "m.text" };
+    match markup {
+        Markup::Plain => json!({ "msgtype": kind, "body": text }),
+        Markup::Html => json!({
+            "msgtype": kind, "body": without_tags(text),
+            "format": "org.matrix.custom.html", "formatted_body": text,
+        }),
+        Markup::Markdown => {
+            let content = if notice {
+                ruma::events::room::message::RoomMessageEventContent::notice_markdown(text)
+            } else {
+                ruma::events::room::message::RoomMessageEventContent::text_markdown(text)
+            };
+            serde_json::to_value(content).unwrap_or_else(|_| json!({ "msgtype": kind, "body": text }))
+        }
+    }
+}
+
+/// Adds what makes it an answer to another message.
+pub(crate) fn reply(content: &mut Value, to: &str) {
+    content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": to } });
+}
+
+/// The content that replaces another message's.
+pub(crate) fn edit(mut content: Value, of: &str) -> Value {
+    let mut whole = content.clone();
+    if let Some(body) = content["body"].as_str() {
+        whole["body"] = format!("* {body}").into();
+    }
+    if let Some(body) = content["formatted_body"].as_str() {
+        whole["formatted_body"] = format!("* {body}").into();
+    }
+    whole["m.new_content"] = content.take();
+    whole["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": of });
+    whole
+}
+
+fn without_tags(html: &str) -> String {
+    let (mut text, mut inside) = (String::new(), false);
+    for letter in html.chars() {
+        match letter {
+            '<' => inside = true,
+            '>' if inside => inside = false,
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    pairs.iter().fold(text, |text, (entity, letter)| text.replace(entity, letter))
+}
+
+/// Refuses what the server would refuse for its size, before anything is sent.
+pub(crate) fn check_size(content: &Value) -> Result<(), Error> {
+    let size = content.to_string().len();
+    if size > LARGEST { Err(Error::TooLarge(size)) } else { Ok(()) }
+}
+
+/// Sends a message. The transaction id makes a repeat harmless: the same id on the same device is
+/// the same event, for a day.
+pub(crate) async fn send(
+    client: &Client,
+    room: &RoomId,
+    content: &Value,
+    transaction: OwnedTransactionId,
+) -> Result<OwnedEventId, Error> {
+    check_size(content)?;
+    let raw = serde_json::value::to_raw_value(content)
+        .map_err(|source| Error::Request("message", source.into()))?;
+    let request = send_message_event::v3::Request::new_raw(
+        room.to_owned(),
+        transaction,
+        MessageLikeEventType::RoomMessage,
+        Raw::<AnyMessageLikeEventContent>::from_json(raw),
+    );
+    client.send(request).await.map(|sent| sent.event_id)
+}
+
+/// Makes sure that what is sent in the clear does not land in an encrypted room; asks the server
+/// unless it was asked within the last minute.
+pub(crate) async fn require_plain(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+) -> Result<(), Error> {
+    let seen = seen_file(data, room);
+    let age = |path: &std::path::Path| {
+        let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok()?;
+        SystemTime::now().duration_since(changed).ok()
+    };
+    if age(&seen).is_some_and(|age| age < FRESH) {
+        return Ok(());
+    }
+    if room::is_encrypted(client, room).await? {
+        return Err(Error::Encrypted(room.to_string()));
+    }
+    if let Some(folder) = seen.parent() {
+        files::private_folder(folder)?;
+    }
+    // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
+    drop(std::fs::File::create(&seen).and_then(|file| file.set_modified(SystemTime::now())));
+    Ok(())
+}
+
+/// Forgets what was seen, because we are about to change the room ourselves.
+pub(crate) fn forget(data: &DataDir, room: &RoomId) -> Result<(), Error> {
+    Ok(files::remove(&seen_file(data, room))?)
+}
+
+fn seen_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {
+    let safe = |letter: char| if letter == '/' { '%' } else { letter };
+    data.cache().join("plain").join(room.as_str().chars().map(safe).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_has_a_plain_body_and_markdown_an_html_one() {
+        let html = text("<b>a &amp; b</b>", Markup::Html, false);
+        assert_eq!(html["body"], "a & b");
+        let markdown = text("**hi**", Markup::Markdown, true);
+        assert_eq!(markdown["msgtype"], "m.notice");
+        assert!(markdown["formatted_body"].as_str().unwrap().contains("<strong>hi</strong>"));
+    }
+
+    #[test]
+    fn an_edit_carries_the_new_content_and_what_it_replaces() {
+        let edit = edit(text("new", Markup::Plain, false), "$e");
+        assert_eq!(edit["m.new_content"]["body"], "new");
+        assert_eq!(edit["body"], "* new");
+        assert_eq!(edit["m.relates_to"]["event_id"], "$e");
+    }
+
+    #[test]
+    fn sixty_four_kibibytes_and_one_are_too_many() {
+        check_size(&text(&"a".repeat(65_000), Markup::Plain, false)).unwrap();
+        let error = check_size(&text(&"a".repeat(65_537), Markup::Plain, false)).unwrap_err();
+        assert!(error.to_string().contains("too large"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The server on the wire: one [`client::Client`] that sends ruma's requests and Synapse's admin
+//! requests alike, the sessions it acts with, and what takes more than one request.
+
+pub(crate) mod admin;
+pub(crate) mod client;
+pub(crate) mod error;
+pub(crate) mod jwt;
+pub(crate) mod media;
+pub(crate) mod message;
+pub(crate) mod names;
+pub(crate) mod operator;
+pub(crate) mod room;
+pub(crate) mod session;
+mod tls;
+
+pub(crate) use error::Error;

@@ -1,0 +1,193 @@
+//! What people type for users and rooms, and what it can mean. Pure: nothing here asks the server.
+
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName};
+
+use crate::error::{Explain, Kind};
+
+/// The longest user id or alias, in bytes (Matrix specification, "Common identifier format").
+const LONGEST: usize = 255;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{what} must not be empty")]
+    Empty { what: &'static str },
+    #[error("{what} is too long: {length} bytes where {LONGEST} are allowed, the server's name included")]
+    Long { what: &'static str, length: usize },
+    #[error("the user name `{name}` must not hold {bad}: only a-z, 0-9 and . _ = - / + are allowed")]
+    Letters { name: String, bad: String },
+    #[error("`{name}` belongs to another homeserver than `{ours}`")]
+    Foreign { name: String, ours: String },
+    #[error("{what} `{name}` is not valid: {reason}")]
+    Invalid { what: &'static str, name: String, reason: String },
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        Kind::Request
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Letters { .. } => Some("choose such a name, and give the rest with `--display-name`".into()),
+            Self::Foreign { ours, .. } => Some(format!("leave the part from the colon out: it is `{ours}`")),
+            _ => None,
+        }
+    }
+}
+
+/// Shows a character that may be invisible.
+fn shown(letter: char) -> String {
+    if letter.is_control() || letter.is_whitespace() {
+        format!("`{}`", letter.escape_default())
+    } else {
+        format!("`{letter}`")
+    }
+}
+
+/// A user of this server: `name`, `@name` or `@name:server`.
+pub(crate) fn user(text: &str, server: &ServerName) -> Result<OwnedUserId, Error> {
+    let what = "the user name";
+    let bare = text.strip_prefix('@').unwrap_or(text);
+    let localpart = match bare.strip_suffix(server.as_str()).and_then(|it| it.strip_suffix(':')) {
+        Some(localpart) => localpart,
+        None if text.starts_with('@') && bare.contains(':') => {
+            return Err(Error::Foreign { name: text.to_owned(), ours: server.to_string() });
+        }
+        None => bare,
+    };
+    if localpart.is_empty() {
+        return Err(Error::Empty { what });
+    }
+    let length = localpart.len() + server.as_str().len() + 2;
+    if length > LONGEST {
+        return Err(Error::Long { what, length });
+    }
+    let bad = |c: &char| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '=' | '-' | '/' | '+');
+    if let Some(bad) = localpart.chars().find(bad) {
+        return Err(Error::Letters { name: localpart.escape_debug().to_string(), bad: shown(bad) });
+    }
+    OwnedUserId::try_from(format!("@{localpart}:{server}")).map_err(|error| Error::Invalid {
+        what,
+        name: localpart.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// The same, or a user of another server: who is invited may live anywhere.
+pub(crate) fn anyone(text: &str, server: &ServerName) -> Result<OwnedUserId, Error> {
+    match user(text, server) {
+        Err(Error::Foreign { name, .. }) => {
+            OwnedUserId::try_from(name.as_str()).map_err(|error| Error::Invalid {
+                what: "the user",
+                name: name.escape_debug().to_string(),
+                reason: error.to_string(),
+            })
+        }
+        other => other,
+    }
+}
+
+/// What a text means where a room is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// `!…`, of any version: those of version 12 carry no server name.
+    Id(OwnedRoomId),
+    /// `#name:server`; `#name` is one of this server.
+    Alias(OwnedRoomAliasId),
+    /// Anything else: the exact name of a room.
+    Name(String),
+}
+
+pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
+    let what = "the room";
+    if text.trim().is_empty() {
+        return Err(Error::Empty { what });
+    }
+    if text.len() > LONGEST && (text.starts_with('!') || text.starts_with('#')) {
+        return Err(Error::Long { what, length: text.len() });
+    }
+    let invalid = |reason: &str| Error::Invalid {
+        what,
+        name: text.escape_debug().to_string(),
+        reason: reason.to_owned(),
+    };
+    if text.chars().any(char::is_control) {
+        return Err(invalid("it holds control characters"));
+    }
+    if text.starts_with('!') {
+        let plain = |c: char| c.is_ascii_graphic() && c != '/' && c != '"' && c != '\'';
+        if text.len() < 2 || !text.chars().all(plain) {
+            return Err(invalid("a room id is `!` and letters, digits and signs"));
+        }
+        return OwnedRoomId::try_from(text).map(Room::Id).map_err(|e| invalid(&e.to_string()));
+    }
+    if text.starts_with('#') {
+        return alias(text, server).map(Room::Alias);
+    }
+    Ok(Room::Name(text.to_owned()))
+}
+
+/// An alias: `name`, `#name` or `#name:server`.
+pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId, Error> {
+    let what = "the alias";
+    let bare = text.strip_prefix('#').unwrap_or(text);
+    let (localpart, host) = bare.split_once(':').unwrap_or((bare, server.as_str()));
+    if localpart.is_empty() {
+        return Err(Error::Empty { what });
+    }
+    let length = localpart.len() + host.len() + 2;
+    if length > LONGEST {
+        return Err(Error::Long { what, length });
+    }
+    let invalid = |reason: String| Error::Invalid {
+        what,
+        name: text.escape_debug().to_string(),
+        reason,
+    };
+    if let Some(bad) = localpart.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        return Err(invalid(format!("it holds {}", shown(bad))));
+    }
+    OwnedRoomAliasId::try_from(format!("#{localpart}:{host}")).map_err(|e| invalid(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> &'static ServerName {
+        <&ServerName>::try_from("x.org").unwrap()
+    }
+
+    #[test]
+    fn a_name_without_a_server_is_ours() {
+        for text in ["al", "@al", "@al:x.org", "al:x.org"] {
+            assert_eq!(user(text, ours()).unwrap(), "@al:x.org", "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_the_reason() {
+        let said = |text: &str| user(text, ours()).unwrap_err().to_string();
+        assert!(said("a\"b").contains("must not hold `\"`"), "{}", said("a\"b"));
+        assert!(said("a\nb").contains("`\\n`"), "{}", said("a\nb"));
+        assert!(said("a🦀").contains("`🦀`"));
+        assert!(said("a:b").contains("`:`"));
+        assert!(said("Al").contains("`A`"));
+        assert!(said(&"a".repeat(300)).contains("too long: 307 bytes"));
+        assert!(said("@a:other.org").contains("another homeserver than `x.org`"));
+        assert!(said("").contains("empty"));
+    }
+
+    #[test]
+    fn a_room_is_an_id_an_alias_or_a_name() {
+        let id = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM";
+        assert_eq!(room(id, ours()).unwrap(), Room::Id(id.try_into().unwrap()));
+        assert_eq!(room("!a:b.c", ours()).unwrap(), Room::Id("!a:b.c".try_into().unwrap()));
+        let alias = Room::Alias("#ops:x.org".try_into().unwrap());
+        assert_eq!(room("#ops", ours()).unwrap(), alias);
+        assert_eq!(room("Ops, all", ours()).unwrap(), Room::Name("Ops, all".into()));
+        room("!a/b", ours()).unwrap_err();
+        room("a\nb", ours()).unwrap_err();
+        room(" ", ours()).unwrap_err();
+    }
+}

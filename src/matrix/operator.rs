@@ -1,0 +1,139 @@
+//! The account this program acts with, and the sessions of others.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::Method;
+use ruma::{OwnedServerName, OwnedUserId};
+use sha1::Sha1;
+
+use crate::{config::paths::DataDir, secret::Secret};
+
+use super::{
+    Error, admin,
+    client::{self, Client},
+    session::{self, OPERATOR_DEVICE, Session},
+};
+
+/// What [`ensure`] found or made.
+#[derive(Debug)]
+pub(crate) struct Ensured {
+    pub(crate) session: Session,
+    /// The account is new.
+    pub(crate) created: bool,
+}
+
+/// Makes sure that the operator exists, is a server admin without rate limits, and has a session in
+/// `secrets/operator.json`. The server must be up. Running it again costs one or two requests.
+///
+/// `registration` is Synapse's registration shared secret; it is needed only for the first account.
+pub(crate) async fn ensure(
+    data: &DataDir,
+    url: &str,
+    server_name: &OwnedServerName,
+    localpart: &str,
+    registration: &Secret,
+    timeout: Duration,
+) -> Result<Ensured, Error> {
+    let user_id = OwnedUserId::try_from(format!("@{localpart}:{server_name}"))
+        .map_err(|_| Error::NoUser(localpart.to_owned()))?;
+    let file = session::operator_file(data);
+    let wanted = Session {
+        url: url.trim_end_matches('/').to_owned(),
+        server_name: server_name.clone(),
+        user_id: user_id.clone(),
+        device_id: OPERATOR_DEVICE.to_owned(),
+        access_token: Secret::new(""),
+    };
+    let kept = Session::load(&file).unwrap_or(None).filter(|kept| kept.user_id == user_id);
+    if let Some(kept) = kept {
+        let same = kept.url == wanted.url;
+        let session = Session { url: wanted.url.clone(), ..kept };
+        if !same {
+            session.save(&file)?;
+        }
+        let client = Client::new(session, Some((data.clone(), file.clone())), timeout)?;
+        match unlimited(&client).await {
+            Ok(()) => return Ok(Ensured { session: client.session(), created: false }),
+            // Another database below an old session: start over.
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let password = Secret::read_or_generate(&data.secret("operator_password"), &mut rand::rng())?;
+    let created = match register(&wanted, &password, registration, timeout).await {
+        Ok(()) => true,
+        Err(error) if error.is("M_USER_IN_USE") => false,
+        Err(error) => return Err(error),
+    };
+    let session = client::login(data, wanted, timeout).await?;
+    session.save(&file)?;
+    let client = Client::new(session, Some((data.clone(), file)), timeout)?;
+    unlimited(&client).await.map_err(|error| match error {
+        error if error.is("M_FORBIDDEN") => Error::NotAdmin(user_id.to_string()),
+        error => error,
+    })?;
+    Ok(Ensured { session: client.session(), created })
+}
+
+/// Takes the rate limits off the client's own account: 0/0 switches every limiter off that knows
+/// who asks.
+async fn unlimited(client: &Client) -> Result<(), Error> {
+    let user_id = client.session().user_id;
+    client.send(admin::users::override_ratelimit::Request::unlimited(user_id)).await.map(drop)
+}
+
+/// Registers an admin with the shared secret ([docs]).
+///
+/// [docs]: https://element-hq.github.io/synapse/latest/admin_api/register_api.html
+async fn register(
+    wanted: &Session,
+    password: &Secret,
+    registration: &Secret,
+    timeout: Duration,
+) -> Result<(), Error> {
+    const PATH: &str = "/_synapse/admin/v1/register";
+    let client = Client::new(wanted.clone(), None, timeout)?;
+    let nonce = client.raw(Method::GET, PATH, None).await?;
+    let nonce = nonce["nonce"].as_str().unwrap_or_default().to_owned();
+    let localpart = wanted.user_id.localpart();
+    let mut mac = <Hmac<Sha1>>::new_from_slice(registration.expose().as_bytes())
+        .map_err(|source| Error::Request("register", source.into()))?;
+    mac.update([&nonce, localpart, password.expose(), "admin"].join("\0").as_bytes());
+    let mac: String =
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = serde_json::json!({
+        "nonce": nonce, "username": localpart, "password": password.expose(), "admin": true,
+        "mac": mac,
+    });
+    let made = client.raw(Method::POST, PATH, Some(&body)).await?;
+    // What comes with it is a session on a device of Synapse's choice; ours is fixed.
+    let token = Secret::new(made["access_token"].as_str().unwrap_or_default());
+    let client = Client::new(Session { access_token: token, ..wanted.clone() }, None, timeout)?;
+    let nothing = serde_json::json!({});
+    client.raw(Method::POST, "/_matrix/client/v3/logout", Some(&nothing)).await.map(drop)
+}
+
+/// A client that acts as another user of this server. The user must exist: logging in by key would
+/// make it.
+pub(crate) async fn act_as(
+    data: &DataDir,
+    operator: &Client,
+    user: &OwnedUserId,
+    timeout: Duration,
+) -> Result<Client, Error> {
+    let own = operator.session();
+    if *user == own.user_id {
+        return client::operator(data, timeout);
+    }
+    let file = session::file(data, user);
+    if Session::load(&file).unwrap_or(None).is_none_or(|kept| kept.url != own.url) {
+        let found = operator.send(admin::users::get::Request { user_id: user.clone() }).await;
+        found.map_err(|error| {
+            if error.is_not_found() { Error::NoUser(user.to_string()) } else { error }
+        })?;
+        let wanted = Session { user_id: user.clone(), device_id: session::device(user), ..own };
+        client::login(data, wanted, timeout).await?.save(&file)?;
+    }
+    client::open(data, file, user.as_str(), timeout)
+}

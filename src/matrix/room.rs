@@ -1,0 +1,161 @@
+//! Rooms: finding one by what a person typed, and getting into it.
+
+use http::Method;
+use ruma::{
+    OwnedRoomId, OwnedUserId, RoomId,
+    api::client::{alias::get_alias, membership::join_room_by_id},
+};
+
+use super::{
+    Error, admin,
+    client::Client,
+    names::{self, Room},
+};
+
+/// How many rooms we ask for at once.
+const PAGE: u32 = 500;
+
+/// The room that a text means: id, alias, or the exact name of one room of this server.
+pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
+    match names::room(text, &client.session().server_name)? {
+        Room::Id(id) => Ok(id),
+        Room::Alias(alias) => {
+            let found = client.send(get_alias::v3::Request::new(alias)).await;
+            found.map(|found| found.room_id).map_err(|error| {
+                if error.is_not_found() { Error::NoRoom(text.to_owned()) } else { error }
+            })
+        }
+        Room::Name(name) => {
+            let all = list(client, Some(&name)).await?;
+            let mut ids: Vec<String> = Vec::new();
+            let mut only = None;
+            for room in all.into_iter().filter(|room| room.name.as_deref() == Some(&name)) {
+                ids.push(room.room_id.to_string());
+                only = Some(room.room_id);
+            }
+            match only {
+                Some(id) if ids.len() == 1 => Ok(id),
+                Some(_) => Err(Error::ManyRooms { name, ids }),
+                None => Err(Error::NoRoom(name)),
+            }
+        }
+    }
+}
+
+/// All rooms of the server, or those where a part of the name, alias or id is as given.
+pub(crate) async fn list(
+    client: &Client,
+    term: Option<&str>,
+) -> Result<Vec<admin::rooms::list::Room>, Error> {
+    let (mut rooms, mut from) = (Vec::new(), 0);
+    loop {
+        let request =
+            admin::rooms::list::Request { from, limit: PAGE, search_term: term.map(str::to_owned) };
+        let page = client.send(request).await?;
+        rooms.extend(page.rooms);
+        match page.next_batch {
+            Some(next) => from = next,
+            None => return Ok(rooms),
+        }
+    }
+}
+
+/// What Synapse tells of one room; nothing for one that it does not know.
+pub(crate) async fn details(
+    operator: &Client,
+    room: &RoomId,
+) -> Result<Option<admin::rooms::list::Room>, Error> {
+    let request = admin::rooms::get::Request { room_id: room.to_owned() };
+    match operator.send(request).await {
+        Ok(found) => Ok(Some(found.room)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How somebody got into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// The room was open to them.
+    Joined,
+    /// The operator was made an admin of the room, with the power of a local member who had it.
+    AsAdmin,
+}
+
+/// Lets the operator into a room: by itself where it may, otherwise through the admin API.
+pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, Error> {
+    let join = || operator.send(join_room_by_id::v3::Request::new(room.to_owned()));
+    let refused = match join().await {
+        Ok(_) => return Ok(Entered::Joined),
+        Err(error) if error.is("M_FORBIDDEN") => error,
+        Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
+            return Err(Error::NoRoom(room.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    let user_id = operator.session().user_id;
+    let request =
+        admin::rooms::make_admin::Request { room_id: room.to_owned(), user_id: user_id.clone() };
+    let no_entry = |source| Error::NoEntry {
+        user: user_id.to_string(),
+        room: room.to_string(),
+        source: Box::new(source),
+    };
+    match operator.send(request).await {
+        Ok(_) => {}
+        Err(error @ Error::Refused { .. }) => return Err(no_entry(error)),
+        Err(error) => return Err(error),
+    }
+    drop(refused);
+    join().await.map_err(no_entry)?;
+    Ok(Entered::AsAdmin)
+}
+
+/// Lets a local user into a room, through the operator where it is not open to them.
+pub(crate) async fn admit(
+    operator: &Client,
+    room: &RoomId,
+    user: &OwnedUserId,
+) -> Result<Option<Entered>, Error> {
+    let request = || admin::rooms::join::Request { room_id: room.to_owned(), user_id: user.clone() };
+    match operator.send(request()).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") => {
+            let entered = enter(operator, room).await?;
+            match operator.send(request()).await {
+                Ok(_) => Ok(Some(entered)),
+                // In the room, yet without the power to invite.
+                Err(error) if error.is("M_FORBIDDEN") && entered == Entered::Joined => {
+                    let user_id = operator.session().user_id;
+                    let power =
+                        admin::rooms::make_admin::Request { room_id: room.to_owned(), user_id };
+                    operator.send(power).await?;
+                    operator.send(request()).await?;
+                    Ok(Some(Entered::AsAdmin))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) if error.is_not_found() => Err(Error::NoRoom(room.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a room's messages are encrypted, as a member sees it.
+pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool, Error> {
+    let path = format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room));
+    match client.raw(Method::GET, &path, None).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A room id within a path.
+fn escaped(room: &RoomId) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!:".contains(&byte);
+    room.as_str()
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! The sessions this program acts with: one JSON file a user, mode 0600. A short command reads this
+//! file and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use ruma::{OwnedServerName, OwnedUserId, UserId};
+use serde::Deserialize;
+
+use crate::{config::paths::DataDir, files, secret::Secret};
+
+use super::Error;
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Session {
+    /// Where the server is, without a slash at its end.
+    pub(crate) url: String,
+    pub(crate) server_name: OwnedServerName,
+    pub(crate) user_id: OwnedUserId,
+    pub(crate) device_id: String,
+    pub(crate) access_token: Secret,
+}
+
+impl Session {
+    pub(crate) fn load(path: &Path) -> Result<Option<Self>, Error> {
+        let Some(text) = files::read_if_exists(path)? else { return Ok(None) };
+        let session = serde_json::from_str(&text)
+            .map_err(|source| Error::SessionFile(path.display().to_string(), source))?;
+        Ok(Some(session))
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
+        let document = serde_json::json!({
+            "url": self.url,
+            "server_name": self.server_name,
+            "user_id": self.user_id,
+            "device_id": self.device_id,
+            "access_token": self.access_token.expose(),
+        });
+        if let Some(folder) = path.parent() {
+            files::private_folder(folder)?;
+        }
+        Ok(files::write_atomically(path, document.to_string().as_bytes(), files::PRIVATE)?)
+    }
+}
+
+/// The operator's session.
+pub(crate) fn operator_file(data: &DataDir) -> PathBuf {
+    data.secret("operator.json")
+}
+
+/// The session of another user.
+pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
+    // A localpart may hold `/`; nothing else in it means anything to a file system.
+    data.sessions().join(format!("{}.json", user.localpart().replace('/', "%2F")))
+}
+
+/// The fixed device: transaction ids are kept for a device, and survive a renewed token only with it.
+pub(crate) fn device(user: &UserId) -> String {
+    format!("RMS_{}", user.localpart().to_uppercase())
+}
+
+/// The operator's device.
+pub(crate) const OPERATOR_DEVICE: &str = "RMS_OPERATOR";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_session_comes_back_from_a_private_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        let user = UserId::parse("@a/b:x.org").unwrap();
+        let path = file(&data, &user);
+        assert!(path.ends_with("secrets/sessions/a%2Fb.json"));
+        assert!(Session::load(&path).unwrap().is_none());
+        let session = Session {
+            url: "http://127.0.0.1:1".into(),
+            server_name: "x.org".try_into().unwrap(),
+            device_id: device(&user),
+            user_id: user,
+            access_token: Secret::new("syt_x"),
+        };
+        session.save(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let read = Session::load(&path).unwrap().unwrap();
+        assert_eq!((read.device_id.as_str(), read.access_token.expose()), ("RMS_A/B", "syt_x"));
+    }
+}
