@@ -1,12 +1,13 @@
 //! What a command works with: it opens doors, each when it is first needed.
 
-use std::{cell::OnceCell, path::PathBuf};
+use std::{cell::OnceCell, path::PathBuf, time::Duration};
 
 use sqlx::PgConnection;
 
 use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
+    matrix::{self, client::Client},
     postgres,
     supervisor::{control, record::Snapshot},
 };
@@ -55,5 +56,22 @@ impl Context {
     /// How the processes are, from the supervisor itself; none if there is no supervisor.
     pub(crate) async fn supervisor(&self) -> Result<Option<Snapshot>, Failure> {
         Ok(control::status(&control::socket(&self.data()?.sockets())).await?)
+    }
+
+    /// The operator's client; only its session file is read.
+    pub(crate) fn operator(&self, timeout: Duration) -> Result<Client, Failure> {
+        Ok(matrix::client::operator(&self.data()?, timeout)?)
+    }
+
+    /// The client of whoever a command acts as: a user of this server, or the operator.
+    pub(crate) async fn client(
+        &self,
+        acting: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Client, Failure> {
+        let operator = self.operator(timeout)?;
+        let Some(name) = acting else { return Ok(operator) };
+        let user = matrix::names::user(name, &operator.session().server_name)?;
+        Ok(matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?)
     }
 }
