@@ -179,7 +179,8 @@ impl Client {
                     tokio::time::sleep(wait).await;
                     continue;
                 }
-                Error::Refused { status: 500.., .. } | Error::NotMatrix { status: 502..=504, .. }
+                Error::Refused { status: 500.., .. }
+                | Error::NotMatrix { status: 502..=504, .. }
                     if repeatable => {}
                 Error::Refused { errcode, .. }
                     if errcode == "M_UNKNOWN_TOKEN" && !renewed && self.home.is_some() =>

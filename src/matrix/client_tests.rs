@@ -115,9 +115,10 @@ async fn a_forgotten_session_is_renewed_once_and_kept() {
         .mount(&server)
         .await;
     Mock::given(path_regex("/login$"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(
-            r#"{"access_token":"new","user_id":"@op:x.org","device_id":"D"}"#,
-        ))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_string(r#"{"access_token":"new","user_id":"@op:x.org","device_id":"D"}"#),
+        )
         .expect(1)
         .mount(&server)
         .await;

@@ -127,8 +127,12 @@ impl Explain for Error {
                 "M_FORBIDDEN" => {
                     "the acting user lacks the right: leave `--as` out to act as the operator, or give the user more power in the room"
                 }
-                "M_NOT_FOUND" => "`content list --type room` and `content list --type user` show what there is",
-                "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" => "`manage start` makes the operator's session again",
+                "M_NOT_FOUND" => {
+                    "`content list --type room` and `content list --type user` show what there is"
+                }
+                "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" => {
+                    "`manage start` makes the operator's session again"
+                }
                 "M_TOO_LARGE" => "split the text, or send it as a file with `content send-media`",
                 "M_USER_DEACTIVATED" => "the account was deactivated: choose another user",
                 _ => return None,
@@ -140,11 +144,11 @@ impl Explain for Error {
             Self::Key(_) => "`manage install` makes a new one if that file is removed",
             Self::NotAdmin(_) => "choose another name with `config set server.operator NAME`",
             Self::NoUser(_) => "`content add-user NAME` makes one; `content list-users` lists them",
-            Self::NoRoom(_) => "`content create-room NAME` makes one; `content list-rooms` lists them",
-            Self::ManyRooms { .. } => "name the room by one of these ids",
-            Self::Encrypted(_) => {
-                "use a room without encryption; nothing was sent in the clear"
+            Self::NoRoom(_) => {
+                "`content create-room NAME` makes one; `content list-rooms` lists them"
             }
+            Self::ManyRooms { .. } => "name the room by one of these ids",
+            Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
             Self::NoEntry { .. } => "invite the user with `content invite ROOM USER`",
             Self::NotRemoved { .. } => "`logs synapse` tells more; then run it again",
             Self::Name(error) => return error.hint(),

@@ -70,6 +70,9 @@ mod tests {
         assert_eq!((image["info"]["w"].as_u64(), image["info"]["h"].as_u64()), (Some(2), Some(3)));
         assert_eq!(image["msgtype"], "m.image");
         let other = Media::new(Path::new("noext"), vec![1], None);
-        assert_eq!((other.message_type(), other.kind.as_str()), ("m.file", "application/octet-stream"));
+        assert_eq!(
+            (other.message_type(), other.kind.as_str()),
+            ("m.file", "application/octet-stream")
+        );
     }
 }

@@ -46,7 +46,8 @@ pub(crate) fn text(text: &str, markup: Markup, notice: bool) -> Value {
             } else {
                 ruma::events::room::message::RoomMessageEventContent::text_markdown(text)
             };
-            serde_json::to_value(content).unwrap_or_else(|_| json!({ "msgtype": kind, "body": text }))
+            serde_json::to_value(content)
+                .unwrap_or_else(|_| json!({ "msgtype": kind, "body": text }))
         }
     }
 }

@@ -11,9 +11,13 @@ const LONGEST: usize = 255;
 pub(crate) enum Error {
     #[error("{what} must not be empty")]
     Empty { what: &'static str },
-    #[error("{what} is too long: {length} bytes where {LONGEST} are allowed, the server's name included")]
+    #[error(
+        "{what} is too long: {length} bytes where {LONGEST} are allowed, the server's name included"
+    )]
     Long { what: &'static str, length: usize },
-    #[error("the user name `{name}` must not hold {bad}: only a-z, 0-9 and . _ = - / + are allowed")]
+    #[error(
+        "the user name `{name}` must not hold {bad}: only a-z, 0-9 and . _ = - / + are allowed"
+    )]
     Letters { name: String, bad: String },
     #[error("`{name}` belongs to another homeserver than `{ours}`")]
     Foreign { name: String, ours: String },
@@ -28,8 +32,12 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Letters { .. } => Some("choose such a name, and give the rest with `--display-name`".into()),
-            Self::Foreign { ours, .. } => Some(format!("leave the part from the colon out: it is `{ours}`")),
+            Self::Letters { .. } => {
+                Some("choose such a name, and give the rest with `--display-name`".into())
+            }
+            Self::Foreign { ours, .. } => {
+                Some(format!("leave the part from the colon out: it is `{ours}`"))
+            }
             _ => None,
         }
     }
@@ -139,11 +147,8 @@ pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId,
     if length > LONGEST {
         return Err(Error::Long { what, length });
     }
-    let invalid = |reason: String| Error::Invalid {
-        what,
-        name: text.escape_debug().to_string(),
-        reason,
-    };
+    let invalid =
+        |reason: String| Error::Invalid { what, name: text.escape_debug().to_string(), reason };
     if let Some(bad) = localpart.chars().find(|c| c.is_whitespace() || c.is_control()) {
         return Err(invalid(format!("it holds {}", shown(bad))));
     }

@@ -117,7 +117,8 @@ pub(crate) async fn admit(
     room: &RoomId,
     user: &OwnedUserId,
 ) -> Result<Option<Entered>, Error> {
-    let request = || admin::rooms::join::Request { room_id: room.to_owned(), user_id: user.clone() };
+    let request =
+        || admin::rooms::join::Request { room_id: room.to_owned(), user_id: user.clone() };
     match operator.send(request()).await {
         Ok(_) => Ok(None),
         Err(error) if error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") => {

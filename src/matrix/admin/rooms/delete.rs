@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#version-2-new-version
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedRoomId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 metadata! {
     method: DELETE,
@@ -30,7 +30,7 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

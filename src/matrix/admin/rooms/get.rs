@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#room-details-api
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedRoomId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 use super::list::Room;
 
@@ -29,7 +29,7 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+    use ruma::api::{OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 
@@ -43,6 +43,8 @@ mod tests {
     #[test]
     fn a_room_id_without_a_server_is_a_path() {
         let room_id = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM".try_into().unwrap();
-        assert!(body(Request { room_id }).0.ends_with("/!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM"));
+        assert!(
+            body(Request { room_id }).0.ends_with("/!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM")
+        );
     }
 }

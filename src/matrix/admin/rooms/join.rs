@@ -27,7 +27,7 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+    use ruma::api::{OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

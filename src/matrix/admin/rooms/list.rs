@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#list-room-api
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedRoomId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use serde::{Deserialize, Serialize};
 
 metadata! {
@@ -57,7 +57,7 @@ pub(crate) struct Room {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

@@ -22,12 +22,11 @@ pub(crate) struct Request {
 }
 
 #[response]
-pub(crate) struct Response {
-}
+pub(crate) struct Response {}
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+    use ruma::api::{OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#query-user-account
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedUserId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use serde::{Deserialize, Serialize};
 
 metadata! {
@@ -49,7 +49,7 @@ pub(crate) struct User {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

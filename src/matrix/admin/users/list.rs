@@ -38,7 +38,7 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#set-ratelimit
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedUserId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 metadata! {
     method: POST,
@@ -36,7 +36,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _, IncomingResponseExt as _};
+    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 

@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#create-or-modify-account
 
-use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::OwnedUserId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 metadata! {
     method: PUT,
@@ -37,7 +37,7 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingRequest as _, OutgoingBody as _};
+    use ruma::api::{OutgoingBody as _, OutgoingRequest as _};
 
     use super::*;
 
