@@ -171,14 +171,18 @@ mod tests {
         moment("yesterday").unwrap_err();
     }
 
+    fn write(path: &Path, text: &str) {
+        files::write_atomically(path, text.as_bytes(), files::PRIVATE).unwrap();
+    }
+
     #[test]
     fn tokens_and_passwords_are_known_as_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
         data.create().unwrap();
-        fs::write(data.secret("pgpass"), "127.0.0.1:5432:synapse:synapse:pass:word1\n").unwrap();
-        fs::write(data.sessions().join("a.json"), r#"{"access_token":"syt_abcdef"}"#).unwrap();
-        fs::write(data.secret("form_secret"), "formsecret\n").unwrap();
+        write(&data.secret("pgpass"), "127.0.0.1:5432:synapse:synapse:pass:word1\n");
+        write(&data.sessions().join("a.json"), r#"{"access_token":"syt_abcdef"}"#);
+        write(&data.secret("form_secret"), "formsecret\n");
         let secrets = secrets(&data);
         for secret in ["syt_abcdef", "formsecret"] {
             assert!(secrets.iter().any(|found| found == secret), "{secrets:?}");

@@ -49,7 +49,7 @@ pub(crate) async fn one(data: &DataDir, service: &str, timeout: Duration) -> Res
     let mut last = None;
     loop {
         let Ok(next) = timeout_at(deadline, stream.next()).await else {
-            return Err(start::slow(last, timeout).into());
+            return Err(start::slow(last.as_ref(), timeout).into());
         };
         let now = next?.ok_or(Error::NotRunning)?;
         match now.services.get(service) {

@@ -131,23 +131,20 @@ pub(crate) async fn start(
     let _lock = lock.await?;
     let socket = control::socket(&data.sockets());
     let mut launched = None;
-    let stream = match found(data, &socket).await? {
-        Some(mut stream) => match stream.next().await? {
-            Some(now) if now.ready => return Ok(Started::Already(now)),
-            Some(now) => {
-                try_again(&socket, &now).await?;
-                stream
-            }
-            None => return Err(Error::Ended(own_words(config))),
-        },
-        None => {
-            prepare::run(config, options.force, deadline, on_step).await?;
-            on_step(Step::Launches);
-            let mut child = launch(config)?;
-            let stream = answered(config, &mut child, deadline, options.timeout).await?;
-            launched = Some(child);
-            stream
+    let stream = if let Some(mut stream) = found(data, &socket).await? {
+        let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(config)))?;
+        if now.ready {
+            return Ok(Started::Already(now));
         }
+        try_again(&socket, &now).await?;
+        stream
+    } else {
+        prepare::run(config, options.force, deadline, on_step).await?;
+        on_step(Step::Launches);
+        let mut child = launch(config)?;
+        let stream = answered(config, &mut child, deadline, options.timeout).await?;
+        launched = Some(child);
+        stream
     };
     match ready(config, stream, deadline, options.timeout, on_step).await {
         Ok(snapshot) => {
@@ -265,7 +262,7 @@ async fn ready(
     let mut tried = false;
     loop {
         let Ok(next) = timeout_at(deadline, stream.next()).await else {
-            return Err(slow(last, timeout));
+            return Err(slow(last.as_ref(), timeout));
         };
         let Some(now) = next? else { return Err(Error::Ended(own_words(config))) };
         on_step(Step::Changed(&now));
@@ -282,8 +279,8 @@ async fn ready(
     }
 }
 
-pub(super) fn slow(last: Option<Snapshot>, after: Duration) -> Error {
-    let unready = last.as_ref().and_then(|last| {
+pub(super) fn slow(last: Option<&Snapshot>, after: Duration) -> Error {
+    let unready = last.and_then(|last| {
         last.unready().find(|(_, r)| r.state != Phase::Waiting).or_else(|| last.unready().next())
     });
     let (service, why) = match unready {
@@ -292,12 +289,13 @@ pub(super) fn slow(last: Option<Snapshot>, after: Duration) -> Error {
             let state = state.as_str().unwrap_or_default();
             let mut why = format!("`{name}` is {state}");
             if let Some(waits_for) = &report.waits_for {
-                why.push_str(&format!(": {waits_for}"));
+                why = format!("{why}: {waits_for}");
             } else if let Some(ended) = &report.last_exit {
-                why.push_str(&format!(": it ended with {}", ended.exit));
+                why = format!("{why}: it ended with {}", ended.exit);
             }
             for line in report.last_words.iter().rev().take(5).rev() {
-                why.push_str(&format!("\n{line}"));
+                why.push('\n');
+                why.push_str(line);
             }
             (name.to_owned(), why)
         }

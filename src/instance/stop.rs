@@ -159,7 +159,7 @@ async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let digits = holder.rsplit_once("pid ").map(|(_, rest)| rest.trim_end_matches(')'));
     let pid = digits.and_then(|digits| Pid::from_raw(digits.parse().ok()?));
     let Some(pid) = pid else { return Err(Error::Hung { holder }) };
-    drop(rustix::process::kill_process(pid, Signal::KILL));
+    rustix::process::kill_process(pid, Signal::KILL).ok();
     let gone = timeout(AFTERWARDS, async {
         while matches!(lock(data), Err(files::Error::Held { .. })) {
             sleep(Duration::from_millis(5)).await;

@@ -27,7 +27,7 @@ pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
 
 /// A service that ends by itself is started again, so many times within ten minutes.
 fn restart(config: &Config) -> Restart {
-    Restart::Always { budget: config.supervision.restarts, window: Duration::from_secs(600) }
+    Restart::Always { budget: config.supervision.restarts, window: Duration::from_mins(10) }
 }
 
 /// What makes another process of this program read the same settings: the data folder, and what was

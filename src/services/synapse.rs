@@ -10,7 +10,7 @@ use crate::{
 
 /// Bad answers in a row after which a Synapse that does not even say that it lives is restarted. It
 /// may be busy for a minute; it may not be for longer.
-const HUNG_AFTER: Duration = Duration::from_secs(120);
+const HUNG_AFTER: Duration = Duration::from_mins(2);
 
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;

@@ -147,7 +147,8 @@ pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
     let ours = |metadata: fs::Metadata| {
         metadata.is_dir()
             && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.permissions().mode() & 0o077 == 0
+            // An account that PostgreSQL runs as may have to pass through; nobody may look or write.
+            && metadata.permissions().mode() & 0o066 == 0
     };
     if !fs::symlink_metadata(folder).is_ok_and(ours) {
         return Err(Error::Unsafe(folder.to_owned()));

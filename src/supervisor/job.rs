@@ -115,12 +115,12 @@ pub(crate) fn spawn(
 
 /// To the process alone. One that is gone already is no error.
 pub(crate) fn signal(pid: Pid, signal: Signal) {
-    drop(rustix::process::kill_process(pid, signal));
+    rustix::process::kill_process(pid, signal).ok();
 }
 
 /// Kills everything that is left of its group.
 pub(crate) fn kill_group(pid: Pid) {
-    drop(rustix::process::kill_process_group(pid, Signal::KILL));
+    rustix::process::kill_process_group(pid, Signal::KILL).ok();
 }
 
 pub(crate) fn exit_of(status: io::Result<ExitStatus>) -> Exit {
@@ -163,6 +163,6 @@ fn raise_open_files() {
     let wanted = limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH));
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = Some(wanted);
-        drop(rustix::process::setrlimit(rustix::process::Resource::Nofile, limit));
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).ok();
     }
 }

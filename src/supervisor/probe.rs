@@ -74,7 +74,9 @@ async fn http(url: &str, bearer_file: Option<&Path>) -> Answer {
     let mut request =
         format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: */*\r\n");
     if let Some(file) = bearer_file {
-        request.push_str(&format!("Authorization: Bearer {}\r\n", bearer(file).expose()));
+        request.push_str("Authorization: Bearer ");
+        request.push_str(bearer(file).expose());
+        request.push_str("\r\n");
     }
     request.push_str("\r\n");
     let mut stream = connect(host).await?;
@@ -116,7 +118,8 @@ mod tests {
             .await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("operator.json");
-        std::fs::write(&file, r#"{"access_token":"t0ken","url":""}"#).unwrap();
+        files::write_atomically(&file, br#"{"access_token":"t0ken","url":""}"#, files::PRIVATE)
+            .unwrap();
         let probe =
             Probe::Http { url: format!("{}/whoami", server.uri()), bearer_file: Some(file) };
         ask(&probe, &job::Variables::default()).await
@@ -147,10 +150,10 @@ mod tests {
         let path = folder.path().join("postmaster.pid");
         let probe = Probe::Line { path: path.clone(), number: 2, reads: "ready".to_owned() };
         assert!(ask(&probe, &job::Variables::default()).await.is_err());
-        std::fs::write(&path, "1\nstarting\n").unwrap();
+        files::write_atomically(&path, b"1\nstarting\n", files::PRIVATE).unwrap();
         let error = ask(&probe, &job::Variables::default()).await.unwrap_err();
         assert_eq!(error, "it says `starting`");
-        std::fs::write(&path, "1\nready   \n").unwrap();
+        files::write_atomically(&path, b"1\nready   \n", files::PRIVATE).unwrap();
         ask(&probe, &job::Variables::default()).await.unwrap();
     }
 }

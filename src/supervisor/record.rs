@@ -150,11 +150,15 @@ pub(crate) async fn sweep(state: &Path, patience: Duration) -> usize {
                 "{} processes of a supervisor that was killed are still here",
                 left.len()
             );
-            left.iter().for_each(|(_, pid)| job::signal(*pid, Signal::TERM));
+            for (_, pid) in &left {
+                job::signal(*pid, Signal::TERM);
+            }
             asked = true;
         }
         if began.elapsed() >= patience {
-            left.iter().for_each(|(_, pid)| job::signal(*pid, Signal::KILL));
+            for (_, pid) in &left {
+                job::signal(*pid, Signal::KILL);
+            }
         }
         if began.elapsed() >= patience + Duration::from_secs(10) {
             tracing::error!("{} processes cannot be killed", left.len());

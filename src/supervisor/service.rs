@@ -17,6 +17,7 @@ pub(crate) struct Service {
     /// What it is, in a few words for people.
     pub(crate) summary: String,
     /// Words by which others may pick services, such as `database`.
+    #[expect(dead_code, reason = "the targets that render services will pick by them")]
     pub(crate) tags: Vec<String>,
     /// What must be so before it is started; losing it later does not stop it.
     pub(crate) needs: Vec<Need>,
@@ -48,6 +49,7 @@ impl Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// Its process runs.
+    #[expect(dead_code, reason = "for services that only have to come after another")]
     Started,
     /// It has become ready.
     Healthy,
@@ -91,12 +93,6 @@ impl Launch {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
-
-    #[must_use]
-    pub(crate) fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.environment.insert(name.to_owned(), value.into());
-        self
-    }
 }
 
 /// A question about a process.
@@ -107,6 +103,10 @@ pub(crate) enum Probe {
     /// This command succeeds.
     Exec(Launch),
     /// Something accepts connections there: `127.0.0.1:5432`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for services that speak neither HTTP nor sd_notify")
+    )]
     Tcp(String),
     /// An HTTP GET answers with a status below 500. With `bearer_file` the request is authenticated
     /// with `access_token` of that JSON file, or, while there is none, with a token nobody has: a
@@ -145,7 +145,7 @@ pub(crate) fn sample(name: &str, needs: &[&str]) -> Service {
         launch: Launch::default(),
         ready: Vec::new(),
         live: Vec::new(),
-        restart: Restart::Always { budget: 5, window: Duration::from_secs(600) },
+        restart: Restart::Always { budget: 5, window: Duration::from_mins(10) },
         stop: vec![(Signal::TERM, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(5))],
         endpoints: BTreeMap::new(),
     }

@@ -1,7 +1,7 @@
 //! The rules of `state`, each on a moment's notice: no process is started.
 
 use super::{
-    super::service::{Condition, Need, sample},
+    super::service::{Need, sample},
     *,
 };
 
@@ -113,7 +113,7 @@ fn deaths_long_ago_are_forgiven() {
         world.exit(MAIN, 1);
         assert_eq!(world.wait().1, [Action::Spawn(MAIN)]);
         world.ready(MAIN);
-        world.now += Duration::from_secs(600);
+        world.now += Duration::from_mins(10);
     }
     assert_eq!(world.phase(MAIN), Phase::Running);
 }

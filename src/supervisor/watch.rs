@@ -27,7 +27,7 @@ use crate::files::Lock;
 /// How long what a killed supervisor left behind may take to end by itself.
 const SWEEP: Duration = Duration::from_secs(15);
 /// `state.json` is written with every change, and otherwise so often that its checks look alive.
-const RENEW_RECORD: Duration = Duration::from_secs(60);
+const RENEW_RECORD: Duration = Duration::from_mins(1);
 
 /// Keeps services until it is asked to end; false if it ended because one of them had failed.
 pub(crate) async fn run(
@@ -40,9 +40,9 @@ pub(crate) async fn run(
     record::sweep(&settings.state_file(), SWEEP).await;
     let mut watch = Watch::new(services, settings);
     let listener = control::listen(&watch.settings.sockets)?;
-    let (wishes, mut wished) = mpsc::channel(16);
+    let (wish, mut wishes) = mpsc::channel(16);
     let (publish, truth) = watch::channel(watch.snapshot());
-    let server = tokio::spawn(control::serve(listener, wishes, truth));
+    let server = tokio::spawn(control::serve(listener, wish, truth));
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let [Ok(mut terminate), Ok(mut interrupt), Ok(_ignored)] = signals.map(signal) else {
         return Err(Error::Signals);
@@ -69,7 +69,7 @@ pub(crate) async fn run(
             biased;
             _ = terminate.recv() => Happened::Signal,
             _ = interrupt.recv() => Happened::Signal,
-            Some(wish) = wished.recv() => Happened::Wish(wish),
+            Some(wish) = wishes.recv() => Happened::Wish(wish),
             Some(news) = watch.news.recv() => Happened::News(news),
             () = until(deadline) => Happened::Tick,
         };

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     if args.detach {
         // Fails only for the leader of a group, and whoever detaches us does not make us that.
-        drop(rustix::process::setsid());
+        rustix::process::setsid().ok();
     }
     supervise(context, output, !args.detach).await
 }

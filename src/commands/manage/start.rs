@@ -20,8 +20,8 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Wait until it is ready; it always does
-    #[arg(long)]
-    wait: bool,
+    #[arg(long = "wait")]
+    _wait: bool,
     /// How long the whole start may take, such as 90 or 3m
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
@@ -36,7 +36,8 @@ pub(crate) struct Args {
 /// What runs now.
 #[derive(Serialize)]
 pub(super) struct Running {
-    running: bool,
+    #[serde(rename = "running")]
+    up: bool,
     /// Whether this command started it.
     changed: bool,
     url: String,
@@ -48,12 +49,11 @@ impl Running {
     pub(super) fn new(context: &Context, now: Snapshot, changed: bool) -> Result<Self, Failure> {
         let config = context.config()?;
         let (url, server_name) = (config.local_url(), config.server.name.to_string());
-        Ok(Self { running: true, changed, url, server_name, services: now.order })
+        Ok(Self { up: true, changed, url, server_name, services: now.order })
     }
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
-    drop(args.wait);
     let config = context.config()?;
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     let options = Options { timeout, force: args.force };
@@ -62,6 +62,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         return daemon::supervise(context, output, true).await;
     }
     if context.dry_run {
+        if context.supervisor().await?.is_some_and(|now| now.ready) {
+            output.say("it runs already");
+            return Ok(Outcome::Moot);
+        }
         output.say("would start PostgreSQL and Synapse and wait until they are ready");
         return Ok(Outcome::Done);
     }
