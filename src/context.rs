@@ -48,6 +48,16 @@ impl Context {
         Ok(self.config.get_or_init(|| config))
     }
 
+    /// The same, with settings that a command has flags of its own for.
+    pub(crate) fn config_with(
+        &self,
+        more: impl Iterator<Item = String>,
+    ) -> Result<&Config, Failure> {
+        let flags: Vec<String> = self.flags.set.iter().cloned().chain(more).collect();
+        let config = Config::load(self.data()?, &flags, &self.environment)?;
+        Ok(self.config.get_or_init(|| config))
+    }
+
     /// The homeserver's database, as its own role.
     pub(crate) async fn database(&self) -> Result<PgConnection, Failure> {
         Ok(postgres::connect(self.config()?, postgres::Who::Synapse).await?)

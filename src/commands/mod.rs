@@ -11,6 +11,7 @@ use crate::{context::Context, error::Failure, output::Output};
 pub(crate) const NAME: &str = "resource-matrix-synapse";
 
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod content;
 pub(crate) mod credentials;
 pub(crate) mod daemon;
@@ -157,6 +158,13 @@ pub(crate) const TREE: &[Node] = &[
     Node::Leaf(&leaves::ENTRIES[2]),
     Node::Leaf(&leaves::ENTRIES[3]),
     Node::Leaf(&leaves::ENTRIES[4]),
+    Node::Group {
+        name: "config",
+        about: "The settings, ours and Synapse's",
+        hidden: false,
+        entries: config::ENTRIES,
+    },
+    Node::Alias(named(manage::ENTRIES, "install")),
     Node::Alias(named(manage::ENTRIES, "start")),
     Node::Alias(named(manage::ENTRIES, "stop")),
     Node::Alias(named(manage::ENTRIES, "restart")),

@@ -34,6 +34,17 @@ impl Environment {
         self.get("VROOLI_ROOT").map(PathBuf::from)
     }
 
+    /// The folder of this resource; `cli.sh` says it.
+    pub(crate) fn resource_dir(&self) -> Option<PathBuf> {
+        self.get("RMS_RESOURCE_DIR").map(PathBuf::from)
+    }
+
+    /// Whether Vrooli's orchestrator called: it exports its own functions. It takes every code but 0
+    /// for a failed install.
+    pub(crate) fn is_orchestrator(&self) -> bool {
+        self.get("BASH_FUNC_resource_auto::install_resource%%").is_some()
+    }
+
     /// `DRY_RUN=true`, as the platform's framework has it.
     pub(crate) fn dry_run(&self) -> bool {
         self.get("DRY_RUN") == Some("true")

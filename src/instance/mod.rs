@@ -2,7 +2,10 @@
 
 pub(crate) mod aside;
 pub(crate) mod held;
+pub(crate) mod install;
+mod persist;
 pub(crate) mod prepare;
+pub(crate) mod rendered;
 pub(crate) mod restart;
 pub(crate) mod start;
 pub(crate) mod status;

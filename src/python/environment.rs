@@ -111,6 +111,11 @@ impl Plan {
         same && Environment { root: self.link.clone() }.is_complete()
     }
 
+    /// Makes sure that [`Plan::apply`] makes it anew. Nothing may run in it.
+    pub(crate) fn forget(&self) -> Result<(), Error> {
+        Ok(files::remove(&self.folder.join(COMPLETE))?)
+    }
+
     /// uv or pip.
     pub(crate) fn tool(&self) -> &'static str {
         if self.uv.is_some() { "uv" } else { "pip" }

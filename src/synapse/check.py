@@ -1,11 +1,12 @@
 """Checks a homeserver.yaml (on stdin) as Synapse does, and says which keys it never asked for.
 
 Synapse gets mappings that record what is asked of them. A mapping that is walked through as a whole
-counts as known in full: nobody can tell what happened to its keys. Neither is a key unknown that stands
-in the sources of Synapse's settings beside its parent: it may belong to a feature that is off.
+counts as known in full: nobody can tell what happened to its keys. Neither is a key unknown that the
+sources name: it may belong to a feature that is off, or be asked for only when the server runs.
 """
 
 import difflib
+import functools
 import json
 import pathlib
 import re
@@ -79,6 +80,14 @@ def sources():
     return [file.read_text(encoding="utf-8") for file in folder.glob("*.py")]
 
 
+@functools.cache
+def all_sources():
+    import synapse
+
+    folder = pathlib.Path(synapse.__file__).parent
+    return [file.read_text(encoding="utf-8") for file in folder.rglob("*.py")]
+
+
 def unknown_in(original, recorded, texts, found):
     if isinstance(original, list):
         for item, record in zip(original, recorded):
@@ -108,7 +117,10 @@ def is_in_sources(key, parent, texts):
         return any(asked.search(text) for text in texts)
     word = re.compile(r"\b%s\b" % re.escape(key))
     quoted = re.compile(r"""["']%s["']""" % re.escape(parent))
-    return any(quoted.search(text) and word.search(text) for text in texts)
+    if any(quoted.search(text) and word.search(text) for text in texts):
+        return True
+    quoted = re.compile(r"""["']%s["']""" % re.escape(key))
+    return any(quoted.search(text) for text in all_sources())
 
 
 def words_beside(parent, texts):

@@ -1,0 +1,51 @@
+//! `config check`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    instance::rendered,
+    output::{Output, Report},
+    synapse::files,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Checked {
+    valid: bool,
+    /// Whether the installed Synapse was asked; it cannot be before it is installed.
+    synapse_asked: bool,
+    /// Whether the installed files are what the settings make.
+    in_use: bool,
+}
+
+pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+    let config = context.config()?;
+    let environment = rendered::environment(config);
+    let synapse_asked = environment.is_complete();
+    let mut in_use = false;
+    if synapse_asked {
+        let wanted = rendered::render(config)?;
+        files::check(config, &wanted, &environment).await?;
+        in_use = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
+    }
+    output.emit(&Checked { valid: true, synapse_asked, in_use });
+    Ok(Outcome::Done)
+}
+
+impl Report for Checked {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str(match (self.synapse_asked, self.in_use) {
+            (false, _) => "our settings are good; Synapse is not installed, so it was not asked",
+            (true, true) => "all settings are good and in use",
+            (true, false) => "all settings are good; `manage install` puts them to use",
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! `manage install`.
+
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    config::Config,
+    context::Context,
+    instance::{
+        install::{self, Installed, Options},
+        start,
+    },
+    output::{Output, Report},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Start it afterwards and wait until it is ready
+    #[arg(long)]
+    start: bool,
+    /// Make the program's environment anew, even if it is there
+    #[arg(long)]
+    force: bool,
+    /// Do not let Synapse check the settings
+    #[arg(long)]
+    skip_validation: bool,
+    /// The part after the colon of every user id
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// The port of the client API
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Install this version of Synapse instead of the one with a locked set
+    #[arg(long, value_name = "VERSION")]
+    synapse_version: Option<String>,
+    /// Install from this folder of wheels, without a network
+    #[arg(long, value_name = "FOLDER")]
+    offline: Option<PathBuf>,
+    /// Take back the data and keys that an uninstall set aside
+    #[arg(long, value_name = "FOLDER")]
+    restore: Option<PathBuf>,
+    /// Make new keys for a database whose keys are lost; other servers will refuse them
+    #[arg(long)]
+    fresh_keys: bool,
+}
+
+/// What is installed now.
+#[derive(Serialize)]
+struct Answer {
+    installed: bool,
+    dry_run: bool,
+    running: bool,
+    url: String,
+    server_name: String,
+    data_dir: String,
+    #[serde(flatten)]
+    done: Installed,
+    /// What one types next.
+    next: Vec<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let Args { server_name, port, synapse_version, .. } = &args;
+    let typed = [
+        ("server.name", server_name),
+        ("server.port", port),
+        ("synapse.version", synapse_version),
+    ];
+    let flags = typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    let config = context.config_with(flags)?;
+    let options = Options {
+        force: args.force,
+        skip_validation: args.skip_validation,
+        offline: args.offline,
+        fresh_keys: args.fresh_keys,
+        restore: args.restore,
+    };
+    if context.dry_run {
+        let done = install::plan(config, &options).await?;
+        output.emit(&answer(config, done, true, false));
+        return Ok(Outcome::Done);
+    }
+    let progress = output.progress("installing");
+    let done = install::install(config, &context.environment, &options, &mut |step| {
+        progress.now(step);
+    })
+    .await?;
+    drop(progress);
+    for warning in &done.warnings {
+        output.warn(warning);
+    }
+    // The platform's orchestrator takes 2 for a failure and would not start what is installed.
+    let moot = !done.changed && !args.force && !context.environment.is_orchestrator();
+    if !args.start {
+        output.emit(&answer(config, done, false, false));
+        return Ok(if moot { Outcome::Moot } else { Outcome::Done });
+    }
+    let timeout = config.supervision.start_timeout.0;
+    let options = start::Options { timeout, force: args.force };
+    super::start::go(context, options, output).await?;
+    output.emit(&answer(config, done, false, true));
+    Ok(Outcome::Done)
+}
+
+fn answer(config: &Config, done: Installed, dry_run: bool, running: bool) -> Answer {
+    let next: &[&str] = if running {
+        &["status --verbose", "content create-room Alerts --alias alerts", "content send-message '#alerts' 'hello'"]
+    } else {
+        &["manage start", "status", "config show"]
+    };
+    Answer {
+        installed: !dry_run,
+        dry_run,
+        running,
+        url: config.public_url(),
+        server_name: config.server.name.to_string(),
+        data_dir: config.data.root().display().to_string(),
+        done,
+        next: next.iter().map(|words| format!("{} {words}", crate::commands::NAME)).collect(),
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        if self.dry_run {
+            for step in &self.done.steps {
+                writeln!(page, "would {step}")?;
+            }
+            return Ok(());
+        }
+        let word = if self.done.changed { "installed" } else { "already installed" };
+        let state = if self.running { "running" } else { "not started" };
+        writeln!(page, "{word}: Synapse {} in {}", self.done.version, self.data_dir)?;
+        writeln!(page, "{state}: {} ({})\n\nNext:", self.url, self.server_name)?;
+        for words in &self.next {
+            writeln!(page, "  {words}")?;
+        }
+        Ok(())
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(&self.url)
+    }
+}

@@ -1,0 +1,36 @@
+//! Settings that came along with one command and must hold for the next: written down at install.
+
+use serde_json::Value;
+
+use crate::{
+    config::{self, Config, edit, setting::Source},
+    error::Failure,
+    files,
+};
+
+/// What would be written down: keys of settings given by flags or variables.
+pub(super) fn given(config: &Config) -> Vec<&'static str> {
+    let passing = |key| matches!(config.source(key), Source::Environment(_) | Source::Flag);
+    config::settings().map(|setting| setting.key).filter(|key| passing(key)).collect()
+}
+
+/// Writes them into `settings.yaml`, secrets into files of their own; gives the keys that changed.
+pub(super) fn keep(config: &Config) -> Result<Vec<&'static str>, Failure> {
+    let mut changed = Vec::new();
+    for key in given(config) {
+        let setting = config::find(key)?;
+        let Some((value, _)) = config.values.0.get(key) else { continue };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let new = if setting.secret {
+            let file = config.data.secret(&setting.secret_file());
+            files::write_if_changed(&file, text.as_bytes(), files::PRIVATE)?
+        } else {
+            let value: Value = edit::typed(setting, &text);
+            edit::set(&config.data, setting, &value)?
+        };
+        if new {
+            changed.push(key);
+        }
+    }
+    Ok(changed)
+}
