@@ -1,8 +1,12 @@
 //! `config render`.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     commands::{Outcome, Result},
@@ -14,7 +18,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Show only the lines that differ from the installed file
+    /// Show only the values that differ from those of the installed file
     #[arg(long)]
     diff: bool,
 }
@@ -22,7 +26,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Rendered {
     homeserver_yaml: String,
-    /// Lines that are taken away, with `-`, and that are added, with `+`.
+    /// Values that are taken away, with `-`, and that are added, with `+`: `-server_name: "a"`.
     diff: Vec<String>,
     #[serde(skip)]
     only_diff: bool,
@@ -32,35 +36,41 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let config = context.config()?;
     let new = rendered::render(config)?.homeserver;
     let old = files::read_if_exists(&config.data.homeserver_yaml())?.unwrap_or_default();
-    let diff = differences(&old, &new);
+    let diff = differences(&values(&old), &values(&new));
     output.emit(&Rendered { homeserver_yaml: new, diff, only_diff: args.diff });
     Ok(Outcome::Done)
 }
 
-/// The shortest list of lines taken away and added (longest common subsequence).
-fn differences(old: &str, new: &str) -> Vec<String> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            common[i][j] = if old[i] == new[j] {
-                common[i + 1][j + 1] + 1
-            } else {
-                common[i + 1][j].max(common[i][j + 1])
-            };
+/// Each value of a YAML text by its path, however the text is laid out.
+fn values(yaml: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    flatten(&serde_yaml::from_str(yaml).unwrap_or_default(), String::new(), &mut found);
+    found
+}
+
+fn flatten(value: &Value, path: String, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(value, format!("{path}{dot}{key}"), found);
+            }
+        }
+        value => {
+            found.insert(path, value.to_string());
         }
     }
-    let (mut i, mut j, mut diff) = (0, 0, Vec::new());
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            (i, j) = (i + 1, j + 1);
-        } else if j == new.len() || (i < old.len() && common[i + 1][j] >= common[i][j + 1]) {
-            diff.push(format!("-{}", old[i]));
-            i += 1;
-        } else {
-            diff.push(format!("+{}", new[j]));
-            j += 1;
-        }
+}
+
+fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let line = |sign, key: &String, value: &String| format!("{sign}{key}: {value}");
+    let mut diff = Vec::new();
+    for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key)) {
+        diff.extend(old.get(key).map(|value| line('-', key, value)));
+        diff.extend(new.get(key).map(|value| line('+', key, value)));
     }
     diff
 }
@@ -72,7 +82,7 @@ impl Report for Rendered {
             return Ok(());
         }
         if self.diff.is_empty() {
-            page.push_str("the installed file is the same");
+            page.push_str("the installed file says the same");
         }
         self.diff.iter().try_for_each(|line| writeln!(page, "{line}"))
     }
@@ -83,8 +93,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_lines_that_differ_are_shown() {
-        assert_eq!(differences("a\nb\nc\n", "a\nx\nc\nd\n"), ["-b", "+x", "+d"]);
-        assert!(differences("a\n", "a\n").is_empty());
+    fn only_values_that_differ_are_shown() {
+        let (old, new) = (values("a: {b: 1, c: x}\n"), values("a:\n  b: 2 # two\n  c: x\nd: [1]\n"));
+        assert_eq!(differences(&old, &new), ["-a.b: 1", "+a.b: 2", "+d: [1]"]);
+        assert!(differences(&new, &new).is_empty());
     }
 }
