@@ -35,7 +35,9 @@ pub(crate) enum Error {
     Full { path: PathBuf, left: u64 },
     #[error("two settings are the same port {port}: `{first}` and `{second}`")]
     SamePort { port: u16, first: &'static str, second: &'static str },
-    #[error("this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event")]
+    #[error(
+        "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
+    )]
     OtherName { old: String, new: String },
     #[error("the database holds a homeserver{}, and the key it signs with is not here", called(name.as_deref()))]
     KeyMissing { name: Option<String>, aside: Vec<PathBuf> },
@@ -120,7 +122,12 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     }
     for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
         if options.force || !plan.is_done() {
-            steps.push(format!("install {} {} with {}", plan.set.name, plan.set.version, plan.tool()));
+            steps.push(format!(
+                "install {} {} with {}",
+                plan.set.name,
+                plan.set.version,
+                plan.tool()
+            ));
         }
     }
     if !config.data.signing_key().exists() && options.restore.is_none() {
@@ -261,7 +268,11 @@ async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
 fn data_folder(data: &DataDir) -> Result<(), Error> {
     let root = data.root();
     let refused = |why| Error::DataDir { path: root.to_owned(), why };
-    if root.to_string_lossy().chars().any(|c| c.is_whitespace() || c.is_control() || "'\"\\$`;&|<>*?#".contains(c)) {
+    if root
+        .to_string_lossy()
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || "'\"\\$`;&|<>*?#".contains(c))
+    {
         return Err(refused("must not hold blanks, quotes or signs that a shell takes apart"));
     }
     match (fs::symlink_metadata(root), fs::metadata(root)) {

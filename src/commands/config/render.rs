@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn only_values_that_differ_are_shown() {
-        let (old, new) = (values("a: {b: 1, c: x}\n"), values("a:\n  b: 2 # two\n  c: x\nd: [1]\n"));
+        let (old, new) =
+            (values("a: {b: 1, c: x}\n"), values("a:\n  b: 2 # two\n  c: x\nd: [1]\n"));
         assert_eq!(differences(&old, &new), ["-a.b: 1", "+a.b: 2", "+d: [1]"]);
         assert!(differences(&new, &new).is_empty());
     }

@@ -72,7 +72,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 impl Report for Shown {
     fn text(&self, page: &mut String) -> fmt::Result {
         if !self.explained {
-            let row = |row: &Row| vec![row.key.to_owned(), shown(&row.value), row.source.to_string()];
+            let row =
+                |row: &Row| vec![row.key.to_owned(), shown(&row.value), row.source.to_string()];
             let rows = self.settings.iter().map(row).collect();
             return table(page, &["SETTING", "VALUE", "FROM"], rows);
         }

@@ -66,12 +66,10 @@ struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let Args { server_name, port, synapse_version, .. } = &args;
-    let typed = [
-        ("server.name", server_name),
-        ("server.port", port),
-        ("synapse.version", synapse_version),
-    ];
-    let flags = typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    let typed =
+        [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
+    let flags =
+        typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
     let config = context.config_with(flags)?;
     let options = Options {
         force: args.force,
@@ -109,7 +107,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 
 fn answer(config: &Config, done: Installed, dry_run: bool, running: bool) -> Answer {
     let next: &[&str] = if running {
-        &["status --verbose", "content create-room Alerts --alias alerts", "content send-message '#alerts' 'hello'"]
+        &[
+            "status --verbose",
+            "content create-room Alerts --alias alerts",
+            "content send-message '#alerts' 'hello'",
+        ]
     } else {
         &["manage start", "status", "config show"]
     };
