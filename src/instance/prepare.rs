@@ -4,7 +4,7 @@ use std::{io, net::TcpListener, path::PathBuf};
 
 use tokio::time::Instant;
 
-use super::start::Step;
+use super::{rendered, start::Step};
 use crate::{
     config::{Config, paths::DataDir},
     error::{Explain, Kind},
@@ -23,6 +23,8 @@ pub(crate) enum Error {
     #[error("the disk of `{}` is full: {} MB are left", path.display(), left >> 20)]
     Full { path: PathBuf, left: u64 },
     #[error(transparent)]
+    Rendered(#[from] rendered::Error),
+    #[error(transparent)]
     Postgres(#[from] postgres::Error),
     #[error(transparent)]
     File(#[from] files::Error),
@@ -35,6 +37,7 @@ fn by(program: Option<&(u32, String)>) -> String {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Rendered(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Address { .. } => Kind::Setting,
@@ -53,6 +56,7 @@ impl Explain for Error {
                 "free some disk space, then run it again; `--force` starts it all the same"
                     .to_owned(),
             ),
+            Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
@@ -90,6 +94,8 @@ pub(super) async fn run(
         let mut tell = |step: &postgres::Step| on_step(Step::Prepares(&step.to_string()));
         postgres::ensure(config, deadline, &mut tell).await?;
     }
+    // Settings may have changed since the last start. Synapse is asked only about what is new.
+    rendered::refresh(config).await?;
     Ok(())
 }
 

@@ -2,14 +2,46 @@
 
 use crate::{
     config::Config,
-    error::Failure,
+    error::{Explain, Kind},
+    matrix::{self, jwt},
     postgres::{self, ClientSettings},
     python::Environment,
-    synapse::files::{self, DatabaseSettings, Rendered},
+    synapse::{
+        self,
+        files::{self, DatabaseSettings, Rendered},
+    },
 };
 
-/// Renders the files; the database's password file is written along the way.
-pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Synapse(#[from] synapse::Error),
+    #[error(transparent)]
+    Matrix(#[from] matrix::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Postgres(error) => error.kind(),
+            Self::Synapse(error) => error.kind(),
+            Self::Matrix(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Postgres(error) => error.hint(),
+            Self::Synapse(error) => error.hint(),
+            Self::Matrix(error) => error.hint(),
+        }
+    }
+}
+
+/// Renders the files; the database's password file and the key of our sessions are made along the way.
+pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     let ClientSettings { host, port, user, dbname, sslmode, sslrootcert, passfile } =
         postgres::client_settings(config)?;
     let database = DatabaseSettings {
@@ -21,7 +53,8 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
         sslrootcert: sslrootcert.map(str::to_owned),
         passfile,
     };
-    Ok(files::render(config, &database, None)?)
+    let key = jwt::Key::read_or_generate(&config.data)?;
+    Ok(files::render(config, &database, Some(&key.public_pem()))?)
 }
 
 /// The Synapse that is installed.
@@ -31,7 +64,7 @@ pub(crate) fn environment(config: &Config) -> Environment {
 
 /// Renders, lets the installed Synapse judge it, and puts it in place if it is good; true if that
 /// changed something. A bad one leaves the old files as they are.
-pub(crate) async fn refresh(config: &Config) -> Result<bool, Failure> {
+pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     Ok(files::write(&config.data, &rendered)?)
