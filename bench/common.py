@@ -36,7 +36,7 @@ def instance(start=True):
         "MATRIX_SYNAPSE_SERVER_NAME": "bench.example",
         "MATRIX_SYNAPSE_PORT": str(free_port()),
         "MATRIX_SYNAPSE_METRICS_PORT": str(free_port()),
-        "MATRIX_SYNAPSE_EMBEDDED_PORT": str(free_port()),
+        "MATRIX_SYNAPSE_EMBEDDED_DB_PORT": str(free_port()),
     }
     try:
         run(PROGRAM, "manage", "install", *(["--start"] if start else []), env=env)

@@ -48,7 +48,7 @@ with instance() as (env, data):
         begin = time.monotonic()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": child_env, "cwd": data}
         postgres = subprocess.Popen(as_user + words["postgres"], **quiet)
-        port = env["MATRIX_SYNAPSE_EMBEDDED_PORT"]
+        port = env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"]
         until(lambda: run(ready, "-h", "127.0.0.1", "-p", port, check=False).returncode == 0)
         synapse = subprocess.Popen(words["synapse"], **quiet)
         until(lambda: answers(health))

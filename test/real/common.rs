@@ -132,7 +132,7 @@ impl Instance {
             ("MATRIX_SYNAPSE_SERVER_NAME", "test.example".to_owned()),
             ("MATRIX_SYNAPSE_PORT", port.to_string()),
             ("MATRIX_SYNAPSE_METRICS_PORT", free_port().to_string()),
-            ("MATRIX_SYNAPSE_EMBEDDED_PORT", free_port().to_string()),
+            ("MATRIX_SYNAPSE_EMBEDDED_DB_PORT", free_port().to_string()),
             ("MATRIX_SYNAPSE_BCRYPT_ROUNDS", "4".to_owned()),
             ("MATRIX_SYNAPSE_START_TIMEOUT", "120s".to_owned()),
         ];
