@@ -212,6 +212,22 @@ pub(crate) fn confirm(question: &str) -> bool {
     asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
+/// Asks for a secret on the terminal, and shows nothing of what is typed.
+pub(crate) fn ask_secret(name: &str) -> io::Result<String> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let stdin = io::stdin();
+    let before = tcgetattr(&stdin)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
+    let mut line = String::new();
+    let read = write!(anstream::stderr(), "{name}: ").and_then(|()| stdin.read_line(&mut line));
+    tcsetattr(&stdin, OptionalActions::Flush, &before)?;
+    writeln!(anstream::stderr())?;
+    read?;
+    Ok(line.trim_end_matches('\n').to_owned())
+}
+
 /// False if nobody reads any more.
 fn write_page(page: &str) -> bool {
     let mut out = anstream::stdout();

@@ -4,10 +4,12 @@ use super::commands;
 
 mod check;
 mod render;
+mod set;
 mod show;
 
 commands! {
     "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
     "show" => show, "Show each setting, and where its value came from";
+    "set" => set, "Change one setting; comments in settings.yaml stay";
     "render" => render, "Print the homeserver.yaml that the settings make";
 }

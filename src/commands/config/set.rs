@@ -1,0 +1,144 @@
+//! `config set`.
+
+use std::{
+    fmt,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{
+    commands::{Outcome, Result},
+    config::{
+        self, Config, edit,
+        setting::{Setting, shown},
+    },
+    context::Context,
+    error::Failure,
+    files,
+    instance::{held, prepare},
+    output::{self, Output, Report},
+    secret::{MASK, Secret},
+};
+
+/// How long another command that changes the installation is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A setting such as `server.port`
+    key: String,
+    /// Its value; a secret comes from --file, from stdin or is asked for
+    value: Option<String>,
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Set {
+    key: &'static str,
+    value: Value,
+    changed: bool,
+    /// Whether the running homeserver still has the old value.
+    restart: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let setting = config::find(&args.key)?;
+    if setting.secret && args.value.is_some() {
+        return Err(Failure::request(format!(
+            "`{}` is a secret, and arguments can be seen by others",
+            setting.key
+        ))
+        .hinted(format!("`config set {} --file FILE`, or give it on stdin", setting.key)));
+    }
+    let text = match (args.value, &args.file) {
+        (Some(value), _) => value,
+        (None, Some(file)) => one_line(&files::read(file)?)?,
+        (None, None) if setting.secret => secret(setting)?,
+        (None, None) => return Err(Failure::request(format!("`{}` needs a value", setting.key))),
+    };
+    let data = context.data()?;
+    let flag = format!("{}={text}", setting.key);
+    // What is set may mend a file that could not be read with the old value.
+    let checked = Config::load(data.clone(), &[flag], &context.environment)?;
+    if setting.key == "server.name" {
+        refuse_other_name(&data.homeserver_yaml(), &checked)?;
+    }
+    let value = edit::typed(setting, &text);
+    let mut report = Set {
+        key: setting.key,
+        value: if setting.secret { MASK.into() } else { value.clone() },
+        changed: false,
+        restart: false,
+    };
+    if context.dry_run {
+        output.emit(&report);
+        return Ok(Outcome::Done);
+    }
+    data.create()?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut wait = |who: &str| output.say(format!("waiting for {who}"));
+    let _lock = held::wait(&data, "config set", deadline, &mut wait).await?;
+    report.changed = if setting.secret {
+        let file = data.secret(&setting.secret_file());
+        let changed = files::read_if_exists(&file)?.as_deref() != Some(&text);
+        Secret::new(text).write(&file)?;
+        changed
+    } else {
+        edit::set(&data, setting, &value)?
+    };
+    report.restart = report.changed && prepare::is_installed(&data);
+    output.emit(&report);
+    Ok(Outcome::Done)
+}
+
+/// The name is in every user id and event: it stays once there is a homeserver.
+fn refuse_other_name(homeserver: &Path, wanted: &Config) -> std::result::Result<(), Failure> {
+    let Some(text) = files::read_if_exists(homeserver)? else { return Ok(()) };
+    let installed: Value = serde_yaml::from_str(&text).unwrap_or_default();
+    let new = wanted.server.name.to_string();
+    match installed["server_name"].as_str() {
+        Some(old) if old != new => Err(Failure::request(format!(
+            "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
+        ))
+        .hinted("a server of another name needs a data folder of its own: MATRIX_SYNAPSE_DATA_DIR")),
+        _ => Ok(()),
+    }
+}
+
+/// From a pipe, or asked for without an echo.
+fn secret(setting: &Setting) -> std::result::Result<String, Failure> {
+    if output::stdin_is_terminal() {
+        return output::ask_secret(setting.key).map_err(|error| {
+            Failure::environment(format!("the terminal cannot be read: {error}"))
+        });
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|_| Failure::request("stdin is not valid UTF-8"))?;
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> std::result::Result<String, Failure> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    if line.is_empty() { Err(Failure::request("the value is empty")) } else { Ok(line.to_owned()) }
+}
+
+impl Report for Set {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        use fmt::Write as _;
+        let already = if self.changed { "" } else { " already" };
+        writeln!(page, "{} is{already} {}", self.key, shown(&self.value))?;
+        if self.restart {
+            writeln!(page, "`manage install` renders it, `manage restart` makes it count")?;
+        }
+        Ok(())
+    }
+}
