@@ -1,14 +1,18 @@
 //! What has to be so before the processes are started, and what is done when they run.
 
-use std::{io, net::TcpListener, path::PathBuf};
+use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{rendered, start::Step};
 use crate::{
-    config::{Config, paths::DataDir},
+    config::{Config, instance, paths::DataDir},
     error::{Explain, Kind},
-    files, postgres, process,
+    files,
+    matrix::{self, operator, session},
+    postgres, process,
+    secret::Secret,
+    synapse::keys,
 };
 
 /// Less room than this and PostgreSQL may stop in the middle of something, in bytes.
@@ -26,6 +30,8 @@ pub(crate) enum Error {
     Rendered(#[from] rendered::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
+    #[error("the operator's account cannot be made")]
+    Operator(#[from] matrix::Error),
     #[error(transparent)]
     File(#[from] files::Error),
 }
@@ -39,6 +45,7 @@ impl Explain for Error {
         match self {
             Self::Rendered(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
+            Self::Operator(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Address { .. } => Kind::Setting,
             Self::PortTaken { .. } | Self::Full { .. } => Kind::Environment,
@@ -58,6 +65,7 @@ impl Explain for Error {
             ),
             Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
+            Self::Operator(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
     }
@@ -88,6 +96,7 @@ pub(super) async fn run(
     if !force {
         has_space(&config.data)?;
     }
+    write_instance_file(config)?;
     if embedded && !postgres::embedded::exists(&config.data) {
         // The cluster comes before its server; role and database come along. An existing one is
         // looked after by the service `database`.
@@ -100,13 +109,37 @@ pub(super) async fn run(
 }
 
 /// What needs the running server: the account that this program acts with.
-#[expect(clippy::unused_async, reason = "the account is made here")]
 pub(super) async fn finish(
-    _config: &Config,
-    _deadline: Instant,
+    config: &Config,
+    deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
+    /// The server is up by now; being late is no reason to leave it without its operator.
+    const AT_LEAST: Duration = Duration::from_secs(10);
     on_step(Step::Account);
+    let registration = match Secret::read(&keys::registration(&config.data)) {
+        // It is needed for the first account only, and that one may be there.
+        Err(error) if error.is_not_found() => Secret::new(""),
+        secret => secret?,
+    };
+    let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
+    let server = &config.server;
+    let (url, operator) = (config.local_url(), &server.operator.0);
+    operator::ensure(&config.data, &url, &server.name.0, operator, &registration, left).await?;
+    Ok(())
+}
+
+/// Whether the operator has a session.
+pub(super) fn has_operator(data: &DataDir) -> bool {
+    session::operator_file(data).exists()
+}
+
+/// What others may know of this instance, as the settings are now.
+fn write_instance_file(config: &Config) -> Result<(), Error> {
+    let known = instance::read(&config.data)?.unwrap_or_default();
+    if let Some(version) = known.get("MATRIX_SYNAPSE_INSTALLED_VERSION") {
+        instance::write(config, version)?;
+    }
     Ok(())
 }
 

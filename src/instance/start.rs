@@ -134,6 +134,10 @@ pub(crate) async fn start(
     let stream = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(config)))?;
         if now.ready {
+            // An earlier start may have been interrupted before its last step.
+            if !prepare::has_operator(data) {
+                prepare::finish(config, deadline, on_step).await?;
+            }
             return Ok(Started::Already(now));
         }
         try_again(&socket, &now).await?;
