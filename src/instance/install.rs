@@ -139,6 +139,20 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     Ok(Installed { changed: false, version, steps, warnings: Vec::new() })
 }
 
+/// Brings back what an uninstall set aside, settings among it: so this comes before these are read.
+/// Where a killed run has brought all back already there is nothing to do.
+pub(crate) async fn restore(data: &DataDir, folder: &Path) -> Result<(), Failure> {
+    if !folder.exists() && data.signing_key().exists() {
+        return Ok(());
+    }
+    data_folder(data)?;
+    data.create()?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let _lock = held::wait(data, "manage install", deadline, &mut |_| ()).await?;
+    aside::restore(data, folder)?;
+    Ok(data.create()?)
+}
+
 /// Installs, or brings an installation up to date with the settings.
 pub(crate) async fn install(
     config: &Config,
@@ -160,22 +174,18 @@ pub(crate) async fn install(
         steps: Vec::new(),
         warnings: Vec::new(),
     };
-    if let Some(folder) = &options.restore {
-        on_step("taking back what was set aside");
-        aside::restore(data, folder)?;
-        done.steps.push(format!("took secrets, keys and data back from {}", folder.display()));
-    }
     for key in persist::keep(config)? {
         done.steps.push(format!("kept the setting {key}"));
     }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
     for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
-        if plan.is_done() && !(options.force && !running) {
+        let anew = options.force && !running;
+        if plan.is_done() && !anew {
             continue;
         }
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
-        if options.force && !running {
+        if anew {
             plan.forget()?;
         }
         plan.apply(running).await?;

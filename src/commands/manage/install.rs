@@ -70,6 +70,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
     let flags =
         typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    if let Some(folder) = args.restore.as_deref().filter(|_| !context.dry_run) {
+        install::restore(&context.data()?, folder).await?;
+    }
     let config = context.config_with(flags)?;
     let options = Options {
         force: args.force,
