@@ -1,15 +1,57 @@
 //! `content list-users`.
 
+use serde_json::json;
+
+use super::answer::{Answer, Reach};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    output::Output,
+    matrix::admin::users,
+    output::{Output, table},
 };
 
-#[derive(clap::Args)]
-pub(crate) struct Args {}
+const PAGE: u32 = 500;
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
-    output.say(context.config()?.local_url());
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only those where this is part of the id or the display name
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Deactivated accounts too
+    #[arg(long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let operator = args.reach.operator(context)?;
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let deactivated = (!args.all).then_some(false);
+        let page = operator.send(users::list::Request { from, limit: PAGE, deactivated }).await?;
+        found.extend(page.users);
+        from = page.next_token;
+        if from.is_none() {
+            break;
+        }
+    }
+    if let Some(part) = &args.filter {
+        found.retain(|user| {
+            user.name.as_str().contains(part)
+                || user.displayname.as_ref().is_some_and(|name| name.contains(part))
+        });
+    }
+    let mut text = String::new();
+    let rows = found.iter().map(|user| {
+        let admin = if user.admin { "admin" } else { "" };
+        let name = user.displayname.clone().unwrap_or_default();
+        vec![user.name.to_string(), name, admin.to_owned()]
+    });
+    drop(table(&mut text, &["USER", "NAME", ""], rows.collect()));
+    let ids: Vec<&str> = found.iter().map(|user| user.name.as_str()).collect();
+    let users: Vec<_> = found.iter().map(super::get_user::fields).collect();
+    let fields = json!({ "users": users, "total": found.len() });
+    output.emit(&Answer::new(text, Some(&ids.join("\n")), fields));
     Ok(Outcome::Done)
 }

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# One message against a stub server: the whole process of ours against curl's, interleaved in one
+# run. Prints ratios of medians; fails above the promised ones.
+# usage: bench/send.sh BINARY [ROUNDS]
+set -euo pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+binary=${1:-$here/../target/release/resource-matrix-synapse}
+rounds=${2:-200}
+folder=$(mktemp -d)
+exec 3< <(exec python3 "$here/stub.py" 120)
+stub=$!
+trap 'kill "$stub" 2>/dev/null || true; rm -rf "$folder"' EXIT
+read -r port <&3
+mkdir -p "$folder/secrets"
+cat >"$folder/secrets/operator.json" <<JSON
+{"url":"http://127.0.0.1:$port","server_name":"x.org","user_id":"@op:x.org","device_id":"D","access_token":"t"}
+JSON
+python3 - "$binary" "$folder" "$port" "$rounds" <<'PY'
+import os, statistics, subprocess, sys, time
+binary, folder, port, rounds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+env = {"MATRIX_SYNAPSE_DATA_DIR": folder, "HOME": folder, "PATH": os.environ["PATH"]}
+url = f"http://127.0.0.1:{port}/_matrix/client/v3/rooms/!r:x.org/send/m.room.message/t1"
+runs = {
+    "send": [binary, "content", "send-message", "!r:x.org", "hello"],
+    "curl": ["curl", "-s", "-X", "PUT", "-H", "Authorization: Bearer t", "-H", "Content-Type: application/json",
+             "-d", '{"msgtype":"m.text","body":"hello"}', url],
+    "help": [binary, "--help"],
+    "curl --version": ["curl", "--version"],
+}
+times = {name: [] for name in runs}
+memory = 0
+for _ in range(rounds):
+    for name, argv in runs.items():
+        start = time.perf_counter()
+        child = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        times[name].append(time.perf_counter() - start)
+        child.returncode = status
+        assert status == 0, (name, status)
+        if name == "send":
+            memory = max(memory, usage.ru_maxrss)
+median = {name: statistics.median(values) for name, values in times.items()}
+for name, value in median.items():
+    print(f"{name:16} {value * 1000:7.2f} ms")
+send, helped = median["send"] / median["curl"], median["help"] / median["curl --version"]
+print(f"send/curl        {send:7.2f} (at most 0.40)")
+print(f"help/curl        {helped:7.2f} (at most 0.30)")
+print(f"peak memory      {memory / 1024:7.1f} MB (under 10)")
+sys.exit(send > 0.40 or helped > 0.30 or memory >= 10 * 1024)
+PY

@@ -1,0 +1,118 @@
+//! `content add`: the contract's word for making anything.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{
+    add_bot, add_user,
+    answer::{Reach, items},
+    create_room,
+    kind::Kind,
+    password, send_message,
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to add: user, bot, room or message
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// Its name; of a message, the room
+    #[arg(long, required_unless_present = "file")]
+    name: Option<String>,
+    /// The details: of a message its text, of the others a YAML or JSON list with a `name` each
+    #[arg(long)]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let kind = Kind::parse(&args.kind)?;
+    let items = match (&args.file, &args.name) {
+        (Some(path), Some(name)) if kind == Kind::Message => {
+            vec![json!({ "room": name, "text": crate::files::read(path)? })]
+        }
+        (Some(path), Some(name)) => {
+            let mut found = items(path)?;
+            if found.len() != 1 {
+                return Err(Failure::request("`--name` goes with a file of one item"));
+            }
+            found[0]["name"] = name.as_str().into();
+            found
+        }
+        (Some(path), None) => items(path)?,
+        (None, Some(name)) => vec![json!({ "name": name, "room": name })],
+        (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
+    };
+    let mut outcome = Outcome::Moot;
+    for item in &items {
+        if add(kind, item, &args.reach, context, output).await? == Outcome::Done {
+            outcome = Outcome::Done;
+        }
+    }
+    Ok(outcome)
+}
+
+async fn add(
+    kind: Kind,
+    item: &Value,
+    reach: &Reach,
+    context: &Context,
+    output: &Output,
+) -> Result {
+    let word = |key: &str| item[key].as_str().map(str::to_owned);
+    let flag = |key: &str| item[key].as_bool().unwrap_or(false);
+    let name = || {
+        word("name").or_else(|| word("room")).ok_or_else(|| {
+            Failure::request("an item of the file has no `name`").hinted("each item needs one")
+        })
+    };
+    let reach = reach.clone();
+    match kind {
+        Kind::User => {
+            let password = password::Source::default();
+            let (admin, display_name) = (flag("admin"), word("display_name"));
+            let args = add_user::Args { name: name()?, admin, display_name, password, reach };
+            add_user::run(args, context, output).await
+        }
+        Kind::Bot => {
+            let args = add_bot::Args { name: name()?, display_name: word("display_name"), reach };
+            add_bot::run(args, context, output).await
+        }
+        Kind::Room => {
+            let invite = item["invite"].as_array().into_iter().flatten();
+            let args = create_room::Args {
+                name: name()?,
+                alias: word("alias"),
+                topic: word("topic"),
+                public: flag("public"),
+                encrypted: flag("encrypted"),
+                invite: invite.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+                space: flag("space"),
+                reach,
+            };
+            create_room::run(args, context, output).await
+        }
+        Kind::Message => {
+            let args = send_message::Args {
+                room: word("room").map_or_else(name, Ok)?,
+                text: word("text").or_else(|| word("body")),
+                html: flag("html"),
+                markdown: flag("markdown"),
+                notice: flag("notice"),
+                reply_to: word("reply_to"),
+                transaction_id: word("transaction_id"),
+                file: None,
+                reach,
+            };
+            send_message::run(args, context, output).await
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `content add-user`.
+
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Reach, only_planned},
+    password,
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    matrix::{Error, admin::users, client::Client, names},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The name: a-z, 0-9 and . _ = - / +
+    pub(super) name: String,
+    /// Make it a server admin
+    #[arg(long)]
+    pub(super) admin: bool,
+    /// What others see
+    #[arg(long, value_name = "NAME")]
+    pub(super) display_name: Option<String>,
+    #[command(flatten)]
+    pub(super) password: password::Source,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let operator = args.reach.operator(context)?;
+    let user_id = names::user(&args.name, &operator.session().server_name)?;
+    let password = args.password.read()?;
+    if let Some(found) = find(&operator, &user_id).await? {
+        let state = if found.deactivated { " (deactivated)" } else { "" };
+        let text = format!("{user_id} exists already{state}");
+        let fields = json!({ "user_id": user_id, "existed": true, "deactivated": found.deactivated });
+        output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
+        return Ok(Outcome::Moot);
+    }
+    if only_planned(context, output, &format!("make the user {user_id}")) {
+        return Ok(Outcome::Done);
+    }
+    let request = users::put::Request {
+        user_id: user_id.clone(),
+        password: Some(password.secret.expose().to_owned()),
+        displayname: args.display_name,
+        admin: Some(args.admin),
+        user_type: None,
+        deactivated: None,
+    };
+    operator.send(request).await?;
+    let mut text = format!("made {user_id}");
+    let mut fields = json!({ "user_id": user_id, "admin": args.admin, "existed": false });
+    if password.generated {
+        // Shown once: nobody else knows it, and nothing keeps it.
+        text.push_str(&format!("\npassword: {} (shown only now)", password.secret.expose()));
+        fields["password"] = password.secret.expose().into();
+    }
+    output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
+    Ok(Outcome::Done)
+}
+
+/// The account, if there is one.
+pub(super) async fn find(
+    operator: &Client,
+    user_id: &ruma::UserId,
+) -> std::result::Result<Option<users::get::User>, Failure> {
+    match operator.send(users::get::Request { user_id: user_id.to_owned() }).await {
+        Ok(found) => Ok(Some(found.user)),
+        Err(error @ Error::Refused { .. }) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,212 @@
+//! What the commands here share: whom they act as and how long, their answers, and the texts they read.
+
+use std::{
+    fmt::{self, Write as _},
+    io::Read as _,
+    path::Path,
+    time::Duration,
+};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{
+    context::Context,
+    error::Failure,
+    files,
+    matrix::{self, client::Client, message, room},
+    output::{self, Output, Report},
+};
+
+/// Whom a command acts as, and how long it tries.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Reach {
+    /// Act as this user instead of the operator
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) acting: Option<String>,
+    /// Try for this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) timeout: u64,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self { acting: None, timeout: 60 }
+    }
+}
+
+impl Reach {
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    pub(super) async fn client(&self, context: &Context) -> Result<Client, Failure> {
+        context.client(self.acting.as_deref(), self.timeout()).await
+    }
+
+    pub(super) fn operator(&self, context: &Context) -> Result<Client, Failure> {
+        context.operator(self.timeout())
+    }
+
+    /// The room that was meant; names are looked up by the operator, who sees all.
+    pub(super) async fn room(
+        &self,
+        context: &Context,
+        client: &Client,
+        text: &str,
+    ) -> Result<ruma::OwnedRoomId, Failure> {
+        let needs_operator = !text.starts_with(['!', '#']) && self.acting.is_some();
+        if needs_operator {
+            return Ok(room::resolve(&self.operator(context)?, text).await?);
+        }
+        Ok(room::resolve(client, text).await?)
+    }
+
+    /// Does something within a room; where it is refused, the operator enters the room and does it
+    /// again.
+    pub(super) async fn within<T>(
+        &self,
+        client: &Client,
+        room: &ruma::RoomId,
+        output: &Output,
+        act: impl AsyncFn() -> Result<T, matrix::Error>,
+    ) -> Result<T, matrix::Error> {
+        match act().await {
+            Err(error) if error.is("M_FORBIDDEN") && self.acting.is_none() => {
+                enter(client, room, output).await?;
+                act().await
+            }
+            other => other,
+        }
+    }
+}
+
+/// Lets the operator into a room and says so.
+pub(super) async fn enter(
+    client: &Client,
+    room: &ruma::RoomId,
+    output: &Output,
+) -> Result<(), matrix::Error> {
+    let how = match room::enter(client, room).await? {
+        room::Entered::Joined => "",
+        room::Entered::AsAdmin => " as an admin of it",
+    };
+    output.warn(format!("the operator joined the room `{room}`{how}"));
+    Ok(())
+}
+
+/// An answer that is a few fields.
+pub(super) struct Answer {
+    text: String,
+    id: Option<String>,
+    fields: Value,
+}
+
+impl Answer {
+    pub(super) fn new(text: impl Into<String>, id: Option<&str>, fields: Value) -> Self {
+        Self { text: text.into(), id: id.map(str::to_owned), fields }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.fields.serialize(serializer)
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.write_str(&self.text)
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+/// With `--dry-run`: says what would be done, and true.
+pub(super) fn only_planned(context: &Context, output: &Output, what: &str) -> bool {
+    if context.dry_run {
+        let fields = serde_json::json!({ "would": what });
+        output.emit(&Answer::new(format!("would {what}"), None, fields));
+    }
+    context.dry_run
+}
+
+/// The text of a message: the argument, or stdin where it is `-` or missing. It is valid UTF-8
+/// without NUL and fits into an event.
+pub(super) fn message_text(argument: Option<String>) -> Result<String, Failure> {
+    let text = match argument {
+        Some(text) if text != "-" => text,
+        None if output::stdin_is_terminal() => {
+            return Err(Failure::request("there is no text").hinted("give it as TEXT or through a pipe"));
+        }
+        _ => stdin_text("the message", message::LARGEST as u64)?,
+    };
+    if text.contains('\0') {
+        return Err(Failure::request("the message holds a NUL byte").hinted("send it as a file with `content send-media`"));
+    }
+    if text.len() > message::LARGEST {
+        return Err(too_large());
+    }
+    if text.is_empty() {
+        return Err(Failure::request("the message is empty"));
+    }
+    Ok(text)
+}
+
+fn too_large() -> Failure {
+    Failure::request("the message is too large: an event has at most 65,536 bytes")
+        .hinted("split the text, or send it as a file with `content send-media`")
+}
+
+/// All of stdin but one line end, at most `largest` bytes.
+pub(super) fn stdin_text(what: &str, largest: u64) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(largest + 2)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::environment(format!("stdin cannot be read: {error}")))?;
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    if bytes.len() as u64 > largest {
+        return Err(if what == "the message" { too_large() } else {
+            Failure::request(format!("{what} on stdin is longer than {largest} bytes"))
+        });
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::request(format!("{what} on stdin is not valid UTF-8")))
+}
+
+/// A list of mappings out of a YAML or JSON file.
+pub(super) fn items(path: &Path) -> Result<Vec<Value>, Failure> {
+    let text = files::read(path)?;
+    let shape = || {
+        Failure::request(format!("`{}` is not a list of mappings in YAML or JSON", path.display()))
+            .hinted("each item needs at least `name`")
+    };
+    match serde_yaml::from_str::<Value>(&text).map_err(|_| shape())? {
+        Value::Array(items) if items.iter().all(Value::is_object) => Ok(items),
+        item @ Value::Object(_) => Ok(vec![item]),
+        _ => Err(shape()),
+    }
+}
+
+/// An error of a change whose outcome is unknown says how a repeat is harmless.
+pub(super) fn repeatable(error: matrix::Error, command: &str, transaction: &str) -> Failure {
+    let unknown = error.is_outcome_unknown();
+    let failure = Failure::from(error);
+    if unknown {
+        failure.hinted(format!(
+            "the transaction id is {transaction}; a repeat with it is harmless: `{command} --transaction-id {transaction}`"
+        ))
+    } else {
+        failure
+    }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

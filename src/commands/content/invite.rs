@@ -1,0 +1,56 @@
+//! `content invite`.
+
+use http::Method;
+use serde_json::json;
+
+use super::answer::{Answer, Reach, only_planned};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    matrix::{Error, names},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    room: String,
+    /// The user to invite; one of another server as @user:server
+    user: String,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let client = args.reach.client(context).await?;
+    let server = client.session().server_name;
+    let user = names::anyone(&args.user, &server)?;
+    if user.server_name() == server
+        && super::add_user::find(&args.reach.operator(context)?, &user).await?.is_none()
+    {
+        return Err(Error::NoUser(user.to_string()).into());
+    }
+    let id = args.reach.room(context, &client, &args.room).await?;
+    if only_planned(context, output, &format!("invite {user} to {id}")) {
+        return Ok(Outcome::Done);
+    }
+    let path = format!("/_matrix/client/v3/rooms/{id}/invite");
+    let body = json!({ "user_id": user });
+    let invited = args
+        .reach
+        .within(&client, &id, output, async || client.raw(Method::POST, &path, Some(&body)).await)
+        .await;
+    let already = match invited {
+        Ok(_) => false,
+        Err(Error::Refused { message, .. }) if message.contains("is already in the room") => true,
+        Err(error) => return Err(error.into()),
+    };
+    let text = if already {
+        format!("{user} is in {id} already")
+    } else {
+        format!("invited {user} to {id}")
+    };
+    let fields = json!({ "room_id": id, "user_id": user, "already": already });
+    output.emit(&Answer::new(text, Some(id.as_str()), fields));
+    Ok(if already { Outcome::Moot } else { Outcome::Done })
+}

@@ -1,0 +1,28 @@
+//! `content list`: the contract's word.
+
+use super::{answer::Reach, kind::Kind, list_rooms, list_users};
+use crate::{commands::Result, context::Context, error::Failure, output::Output};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to list: user, bot or room
+    #[arg(long = "type", value_name = "TYPE", default_value = "room")]
+    kind: String,
+    /// Only those where this is part of the name or id
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let Args { kind, filter, reach } = args;
+    match Kind::parse(&kind)? {
+        Kind::User | Kind::Bot => {
+            list_users::run(list_users::Args { filter, all: false, reach }, context, output).await
+        }
+        Kind::Room => list_rooms::run(list_rooms::Args { filter, reach }, context, output).await,
+        Kind::Message => Err(Failure::request("messages are listed room by room")
+            .hinted("`content read-messages ROOM` lists them")),
+    }
+}

@@ -1,0 +1,204 @@
+//! `content read-messages`: what was said, oldest first, and with `--follow` what is being said.
+
+use http::Method;
+use ruma::RoomId;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Reach};
+use crate::{
+    clock,
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    matrix::{Error, client::Client},
+    output::Output,
+};
+
+const PAGE: usize = 100;
+/// How long the server may hold a request of a stream open, in milliseconds.
+const HOLD: u64 = 20_000;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    room: String,
+    /// Show at most this many messages
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Go on with what comes
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let since = args.since.as_deref().map(moment).transpose()?;
+    let mut client = args.reach.client(context).await?;
+    let room = args.reach.room(context, &client, &args.room).await?;
+    let (found, token) = if args.follow {
+        let start = async || {
+            let found = past(&client, &room, false, args.limit, since).await?;
+            sync(&client, &room, None).await.map(|(token, _)| (found, token))
+        };
+        args.reach.within(&client, &room, output, start).await?
+    } else {
+        // The operator reads what it is no member of; others see what they may.
+        let admin = args.reach.acting.is_none();
+        let read = past(&client, &room, admin, args.limit, since).await;
+        let read = read.map_err(|error| match error {
+            error if error.is_not_found() => Error::NoRoom(args.room.clone()),
+            error => error,
+        });
+        (read?, String::new())
+    };
+    if !args.follow {
+        let text: String = found.iter().map(|message| line(message) + "\n").collect();
+        let fields = json!({ "room_id": room, "messages": found, "total": found.len() });
+        output.emit(&Answer::new(text, None, fields));
+        return Ok(Outcome::Done);
+    }
+    let show = |message: &Value| {
+        output.emit_line(&Answer::new(line(message), None, message.clone()));
+    };
+    found.iter().for_each(show);
+    let mut last = found.last().and_then(|message| message["event_id"].as_str().map(str::to_owned));
+    let mut token = token;
+    loop {
+        client.restart_clock();
+        match sync(&client, &room, Some(&token)).await {
+            Ok((next, messages)) => {
+                token = next;
+                for message in &messages {
+                    let id = message["event_id"].as_str().map(str::to_owned);
+                    if id != last {
+                        show(message);
+                    }
+                    last = id;
+                }
+            }
+            // The server is away: it comes back, and the token still says where we were.
+            Err(Error::Unreachable { .. } | Error::Lost { .. } | Error::Deadline { .. }) => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The latest messages, oldest first.
+async fn past(
+    client: &Client,
+    room: &RoomId,
+    admin: bool,
+    limit: usize,
+    since: Option<i64>,
+) -> std::result::Result<Vec<Value>, Error> {
+    let base = if admin { "/_synapse/admin/v1" } else { "/_matrix/client/v3" };
+    let (mut found, mut from) = (Vec::new(), String::new());
+    'pages: while found.len() < limit {
+        let path = format!("{base}/rooms/{room}/messages?dir=b&limit={PAGE}{from}");
+        let page = client.raw(Method::GET, &path, None).await?;
+        let chunk = page["chunk"].as_array().cloned().unwrap_or_default();
+        for event in &chunk {
+            if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
+                break 'pages;
+            }
+            found.extend(message(event));
+            if found.len() == limit {
+                break 'pages;
+            }
+        }
+        match page["end"].as_str() {
+            Some(end) if !chunk.is_empty() => from = format!("&from={end}"),
+            _ => break,
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// What came since a token, and the next token. The first call only takes one.
+async fn sync(
+    client: &Client,
+    room: &RoomId,
+    since: Option<&str>,
+) -> std::result::Result<(String, Vec<Value>), Error> {
+    let filter = json!({
+        "presence": { "types": [] }, "account_data": { "types": [] },
+        "room": {
+            "rooms": [room], "ephemeral": { "types": [] }, "account_data": { "types": [] },
+            "state": { "types": [] }, "timeline": { "types": ["m.room.message"], "limit": 1000 },
+        },
+    });
+    let filter: String = filter.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let position = match since {
+        Some(since) => format!("&since={since}&timeout={HOLD}"),
+        None => "&timeout=0".to_owned(),
+    };
+    let path = format!("/_matrix/client/v3/sync?filter={filter}{position}");
+    let answer = client.raw(Method::GET, &path, None).await?;
+    let next = answer["next_batch"].as_str().unwrap_or_default().to_owned();
+    let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"]["events"];
+    let events = timeline.as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok((next, events.iter().filter_map(message).collect()))
+}
+
+/// A message as we show it; nothing for other events and for what was taken away.
+fn message(event: &Value) -> Option<Value> {
+    let content = &event["content"];
+    if event["type"] != "m.room.message" || content["msgtype"].is_null() {
+        return None;
+    }
+    let mut shown = json!({
+        "event_id": event["event_id"], "sender": event["sender"],
+        "sent_ms": event["origin_server_ts"], "msgtype": content["msgtype"],
+        "body": content["body"],
+    });
+    for (name, value) in [
+        ("formatted_body", &content["formatted_body"]),
+        ("url", &content["url"]),
+        ("info", &content["info"]),
+        ("reply_to", &content["m.relates_to"]["m.in_reply_to"]["event_id"]),
+    ] {
+        if !value.is_null() {
+            shown[name] = value.clone();
+        }
+    }
+    if content["m.relates_to"]["rel_type"] == "m.replace" {
+        shown["replaces"] = content["m.relates_to"]["event_id"].clone();
+    }
+    Some(shown)
+}
+
+fn line(message: &Value) -> String {
+    let sent = message["sent_ms"].as_i64().unwrap_or(0);
+    let at = jiff::Timestamp::from_millisecond(sent).unwrap_or_default();
+    let word = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+    format!("{} {}: {}", at.strftime("%Y-%m-%dT%H:%M:%SZ"), word("sender"), word("body"))
+}
+
+/// A time or a span back from now, in milliseconds since the epoch.
+fn moment(text: &str) -> std::result::Result<i64, Failure> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(at.as_millisecond());
+    }
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        _ => 0,
+    };
+    let number = text.get(..text.len().saturating_sub(1)).and_then(|n| n.parse::<u32>().ok());
+    match number {
+        Some(number) if unit > 0 => {
+            Ok(clock::now().as_millisecond() - i64::from(number) * unit * 1000)
+        }
+        _ => Err(Failure::request(format!("`{text}` is neither a time nor a span"))
+            .hinted("write `2026-11-21T05:00:00Z` or `10m`, `2h`, `3d`")),
+    }
+}

@@ -1,0 +1,56 @@
+//! `content redact-message`.
+
+use ruma::{OwnedEventId, api::client::redact::redact_event};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Reach, only_planned, quoted, repeatable},
+    send_message::transaction,
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    room: String,
+    /// The message to take away
+    event: String,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    /// Make a repeat harmless
+    #[arg(long, value_name = "ID")]
+    transaction_id: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let event = OwnedEventId::try_from(args.event.as_str()).map_err(|_| {
+        Failure::request(format!("`{}` is not an event id", args.event.escape_debug()))
+            .hinted("`content read-messages ROOM --format json` shows the ids")
+    })?;
+    let client = args.reach.client(context).await?;
+    let room = args.reach.room(context, &client, &args.room).await?;
+    if only_planned(context, output, &format!("take {event} out of {room}")) {
+        return Ok(Outcome::Done);
+    }
+    let id = transaction(args.transaction_id.as_deref())?;
+    let redact = async || {
+        let mut request = redact_event::v3::Request::new(room.clone(), event.clone(), id.clone());
+        request.reason.clone_from(&args.reason);
+        client.send(request).await
+    };
+    let done = args.reach.within(&client, &room, output, redact).await.map_err(|error| {
+        let command = format!("content redact-message {} {}", quoted(&args.room), quoted(&args.event));
+        repeatable(error, &command, id.as_str())
+    })?;
+    let fields = json!({ "room_id": room, "event_id": done.event_id, "redacts": event, "transaction_id": id });
+    output.emit(&Answer::new(format!("took {event} away"), Some(done.event_id.as_str()), fields));
+    Ok(Outcome::Done)
+}

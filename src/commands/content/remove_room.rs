@@ -1,0 +1,78 @@
+//! `content remove-room`.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Reach, only_planned},
+    get_room::absent,
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    matrix::{Error, admin::rooms, message, room},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    pub(super) room: String,
+    /// Purge it even if a local user cannot be made to leave
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Keep anybody of this server from joining it again
+    #[arg(long)]
+    pub(super) block: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let operator = args.reach.operator(context)?;
+    let id = match room::resolve(&operator, &args.room).await {
+        Ok(id) => id,
+        Err(Error::NoRoom(_)) => return Ok(absent(&args.room, output)),
+        Err(error) => return Err(error.into()),
+    };
+    if room::details(&operator, &id).await?.is_none() {
+        return Ok(absent(&args.room, output));
+    }
+    if only_planned(context, output, &format!("remove the room {id}")) {
+        return Ok(Outcome::Done);
+    }
+    let request = rooms::delete::Request {
+        room_id: id.clone(),
+        purge: true,
+        force_purge: args.force,
+        block: args.block,
+    };
+    let delete_id = operator.send(request).await?.delete_id;
+    let progress = output.progress(format!("removing {id}"));
+    let deadline = Instant::now() + args.reach.timeout();
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let request = rooms::delete_status::Request { delete_id: delete_id.clone() };
+        let state = operator.send(request).await?;
+        match state.status.as_str() {
+            "complete" => break,
+            "failed" => {
+                let reason = state.error.unwrap_or_else(|| "no reason given".into());
+                return Err(Error::NotRemoved { room: id.to_string(), reason }.into());
+            }
+            status => progress.now(format!("removing {id}: {status}")),
+        }
+        if Instant::now() + pause > deadline {
+            let reason = "it is still at work; it goes on without us".into();
+            return Err(Error::NotRemoved { room: id.to_string(), reason }.into());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+    drop(progress);
+    message::forget(&context.data()?, &id)?;
+    let fields = json!({ "room_id": id, "removed": true });
+    output.emit(&Answer::new(format!("removed {id}"), Some(id.as_str()), fields));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,57 @@
+//! `content remove-user`.
+
+use serde_json::json;
+
+use super::{
+    add_user::find,
+    answer::{Answer, Reach, only_planned},
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    files,
+    matrix::{admin::users, names, session},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The user
+    pub(super) name: String,
+    /// Hide the user's messages from who joins later
+    #[arg(long)]
+    pub(super) erase: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let operator = args.reach.operator(context)?;
+    let own = operator.session();
+    let user_id = names::user(&args.name, &own.server_name)?;
+    if user_id == own.user_id {
+        return Err(Failure::request(format!("`{user_id}` is the operator, which this program acts with")));
+    }
+    let missing = match find(&operator, &user_id).await? {
+        None => Some(format!("there is no user {user_id}")),
+        Some(user) if user.deactivated => Some(format!("{user_id} is deactivated already")),
+        Some(_) => None,
+    };
+    if let Some(text) = missing {
+        let fields = json!({ "user_id": user_id, "removed": false });
+        output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
+        return Ok(Outcome::Moot);
+    }
+    if only_planned(context, output, &format!("deactivate {user_id}")) {
+        return Ok(Outcome::Done);
+    }
+    operator
+        .send(users::deactivate::Request { user_id: user_id.clone(), erase: args.erase })
+        .await?;
+    files::remove(&session::file(&context.data()?, &user_id))?;
+    let text = format!("deactivated {user_id}; the name cannot be used again");
+    let fields = json!({ "user_id": user_id, "removed": true, "erased": args.erase });
+    output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
+    Ok(Outcome::Done)
+}

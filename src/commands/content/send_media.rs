@@ -1,0 +1,70 @@
+//! `content send-media`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Reach, only_planned, quoted, repeatable},
+    send_message::transaction,
+};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    files,
+    matrix::{media::Media, message},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    room: String,
+    /// The file
+    file: PathBuf,
+    /// What it is, as a MIME type; by default its name says it
+    #[arg(long, value_name = "TYPE")]
+    mime: Option<String>,
+    /// The text to show with it
+    #[arg(long)]
+    caption: Option<String>,
+    /// Make a repeat harmless: the same id is the same message
+    #[arg(long, value_name = "ID")]
+    transaction_id: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let bytes = std::fs::read(&args.file).map_err(files::Error::io("read", &args.file))?;
+    if bytes.is_empty() {
+        return Err(Failure::request(format!("`{}` is empty", args.file.display())));
+    }
+    let media = Media::new(&args.file, bytes, args.mime);
+    let client = args.reach.client(context).await?;
+    let room = args.reach.room(context, &client, &args.room).await?;
+    let id = transaction(args.transaction_id.as_deref())?;
+    if only_planned(context, output, &format!("send `{}` to {room}", media.name)) {
+        return Ok(Outcome::Done);
+    }
+    let data = context.data()?;
+    // Before the upload, so that nothing is left behind where the message is not welcome.
+    let plain = async || message::require_plain(&client, &data, &room).await;
+    args.reach.within(&client, &room, output, plain).await?;
+    let progress = output.progress(format!("uploading {}", media.name));
+    let url = media.upload(&client).await?;
+    drop(progress);
+    let content = media.content(&url, args.caption.as_deref());
+    let send = async || message::send(&client, &room, &content, id.clone()).await;
+    let event = args.reach.within(&client, &room, output, send).await.map_err(|error| {
+        let file = quoted(&args.file.to_string_lossy());
+        repeatable(error, &format!("content send-media {} {file}", quoted(&args.room)), id.as_str())
+    })?;
+    let fields = json!({
+        "room_id": room, "event_id": event, "url": url, "msgtype": media.message_type(),
+        "mimetype": media.kind, "size": media.bytes.len(), "transaction_id": id,
+    });
+    output.emit(&Answer::new(format!("sent {event}"), Some(event.as_str()), fields));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,176 @@
+//! `content send-message`: the short path. To a room id it reads the session file and makes one
+//! request, or two where the room was not seen without encryption within the last minute.
+
+use std::path::PathBuf;
+
+use ruma::{OwnedTransactionId, RoomId, TransactionId};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Reach, message_text, only_planned, quoted, repeatable};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    files,
+    matrix::{
+        Error,
+        client::Client,
+        message::{self, Markup},
+    },
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    pub(super) room: String,
+    /// The text; `-`, or nothing where stdin is a pipe, reads it from there
+    pub(super) text: Option<String>,
+    /// The text is HTML
+    #[arg(long, conflicts_with = "markdown")]
+    pub(super) html: bool,
+    /// The text is Markdown
+    #[arg(long)]
+    pub(super) markdown: bool,
+    /// Send it as a notice, to which bots do not answer
+    #[arg(long)]
+    pub(super) notice: bool,
+    /// Answer this message
+    #[arg(long, value_name = "EVENT")]
+    pub(super) reply_to: Option<String>,
+    /// Make a repeat harmless: the same id is the same message
+    #[arg(long, value_name = "ID")]
+    pub(super) transaction_id: Option<String>,
+    /// Send each line of this file as a message, in order
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let texts = match &args.file {
+        Some(path) => lines(path)?,
+        None => vec![message_text(args.text.clone())?],
+    };
+    let contents: Vec<Value> = texts.iter().map(|text| content(&args, text)).collect();
+    contents.iter().try_for_each(message::check_size)?;
+    let mut client = args.reach.client(context).await?;
+    let room = args.reach.room(context, &client, &args.room).await?;
+    if only_planned(context, output, &format!("send {} message(s) to {room}", contents.len())) {
+        return Ok(Outcome::Done);
+    }
+    let data = context.data()?;
+    let base = transaction(args.transaction_id.as_deref())?;
+    let plain = async || message::require_plain(&client, &data, &room).await;
+    args.reach.within(&client, &room, output, plain).await?;
+    let mut events = Vec::new();
+    for (number, content) in contents.iter().enumerate() {
+        let transaction = numbered(&base, number, args.file.is_some());
+        let event = sent(&args, &client, &room, output, content, transaction).await.map_err(
+            |error| {
+                let failure = repeatable(error, &again(&args), base.as_str());
+                if args.file.is_some() && failure.hint.is_none() {
+                    failure.hinted(format!(
+                        "{} lines were sent; repeat all with `--transaction-id {base}`: none is sent twice",
+                        events.len()
+                    ))
+                } else {
+                    failure
+                }
+            },
+        )?;
+        events.push(event);
+        client.restart_clock();
+    }
+    let last = events.last().cloned().unwrap_or_default();
+    let (text, fields) = if args.file.is_some() {
+        let fields = json!({
+            "room_id": room, "event_ids": events, "total": events.len(), "transaction_id": base,
+        });
+        (format!("sent {} messages to {room}", events.len()), fields)
+    } else {
+        let fields = json!({ "room_id": room, "event_id": last, "transaction_id": base });
+        (format!("sent {last}"), fields)
+    };
+    output.emit(&Answer::new(text, Some(&last), fields));
+    Ok(Outcome::Done)
+}
+
+async fn sent(
+    args: &Args,
+    client: &Client,
+    room: &RoomId,
+    output: &Output,
+    content: &Value,
+    transaction: OwnedTransactionId,
+) -> std::result::Result<String, Error> {
+    let send = async || message::send(client, room, content, transaction.clone()).await;
+    args.reach.within(client, room, output, send).await.map(|event| event.to_string())
+}
+
+fn content(args: &Args, text: &str) -> Value {
+    let markup = match (args.html, args.markdown) {
+        (true, _) => Markup::Html,
+        (_, true) => Markup::Markdown,
+        _ => Markup::Plain,
+    };
+    let mut content = message::text(text, markup, args.notice);
+    if let Some(to) = &args.reply_to {
+        message::reply(&mut content, to);
+    }
+    content
+}
+
+/// The lines of a file; empty ones are no messages.
+fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
+    let text = files::read(path)?;
+    if text.contains('\0') {
+        return Err(Failure::request(format!("`{}` holds a NUL byte", path.display())));
+    }
+    let lines: Vec<String> =
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if lines.is_empty() {
+        return Err(Failure::request(format!("`{}` holds no line", path.display())));
+    }
+    Ok(lines)
+}
+
+/// The given transaction id or a new one.
+pub(super) fn transaction(given: Option<&str>) -> std::result::Result<OwnedTransactionId, Failure> {
+    match given {
+        None => Ok(TransactionId::new()),
+        Some(id) if !id.is_empty() && id.len() <= 200 && id.chars().all(|c| c.is_ascii_graphic()) => {
+            Ok(id.into())
+        }
+        Some(_) => Err(Failure::request("a transaction id has 1 to 200 visible ASCII characters")),
+    }
+}
+
+fn numbered(base: &TransactionId, number: usize, many: bool) -> OwnedTransactionId {
+    if many { format!("{base}.{number}").into() } else { base.to_owned() }
+}
+
+/// The command that sends the same again.
+fn again(args: &Args) -> String {
+    let mut words = format!("content send-message {}", quoted(&args.room));
+    match (&args.file, &args.text) {
+        (Some(file), _) => words.push_str(&format!(" --file {}", quoted(&file.to_string_lossy()))),
+        (None, Some(text)) => words.push_str(&format!(" {}", quoted(text))),
+        (None, None) => words.push_str(" -"),
+    }
+    for (given, flag) in
+        [(args.html, "--html"), (args.markdown, "--markdown"), (args.notice, "--notice")]
+    {
+        if given {
+            words.push_str(&format!(" {flag}"));
+        }
+    }
+    if let Some(event) = &args.reply_to {
+        words.push_str(&format!(" --reply-to {}", quoted(event)));
+    }
+    if let Some(user) = &args.reach.acting {
+        words.push_str(&format!(" --as {}", quoted(user)));
+    }
+    words
+}
