@@ -37,7 +37,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if let Some(found) = find(&operator, &user_id).await? {
         let state = if found.deactivated { " (deactivated)" } else { "" };
         let text = format!("{user_id} exists already{state}");
-        let fields = json!({ "user_id": user_id, "existed": true, "deactivated": found.deactivated });
+        let fields =
+            json!({ "user_id": user_id, "existed": true, "deactivated": found.deactivated });
         output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
         return Ok(Outcome::Moot);
     }

@@ -139,12 +139,15 @@ pub(super) fn message_text(argument: Option<String>) -> Result<String, Failure> 
     let text = match argument {
         Some(text) if text != "-" => text,
         None if output::stdin_is_terminal() => {
-            return Err(Failure::request("there is no text").hinted("give it as TEXT or through a pipe"));
+            return Err(
+                Failure::request("there is no text").hinted("give it as TEXT or through a pipe")
+            );
         }
         _ => stdin_text("the message", message::LARGEST as u64)?,
     };
     if text.contains('\0') {
-        return Err(Failure::request("the message holds a NUL byte").hinted("send it as a file with `content send-media`"));
+        return Err(Failure::request("the message holds a NUL byte")
+            .hinted("send it as a file with `content send-media`"));
     }
     if text.len() > message::LARGEST {
         return Err(too_large());
@@ -171,7 +174,9 @@ pub(super) fn stdin_text(what: &str, largest: u64) -> Result<String, Failure> {
         bytes.pop();
     }
     if bytes.len() as u64 > largest {
-        return Err(if what == "the message" { too_large() } else {
+        return Err(if what == "the message" {
+            too_large()
+        } else {
             Failure::request(format!("{what} on stdin is longer than {largest} bytes"))
         });
     }

@@ -89,7 +89,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let made = made.map_err(|error| {
         let unknown = error.is_outcome_unknown();
         let failure = Failure::from(error);
-        if unknown { failure.hinted("`content list-rooms` shows whether it was made") } else { failure }
+        if unknown {
+            failure.hinted("`content list-rooms` shows whether it was made")
+        } else {
+            failure
+        }
     })?;
     let id = made["room_id"].as_str().unwrap_or_default();
     let shown = alias.as_ref().map(|alias| format!(" ({alias})")).unwrap_or_default();

@@ -55,11 +55,16 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         message::send(&client, &room, &content, id.clone()).await
     };
     let event = args.reach.within(&client, &room, output, change).await.map_err(|error| {
-        let command =
-            format!("content edit-message {} {} {}", quoted(&args.room), quoted(&args.event), quoted(&text));
+        let command = format!(
+            "content edit-message {} {} {}",
+            quoted(&args.room),
+            quoted(&args.event),
+            quoted(&text)
+        );
         repeatable(error, &command, id.as_str())
     })?;
-    let fields = json!({ "room_id": room, "event_id": event, "replaces": args.event, "transaction_id": id });
+    let fields =
+        json!({ "room_id": room, "event_id": event, "replaces": args.event, "transaction_id": id });
     output.emit(&Answer::new(format!("changed: {event}"), Some(event.as_str()), fields));
     Ok(Outcome::Done)
 }

@@ -38,9 +38,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 .map_err(|error| Failure::request(format!("`--options` is not JSON: {error}")))
         })
         .transpose()?;
-    let body = body.or_else(|| {
-        [Method::POST, Method::PUT].contains(&method).then(|| json!({}))
-    });
+    let body = body.or_else(|| [Method::POST, Method::PUT].contains(&method).then(|| json!({})));
     if only_planned(context, output, &format!("call {method} {path}")) {
         return Ok(Outcome::Done);
     }

@@ -17,8 +17,10 @@ impl Kind {
             "room" | "rooms" => Ok(Self::Room),
             "bot" | "bots" => Ok(Self::Bot),
             "message" | "messages" => Ok(Self::Message),
-            other => Err(Failure::request(format!("a homeserver has no content of the type `{other}`"))
-                .hinted("the types are user, bot, room and message")),
+            other => {
+                Err(Failure::request(format!("a homeserver has no content of the type `{other}`"))
+                    .hinted("the types are user, bot, room and message"))
+            }
         }
     }
 }

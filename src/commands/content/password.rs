@@ -60,7 +60,8 @@ fn asked() -> Result<String, Failure> {
             .hinted("use `--password-file FILE` or `--password-stdin`"));
     }
     let tty = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let failed = |error: std::io::Error| Failure::environment(format!("the terminal fails: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::environment(format!("the terminal fails: {error}"));
     let mut terminal = tty().map_err(failed)?;
     let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
     let mut silent = before.clone();

@@ -47,7 +47,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         client.send(request).await
     };
     let done = args.reach.within(&client, &room, output, redact).await.map_err(|error| {
-        let command = format!("content redact-message {} {}", quoted(&args.room), quoted(&args.event));
+        let command =
+            format!("content redact-message {} {}", quoted(&args.room), quoted(&args.event));
         repeatable(error, &command, id.as_str())
     })?;
     let fields = json!({ "room_id": room, "event_id": done.event_id, "redacts": event, "transaction_id": id });

@@ -31,7 +31,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let own = operator.session();
     let user_id = names::user(&args.name, &own.server_name)?;
     if user_id == own.user_id {
-        return Err(Failure::request(format!("`{user_id}` is the operator, which this program acts with")));
+        return Err(Failure::request(format!(
+            "`{user_id}` is the operator, which this program acts with"
+        )));
     }
     let missing = match find(&operator, &user_id).await? {
         None => Some(format!("there is no user {user_id}")),

@@ -140,7 +140,9 @@ fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
 pub(super) fn transaction(given: Option<&str>) -> std::result::Result<OwnedTransactionId, Failure> {
     match given {
         None => Ok(TransactionId::new()),
-        Some(id) if !id.is_empty() && id.len() <= 200 && id.chars().all(|c| c.is_ascii_graphic()) => {
+        Some(id)
+            if !id.is_empty() && id.len() <= 200 && id.chars().all(|c| c.is_ascii_graphic()) =>
+        {
             Ok(id.into())
         }
         Some(_) => Err(Failure::request("a transaction id has 1 to 200 visible ASCII characters")),
