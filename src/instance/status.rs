@@ -36,7 +36,7 @@ pub(crate) enum State {
     Running,
 }
 
-/// What the platform reads (docs/contract: `status --format json`), and what else is known.
+/// What the platform reads in the JSON of `status`, and what else is known.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) installed: bool,

@@ -18,6 +18,8 @@ mod info;
 #[cfg(test)]
 mod launcher;
 #[cfg(test)]
+mod manage;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod test_phases;
