@@ -1,12 +1,11 @@
 """What the supervisor costs when nothing happens: memory, processor time and wake-ups in 30 seconds."""
 
-import json
 import time
 
-from common import PROGRAM, finish, instance, run
+from common import finish, instance
 
-with instance() as (env, _):
-    pid = json.loads(run(PROGRAM, "status", "--format", "json", env=env).stdout)["supervisor_pid"]
+with instance() as (env, data):
+    pid = int((data / "run/supervisor.lock").read_text().rsplit("(pid ", 1)[1].rstrip(")\n"))
 
     def read():
         status = open(f"/proc/{pid}/status").read()

@@ -222,6 +222,14 @@ impl Instance {
             .unwrap()
     }
 
+    /// The supervisor's process id, as its lock says.
+    #[track_caller]
+    pub(crate) fn supervisor(&self) -> u32 {
+        let holder = fs::read_to_string(self.data.join("run/supervisor.lock")).unwrap();
+        let digits = holder.rsplit_once("(pid ").unwrap().1;
+        digits.trim_end().trim_end_matches(')').parse().unwrap()
+    }
+
     pub(crate) fn is_healthy(&self) -> bool {
         self.run(&["status"]).code == 0
     }

@@ -36,9 +36,8 @@ fn whatever_is_killed_comes_back_with_every_message() {
         });
         send(&mut sent, &format!("after {service}"));
     }
-    let supervisor = server.json(&["status"])["supervisor_pid"].as_u64().unwrap();
     let children = [server.pid("synapse"), server.pid("postgres")];
-    kill_9(u32::try_from(supervisor).unwrap());
+    kill_9(server.supervisor());
     wait_for("the services die with their supervisor", || !children.into_iter().any(is_alive));
     server.run(&["status"]).exits(2);
     server.run(&["manage", "start"]).success();
