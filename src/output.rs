@@ -171,7 +171,7 @@ impl Output {
     #[expect(clippy::unused_self, reason = "only an Output may talk")]
     fn aside(&self, text: &str) {
         // Nobody is left to be told that stderr is closed.
-        drop(writeln!(anstream::stderr(), "{text}"));
+        writeln!(anstream::stderr(), "{text}").ok();
     }
 }
 
@@ -195,6 +195,7 @@ impl Drop for Progress {
 }
 
 /// Whether a person may be watching, so that prompts and progress make sense.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }

@@ -21,7 +21,6 @@ pub(crate) struct Args {
     shell: String,
 }
 
-#[expect(clippy::unused_async, reason = "every command is async")]
 pub(crate) async fn run(args: Args, _: &Context, _: &Output) -> Result {
     let mut script = Vec::new();
     Shells::builtins()

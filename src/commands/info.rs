@@ -43,7 +43,6 @@ pub(crate) fn info() -> std::result::Result<Info, Failure> {
     })
 }
 
-#[expect(clippy::unused_async, reason = "every command is async")]
 pub(crate) async fn run(_: Args, _: &Context, output: &Output) -> Result {
     output.emit(&info()?);
     Ok(Outcome::Done)

@@ -63,18 +63,15 @@ fn edited(text: &str, key: &str, value: &Value) -> Option<String> {
             let inside = head + 1..end;
             let first = lines[inside.clone()].iter().find(|line| is_content(line));
             let indent = first.map_or(2, |line| indent_of(line));
-            match inside.clone().find(|at| is_key(&lines[*at], indent, name)) {
-                Some(at) => {
-                    let (line, _) = lines[at].split_at(indent + lines[at][indent..].find(':')? + 1);
-                    let comment = comment_of(&lines[at][line.len()..]);
-                    let line = format!("{line} {written}{comment}");
-                    let after = value_end(&lines, at, indent);
-                    lines.splice(at..after, [line]);
-                }
-                None => {
-                    let last = inside.rev().find(|at| is_content(&lines[*at])).unwrap_or(head);
-                    lines.insert(last + 1, format!("{:indent$}{name}: {written}", ""));
-                }
+            if let Some(at) = inside.clone().find(|at| is_key(&lines[*at], indent, name)) {
+                let (line, _) = lines[at].split_at(indent + lines[at][indent..].find(':')? + 1);
+                let comment = comment_of(&lines[at][line.len()..]);
+                let line = format!("{line} {written}{comment}");
+                let after = value_end(&lines, at, indent);
+                lines.splice(at..after, [line]);
+            } else {
+                let last = inside.rev().find(|at| is_content(&lines[*at])).unwrap_or(head);
+                lines.insert(last + 1, format!("{:indent$}{name}: {written}", ""));
             }
         }
     }

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub(crate) fn of_this_process() -> Self {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

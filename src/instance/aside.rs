@@ -165,7 +165,7 @@ mod tests {
         let aside = set_aside(&data).unwrap().unwrap();
         assert!(!data.signing_key().exists() && !data.homeserver_yaml().exists());
         assert_eq!(set_aside(&data).unwrap(), None);
-        assert_eq!(with_keys(&data).unwrap(), [aside.clone()]);
+        assert_eq!(with_keys(&data).unwrap(), std::slice::from_ref(&aside));
         data.create().unwrap();
         restore(&data, &aside).unwrap();
         assert_eq!(files::read(&data.signing_key()).unwrap(), "k");

@@ -147,7 +147,7 @@ pub(crate) async fn restore(data: &DataDir, folder: &Path) -> Result<(), Failure
     }
     data_folder(data)?;
     data.create()?;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let _lock = held::wait(data, "manage install", deadline, &mut |_| ()).await?;
     aside::restore(data, folder)?;
     Ok(data.create()?)

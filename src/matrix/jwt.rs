@@ -18,7 +18,7 @@ use super::Error;
 pub(crate) const ISSUER: &str = "resource-matrix-synapse";
 /// How long a token is good for, in seconds; it is used at once.
 const LIFETIME: i64 = 60;
-/// SubjectPublicKeyInfo of a P-256 key up to the point itself (RFC 5480).
+/// `SubjectPublicKeyInfo` of a P-256 key up to the point itself (RFC 5480).
 const SPKI: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,

@@ -127,7 +127,8 @@ fn credentials(
 fn refusal(target: &Target, who: Who, user: String, source: sqlx::Error) -> Error {
     let server = target.to_string();
     let own = target.is_embedded();
-    let code = source.as_database_error().and_then(|error| error.code()).map(String::from);
+    let code =
+        source.as_database_error().and_then(sqlx::error::DatabaseError::code).map(String::from);
     match code.as_deref() {
         // Of class 57: it starts up, shuts down, or has just been told to.
         Some("57P01" | "57P02" | "57P03") => Error::Unreachable { server, own, source },

@@ -177,6 +177,7 @@ pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Er
 mod tests {
     use super::*;
     use crate::config::environment::Environment as Variables;
+    use crate::files::{PRIVATE, write_atomically as write};
 
     fn rendered(folder: &tempfile::TempDir, flags: &[&str]) -> Result<Value, Error> {
         let data = DataDir::new(folder.path().to_owned());
@@ -225,16 +226,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         rendered(&folder, &[]).unwrap();
         let own = folder.path().join("homeserver.d");
-        std::fs::write(
-            own.join("a.yaml"),
-            "caches: {global_factor: 3}\nrc_message: {burst_count: 9}",
+        write(
+            &own.join("a.yaml"),
+            b"caches: {global_factor: 3}
+rc_message: {burst_count: 9}",
+            PRIVATE,
         )
         .unwrap();
         let yaml = rendered(&folder, &[]).unwrap();
         assert_eq!(yaml["caches"]["global_factor"], 3);
         assert_eq!(yaml["rc_message"]["per_second"], 0.5);
         assert_eq!(yaml["rc_message"]["burst_count"], 9);
-        std::fs::write(own.join("b.yaml"), "database: {args: {password: x}}").unwrap();
+        write(&own.join("b.yaml"), b"database: {args: {password: x}}", PRIVATE).unwrap();
         let error = rendered(&folder, &[]).unwrap_err().to_string();
         assert!(error.starts_with("`database.args.password` in `"), "{error}");
     }

@@ -18,7 +18,6 @@ use std::{
 use serde_json::Value;
 
 /// What one run of the program said.
-#[must_use = "compare what it said, or ask for `.success()`"]
 pub(crate) struct Said {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -78,7 +77,7 @@ pub(crate) struct Instance {
     pub(crate) data: PathBuf,
     pub(crate) port: u16,
     variables: Vec<(String, String)>,
-    _leash: PipeWriter,
+    leash: Option<PipeWriter>,
     janitor: Option<Child>,
 }
 
@@ -151,7 +150,7 @@ impl Instance {
             data,
             port,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
-            _leash: leash,
+            leash: Some(leash),
             janitor: Some(janitor),
         }
     }
@@ -174,11 +173,13 @@ impl Instance {
         command
     }
 
+    #[must_use = "compare what it said, or ask for `.success()`"]
     pub(crate) fn run(&self, words: &[&str]) -> Said {
         Said::of(self.command().args(words).output().unwrap())
     }
 
     /// Runs it with this text on stdin.
+    #[must_use = "compare what it said, or ask for `.success()`"]
     pub(crate) fn run_with(&self, words: &[&str], input: &[u8]) -> Said {
         let mut child = self
             .command()
@@ -238,8 +239,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         // The end of the leash wakes the janitor; a test waits for it, so that it leaves nothing.
-        let (_, writer) = std::io::pipe().unwrap();
-        drop(std::mem::replace(&mut self._leash, writer));
+        drop(self.leash.take());
         if let Some(mut janitor) = self.janitor.take() {
             drop(janitor.wait());
         }
@@ -261,7 +261,7 @@ pub(crate) fn free_port() -> u16 {
 /// Waits until something is so; the limit only bounds a failing test.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(120);
+    let limit = Instant::now() + Duration::from_mins(2);
     while !condition() {
         assert!(Instant::now() < limit, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(50));

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         ("Encrypted", room.encryption.is_some().to_string()),
         ("Members", members.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     ];
-    drop(output::fields(&mut text, &rows));
+    output::fields(&mut text, &rows).ok();
     let mut fields = fields(&room);
     fields["members"] = json!(members);
     output.emit(&Answer::new(text, Some(room.room_id.as_str()), fields));

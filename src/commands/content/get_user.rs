@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         ("Admin", user.admin.to_string()),
         ("Deactivated", user.deactivated.to_string()),
     ];
-    drop(output::fields(&mut text, &rows));
+    output::fields(&mut text, &rows).ok();
     output.emit(&Answer::new(text, Some(user.name.as_str()), fields(&user)));
     Ok(Outcome::Done)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             room.joined_members.to_string(),
         ]
     });
-    drop(table(&mut text, &["ROOM", "NAME", "ALIAS", "MEMBERS"], rows.collect()));
+    table(&mut text, &["ROOM", "NAME", "ALIAS", "MEMBERS"], rows.collect()).ok();
     let ids: Vec<&str> = rooms.iter().map(|room| room.room_id.as_str()).collect();
     let all: Vec<_> = rooms.iter().map(super::get_room::fields).collect();
     let fields = json!({ "rooms": all, "total": rooms.len() });

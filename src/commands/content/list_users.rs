@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let name = user.displayname.clone().unwrap_or_default();
         vec![user.name.to_string(), name, admin.to_owned()]
     });
-    drop(table(&mut text, &["USER", "NAME", ""], rows.collect()));
+    table(&mut text, &["USER", "NAME", ""], rows.collect()).ok();
     let ids: Vec<&str> = found.iter().map(|user| user.name.as_str()).collect();
     let users: Vec<_> = found.iter().map(super::get_user::fields).collect();
     let fields = json!({ "users": users, "total": found.len() });

@@ -17,7 +17,6 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-#[expect(clippy::unused_async, reason = "every command is async")]
 pub(crate) async fn run(args: Args, _: &Context, _: &Output) -> Result {
     let Some((program, rest)) = args.command.split_first() else {
         return Err(Failure::request("no program was named"));

@@ -41,7 +41,7 @@ fn render(config: &Config, memory: u64) -> String {
         String::from("# Written at every start. Files beside this one that sort after it win.\n");
     let mut set = |name: &str, value: &str| {
         // Writing to a String cannot fail.
-        drop(writeln!(text, "{name} = {value}"));
+        writeln!(text, "{name} = {value}").ok();
     };
     set("listen_addresses", "'127.0.0.1'");
     set("port", &config.database.embedded_port.to_string());

@@ -30,7 +30,7 @@ pub(crate) async fn stop_stray(data: &DataDir, patience: Duration) -> Result<boo
     for (signal, patience) in [(Signal::INT, patience), (Signal::QUIT, PATIENCE)] {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             // It may have ended meanwhile.
-            drop(kill_process(pid, signal));
+            kill_process(pid, signal).ok();
         }
         let until = Instant::now() + patience;
         while running(data).is_some() {

@@ -69,7 +69,7 @@ impl Temporary {
         let id = self.0.id().unwrap_or_default();
         if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
             // It may have ended by itself.
-            drop(kill_process(pid, Signal::INT));
+            kill_process(pid, Signal::INT).ok();
         }
         match timeout(PATIENCE, self.0.wait()).await {
             Ok(_) => Ok(()),

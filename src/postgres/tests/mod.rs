@@ -157,7 +157,7 @@ async fn inside(home: &Home) -> PgConnection {
 impl Drop for Home {
     fn drop(&mut self) {
         let Some(pid) = embedded::running(&self.config.data) else { return };
-        drop(kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::QUIT));
+        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::QUIT).ok();
         let until = std::time::Instant::now() + Duration::from_secs(5);
         while embedded::running(&self.config.data).is_some() && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
