@@ -67,12 +67,12 @@ pub(crate) async fn ensure(
         Err(error) => return Err(error),
     };
     let session = client::login(data, wanted, timeout).await?;
-    session.save(&file)?;
-    let client = Client::new(session, Some((data.clone(), file)), timeout)?;
+    let client = Client::new(session, Some((data.clone(), file.clone())), timeout)?;
     unlimited(&client).await.map_err(|error| match error {
         error if error.is("M_FORBIDDEN") => Error::NotAdmin(user_id.to_string()),
         error => error,
     })?;
+    client.session().save(&file)?;
     Ok(Ensured { session: client.session(), created })
 }
 
