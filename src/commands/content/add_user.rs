@@ -58,7 +58,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut fields = json!({ "user_id": user_id, "admin": args.admin, "existed": false });
     if password.generated {
         // Shown once: nobody else knows it, and nothing keeps it.
-        text.push_str(&format!("\npassword: {} (shown only now)", password.secret.expose()));
+        let shown = password.secret.expose();
+        text += &["\npassword: ", shown, " (shown only now)"].concat();
         fields["password"] = password.secret.expose().into();
     }
     output.emit(&Answer::new(text, Some(user_id.as_str()), fields));

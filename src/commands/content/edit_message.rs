@@ -41,8 +41,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         (_, true) => Markup::Markdown,
         _ => Markup::Plain,
     };
-    let content = message::edit(message::text(&text, markup, false), &args.event);
-    message::check_size(&content)?;
+    let edited = message::edit(message::text(&text, markup, false), &args.event);
+    message::check_size(&edited)?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
     if only_planned(context, output, &format!("change {} in {room}", args.event)) {
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let id = transaction(args.transaction_id.as_deref())?;
     let change = async || {
         message::require_plain(&client, &data, &room).await?;
-        message::send(&client, &room, &content, id.clone()).await
+        message::send(&client, &room, &edited, id.clone()).await
     };
     let event = args.reach.within(&client, &room, output, change).await.map_err(|error| {
         let command = format!(

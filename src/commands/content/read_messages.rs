@@ -134,7 +134,7 @@ async fn sync(
             "state": { "types": [] }, "timeline": { "types": ["m.room.message"], "limit": 1000 },
         },
     });
-    let filter: String = filter.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let filter = escaped(&filter.to_string());
     let position = match since {
         Some(since) => format!("&since={since}&timeout={HOLD}"),
         None => "&timeout=0".to_owned(),
@@ -145,6 +145,15 @@ async fn sync(
     let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"]["events"];
     let events = timeline.as_array().map(Vec::as_slice).unwrap_or_default();
     Ok((next, events.iter().filter_map(message).collect()))
+}
+
+/// A text within a query: every byte escaped.
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut all, byte| {
+        all.push('%');
+        all.push_str(&format!("{byte:02X}"));
+        all
+    })
 }
 
 /// A message as we show it; nothing for other events and for what was taken away.

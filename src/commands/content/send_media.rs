@@ -55,8 +55,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let progress = output.progress(format!("uploading {}", media.name));
     let url = media.upload(&client).await?;
     drop(progress);
-    let content = media.content(&url, args.caption.as_deref());
-    let send = async || message::send(&client, &room, &content, id.clone()).await;
+    let shown = media.content(&url, args.caption.as_deref());
+    let send = async || message::send(&client, &room, &shown, id.clone()).await;
     let event = args.reach.within(&client, &room, output, send).await.map_err(|error| {
         let file = quoted(&args.file.to_string_lossy());
         repeatable(error, &format!("content send-media {} {file}", quoted(&args.room)), id.as_str())
