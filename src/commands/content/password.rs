@@ -8,7 +8,6 @@ use crate::{error::Failure, files, output, secret::Secret};
 const LONGEST: u64 = 512;
 
 #[derive(Clone, Debug, Default, clap::Args)]
-#[expect(clippy::struct_field_names, reason = "the names are the flags")]
 pub(super) struct Source {
     /// Read the password from this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["password_stdin", "password_prompt"])]
