@@ -178,17 +178,23 @@ pub(crate) async fn install(
         done.steps.push(format!("kept the setting {key}"));
     }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
-    for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
-        let anew = options.force && !running;
-        if plan.is_done() && !anew {
+    for mut plan in [Some(checked.synapse), checked.postgres].into_iter().flatten() {
+        if plan.is_done() && !options.force {
+            if !running {
+                plan.sweep()?;
+            }
             continue;
+        }
+        if options.force {
+            plan = plan.anew();
         }
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
-        if anew {
-            plan.forget()?;
+        plan.apply().await?;
+        // What runs, runs in the old one; that is removed the next time.
+        if !running {
+            plan.sweep()?;
         }
-        plan.apply(running).await?;
         done.steps.push(format!("installed {} {} with {tool}", set.name, set.version));
         if !set.locked {
             done.warnings.push(format!(
@@ -233,6 +239,7 @@ async fn write_files(
     environment: &Environment,
     options: &Options,
 ) -> Result<bool, Failure> {
+    rendered::prepare(config)?;
     let new = rendered::render(config)?;
     if !options.skip_validation {
         synapse_files::check(config, &new, environment).await?;

@@ -40,7 +40,17 @@ impl Explain for Error {
     }
 }
 
-/// Renders the files; the database's password file and the key of our sessions are made along the way.
+/// Stands for the key of our sessions as long as there is none.
+const NO_KEY: &str = "made by `manage install`";
+
+/// Makes what the rendered files point to: the database's password file and the key of our sessions.
+pub(crate) fn prepare(config: &Config) -> Result<(), Error> {
+    postgres::write_passfile(config)?;
+    jwt::Key::read_or_generate(&config.data)?;
+    Ok(())
+}
+
+/// Renders the files; writes nothing.
 pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     let ClientSettings { host, port, user, dbname, sslmode, sslrootcert, passfile } =
         postgres::client_settings(config)?;
@@ -53,8 +63,9 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
         sslrootcert: sslrootcert.map(str::to_owned),
         passfile,
     };
-    let key = jwt::Key::read_or_generate(&config.data)?;
-    Ok(files::render(config, &database, Some(&key.public_pem()))?)
+    let key = jwt::Key::read(&config.data)?;
+    let key = key.map_or_else(|| NO_KEY.to_owned(), |key| key.public_pem());
+    Ok(files::render(config, &database, Some(&key))?)
 }
 
 /// The Synapse that is installed.
@@ -65,6 +76,7 @@ pub(crate) fn environment(config: &Config) -> Environment {
 /// Renders, lets the installed Synapse judge it, and puts it in place if it is good; true if that
 /// changed something. A bad one leaves the old files as they are.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
+    prepare(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     Ok(files::write(&config.data, &rendered)?)

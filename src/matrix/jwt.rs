@@ -27,23 +27,33 @@ const SPKI: [u8; 26] = [
 pub(crate) struct Key(EcdsaKeyPair);
 
 impl Key {
-    /// The key in `secrets/session.key` (PKCS#8, PEM, 0600), or a new one that is then there.
-    pub(crate) fn read_or_generate(data: &DataDir) -> Result<Self, Error> {
+    /// The key in `secrets/session.key` (PKCS#8, PEM, 0600), if there is one.
+    pub(crate) fn read(data: &DataDir) -> Result<Option<Self>, Error> {
         let path = data.secret("session.key");
-        let unusable = || Error::Key(path.display().to_string());
         match Secret::read(&path) {
-            Ok(pem) => Self::parse(pem.expose()).ok_or_else(unusable),
-            Err(error) if error.is_not_found() => {
-                let rng = SystemRandom::new();
-                let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
-                    .map_err(|_| unusable())?;
-                let pem = pem("PRIVATE KEY", der.as_ref());
-                files::private_folder(&data.secrets())?;
-                Secret::new(pem.as_str()).write(&path)?;
-                Self::parse(&pem).ok_or_else(unusable)
-            }
+            Ok(pem) => match Self::parse(pem.expose()) {
+                Some(key) => Ok(Some(key)),
+                None => Err(Error::Key(path.display().to_string())),
+            },
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same, or a new one that is then there.
+    pub(crate) fn read_or_generate(data: &DataDir) -> Result<Self, Error> {
+        if let Some(key) = Self::read(data)? {
+            return Ok(key);
+        }
+        let path = data.secret("session.key");
+        let unusable = || Error::Key(path.display().to_string());
+        let rng = SystemRandom::new();
+        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
+            .map_err(|_| unusable())?;
+        let pem = pem("PRIVATE KEY", der.as_ref());
+        files::private_folder(&data.secrets())?;
+        Secret::new(pem.as_str()).write(&path)?;
+        Self::parse(&pem).ok_or_else(unusable)
     }
 
     fn parse(pem: &str) -> Option<Self> {

@@ -27,4 +27,4 @@ pub(crate) use error::Error;
 pub(crate) use plan::{Plan, Step};
 pub(crate) use provision::{ensure, plan};
 pub(crate) use stats::{Stats, stats};
-pub(crate) use target::{ClientSettings, Target, client_settings, target};
+pub(crate) use target::{ClientSettings, Target, client_settings, target, write_passfile};

@@ -95,14 +95,14 @@ pub(crate) struct ClientSettings {
     pub(crate) passfile: PathBuf,
 }
 
-/// How Synapse connects; writes the password file. Our own server is reached through its socket: it
+/// How Synapse connects; writes nothing. Our own server is reached through its socket: it
 /// lies in a folder of mode 0700, so no other account can even knock, and no port is involved.
 pub(crate) fn client_settings(config: &Config) -> Result<ClientSettings, Error> {
     let (host, port, tls) = match target(config)? {
         Target::Shared { host, port, tls } => (host, port, tls),
         Target::Embedded { sockets, port } => (sockets.display().to_string(), port, Tls::Disable),
     };
-    let settings = ClientSettings {
+    Ok(ClientSettings {
         user: config.database.user.0.clone(),
         dbname: config.database.name.0.clone(),
         sslmode: match tls {
@@ -115,10 +115,15 @@ pub(crate) fn client_settings(config: &Config) -> Result<ClientSettings, Error> 
         passfile: config.data.secret("pgpass"),
         host,
         port,
-    };
-    let line = pass_lines(&settings, &role_password(config)?);
-    files::write_if_changed(&settings.passfile, line.as_bytes(), files::PRIVATE)?;
-    Ok(settings)
+    })
+}
+
+/// Writes the password file that [`client_settings`] names.
+pub(crate) fn write_passfile(config: &Config) -> Result<(), Error> {
+    let settings = client_settings(config)?;
+    let lines = pass_lines(&settings, &role_password(config)?);
+    files::write_if_changed(&settings.passfile, lines.as_bytes(), files::PRIVATE)?;
+    Ok(())
 }
 
 /// The lines of a libpq password file (PostgreSQL docs, "The Password File").
@@ -203,7 +208,10 @@ mod tests {
             "database.password=pa:ss\\word",
             "database.tls=verify-full",
         ];
-        let settings = client_settings(&config(&folder, &flags)).unwrap();
+        let config = config(&folder, &flags);
+        let settings = client_settings(&config).unwrap();
+        assert!(!settings.passfile.exists());
+        write_passfile(&config).unwrap();
         assert_eq!(
             files::read(&settings.passfile).unwrap(),
             "\\:\\:1:5433:a\\:b:synapse:pa\\:ss\\\\word\n"

@@ -106,14 +106,25 @@ pub(crate) async fn plan(
 impl Plan {
     /// Whether exactly this environment is in use already.
     pub(crate) fn is_done(&self) -> bool {
-        let linked = fs::read_link(&self.link).ok();
-        let same = linked.as_deref().and_then(Path::file_name) == self.folder.file_name();
-        same && Environment { root: self.link.clone() }.is_complete()
+        self.generation().is_some() && Environment { root: self.link.clone() }.is_complete()
     }
 
-    /// Makes sure that [`Plan::apply`] makes it anew. Nothing may run in it.
-    pub(crate) fn forget(&self) -> Result<(), Error> {
-        Ok(files::remove(&self.folder.join(COMPLETE))?)
+    /// How often this environment has been made anew, if it is the one in use: the number behind the
+    /// name of its folder.
+    fn generation(&self) -> Option<u32> {
+        let linked = fs::read_link(&self.link).ok()?;
+        let behind = linked.to_str()?.strip_prefix(self.folder.file_name()?.to_str()?)?;
+        if behind.is_empty() { Some(0) } else { behind.strip_prefix('.')?.parse().ok() }
+    }
+
+    /// The same with [`Plan::apply`] making it anew, in a folder of its own: until that is complete
+    /// the old one works.
+    pub(crate) fn anew(mut self) -> Self {
+        if let Some(generation) = self.generation() {
+            let next = generation.wrapping_add(1);
+            self.folder = PathBuf::from(format!("{}.{next}", self.folder.display()));
+        }
+        self
     }
 
     /// uv or pip.
@@ -121,9 +132,8 @@ impl Plan {
         if self.uv.is_some() { "uv" } else { "pip" }
     }
 
-    /// Makes the environment if it is not complete, switches the link to it, and removes others,
-    /// finished or not; with `keep_old` (something may run in them) that is left to the next time.
-    pub(crate) async fn apply(&self, keep_old: bool) -> Result<Environment, Error> {
+    /// Makes the environment if it is not complete, and switches the link to it.
+    pub(crate) async fn apply(&self) -> Result<Environment, Error> {
         let made = Environment { root: self.folder.clone() };
         if !made.is_complete() {
             files::remove(&self.folder)?;
@@ -133,9 +143,6 @@ impl Plan {
             files::write_atomically(&self.folder.join(COMPLETE), b"", files::PUBLIC)?;
         }
         self.switch()?;
-        if !keep_old {
-            self.sweep()?;
-        }
         Ok(Environment { root: self.link.clone() })
     }
 
@@ -239,14 +246,15 @@ impl Plan {
         Ok(())
     }
 
-    /// Removes what other installs of this set left.
-    fn sweep(&self) -> Result<(), Error> {
+    /// Removes what other installs of this set left, finished or not. Nothing may run in those.
+    pub(crate) fn sweep(&self) -> Result<(), Error> {
+        let used = fs::read_link(&self.link).map_err(files::Error::io("read", &self.link))?;
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
         let ours = [format!("{}-", self.set.name), format!("{}.new-", self.set.name)];
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
-            if of_set && entry.path() != self.folder {
+            if of_set && used.file_name() != Some(&entry.file_name()) {
                 files::remove(&entry.path())?;
             }
         }

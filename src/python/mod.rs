@@ -2,7 +2,7 @@
 //! uv where it can be had and pip otherwise. `lib/lock.sh` renews the sets (`*.in` -> `*.lock`).
 //!
 //! An environment cannot be moved, so it is made in its final place, whose name holds the hash of all
-//! it is made from. A file `.complete` is written last, and only then does the link that everybody
+//! it is made from; one that is made anew gets a number behind that. A file `.complete` is written last, and only then does the link that everybody
 //! uses point to it: an install that is killed leaves the old one working.
 
 mod environment;

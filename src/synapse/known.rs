@@ -71,8 +71,8 @@ pub(super) async fn check(
         }
         return Err(Error::Unknown(answer.unknown));
     }
-    disk::private_folder(&data.cache())?;
-    disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE)?;
+    // Only the next check would be quicker.
+    drop(disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE));
     Ok(())
 }
 

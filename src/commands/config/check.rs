@@ -8,7 +8,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::rendered,
+    instance::{prepare, rendered},
     output::{Output, Report},
     synapse::files,
 };
@@ -27,11 +27,11 @@ struct Checked {
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
+    let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
-    let synapse_asked = environment.is_complete();
+    let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
     let mut in_use = false;
     if synapse_asked {
-        let wanted = rendered::render(config)?;
         files::check(config, &wanted, &environment).await?;
         in_use = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
     }

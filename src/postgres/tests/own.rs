@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use super::*;
 use crate::{
     files,
-    postgres::{Contents, Step, client_settings, holds_synapse, plan, stats},
+    postgres::{Contents, Step, client_settings, holds_synapse, plan, stats, write_passfile},
 };
 
 fn words(plan: &Plan) -> Vec<String> {
@@ -30,6 +30,7 @@ async fn a_new_cluster_is_planned_made_and_then_left_alone() {
     // As Synapse connects: by libpq, with nothing but the settings.
     home.start().await;
     let settings = client_settings(&home.config).unwrap();
+    write_passfile(&home.config).unwrap();
     let programs = embedded::programs(&home.config.data).await.unwrap();
     let url = format!(
         "host={} port={} user={} dbname={} sslmode={} passfile={}",
