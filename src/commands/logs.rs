@@ -50,7 +50,7 @@ struct Logs {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Shown(Line);
+pub(super) struct Shown(pub(super) Line);
 
 /// A moment, or a length of time before now.
 fn moment(text: &str) -> std::result::Result<Timestamp, String> {

@@ -14,6 +14,8 @@ section! {
         stop_timeout: Span = "30s" ["MATRIX_SYNAPSE_STOP_TIMEOUT"];
         /// How often a running service is asked how it is.
         probe_interval: Span = "15s" ["MATRIX_SYNAPSE_PROBE_INTERVAL"];
+        /// How long Synapse may not answer at all before it is taken for hung and restarted.
+        hung_after: Span = "2m" ["MATRIX_SYNAPSE_HUNG_AFTER"];
         /// How often a service that dies is started again within ten minutes.
         restarts: u32 = "5" ["MATRIX_SYNAPSE_RESTARTS"];
         /// The size at which a log file is put aside.

@@ -30,7 +30,7 @@ pub(crate) enum Error {
     Rendered(#[from] rendered::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
-    #[error("the operator's account cannot be made")]
+    #[error("the homeserver runs, but the account that this program acts with cannot be made")]
     Operator(#[from] matrix::Error),
     #[error(transparent)]
     File(#[from] files::Error),

@@ -203,6 +203,12 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
+/// Looks after the operator's account once a supervisor in the foreground has everything ready.
+pub(crate) async fn account(config: &Config) -> Result<(), Error> {
+    let deadline = Instant::now() + config.supervision.start_timeout.0;
+    Ok(prepare::finish(config, deadline, &mut |_| ()).await?)
+}
+
 /// Gives the services of a running supervisor that have failed another budget.
 async fn try_again(socket: &Path, now: &Snapshot) -> Result<(), Error> {
     for (name, _) in now.failed() {

@@ -8,10 +8,6 @@ use crate::{
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
 };
 
-/// Bad answers in a row after which a Synapse that does not even say that it lives is restarted. It
-/// may be busy for a minute; it may not be for longer.
-const HUNG_AFTER: Duration = Duration::from_mins(2);
-
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;
     let url = config.local_url();
@@ -27,7 +23,7 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         bearer_file: Some(data.secret("operator.json")),
     };
     let lives = Probe::Http { url: format!("{url}/health"), bearer_file: None };
-    let hung = HUNG_AFTER.as_secs().div_ceil(interval.as_secs()).try_into().unwrap_or(u32::MAX);
+    let hung = config.supervision.hung_after.0;
     Service {
         name: SYNAPSE.to_owned(),
         summary: "Synapse".to_owned(),

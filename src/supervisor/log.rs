@@ -26,9 +26,13 @@ pub(crate) struct Limits {
     pub(crate) files: u32,
 }
 
+/// Shows a line elsewhere as it is written: the service, the time, what it says. It must not wait.
+pub(crate) type Echo = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
+
 /// A log file that is put aside when it is full. It never fails: what cannot be written is counted.
-#[derive(Debug)]
 pub(crate) struct LogFile {
+    service: String,
+    echo: Option<Echo>,
     path: PathBuf,
     limits: Limits,
     file: Option<File>,
@@ -45,7 +49,9 @@ pub(crate) fn aside(path: &Path, number: u32) -> PathBuf {
 }
 
 impl LogFile {
-    pub(crate) fn new(path: PathBuf, limits: Limits) -> Self {
+    /// `<service>.log` in that folder.
+    pub(crate) fn new(folder: &Path, service: &str, limits: Limits, echo: Option<Echo>) -> Self {
+        let path = folder.join(format!("{service}.log"));
         let limits =
             Limits { size: limits.size.max(16 * LONGEST_LINE as u64), files: limits.files };
         // The limit may have been lowered since the last time.
@@ -53,7 +59,20 @@ impl LogFile {
         while fs::remove_file(aside(&path, old)).is_ok() {
             old += 1;
         }
-        Self { path, limits, file: None, size: 0, dropped: 0, last_words: VecDeque::new() }
+        Self {
+            service: service.to_owned(),
+            echo,
+            path,
+            limits,
+            file: None,
+            size: 0,
+            dropped: 0,
+            last_words: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn last_words(&self) -> Vec<String> {
@@ -67,7 +86,7 @@ impl LogFile {
 
     /// Writes lines, each with the time before it.
     pub(crate) fn lines<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) {
-        let now = clock::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ ").to_string();
+        let now = clock::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let mut page = String::new();
         let mut count = 0;
         for line in lines {
@@ -76,7 +95,11 @@ impl LogFile {
                 .chars()
                 .filter(|c| !c.is_control() || *c == '\t')
                 .collect();
+            if let Some(echo) = &self.echo {
+                echo(&self.service, &now, &text);
+            }
             page.push_str(&now);
+            page.push(' ');
             page.push_str(&text);
             page.push('\n');
             count += 1;
@@ -89,7 +112,7 @@ impl LogFile {
             page.insert_str(
                 0,
                 &format!(
-                    "{now}[{} lines are missing here: they could not be written]\n",
+                    "{now} [{} lines are missing here: they could not be written]\n",
                     self.dropped
                 ),
             );
@@ -175,6 +198,8 @@ pub(crate) async fn capture(mut pipe: pipe::Receiver, log: Shared) {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { size: 1 << 20, files: 1 };
+
     fn total(folder: &Path) -> u64 {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
     }
@@ -183,7 +208,7 @@ mod tests {
     fn a_flood_never_takes_more_than_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits { size: 200_000, files: 2 };
-        let mut log = LogFile::new(folder.path().join("x.log"), limits);
+        let mut log = LogFile::new(folder.path(), "x", limits, None);
         let line = [b'x'; 1000];
         for _ in 0..500 {
             log.lines(std::iter::repeat_n(line.as_slice(), 8));
@@ -197,7 +222,7 @@ mod tests {
     fn a_log_that_cannot_be_written_counts_what_it_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/x.log");
-        let mut log = LogFile::new(path.clone(), Limits { size: 1 << 20, files: 1 });
+        let mut log = LogFile::new(path.parent().unwrap(), "x", LIMITS, None);
         log.lines([b"lost".as_slice(), b"lost too"].into_iter());
         fs::create_dir(path.parent().unwrap()).unwrap();
         log.lines([b"found".as_slice()].into_iter());
@@ -209,13 +234,18 @@ mod tests {
     #[tokio::test]
     async fn lines_come_through_a_pipe_without_their_escape_sequences() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.log");
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"one\n\x1b[31mtwo\n\nthree").unwrap();
         drop(writer);
         let pipe = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
-        let log = shared(LogFile::new(path, Limits { size: 1 << 20, files: 1 }));
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&shown);
+        let echo: Echo = Arc::new(move |service, _, line| {
+            lines.lock().unwrap().push(format!("{service}: {line}"));
+        });
+        let log = shared(LogFile::new(folder.path(), "x", LIMITS, Some(echo)));
         capture(pipe, Arc::clone(&log)).await;
+        assert_eq!(*shown.lock().unwrap(), ["x: one", "x: [31mtwo", "x: three"]);
         assert_eq!(log.lock().unwrap().last_words(), ["one", "[31mtwo", "three"]);
     }
 }

@@ -3,7 +3,7 @@
 //! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
-//! written for others to read.
+//! written for others to read, `orphans` are reaped.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -13,6 +13,7 @@ pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod notify;
 mod order;
+mod orphans;
 mod probe;
 pub(crate) mod record;
 pub(crate) mod service;
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) limits: log::Limits,
     /// The variables that every process gets: of those named in [`job::PLAIN`], what is set.
     pub(crate) plain: Arc<job::Variables>,
+    /// Where lines are shown as well, as they come.
+    pub(crate) echo: Option<log::Echo>,
     /// End, with everything, when a service has failed: where somebody above restarts us.
     pub(crate) end_with_failure: bool,
 }

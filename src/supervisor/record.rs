@@ -202,13 +202,19 @@ fn left_behind(old: &Snapshot) -> Vec<(String, Pid)> {
     left
 }
 
-struct Process {
+pub(super) struct Process {
     group: i32,
     session: i32,
     ticks: u64,
 }
 
 impl Process {
+    /// The process group, also of one that only waits to be reaped.
+    pub(super) fn group_of(pid: Pid) -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+    }
+
     /// Fields 3 (state), 5, 6 and 22 of `proc_pid_stat(5)`; none for one that only waits to be reaped.
     fn read(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -120,8 +120,9 @@ pub(crate) enum Probe {
 pub(crate) struct Live {
     pub(crate) probe: Probe,
     pub(crate) interval: Duration,
-    /// Restart the service after so many bad answers in a row; without it they are only reported.
-    pub(crate) restart_after: Option<u32>,
+    /// Restart the service when the answers have been bad for so long; without it they are only
+    /// reported.
+    pub(crate) restart_after: Option<Duration>,
 }
 
 /// What happens when a process ends by itself.

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal};
@@ -61,8 +61,8 @@ pub(crate) struct Unit {
     started_at: Option<String>,
     ready_at: Option<String>,
     ended_at: Option<String>,
-    /// The last answer to each live probe, and how many were bad in a row.
-    answers: Vec<(Answer, u32)>,
+    /// The last answer to each live probe, and since when they are bad.
+    answers: Vec<(Answer, Option<Instant>)>,
     last_check: Option<String>,
 }
 
@@ -77,11 +77,12 @@ impl Unit {
         settings: &Settings,
         tell: mpsc::Sender<News>,
     ) -> Self {
-        let log_path = settings.logs.join(format!("{}.log", service.name));
+        let echo = settings.echo.clone();
+        let log = LogFile::new(&settings.logs, &service.name, settings.limits, echo);
         Self {
             index,
-            log: log::shared(LogFile::new(log_path.clone(), settings.limits)),
-            log_path,
+            log_path: log.path().to_owned(),
+            log: log::shared(log),
             sockets: settings.sockets.clone(),
             plain: Arc::clone(&settings.plain),
             tell,
@@ -93,7 +94,7 @@ impl Unit {
             started_at: None,
             ready_at: None,
             ended_at: None,
-            answers: vec![(Ok(()), 0); service.live.len()],
+            answers: vec![(Ok(()), None); service.live.len()],
             last_check: None,
             service,
         }
@@ -142,7 +143,7 @@ impl Unit {
         self.ready_at = Some(now());
         self.waits_for = None;
         self.last_check = Some(now());
-        self.answers.fill((Ok(()), 0));
+        self.answers.fill((Ok(()), None));
         for (number, live) in self.service.live.iter().cloned().enumerate() {
             let (teller, plain) = (self.teller(), Arc::clone(&self.plain));
             self.probes.push(tokio::spawn(async move {
@@ -155,11 +156,14 @@ impl Unit {
         }
     }
 
-    /// Keeps the answer of a live probe; true if there were too many bad ones.
+    /// Keeps the answer of a live probe; true if they have been bad for too long.
     pub(crate) fn checked(&mut self, number: usize, answer: Answer) -> bool {
         self.last_check = Some(now());
-        let Some((last, bad)) = self.answers.get_mut(number) else { return false };
-        *bad = if answer.is_ok() { 0 } else { *bad + 1 };
+        let Some((last, bad_since)) = self.answers.get_mut(number) else { return false };
+        let since = *bad_since.get_or_insert_with(Instant::now);
+        if answer.is_ok() {
+            *bad_since = None;
+        }
         if answer != *last {
             let name = &self.service.name;
             match &answer {
@@ -167,8 +171,9 @@ impl Unit {
                 Err(why) => tracing::warn!("`{name}` is not well: {why}"),
             }
         }
+        let bad = answer.is_err();
         *last = answer;
-        self.service.live[number].restart_after.is_some_and(|limit| *bad >= limit)
+        bad && self.service.live[number].restart_after.is_some_and(|limit| since.elapsed() >= limit)
     }
 
     /// It is being stopped: nobody asks it any more.

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     Error, Settings, control,
     control::{Request, Wish},
-    job,
+    job, orphans,
     record::{self, Snapshot, Supervisor},
     service::{Restart, Service},
     state::{Action, Event, Exit, Phase, State, name_of},
@@ -43,10 +43,17 @@ pub(crate) async fn run(
     let (wish, mut wishes) = mpsc::channel(16);
     let (publish, truth) = watch::channel(watch.snapshot());
     let server = tokio::spawn(control::serve(listener, wish, truth));
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(_ignored)] = signals.map(signal) else {
+    let signals = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::child(),
+        SignalKind::hangup(),
+    ];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut child), Ok(_ignored)] = signals.map(signal)
+    else {
         return Err(Error::Signals);
     };
+    orphans::adopt();
     let mut asked_to_stop = false;
     watch.queue.push_back(Event::Start);
     loop {
@@ -71,6 +78,7 @@ pub(crate) async fn run(
             _ = interrupt.recv() => Happened::Signal,
             Some(wish) = wishes.recv() => Happened::Wish(wish),
             Some(news) = watch.news.recv() => Happened::News(news),
+            _ = child.recv() => Happened::ChildEnded,
             () = until(deadline) => Happened::Tick,
         };
         match event {
@@ -81,10 +89,14 @@ pub(crate) async fn run(
             }
             Happened::Wish(wish) => watch.grant(wish),
             Happened::News(news) => watch.take(news),
+            Happened::ChildEnded => {
+                orphans::reap(|pid| watch.units.iter().any(|unit| unit.pid == Some(pid)));
+            }
             Happened::Tick => watch.queue.push_back(Event::Tick),
         }
     }
     server.abort();
+    orphans::end().await;
     for file in watch
         .units
         .iter()
@@ -101,6 +113,7 @@ enum Happened {
     Signal,
     Wish(Wish),
     News(News),
+    ChildEnded,
     Tick,
 }
 

@@ -2,6 +2,7 @@
 
 use super::commands;
 
+mod echo;
 mod exec;
 mod provision;
 mod supervise;

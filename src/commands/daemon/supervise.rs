@@ -1,15 +1,22 @@
 //! `daemon supervise`: the supervisor. `manage start` runs it detached; `--foreground` calls it.
 
 use std::{
+    convert::Infallible,
+    future::pending,
     io::{self, Write},
     sync::Arc,
+    time::Duration,
 };
 
+use tokio::{sync::Notify, time::sleep};
+
+use super::echo::Echo;
 use crate::{
     commands::{Outcome, Result},
-    config::paths::DataDir,
+    config::{Config, paths::DataDir},
     context::Context,
     error::Failure,
+    instance::start,
     output::Output,
     services,
     supervisor::{
@@ -43,7 +50,9 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
     data.create()?;
     let supervision = &config.supervision;
     let limits = Limits { size: supervision.log_size.0, files: supervision.log_files };
-    keep_own_log(data, limits);
+    let echo = foreground.then(|| Echo::new(output.format));
+    let echo_lines = echo.as_ref().map(Echo::of_lines);
+    keep_own_log(data, limits, echo_lines.clone());
     let services = services::all(config).await?;
     let plain = job::PLAIN
         .iter()
@@ -54,6 +63,7 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
         logs: data.logs(),
         limits,
         plain: Arc::new(plain.collect()),
+        echo: echo_lines,
         end_with_failure: foreground,
     };
     let above = context.environment.get(notify::VARIABLE).filter(|_| foreground);
@@ -62,22 +72,29 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
             drop(notify::tell(socket.as_ref(), message));
         }
     };
-    let mut was_ready = false;
+    let ready = Notify::new();
     let mut failure = None;
     let mut changed = |now: &Snapshot| {
-        if now.ready && !was_ready {
-            tell("READY=1\nSTATUS=everything runs");
-            if foreground {
-                output.say(format!("ready: {}", config.local_url()));
-            }
+        if now.ready {
+            ready.notify_one();
         }
-        was_ready = now.ready;
-        failure = failure.take().or_else(|| {
-            now.failed().next().map(|(name, r)| crate::instance::start::failed(name, r))
-        });
+        failure =
+            failure.take().or_else(|| now.failed().next().map(|(name, r)| start::failed(name, r)));
     };
-    let well = supervisor::run(services, settings, &mut changed).await;
+    // `manage start` makes the account where it started us; in the foreground nobody else does.
+    let beside = async {
+        ready.notified().await;
+        if foreground {
+            account(config, output, &tell).await;
+        }
+        pending::<Infallible>().await
+    };
+    let kept = supervisor::run(services, settings, &mut changed);
+    let well = tokio::select! { well = kept => well, never = beside => match never {} };
     tell("STOPPING=1");
+    if let Some(echo) = echo {
+        echo.finish().await;
+    }
     match (well?, failure) {
         (false, Some(failure)) => Err(failure.into()),
         (false, None) => Err(Failure::environment("a service has failed")),
@@ -85,9 +102,33 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
     }
 }
 
+/// Looks after the operator's account, again and again until that works, and says once that we are
+/// ready: a server that only lacks this account serves everybody else.
+async fn account(config: &Config, output: &Output, tell: &impl Fn(&str)) {
+    const AGAIN: Duration = Duration::from_secs(30);
+    let mut status = "everything runs";
+    let mut told = false;
+    loop {
+        let failure = start::account(config).await.err().map(Failure::from);
+        if let Some(failure) = &failure {
+            tracing::warn!("{failure}");
+            status = "everything runs, but the operator's account cannot be made";
+        }
+        if !told {
+            tell(&format!("READY=1\nSTATUS={status}"));
+            output.say(format!("ready: {}", config.local_url()));
+            told = true;
+        }
+        if failure.is_none() {
+            return;
+        }
+        sleep(AGAIN).await;
+    }
+}
+
 /// What the supervisor itself has to say goes to `logs/supervisor.log`, with the same limits.
-fn keep_own_log(data: &DataDir, limits: Limits) {
-    let log = log::shared(LogFile::new(data.logs().join("supervisor.log"), limits));
+fn keep_own_log(data: &DataDir, limits: Limits, echo: Option<log::Echo>) {
+    let log = log::shared(LogFile::new(&data.logs(), "supervisor", limits, echo));
     let writer = move || OwnLog(Arc::clone(&log));
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)

@@ -58,9 +58,10 @@ fn render(config: &Config, memory: u64) -> String {
     set("jit", "off");
     // A start after a crash otherwise flushes every file on its own: 20 s instead of 1.
     set("recovery_init_sync_method", "syncfs");
-    // The supervisor keeps what is written to stderr.
+    // The supervisor keeps what is written to stderr, and puts the time before each line.
     set("log_destination", "'stderr'");
     set("logging_collector", "off");
+    set("log_line_prefix", "'[%p] '");
     set("log_min_duration_statement", "10s");
     text
 }

@@ -43,6 +43,8 @@ impl Temporary {
             _ => process::command(&launch.program),
         };
         command.args(&launch.args).args(["-c", "listen_addresses="]);
+        // Nobody puts a time before these lines.
+        command.args(["-c", "log_line_prefix=%m [%p] "]);
         command.envs(launch.env).stdout(Stdio::null()).stderr(file).process_group(0);
         let mut child = command.spawn().map_err(|source| process::Error::Start {
             program: launch.program.display().to_string(),
