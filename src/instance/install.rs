@@ -110,7 +110,7 @@ struct Checked {
     postgres: Option<python::Plan>,
 }
 
-/// What would be done; changes nothing.
+/// What would be done; changes nothing, and waits for nobody.
 pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed, Failure> {
     let checked = check(config, options).await?;
     let mut steps = Vec::new();
@@ -133,7 +133,13 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     if !config.data.signing_key().exists() && options.restore.is_none() {
         steps.push("make a signing key and the secrets".into());
     }
-    steps.push("make role and database ready where that is needed".into());
+    match postgres::plan(config, Instant::now()).await {
+        Ok(plan) => steps.extend(plan.steps.iter().map(ToString::to_string)),
+        Err(error @ postgres::Error::Unreachable { .. }) => {
+            steps.push(format!("make role and database where they are missing; now {error}"));
+        }
+        Err(error) => return Err(error.into()),
+    }
     steps.push("render homeserver.yaml and let Synapse check it".into());
     let version = checked.synapse.set.version.clone();
     Ok(Installed { changed: false, version, steps, warnings: Vec::new() })
@@ -163,6 +169,11 @@ pub(crate) async fn install(
     let checked = check(config, options).await?;
     let data = &config.data;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
+    if !postgres::target(config)?.is_embedded() {
+        // What does not fit on somebody else's server is refused before anything is kept here.
+        on_step("looking at the database");
+        postgres::plan(config, deadline).await?;
+    }
     let was_installed = prepare::is_installed(data);
     data.create()?;
     files::private_folder(&data.environments())?;

@@ -97,9 +97,10 @@ pub(super) async fn run(
         has_space(&config.data)?;
     }
     write_instance_file(config)?;
-    if embedded && !postgres::embedded::exists(&config.data) {
-        // The cluster comes before its server; role and database come along. An existing one is
-        // looked after by the service `database`.
+    if !embedded || !postgres::embedded::exists(&config.data) {
+        // A server of others may be away or not fit any more, which is better known before processes
+        // are started. Our own cluster comes before its server; role and database come along. An
+        // existing one is looked after by the service `database`.
         let mut tell = |step: &postgres::Step| on_step(Step::Prepares(&step.to_string()));
         postgres::ensure(config, deadline, &mut tell).await?;
     }

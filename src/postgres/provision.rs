@@ -24,7 +24,8 @@ use crate::{
 /// The key of the advisory lock: `matrix` in ASCII. Locks are per database; all take it in `postgres`.
 const LOCK: i64 = 0x6d61_7472_6978;
 
-/// What would be done; reads only. Our own server is looked at only if it runs.
+/// What would be done; reads only. Our own server is looked at only if it runs; a shared one is waited
+/// for until `deadline`.
 pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Error> {
     let target = target(config)?;
     if target.is_embedded() && !embedded::exists(&config.data) {
@@ -38,9 +39,11 @@ pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Err
     if settled(config, &target)? {
         return Ok(Plan::default());
     }
-    match reach(config, &target, deadline).await? {
-        Some(mut admin) => look(config, &target, &mut admin).await,
-        None => Ok(Plan::default()),
+    let deadline = if target.is_embedded() { Instant::now() } else { deadline };
+    match reach(config, &target, deadline).await {
+        Ok(Some(mut admin)) => look(config, &target, &mut admin).await,
+        Ok(None) | Err(Error::Unreachable { own: true, .. }) => Ok(Plan::default()),
+        Err(error) => Err(error),
     }
 }
 

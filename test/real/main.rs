@@ -8,6 +8,8 @@ mod lifecycle;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod provisioning;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod rooms;
