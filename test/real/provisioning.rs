@@ -86,7 +86,10 @@ impl Server {
     }
 
     fn options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port).database("postgres")
+        PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .database("postgres")
     }
 
     fn try_ask(&self, question: &str) -> Result<String, sqlx::Error> {
