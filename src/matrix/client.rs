@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,10 @@ use ruma::api::{
     path_builder::{PathBuilder, SinglePath, VersionHistory},
 };
 
-use crate::config::paths::DataDir;
+use crate::{
+    config::paths::DataDir,
+    files::{self, Lock},
+};
 
 use super::{
     Error, jwt,
@@ -247,18 +250,36 @@ impl Client {
         Err(refusal(url.clone(), &parts, &bytes))
     }
 
-    /// Logs in again with our key, the same device, and keeps the new token.
+    async fn lock(&self, path: &Path) -> Result<Lock, Error> {
+        loop {
+            match Lock::try_acquire(path, "a new session") {
+                Err(files::Error::Held { .. }) if Instant::now() < self.deadline => {
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                }
+                taken => return Ok(taken?),
+            }
+        }
+    }
+
+    /// Logs in again with our key, the same device, and keeps the new token. Another process may
+    /// have done so a moment ago: a second login on a device ends what the first one got.
     async fn renew(&self) -> Result<(), Error> {
         let Some((data, file)) = &self.home else { return Ok(()) };
         let old = self.session();
-        let fresh = login(data, old, self.timeout).await?;
+        files::private_folder(&data.run())?;
+        let _lock = self.lock(&data.run().join("session.lock")).await?;
+        let kept = Session::load(file).unwrap_or(None);
+        let fresh = match kept.filter(|kept| kept.access_token != old.access_token) {
+            Some(newer) => newer,
+            None => login(data, old, self.timeout).await?,
+        };
         fresh.save(file)?;
         self.session.replace(fresh);
         Ok(())
     }
 }
 
-/// Logs a user that exists in by our key; `session` says who, where and with which device.
+/// Logs in a user that exists by our key; `session` says who, where and with which device.
 pub(crate) async fn login(
     data: &DataDir,
     session: Session,

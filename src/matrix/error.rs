@@ -125,7 +125,7 @@ impl Explain for Error {
             Self::Answer { .. } => "`status --verbose` shows the server's version",
             Self::Refused { errcode, .. } => match errcode.as_str() {
                 "M_FORBIDDEN" => {
-                    "the acting user lacks the right: leave `--as` out to act as the operator, or give the user more power in the room"
+                    "whoever acts may not do that there: `content invite ROOM USER` lets a user in, and without `--as` the operator acts"
                 }
                 "M_NOT_FOUND" => {
                     "`content list --type room` and `content list --type user` show what there is"

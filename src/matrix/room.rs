@@ -82,17 +82,21 @@ pub(crate) enum Entered {
     AsAdmin,
 }
 
+/// Joins a room that is open, or that the user is invited to.
+pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
+    client.send(join_room_by_id::v3::Request::new(room.to_owned())).await.map(drop)
+}
+
 /// Lets the operator into a room: by itself where it may, otherwise through the admin API.
 pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, Error> {
-    let join = || operator.send(join_room_by_id::v3::Request::new(room.to_owned()));
-    let refused = match join().await {
-        Ok(_) => return Ok(Entered::Joined),
-        Err(error) if error.is("M_FORBIDDEN") => error,
+    match join(operator, room).await {
+        Ok(()) => return Ok(Entered::Joined),
+        Err(error) if error.is("M_FORBIDDEN") => {}
         Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
             return Err(Error::NoRoom(room.to_string()));
         }
         Err(error) => return Err(error),
-    };
+    }
     let user_id = operator.session().user_id;
     let request =
         admin::rooms::make_admin::Request { room_id: room.to_owned(), user_id: user_id.clone() };
@@ -106,8 +110,7 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         Err(error @ Error::Refused { .. }) => return Err(no_entry(error)),
         Err(error) => return Err(error),
     }
-    drop(refused);
-    join().await.map_err(no_entry)?;
+    join(operator, room).await.map_err(no_entry)?;
     Ok(Entered::AsAdmin)
 }
 

@@ -62,8 +62,8 @@ impl Reach {
         Ok(room::resolve(client, text).await?)
     }
 
-    /// Does something within a room; where it is refused, the operator enters the room and does it
-    /// again.
+    /// Does something within a room; where it is refused, whoever acts enters the room and does it
+    /// again: the operator into any, a user into one that is open or that they are invited to.
     pub(super) async fn within<T>(
         &self,
         client: &Client,
@@ -72,8 +72,15 @@ impl Reach {
         act: impl AsyncFn() -> Result<T, matrix::Error>,
     ) -> Result<T, matrix::Error> {
         match act().await {
-            Err(error) if error.is("M_FORBIDDEN") && self.acting.is_none() => {
-                enter(client, room, output).await?;
+            Err(error) if error.is("M_FORBIDDEN") => {
+                if self.acting.is_none() {
+                    enter(client, room, output).await?;
+                } else if room::join(client, room).await.is_ok() {
+                    let user = client.session().user_id;
+                    output.warn(format!("{user} joined the room `{room}`"));
+                } else {
+                    return Err(error);
+                }
                 act().await
             }
             other => other,

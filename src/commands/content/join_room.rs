@@ -36,10 +36,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     if args.reach.acting.is_none() {
         super::answer::enter(&operator, &id, output).await?;
-    } else if client
-        .send(ruma::api::client::membership::join_room_by_id::v3::Request::new(id.clone()))
-        .await
-        .is_err()
+    } else if room::join(&client, &id).await.is_err()
         && room::admit(&operator, &id, &user).await?.is_some()
     {
         output.warn(format!("the operator joined the room `{id}` to let {user} in"));
