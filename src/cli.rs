@@ -18,7 +18,7 @@ pub(crate) fn main() -> ExitCode {
     if let Some(outcome) = commands::completions::answer(&argv) {
         return ExitCode::from(outcome.code());
     }
-    let matches = match commands::tree().try_get_matches_from(&argv) {
+    let matches = match commands::tree(&argv).try_get_matches_from(&argv) {
         Ok(matches) => matches,
         Err(error) => return ExitCode::from(refused(&argv, &error).code()),
     };

@@ -1,7 +1,7 @@
 //! What can be typed. The folder tree is the command tree; a command's file holds its arguments, its
 //! run and what it prints.
 
-use std::{path::PathBuf, pin::Pin};
+use std::{ffi::OsString, path::PathBuf, pin::Pin};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, builder::styling, value_parser};
 
@@ -103,6 +103,34 @@ pub(crate) enum Node {
     Alias(&'static Entry),
 }
 
+impl Node {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Group { name, .. } => name,
+            Self::Leaf(entry) | Self::Alias(entry) => entry.name,
+        }
+    }
+
+    /// With all entries of a group, or only one of them.
+    fn command(&self, only: Option<&Entry>) -> clap::Command {
+        match self {
+            Self::Leaf(entry) => entry.command(),
+            Self::Alias(entry) => entry.command().hide(true),
+            Self::Group { name, about, hidden, entries } => {
+                let group = clap::Command::new(*name)
+                    .about(*about)
+                    .hide(*hidden)
+                    .subcommand_required(true)
+                    .arg_required_else_help(true);
+                match only {
+                    Some(entry) => group.subcommand(entry.command()),
+                    None => group.subcommands(entries.iter().map(Entry::command)),
+                }
+            }
+        }
+    }
+}
+
 /// The words that stand alone.
 mod leaves {
     use super::{completions, credentials, info, logs, status};
@@ -194,9 +222,27 @@ Default configuration:
 
 Exit codes: 0 done, 1 failed or unhealthy, 2 nothing to do (already so, not found, not running)";
 
-/// The command tree. Arguments of a command are built when it is typed, not before.
-pub(crate) fn tree() -> clap::Command {
-    let mut root = clap::Command::new(NAME)
+/// What was typed, as far as it is clear without the arguments: the node, and in a group the entry.
+fn typed(argv: &[OsString]) -> Option<(&'static Node, Option<&'static Entry>)> {
+    let mut words = argv.iter().skip(1).filter_map(|word| word.to_str());
+    let mut next = || loop {
+        match words.next()? {
+            "--format" | "--data-dir" | "--set" => drop(words.next()),
+            flag if flag.starts_with('-') => {}
+            word => return Some(word),
+        }
+    };
+    let word = next()?;
+    let node = TREE.iter().find(|node| node.name() == word)?;
+    let Node::Group { entries, .. } = node else { return Some((node, None)) };
+    let word = next()?;
+    Some((node, Some(entries.iter().find(|entry| entry.name == word)?)))
+}
+
+/// The command tree for what was typed. clap builds and copies much for each command that it knows, so
+/// it gets to know only the one that is meant, or all where that is not clear.
+pub(crate) fn tree(argv: &[OsString]) -> clap::Command {
+    let root = clap::Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Install, run and talk through a Matrix homeserver (Synapse)")
         .after_help(AFTER_HELP)
@@ -205,19 +251,10 @@ pub(crate) fn tree() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args(globals());
-    for node in TREE {
-        root = root.subcommand(match node {
-            Node::Leaf(entry) => entry.command(),
-            Node::Alias(entry) => entry.command().hide(true),
-            Node::Group { name, about, hidden, entries } => clap::Command::new(*name)
-                .about(*about)
-                .hide(*hidden)
-                .subcommand_required(true)
-                .arg_required_else_help(true)
-                .subcommands(entries.iter().map(Entry::command)),
-        });
+    match typed(argv) {
+        Some((node, entry)) => root.subcommand(node.command(entry)),
+        None => root.subcommands(TREE.iter().map(|node| node.command(None))),
     }
-    root
 }
 
 pub(crate) fn globals() -> [Arg; 9] {

@@ -1,27 +1,31 @@
-//! The environment as it was when the program started. Nothing else reads variables, so that every
-//! variable is a declared setting or stands here.
+//! The environment. Nothing else reads variables, so that every variable is a declared setting or
+//! stands here.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+/// The variables of this process, each read when it is asked for: a short command needs two of what
+/// may be hundreds. Tests have variables of their own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment(Option<BTreeMap<String, String>>);
 
 impl Environment {
     pub(crate) fn of_this_process() -> Self {
-        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self(std::env::vars_os().filter_map(utf8).collect())
+        Self(None)
     }
 
     #[cfg(test)]
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        Self(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+        Self(Some(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()))
     }
 
     /// A variable; one that is empty counts as not set.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        let value = match &self.0 {
+            None => std::env::var(name).ok(),
+            Some(variables) => variables.get(name).cloned(),
+        };
+        value.filter(|value| !value.is_empty())
     }
 
     pub(crate) fn home(&self) -> Option<PathBuf> {
@@ -46,6 +50,6 @@ impl Environment {
 
     /// `DRY_RUN=true`, as the platform's framework has it.
     pub(crate) fn dry_run(&self) -> bool {
-        self.get("DRY_RUN") == Some("true")
+        self.get("DRY_RUN").as_deref() == Some("true")
     }
 }

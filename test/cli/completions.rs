@@ -54,6 +54,7 @@ fn a_resource_without_a_program_answers_nothing() {
     for name in ["cli.sh", "lib/core.sh"] {
         std::fs::copy(resource().join(name), folder.join(name)).unwrap();
     }
-    let output = person.command(folder.join("cli.sh")).args(["--", "x", "st"]).output().unwrap();
+    let output =
+        person.command("bash").arg(folder.join("cli.sh")).args(["--", "x", "st"]).output().unwrap();
     assert_eq!(person.said(&output).to_string(), "");
 }

@@ -68,7 +68,7 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
     };
     let above = context.environment.get(notify::VARIABLE).filter(|_| foreground);
     let tell = |message: &str| {
-        if let Some(socket) = above {
+        if let Some(socket) = &above {
             drop(notify::tell(socket.as_ref(), message));
         }
     };
