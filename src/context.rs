@@ -1,6 +1,10 @@
 //! What a command works with: it opens doors, each when it is first needed.
 
-use std::{cell::OnceCell, path::PathBuf, time::Duration};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sqlx::PgConnection;
 
@@ -56,6 +60,18 @@ impl Context {
         let flags: Vec<String> = self.flags.set.iter().cloned().chain(more).collect();
         let config = Config::load(self.data()?, &flags, &self.environment)?;
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// What the settings will be when those of another folder are brought back to the data folder.
+    pub(crate) fn config_from(
+        &self,
+        folder: &Path,
+        more: impl Iterator<Item = String>,
+    ) -> Result<Config, Failure> {
+        let flags: Vec<String> = self.flags.set.iter().cloned().chain(more).collect();
+        let mut config = Config::load(DataDir::new(folder.to_owned()), &flags, &self.environment)?;
+        config.data = self.data()?;
+        Ok(config)
     }
 
     /// The homeserver's database, as its own role.

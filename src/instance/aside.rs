@@ -110,22 +110,33 @@ pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error>
     Ok(Some(done))
 }
 
-/// Moves the data of a folder that [`set_aside`] made back into the data folder.
-pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
+/// Refuses what [`restore`] cannot bring back; moves nothing.
+pub(crate) fn may_be_restored(data: &DataDir, folder: &Path) -> Result<(), Error> {
+    movable(data, folder).map(drop)
+}
+
+/// What is in the folder, if all of it can go to its place.
+fn movable(data: &DataDir, folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let paths = entries(folder)?;
     if !paths.iter().any(|path| is_named(path, &["secrets"])) {
         return Err(Error::NotAside(folder.to_owned()));
     }
-    let place = |path: &Path| data.root().join(path.file_name().unwrap_or_default());
-    let taken = paths.iter().map(|path| place(path)).find(|to| to.exists() && !is_empty(to));
-    if let Some(taken) = taken {
-        return Err(Error::Occupied(taken));
-    }
+    let taken = paths.iter().map(|path| place(data, path)).find(|to| to.exists() && !is_empty(to));
+    taken.map_or(Ok(paths), |taken| Err(Error::Occupied(taken)))
+}
+
+fn place(data: &DataDir, path: &Path) -> PathBuf {
+    data.root().join(path.file_name().unwrap_or_default())
+}
+
+/// Moves the data of a folder that [`set_aside`] made back into the data folder.
+pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
+    let paths = movable(data, folder)?;
     // The secrets go last: as long as they are here a killed restore can be run again.
     let (secrets, others): (Vec<_>, Vec<_>) =
         paths.into_iter().partition(|path| is_named(path, &["secrets"]));
     for path in others.into_iter().chain(secrets) {
-        let to = place(&path);
+        let to = place(data, &path);
         files::remove(&to)?;
         fs::rename(&path, &to).map_err(files::Error::io("bring back", &path))?;
     }

@@ -12,69 +12,15 @@ use rand::rng;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{aside, held, persist, prepare, rendered};
+use super::{aside, held, persist, preflight, prepare, rendered};
 use crate::{
     config::{Config, environment::Environment as Variables, instance, paths::DataDir},
-    error::{Explain, Failure, Kind},
-    files,
-    postgres::{self, Contents},
-    process,
-    python::{self, Environment, Set},
+    error::Failure,
+    files, postgres, process,
+    python::Environment,
     supervisor::control,
     synapse::{files as synapse_files, keys},
 };
-
-/// What an environment, a new cluster and their neighbours take, in bytes.
-const NEEDED: u64 = 600 << 20;
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the data folder `{}` {why}", path.display())]
-    DataDir { path: PathBuf, why: &'static str },
-    #[error("the disk of `{}` has {} MB left, and an install takes {} MB", path.display(), left >> 20, NEEDED >> 20)]
-    Full { path: PathBuf, left: u64 },
-    #[error("two settings are the same port {port}: `{first}` and `{second}`")]
-    SamePort { port: u16, first: &'static str, second: &'static str },
-    #[error(
-        "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
-    )]
-    OtherName { old: String, new: String },
-    #[error("the database holds a homeserver{}, and the key it signs with is not here", called(name.as_deref()))]
-    KeyMissing { name: Option<String>, aside: Vec<PathBuf> },
-}
-
-fn called(name: Option<&str>) -> String {
-    name.map(|name| format!(" `{name}`")).unwrap_or_default()
-}
-
-impl Explain for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::DataDir { .. } | Self::Full { .. } | Self::KeyMissing { .. } => Kind::Environment,
-            Self::SamePort { .. } | Self::OtherName { .. } => Kind::Setting,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::DataDir { .. } => "name another data folder with MATRIX_SYNAPSE_DATA_DIR".into(),
-            Self::Full { .. } => "free some disk space, then run it again".into(),
-            Self::SamePort { second, port, .. } => {
-                format!("`--set {second}={}` takes another one", port.saturating_add(1))
-            }
-            Self::OtherName { old, .. } => format!(
-                "keep `--server-name {old}`, or give the new one a data folder and a database of its own"
-            ),
-            Self::KeyMissing { aside, .. } => match aside.first() {
-                Some(folder) => format!(
-                    "`manage install --restore {}` takes the keys that an uninstall set aside; `--fresh-keys` makes new ones, and other servers will not believe this one any more",
-                    folder.display()
-                ),
-                None => "put `secrets/signing.key` back from a backup; `--fresh-keys` makes a new one, and other servers will not believe this one any more".into(),
-            },
-        })
-    }
-}
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +32,8 @@ pub(crate) struct Options {
     /// A folder of wheels to install from.
     pub(crate) offline: Option<PathBuf>,
     pub(crate) fresh_keys: bool,
+    /// It is started afterwards.
+    pub(crate) start: bool,
     /// A folder that an uninstall set aside.
     pub(crate) restore: Option<PathBuf>,
 }
@@ -103,55 +51,58 @@ pub(crate) struct Installed {
     pub(crate) warnings: Vec<String>,
 }
 
-/// All that must hold before anything is changed.
-struct Checked {
-    synapse: python::Plan,
-    /// Our own PostgreSQL, where the machine has none.
-    postgres: Option<python::Plan>,
-}
-
 /// What would be done; changes nothing, and waits for nobody.
 pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed, Failure> {
-    let checked = check(config, options).await?;
+    let checked = preflight::check(config, options).await?;
+    let data = &config.data;
     let mut steps = Vec::new();
     if let Some(folder) = &options.restore {
+        aside::may_be_restored(data, folder)?;
         steps.push(format!("take secrets, keys and data back from {}", folder.display()));
     }
-    for key in persist::given(config) {
+    for key in persist::pending(config)? {
         steps.push(format!("keep the setting {key}"));
     }
     for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
         if options.force || !plan.is_done() {
-            steps.push(format!(
-                "install {} {} with {}",
-                plan.set.name,
-                plan.set.version,
-                plan.tool()
-            ));
+            let (set, tool) = (&plan.set, plan.tool());
+            steps.push(format!("install {} {} with {tool}", set.name, set.version));
         }
     }
-    if !config.data.signing_key().exists() && options.restore.is_none() {
-        steps.push("make a signing key and the secrets".into());
-    }
-    match postgres::plan(config, Instant::now()).await {
-        Ok(plan) => steps.extend(plan.steps.iter().map(ToString::to_string)),
-        Err(error @ postgres::Error::Unreachable { .. }) => {
-            steps.push(format!("make role and database where they are missing; now {error}"));
+    if options.restore.is_none() {
+        match postgres::plan(config, Instant::now()).await {
+            Ok(plan) => steps.extend(plan.steps.iter().map(ToString::to_string)),
+            Err(error @ postgres::Error::Unreachable { .. }) => {
+                steps.push(format!("make role and database where they are missing; now {error}"));
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
+        if !data.signing_key().exists() {
+            steps.push("make a signing key and the secrets".into());
+        }
     }
-    steps.push("render homeserver.yaml and let Synapse check it".into());
+    if !synapse_files::is_current(data, &rendered::render(config)?)? {
+        steps.push("render homeserver.yaml and let Synapse check it".into());
+    }
     let version = checked.synapse.set.version.clone();
     Ok(Installed { changed: false, version, steps, warnings: Vec::new() })
 }
 
-/// Brings back what an uninstall set aside, settings among it: so this comes before these are read.
-/// Where a killed run has brought all back already there is nothing to do.
-pub(crate) async fn restore(data: &DataDir, folder: &Path) -> Result<(), Failure> {
-    if !folder.exists() && data.signing_key().exists() {
-        return Ok(());
-    }
-    data_folder(data)?;
+/// Whether a run that was killed has brought everything back already.
+pub(crate) fn is_restored(data: &DataDir, folder: &Path) -> bool {
+    !folder.exists() && data.signing_key().exists()
+}
+
+/// Brings back what an uninstall set aside, settings among it. `config` is what these will be; all is
+/// looked at before anything is moved.
+pub(crate) async fn restore(
+    config: &Config,
+    options: &Options,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let data = &config.data;
+    preflight::check(config, options).await?;
+    aside::may_be_restored(data, folder)?;
     data.create()?;
     let deadline = Instant::now() + Duration::from_mins(1);
     let _lock = held::wait(data, "manage install", deadline, &mut |_| ()).await?;
@@ -166,13 +117,14 @@ pub(crate) async fn install(
     options: &Options,
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Installed, Failure> {
-    let checked = check(config, options).await?;
+    let checked = preflight::check(config, options).await?;
     let data = &config.data;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     if !postgres::target(config)?.is_embedded() {
         // What does not fit on somebody else's server is refused before anything is kept here.
         on_step("looking at the database");
         postgres::plan(config, deadline).await?;
+        preflight::key_is_not_lost(config, options, deadline).await?;
     }
     let was_installed = prepare::is_installed(data);
     data.create()?;
@@ -185,6 +137,14 @@ pub(crate) async fn install(
         steps: Vec::new(),
         warnings: Vec::new(),
     };
+    if let (false, Some(folder)) =
+        (data.signing_key().exists() || options.fresh_keys, aside::with_keys(data)?.first())
+    {
+        let folder = folder.display();
+        done.warnings.push(format!(
+            "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
+        ));
+    }
     for key in persist::keep(config)? {
         done.steps.push(format!("kept the setting {key}"));
     }
@@ -214,21 +174,21 @@ pub(crate) async fn install(
             ));
         }
     }
+    // Where the database is ours the keys come first: a cluster without a key is one that lost it.
+    let embedded = postgres::target(config)?.is_embedded();
+    if embedded {
+        make_keys(config, on_step, &mut done).await?;
+    }
     on_step("looking after the database");
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let mut told = |step: &postgres::Step| on_step(&step.to_string());
     let database = postgres::ensure(config, deadline, &mut told).await?;
     done.steps.extend(database.steps.iter().map(ToString::to_string));
-    if !data.signing_key().exists() {
-        keys_may_be_made(config, options, deadline).await?;
-    }
-    on_step("looking after secrets and keys");
-    keys::secrets(config, &mut rng())?;
-    let environment = rendered::environment(config);
-    if keys::signing(data, &environment).await? {
-        done.steps.push("made the signing key and the secrets".into());
+    if !embedded {
+        make_keys(config, on_step, &mut done).await?;
     }
     on_step("checking the settings");
+    let environment = rendered::environment(config);
     if write_files(config, &environment, options).await? {
         done.steps.push("wrote homeserver.yaml".into());
         if running {
@@ -245,6 +205,19 @@ pub(crate) async fn install(
     Ok(done)
 }
 
+async fn make_keys(
+    config: &Config,
+    on_step: &mut dyn FnMut(&str),
+    done: &mut Installed,
+) -> Result<(), Failure> {
+    on_step("looking after secrets and keys");
+    keys::secrets(config, &mut rng())?;
+    if keys::signing(&config.data, &rendered::environment(config)).await? {
+        done.steps.push("made the signing key and the secrets".into());
+    }
+    Ok(())
+}
+
 async fn write_files(
     config: &Config,
     environment: &Environment,
@@ -256,92 +229,6 @@ async fn write_files(
         synapse_files::check(config, &new, environment).await?;
     }
     Ok(synapse_files::write(&config.data, &new)?)
-}
-
-async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
-    let data = &config.data;
-    data_folder(data)?;
-    let server = &config.server;
-    if server.port == server.metrics_port {
-        let (first, second) = ("server.port", "server.metrics_port");
-        return Err(Error::SamePort { port: server.port.0, first, second }.into());
-    }
-    let known = instance::read(data)?.unwrap_or_default();
-    if let Some(old) = known.get("MATRIX_SYNAPSE_SERVER_NAME")
-        && *old != server.name.to_string()
-        && data.signing_key().exists()
-    {
-        let (old, new) = (old.clone(), server.name.to_string());
-        return Err(Error::OtherName { old, new }.into());
-    }
-    let target = postgres::target(config)?;
-    let log = data.logs().join("install.log");
-    let wheels = options.offline.as_deref();
-    let set = Set::synapse(config.synapse.version.as_deref());
-    let synapse = python::plan(&data.environments(), &log, set, wheels).await?;
-    let needs_own = target.is_embedded()
-        && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
-    let postgres = if needs_own {
-        Some(python::plan(&data.environments(), &log, Set::postgres(), wheels).await?)
-    } else {
-        None
-    };
-    if !synapse.is_done() {
-        has_room(data)?;
-    }
-    Ok(Checked { synapse, postgres })
-}
-
-/// Whether the data folder can be made or written, without making it.
-fn data_folder(data: &DataDir) -> Result<(), Error> {
-    let root = data.root();
-    let refused = |why| Error::DataDir { path: root.to_owned(), why };
-    if root
-        .to_string_lossy()
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || "'\"\\$`;&|<>*?#".contains(c))
-    {
-        return Err(refused("must not hold blanks, quotes or signs that a shell takes apart"));
-    }
-    match (fs::symlink_metadata(root), fs::metadata(root)) {
-        (Ok(_), Err(_)) => return Err(refused("is a link that leads nowhere")),
-        (_, Ok(there)) if !there.is_dir() => return Err(refused("is not a folder")),
-        _ => {}
-    }
-    let there = root.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    if !there.is_dir() {
-        return Err(refused("cannot be made: a file is in the way"));
-    }
-    match rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::ROFS) => Err(refused("is on a disk that can only be read")),
-        Err(_) => Err(refused("cannot be written")),
-    }
-}
-
-fn has_room(data: &DataDir) -> Result<(), Error> {
-    let root = data.root();
-    let there = root.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    let Ok(disk) = rustix::fs::statvfs(there) else { return Ok(()) };
-    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if left < NEEDED { Err(Error::Full { path: root.to_owned(), left }) } else { Ok(()) }
-}
-
-/// A homeserver without its key is a stranger to all others, so a new one is made only for a database
-/// without users, or where that is asked for.
-async fn keys_may_be_made(
-    config: &Config,
-    options: &Options,
-    deadline: Instant,
-) -> Result<(), Failure> {
-    if options.fresh_keys {
-        return Ok(());
-    }
-    let Contents::Synapse { server_name: name } = postgres::holds_synapse(config, deadline).await?
-    else {
-        return Ok(());
-    };
-    Err(Error::KeyMissing { name, aside: keys::set_aside(&config.data) }.into())
 }
 
 /// Registers this resource with the platform that called us, where there is one.

@@ -4,6 +4,7 @@ pub(crate) mod aside;
 pub(crate) mod held;
 pub(crate) mod install;
 mod persist;
+pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod rendered;
 pub(crate) mod restart;

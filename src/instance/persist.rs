@@ -3,7 +3,11 @@
 use serde_json::Value;
 
 use crate::{
-    config::{self, Config, edit, setting::Source},
+    config::{
+        self, Config, edit,
+        environment::Environment,
+        setting::{Source, shown},
+    },
     error::Failure,
     files,
 };
@@ -12,6 +16,18 @@ use crate::{
 pub(super) fn given(config: &Config) -> Vec<&'static str> {
     let passing = |key| matches!(config.source(key), Source::Environment(_) | Source::Flag);
     config::settings().map(|setting| setting.key).filter(|key| passing(key)).collect()
+}
+
+/// Those of them that are not written down yet.
+pub(super) fn pending(config: &Config) -> Result<Vec<&'static str>, Failure> {
+    let kept = Config::load(config.data.clone(), &[], &Environment::default());
+    let mut keys = given(config);
+    keys.retain(|key| {
+        let (Ok(kept), Ok(setting)) = (&kept, config::find(key)) else { return true };
+        let text = |config: &Config| Some(shown(&config.values.0.get(setting.key)?.0));
+        kept.source(key) == Source::Default || text(kept) != text(config)
+    });
+    Ok(keys)
 }
 
 /// Writes them into `settings.yaml`, secrets into files of their own; gives the keys that changed.

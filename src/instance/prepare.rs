@@ -86,13 +86,7 @@ pub(super) async fn run(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
     let embedded = postgres::target(config)?.is_embedded();
-    let server = &config.server;
-    port_is_free(&server.address, server.port.0, "server.port")?;
-    port_is_free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
-    if embedded {
-        let port = config.database.embedded_port.0;
-        port_is_free("127.0.0.1", port, "database.embedded_port")?;
-    }
+    ports_are_free(config, embedded)?;
     if !force {
         has_space(&config.data)?;
     }
@@ -140,6 +134,18 @@ fn write_instance_file(config: &Config) -> Result<(), Error> {
     let known = instance::read(&config.data)?.unwrap_or_default();
     if let Some(version) = known.get("MATRIX_SYNAPSE_INSTALLED_VERSION") {
         instance::write(config, version)?;
+    }
+    Ok(())
+}
+
+/// Whether the services can listen. Nothing of ours runs.
+pub(super) fn ports_are_free(config: &Config, embedded: bool) -> Result<(), Error> {
+    let server = &config.server;
+    port_is_free(&server.address, server.port.0, "server.port")?;
+    port_is_free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    if embedded {
+        let port = config.database.embedded_port.0;
+        port_is_free("127.0.0.1", port, "database.embedded_port")?;
     }
     Ok(())
 }

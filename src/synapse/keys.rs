@@ -1,7 +1,7 @@
 //! What Synapse keeps secret: three secrets that have nothing to do with each other, and the key it
 //! signs with. None is ever overwritten.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::Rng;
 
@@ -59,17 +59,6 @@ fn is_key(text: &str) -> bool {
         let words: Vec<&str> = line.split_whitespace().collect();
         matches!(words[..], ["ed25519", _, seed] if seed.len() >= 43)
     })
-}
-
-/// Folders that an uninstall set aside and that hold a signing key, the newest first.
-pub(crate) fn set_aside(data: &DataDir) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(data.aside()).into_iter().flatten().flatten();
-    let holds_key = |folder: &Path| folder.join("secrets/signing.key").exists();
-    let mut folders: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|folder| holds_key(folder)).collect();
-    folders.sort();
-    folders.reverse();
-    folders
 }
 
 #[cfg(test)]

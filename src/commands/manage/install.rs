@@ -70,17 +70,26 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
     let flags =
         typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
-    if let Some(folder) = args.restore.as_deref().filter(|_| !context.dry_run) {
-        install::restore(&context.data()?, folder).await?;
-    }
-    let config = context.config_with(flags)?;
     let options = Options {
         force: args.force,
+        start: args.start,
         skip_validation: args.skip_validation,
-        offline: args.offline,
+        offline: args.offline.clone(),
         fresh_keys: args.fresh_keys,
-        restore: args.restore,
+        restore: args.restore.clone(),
     };
+    if let Some(folder) = &options.restore
+        && !install::is_restored(&context.data()?, folder)
+    {
+        let wanted = context.config_from(folder, flags.clone())?;
+        if context.dry_run {
+            let done = install::plan(&wanted, &options).await?;
+            output.emit(&answer(&wanted, done, true, false));
+            return Ok(Outcome::Done);
+        }
+        install::restore(&wanted, &options, folder).await?;
+    }
+    let config = context.config_with(flags)?;
     if context.dry_run {
         let done = install::plan(config, &options).await?;
         output.emit(&answer(config, done, true, false));
@@ -135,6 +144,9 @@ impl Report for Answer {
         if self.dry_run {
             for step in &self.done.steps {
                 writeln!(page, "would {step}")?;
+            }
+            if self.done.steps.is_empty() {
+                page.push_str("all is as it should be: nothing would be done");
             }
             return Ok(());
         }
