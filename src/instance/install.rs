@@ -145,9 +145,6 @@ pub(crate) async fn install(
             "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
         ));
     }
-    for key in persist::keep(config)? {
-        done.steps.push(format!("kept the setting {key}"));
-    }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
     for mut plan in [Some(checked.synapse), checked.postgres].into_iter().flatten() {
         if plan.is_done() && !options.force {
@@ -189,7 +186,7 @@ pub(crate) async fn install(
     }
     on_step("checking the settings");
     let environment = rendered::environment(config);
-    if write_files(config, &environment, options).await? {
+    if write_files(config, &environment, options, &mut done.steps).await? {
         done.steps.push("wrote homeserver.yaml".into());
         if running {
             done.warnings.push("`manage restart` makes the running server use it".into());
@@ -222,12 +219,15 @@ async fn write_files(
     config: &Config,
     environment: &Environment,
     options: &Options,
+    steps: &mut Vec<String>,
 ) -> Result<bool, Failure> {
     rendered::prepare(config)?;
     let new = rendered::render(config)?;
     if !options.skip_validation {
         synapse_files::check(config, &new, environment).await?;
     }
+    // What came with this command is kept once it has proved good, and not before.
+    steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));
     Ok(synapse_files::write(&config.data, &new)?)
 }
 

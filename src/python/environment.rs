@@ -18,6 +18,9 @@ use crate::{files, process};
 /// Written last.
 const COMPLETE: &str = ".complete";
 
+/// pip names every version there ever was where it does not find the wanted one.
+const LONGEST_LINE: usize = 200;
+
 /// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
 const MISLEADING: [&str; 9] = [
     "PYTHONDONTWRITEBYTECODE",
@@ -226,7 +229,12 @@ impl Plan {
         let log = fs::read(&self.log).unwrap_or_default();
         let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
         let said = String::from_utf8_lossy(said);
-        let lines: Vec<&str> = said.trim().lines().collect();
+        let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("Ignoring ");
+        let short = |line: &str| match line.char_indices().nth(LONGEST_LINE) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line.to_owned(),
+        };
+        let lines: Vec<String> = said.lines().filter(telling).map(short).collect();
         let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
         Err(Error::Install { set: self.set.name, last_words, log: self.log.clone() })
     }

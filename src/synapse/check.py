@@ -15,9 +15,13 @@ import sys
 import yaml
 
 
+recorders = []
+
+
 class Recorder(dict):
     def __init__(self, content, path=""):
         self.path, self.asked, self.whole = path, set(), False
+        recorders.append(self)
         super().__init__(
             (key, wrap(value, f"{path}{key}")) for key, value in content.items()
         )
@@ -101,10 +105,12 @@ def unknown_in(original, recorded, texts, found):
         if not asked and not is_in_sources(str(key), parent, texts):
             near = sorted(str(it) for it in recorded.asked) + words_beside(parent, texts)
             close = difflib.get_close_matches(str(key), near, 1, 0.7)
+            elsewhere = [it.path + str(key) for it in recorders if key in it.asked]
+            suggestion = f"{recorded.path}{close[0]}" if close else None
             found.append(
                 {
                     "key": f"{recorded.path}{key}",
-                    "suggestion": f"{recorded.path}{close[0]}" if close else None,
+                    "suggestion": elsewhere[0] if elsewhere else suggestion,
                 }
             )
         elif asked:
@@ -119,6 +125,8 @@ def is_in_sources(key, parent, texts):
     quoted = re.compile(r"""["']%s["']""" % re.escape(parent))
     if any(quoted.search(text) and word.search(text) for text in texts):
         return True
+    if any(not it.path and key in it.asked for it in recorders):
+        return False  # It stands one level too deep.
     quoted = re.compile(r"""["']%s["']""" % re.escape(key))
     return any(quoted.search(text) for text in all_sources())
 
@@ -129,27 +137,50 @@ def words_beside(parent, texts):
     return sorted({key for text in texts for key in re.findall(r"""config\.get\(\s*["'](\w+)["']""", text)})
 
 
-def main():
-    config_dir, data_dir = sys.argv[1:3]
-    text = sys.stdin.read()
+def parse(content, folders):
+    """The mapping as Synapse has read it, and what Synapse says against it."""
     from synapse.config._base import ConfigError
     from synapse.config.homeserver import HomeServerConfig
 
-    answer = {"error": None, "unknown": []}
-    recorded = Recorder(yaml.safe_load(text))
+    recorded = Recorder(content)
     try:
         config = HomeServerConfig()
         config.parse_config_dict(
-            recorded, config_dir_path=config_dir, data_dir_path=data_dir
+            recorded, config_dir_path=folders[0], data_dir_path=folders[1]
         )
         config.validate_config()
     except ConfigError as error:
         where = ".".join(error.path or []) if getattr(error, "path", None) else ""
         said = str(error.msg if hasattr(error, "msg") else error).strip()
-        answer["error"] = f"`{where}`: {said}" if where else said
+        return recorded, f"`{where}`: {said}" if where else said, False
     except Exception as error:
-        answer["error"] = f"{type(error).__name__}: {error}"
-    else:
+        return recorded, f"{type(error).__name__}: {error}", True
+    return recorded, None, False
+
+
+KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
+
+
+def shape(text, keys, folders):
+    """The first of these keys without which Synapse no longer stumbles, and what stands there."""
+    for key in keys:
+        content = yaml.safe_load(text)
+        value = content.pop(key, None)
+        if not parse(content, folders)[2]:
+            return key, KINDS.get(type(value), "nothing")
+    return None, None
+
+
+def main():
+    folders, keys = sys.argv[1:3], sys.argv[3:]
+    text = sys.stdin.read()
+    recorded, error, crashed = parse(yaml.safe_load(text), folders)
+    answer = {"error": error, "key": None, "unknown": []}
+    if crashed:
+        answer["key"], kind = shape(text, keys, folders)
+        if answer["key"]:
+            answer["error"] = f"it cannot be {kind}, or something in it cannot be what it is"
+    elif not error:
         unknown_in(yaml.safe_load(text), recorded, sources(), answer["unknown"])
     json.dump(answer, sys.stdout)
 

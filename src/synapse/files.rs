@@ -109,7 +109,7 @@ pub(crate) fn render(
     let own = overrides::read(data)?;
     if !own.is_empty() {
         for file in own {
-            overrides::merge(&mut document, file.content);
+            overrides::merge_file(&mut document, file)?;
         }
         let head: String = homeserver.lines().take(2).map(|line| format!("{line}\n")).collect();
         let body = serde_json::to_string_pretty(&document).unwrap_or_default();

@@ -1,13 +1,16 @@
 //! Synapse's own judgement of its settings. Synapse ignores keys it does not know; so the same run that
 //! checks the settings records which keys are asked for, and what nobody asked for is unknown.
 
-use std::{fmt, process::Stdio};
+use std::{collections::BTreeSet, fmt, process::Stdio};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Error, overrides};
+use super::{
+    Error,
+    overrides::{self, Override},
+};
 use crate::{config::paths::DataDir, files as disk, process, python::Environment};
 
 const SCRIPT: &str = include_str!("check.py");
@@ -39,6 +42,8 @@ impl fmt::Display for Unknown {
 #[derive(Deserialize)]
 struct Answer {
     error: Option<String>,
+    /// The operator's key at which Synapse stumbles.
+    key: Option<String>,
     unknown: Vec<Unknown>,
 }
 
@@ -58,12 +63,17 @@ pub(super) async fn check(
     if disk::read_if_exists(&note)?.as_deref() == Some(&hash) {
         return Ok(());
     }
-    let mut answer = ask(data, homeserver, environment).await?;
-    if let Some(error) = answer.error {
-        return Err(Error::Refused(error));
+    let files = overrides::read(data)?;
+    let mut answer = ask(data, homeserver, environment, &files).await?;
+    if let Some(why) = answer.error {
+        // The last file wins, so that one is to blame.
+        let holds = |key: &String| files.iter().rev().find(|file| file.content.get(key).is_some());
+        return Err(match answer.key.and_then(|key| Some((holds(&key)?.path.clone(), key))) {
+            Some((path, key)) => Error::Misshapen { key, path, why },
+            None => Error::Refused(why),
+        });
     }
     if !answer.unknown.is_empty() {
-        let files = overrides::read(data)?;
         for unknown in &mut answer.unknown {
             let pointer = format!("/{}", unknown.key.replace("[]", "/0").replace('.', "/"));
             let file = files.iter().find(|file| file.content.pointer(&pointer).is_some());
@@ -76,9 +86,16 @@ pub(super) async fn check(
     Ok(())
 }
 
-async fn ask(data: &DataDir, homeserver: &str, environment: &Environment) -> Result<Answer, Error> {
+async fn ask(
+    data: &DataDir,
+    homeserver: &str,
+    environment: &Environment,
+    files: &[Override],
+) -> Result<Answer, Error> {
     let mut command = process::command(environment.python());
     command.args(["-I", "-c", SCRIPT]).arg(data.synapse()).arg(data.root());
+    let keys = files.iter().filter_map(|file| Some(file.content.as_object()?.keys())).flatten();
+    command.args(keys.collect::<BTreeSet<_>>());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |source| process::Error::Start { program: "python".into(), source };
     let mut child = command.spawn().map_err(failed)?;

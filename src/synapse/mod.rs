@@ -24,6 +24,8 @@ pub(crate) enum Error {
     Shape(PathBuf),
     #[error("`{key}` in `{}` is looked after by this program", path.display())]
     Owned { key: &'static str, path: PathBuf, instead: &'static str },
+    #[error("`{key}` in `{}` has a value that Synapse cannot read: {why}", path.display())]
+    Misshapen { key: String, path: PathBuf, why: String },
     #[error("Synapse has no setting {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", nor "))]
     Unknown(Vec<known::Unknown>),
     #[error("Synapse refuses its settings: {0}")]
@@ -43,6 +45,7 @@ impl Explain for Error {
             Self::Yaml { .. }
             | Self::Shape(_)
             | Self::Owned { .. }
+            | Self::Misshapen { .. }
             | Self::Unknown(_)
             | Self::Refused(_) => Kind::Setting,
             Self::BadKey(_) | Self::Process(_) | Self::File(_) => Kind::Environment,
@@ -52,7 +55,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Owned { instead, .. } => Some((*instead).to_owned()),
-            Self::Yaml { .. } | Self::Shape(_) | Self::Unknown(_) => {
+            Self::Yaml { .. } | Self::Shape(_) | Self::Unknown(_) | Self::Misshapen { .. } => {
                 Some("correct it there; `config check` looks again".into())
             }
             Self::Refused(_) => {

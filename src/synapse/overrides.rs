@@ -105,7 +105,39 @@ fn touches(content: &Value, key: &str) -> bool {
     true
 }
 
-pub(super) fn merge(base: &mut Value, over: Value) {
+/// Merges one file into what we render. Where that holds a mapping or a list and the file something
+/// else, Synapse would stumble: that key is refused.
+pub(super) fn merge_file(base: &mut Value, file: Override) -> Result<(), Error> {
+    if let Some((key, expected, found)) = misfit(base, &file.content) {
+        let why = format!("it must be {expected} and is {found}");
+        return Err(Error::Misshapen { key, path: file.path, why });
+    }
+    merge(base, file.content);
+    Ok(())
+}
+
+/// The first key whose value is of another shape than ours, with both shapes.
+fn misfit(base: &Value, over: &Value) -> Option<(String, &'static str, &'static str)> {
+    let (Value::Object(base), Value::Object(over)) = (base, over) else { return None };
+    over.iter().find_map(|(key, value)| match base.get(key)? {
+        Value::Null => None,
+        ours if shape(ours) != shape(value) && !(value.is_null() && !ours.is_object()) => {
+            Some((key.clone(), shape(ours), shape(value)))
+        }
+        ours => misfit(ours, value).map(|(inner, a, b)| (format!("{key}.{inner}"), a, b)),
+    })
+}
+
+fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "a mapping",
+        Value::Array(_) => "a list",
+        Value::Null => "nothing",
+        _ => "a single value",
+    }
+}
+
+fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
@@ -127,6 +159,17 @@ mod tests {
         let mut base = json!({"a": {"b": 1, "c": [1, 2]}, "d": 1});
         merge(&mut base, json!({"a": {"c": [3]}, "e": {"f": 2}}));
         assert_eq!(base, json!({"a": {"b": 1, "c": [3]}, "d": 1, "e": {"f": 2}}));
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_named_with_its_key() {
+        let base = json!({"rc": {"a": {"b": 1}}, "list": [1], "one": 1});
+        let refused = |over| misfit(&base, &over).map(|it| it.0);
+        assert_eq!(refused(json!({"rc": []})).unwrap(), "rc");
+        assert_eq!(refused(json!({"rc": null})).unwrap(), "rc");
+        assert_eq!(refused(json!({"rc": {"a": 5}})).unwrap(), "rc.a");
+        assert_eq!(refused(json!({"list": {"a": 1}})).unwrap(), "list");
+        assert_eq!(refused(json!({"rc": {"a": {"b": 2}}, "list": [], "one": "x", "new": {}})), None);
     }
 
     #[test]

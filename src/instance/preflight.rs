@@ -1,0 +1,203 @@
+//! What must hold before an install changes anything.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use tokio::time::Instant;
+
+use super::{aside, install::Options, prepare};
+use crate::{
+    config::{Config, instance, paths::DataDir},
+    error::{Explain, Failure, Kind},
+    postgres::{self, Contents},
+    python::{self, Set},
+    supervisor::control,
+};
+
+/// What an environment takes, in bytes.
+const ENVIRONMENT: u64 = 450 << 20;
+/// What a new cluster and its neighbours take.
+const CLUSTER: u64 = 150 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the data folder `{}` {why}", path.display())]
+    DataDir { path: PathBuf, why: &'static str },
+    #[error("the disk of `{}` has {} MB left, and this takes {} MB", path.display(), left >> 20, needed >> 20)]
+    Full { path: PathBuf, left: u64, needed: u64 },
+    #[error("two settings are the same port {port}: `{first}` and `{second}`")]
+    SamePort { port: u16, first: &'static str, second: &'static str },
+    #[error(
+        "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
+    )]
+    OtherName { old: String, new: String },
+    #[error("the database holds a homeserver{}, and the key it signs with is not here", called(name.as_deref()))]
+    KeyMissing { name: Option<String>, aside: Vec<PathBuf> },
+}
+
+fn called(name: Option<&str>) -> String {
+    name.map(|name| format!(" `{name}`")).unwrap_or_default()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::DataDir { .. } | Self::Full { .. } | Self::KeyMissing { .. } => Kind::Environment,
+            Self::SamePort { .. } | Self::OtherName { .. } => Kind::Setting,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::DataDir { .. } => "name another data folder with MATRIX_SYNAPSE_DATA_DIR".into(),
+            Self::Full { .. } => "free some disk space, then run it again".into(),
+            Self::SamePort { second, port, .. } => {
+                format!("`--set {second}={}` takes another one", port.saturating_add(1))
+            }
+            Self::OtherName { old, .. } => format!(
+                "keep `--server-name {old}`, or give the new one a data folder and a database of its own"
+            ),
+            Self::KeyMissing { aside, .. } => match aside.first() {
+                Some(folder) => format!(
+                    "`manage install --restore {}` takes the keys that an uninstall set aside; `--fresh-keys` makes new ones, and other servers will not believe this one any more",
+                    folder.display()
+                ),
+                None => "put `secrets/signing.key` back from a backup; `--fresh-keys` makes a new one, and other servers will not believe this one any more".into(),
+            },
+        })
+    }
+}
+
+/// What was found.
+pub(super) struct Checked {
+    pub(super) synapse: python::Plan,
+    /// Our own PostgreSQL, where the machine has none.
+    pub(super) postgres: Option<python::Plan>,
+}
+
+/// Looks at everything; changes nothing.
+pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
+    let data = &config.data;
+    data_folder(data)?;
+    let embedded = postgres::target(config)?.is_embedded();
+    ports_differ(config, embedded)?;
+    let server = &config.server;
+    let known = instance::read(data)?.unwrap_or_default();
+    if let Some(old) = known.get("MATRIX_SYNAPSE_SERVER_NAME")
+        && *old != server.name.to_string()
+        && data.signing_key().exists()
+    {
+        let (old, new) = (old.clone(), server.name.to_string());
+        return Err(Error::OtherName { old, new }.into());
+    }
+    if options.start
+        && control::status(&control::socket(&data.sockets())).await.ok().flatten().is_none()
+    {
+        prepare::ports_are_free(config, embedded)?;
+    }
+    let log = data.logs().join("install.log");
+    let wheels = options.offline.as_deref();
+    let set = Set::synapse(config.synapse.version.as_deref());
+    let synapse = python::plan(&data.environments(), &log, set, wheels).await?;
+    let needs_own = embedded
+        && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
+    let postgres = if needs_own {
+        Some(python::plan(&data.environments(), &log, Set::postgres(), wheels).await?)
+    } else {
+        None
+    };
+    let environment = if synapse.is_done() && !options.force { 0 } else { ENVIRONMENT };
+    let cluster = embedded && !postgres::embedded::exists(data);
+    has_room(data, environment + if cluster { CLUSTER } else { 0 })?;
+    if options.restore.is_none() {
+        key_is_not_lost(config, options, Instant::now()).await?;
+    }
+    Ok(Checked { synapse, postgres })
+}
+
+fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
+    let server = &config.server;
+    let mut ports =
+        vec![("server.port", server.port.0), ("server.metrics_port", server.metrics_port.0)];
+    if embedded {
+        ports.push(("database.embedded_port", config.database.embedded_port.0));
+    }
+    for (at, (second, port)) in ports.iter().enumerate() {
+        if let Some((first, _)) = ports.iter().take(at).find(|(_, other)| other == port) {
+            return Err(Error::SamePort { port: *port, first, second });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the data folder can be made or written, without making it.
+fn data_folder(data: &DataDir) -> Result<(), Error> {
+    let root = data.root();
+    let refused = |why| Error::DataDir { path: root.to_owned(), why };
+    if root
+        .to_string_lossy()
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || "'\"\\$`;&|<>*?#".contains(c))
+    {
+        return Err(refused("must not hold blanks, quotes or signs that a shell takes apart"));
+    }
+    match (fs::symlink_metadata(root), fs::metadata(root)) {
+        (Ok(_), Err(_)) => return Err(refused("is a link that leads nowhere")),
+        (_, Ok(there)) if !there.is_dir() => return Err(refused("is not a folder")),
+        (_, Ok(there)) if there.uid() != rustix::process::geteuid().as_raw() => {
+            return Err(refused("belongs to another user"));
+        }
+        _ => {}
+    }
+    let there = nearest(root);
+    if !there.is_dir() {
+        return Err(refused("cannot be made: a file is in the way"));
+    }
+    match rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::ROFS) => Err(refused("is on a disk that can only be read")),
+        Err(_) => Err(refused("cannot be written")),
+    }
+}
+
+/// The folder itself or the one above it that is there.
+fn nearest(root: &Path) -> &Path {
+    root.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"))
+}
+
+fn has_room(data: &DataDir, needed: u64) -> Result<(), Error> {
+    let root = data.root();
+    let Ok(disk) = rustix::fs::statvfs(nearest(root)) else { return Ok(()) };
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if left < needed { Err(Error::Full { path: root.to_owned(), left, needed }) } else { Ok(()) }
+}
+
+/// A homeserver without its key is a stranger to all others: a new one is made only for a new
+/// database, or where that is asked for.
+pub(super) async fn key_is_not_lost(
+    config: &Config,
+    options: &Options,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let data = &config.data;
+    if options.fresh_keys || data.signing_key().exists() {
+        return Ok(());
+    }
+    let lost = |name| Error::KeyMissing { name, aside: aside::with_keys(data).unwrap_or_default() };
+    if postgres::target(config)?.is_embedded() {
+        // An install makes the key before the cluster.
+        if postgres::embedded::exists(data) {
+            let known = instance::read(data)?.unwrap_or_default();
+            return Err(lost(known.get("MATRIX_SYNAPSE_SERVER_NAME").cloned()).into());
+        }
+        return Ok(());
+    }
+    match postgres::holds_synapse(config, deadline).await {
+        Ok(Contents::Synapse { server_name }) => Err(lost(server_name).into()),
+        // What is wrong with a server is said, and waited for, where it is made ready.
+        _ => Ok(()),
+    }
+}
