@@ -169,7 +169,10 @@ mod tests {
         assert_eq!(refused(json!({"rc": null})).unwrap(), "rc");
         assert_eq!(refused(json!({"rc": {"a": 5}})).unwrap(), "rc.a");
         assert_eq!(refused(json!({"list": {"a": 1}})).unwrap(), "list");
-        assert_eq!(refused(json!({"rc": {"a": {"b": 2}}, "list": [], "one": "x", "new": {}})), None);
+        assert_eq!(
+            refused(json!({"rc": {"a": {"b": 2}}, "list": [], "one": "x", "new": {}})),
+            None
+        );
     }
 
     #[test]
