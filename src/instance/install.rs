@@ -60,7 +60,7 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         aside::may_be_restored(data, folder)?;
         steps.push(format!("take secrets, keys and data back from {}", folder.display()));
     }
-    for key in persist::pending(config)? {
+    for key in persist::pending(config) {
         steps.push(format!("keep the setting {key}"));
     }
     for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
@@ -146,19 +146,16 @@ pub(crate) async fn install(
         ));
     }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
-    for mut plan in [Some(checked.synapse), checked.postgres].into_iter().flatten() {
+    for plan in [Some(checked.synapse), checked.postgres].into_iter().flatten() {
         if plan.is_done() && !options.force {
             if !running {
                 plan.sweep()?;
             }
             continue;
         }
-        if options.force {
-            plan = plan.anew();
-        }
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
-        plan.apply().await?;
+        plan.apply(options.force).await?;
         // What runs, runs in the old one; that is removed the next time.
         if !running {
             plan.sweep()?;

@@ -19,7 +19,7 @@ pub(super) fn given(config: &Config) -> Vec<&'static str> {
 }
 
 /// Those of them that are not written down yet.
-pub(super) fn pending(config: &Config) -> Result<Vec<&'static str>, Failure> {
+pub(super) fn pending(config: &Config) -> Vec<&'static str> {
     let kept = Config::load(config.data.clone(), &[], &Environment::default());
     let mut keys = given(config);
     keys.retain(|key| {
@@ -27,7 +27,7 @@ pub(super) fn pending(config: &Config) -> Result<Vec<&'static str>, Failure> {
         let text = |config: &Config| Some(shown(&config.values.0.get(setting.key)?.0));
         kept.source(key) == Source::Default || text(kept) != text(config)
     });
-    Ok(keys)
+    keys
 }
 
 /// Writes them into `settings.yaml`, secrets into files of their own; gives the keys that changed.

@@ -107,27 +107,15 @@ pub(crate) async fn plan(
 }
 
 impl Plan {
-    /// Whether exactly this environment is in use already.
+    /// Whether exactly this environment is in use already. One that was made anew has a number behind
+    /// the name of its folder.
     pub(crate) fn is_done(&self) -> bool {
-        self.generation().is_some() && Environment { root: self.link.clone() }.is_complete()
-    }
-
-    /// How often this environment has been made anew, if it is the one in use: the number behind the
-    /// name of its folder.
-    fn generation(&self) -> Option<u32> {
-        let linked = fs::read_link(&self.link).ok()?;
-        let behind = linked.to_str()?.strip_prefix(self.folder.file_name()?.to_str()?)?;
-        if behind.is_empty() { Some(0) } else { behind.strip_prefix('.')?.parse().ok() }
-    }
-
-    /// The same with [`Plan::apply`] making it anew, in a folder of its own: until that is complete
-    /// the old one works.
-    pub(crate) fn anew(mut self) -> Self {
-        if let Some(generation) = self.generation() {
-            let next = generation.wrapping_add(1);
-            self.folder = PathBuf::from(format!("{}.{next}", self.folder.display()));
-        }
-        self
+        let behind = || {
+            let linked = fs::read_link(&self.link).ok()?;
+            Some(linked.to_str()?.strip_prefix(self.folder.file_name()?.to_str()?)?.to_owned())
+        };
+        behind().is_some_and(|it| it.is_empty() || it.starts_with('.'))
+            && Environment { root: self.link.clone() }.is_complete()
     }
 
     /// uv or pip.
@@ -135,48 +123,55 @@ impl Plan {
         if self.uv.is_some() { "uv" } else { "pip" }
     }
 
-    /// Makes the environment if it is not complete, and switches the link to it.
-    pub(crate) async fn apply(&self) -> Result<Environment, Error> {
-        let made = Environment { root: self.folder.clone() };
-        if !made.is_complete() {
-            files::remove(&self.folder)?;
-            let parent = self.folder.parent().unwrap_or(Path::new("/"));
+    /// Makes the environment where there is none that is complete, or `anew`, and switches the link to
+    /// it; until then the old one works. It gets a folder that is not there yet: in one of a killed
+    /// run the tool may still be at work.
+    pub(crate) async fn apply(&self, anew: bool) -> Result<Environment, Error> {
+        let numbered = (1_u32..).map(|n| PathBuf::from(format!("{}.{n}", self.folder.display())));
+        let mut folders = std::iter::once(self.folder.clone()).chain(numbered);
+        let is_complete = |folder: &PathBuf| Environment { root: folder.clone() }.is_complete();
+        let is_there = |folder: &PathBuf| fs::symlink_metadata(folder).is_ok();
+        let folder = folders
+            .find(|folder| !is_there(folder) || (!anew && is_complete(folder)))
+            .unwrap_or_else(|| self.folder.clone());
+        if !is_there(&folder) {
+            let parent = folder.parent().unwrap_or(Path::new("/"));
             files::private_folder(parent)?;
-            self.fill().await?;
-            files::write_atomically(&self.folder.join(COMPLETE), b"", files::PUBLIC)?;
+            self.fill(&folder).await?;
+            files::write_atomically(&folder.join(COMPLETE), b"", files::PUBLIC)?;
         }
-        self.switch()?;
+        self.switch(&folder)?;
         Ok(Environment { root: self.link.clone() })
     }
 
-    async fn fill(&self) -> Result<(), Error> {
-        let list = PathBuf::from(format!("{}.txt", self.folder.display()));
+    async fn fill(&self, folder: &Path) -> Result<(), Error> {
+        let list = PathBuf::from(format!("{}.txt", folder.display()));
         files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
         let filled = match &self.uv {
             // uv does not read pip's settings, so where an index is known only to pip, pip does it.
-            Some(uv) => match self.with_uv(uv, &list).await {
+            Some(uv) => match self.with_uv(uv, folder, &list).await {
                 Err(_) if self.interpreter.has_venv => {
-                    files::remove(&self.folder)?;
-                    self.with_pip(&list).await
+                    files::remove(folder)?;
+                    self.with_pip(folder, &list).await
                 }
                 other => other,
             },
-            None => self.with_pip(&list).await,
+            None => self.with_pip(folder, &list).await,
         };
         files::remove(&list)?;
         if filled.is_err() {
-            files::remove(&self.folder)?;
+            files::remove(folder)?;
         }
         filled
     }
 
-    async fn with_uv(&self, uv: &Path, list: &Path) -> Result<(), Error> {
+    async fn with_uv(&self, uv: &Path, folder: &Path, list: &Path) -> Result<(), Error> {
         let mut venv = process::command(uv);
         venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
-        self.run(venv.arg(&self.folder)).await?;
+        self.run(venv.arg(folder)).await?;
         let mut install = process::command(uv);
         install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
-        install.arg(self.folder.join("bin/python"));
+        install.arg(folder.join("bin/python"));
         if self.wheels.is_some() {
             install.arg("--offline");
         }
@@ -184,10 +179,10 @@ impl Plan {
         self.run(&mut install).await
     }
 
-    async fn with_pip(&self, list: &Path) -> Result<(), Error> {
+    async fn with_pip(&self, folder: &Path, list: &Path) -> Result<(), Error> {
         let mut venv = process::command(&self.interpreter.path);
-        self.run(venv.args(["-m", "venv"]).arg(&self.folder)).await?;
-        let mut install = process::command(self.folder.join("bin/python"));
+        self.run(venv.args(["-m", "venv"]).arg(folder)).await?;
+        let mut install = process::command(folder.join("bin/python"));
         install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
         install.args(["--progress-bar", "off", "--compile"]);
         self.packages(&mut install, list);
@@ -239,8 +234,8 @@ impl Plan {
         Err(Error::Install { set: self.set.name, last_words, log: self.log.clone() })
     }
 
-    fn switch(&self) -> Result<(), Error> {
-        let Some(target) = self.folder.file_name() else { return Ok(()) };
+    fn switch(&self, folder: &Path) -> Result<(), Error> {
+        let Some(target) = folder.file_name() else { return Ok(()) };
         if fs::read_link(&self.link).is_ok_and(|link| link.as_os_str() == target) {
             return Ok(());
         }
@@ -263,7 +258,8 @@ impl Plan {
             let name = entry.file_name().to_string_lossy().into_owned();
             let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
             if of_set && used.file_name() != Some(&entry.file_name()) {
-                files::remove(&entry.path())?;
+                // Where the tool of a killed run still writes, the next run gets rid of it.
+                drop(files::remove(&entry.path()));
             }
         }
         Ok(())

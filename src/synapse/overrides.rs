@@ -121,9 +121,9 @@ fn misfit(base: &Value, over: &Value) -> Option<(String, &'static str, &'static 
     let (Value::Object(base), Value::Object(over)) = (base, over) else { return None };
     over.iter().find_map(|(key, value)| match base.get(key)? {
         Value::Null => None,
-        ours if shape(ours) != shape(value) && !(value.is_null() && !ours.is_object()) => {
-            Some((key.clone(), shape(ours), shape(value)))
-        }
+        // Nothing may stand for a list or a single value.
+        ours if value.is_null() && !ours.is_object() => None,
+        ours if shape(ours) != shape(value) => Some((key.clone(), shape(ours), shape(value))),
         ours => misfit(ours, value).map(|(inner, a, b)| (format!("{key}.{inner}"), a, b)),
     })
 }

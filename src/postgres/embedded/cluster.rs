@@ -21,7 +21,13 @@ pub(crate) async fn create(config: &Config) -> Result<bool, Error> {
     }
     let binaries = binaries::find(data).await?;
     let runner = runner::choose(data).await?;
-    let new = data.postgres().join("data.new");
+    // The initdb of a killed run may still be at work, so each has a name of its own.
+    for left in fs::read_dir(data.postgres()).into_iter().flatten().flatten() {
+        if left.file_name().to_string_lossy().starts_with("data.new") {
+            drop(files::remove(&left.path()));
+        }
+    }
+    let new = data.postgres().join(format!("data.new-{}", std::process::id()));
     files::remove(&new)?;
     // initdb reads the password as the account it runs as; the file lies in a closed folder.
     let password = Removed(&data.postgres().join("password.new"));
