@@ -269,8 +269,13 @@ pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub(crate) fn kill_9(pid: u32) {
-    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    assert!(killed.success());
+    signal(pid, "KILL");
+}
+
+#[track_caller]
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 pub(crate) fn is_alive(pid: u32) -> bool {

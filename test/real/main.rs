@@ -2,7 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "the doors of the program are private to it")]
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod common;
+#[cfg(test)]
+mod foreground;
+#[cfg(test)]
+mod hung;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
