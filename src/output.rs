@@ -50,6 +50,8 @@ pub(crate) struct Output {
     pub(crate) show_secrets: bool,
     warnings: RefCell<Vec<String>>,
     emitted: RefCell<bool>,
+    /// The answers of a command that does several things, while they are gathered into one document.
+    gathered: RefCell<Option<Vec<Value>>>,
 }
 
 impl Output {
@@ -74,9 +76,29 @@ impl Output {
             }
             write_page(&page);
         } else {
-            self.document(serde_json::to_value(report).unwrap_or(Value::Null), false);
+            let value = serde_json::to_value(report).unwrap_or(Value::Null);
+            if let Some(gathered) = self.gathered.borrow_mut().as_mut() {
+                gathered.push(value);
+                return;
+            }
+            self.document(value, false);
         }
         self.emitted.replace(true);
+    }
+
+    /// From now on answers in a machine format become the items of one document; see [`Self::emit_gathered`].
+    pub(crate) fn gather(&self) {
+        self.gathered.replace(Some(Vec::new()));
+    }
+
+    /// Prints the document of all that was gathered. Text was printed as it came.
+    pub(crate) fn emit_gathered(&self) {
+        let items = self.gathered.take().unwrap_or_default();
+        if !self.is_text() {
+            let total = items.len();
+            self.document(serde_json::json!({ "items": items, "total": total }), false);
+            self.emitted.replace(true);
+        }
     }
 
     /// Prints one record of a stream (`--follow`): a text, or a JSON document on one line. False if
@@ -130,8 +152,12 @@ impl Output {
             let error = serde_json::json!({
                 "kind": failure.kind, "message": chain[0], "because": chain[1..], "hint": hint,
             });
+            let mut document = serde_json::json!({ "error": error });
+            if let Some(done) = self.gathered.take() {
+                document["items"] = done.into();
+            }
             // A stream that broke has printed lines already: its error is one more line.
-            self.document(serde_json::json!({ "error": error }), *self.emitted.borrow());
+            self.document(document, *self.emitted.borrow());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 use ruma::{
-    OwnedRoomId, OwnedUserId, RoomId,
+    OwnedRoomId, OwnedUserId, RoomId, UserId,
     api::client::{alias::get_alias, membership::join_room_by_id},
 };
 
@@ -80,6 +80,20 @@ pub(crate) enum Entered {
     Joined,
     /// The operator was made an admin of the room, with the power of a local member who had it.
     AsAdmin,
+}
+
+/// What a user is in a room, as a member sees it: `join`, `invite`, `leave`, `ban`, or nothing yet.
+pub(crate) async fn membership(
+    client: &Client,
+    room: &RoomId,
+    user: &UserId,
+) -> Result<Option<String>, Error> {
+    let path = format!("/_matrix/client/v3/rooms/{room}/state/m.room.member/{user}");
+    match client.raw(Method::GET, &path, None).await {
+        Ok(state) => Ok(state["membership"].as_str().map(str::to_owned)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Joins a room that is open, or that the user is invited to.

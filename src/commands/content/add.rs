@@ -51,11 +51,19 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         (None, Some(name)) => vec![json!({ "name": name, "room": name })],
         (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
     };
+    // A file is answered by one document, however many items it has.
+    let many = args.file.is_some() && args.name.is_none();
+    if many {
+        output.gather();
+    }
     let mut outcome = Outcome::Moot;
     for item in &items {
         if add(kind, item, &args.reach, context, output).await? == Outcome::Done {
             outcome = Outcome::Done;
         }
+    }
+    if many {
+        output.emit_gathered();
     }
     Ok(outcome)
 }

@@ -39,8 +39,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    if args.name.len() > 255 || args.name.trim().is_empty() {
-        return Err(Failure::request("a room's name has 1 to 255 bytes"));
+    if args.name.len() > 255 || args.name.trim().is_empty() || args.name.contains(char::is_control)
+    {
+        return Err(Failure::request("a room's name has 1 to 255 bytes and no control characters"));
     }
     let client = args.reach.client(context).await?;
     let server = client.session().server_name;
@@ -62,6 +63,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let invite = args.invite.iter().map(|user| names::anyone(user, &server));
     let invite = invite.collect::<std::result::Result<Vec<_>, _>>()?;
+    for user in invite.iter().filter(|user| user.server_name() == server) {
+        if super::add_user::find(&args.reach.operator(context)?, user).await?.is_none() {
+            return Err(Error::NoUser(user.to_string()).into());
+        }
+    }
     if only_planned(context, output, &format!("make the room `{}`", args.name)) {
         return Ok(Outcome::Done);
     }

@@ -7,7 +7,7 @@ use super::answer::{Answer, Reach, only_planned};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    matrix::{Error, names},
+    matrix::{Error, names, room},
     output::Output,
 };
 
@@ -34,19 +34,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if only_planned(context, output, &format!("invite {user} to {id}")) {
         return Ok(Outcome::Done);
     }
-    let path = format!("/_matrix/client/v3/rooms/{id}/invite");
-    let body = json!({ "user_id": user });
-    let invited = args
+    let asked = args
         .reach
-        .within(&client, &id, output, async || client.raw(Method::POST, &path, Some(&body)).await)
-        .await;
-    let already = match invited {
-        Ok(_) => false,
-        Err(Error::Refused { message, .. }) if message.contains("is already in the room") => true,
-        Err(error) => return Err(error.into()),
-    };
+        .within(&client, &id, output, async || room::membership(&client, &id, &user).await);
+    let already = matches!(asked.await?.as_deref(), Some("invite" | "join"));
+    if !already {
+        let path = format!("/_matrix/client/v3/rooms/{id}/invite");
+        let body = json!({ "user_id": user });
+        let invite = async || client.raw(Method::POST, &path, Some(&body)).await;
+        args.reach.within(&client, &id, output, invite).await?;
+    }
     let text = if already {
-        format!("{user} is in {id} already")
+        format!("{user} is in {id} or invited already")
     } else {
         format!("invited {user} to {id}")
     };

@@ -17,9 +17,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let Args { kind, filter, reach } = args;
-    match Kind::parse(&kind)? {
+    let kind = Kind::parse(&kind)?;
+    match kind {
         Kind::User | Kind::Bot => {
-            list_users::run(list_users::Args { filter, all: false, reach }, context, output).await
+            let bots = kind == Kind::Bot;
+            let args = list_users::Args { filter, all: false, bots, reach };
+            list_users::run(args, context, output).await
         }
         Kind::Room => list_rooms::run(list_rooms::Args { filter, reach }, context, output).await,
         Kind::Message => Err(Failure::request("messages are listed room by room")

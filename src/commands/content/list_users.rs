@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Deactivated accounts too
     #[arg(long)]
     pub(super) all: bool,
+    /// Only bots
+    #[arg(long)]
+    pub(super) bots: bool,
     #[command(flatten)]
     pub(super) reach: Reach,
 }
@@ -42,9 +45,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 || user.displayname.as_ref().is_some_and(|name| name.contains(part))
         });
     }
+    if args.bots {
+        found.retain(|user| user.user_type.as_deref() == Some("bot"));
+    }
     let mut text = String::new();
     let rows = found.iter().map(|user| {
-        let admin = if user.admin { "admin" } else { "" };
+        let admin =
+            if user.admin { "admin" } else { user.user_type.as_deref().unwrap_or_default() };
         let name = user.displayname.clone().unwrap_or_default();
         vec![user.name.to_string(), name, admin.to_owned()]
     });

@@ -1,5 +1,7 @@
 //! `content read-messages`: what was said, oldest first, and with `--follow` what is being said.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use ruma::RoomId;
 use serde_json::{Value, json};
@@ -40,9 +42,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
     let (found, token) = if args.follow {
+        // The place in the stream first: what comes in between is then seen twice, not missed.
         let start = async || {
-            let found = past(&client, &room, false, args.limit, since).await?;
-            sync(&client, &room, None).await.map(|(token, _)| (found, token))
+            let (token, _) = sync(&client, &room, None).await?;
+            past(&client, &room, false, args.limit, since).await.map(|found| (found, token))
         };
         args.reach.within(&client, &room, output, start).await?
     } else {
@@ -61,32 +64,34 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         output.emit(&Answer::new(text, None, fields));
         return Ok(Outcome::Done);
     }
-    let show = |message: &Value| {
-        output.emit_line(&Answer::new(line(message), None, message.clone()));
-    };
-    found.iter().for_each(show);
-    let mut last = found.last().and_then(|message| message["event_id"].as_str().map(str::to_owned));
+    let show =
+        |message: &Value| output.emit_line(&Answer::new(line(message), None, message.clone()));
+    let mut read = found.iter().all(show);
+    let id = |message: &Value| message["event_id"].as_str().unwrap_or_default().to_owned();
+    let mut seen: BTreeSet<String> = found.iter().map(id).collect();
     let mut token = token;
-    loop {
+    // Until nobody reads any more.
+    while read {
         client.restart_clock();
         match sync(&client, &room, Some(&token)).await {
             Ok((next, messages)) => {
-                token = next;
-                for message in &messages {
-                    let id = message["event_id"].as_str().map(str::to_owned);
-                    if id != last {
-                        show(message);
-                    }
-                    last = id;
+                read = messages.iter().filter(|message| !seen.contains(&id(message))).all(show);
+                if !messages.is_empty() {
+                    seen = messages.iter().map(id).collect();
                 }
+                token = next;
             }
             // The server is away: it comes back, and the token still says where we were.
             Err(Error::Unreachable { .. } | Error::Lost { .. } | Error::Deadline { .. }) => {
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
+            Err(Error::Refused { status: 500.., .. } | Error::NotMatrix { .. }) => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(Outcome::Done)
 }
 
 /// The latest messages, oldest first.
@@ -142,9 +147,40 @@ async fn sync(
     let path = format!("/_matrix/client/v3/sync?filter={filter}{position}");
     let answer = client.raw(Method::GET, &path, None).await?;
     let next = answer["next_batch"].as_str().unwrap_or_default().to_owned();
-    let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"]["events"];
-    let events = timeline.as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok((next, events.iter().filter_map(message).collect()))
+    let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"];
+    let events = timeline["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut messages = Vec::new();
+    if let (Some(since), Some(gap), true) =
+        (since, timeline["prev_batch"].as_str(), timeline["limited"] == true)
+    {
+        messages = between(client, room, since, gap).await?;
+    }
+    messages.extend(events.iter().filter_map(message));
+    Ok((next, messages))
+}
+
+/// What a stream left out because it was too much at once, oldest first.
+async fn between(
+    client: &Client,
+    room: &RoomId,
+    since: &str,
+    gap: &str,
+) -> std::result::Result<Vec<Value>, Error> {
+    let (mut found, mut from) = (Vec::new(), gap.to_owned());
+    loop {
+        let path = format!(
+            "/_matrix/client/v3/rooms/{room}/messages?dir=b&limit={PAGE}&from={from}&to={since}"
+        );
+        let page = client.raw(Method::GET, &path, None).await?;
+        let chunk = page["chunk"].as_array().map(Vec::as_slice).unwrap_or_default();
+        found.extend(chunk.iter().filter_map(message));
+        match page["end"].as_str() {
+            Some(end) if !chunk.is_empty() => from = end.to_owned(),
+            _ => break,
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// A text within a query: every byte escaped.
