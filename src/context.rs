@@ -6,13 +6,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::PgConnection;
-
 use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
     matrix::{self, client::Client},
-    postgres,
     supervisor::{control, record::Snapshot},
 };
 
@@ -72,11 +69,6 @@ impl Context {
         let mut config = Config::load(DataDir::new(folder.to_owned()), &flags, &self.environment)?;
         config.data = self.data()?;
         Ok(config)
-    }
-
-    /// The homeserver's database, as its own role.
-    pub(crate) async fn database(&self) -> Result<PgConnection, Failure> {
-        Ok(postgres::connect(self.config()?, postgres::Who::Synapse).await?)
     }
 
     /// How the processes are, from the supervisor itself; none if there is no supervisor.

@@ -24,8 +24,6 @@ use super::{
     session::{self, Session},
 };
 
-/// How long a command tries when nobody says otherwise.
-pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -16,13 +16,6 @@ use super::{
 };
 
 /// What [`ensure`] found or made.
-#[derive(Debug)]
-pub(crate) struct Ensured {
-    pub(crate) session: Session,
-    /// The account is new.
-    pub(crate) created: bool,
-}
-
 /// Makes sure that the operator exists, is a server admin without rate limits, and has a session in
 /// `secrets/operator.json`. The server must be up. Running it again costs one or two requests.
 ///
@@ -34,7 +27,7 @@ pub(crate) async fn ensure(
     localpart: &str,
     registration: &Secret,
     timeout: Duration,
-) -> Result<Ensured, Error> {
+) -> Result<(), Error> {
     let user_id = OwnedUserId::try_from(format!("@{localpart}:{server_name}"))
         .map_err(|_| Error::NoUser(localpart.to_owned()))?;
     let file = session::operator_file(data);
@@ -54,18 +47,17 @@ pub(crate) async fn ensure(
         }
         let client = Client::new(session, Some((data.clone(), file.clone())), timeout)?;
         match unlimited(&client).await {
-            Ok(()) => return Ok(Ensured { session: client.session(), created: false }),
+            Ok(()) => return Ok(()),
             // Another database below an old session: start over.
             Err(Error::Refused { .. }) => {}
             Err(error) => return Err(error),
         }
     }
     let password = Secret::read_or_generate(&data.secret("operator_password"), &mut rand::rng())?;
-    let created = match register(&wanted, &password, registration, timeout).await {
-        Ok(()) => true,
-        Err(error) if error.is("M_USER_IN_USE") => false,
-        Err(error) => return Err(error),
-    };
+    match register(&wanted, &password, registration, timeout).await {
+        Err(error) if !error.is("M_USER_IN_USE") => return Err(error),
+        _ => {}
+    }
     let session = client::login(data, wanted, timeout).await?;
     let client = Client::new(session, Some((data.clone(), file.clone())), timeout)?;
     unlimited(&client).await.map_err(|error| match error {
@@ -73,7 +65,7 @@ pub(crate) async fn ensure(
         error => error,
     })?;
     client.session().save(&file)?;
-    Ok(Ensured { session: client.session(), created })
+    Ok(())
 }
 
 /// Takes the rate limits off the client's own account: 0/0 switches every limiter off that knows

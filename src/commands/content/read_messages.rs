@@ -175,7 +175,7 @@ async fn between(
         let chunk = page["chunk"].as_array().map(Vec::as_slice).unwrap_or_default();
         found.extend(chunk.iter().filter_map(message));
         match page["end"].as_str() {
-            Some(end) if !chunk.is_empty() => from = end.to_owned(),
+            Some(end) if !chunk.is_empty() => end.clone_into(&mut from),
             _ => break,
         }
     }

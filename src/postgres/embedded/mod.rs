@@ -77,11 +77,6 @@ pub(crate) async fn launch(config: &Config) -> Result<Launch, Error> {
     Ok(Launch { program, args, env: vec![("LC_ALL".into(), "C".into())], ready })
 }
 
-/// The folder of the programs that fit this cluster, or would make a new one: `pg_dump` and its like.
-pub(crate) async fn programs(data: &DataDir) -> Result<PathBuf, Error> {
-    Ok(binaries::find(data).await?.folder)
-}
-
 /// Whether a new cluster can be made here, and with what; nothing is written.
 pub(crate) async fn found(data: &DataDir) -> Result<(PathBuf, u32), Error> {
     let binaries = binaries::find(data).await?;

@@ -31,7 +31,7 @@ async fn a_new_cluster_is_planned_made_and_then_left_alone() {
     home.start().await;
     let settings = client_settings(&home.config).unwrap();
     write_passfile(&home.config).unwrap();
-    let programs = embedded::programs(&home.config.data).await.unwrap();
+    let programs = embedded::found(&home.config.data).await.unwrap().0;
     let url = format!(
         "host={} port={} user={} dbname={} sslmode={} passfile={}",
         settings.host,

@@ -30,26 +30,14 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::{answer, body};
 
     #[test]
     fn a_deletion_has_an_id() {
         let room_id = "!r:h".try_into().unwrap();
         let request = Request { room_id, purge: true, force_purge: false, block: false };
         assert_eq!(body(request).1, r#"{"purge":true,"force_purge":false,"block":false}"#);
-        assert_eq!(answer(r#"{"delete_id": "d1"}"#).delete_id, "d1");
+        assert_eq!(answer::<Response>(r#"{"delete_id": "d1"}"#).delete_id, "d1");
     }
 }

@@ -28,19 +28,14 @@ pub(crate) struct Response {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::IncomingResponseExt as _;
-
     use super::*;
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::answer;
 
     #[test]
     fn a_status_is_read() {
         let json = r#"{"status": "purging", "delete_id": "d", "room_id": "!r:h",
             "shutdown_room": {"kicked_users": ["@foobar:example.com"], "failed_to_kick_users": [],
             "local_aliases": [], "new_room_id": null}}"#;
-        assert_eq!(answer(json).status, "purging");
+        assert_eq!(answer::<Response>(json).status, "purging");
     }
 }

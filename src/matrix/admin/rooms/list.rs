@@ -29,7 +29,6 @@ pub(crate) struct Request {
 #[response]
 pub(crate) struct Response {
     pub(crate) rooms: Vec<Room>,
-    pub(crate) total_rooms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_batch: Option<u64>,
 }
@@ -57,26 +56,14 @@ pub(crate) struct Room {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::{answer, body};
 
     #[test]
     fn a_room_without_a_name_is_read() {
         let request = Request { from: 0, limit: 10, search_term: Some("TW & m".into()) };
         assert!(body(request).0.ends_with("/rooms?from=0&limit=10&search_term=TW+%26+m"));
-        let page = answer(
+        let page = answer::<Response>(
             r#"{"rooms": [{"room_id": "!hash", "name": null, "canonical_alias": null,
                 "joined_members": 8, "joined_local_members": 3, "version": "12",
                 "creator": "@foo:matrix.org", "encryption": null, "federatable": true,

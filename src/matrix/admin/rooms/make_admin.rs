@@ -26,16 +26,8 @@ pub(crate) struct Response {}
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
+    use crate::matrix::admin::wire::body;
 
     #[test]
     fn the_user_is_named() {

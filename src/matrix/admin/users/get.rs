@@ -49,26 +49,14 @@ pub(crate) struct User {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::{answer, body};
 
     #[test]
     fn an_account_without_a_name_is_read() {
         let user_id = "@a/b:x.org".try_into().unwrap();
         assert_eq!(body(Request { user_id }).0, "http://h/_synapse/admin/v2/users/@a%2Fb:x.org");
-        let user = answer(
+        let user = answer::<Response>(
             r#"{"name": "@user:example.com", "displayname": null, "admin": false,
                 "deactivated": false, "creation_ts": 1560432668000, "user_type": null}"#,
         )

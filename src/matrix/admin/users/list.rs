@@ -33,31 +33,18 @@ pub(crate) struct Response {
     pub(crate) users: Vec<User>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_token: Option<String>,
-    pub(crate) total: u64,
 }
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::{answer, body};
 
     #[test]
     fn a_page_of_users_is_asked_for_and_read() {
         let request = Request { from: Some("100".into()), limit: 100, deactivated: None };
         assert!(body(request).0.ends_with("/v3/users?from=100&limit=100"));
-        let page = answer(
+        let page = answer::<Response>(
             r#"{"users": [{"name": "@u:h", "is_guest": 0, "admin": false, "user_type": null,
                 "deactivated": false, "displayname": null, "avatar_url": null,
                 "creation_ts": 1560432668000, "locked": false}], "next_token": "100", "total": 200}"#,

@@ -22,10 +22,7 @@ pub(crate) struct Request {
 }
 
 #[response]
-pub(crate) struct Response {
-    pub(crate) messages_per_second: u32,
-    pub(crate) burst_count: u32,
-}
+pub(crate) struct Response {}
 
 impl Request {
     /// 0/0 switches off every limiter that knows who asks, not only that of messages.
@@ -36,25 +33,12 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{IncomingResponseExt as _, OutgoingBody as _, OutgoingRequest as _};
-
     use super::*;
-
-    fn body(request: Request) -> (String, String) {
-        let request = request.try_into_http_request_inner("http://h", ()).unwrap();
-        let uri = request.uri().to_string();
-        let bytes: Vec<u8> = request.into_body().try_into_buf().unwrap();
-        (uri, String::from_utf8(bytes).unwrap())
-    }
-
-    fn answer(json: &str) -> Response {
-        Response::try_from_http_response(http::Response::new(json.as_bytes())).unwrap()
-    }
+    use crate::matrix::admin::wire::body;
 
     #[test]
     fn zero_and_zero_means_no_limit() {
         let request = Request::unlimited("@u:h".try_into().unwrap());
         assert_eq!(body(request).1, r#"{"messages_per_second":0,"burst_count":0}"#);
-        assert_eq!(answer(r#"{"messages_per_second": 0, "burst_count": 0}"#).burst_count, 0);
     }
 }
