@@ -1,5 +1,5 @@
 //! Private Python environments: a hash-locked set of packages in a folder of its own, installed with
-//! uv where it can be had and pip otherwise. `lib/lock.sh` renews the sets (`*.in` -> `*.lock`).
+//! uv where it can be had and pip otherwise. `bash lib/lock.sh` renews the sets (`*.in` -> `*.lock`).
 //!
 //! An environment cannot be moved, so it is made in its final place, whose name holds the hash of all
 //! it is made from; one that is made anew gets a number behind that. A file `.complete` is written last, and only then does the link that everybody

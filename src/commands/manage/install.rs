@@ -8,12 +8,12 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
-    config::Config,
+    commands::{self, Outcome},
     context::Context,
+    error::Failure,
     instance::{
         install::{self, Installed, Options},
-        start,
+        prepare, start,
     },
     output::{Output, Report},
 };
@@ -64,7 +64,7 @@ struct Answer {
     next: Vec<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
     let Args { server_name, port, synapse_version, .. } = &args;
     let typed =
         [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let config = context.config_with(flags)?;
     if context.dry_run {
         let done = install::plan(config, &options).await?;
-        output.emit(&answer(config, done, true, false));
+        output.emit(&answer(context, done).await?);
         return Ok(Outcome::Done);
     }
     let progress = output.progress("installing");
@@ -107,17 +107,19 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // The platform's orchestrator takes 2 for a failure and would not start what is installed.
     let moot = !done.changed && !args.force && !context.environment.is_orchestrator();
     if !args.start {
-        output.emit(&answer(config, done, false, false));
+        output.emit(&answer(context, done).await?);
         return Ok(if moot { Outcome::Moot } else { Outcome::Done });
     }
     let timeout = config.supervision.start_timeout.0;
     let options = start::Options { timeout, force: args.force };
     super::start::go(context, options, output).await?;
-    output.emit(&answer(config, done, false, true));
+    output.emit(&answer(context, done).await?);
     Ok(Outcome::Done)
 }
 
-fn answer(config: &Config, done: Installed, dry_run: bool, running: bool) -> Answer {
+async fn answer(context: &Context, done: Installed) -> Result<Answer, Failure> {
+    let config = context.config()?;
+    let running = context.supervisor().await?.is_some_and(|now| now.ready);
     let next: &[&str] = if running {
         &[
             "status --verbose",
@@ -127,21 +129,24 @@ fn answer(config: &Config, done: Installed, dry_run: bool, running: bool) -> Ans
     } else {
         &["manage start", "status", "config show"]
     };
-    Answer {
-        installed: !dry_run,
-        dry_run,
+    Ok(Answer {
+        installed: prepare::is_installed(&config.data),
+        dry_run: context.dry_run,
         running,
         url: config.public_url(),
         server_name: config.server.name.to_string(),
         data_dir: config.data.root().display().to_string(),
         done,
         next: next.iter().map(|words| format!("{} {words}", crate::commands::NAME)).collect(),
-    }
+    })
 }
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         if self.dry_run {
+            if self.done.steps.is_empty() {
+                page.push_str("nothing would have to be done");
+            }
             for step in &self.done.steps {
                 writeln!(page, "would {step}")?;
             }
