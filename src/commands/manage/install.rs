@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{self, Outcome},
+    config::Config,
     context::Context,
     error::Failure,
     instance::{
@@ -84,7 +85,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         let wanted = context.config_from(folder, flags.clone())?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
-            output.emit(&answer(&wanted, done, true, false));
+            output.emit(&answer(context, &wanted, done).await?);
             return Ok(Outcome::Done);
         }
         install::restore(&wanted, &options, folder).await?;
@@ -92,7 +93,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     let config = context.config_with(flags)?;
     if context.dry_run {
         let done = install::plan(config, &options).await?;
-        output.emit(&answer(context, done).await?);
+        output.emit(&answer(context, config, done).await?);
         return Ok(Outcome::Done);
     }
     let progress = output.progress("installing");
@@ -107,18 +108,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     // The platform's orchestrator takes 2 for a failure and would not start what is installed.
     let moot = !done.changed && !args.force && !context.environment.is_orchestrator();
     if !args.start {
-        output.emit(&answer(context, done).await?);
+        output.emit(&answer(context, config, done).await?);
         return Ok(if moot { Outcome::Moot } else { Outcome::Done });
     }
     let timeout = config.supervision.start_timeout.0;
     let options = start::Options { timeout, force: args.force };
     super::start::go(context, options, output).await?;
-    output.emit(&answer(context, done).await?);
+    output.emit(&answer(context, config, done).await?);
     Ok(Outcome::Done)
 }
 
-async fn answer(context: &Context, done: Installed) -> Result<Answer, Failure> {
-    let config = context.config()?;
+async fn answer(context: &Context, config: &Config, done: Installed) -> Result<Answer, Failure> {
     let running = context.supervisor().await?.is_some_and(|now| now.ready);
     let next: &[&str] = if running {
         &[
