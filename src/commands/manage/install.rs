@@ -137,7 +137,7 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
         server_name: config.server.name.to_string(),
         data_dir: config.data.root().display().to_string(),
         done,
-        next: next.iter().map(|words| format!("{} {words}", crate::commands::NAME)).collect(),
+        next: next.iter().map(|words| format!("{} {words}", commands::NAME)).collect(),
     })
 }
 
