@@ -134,7 +134,7 @@ fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
 }
 
 /// Whether the data folder can be made or written, without making it.
-fn data_folder(data: &DataDir) -> Result<(), Error> {
+pub(crate) fn data_folder(data: &DataDir) -> Result<(), Error> {
     let root = data.root();
     let refused = |why| Error::DataDir { path: root.to_owned(), why };
     if root

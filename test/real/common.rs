@@ -109,15 +109,20 @@ impl Instance {
     /// A data folder in which only the Python environment is there already.
     pub(crate) fn with_environment(name: &str) -> Self {
         let instance = Self::empty(name);
-        fs::create_dir_all(&instance.data).unwrap();
+        instance.take_environment();
+        instance
+    }
+
+    /// Links the Python environment of the shared server into the data folder.
+    pub(crate) fn take_environment(&self) {
+        fs::create_dir_all(&self.data).unwrap();
         let copied = Command::new("cp")
             .arg("-al")
             .arg(Self::shared().data.join("environments"))
-            .arg(&instance.data)
+            .arg(&self.data)
             .status()
             .unwrap();
         assert!(copied.success());
-        instance
     }
 
     /// Only a name and ports: nothing is installed.

@@ -10,6 +10,8 @@ mod foreground;
 #[cfg(test)]
 mod hung;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod messages;

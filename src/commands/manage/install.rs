@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     instance::{
         install::{self, Installed, Options},
-        prepare, start,
+        preflight, prepare, start,
     },
     output::{Output, Report},
 };
@@ -71,6 +71,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
     let flags =
         typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    // Settings are read from it.
+    preflight::data_folder(&context.data()?)?;
     let options = Options {
         force: args.force,
         start: args.start,
