@@ -4,8 +4,8 @@
 use std::{
     fmt,
     fs::{self, File},
-    io::{PipeWriter, Write as _},
-    net::TcpListener,
+    io::{PipeWriter, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -76,6 +76,8 @@ impl fmt::Display for Said {
 pub(crate) struct Instance {
     pub(crate) data: PathBuf,
     pub(crate) port: u16,
+    /// Of the API, of the metrics, of the embedded PostgreSQL.
+    pub(crate) ports: [u16; 3],
     variables: Vec<(String, String)>,
     leash: Option<PipeWriter>,
     janitor: Option<Child>,
@@ -130,13 +132,14 @@ impl Instance {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let data = std::env::temp_dir().join(format!("rms-{name}-{}-{number}", std::process::id()));
-        let port = free_port();
+        let ports = [free_port(), free_port(), free_port()];
+        let port = ports[0];
         let variables = [
             ("MATRIX_SYNAPSE_DATA_DIR", data.display().to_string()),
             ("MATRIX_SYNAPSE_SERVER_NAME", "test.example".to_owned()),
             ("MATRIX_SYNAPSE_PORT", port.to_string()),
-            ("MATRIX_SYNAPSE_METRICS_PORT", free_port().to_string()),
-            ("MATRIX_SYNAPSE_EMBEDDED_DB_PORT", free_port().to_string()),
+            ("MATRIX_SYNAPSE_METRICS_PORT", ports[1].to_string()),
+            ("MATRIX_SYNAPSE_EMBEDDED_DB_PORT", ports[2].to_string()),
             ("MATRIX_SYNAPSE_BCRYPT_ROUNDS", "4".to_owned()),
             ("MATRIX_SYNAPSE_START_TIMEOUT", "120s".to_owned()),
         ];
@@ -154,6 +157,7 @@ impl Instance {
         Self {
             data,
             port,
+            ports,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             leash: Some(leash),
             janitor: Some(janitor),
@@ -236,6 +240,12 @@ impl Instance {
         digits.trim_end().trim_end_matches(')').parse().unwrap()
     }
 
+    /// A POST without a token.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        request(self.port, &format!("POST {path}"), body)
+    }
+
     pub(crate) fn is_healthy(&self) -> bool {
         self.run(&["status"]).code == 0
     }
@@ -261,6 +271,24 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// What a GET on this machine answers: status and body.
+#[track_caller]
+pub(crate) fn get(port: u16, path: &str) -> (u16, String) {
+    request(port, &format!("GET {path}"), "")
+}
+
+#[track_caller]
+fn request(port: u16, what: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    let head = format!("{what} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 /// Waits until something is so; the limit only bounds a failing test.

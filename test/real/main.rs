@@ -6,6 +6,8 @@ mod chaos;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod defaults;
+#[cfg(test)]
 mod foreground;
 #[cfg(test)]
 mod hung;

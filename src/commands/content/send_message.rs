@@ -70,14 +70,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let event = sent(&args, &client, &room, output, content, transaction).await.map_err(
             |error| {
                 let failure = repeatable(error, &again(&args), base.as_str());
-                if args.file.is_some() && failure.hint.is_none() {
-                    failure.hinted(format!(
-                        "{} lines were sent; repeat all with `--transaction-id {base}`: none is sent twice",
-                        events.len()
-                    ))
-                } else {
-                    failure
+                if args.file.is_none() {
+                    return failure;
                 }
+                let rest = format!(
+                    "{} of {} lines were sent; `{} --transaction-id {base}` sends the rest and none twice",
+                    events.len(), contents.len(), again(&args)
+                );
+                let hint = failure.hint.as_ref().map_or(rest.clone(), |hint| format!("{hint}; {rest}"));
+                failure.hinted(hint)
             },
         )?;
         events.push(event);
