@@ -193,6 +193,7 @@ fn a_homeserver_lives_on_a_server_of_others_and_leaves_it_as_it_was() {
     let before = server.everything();
     let mut guest = server.guest("shared-database");
     guest.variable("MATRIX_SYNAPSE_PROBE_INTERVAL", "1s");
+    guest.variable("MATRIX_SYNAPSE_STOP_TIMEOUT", "5s");
 
     let plan = guest.run(&["manage", "install", "--dry-run"]).success();
     plan.says("make the role `synapse`").says("make the database `synapse`");
