@@ -285,7 +285,8 @@ fn the_platforms_server_is_found_and_woken() {
     let mut server = Server::started();
     server.stop();
     let mut guest = Instance::with_environment("platform");
-    let root = guest.data.with_extension("vrooli");
+    let platform = tempfile::tempdir().unwrap();
+    let root = platform.path();
     let postgres = root.join("resources/postgres/instances/main/config");
     let tools = root.join("tools");
     for folder in [&postgres, &tools, &root.join(".vrooli")] {
@@ -325,5 +326,4 @@ fn the_platforms_server_is_found_and_woken() {
     let settings = fs::read_to_string(guest.data.join("settings.yaml")).unwrap_or_default();
     assert!(!settings.contains("127.0.0.1"), "{settings}");
     guest.run(&["manage", "stop"]).success();
-    fs::remove_dir_all(&root).unwrap();
 }
