@@ -41,9 +41,10 @@ fn what_we_own_cannot_be_overridden() {
 fn a_setting_is_set_and_the_comments_stay() {
     let server = Instance::installed("set");
     let path = server.data.join("settings.yaml");
-    let mut text = fs::read_to_string(&path).unwrap_or_default();
-    text.push_str("# mine\nsupervision:\n  restarts: 7 # few\n");
-    fs::write(&path, &text).unwrap();
+    // The install has kept a setting of that section.
+    let text = fs::read_to_string(&path).unwrap();
+    let mine = "# mine\nsupervision:\n  restarts: 7 # few\n";
+    fs::write(&path, text.replace("supervision:\n", mine)).unwrap();
     server.run(&["config", "set", "supervision.restarts", "9"]).success();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("# mine") && text.contains("restarts: 9 # few"), "{text}");
