@@ -97,6 +97,19 @@ print(*(it.getsockname()[1] for it in sockets))')
     ./cli.sh manage uninstall --purge --force
 }
 
+# One message costs at most 1.5 million instructions, counted by callgrind: a count repeats where a
+# time does not.
+instructions() {
+    if ! command -v valgrind >/dev/null && ((EUID == 0)) && command -v apt-get >/dev/null; then
+        { apt-get update && apt-get install -y --no-install-recommends valgrind; } >/dev/null 2>&1 || true
+    fi
+    if command -v valgrind >/dev/null; then
+        bash bench/instructions.sh
+    else
+        printf 'not counted: this machine has no valgrind\n'
+    fi
+}
+
 step 'tools' components
 step 'shell scripts' scripts
 step 'format' cargo fmt --check
@@ -106,4 +119,5 @@ step 'unit tests' unit_tests
 step 'command line' cargo test --locked --quiet --test cli
 step 'real server' cargo test --locked --quiet --test real
 step 'contract phases' phases
+step 'instructions of a message' instructions
 printf '== everything passed in %s s\n' "$SECONDS"
