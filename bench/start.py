@@ -1,5 +1,6 @@
 """`manage start` against the same PostgreSQL and Synapse started by hand, one after the other."""
 
+import json
 import os
 import signal
 import subprocess
@@ -27,13 +28,9 @@ def command_of(pid):
 
 
 with instance() as (env, data):
-    import json
-
     state = json.loads((data / "run/state.json").read_text())["services"]
     words = {name: command_of(state[name]["pid"]) for name in ("postgres", "synapse")}
-    child_env = {k: v for k, v in env.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    sockets = next(w.split("=", 1)[1] for w in words["postgres"] if "unix_socket" in w) if any(
-        "unix_socket" in w for w in words["postgres"]) else str(data / "run")
+    child_env = {k: v for k, v in env.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"LC_ALL": "C"}
     as_user = ["unshare", "-U", "--map-user=65534", "--map-group=65534"] if os.geteuid() == 0 else []
     ready = os.path.join(os.path.dirname(words["postgres"][0]), "pg_isready")
     health = f"http://127.0.0.1:{env['MATRIX_SYNAPSE_PORT']}/health"

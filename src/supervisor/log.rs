@@ -218,6 +218,29 @@ mod tests {
         assert_eq!(log.last_words().len(), LAST_WORDS);
     }
 
+    #[tokio::test]
+    async fn a_process_that_floods_never_takes_more_than_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { size: 200_000, files: 1 };
+        let log = shared(LogFile::new(folder.path(), "x", limits, None));
+        let (reader, writer) = io::pipe().unwrap();
+        let mut command = crate::process::command("sh");
+        command.args(["-c", "yes 'a line of a service that never stops' | head -c 5000000"]);
+        let mut child = command.stdout(writer).spawn().unwrap();
+        drop(command);
+        let pipe = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
+        let mut captured = tokio::spawn(capture(pipe, log));
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(1));
+        loop {
+            tokio::select! {
+                over = &mut captured => break over.unwrap(),
+                _ = looks.tick() => assert!(total(folder.path()) <= 2 * 200_000),
+            }
+        }
+        assert!(child.wait().await.unwrap().success());
+        assert!((100_000..=400_000).contains(&total(folder.path())));
+    }
+
     #[test]
     fn a_log_that_cannot_be_written_counts_what_it_lost() {
         let folder = tempfile::tempdir().unwrap();

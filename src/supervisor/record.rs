@@ -233,6 +233,48 @@ impl Process {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn what_a_killed_service_started_is_swept_after_its_supervisor() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = process::command("sh");
+        // The child of this service outlives it, as a worker of nginx does.
+        command.args(["-c", "sleep 1000 & echo $!; wait"]).process_group(0);
+        let mut service = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut said = [0; 16];
+        let stdout = service.stdout.as_mut().unwrap();
+        let length = tokio::io::AsyncReadExt::read(stdout, &mut said).await.unwrap();
+        let worker: u32 = String::from_utf8_lossy(&said[..length]).trim().parse().unwrap();
+        let pid = service.id().unwrap();
+        let report = Report {
+            state: Phase::Running,
+            summary: String::new(),
+            pid: Some(pid),
+            start_ticks: process::start_ticks(pid),
+            started_at: None,
+            ready_at: None,
+            runs: 1,
+            restarts: 0,
+            last_exit: None,
+            health: None,
+            waits_for: None,
+            last_words: Vec::new(),
+            endpoints: BTreeMap::new(),
+            log: PathBuf::new(),
+        };
+        let old = Snapshot {
+            ready: true,
+            supervisor: Supervisor::of_this_process(),
+            services: BTreeMap::from([("nginx".to_owned(), report)]),
+            order: vec!["nginx".to_owned()],
+        };
+        let state = folder.path().join("state.json");
+        old.write(&state).unwrap();
+        service.kill().await.unwrap();
+        assert!(process::start_ticks(worker).is_some());
+        assert_eq!(sweep(&state, Duration::from_secs(5)).await, 1);
+        assert!(Process::read(worker.try_into().unwrap()).is_none());
+    }
+
     #[test]
     fn our_own_process_is_read_as_the_kernel_has_it() {
         let pid = std::process::id();
