@@ -15,22 +15,21 @@ use crate::{
 /// The whole program.
 pub(crate) fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
-    if let Some(outcome) = commands::completions::answer(&argv) {
-        return ExitCode::from(outcome.code());
-    }
-    let matches = match commands::tree(&argv).try_get_matches_from(&argv) {
+    let outcome = commands::completions::answer(&argv).unwrap_or_else(|| answer(&argv));
+    let outcome = if output::got_out() { outcome } else { Outcome::Failed };
+    ExitCode::from(outcome.code())
+}
+
+fn answer(argv: &[OsString]) -> Outcome {
+    let matches = match commands::tree(argv).try_get_matches_from(argv) {
         Ok(matches) => matches,
-        Err(error) => return ExitCode::from(refused(&argv, &error).code()),
+        Err(error) => return refused(argv, &error),
     };
     let output = output_of(&matches);
-    let outcome = match run(&matches, &output) {
-        Ok(outcome) => outcome,
-        Err(failure) => {
-            output.fail(&failure);
-            Outcome::Failed
-        }
-    };
-    ExitCode::from(outcome.code())
+    run(&matches, &output).unwrap_or_else(|failure| {
+        output.fail(&failure);
+        Outcome::Failed
+    })
 }
 
 fn run(matches: &ArgMatches, output: &Output) -> commands::Result {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FileType, FlockOperation};
 
 use crate::error::{Explain, Kind};
 
@@ -24,6 +24,10 @@ pub(crate) enum Error {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not valid UTF-8", .0.display())]
     NotText(PathBuf),
+    #[error("`{}` is no file but a device, a pipe or a socket", .0.display())]
+    NotAFile(PathBuf),
+    #[error("`{}` is larger than {} MB", path.display(), largest >> 20)]
+    TooLarge { path: PathBuf, largest: u64 },
     #[error("`{}` belongs to another user", .0.display())]
     Foreign(PathBuf),
     #[error("`{}` is held by {holder}", path.display())]
@@ -60,16 +64,45 @@ impl Explain for Error {
                 _ => None,
             },
             Self::NotText(_) => Some("save it as UTF-8".into()),
+            Self::NotAFile(_) | Self::TooLarge { .. } => Some("name another file".into()),
             Self::Foreign(_) => Some("remove it, or run this as its owner".into()),
             Self::Held { .. } => Some("wait until that command is done, then run it again".into()),
         }
     }
 }
 
-/// Reads a whole text file.
+/// No file of settings, secrets or lines is larger; what is larger is the wrong file.
+const LARGEST_TEXT: u64 = 64 << 20;
+
+/// Reads a whole text file of ours: a regular one, for a pipe without a writer would never end.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    text(path, read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile])?)
+}
+
+/// Reads a text that a person named: a file, or a pipe such as a shell's `<(…)`.
+pub(crate) fn read_input(path: &Path) -> Result<String, Error> {
+    text(path, read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile, FileType::Fifo])?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::NotText(path.to_owned()))
+}
+
+/// Reads a file of one of these kinds, at most `largest` bytes.
+pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Result<Vec<u8>, Error> {
+    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+    let kind = FileType::from_raw_mode(metadata.mode());
+    // A folder gets the system's own words.
+    if kind != FileType::Directory && !kinds.contains(&kind) {
+        return Err(Error::NotAFile(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > largest {
+        return Err(Error::TooLarge { path: path.to_owned(), largest });
+    }
+    Ok(bytes)
 }
 
 /// The same, where a missing file is nothing unusual.

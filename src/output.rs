@@ -5,6 +5,7 @@ use std::{
     cell::RefCell,
     fmt::{self, Write as _},
     io::{self, IsTerminal as _, Write as _},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -261,8 +262,27 @@ fn write_page(page: &str) -> bool {
     let written = out.write_all(page.as_bytes()).and_then(|()| {
         if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
     });
-    // A reader that has seen enough (`| head -1`) is no failure.
-    written.and_then(|()| out.flush()).is_ok()
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => true,
+        // A reader that has seen enough (`| head -1`) is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            LOST.set(error.to_string()).ok();
+            false
+        }
+    }
+}
+
+/// Why an answer did not get out.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Whether everything that was said got out; if not, it says why.
+pub(crate) fn got_out() -> bool {
+    if let Some(reason) = LOST.get() {
+        let word = paint("error", AnsiColor::Red);
+        writeln!(anstream::stderr(), "{word}: the answer could not be written: {reason}").ok();
+    }
+    LOST.get().is_none()
 }
 
 /// Prints a text that is not a command's report: help, completions, the version.

@@ -229,6 +229,13 @@ fn settings_file(data: &DataDir) -> Result<Vec<(&'static Setting, Value)>, Error
             if setting.secret {
                 return Err(Error::SecretInFile { key: setting.key, path });
             }
+            // Also where a variable wins today: tomorrow it may not be there.
+            (setting.check)(&value).map_err(|reason| Error::Value {
+                key: setting.key,
+                shown: setting::shown(&value),
+                reason,
+                origin: Source::SettingsFile,
+            })?;
             found.push((setting, value));
         }
     }

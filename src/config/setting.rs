@@ -20,6 +20,8 @@ pub(crate) struct Setting {
     pub(crate) default: &'static str,
     pub(crate) secret: bool,
     pub(crate) schema: fn() -> Value,
+    /// Whether a value is one that it can have; the error completes "it …".
+    pub(crate) check: fn(&Value) -> Result<(), String>,
 }
 
 impl Setting {
@@ -104,6 +106,7 @@ macro_rules! section {
                     default: $default,
                     secret: false $(|| stringify!($secret).len() > 0)?,
                     schema: <$shape as $crate::config::shape::Shape>::schema,
+                    check: |value| <$shape as $crate::config::shape::Shape>::read(value).map(drop),
                 }),+
             ];
 

@@ -141,3 +141,30 @@ fn a_data_folder_that_is_no_folder() {
     let said = person.runs(&["status", "--data-dir", &folder]);
     refused(&said, "cannot read `~/file/instance.env`");
 }
+
+#[test]
+fn a_settings_file_that_is_a_pipe_is_not_waited_for() {
+    let person = Person::new();
+    fs::create_dir_all(person.data()).unwrap();
+    let made =
+        std::process::Command::new("mkfifo").arg(person.data().join("settings.yaml")).status();
+    assert!(made.unwrap().success());
+    refused(&asks(&person), "is no file but a device, a pipe or a socket");
+}
+
+#[test]
+fn a_value_in_the_file_is_checked_although_a_variable_wins() {
+    let person =
+        Person::new().settings("server:\n  port: -1\n").with("MATRIX_SYNAPSE_PORT", "8100");
+    refused(&asks(&person), "the setting `server.port` must be a port");
+}
+
+#[test]
+fn an_answer_that_did_not_get_out_is_a_failure() {
+    let person = Person::new();
+    let script = "\"$0\" config show >/dev/full";
+    let program = assert_cmd::cargo_bin!();
+    let output = person.command("bash").args(["-c", script]).arg(program).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the answer could not be written"));
+}

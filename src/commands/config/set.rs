@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let text = match (args.value, &args.file) {
         (Some(value), _) => value,
-        (None, Some(file)) => one_line(&files::read(file)?)?,
+        (None, Some(file)) => one_line(&files::read_input(file)?)?,
         (None, None) if setting.secret => secret(setting)?,
         (None, None) => return Err(Failure::request(format!("`{}` needs a value", setting.key))),
     };

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let kind = Kind::parse(&args.kind)?;
     let items = match (&args.file, &args.name) {
         (Some(path), Some(name)) if kind == Kind::Message => {
-            vec![json!({ "room": name, "text": crate::files::read(path)? })]
+            vec![json!({ "room": name, "text": crate::files::read_input(path)? })]
         }
         (Some(path), Some(name)) => {
             let mut found = items(path)?;

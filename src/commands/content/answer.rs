@@ -193,7 +193,7 @@ pub(super) fn stdin_text(what: &str, largest: u64) -> Result<String, Failure> {
 
 /// A list of mappings out of a YAML or JSON file.
 pub(super) fn items(path: &Path) -> Result<Vec<Value>, Failure> {
-    let text = files::read(path)?;
+    let text = files::read_input(path)?;
     let shape = || {
         Failure::request(format!("`{}` is not a list of mappings in YAML or JSON", path.display()))
             .hinted("each item needs at least `name`")

@@ -29,7 +29,7 @@ pub(super) struct Password {
 impl Source {
     pub(super) fn read(&self) -> Result<Password, Failure> {
         let given = if let Some(path) = &self.password_file {
-            let text = files::read(path)?;
+            let text = files::read_input(path)?;
             text.strip_suffix('\n').unwrap_or(&text).to_owned()
         } else if self.password_stdin {
             super::answer::stdin_text("the password", LONGEST)?

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rustix::fs::FileType;
 use serde_json::json;
 
 use super::{
@@ -36,8 +37,11 @@ pub(crate) struct Args {
     reach: Reach,
 }
 
+/// More than any homeserver takes; its own limit is `synapse.max_upload_size`.
+const LARGEST: u64 = 1 << 30;
+
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let bytes = std::fs::read(&args.file).map_err(files::Error::io("read", &args.file))?;
+    let bytes = files::read_bytes(&args.file, LARGEST, &[FileType::RegularFile, FileType::Fifo])?;
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display())));
     }

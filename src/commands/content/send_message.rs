@@ -125,7 +125,7 @@ fn content(args: &Args, text: &str) -> Value {
 
 /// The lines of a file; empty ones are no messages.
 fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
-    let text = files::read(path)?;
+    let text = files::read_input(path)?;
     if text.contains('\0') {
         return Err(Failure::request(format!("`{}` holds a NUL byte", path.display())));
     }

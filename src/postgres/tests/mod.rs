@@ -127,11 +127,6 @@ impl Home {
         connect_by(&self.config, Who::Admin, soon(), async || {}).await.unwrap()
     }
 
-    /// Statements of a person with the superuser's rights.
-    async fn run(&self, statements: &str) {
-        run(&mut self.admin().await, statements).await;
-    }
-
     async fn ask(&self, question: &str) -> String {
         let question = AssertSqlSafe(question.to_owned());
         sqlx::query_scalar(question).fetch_one(&mut self.admin().await).await.unwrap()
