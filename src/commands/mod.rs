@@ -74,7 +74,7 @@ macro_rules! commands {
             name: $name,
             about: $about,
             hidden: false $(|| stringify!($hidden).len() > 0)?,
-            arguments: <$module::Args as clap::Args>::augment_args,
+            arguments: $crate::commands::arguments::<$module::Args>,
             run: |matches, context, output| {
                 Box::pin(async move {
                     $module::run($crate::commands::parsed(matches)?, context, output).await
@@ -84,6 +84,12 @@ macro_rules! commands {
     };
 }
 pub(crate) use commands;
+
+/// Adds a command's arguments; the doc comments of their structs do not replace what it says of itself.
+pub(crate) fn arguments<A: Args>(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    A::augment_args(command).about(about).long_about(None)
+}
 
 /// The arguments of a command out of what was typed.
 pub(crate) fn parsed<A: Args>(matches: &ArgMatches) -> std::result::Result<A, Failure> {

@@ -96,6 +96,11 @@ impl Client {
         self.deadline = Instant::now() + self.timeout;
     }
 
+    /// How much of the time is left.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Sends one request of ruma or of [`super::admin`].
     pub(crate) async fn send<R>(&self, request: R) -> Result<R::IncomingResponse, Error>
     where
@@ -174,7 +179,8 @@ impl Client {
                 Error::Deadline { .. } if changes => return Err(unknown(passing)),
                 Error::Refused { status: 429, retry_after, .. } => {
                     let wait = retry_after.unwrap_or(pause);
-                    if Instant::now() + wait >= self.deadline {
+                    // The server may name any number: never add it to a moment.
+                    if wait >= self.left() {
                         return Err(Error::Limited { wait });
                     }
                     tokio::time::sleep(wait).await;
@@ -192,7 +198,7 @@ impl Client {
                 }
                 _ => return Err(passing),
             }
-            if Instant::now() + pause >= self.deadline {
+            if pause >= self.left() {
                 return Err(if sent && changes { unknown(passing) } else { passing });
             }
             tokio::time::sleep(pause).await;
@@ -204,7 +210,7 @@ impl Client {
         &self,
         request: &http::Request<Vec<u8>>,
     ) -> Result<(http::response::Parts, Vec<u8>), Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.left();
         let url = self.url();
         let mut headers = request.headers().clone();
         {

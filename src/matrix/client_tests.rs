@@ -9,7 +9,10 @@ use wiremock::{
 };
 
 use super::*;
-use crate::{matrix::message, secret::Secret};
+use crate::{
+    matrix::{message, room},
+    secret::Secret,
+};
 
 fn session(server: &MockServer) -> Session {
     Session {
@@ -136,4 +139,58 @@ async fn a_forgotten_session_is_renewed_once_and_kept() {
     assert_eq!(send(&client).await.unwrap(), "$e");
     assert_eq!(Session::load(&file).unwrap().unwrap().access_token.expose(), "new");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_longest_wait_that_can_be_asked_for_is_refused_like_any_other() {
+    for most in [u64::MAX, u64::MAX - 1, i64::MAX as u64] {
+        let server = MockServer::start().await;
+        let busy = ResponseTemplate::new(429)
+            .insert_header("Retry-After", most.to_string().as_str())
+            .set_body_string(r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow"}"#);
+        answers(&server, 1, busy).await;
+        let error = send(&client(&server)).await.unwrap_err();
+        let said = format!("the homeserver asks to wait {most} seconds before the next request");
+        assert_eq!(error.to_string(), said);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_unexpected_and_no_success() {
+    let server = MockServer::start().await;
+    let empty = ResponseTemplate::new(200).set_body_string("{}");
+    Mock::given(path_regex(".*")).respond_with(empty).mount(&server).await;
+    let client = client(&server);
+    let error = send(&client).await.unwrap_err();
+    assert!(matches!(error, Error::Answer { .. }), "{error}");
+    let error = room::is_encrypted(&client, room_id!("!r:x.org")).await.unwrap_err();
+    assert!(matches!(error, Error::Answer { .. }), "{error}");
+    let event = ruma::event_id!("$e:x.org");
+    let error = room::require_event(&client, room_id!("!r:x.org"), event).await.unwrap_err();
+    assert!(matches!(error, Error::Answer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_event_of_another_room_is_not_in_this_one() {
+    let server = MockServer::start().await;
+    let found = r#"{"event":{"event_id":"$e:x.org","room_id":"!other:x.org"}}"#;
+    let found = ResponseTemplate::new(200).set_body_string(found);
+    Mock::given(path_regex("/fetch_event/")).respond_with(found).mount(&server).await;
+    let event = ruma::event_id!("$e:x.org");
+    let client = client(&server);
+    let error = room::require_event(&client, room_id!("!r:x.org"), event).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no event `$e:x.org` in the room `!r:x.org`");
+    room::require_event(&client, room_id!("!other:x.org"), event).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_alias_of_a_server_that_cannot_be_asked_is_not_waited_for() {
+    let server = MockServer::start().await;
+    let failed = r#"{"errcode":"M_UNKNOWN","error":"Failed to fetch alias"}"#;
+    let failed = ResponseTemplate::new(502).set_body_string(failed);
+    Mock::given(path_regex("/directory/room/")).respond_with(failed).mount(&server).await;
+    let client = Client::new(session(&server), None, Duration::from_secs(1)).unwrap();
+    let error = room::resolve(&client, "#a:other.example").await.unwrap_err();
+    assert!(matches!(error, Error::Elsewhere(_)), "{error}");
+    assert!(error.is_not_found());
 }

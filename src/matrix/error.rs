@@ -11,7 +11,7 @@ use crate::{
 pub(crate) enum Error {
     #[error("the homeserver cannot be reached at `{url}`")]
     Unreachable { url: String, source: reqwest::Error },
-    #[error("the homeserver at `{url}` gave no answer within {} seconds", waited.as_secs())]
+    #[error("the homeserver at `{url}` gave no answer within {}", span(*waited))]
     Deadline { url: String, waited: Duration },
     /// The request may have had its effect: only a repeat with the same transaction id is harmless.
     #[error("it is unknown whether the homeserver at `{url}` did it")]
@@ -27,14 +27,18 @@ pub(crate) enum Error {
     /// An error of the Matrix API, with its code.
     #[error("the homeserver refused ({errcode}): {message}")]
     Refused { status: u16, errcode: String, message: String, retry_after: Option<Duration> },
-    #[error("the homeserver asks to wait {} seconds before the next request", wait.as_secs().max(1))]
+    #[error("the homeserver asks to wait {} before the next request", span(*wait))]
     Limited { wait: Duration },
-    #[error("the event is too large: {0} bytes where 65536 are allowed")]
+    #[error(
+        "the message is too large: {0} bytes where {largest} are allowed (an event has 65,536, and \
+         the server adds its own part)",
+        largest = super::message::LARGEST
+    )]
     TooLarge(usize),
     #[error("there is no session of `{0}` yet")]
     NoSession(String),
-    #[error("the session file `{0}` cannot be read")]
-    SessionFile(String, #[source] serde_json::Error),
+    #[error("the session file `{0}` is damaged")]
+    SessionFile(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the key of our sessions `{0}` is not a usable P-256 key")]
     Key(String),
     #[error("`{0}` exists but is no server admin")]
@@ -43,6 +47,10 @@ pub(crate) enum Error {
     NoUser(String),
     #[error("there is no room `{0}`")]
     NoRoom(String),
+    #[error("there is no event `{event}` in the room `{room}`")]
+    NoEvent { event: String, room: String },
+    #[error("the alias `{0}` belongs to another server, and that one cannot be asked")]
+    Elsewhere(String),
     #[error("`{name}` names {} rooms: {}", ids.len(), ids.join(", "))]
     ManyRooms { name: String, ids: Vec<String> },
     #[error("the room `{0}` is encrypted, and this program cannot encrypt yet")]
@@ -59,7 +67,23 @@ pub(crate) enum Error {
     File(#[from] files::Error),
 }
 
+/// A span of time as a sentence has it; seconds are rounded up.
+fn span(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        return format!("{} ms", time.as_millis());
+    }
+    match u128::from(time.as_secs()) + u128::from(time.subsec_nanos() > 0) {
+        1 => "1 second".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
 impl Error {
+    /// An answer without a field that it must have.
+    pub(crate) fn lacks(what: &str, field: &str) -> Self {
+        Self::Answer { what: what.to_owned(), source: format!("it has no `{field}`").into() }
+    }
+
     /// The Matrix error code, where the server gave one.
     pub(crate) fn errcode(&self) -> Option<&str> {
         match self {
@@ -74,7 +98,7 @@ impl Error {
 
     /// Whether the server said that the thing is not there.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::NoRoom(_) | Self::NoUser(_))
+        matches!(self, Self::NoRoom(_) | Self::NoUser(_) | Self::Elsewhere(_))
             || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
@@ -104,6 +128,8 @@ impl Explain for Error {
             | Self::TooLarge(_)
             | Self::NoUser(_)
             | Self::NoRoom(_)
+            | Self::NoEvent { .. }
+            | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
             | Self::NoEntry { .. } => Kind::Request,
@@ -140,12 +166,16 @@ impl Explain for Error {
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
             Self::TooLarge(_) => "split the text, or send it as a file with `content send-media`",
             Self::NoSession(_) => "`manage install --start` makes the operator",
-            Self::SessionFile(..) => "remove that file, then `manage start` writes it again",
+            Self::SessionFile(..) => "remove that file, then `manage start` makes it again",
             Self::Key(_) => "`manage install` makes a new one if that file is removed",
             Self::NotAdmin(_) => "choose another name with `config set server.operator NAME`",
             Self::NoUser(_) => "`content add-user NAME` makes one; `content list-users` lists them",
             Self::NoRoom(_) => {
                 "`content create-room NAME` makes one; `content list-rooms` lists them"
+            }
+            Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
+            Self::Elsewhere(_) => {
+                "`content list-rooms` lists the rooms of this server; `config set synapse.federation open` lets it talk to others"
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
@@ -156,5 +186,19 @@ impl Explain for Error {
             Self::Request(..) | Self::Tls(_) => return None,
         };
         Some(hint.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_its_unit_and_its_number() {
+        let spans = [(0, "0 ms"), (250, "250 ms"), (1000, "1 second"), (1001, "2 seconds")];
+        for (milliseconds, said) in spans {
+            assert_eq!(span(Duration::from_millis(milliseconds)), said);
+        }
+        assert_eq!(span(Duration::MAX), "18446744073709551616 seconds");
     }
 }

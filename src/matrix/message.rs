@@ -1,6 +1,9 @@
 //! Messages: what is sent, never in the clear into an encrypted room, and what is read back.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    os::unix::fs::OpenOptionsExt as _,
+    time::{Duration, SystemTime},
+};
 
 use ruma::{
     OwnedEventId, OwnedTransactionId, RoomId,
@@ -14,8 +17,10 @@ use crate::{config::paths::DataDir, files};
 
 use super::{Error, client::Client, room};
 
-/// The largest event, in bytes, signatures and ids included (Matrix specification, "Size limits").
-pub(crate) const LARGEST: usize = 65_536;
+/// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
+/// and what the server puts around the content counts: at most ten previous events, the events that
+/// allow it, ids of up to 255 bytes, hashes and a signature are within 2,048.
+pub(crate) const LARGEST: usize = 65_536 - 2_048;
 /// How long a room once seen without encryption is taken to be so. Encryption cannot be switched off
 /// but on at any time: whoever switches it on has to expect that a message of ours that is under way
 /// within this time still comes in the clear. Asking before each message costs a second request.
@@ -133,7 +138,9 @@ pub(crate) async fn require_plain(
         files::private_folder(folder)?;
     }
     // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
-    drop(std::fs::File::create(&seen).and_then(|file| file.set_modified(SystemTime::now())));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(files::PRIVATE);
+    drop(options.open(&seen).and_then(|file| file.set_modified(SystemTime::now())));
     Ok(())
 }
 
@@ -169,9 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_kibibytes_and_one_are_too_many() {
-        check_size(&text(&"a".repeat(65_000), Markup::Plain, false)).unwrap();
-        let error = check_size(&text(&"a".repeat(65_537), Markup::Plain, false)).unwrap_err();
-        assert!(error.to_string().contains("too large"));
+    fn a_content_leaves_room_for_what_the_server_adds() {
+        let bare = text("", Markup::Plain, false).to_string().len();
+        check_size(&text(&"a".repeat(LARGEST - bare), Markup::Plain, false)).unwrap();
+        let many = text(&"a".repeat(LARGEST - bare + 1), Markup::Plain, false);
+        let said = check_size(&many).unwrap_err().to_string();
+        assert!(said.contains("63489 bytes where 63488 are allowed"), "{said}");
+        // A quote is two bytes on the wire.
+        check_size(&text(&"\"".repeat(LARGEST / 2), Markup::Plain, false)).unwrap_err();
     }
 }

@@ -1,6 +1,6 @@
 //! What people type for users and rooms, and what it can mean. Pure: nothing here asks the server.
 
-use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName};
+use ruma::{OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName};
 
 use crate::error::{Explain, Kind};
 
@@ -56,12 +56,13 @@ fn shown(letter: char) -> String {
 pub(crate) fn user(text: &str, server: &ServerName) -> Result<OwnedUserId, Error> {
     let what = "the user name";
     let bare = text.strip_prefix('@').unwrap_or(text);
-    let localpart = match bare.strip_suffix(server.as_str()).and_then(|it| it.strip_suffix(':')) {
-        Some(localpart) => localpart,
-        None if text.starts_with('@') && bare.contains(':') => {
+    let localpart = match bare.split_once(':') {
+        // The name of a host is the same in capitals.
+        Some((localpart, host)) if host.eq_ignore_ascii_case(server.as_str()) => localpart,
+        _ if text.starts_with('@') && bare.contains(':') => {
             return Err(Error::Foreign { name: text.to_owned(), ours: server.to_string() });
         }
-        None => bare,
+        _ => bare,
     };
     if localpart.is_empty() {
         return Err(Error::Empty { what });
@@ -140,6 +141,7 @@ pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId,
     let what = "the alias";
     let bare = text.strip_prefix('#').unwrap_or(text);
     let (localpart, host) = bare.split_once(':').unwrap_or((bare, server.as_str()));
+    let host = if host.eq_ignore_ascii_case(server.as_str()) { server.as_str() } else { host };
     if localpart.is_empty() {
         return Err(Error::Empty { what });
     }
@@ -155,6 +157,63 @@ pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId,
     OwnedRoomAliasId::try_from(format!("#{localpart}:{host}")).map_err(|e| invalid(e.to_string()))
 }
 
+/// An event: `$` and the 43 letters of its hash (room versions 3 and later), or `$id:server`.
+pub(crate) fn event(text: &str) -> Result<OwnedEventId, Error> {
+    let invalid = || Error::Invalid {
+        what: "the event id",
+        name: text.escape_debug().to_string(),
+        reason: "it is `$` and 43 letters and digits, or `$`, an id, `:` and a server".into(),
+    };
+    let bare = text.strip_prefix('$').ok_or_else(invalid)?;
+    let plausible = if let Some((id, server)) = bare.split_once(':') {
+        text.len() <= LONGEST
+            && !id.is_empty()
+            && id.chars().all(|c| c.is_ascii_graphic())
+            && ServerName::parse(server).is_ok()
+    } else {
+        // With `/` and `+` in version 3, with `_` and `-` after it.
+        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '+');
+        bare.len() == 43 && bare.chars().all(letter)
+    };
+    if !plausible {
+        return Err(invalid());
+    }
+    OwnedEventId::try_from(text).map_err(|_| invalid())
+}
+
+/// The longest name that Synapse lets others see, in characters.
+const LONGEST_SHOWN: usize = 256;
+
+/// What others see instead of a user's id.
+pub(crate) fn display_name(text: &str) -> Result<(), Error> {
+    let reason = if text.chars().any(char::is_control) {
+        "it holds control characters"
+    } else if text.chars().count() > LONGEST_SHOWN {
+        "it has more than 256 characters"
+    } else {
+        return Ok(());
+    };
+    let name = text.chars().take(LONGEST_SHOWN).collect::<String>().escape_debug().to_string();
+    Err(Error::Invalid { what: "the display name", name, reason: reason.into() })
+}
+
+/// A MIME type: `type/subtype`, and parameters behind a `;`.
+pub(crate) fn mime(text: &str) -> Result<(), Error> {
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let token = |word: &str| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-".contains(c);
+        !word.is_empty() && word.len() <= 127 && word.chars().all(letter)
+    };
+    let named = essence.trim_end_matches(' ').split_once('/');
+    let plain =
+        parameters.len() <= LONGEST && parameters.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    if plain && named.is_some_and(|(kind, subtype)| token(kind) && token(subtype)) {
+        return Ok(());
+    }
+    let name = text.escape_debug().to_string();
+    Err(Error::Invalid { what: "the MIME type", name, reason: "one is like `image/png`".into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_name_without_a_server_is_ours() {
-        for text in ["al", "@al", "@al:x.org", "al:x.org"] {
+        for text in ["al", "@al", "@al:x.org", "al:x.org", "@al:X.Org"] {
             assert_eq!(user(text, ours()).unwrap(), "@al:x.org", "{text}");
         }
     }
@@ -189,10 +248,45 @@ mod tests {
         assert_eq!(room(id, ours()).unwrap(), Room::Id(id.try_into().unwrap()));
         assert_eq!(room("!a:b.c", ours()).unwrap(), Room::Id("!a:b.c".try_into().unwrap()));
         let alias = Room::Alias("#ops:x.org".try_into().unwrap());
-        assert_eq!(room("#ops", ours()).unwrap(), alias);
+        for text in ["#ops", "#ops:x.org", "#ops:X.ORG"] {
+            assert_eq!(room(text, ours()).unwrap(), alias);
+        }
         assert_eq!(room("Ops, all", ours()).unwrap(), Room::Name("Ops, all".into()));
         room("!a/b", ours()).unwrap_err();
         room("a\nb", ours()).unwrap_err();
         room(" ", ours()).unwrap_err();
+    }
+
+    #[test]
+    fn an_event_id_is_a_hash_or_names_a_server() {
+        let hash = "31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM";
+        for good in
+            [&format!("${hash}"), "$1:x.org", "$31hneApxJ/1o+63DmFrpeqnkFfWppnzWso1JvH3ogLM"]
+        {
+            assert_eq!(event(good).unwrap(), good);
+        }
+        for bad in [hash, "$", "", "$e", "$:x.org", "$e:", "$e:b d", "$ä:x.org", "!r:x.org"] {
+            let said = event(bad).unwrap_err().to_string();
+            assert!(said.contains(&format!("the event id `{bad}` is not valid")), "{said}");
+        }
+        event(&format!("${hash}x")).unwrap_err();
+    }
+
+    #[test]
+    fn a_display_name_is_one_short_line() {
+        display_name("Ünï 🦀 x").unwrap();
+        for bad in ["a\nb".to_owned(), "a\u{1b}[2J".to_owned(), "a\0".to_owned(), "a".repeat(257)] {
+            display_name(&bad).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_mime_type_has_two_words() {
+        for good in ["image/png", "text/plain; charset=utf-8", "application/vnd.a+json"] {
+            mime(good).unwrap();
+        }
+        for bad in ["", " ", "garbage", "image/", "/png", "a b/c", "image/png\n", "a/b;c\r\nX: y"] {
+            assert!(mime(bad).unwrap_err().to_string().contains("MIME type"), "{bad}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Rooms: finding one by what a person typed, and getting into it.
 
+use std::time::Duration;
+
 use http::Method;
 use ruma::{
-    OwnedRoomId, OwnedUserId, RoomId, UserId,
+    EventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
     api::client::{alias::get_alias, membership::join_room_by_id},
 };
 
@@ -15,10 +17,28 @@ use super::{
 /// How many rooms we ask for at once.
 const PAGE: u32 = 500;
 
+/// How long another server may take to say what an alias of its means.
+const ELSEWHERE: Duration = Duration::from_secs(5);
+
 /// The room that a text means: id, alias, or the exact name of one room of this server.
 pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
     match names::room(text, &client.session().server_name)? {
         Room::Id(id) => Ok(id),
+        Room::Alias(alias) if alias.server_name() != client.session().server_name => {
+            let asked = client.send(get_alias::v3::Request::new(alias));
+            match tokio::time::timeout(ELSEWHERE, asked).await {
+                Ok(Ok(found)) => Ok(found.room_id),
+                Ok(Err(
+                    error @ (Error::Unreachable { .. }
+                    | Error::NotMatrix { .. }
+                    | Error::Limited { .. }
+                    | Error::Answer { .. }),
+                )) => Err(error),
+                Ok(Err(error)) if error.is("M_NOT_FOUND") => Err(Error::NoRoom(text.to_owned())),
+                // Also what our server says where it may not or cannot ask that one, and repeats.
+                _ => Err(Error::Elsewhere(text.to_owned())),
+            }
+        }
         Room::Alias(alias) => {
             let found = client.send(get_alias::v3::Request::new(alias)).await;
             found.map(|found| found.room_id).map_err(|error| {
@@ -161,19 +181,37 @@ pub(crate) async fn admit(
 
 /// Whether a room's messages are encrypted, as a member sees it.
 pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool, Error> {
-    let path = format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room));
+    let path =
+        format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room.as_str()));
     match client.raw(Method::GET, &path, None).await {
-        Ok(_) => Ok(true),
+        Ok(state) if state["algorithm"].is_string() => Ok(true),
+        Ok(_) => Err(Error::lacks(&path, "algorithm")),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// A room id within a path.
-fn escaped(room: &RoomId) -> String {
+/// Makes sure that an event is in a room, as the operator sees it.
+pub(crate) async fn require_event(
+    operator: &Client,
+    room: &RoomId,
+    event: &EventId,
+) -> Result<(), Error> {
+    let absent = || Error::NoEvent { event: event.to_string(), room: room.to_string() };
+    let path = format!("/_synapse/admin/v1/fetch_event/{}", escaped(event.as_str()));
+    match operator.raw(Method::GET, &path, None).await {
+        Ok(found) if !found["event"].is_object() => Err(Error::lacks(&path, "event")),
+        Ok(found) if found["event"]["room_id"] == room.as_str() => Ok(()),
+        Ok(_) => Err(absent()),
+        Err(Error::Refused { status: 404, .. }) => Err(absent()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A room or event id within a path.
+fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!:".contains(&byte);
-    room.as_str()
-        .bytes()
+    id.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }

@@ -22,10 +22,38 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn load(path: &Path) -> Result<Option<Self>, Error> {
-        let Some(text) = files::read_if_exists(path)? else { return Ok(None) };
-        let session = serde_json::from_str(&text)
-            .map_err(|source| Error::SessionFile(path.display().to_string(), source))?;
-        Ok(Some(session))
+        let damaged = |source| Error::SessionFile(path.display().to_string(), source);
+        let text = match files::read_if_exists(path) {
+            Ok(None) => return Ok(None),
+            Ok(Some(text)) => text,
+            Err(
+                error @ (files::Error::NotText(_)
+                | files::Error::NotAFile(_)
+                | files::Error::TooLarge { .. }),
+            ) => return Err(damaged(error.into())),
+            Err(error) => return Err(error.into()),
+        };
+        let session: Self =
+            serde_json::from_str(&text).map_err(|source| damaged(without_text(&source).into()))?;
+        match session.flaw() {
+            Some(flaw) => Err(damaged(flaw.into())),
+            None => Ok(Some(session)),
+        }
+    }
+
+    /// What no request could be made with.
+    fn flaw(&self) -> Option<&'static str> {
+        let token = self.access_token.expose();
+        let address = reqwest::Url::parse(&self.url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // Requests are made of the text itself, not of what a lenient parser makes of it.
+        if !address || self.url.parse::<http::Uri>().is_err() || self.url.ends_with('/') {
+            Some("its `url` is not an address")
+        } else if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Some("its `access_token` is not a token")
+        } else {
+            None
+        }
     }
 
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
@@ -41,6 +69,12 @@ impl Session {
         }
         Ok(files::write_atomically(path, document.to_string().as_bytes(), files::PRIVATE)?)
     }
+}
+
+/// Where and how the JSON is wrong, without a word of what it holds.
+fn without_text(error: &serde_json::Error) -> String {
+    let how = if error.is_eof() { "it ends too early" } else { "it is not the JSON of a session" };
+    format!("{how} (line {}, column {})", error.line(), error.column())
 }
 
 /// The operator's session.
@@ -88,5 +122,31 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let read = Session::load(&path).unwrap().unwrap();
         assert_eq!((read.device_id.as_str(), read.access_token.expose()), ("RMS_A/B", "syt_x"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_called_so_and_its_token_is_not_shown() {
+        let whole = r#"{"url":"URL","server_name":"x.org","user_id":"@a:x.org","device_id":"D","access_token":"syt_x"}"#;
+        let good = whole.replace("URL", "http://127.0.0.1:1");
+        let damaged: [Vec<u8>; 7] = [
+            whole.replace("URL", "not a url").into(),
+            whole.replace("URL", "file:///etc").into(),
+            good.replace("syt_x", "syt_x\\ny").into(),
+            good.replace("\"syt_x\"", "[\"syt_x\"]").into(),
+            good[..good.len() - 4].into(),
+            b"\xff\xfe".to_vec(),
+            Vec::new(),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.json");
+        files::write_atomically(&path, good.as_bytes(), files::PRIVATE).unwrap();
+        Session::load(&path).unwrap().unwrap();
+        for bytes in damaged {
+            files::write_atomically(&path, &bytes, files::PRIVATE).unwrap();
+            let error = crate::error::Failure::from(Session::load(&path).unwrap_err());
+            assert_eq!(error.kind, crate::error::Kind::Environment);
+            assert!(error.to_string().contains("is damaged"), "{error}");
+            assert!(!error.to_string().contains("syt_"), "{error}");
+        }
     }
 }

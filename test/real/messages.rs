@@ -104,3 +104,46 @@ fn a_file_is_uploaded_with_its_kind() {
     let page = server.json(&["content", "read-messages", &room]);
     assert_eq!(page["messages"][0]["msgtype"], "m.file");
 }
+
+#[test]
+fn the_largest_message_that_passes_here_is_accepted() {
+    let server = Instance::shared();
+    let room = server.room("Largest");
+    // The content is `{"body":"…","msgtype":"m.text"}`.
+    let most = vec![b'x'; 63_488 - 30];
+    server.run_with(&["content", "send-message", &room, "-"], &most).success();
+    let more = vec![b'x'; 63_488 - 29];
+    server.run_with(&["content", "send-message", &room, "-"], &more).exits(1).says("63488");
+    assert_eq!(server.bodies(&room).len(), 1);
+}
+
+#[test]
+fn only_an_event_of_the_room_is_answered_changed_or_taken_away() {
+    let server = Instance::shared();
+    let (room, other) = (server.room("Mine"), server.room("Not mine"));
+    let event = server.run(&["content", "send-message", &other, "elsewhere", "-q"]).success();
+    let nowhere = "$31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM";
+    for (id, why) in [("nonsense", "event id"), (nowhere, "no event"), (event.line(), "no event")] {
+        for words in [
+            vec!["content", "redact-message", &room, id],
+            vec!["content", "edit-message", &room, id, "x"],
+            vec!["content", "send-message", &room, "x", "--reply-to", id],
+        ] {
+            server.run(&words).exits(1).says(why);
+        }
+    }
+    let reply = ["content", "send-message", &other, "reply", "--reply-to", event.line()];
+    server.run(&reply).success();
+    assert!(server.bodies(&room).is_empty());
+}
+
+#[test]
+fn what_is_not_there_is_said_at_once() {
+    let server = Instance::shared();
+    let unknown = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM";
+    server.run(&["content", "read-messages", unknown]).exits(1).says("there is no room");
+    let begun = std::time::Instant::now();
+    server.run(&["content", "read-messages", "#x:other.example"]).exits(1).says("another server");
+    server.run(&["content", "get-room", "#x:other.example"]).exits(2);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+}

@@ -50,3 +50,19 @@ fn a_room_is_left() {
     server.run(&["content", "leave-room", &room]).success();
     server.run(&["content", "leave-room", &room]).exits(2);
 }
+
+#[test]
+fn of_many_who_make_a_room_at_once_one_makes_it_and_all_are_told_its_id() {
+    let server = Instance::shared();
+    let words = ["content", "create-room", "Race", "--alias", "race", "--json"];
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| server.run(&words))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let made: Vec<_> = said.iter().filter(|said| said.code == 0).collect();
+    assert_eq!(made.len(), 1);
+    for one in &said {
+        assert_eq!(one.json()["room_id"], made[0].json()["room_id"], "{one}");
+        assert_eq!(one.json()["existed"], one.code == 2, "{one}");
+    }
+}

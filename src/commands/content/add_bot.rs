@@ -25,7 +25,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let admin = args.reach.operator(context)?;
+    let admin = args.reach.only_operator(context)?;
+    if let Some(name) = &args.display_name {
+        names::display_name(name)?;
+    }
     let user_id = names::user(&args.name, &admin.session().server_name)?;
     let existed = find(&admin, &user_id).await?.is_some();
     if only_planned(context, output, &format!("make the bot {user_id}")) {

@@ -31,7 +31,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
+    let operator = args.reach.only_operator(context)?;
+    if let Some(name) = &args.display_name {
+        names::display_name(name)?;
+    }
     let user_id = names::user(&args.name, &operator.session().server_name)?;
     let password = args.password.read()?;
     if let Some(found) = find(&operator, &user_id).await? {

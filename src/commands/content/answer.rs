@@ -11,14 +11,16 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
+    config::synapse::Mode,
     context::Context,
     error::Failure,
     files,
-    matrix::{self, client::Client, message, room},
+    matrix::{self, client::Client, message, names, room},
     output::{self, Output, Report},
 };
 
-/// Whom a command acts as, and how long it tries.
+// Whom a command acts as, and how long it tries. No doc comment: clap would show it as the help of
+// each command.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reach {
     /// Act as this user instead of the operator
@@ -48,6 +50,15 @@ impl Reach {
         context.operator(self.timeout())
     }
 
+    /// The operator, for what only the operator can do: `--as` would promise something else.
+    pub(super) fn only_operator(&self, context: &Context) -> Result<Client, Failure> {
+        if self.acting.is_some() {
+            return Err(Failure::request("`--as` does not go with what only the operator does")
+                .hinted("leave `--as` out"));
+        }
+        self.operator(context)
+    }
+
     /// The room that was meant; names are looked up by the operator, who sees all.
     pub(super) async fn room(
         &self,
@@ -59,7 +70,7 @@ impl Reach {
         if needs_operator {
             return Ok(room::resolve(&self.operator(context)?, text).await?);
         }
-        Ok(room::resolve(client, text).await?)
+        Ok(resolved(context, client, text).await?)
     }
 
     /// Does something within a room; where it is refused, whoever acts enters the room and does it
@@ -86,6 +97,23 @@ impl Reach {
             other => other,
         }
     }
+}
+
+/// The room that a text means. Where this server talks to no other, the alias of another is refused
+/// at once; only such an alias makes us read the settings.
+pub(super) async fn resolved(
+    context: &Context,
+    client: &Client,
+    text: &str,
+) -> Result<ruma::OwnedRoomId, matrix::Error> {
+    let server = client.session().server_name;
+    if let names::Room::Alias(alias) = names::room(text, &server)?
+        && alias.server_name() != server
+        && context.config().is_ok_and(|config| config.synapse.federation == Mode::Off)
+    {
+        return Err(matrix::Error::Elsewhere(text.to_owned()));
+    }
+    room::resolve(client, text).await
 }
 
 /// Lets the operator into a room and says so.
@@ -159,15 +187,19 @@ pub(super) fn message_text(argument: Option<String>) -> Result<String, Failure> 
     if text.len() > message::LARGEST {
         return Err(too_large());
     }
-    if text.is_empty() {
-        return Err(Failure::request("the message is empty"));
+    if text.trim().is_empty() {
+        let how = if text.is_empty() { "empty" } else { "blank" };
+        return Err(Failure::request(format!("the message is {how}")));
     }
     Ok(text)
 }
 
 fn too_large() -> Failure {
-    Failure::request("the message is too large: an event has at most 65,536 bytes")
-        .hinted("split the text, or send it as a file with `content send-media`")
+    let largest = message::LARGEST;
+    Failure::request(format!(
+        "the message is too large: {largest} bytes are allowed (an event has 65,536, and the server adds its own part)"
+    ))
+    .hinted("split the text, or send it as a file with `content send-media`")
 }
 
 /// All of stdin but one line end, at most `largest` bytes.
@@ -177,8 +209,8 @@ pub(super) fn stdin_text(what: &str, largest: u64) -> Result<String, Failure> {
         .take(largest + 2)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::environment(format!("stdin cannot be read: {error}")))?;
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
+    if bytes.pop_if(|byte| *byte == b'\n').is_some() {
+        bytes.pop_if(|byte| *byte == b'\r');
     }
     if bytes.len() as u64 > largest {
         return Err(if what == "the message" {

@@ -1,6 +1,7 @@
 //! `content create-room`.
 
 use http::Method;
+use ruma::RoomAliasId;
 use serde_json::json;
 
 use super::answer::{Answer, Reach, only_planned};
@@ -8,9 +9,11 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    matrix::{Error, names, room},
+    matrix::{Error, client::Client, names, room},
     output::Output,
 };
+
+const CREATE: &str = "/_matrix/client/v3/createRoom";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -50,15 +53,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         if alias.server_name() != server {
             return Err(Failure::request(format!("the alias `{alias}` is not one of `{server}`")));
         }
-        match room::resolve(&client, alias.as_str()).await {
-            Ok(room) => {
-                let text = format!("{alias} exists already: {room}");
-                let fields = json!({ "room_id": room, "alias": alias, "existed": true });
-                output.emit(&Answer::new(text, Some(room.as_str()), fields));
-                return Ok(Outcome::Moot);
-            }
-            Err(Error::NoRoom(_)) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(outcome) = existing(&client, alias, output).await? {
+            return Ok(outcome);
         }
     }
     let invite = args.invite.iter().map(|user| names::anyone(user, &server));
@@ -91,7 +87,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             "content": { "algorithm": "m.megolm.v1.aes-sha2" },
         }]);
     }
-    let made = client.raw(Method::POST, "/_matrix/client/v3/createRoom", Some(&body)).await;
+    let made = client.raw(Method::POST, CREATE, Some(&body)).await;
+    // Somebody else took the alias since we looked. Synapse may keep an id of ours without a member,
+    // an alias or a name; nobody can be told of it, and it is no room that anybody sees.
+    if let (Some(alias), Err(error)) = (&alias, &made)
+        && taken(error)
+        && let Some(outcome) = existing(&client, alias, output).await?
+    {
+        return Ok(outcome);
+    }
     let made = made.map_err(|error| {
         let unknown = error.is_outcome_unknown();
         let failure = Failure::from(error);
@@ -101,9 +105,50 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             failure
         }
     })?;
-    let id = made["room_id"].as_str().unwrap_or_default();
+    let id = made["room_id"].as_str().ok_or_else(|| Error::lacks(CREATE, "room_id"))?;
     let shown = alias.as_ref().map(|alias| format!(" ({alias})")).unwrap_or_default();
     let fields = json!({ "room_id": id, "alias": alias, "name": args.name, "existed": false });
     output.emit(&Answer::new(format!("made {id}{shown}"), Some(id), fields));
     Ok(Outcome::Done)
+}
+
+/// Says which room has the alias already, if one has.
+async fn existing(
+    client: &Client,
+    alias: &RoomAliasId,
+    output: &Output,
+) -> std::result::Result<Option<Outcome>, Error> {
+    match room::resolve(client, alias.as_str()).await {
+        Ok(room) => {
+            let text = format!("{alias} exists already: {room}");
+            let fields = json!({ "room_id": room, "alias": alias, "existed": true });
+            output.emit(&Answer::new(text, Some(room.as_str()), fields));
+            Ok(Some(Outcome::Moot))
+        }
+        Err(Error::NoRoom(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the alias is in use: Synapse says so in two ways, the second where two came at once.
+fn taken(error: &Error) -> bool {
+    error.is("M_ROOM_IN_USE") || matches!(error, Error::Refused { status: 409, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_taken_in_both_ways_that_the_server_says_it() {
+        let refused = |status, errcode: &str| Error::Refused {
+            status,
+            errcode: errcode.into(),
+            message: "Room alias #a:x.org already exists".into(),
+            retry_after: None,
+        };
+        assert!(taken(&refused(409, "M_UNKNOWN")));
+        assert!(taken(&refused(400, "M_ROOM_IN_USE")));
+        assert!(!taken(&refused(400, "M_UNKNOWN")));
+    }
 }

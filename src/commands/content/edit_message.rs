@@ -9,7 +9,10 @@ use super::{
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    matrix::message::{self, Markup},
+    matrix::{
+        message::{self, Markup},
+        names, room,
+    },
     output::Output,
 };
 
@@ -35,6 +38,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let of = names::event(&args.event)?;
+    let id = transaction(args.transaction_id.as_deref())?;
     let text = message_text(args.text.clone())?;
     let markup = match (args.html, args.markdown) {
         (true, _) => Markup::Html,
@@ -45,11 +50,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     message::check_size(&edited)?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
+    room::require_event(&args.reach.operator(context)?, &room, &of).await?;
     if only_planned(context, output, &format!("change {} in {room}", args.event)) {
         return Ok(Outcome::Done);
     }
     let data = context.data()?;
-    let id = transaction(args.transaction_id.as_deref())?;
     let change = async || {
         message::require_plain(&client, &data, &room).await?;
         message::send(&client, &room, &edited, id.clone()).await

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Reach};
+use super::answer::{Answer, Reach, resolved};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    matrix::{Error, admin::rooms, room},
+    matrix::{admin::rooms, room},
     output::{self, Output},
 };
 
@@ -19,10 +19,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
-    let found = match room::resolve(&operator, &args.room).await {
+    let operator = args.reach.only_operator(context)?;
+    let found = match resolved(context, &operator, &args.room).await {
         Ok(id) => room::details(&operator, &id).await?,
-        Err(Error::NoRoom(_)) => None,
+        Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error.into()),
     };
     let Some(room) = found else {

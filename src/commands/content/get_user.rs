@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
+    let operator = args.reach.only_operator(context)?;
     let user_id = names::user(&args.name, &operator.session().server_name)?;
     let Some(user) = find(&operator, &user_id).await? else {
         let fields = json!({ "user_id": user_id, "found": false });

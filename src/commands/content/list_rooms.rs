@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
+    let operator = args.reach.only_operator(context)?;
     let rooms = room::list(&operator, args.filter.as_deref()).await?;
     let mut text = String::new();
     let rows = rooms.iter().map(|room| {

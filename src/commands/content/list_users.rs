@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
+    let operator = args.reach.only_operator(context)?;
     let (mut found, mut from) = (Vec::new(), None);
     loop {
         let deactivated = (!args.all).then_some(false);

@@ -12,7 +12,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client},
+    matrix::{Error, client::Client, room},
     output::Output,
 };
 
@@ -56,7 +56,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             error if error.is_not_found() => Error::NoRoom(args.room.clone()),
             error => error,
         });
-        (read?, String::new())
+        let read = read?;
+        // Synapse's admin API says nothing about a room that it does not know.
+        if admin && read.is_empty() && room::details(&client, &room).await?.is_none() {
+            return Err(Error::NoRoom(args.room.clone()).into());
+        }
+        (read, String::new())
     };
     if !args.follow {
         let text: String = found.iter().map(|message| line(message) + "\n").collect();
@@ -107,8 +112,8 @@ async fn past(
     'pages: while found.len() < limit {
         let path = format!("{base}/rooms/{room}/messages?dir=b&limit={PAGE}{from}");
         let page = client.raw(Method::GET, &path, None).await?;
-        let chunk = page["chunk"].as_array().cloned().unwrap_or_default();
-        for event in &chunk {
+        let chunk = page["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
+        for event in chunk {
             if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
                 break 'pages;
             }
@@ -146,7 +151,9 @@ async fn sync(
     };
     let path = format!("/_matrix/client/v3/sync?filter={filter}{position}");
     let answer = client.raw(Method::GET, &path, None).await?;
-    let next = answer["next_batch"].as_str().unwrap_or_default().to_owned();
+    let next = answer["next_batch"].as_str();
+    let next =
+        next.ok_or_else(|| Error::lacks("/_matrix/client/v3/sync", "next_batch"))?.to_owned();
     let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"];
     let events = timeline["events"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut messages = Vec::new();
@@ -172,7 +179,7 @@ async fn between(
             "/_matrix/client/v3/rooms/{room}/messages?dir=b&limit={PAGE}&from={from}&to={since}"
         );
         let page = client.raw(Method::GET, &path, None).await?;
-        let chunk = page["chunk"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let chunk = page["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
         found.extend(chunk.iter().filter_map(message));
         match page["end"].as_str() {
             Some(end) if !chunk.is_empty() => end.clone_into(&mut from),

@@ -1,6 +1,6 @@
 //! `content redact-message`.
 
-use ruma::{OwnedEventId, api::client::redact::redact_event};
+use ruma::api::client::redact::redact_event;
 use serde_json::json;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    error::Failure,
+    matrix::{message, names, room},
     output::Output,
 };
 
@@ -31,16 +31,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let event = OwnedEventId::try_from(args.event.as_str()).map_err(|_| {
-        Failure::request(format!("`{}` is not an event id", args.event.escape_debug()))
-            .hinted("`content read-messages ROOM --format json` shows the ids")
-    })?;
+    let event = names::event(&args.event)?;
+    let id = transaction(args.transaction_id.as_deref())?;
+    message::check_size(&json!({ "redacts": event, "reason": args.reason }))?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
+    room::require_event(&args.reach.operator(context)?, &room, &event).await?;
     if only_planned(context, output, &format!("take {event} out of {room}")) {
         return Ok(Outcome::Done);
     }
-    let id = transaction(args.transaction_id.as_deref())?;
     let redact = async || {
         let mut request = redact_event::v3::Request::new(room.clone(), event.clone(), id.clone());
         request.reason.clone_from(&args.reason);

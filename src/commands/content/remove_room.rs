@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Reach, only_planned},
+    answer::{Answer, Reach, only_planned, resolved},
     get_room::absent,
 };
 use crate::{
@@ -30,10 +30,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
-    let id = match room::resolve(&operator, &args.room).await {
+    let operator = args.reach.only_operator(context)?;
+    let id = match resolved(context, &operator, &args.room).await {
         Ok(id) => id,
-        Err(Error::NoRoom(_)) => return Ok(absent(&args.room, output)),
+        Err(error) if error.is_not_found() => return Ok(absent(&args.room, output)),
         Err(error) => return Err(error.into()),
     };
     if room::details(&operator, &id).await?.is_none() {

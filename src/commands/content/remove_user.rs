@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.operator(context)?;
+    let operator = args.reach.only_operator(context)?;
     let own = operator.session();
     let user_id = names::user(&args.name, &own.server_name)?;
     if user_id == own.user_id {

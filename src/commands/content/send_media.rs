@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    matrix::{media::Media, message},
+    matrix::{media::Media, message, names},
     output::Output,
 };
 
@@ -41,14 +41,19 @@ pub(crate) struct Args {
 const LARGEST: u64 = 1 << 30;
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let id = transaction(args.transaction_id.as_deref())?;
+    if let Some(kind) = &args.mime {
+        names::mime(kind)?;
+    }
     let bytes = files::read_bytes(&args.file, LARGEST, &[FileType::RegularFile, FileType::Fifo])?;
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display())));
     }
     let media = Media::new(&args.file, bytes, args.mime);
+    // With the longest address that it can get.
+    message::check_size(&media.content(&"x".repeat(300), args.caption.as_deref()))?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
-    let id = transaction(args.transaction_id.as_deref())?;
     if only_planned(context, output, &format!("send `{}` to {room}", media.name)) {
         return Ok(Outcome::Done);
     }

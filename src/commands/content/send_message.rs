@@ -16,6 +16,7 @@ use crate::{
         Error,
         client::Client,
         message::{self, Markup},
+        names, room,
     },
     output::Output,
 };
@@ -49,19 +50,36 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let base = transaction(args.transaction_id.as_deref())?;
+    let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
     let texts = match &args.file {
         Some(path) => lines(path)?,
         None => vec![message_text(args.text.clone())?],
     };
     let contents: Vec<Value> = texts.iter().map(|text| content(&args, text)).collect();
-    contents.iter().try_for_each(message::check_size)?;
+    // All of them before the first is sent.
+    for (number, content) in contents.iter().enumerate() {
+        message::check_size(content).map_err(|error| match &args.file {
+            Some(path) => Failure::request(format!(
+                "message {} of `{}`: {error}",
+                number + 1,
+                path.display()
+            ))
+            .hinted(
+                "nothing was sent: split that line, or send the file with `content send-media`",
+            ),
+            None => error.into(),
+        })?;
+    }
     let mut client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
+    if let Some(event) = &reply_to {
+        room::require_event(&args.reach.operator(context)?, &room, event).await?;
+    }
     if only_planned(context, output, &format!("send {} message(s) to {room}", contents.len())) {
         return Ok(Outcome::Done);
     }
     let data = context.data()?;
-    let base = transaction(args.transaction_id.as_deref())?;
     let plain = async || message::require_plain(&client, &data, &room).await;
     args.reach.within(&client, &room, output, plain).await?;
     let mut events = Vec::new();
@@ -123,18 +141,22 @@ fn content(args: &Args, text: &str) -> Value {
     content
 }
 
-/// The lines of a file; empty ones are no messages.
+/// The lines of a file, however they end; blank ones are no messages.
 fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
     let text = files::read_input(path)?;
     if text.contains('\0') {
         return Err(Failure::request(format!("`{}` holds a NUL byte", path.display())));
     }
-    let lines: Vec<String> =
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let lines = messages(&text);
     if lines.is_empty() {
         return Err(Failure::request(format!("`{}` holds no line", path.display())));
     }
     Ok(lines)
+}
+
+fn messages(text: &str) -> Vec<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }
 
 /// The given transaction id or a new one.
@@ -142,11 +164,16 @@ pub(super) fn transaction(given: Option<&str>) -> std::result::Result<OwnedTrans
     match given {
         None => Ok(TransactionId::new()),
         Some(id)
-            if !id.is_empty() && id.len() <= 200 && id.chars().all(|c| c.is_ascii_graphic()) =>
+            if !matches!(id, "" | "." | "..")
+                && id.len() <= 200
+                && id.chars().all(|c| c.is_ascii_graphic()) =>
         {
             Ok(id.into())
         }
-        Some(_) => Err(Failure::request("a transaction id has 1 to 200 visible ASCII characters")),
+        // As a part of a path, `.` and `..` name other things.
+        Some(_) => Err(Failure::request(
+            "a transaction id has 1 to 200 visible ASCII characters and is not `.` or `..`",
+        )),
     }
 }
 
@@ -176,4 +203,25 @@ fn again(args: &Args) -> String {
         words.push_str(&format!(" --as {}", quoted(user)));
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_any_editor_are_messages_and_blank_ones_are_not() {
+        assert_eq!(messages("\u{feff}one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
+        assert!(messages("\u{feff}\r\n \n").is_empty());
+    }
+
+    #[test]
+    fn a_transaction_id_is_a_word_and_no_step_in_a_path() {
+        for good in ["t1", "...", "a/b", "%2e"] {
+            assert_eq!(transaction(Some(good)).unwrap(), good);
+        }
+        for bad in ["", ".", "..", "a b", "ä", &"x".repeat(201)] {
+            assert!(transaction(Some(bad)).is_err(), "{bad}");
+        }
+    }
 }
