@@ -124,9 +124,9 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Whether the operator has a session.
+/// Whether the operator has a session that can be used.
 pub(super) fn has_operator(data: &DataDir) -> bool {
-    session::operator_file(data).exists()
+    session::Session::load(&session::operator_file(data)).is_ok_and(|session| session.is_some())
 }
 
 /// What others may know of this instance, as the settings are now.

@@ -108,6 +108,7 @@ pub(crate) async fn membership(
     room: &RoomId,
     user: &UserId,
 ) -> Result<Option<String>, Error> {
+    let (room, user) = (escaped(room.as_str()), escaped(user.as_str()));
     let path = format!("/_matrix/client/v3/rooms/{room}/state/m.room.member/{user}");
     match client.raw(Method::GET, &path, None).await {
         Ok(state) => Ok(state["membership"].as_str().map(str::to_owned)),
@@ -209,9 +210,20 @@ pub(crate) async fn require_event(
 }
 
 /// A room or event id within a path.
-fn escaped(id: &str) -> String {
+pub(crate) fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!:".contains(&byte);
     id.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_one_part_of_a_path() {
+        assert_eq!(escaped("!a?b#c%:x.org"), "!a%3Fb%23c%25:x.org");
+        assert_eq!(escaped("@a/b:x.org"), "%40a%2Fb:x.org");
+    }
 }

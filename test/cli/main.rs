@@ -20,6 +20,7 @@ mod launcher;
 #[cfg(test)]
 mod manage;
 #[cfg(test)]
+mod sessions;
 mod status;
 #[cfg(test)]
 mod test_phases;

@@ -108,6 +108,7 @@ async fn past(
     since: Option<i64>,
 ) -> std::result::Result<Vec<Value>, Error> {
     let base = if admin { "/_synapse/admin/v1" } else { "/_matrix/client/v3" };
+    let room = room::escaped(room.as_str());
     let (mut found, mut from) = (Vec::new(), String::new());
     'pages: while found.len() < limit {
         let path = format!("{base}/rooms/{room}/messages?dir=b&limit={PAGE}{from}");
@@ -173,6 +174,7 @@ async fn between(
     since: &str,
     gap: &str,
 ) -> std::result::Result<Vec<Value>, Error> {
+    let room = room::escaped(room.as_str());
     let (mut found, mut from) = (Vec::new(), gap.to_owned());
     loop {
         let path = format!(

@@ -1,0 +1,93 @@
+//! What the commands say of a damaged session, of a program that is no homeserver, and of input that
+//! no server has to see.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+};
+
+use crate::common::{Person, Said};
+
+const ROOM: &str = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM";
+
+fn session(url: &str) -> String {
+    format!(
+        r#"{{"url":"{url}","server_name":"x.org","user_id":"@op:x.org","device_id":"D","access_token":"syt_x"}}"#
+    )
+}
+
+fn with_session(content: impl AsRef<[u8]>) -> Person {
+    let person = Person::new();
+    fs::create_dir_all(person.data().join("secrets")).unwrap();
+    fs::write(person.data().join("secrets/operator.json"), content).unwrap();
+    person
+}
+
+fn refused(said: &Said, what: &str) {
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{said}");
+    assert!(said.stderr.contains(what) && !said.stderr.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_damaged_session_is_called_so_with_what_to_do() {
+    let whole = session("http://127.0.0.1:9");
+    let damaged: [Vec<u8>; 4] = [
+        session("http:// a b").into(),
+        whole.replace("syt_x", "syt\\nx").into(),
+        whole[..whole.len() / 2].into(),
+        b"\xff\xfe".to_vec(),
+    ];
+    for content in damaged {
+        let said = with_session(content).runs(&["content", "send-message", ROOM, "hi"]);
+        refused(&said, "operator.json` is damaged");
+        assert!(said.stderr.contains("`manage start` makes it again"), "{said}");
+    }
+}
+
+#[test]
+fn a_program_that_answers_everything_with_nothing_is_no_success() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
+    // Ends with this process: it only waits for the next connection.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            drop(stream.read(&mut [0; 8192]));
+            drop(
+                stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+                ),
+            );
+        }
+    });
+    for words in [
+        &["content", "create-room", "R"][..],
+        &["content", "read-messages", ROOM],
+        &["content", "send-message", ROOM, "hi"],
+    ] {
+        refused(&person.runs(words), "answered something unexpected");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let file = person.data().join("a.txt");
+    fs::write(&file, "x").unwrap();
+    let file = file.to_str().unwrap();
+    for (words, why) in [
+        (&["content", "send-message", ROOM, "hi", "--transaction-id", ".."][..], "transaction id"),
+        (&["content", "send-message", ROOM, " \r\n"], "blank"),
+        (&["content", "send-message", ROOM, "hi", "--reply-to", "x"], "event id `x`"),
+        (&["content", "redact-message", ROOM, "$x"], "event id `$x`"),
+        (&["content", "edit-message", ROOM, "$x", "hi"], "event id `$x`"),
+        (&["content", "send-media", ROOM, file, "--mime", "garbage"], "MIME type `garbage`"),
+        (&["content", "send-media", ROOM, file, "--mime", ""], "MIME type"),
+        (&["content", "list-users", "--as", "nobody"], "--as"),
+        (&["content", "add-user", "a", "--display-name", "a\nb"], "control characters"),
+        (&["content", "send-message", "#x:other.example", "hi"], "another server"),
+    ] {
+        refused(&person.runs(words), why);
+    }
+}
