@@ -21,6 +21,7 @@ mod launcher;
 mod manage;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod test_phases;
