@@ -23,7 +23,7 @@ const AFTERWARDS: Duration = Duration::from_secs(15);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the supervisor did not end within {} s", .0.as_secs())]
+    #[error("the supervisor has not ended after {:.1} s", .0.as_secs_f64())]
     Slow(Duration),
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
@@ -90,7 +90,8 @@ pub(crate) async fn stop(
     let mut wait = |who: &str| on_step(Step::WaitsFor(who));
     let lock = held::wait(data, "manage stop", deadline, &mut wait);
     let _lock = lock.await?;
-    let asked = tell(data, options.force, options.timeout, on_step).await;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let asked = tell(data, options.force, left, on_step).await;
     let stopped = match asked {
         Ok(stopped) => stopped,
         Err(Error::Slow(_) | Error::Control(_)) if options.force => false,
@@ -122,6 +123,7 @@ async fn tell(
     let request = Request::Stop { force, within_ms };
     let socket = control::socket(&data.sockets());
     let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(false) };
+    let began = Instant::now();
     let drained = timeout(within + AFTERWARDS, async {
         while let Some(now) = stream.next().await? {
             on_step(Step::Changed(&now));
@@ -132,7 +134,7 @@ async fn tell(
         }
         Ok::<_, Error>(())
     });
-    drained.await.map_err(|_| Error::Slow(within))??;
+    drained.await.map_err(|_| Error::Slow(began.elapsed()))??;
     Ok(true)
 }
 

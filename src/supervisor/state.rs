@@ -15,6 +15,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const TRIES_BEFORE_READY: u32 = 2;
 /// How long the kernel gets to end a killed group before it is killed again.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+/// What a stop with a deadline keeps back for the services that end later, if it has that much: a
+/// database writes down what it has in memory.
+const KEPT_BACK: Duration = Duration::from_secs(3);
+/// The least time between the first signal and being killed, even when a deadline is over.
+const LEAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -151,6 +156,8 @@ pub(crate) struct Unit {
     signals_sent: usize,
     /// When its pause or its current stop signal is over.
     until: Option<Instant>,
+    /// When it is killed at the latest, where all have to end by some time.
+    by: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -159,7 +166,10 @@ pub(crate) struct State {
     /// For each service all that it needs, and what these need.
     all_needs: Vec<BTreeSet<usize>>,
     goal: Goal,
-    kill_by: Option<Instant>,
+    /// When all have to be down.
+    by: Option<Instant>,
+    /// All are to be killed now.
+    killing: bool,
 }
 
 impl State {
@@ -181,6 +191,7 @@ impl State {
                 then: Then::Start,
                 signals_sent: 0,
                 until: None,
+                by: None,
             }
         };
         let units: Vec<Unit> = services.iter().map(unit).collect();
@@ -194,12 +205,12 @@ impl State {
             }
             all_needs.push(needs);
         }
-        Self { units, all_needs, goal: Goal::Down, kill_by: None }
+        Self { units, all_needs, goal: Goal::Down, by: None, killing: false }
     }
 
     /// When to call [`State::step`] with [`Event::Tick`], if nothing happens before.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.units.iter().filter_map(|unit| unit.until).chain(self.kill_by).min()
+        self.units.iter().filter_map(|unit| unit.until).min()
     }
 
     /// Whether everything runs that is to run.
@@ -235,9 +246,15 @@ impl State {
             Event::Exited { .. } | Event::Ready { .. } | Event::Hung { .. } => {}
             Event::Stop { force, by } => {
                 self.goal = Goal::Down;
+                self.killing = force;
                 // A second request may shorten the time, never lengthen it.
-                let by = if force { Some(now) } else { by };
-                self.kill_by = self.kill_by.into_iter().chain(by).min();
+                self.by = self.by.into_iter().chain(by).min();
+                for i in 0..self.units.len() {
+                    if self.units[i].phase == Phase::Stopping {
+                        let by = self.last_moment(i, now);
+                        self.units[i].hurry(by);
+                    }
+                }
             }
             Event::Restart(None) if self.goal != Goal::Down => self.goal = Goal::DownAndUp,
             Event::Restart(Some(service)) if self.goal == Goal::Up => {
@@ -264,7 +281,7 @@ impl State {
         if self.goal != Goal::Up {
             self.go_down(now);
             if self.units.iter().all(|unit| !unit.phase.has_process()) {
-                self.kill_by = None;
+                self.by = None;
                 if self.goal == Goal::Down {
                     actions.push(Action::Finish);
                 } else {
@@ -306,17 +323,16 @@ impl State {
 
     /// Stops, last first, what nothing that still runs needs.
     fn go_down(&mut self, now: Instant) {
-        let killing = self.kill_by.is_some_and(|by| by <= now);
-        if killing {
-            self.kill_by = None;
-        }
+        let killing = std::mem::take(&mut self.killing);
         for i in (0..self.units.len()).rev() {
             let mut others = self.units.iter().zip(&self.all_needs);
             let needed = others.any(|(unit, needs)| unit.phase.has_process() && needs.contains(&i));
+            let by = self.last_moment(i, now);
             let unit = &mut self.units[i];
             match unit.phase {
                 Phase::Starting | Phase::Running if killing || !needed => {
                     unit.begin_stop(Then::Start);
+                    unit.by = by;
                 }
                 Phase::Waiting | Phase::Resting => {
                     unit.phase = Phase::Stopped;
@@ -324,11 +340,20 @@ impl State {
                 }
                 _ => {}
             }
-            if killing && unit.phase == Phase::Stopping && unit.signals_sent < unit.stop.len() {
+            if killing && unit.phase == Phase::Stopping && unit.signals_sent <= unit.stop.len() {
                 unit.signals_sent = unit.stop.len();
                 unit.until = None;
             }
         }
+    }
+
+    /// When a service that is told to end now is killed, so that those it needs, which end after it,
+    /// have some of the time that all have together.
+    fn last_moment(&self, service: usize, now: Instant) -> Option<Instant> {
+        let left = self.by?.saturating_duration_since(now);
+        let is_last = !self.all_needs[service].iter().any(|i| self.units[*i].phase.has_process());
+        let kept = if is_last { Duration::ZERO } else { (left / 3).max(KEPT_BACK).min(left / 2) };
+        Some(now + left.saturating_sub(kept).max(LEAST_GRACE))
     }
 }
 
@@ -350,11 +375,27 @@ impl Unit {
         self.then = then;
         self.signals_sent = 0;
         self.until = None;
+        self.by = None;
+    }
+
+    /// It is being stopped, and has only until then.
+    fn hurry(&mut self, by: Option<Instant>) {
+        self.by = by;
+        self.until = self.until.map(|until| by.map_or(until, |by| until.min(by)));
     }
 
     fn next_signal(&mut self, service: usize, now: Instant) -> Action {
+        let left = self.by.map(|by| by.saturating_duration_since(now));
+        if self.signals_sent > 0 && left.is_some_and(|left| left.is_zero()) {
+            self.signals_sent = self.signals_sent.max(self.stop.len());
+        }
+        let is_last = self.signals_sent + 1 >= self.stop.len();
         let (action, patience) = match self.stop.get(self.signals_sent) {
-            Some((signal, patience)) => (Action::Signal(service, *signal), *patience),
+            Some((signal, patience)) => {
+                // The next one needs some time as well.
+                let left = left.map(|left| if is_last { left } else { left * 2 / 3 });
+                (Action::Signal(service, *signal), left.map_or(*patience, |l| l.min(*patience)))
+            }
             None => (Action::KillGroup(service), AFTER_KILL),
         };
         self.signals_sent += 1;

@@ -188,13 +188,62 @@ fn a_service_that_does_not_stop_gets_its_next_signal_and_then_is_killed() {
     assert_eq!(world.exit(PROXY, 9), [Action::Signal(MAIN, Signal::TERM)]);
 }
 
+/// `db` <- `main`, where each may take far longer than a stop has, and `main` knows one signal only.
+fn two_slow_ones() -> World {
+    let mut main = sample("main", &["db"]);
+    main.stop.truncate(1);
+    let state = State::new(&[sample("db", &[]), main]);
+    let mut world = World { state, now: Instant::now() };
+    world.step(Event::Start);
+    world.ready(DB);
+    world.ready(1);
+    world
+}
+
 #[test]
-fn a_stop_has_one_deadline_for_all() {
-    let mut world = World::running();
-    let by = Some(world.now + Duration::from_secs(3));
+fn a_stop_has_one_deadline_for_all_and_what_others_need_ends_in_order() {
+    const MAIN: usize = 1;
+    let mut world = two_slow_ones();
+    let by = Some(world.now + Duration::from_secs(12));
+    let stop = Event::Stop { force: false, by };
+    assert_eq!(world.step(stop), [Action::Signal(MAIN, Signal::TERM)]);
+    assert_eq!(world.wait(), (8, vec![Action::KillGroup(MAIN)]));
+    assert_eq!(world.exit(MAIN, 9), [Action::Signal(DB, Signal::TERM)]);
+    world.wait();
+    assert_eq!(world.wait().1, [Action::KillGroup(DB)]);
+    assert_eq!(Some(world.now), by);
+}
+
+#[test]
+fn of_a_short_time_half_is_kept_back_and_of_none_there_is_still_a_second() {
+    let mut world = two_slow_ones();
+    let by = Some(world.now + Duration::from_secs(4));
     world.step(Event::Stop { force: false, by });
-    let kill = vec![Action::KillGroup(DB), Action::KillGroup(MAIN), Action::KillGroup(PROXY)];
-    assert_eq!(world.wait(), (3, kill));
+    assert_eq!(world.wait(), (2, vec![Action::KillGroup(1)]));
+    // The kernel needs longer than there is time.
+    assert_eq!(world.wait(), (5, vec![Action::KillGroup(1)]));
+    assert_eq!(world.exit(1, 9), [Action::Signal(DB, Signal::TERM)]);
+    let end = world.now + Duration::from_secs(1);
+    assert_eq!(world.wait().1, [Action::Signal(DB, Signal::QUIT)]);
+    assert_eq!(world.wait().1, [Action::KillGroup(DB)]);
+    assert_eq!(world.now, end);
+}
+
+#[test]
+fn a_deadline_that_comes_later_holds_for_what_is_being_stopped_already() {
+    let mut world = two_slow_ones();
+    world.step(Event::Stop { force: false, by: None });
+    let by = Some(world.now + Duration::from_secs(9));
+    assert_eq!(world.step(Event::Stop { force: false, by }), []);
+    assert_eq!(world.wait(), (6, vec![Action::KillGroup(1)]));
+}
+
+#[test]
+fn force_kills_what_has_had_its_only_signal() {
+    let mut world = two_slow_ones();
+    world.step(Event::Stop { force: false, by: None });
+    let kill = [Action::KillGroup(DB), Action::KillGroup(1)];
+    assert_eq!(world.step(Event::Stop { force: true, by: None }), kill);
 }
 
 #[test]

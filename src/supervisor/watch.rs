@@ -190,7 +190,9 @@ impl Watch {
                 if let Some(pid) = self.units[*i].pid {
                     job::kill_group(pid);
                 }
-                if self.state.units[*i].phase != Phase::Stopping {
+                if self.state.units[*i].phase == Phase::Stopping {
+                    tracing::warn!("`{}` has not ended and is killed", self.units[*i].service.name);
+                } else {
                     self.units[*i].ended();
                 }
             }

@@ -55,3 +55,19 @@ fn a_hung_supervisor_is_named_and_ended_by_force() {
     server.run(&["manage", "start"]).success();
     status(&server).exits(0);
 }
+
+#[test]
+fn a_stop_with_a_deadline_kills_a_hung_synapse_and_then_stops_postgres_in_order() {
+    let server = Instance::started("hung-stop");
+    let synapse = server.pid("synapse");
+    signal(synapse, "STOP");
+    let begun = Instant::now();
+    server.run(&["manage", "stop", "--timeout", "6"]).success();
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert!(!is_alive(synapse));
+    let log = std::fs::read_to_string(server.data.join("logs/postgres.log")).unwrap();
+    assert!(log.contains("received fast shutdown request"), "{log}");
+    assert!(log.trim_end().ends_with("database system is shut down"), "{log}");
+    server.run(&["manage", "start"]).success();
+    status(&server).exits(0);
+}
