@@ -165,7 +165,9 @@ impl Explain for Error {
             },
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
             Self::TooLarge(_) => "split the text, or send it as a file with `content send-media`",
-            Self::NoSession(_) => "`manage install --start` makes the operator",
+            Self::NoSession(_) => {
+                "`manage start` makes it; where nothing is installed yet, `manage install --start`"
+            }
             Self::SessionFile(..) => "remove that file, then `manage start` makes it again",
             Self::Key(_) => "`manage install` makes a new one if that file is removed",
             Self::NotAdmin(_) => "choose another name with `config set server.operator NAME`",

@@ -15,7 +15,7 @@ use crate::{
     commands::{Outcome, Result},
     config::{
         self, Config, edit,
-        setting::{Setting, shown},
+        setting::{Setting, Source, shown},
     },
     context::Context,
     error::Failure,
@@ -43,6 +43,7 @@ pub(crate) struct Args {
 struct Set {
     key: &'static str,
     value: Value,
+    dry_run: bool,
     changed: bool,
     /// Whether the running homeserver still has the old value.
     restart: bool,
@@ -74,10 +75,20 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut report = Set {
         key: setting.key,
         value: if setting.secret { MASK.into() } else { value.clone() },
+        dry_run: context.dry_run,
         changed: false,
         restart: false,
     };
+    // Without the flag: what counts today.
+    let now = Config::load(data.clone(), &[], &context.environment).ok();
+    if let Some(now) = &now
+        && let Source::Environment(variable) = now.source(setting.key)
+    {
+        output.warn(format!("the variable {variable} counts more than what is set here"));
+    }
     if context.dry_run {
+        let kept = now.and_then(|now| now.values.0.get(setting.key).map(|(value, _)| shown(value)));
+        report.changed = kept.unwrap_or_else(|| setting.default.to_owned()) != shown(&text.into());
         output.emit(&report);
         return Ok(Outcome::Done);
     }
@@ -95,7 +106,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     report.restart = report.changed && prepare::is_installed(&data);
     output.emit(&report);
-    Ok(Outcome::Done)
+    Ok(if report.changed { Outcome::Done } else { Outcome::Moot })
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.
@@ -134,8 +145,12 @@ fn one_line(text: &str) -> std::result::Result<String, Failure> {
 impl Report for Set {
     fn text(&self, page: &mut String) -> fmt::Result {
         use fmt::Write as _;
-        let already = if self.changed { "" } else { " already" };
-        writeln!(page, "{} is{already} {}", self.key, shown(&self.value))?;
+        let word = match (self.dry_run, self.changed) {
+            (true, true) => "would become",
+            (false, true) => "is",
+            (_, false) => "is already",
+        };
+        writeln!(page, "{} {word} {}", self.key, shown(&self.value))?;
         if self.restart {
             writeln!(page, "`manage install` renders it, `manage restart` makes it count")?;
         }

@@ -37,6 +37,16 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let user_id = names::user(&args.name, &operator.session().server_name)?;
     let password = args.password.read()?;
+    if !password.generated {
+        // Synapse's own policy does not count for accounts that an admin makes.
+        let least = context.config()?.synapse.password_length;
+        if password.secret.expose().chars().count() < least as usize {
+            return Err(Failure::request(format!(
+                "the password has fewer than {least} characters"
+            ))
+            .hinted("`config show synapse.password_length` explains it"));
+        }
+    }
     if let Some(found) = find(&operator, &user_id).await? {
         let state = if found.deactivated { " (deactivated)" } else { "" };
         let text = format!("{user_id} exists already{state}");
@@ -64,6 +74,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let shown = password.secret.expose();
         text += &["\npassword: ", shown, " (shown only now)"].concat();
         fields["password"] = password.secret.expose().into();
+        if output.quiet {
+            output
+                .warn("with `-q` the password that was made up is not shown, and nothing keeps it");
+        }
     }
     output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
     Ok(Outcome::Done)

@@ -58,7 +58,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         }
     }
     let invite = args.invite.iter().map(|user| names::anyone(user, &server));
-    let invite = invite.collect::<std::result::Result<Vec<_>, _>>()?;
+    let mut invite = invite.collect::<std::result::Result<Vec<_>, _>>()?;
+    // Who makes a room is in it; Synapse would make the room and then refuse.
+    let own = client.session().user_id;
+    invite.retain(|user| *user != own);
     for user in invite.iter().filter(|user| user.server_name() == server) {
         if super::add_user::find(&args.reach.operator(context)?, user).await?.is_none() {
             return Err(Error::NoUser(user.to_string()).into());

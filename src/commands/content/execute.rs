@@ -25,7 +25,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let Some((method, path)) = parse(&args.name) else {
-        let text = format!("`{}` is not executable: write METHOD /path", args.name.escape_debug());
+        let text = format!(
+            "`{}` is not executable: write METHOD and a path below /_matrix/ or /_synapse/",
+            args.name.escape_debug()
+        );
         let fields = json!({ "name": args.name, "executable": false });
         output.emit(&Answer::new(text, None, fields));
         return Ok(Outcome::Moot);

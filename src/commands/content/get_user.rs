@@ -43,9 +43,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 
 /// A user as machines read it.
 pub(super) fn fields(user: &User) -> Value {
+    // Synapse gives seconds for one account and milliseconds in its lists.
+    let seconds = user.creation_ts < 100_000_000_000;
+    let created_ms = if seconds { user.creation_ts * 1000 } else { user.creation_ts };
     json!({
         "user_id": user.name, "display_name": user.displayname, "avatar_url": user.avatar_url,
         "admin": user.admin, "deactivated": user.deactivated, "locked": user.locked,
-        "type": user.user_type, "created_ms": user.creation_ts, "last_seen_ms": user.last_seen_ts,
+        "type": user.user_type, "created_ms": created_ms, "last_seen_ms": user.last_seen_ts,
     })
 }

@@ -17,6 +17,7 @@ use crate::{
         preflight, prepare, start,
     },
     output::{Output, Report},
+    process,
 };
 
 #[derive(clap::Args)]
@@ -122,6 +123,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
 
 async fn answer(context: &Context, config: &Config, done: Installed) -> Result<Answer, Failure> {
     let running = context.supervisor().await?.is_some_and(|now| now.ready);
+    // Only Vrooli puts a link on PATH.
+    let launcher =
+        || Some(context.environment.resource_dir()?.join("cli.sh").display().to_string());
+    let linked = process::find(commands::NAME).map(|_| commands::NAME.to_owned());
+    let program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
     let next: &[&str] = if running {
         &[
             "status --verbose",
@@ -139,16 +145,13 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
         server_name: config.server.name.to_string(),
         data_dir: config.data.root().display().to_string(),
         done,
-        next: next.iter().map(|words| format!("{} {words}", commands::NAME)).collect(),
+        next: next.iter().map(|words| format!("{program} {words}")).collect(),
     })
 }
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         if self.dry_run {
-            if self.done.steps.is_empty() {
-                page.push_str("nothing would have to be done");
-            }
             for step in &self.done.steps {
                 writeln!(page, "would {step}")?;
             }

@@ -1,12 +1,36 @@
 //! `manage`: the life of the homeserver on this machine.
 
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
 use super::commands;
+use crate::output::{Output, Report};
 
 mod install;
 mod restart;
 mod start;
 mod stop;
 mod uninstall;
+
+/// What a dry run answers.
+#[derive(Serialize)]
+struct Planned {
+    dry_run: bool,
+    would: &'static str,
+}
+
+impl Planned {
+    fn emit(would: &'static str, output: &Output) {
+        output.emit(&Self { dry_run: true, would });
+    }
+}
+
+impl Report for Planned {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        write!(page, "would {}", self.would)
+    }
+}
 
 commands! {
     "install" => install, "Install the homeserver, or bring it up to date with its settings: 2 if nothing had to change";

@@ -38,7 +38,7 @@ struct Restarted {
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
     if context.dry_run {
-        output.say("would stop and start it");
+        super::Planned::emit("stop and start it", output);
         return Ok(Outcome::Done);
     }
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;

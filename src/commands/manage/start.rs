@@ -63,10 +63,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     }
     if context.dry_run {
         if context.supervisor().await?.is_some_and(|now| now.ready) {
-            output.say("it runs already");
+            super::Planned::emit("do nothing: it runs already", output);
             return Ok(Outcome::Moot);
         }
-        output.say("would start PostgreSQL and Synapse and wait until they are ready");
+        super::Planned::emit("start PostgreSQL and Synapse and wait until they are ready", output);
         return Ok(Outcome::Done);
     }
     let started = go(context, options, output).await?;

@@ -36,7 +36,7 @@ struct Stop {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     if context.dry_run {
-        output.say("would stop Synapse and PostgreSQL");
+        super::Planned::emit("stop Synapse and PostgreSQL", output);
         return Ok(Outcome::Done);
     }
     let timeout = super::start::time(args.timeout, context, PATIENCE);
