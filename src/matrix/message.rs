@@ -6,9 +6,9 @@ use std::{
 };
 
 use ruma::{
-    OwnedEventId, OwnedTransactionId, RoomId,
-    api::client::message::send_message_event,
-    events::{AnyMessageLikeEventContent, MessageLikeEventType},
+    EventId, OwnedEventId, OwnedTransactionId, RoomId,
+    api::client::{message::send_message_event, relations::get_relating_events_with_rel_type},
+    events::{AnyMessageLikeEventContent, MessageLikeEventType, relation::RelationType},
     serde::Raw,
 };
 use serde_json::{Value, json};
@@ -114,6 +114,23 @@ pub(crate) async fn send(
         Raw::<AnyMessageLikeEventContent>::from_json(raw),
     );
     client.send(request).await.map(|sent| sent.event_id)
+}
+
+/// The edits of a message that are not taken away yet.
+pub(crate) async fn edits(
+    client: &Client,
+    room: &RoomId,
+    of: &EventId,
+) -> Result<Vec<OwnedEventId>, Error> {
+    let relation = RelationType::Replacement;
+    let request = get_relating_events_with_rel_type::v1::Request::new(
+        room.to_owned(),
+        of.to_owned(),
+        relation,
+    );
+    let found = client.send(request).await?;
+    let id = |event: &Raw<_>| event.get_field("event_id").ok().flatten();
+    Ok(found.chunk.iter().filter_map(id).collect())
 }
 
 /// Makes sure that what is sent in the clear does not land in an encrypted room; asks the server

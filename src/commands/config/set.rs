@@ -152,7 +152,7 @@ impl Report for Set {
         };
         writeln!(page, "{} {word} {}", self.key, shown(&self.value))?;
         if self.restart {
-            writeln!(page, "`manage install` renders it, `manage restart` makes it count")?;
+            writeln!(page, "`manage restart` makes it count")?;
         }
         Ok(())
     }

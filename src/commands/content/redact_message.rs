@@ -40,6 +40,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if only_planned(context, output, &format!("take {event} out of {room}")) {
         return Ok(Outcome::Done);
     }
+    // An edit holds the whole new text: the edits go first, or the text would still be there to read.
+    let edits = async || message::edits(&client, &room, &event).await;
+    for (number, edit) in args.reach.within(&client, &room, output, edits).await?.iter().enumerate()
+    {
+        let id = format!("{id}.edit{number}").into();
+        client.send(redact_event::v3::Request::new(room.clone(), edit.clone(), id)).await?;
+    }
     let redact = async || {
         let mut request = redact_event::v3::Request::new(room.clone(), event.clone(), id.clone());
         request.reason.clone_from(&args.reason);
