@@ -63,7 +63,7 @@ impl Explain for Error {
                 }
                 _ => None,
             },
-            Self::NotText(_) => Some("save it as UTF-8".into()),
+            Self::NotText(_) => Some("save it as UTF-8, or put it back from a backup".into()),
             Self::NotAFile(_) | Self::TooLarge { .. } => Some("name another file".into()),
             Self::Foreign(_) => Some("remove it, or run this as its owner".into()),
             Self::Held { .. } => Some("wait until that command is done, then run it again".into()),

@@ -8,6 +8,7 @@ pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod rendered;
 pub(crate) mod restart;
+pub(crate) mod secrets;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;

@@ -4,7 +4,7 @@ use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{rendered, start::Step};
+use super::{rendered, secrets, start::Step};
 use crate::{
     config::{Config, instance, paths::DataDir},
     error::{Explain, Kind},
@@ -27,6 +27,8 @@ pub(crate) enum Error {
     #[error("the disk of `{}` is full: {} MB are left", path.display(), left >> 20)]
     Full { path: PathBuf, left: u64 },
     #[error(transparent)]
+    Secrets(#[from] secrets::Error),
+    #[error(transparent)]
     Rendered(#[from] rendered::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
@@ -43,6 +45,7 @@ fn by(program: Option<&(u32, String)>) -> String {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Secrets(error) => error.kind(),
             Self::Rendered(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
             Self::Operator(error) => error.kind(),
@@ -63,6 +66,7 @@ impl Explain for Error {
                 "free some disk space, then run it again; `--force` starts it all the same"
                     .to_owned(),
             ),
+            Self::Secrets(error) => error.hint(),
             Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Operator(error) => error.hint(),
@@ -85,6 +89,7 @@ pub(super) async fn run(
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
+    secrets::look_after(&config.data)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_are_free(config, embedded)?;
     if !force {
