@@ -156,7 +156,7 @@ impl Report for Answer {
                 writeln!(page, "would {step}")?;
             }
             if self.done.steps.is_empty() {
-                page.push_str("all is as it should be: nothing would be done");
+                page.push_str("nothing would have to be done");
             }
             return Ok(());
         }
