@@ -34,7 +34,7 @@ fn an_install_again_changes_nothing() {
     server.run(&["manage", "install"]).exits(2).says("already installed");
     server.run(&["install"]).success().says("already installed");
     let untouched = everything(&server.data);
-    server.run(&["manage", "install", "--dry-run"]).success().says("nothing would be done");
+    server.run(&["manage", "install", "--dry-run"]).success().says("nothing would have to be done");
     server
         .run(&["manage", "install", "--server-name", "other.example"])
         .exits(1)
