@@ -114,6 +114,20 @@ pub(crate) enum Started {
     Now(Snapshot),
 }
 
+/// Makes sure that there is something to start, and that nobody else is at it.
+async fn enter(
+    data: &DataDir,
+    deadline: Instant,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<files::Lock, Error> {
+    if !prepare::is_installed(data) {
+        return Err(Error::NotInstalled(data.root().to_owned()));
+    }
+    data.create()?;
+    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
+    Ok(held::wait(data, "manage start", deadline, &mut wait).await?)
+}
+
 /// Starts everything and waits until it is ready.
 pub(crate) async fn start(
     config: &Config,
@@ -122,13 +136,7 @@ pub(crate) async fn start(
 ) -> Result<Started, Error> {
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
-    if !prepare::is_installed(data) {
-        return Err(Error::NotInstalled(data.root().to_owned()));
-    }
-    data.create()?;
-    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
-    let lock = held::wait(data, "manage start", deadline, &mut wait);
-    let _lock = lock.await?;
+    let _lock = enter(data, deadline, on_step).await?;
     let socket = control::socket(&data.sockets());
     let mut launched = None;
     let stream = if let Some(mut stream) = found(data, &socket).await? {
@@ -191,13 +199,7 @@ pub(crate) async fn prepare(
 ) -> Result<(), Error> {
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
-    if !prepare::is_installed(data) {
-        return Err(Error::NotInstalled(data.root().to_owned()));
-    }
-    data.create()?;
-    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
-    let lock = held::wait(data, "manage start", deadline, &mut wait);
-    let _lock = lock.await?;
+    let _lock = enter(data, deadline, on_step).await?;
     stop::clear(data).await?;
     prepare::run(config, options.force, deadline, on_step).await?;
     Ok(())

@@ -87,12 +87,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 token = next;
             }
             // The server is away: it comes back, and the token still says where we were.
-            Err(Error::Unreachable { .. } | Error::Lost { .. } | Error::Deadline { .. }) => {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-            Err(Error::Refused { status: 500.., .. } | Error::NotMatrix { .. }) => {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
+            Err(
+                Error::Unreachable { .. }
+                | Error::Lost { .. }
+                | Error::Deadline { .. }
+                | Error::Refused { status: 500.., .. }
+                | Error::NotMatrix { .. },
+            ) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
             Err(error) => return Err(error.into()),
         }
     }
