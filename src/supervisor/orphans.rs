@@ -16,11 +16,11 @@ pub(crate) fn adopt() {
 /// Reaps those that have ended. `started` says whether we started a process ourselves: whoever did
 /// that waits for it.
 pub(crate) fn reap(started: impl Fn(Pid) -> bool) {
-    let own = rustix::process::getpgrp().as_raw_nonzero().get();
+    let own = Process::of_this_process().map(|process| process.group);
     for pid in children().into_iter().filter(|pid| !started(*pid)) {
         // Helpers such as probes are in our group, and waited for; no service is.
         let group = Process::group_of(pid);
-        if group.is_some_and(|group| group != own) {
+        if group.is_some() && group != own {
             rustix::process::waitid(
                 WaitId::Pid(pid),
                 WaitIdOptions::EXITED | WaitIdOptions::NOHANG,

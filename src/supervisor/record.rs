@@ -33,7 +33,8 @@ pub(crate) struct Supervisor {
     pub(crate) pid: u32,
     /// With the pid and the boot it names one process for ever.
     pub(crate) start_ticks: u64,
-    /// The session of the supervisor and of everything it starts.
+    /// The session of the supervisor and of everything it starts; 0 where its leader is outside our
+    /// PID namespace, as in a container.
     pub(crate) session: i32,
     pub(crate) boot: String,
     pub(crate) started_at: String,
@@ -83,7 +84,7 @@ impl Supervisor {
         Self {
             pid,
             start_ticks: process::start_ticks(pid).unwrap_or_default(),
-            session: rustix::process::getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get()),
+            session: Process::of_this_process().map_or(0, |process| process.session),
             boot: boot(),
             started_at: clock::now().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -203,7 +204,7 @@ fn left_behind(old: &Snapshot) -> Vec<(String, Pid)> {
 }
 
 pub(super) struct Process {
-    group: i32,
+    pub(super) group: i32,
     session: i32,
     ticks: u64,
 }
@@ -213,6 +214,12 @@ impl Process {
     pub(super) fn group_of(pid: Pid) -> Option<i32> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
         stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+    }
+
+    /// The kernel's own calls say 0 for a group or session led from outside our PID namespace, which
+    /// rustix cannot hold.
+    pub(super) fn of_this_process() -> Option<Self> {
+        Self::read(std::process::id().try_into().ok()?)
     }
 
     /// Fields 3 (state), 5, 6 and 22 of `proc_pid_stat(5)`; none for one that only waits to be reaped.
@@ -280,7 +287,7 @@ mod tests {
         let pid = std::process::id();
         let process = Process::read(pid.try_into().unwrap()).unwrap();
         assert_eq!(Some(process.ticks), process::start_ticks(pid));
-        assert_eq!(process.group, rustix::process::getpgrp().as_raw_nonzero().get());
         assert_eq!(process.session, Supervisor::of_this_process().session);
+        assert_eq!(Some(process.group), Process::group_of(rustix::process::getpid()));
     }
 }
