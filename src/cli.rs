@@ -50,7 +50,9 @@ fn run(matches: &ArgMatches, output: &Output) -> commands::Result {
         .enable_all()
         .build()
         .map_err(|error| Failure::environment(format!("the runtime cannot be started: {error}")))?;
-    let outcome = runtime.block_on((entry.run)(matches, &context, output))?;
+    let outcome = runtime
+        .block_on((entry.run)(matches, &context, output))
+        .map_err(|failure| context.explained(failure))?;
     // Vrooli tries the top-level word after the `manage` form said 2, and takes any non-zero for a
     // failure: "already so" is success there.
     Ok(if alias && outcome == Outcome::Moot { Outcome::Done } else { outcome })

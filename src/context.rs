@@ -9,6 +9,7 @@ use std::{
 use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
+    files,
     matrix::{self, client::Client},
     supervisor::{control, record::Snapshot},
 };
@@ -69,6 +70,16 @@ impl Context {
         let mut config = Config::load(DataDir::new(folder.to_owned()), &flags, &self.environment)?;
         config.data = self.data()?;
         Ok(config)
+    }
+
+    /// A server on a full disk does not say why it fails: it is named here.
+    pub(crate) fn explained(&self, failure: Failure) -> Failure {
+        let servers = failure.error.downcast_ref().is_some_and(matrix::Error::is_servers_fault);
+        let space = servers.then(|| files::has_space(self.data().ok()?.root()).err()).flatten();
+        match space {
+            Some(full @ files::Error::Full { .. }) => failure.because(full),
+            _ => failure,
+        }
     }
 
     /// How the processes are, from the supervisor itself; none if there is no supervisor.

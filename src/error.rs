@@ -35,6 +35,13 @@ pub(crate) trait Explain: Error {
     fn hint(&self) -> Option<String>;
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Caused {
+    error: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
 impl<E: Explain + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { kind: error.kind(), hint: error.hint(), error: Box::new(error) }
@@ -50,6 +57,15 @@ impl Failure {
     /// The same for something that is missing or in the way on this machine.
     pub(crate) fn environment(message: impl Into<String>) -> Self {
         Self { kind: Kind::Environment, error: message.into().into(), hint: None }
+    }
+
+    /// Names a cause that the error itself does not know; that one is mended first.
+    #[must_use]
+    pub(crate) fn because(self, cause: impl Into<Self>) -> Self {
+        let Self { error: source, hint, .. } = cause.into();
+        let hints: Vec<String> = hint.into_iter().chain(self.hint.clone()).collect();
+        let hint = (!hints.is_empty()).then(|| hints.join("; "));
+        Self { kind: self.kind, error: Box::new(Caused { error: self.to_string(), source }), hint }
     }
 
     #[must_use]

@@ -18,6 +18,12 @@ pub(crate) const PRIVATE: u32 = 0o600;
 /// The mode of what anybody may read.
 pub(crate) const PUBLIC: u32 = 0o644;
 
+/// What to do about a full disk.
+pub(crate) const FREE_SPACE: &str = "free some disk space, then run it again";
+
+/// Less room than this and PostgreSQL may stop in the middle of something, in bytes.
+const LEAST_SPACE: u64 = 64 << 20;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot {action} `{}`", path.display())]
@@ -32,11 +38,21 @@ pub(crate) enum Error {
     Foreign(PathBuf),
     #[error("`{}` is held by {holder}", path.display())]
     Held { path: PathBuf, holder: String },
+    #[error("the disk of `{}` is full: {} MB are left", path.display(), left >> 20)]
+    Full { path: PathBuf, left: u64 },
 }
 
 impl Error {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    pub(crate) fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
     }
 
     /// For `map_err`: what was tried on which path.
@@ -54,7 +70,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull => Some("free some disk space, then run it again".into()),
+                io::ErrorKind::StorageFull => Some(FREE_SPACE.into()),
                 io::ErrorKind::PermissionDenied => {
                     Some("run it as the owner of that path, or name another data folder with MATRIX_SYNAPSE_DATA_DIR".into())
                 }
@@ -66,6 +82,7 @@ impl Explain for Error {
             Self::NotText(_) => Some("save it as UTF-8, or put it back from a backup".into()),
             Self::NotAFile(_) | Self::TooLarge { .. } => Some("name another file".into()),
             Self::Foreign(_) => Some("remove it, or run this as its owner".into()),
+            Self::Full { .. } => Some(FREE_SPACE.into()),
             Self::Held { .. } => Some("wait until that command is done, then run it again".into()),
         }
     }
@@ -137,6 +154,18 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result
         drop(fs::remove_file(&temporary));
         Error::Io { action: "write", path: path.to_owned(), source }
     })
+}
+
+/// How many bytes the disk of a path has left.
+pub(crate) fn space_left(path: &Path) -> Result<u64, Error> {
+    let disk = rustix::fs::statvfs(path).map_err(|error| Error::io("read", path)(error.into()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Whether a server can go on writing there.
+pub(crate) fn has_space(path: &Path) -> Result<(), Error> {
+    let left = space_left(path)?;
+    if left < LEAST_SPACE { Err(Error::Full { path: path.to_owned(), left }) } else { Ok(()) }
 }
 
 /// Writes only what differs; true if it did.

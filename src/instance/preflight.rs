@@ -12,6 +12,7 @@ use super::{aside, install::Options, prepare};
 use crate::{
     config::{Config, instance, paths::DataDir},
     error::{Explain, Failure, Kind},
+    files,
     postgres::{self, Contents},
     python::{self, Set},
     supervisor::control,
@@ -53,7 +54,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::DataDir { .. } => "name another data folder with MATRIX_SYNAPSE_DATA_DIR".into(),
-            Self::Full { .. } => "free some disk space, then run it again".into(),
+            Self::Full { .. } => files::FREE_SPACE.into(),
             Self::SamePort { second, port, .. } => {
                 format!("`--set {second}={}` takes another one", port.saturating_add(1))
             }
@@ -170,8 +171,7 @@ fn nearest(root: &Path) -> &Path {
 
 fn has_room(data: &DataDir, needed: u64) -> Result<(), Error> {
     let root = data.root();
-    let Ok(disk) = rustix::fs::statvfs(nearest(root)) else { return Ok(()) };
-    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Ok(left) = files::space_left(nearest(root)) else { return Ok(()) };
     if left < needed { Err(Error::Full { path: root.to_owned(), left, needed }) } else { Ok(()) }
 }
 

@@ -1,6 +1,6 @@
 //! What has to be so before the processes are started, and what is done when they run.
 
-use std::{io, net::TcpListener, path::PathBuf, time::Duration};
+use std::{io, net::TcpListener, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,17 +15,12 @@ use crate::{
     synapse::keys,
 };
 
-/// Less room than this and PostgreSQL may stop in the middle of something, in bytes.
-const LEAST_SPACE: u64 = 64 << 20;
-
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("port {port} is taken{}", by(program.as_ref()))]
     PortTaken { port: u16, setting: &'static str, program: Option<(u32, String)> },
     #[error("nothing can listen on `{address}` port {port}")]
     Address { address: String, port: u16, setting: &'static str, source: io::Error },
-    #[error("the disk of `{}` is full: {} MB are left", path.display(), left >> 20)]
-    Full { path: PathBuf, left: u64 },
     #[error(transparent)]
     Secrets(#[from] secrets::Error),
     #[error(transparent)]
@@ -51,7 +46,7 @@ impl Explain for Error {
             Self::Operator(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Address { .. } => Kind::Setting,
-            Self::PortTaken { .. } | Self::Full { .. } => Kind::Environment,
+            Self::PortTaken { .. } => Kind::Environment,
         }
     }
 
@@ -62,10 +57,9 @@ impl Explain for Error {
                 port.saturating_add(100)
             )),
             Self::Address { setting, .. } => Some(format!("`config set {setting} …` changes it")),
-            Self::Full { .. } => Some(
-                "free some disk space, then run it again; `--force` starts it all the same"
-                    .to_owned(),
-            ),
+            Self::File(files::Error::Full { .. }) => {
+                Some(format!("{}; `--force` starts it all the same", files::FREE_SPACE))
+            }
             Self::Secrets(error) => error.hint(),
             Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
@@ -93,7 +87,7 @@ pub(super) async fn run(
     let embedded = postgres::target(config)?.is_embedded();
     ports_are_free(config, embedded)?;
     if !force {
-        has_space(&config.data)?;
+        files::has_space(config.data.root())?;
     }
     write_instance_file(config)?;
     if !embedded || !postgres::embedded::exists(&config.data) {
@@ -167,15 +161,4 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
             Err(Error::Address { address: address.to_owned(), port, setting, source })
         }
     }
-}
-
-fn has_space(data: &DataDir) -> Result<(), Error> {
-    let root = data.root();
-    let disk =
-        rustix::fs::statvfs(root).map_err(|error| files::Error::io("read", root)(error.into()))?;
-    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if left < LEAST_SPACE {
-        return Err(Error::Full { path: root.to_owned(), left });
-    }
-    Ok(())
 }

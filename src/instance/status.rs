@@ -89,7 +89,15 @@ pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
     let url = format!("http://{host}:{port}");
     let asked = if installed { services(data).await } else { Ok(Vec::new()) };
-    let (state, health_message) = judged(installed, &asked, || answers(&host, port));
+    let (mut state, mut health_message) = judged(installed, &asked, || answers(&host, port));
+    if !matches!(state, State::NotInstalled | State::Stopped)
+        && let Err(full @ files::Error::Full { .. }) = files::has_space(data.root())
+    {
+        // A server that still answers refuses what it would have to write down.
+        let also = (state != State::Running).then(|| format!("; {health_message}"));
+        health_message = format!("{full}{}", also.unwrap_or_default());
+        state = State::Unhealthy;
+    }
     let services = asked.unwrap_or_default();
     let synapse = services.iter().find(|service| service.name == "synapse");
     let pid = synapse.and_then(|service| service.pid);

@@ -102,8 +102,21 @@ impl Error {
             || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
+    /// A server that broke off may have done it before.
     pub(crate) fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::Unknown { .. })
+        matches!(self, Self::Unknown { .. } | Self::Refused { status: 500.., .. })
+    }
+
+    /// Whether the server is not as it must be, whatever was asked of it.
+    pub(crate) fn is_servers_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Deadline { .. }
+                | Self::Unknown { .. }
+                | Self::Lost { .. }
+                | Self::Refused { status: 500.., .. }
+        )
     }
 }
 
@@ -121,6 +134,7 @@ impl Explain for Error {
             | Self::Key(_)
             | Self::Limited { .. }
             | Self::NotRemoved { .. }
+            | Self::Refused { status: 500.., .. }
             | Self::Tls(_) => Kind::Environment,
             Self::NotAdmin(_) => Kind::Setting,
             Self::Request(..) => Kind::Bug,
@@ -149,6 +163,9 @@ impl Explain for Error {
                 "another program listens on that port: `status` shows whose it is, `config set server.port PORT` takes another"
             }
             Self::Answer { .. } => "`status --verbose` shows the server's version",
+            Self::Refused { status: 500.., .. } => {
+                "`logs synapse` tells why; `status` shows how the server is"
+            }
             Self::Refused { errcode, .. } => match errcode.as_str() {
                 "M_FORBIDDEN" => {
                     "whoever acts may not do that there: `content invite ROOM USER` lets a user in, and without `--as` the operator acts"

@@ -150,7 +150,7 @@ impl Plan {
         let filled = match &self.uv {
             // uv does not read pip's settings, so where an index is known only to pip, pip does it.
             Some(uv) => match self.with_uv(uv, folder, &list).await {
-                Err(_) if self.interpreter.has_venv => {
+                Err(error) if self.interpreter.has_venv && !error.is_full_disk() => {
                     files::remove(folder)?;
                     self.with_pip(folder, &list).await
                 }
@@ -221,6 +221,8 @@ impl Plan {
         if status.success() {
             return Ok(());
         }
+        // On a full disk the log has none of what was said.
+        files::has_space(self.log.parent().unwrap_or(Path::new("/")))?;
         let log = fs::read(&self.log).unwrap_or_default();
         let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
         let said = String::from_utf8_lossy(said);

@@ -31,6 +31,17 @@ fn found(version: Option<&str>) -> String {
     version.map(|version| format!(", only {version}")).unwrap_or_default()
 }
 
+impl Error {
+    /// Whether another tool would meet the same.
+    pub(super) fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Install { last_words, .. } => last_words.contains("No space left on device"),
+            Self::File(error) => error.is_full_disk(),
+            _ => false,
+        }
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -47,6 +58,7 @@ impl Explain for Error {
             )),
             Self::Version(_) => Some("write it as in `--synapse-version 1.163.2`".into()),
             Self::NoWheels(_) => Some("name the folder that `pip download` filled".into()),
+            Self::Install { .. } if self.is_full_disk() => Some(files::FREE_SPACE.into()),
             Self::Install { log, .. } => Some(format!(
                 "`{}` has all that was said; run it again when that is mended",
                 log.display()

@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{PipeWriter, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -16,6 +17,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+use crate::apart;
 
 /// What one run of the program said.
 pub(crate) struct Said {
@@ -118,6 +121,10 @@ impl Instance {
     /// Links the Python environment of the shared server into the data folder.
     pub(crate) fn take_environment(&self) {
         fs::create_dir_all(&self.data).unwrap();
+        if let Some(environments) = apart::environments() {
+            symlink(environments, self.data.join("environments")).unwrap();
+            return;
+        }
         let copied = Command::new("cp")
             .arg("-al")
             .arg(Self::shared().data.join("environments"))

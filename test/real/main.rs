@@ -2,11 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "the doors of the program are private to it")]
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
 mod defaults;
+#[cfg(test)]
+mod disk;
 #[cfg(test)]
 mod foreground;
 #[cfg(test)]

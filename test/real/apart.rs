@@ -1,0 +1,59 @@
+//! Runs a test once more by itself, where it may mount what it likes: nobody else sees it, and it is
+//! gone with its last process.
+
+use std::{
+    any::type_name,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::common::Instance;
+
+/// Set in that other run.
+const APART: &str = "RMS_TEST_APART";
+/// In that other run: the Python environments of the shared server.
+const ENVIRONMENTS: &str = "RMS_TEST_ENVIRONMENTS";
+
+/// Mounts a disk of this many MB where temporary files are put, data folders among them.
+pub(crate) fn disk(megabytes: u32) -> String {
+    format!("mount -t tmpfs -o size={megabytes}m,mode=755 none \"$1\"")
+}
+
+/// Whether this is the run behind `setup`, shell commands whose `$1` is the folder of temporary files.
+/// Where it is not, that run is made, and the test has nothing more to do.
+#[track_caller]
+pub(crate) fn is_apart<T: Fn()>(_test: T, setup: &str) -> bool {
+    const NAMESPACE: [&str; 4] = ["--mount", "--propagation", "private", "--"];
+    if std::env::var_os(APART).is_some() {
+        return true;
+    }
+    let name = type_name::<T>().split_once("::").unwrap().1;
+    let mut unshare = Command::new("unshare");
+    unshare.args(NAMESPACE).args(["mount", "-t", "tmpfs", "none", "/mnt"]);
+    let tried = unshare.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        eprintln!("{name} was not run: only root mounts, and only where the machine allows it");
+        return false;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let said = Command::new("unshare")
+        .args(NAMESPACE)
+        .args(["sh", "-c", &format!("{setup} && shift && exec \"$@\""), "sh"])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(APART, "1")
+        .env(ENVIRONMENTS, Instance::shared().data.join("environments"))
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(said.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+    false
+}
+
+/// The environments of the shared server, where this is the other run: its files are on another disk.
+pub(crate) fn environments() -> Option<PathBuf> {
+    std::env::var_os(ENVIRONMENTS).map(PathBuf::from)
+}
