@@ -11,9 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    clock,
-    commands::{Outcome, Result},
-    config::{nearest, paths::DataDir, shape::Span},
+    commands::{Outcome, Result, moment::moment},
+    config::{nearest, paths::DataDir},
     context::Context,
     error::Failure,
     files,
@@ -51,15 +50,6 @@ struct Logs {
 #[derive(Serialize)]
 #[serde(transparent)]
 pub(super) struct Shown(pub(super) Line);
-
-/// A moment, or a length of time before now.
-fn moment(text: &str) -> std::result::Result<Timestamp, String> {
-    if let Ok(span) = text.parse::<Span>() {
-        let before = clock::now().checked_sub(span.0);
-        return before.map_err(|_| "must not be so long ago".to_owned());
-    }
-    text.parse().map_err(|_| "must be such as 10m, 2h, or 2026-11-21T05:00:00Z".to_owned())
-}
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
@@ -163,13 +153,6 @@ impl Report for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_moment_is_a_time_or_how_long_ago() {
-        assert_eq!(moment("2026-11-21T05:00:00Z").unwrap().to_string(), "2026-11-21T05:00:00Z");
-        assert!(moment("10m").unwrap() < clock::now());
-        moment("yesterday").unwrap_err();
-    }
 
     fn write(path: &Path, text: &str) {
         files::write_atomically(path, text.as_bytes(), files::PRIVATE).unwrap();

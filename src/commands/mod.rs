@@ -20,6 +20,7 @@ mod generated;
 pub(crate) mod info;
 pub(crate) mod logs;
 pub(crate) mod manage;
+mod moment;
 pub(crate) mod status;
 pub(crate) mod test;
 

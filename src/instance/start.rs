@@ -23,6 +23,7 @@ use crate::{
     files, process, services,
     supervisor::{
         control::{self, Request, Stream},
+        journal::Follower,
         record::{Report, Snapshot},
         state::Phase,
     },
@@ -42,7 +43,7 @@ pub(crate) enum Error {
     #[error("the supervisor cannot be started")]
     Launch(#[source] io::Error),
     #[error("the supervisor has ended before everything was ready")]
-    Ended(#[source] LastWords),
+    Ended(#[source] Option<LastWords>),
     #[error(transparent)]
     Prepare(#[from] prepare::Error),
     #[error(transparent)]
@@ -110,7 +111,11 @@ pub(crate) enum Step<'a> {
 
 #[derive(Debug)]
 pub(crate) enum Started {
-    Already(Snapshot),
+    Already {
+        now: Snapshot,
+        /// Whether the operator's session did not work and was made again.
+        new_session: bool,
+    },
     Now(Snapshot),
 }
 
@@ -138,15 +143,15 @@ pub(crate) async fn start(
     let data = &config.data;
     let _lock = enter(data, deadline, on_step).await?;
     let socket = control::socket(&data.sockets());
+    let mut log = own_log(data);
     let mut launched = None;
     let stream = if let Some(mut stream) = found(data, &socket).await? {
-        let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(config)))?;
+        let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
         if now.ready {
-            // An earlier start may have been interrupted before its last step.
-            if !prepare::has_operator(data) {
-                prepare::finish(config, deadline, on_step).await?;
-            }
-            return Ok(Started::Already(now));
+            // An earlier start may have been interrupted before its last step, and a session may have
+            // been ended since: one request tells.
+            let new_session = prepare::finish(config, deadline, on_step).await?;
+            return Ok(Started::Already { now, new_session });
         }
         try_again(&socket, &now).await?;
         stream
@@ -154,11 +159,11 @@ pub(crate) async fn start(
         prepare::run(config, options.force, deadline, on_step).await?;
         on_step(Step::Launches);
         let mut child = launch(config)?;
-        let stream = answered(config, &mut child, deadline, options.timeout).await?;
+        let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
         launched = Some(child);
         stream
     };
-    match ready(config, stream, deadline, options.timeout, on_step).await {
+    match ready(stream, &mut log, deadline, options.timeout, on_step).await {
         Ok(snapshot) => {
             prepare::finish(config, deadline, on_step).await?;
             Ok(Started::Now(snapshot))
@@ -208,7 +213,8 @@ pub(crate) async fn prepare(
 /// Looks after the operator's account once a supervisor in the foreground has everything ready.
 pub(crate) async fn account(config: &Config) -> Result<(), Error> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
-    Ok(prepare::finish(config, deadline, &mut |_| ()).await?)
+    prepare::finish(config, deadline, &mut |_| ()).await?;
+    Ok(())
 }
 
 /// Gives the services of a running supervisor that have failed another budget.
@@ -239,6 +245,7 @@ fn launch(config: &Config) -> Result<Child, Error> {
 async fn answered(
     config: &Config,
     child: &mut Child,
+    log: &mut Follower,
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Stream, Error> {
@@ -249,7 +256,7 @@ async fn answered(
             return Ok(stream);
         }
         if child.try_wait().is_ok_and(|status| status.is_some()) {
-            return Err(Error::Ended(own_words(config)));
+            return Err(Error::Ended(own_words(log)));
         }
         if Instant::now() > deadline {
             drop(child.start_kill());
@@ -263,8 +270,8 @@ async fn answered(
 
 /// Follows what happens until all is ready, one has failed, or the time is over.
 async fn ready(
-    config: &Config,
     mut stream: Stream,
+    log: &mut Follower,
     deadline: Instant,
     timeout: Duration,
     on_step: &mut dyn FnMut(Step<'_>),
@@ -276,7 +283,7 @@ async fn ready(
         let Ok(next) = timeout_at(deadline, stream.next()).await else {
             return Err(slow(last.as_ref(), timeout));
         };
-        let Some(now) = next? else { return Err(Error::Ended(own_words(config))) };
+        let Some(now) = next? else { return Err(Error::Ended(own_words(log))) };
         on_step(Step::Changed(&now));
         if now.ready {
             return Ok(now);
@@ -333,11 +340,43 @@ pub(crate) fn failed(name: &str, report: &Report) -> Error {
     Error::Failed { service: name.to_owned(), tries, exit, source }
 }
 
-/// The last lines of the supervisor's own log.
-fn own_words(config: &Config) -> LastWords {
-    let path = config.data.logs().join("supervisor.log");
-    let text = std::fs::read(&path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-    LastWords(lines[lines.len().saturating_sub(6)..].join("\n"))
+/// The supervisor's own log, as it goes on from now.
+fn own_log(data: &DataDir) -> Follower {
+    Follower::new(&data.logs(), &["supervisor".to_owned()])
+}
+
+/// The last lines that the supervisor wrote since this command began: older ones tell of another run.
+fn own_words(log: &mut Follower) -> Option<LastWords> {
+    let mut lines: Vec<String> = log.more().into_iter().map(|line| line.message).collect();
+    lines.retain(|line| !line.is_empty());
+    lines.drain(..lines.len().saturating_sub(6));
+    (!lines.is_empty()).then(|| LastWords(lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use super::*;
+    use crate::supervisor::log::aside;
+
+    #[test]
+    fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        let path = data.logs().join("supervisor.log");
+        let write = |line: &str| {
+            let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+            writeln!(file, "2026-11-21T05:20:00.000Z {line}").unwrap();
+        };
+        write("ERROR of an earlier run");
+        let mut log = own_log(&data);
+        assert!(own_words(&mut log).is_none());
+        write("ERROR before it was put aside");
+        fs::rename(&path, aside(&path, 1)).unwrap();
+        write("ERROR after it");
+        let words = own_words(&mut log).unwrap().to_string();
+        assert_eq!(words, "ERROR before it was put aside\nERROR after it");
+    }
 }

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use http::Method;
+use jiff::Timestamp;
 use ruma::RoomId;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Reach};
 use crate::{
-    clock,
-    commands::{Outcome, Result},
+    commands::{Outcome, Result, moment::moment},
     context::Context,
-    error::Failure,
     matrix::{Error, client::Client, room},
     output::Output,
 };
@@ -28,8 +27,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 50)]
     limit: usize,
     /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
     /// Go on with what comes
     #[arg(long)]
     follow: bool,
@@ -38,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let since = args.since.as_deref().map(moment).transpose()?;
+    let since = args.since.map(Timestamp::as_millisecond);
     let mut client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
     let (found, token) = if args.follow {
@@ -231,29 +230,7 @@ fn message(event: &Value) -> Option<Value> {
 
 fn line(message: &Value) -> String {
     let sent = message["sent_ms"].as_i64().unwrap_or(0);
-    let at = jiff::Timestamp::from_millisecond(sent).unwrap_or_default();
+    let at = Timestamp::from_millisecond(sent).unwrap_or_default();
     let word = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
     format!("{} {}: {}", at.strftime("%Y-%m-%dT%H:%M:%SZ"), word("sender"), word("body"))
-}
-
-/// A time or a span back from now, in milliseconds since the epoch.
-fn moment(text: &str) -> std::result::Result<i64, Failure> {
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Ok(at.as_millisecond());
-    }
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3600,
-        Some('d') => 86_400,
-        _ => 0,
-    };
-    let number = text.get(..text.len().saturating_sub(1)).and_then(|n| n.parse::<u32>().ok());
-    match number {
-        Some(number) if unit > 0 => {
-            Ok(clock::now().as_millisecond() - i64::from(number) * unit * 1000)
-        }
-        _ => Err(Failure::request(format!("`{text}` is neither a time nor a span"))
-            .hinted("write `2026-11-21T05:00:00Z` or `10m`, `2h`, `3d`")),
-    }
 }
