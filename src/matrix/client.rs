@@ -27,6 +27,8 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The largest answer that is read, in bytes: more than any list, less than what fills the memory.
+const LARGEST_ANSWER: usize = 64 << 20;
 /// A server that is being restarted comes back; one that was never started does not.
 const REFUSALS: u32 = 3;
 
@@ -176,7 +178,9 @@ impl Client {
                         return Err(unknown(passing));
                     }
                 }
-                Error::Deadline { .. } if changes => return Err(unknown(passing)),
+                Error::Deadline { .. } | Error::Endless { .. } if changes => {
+                    return Err(unknown(passing));
+                }
                 Error::Refused { status: 429, retry_after, .. } => {
                     let wait = retry_after.unwrap_or(pause);
                     // The server may name any number: never add it to a moment.
@@ -234,7 +238,7 @@ impl Client {
                 Error::Lost { url, source }
             }
         };
-        let answer = self
+        let mut answer = self
             .http
             .request(request.method().clone(), request.uri().to_string())
             .headers(headers)
@@ -247,7 +251,13 @@ impl Client {
         let (mut parts, ()) = http::Response::new(()).into_parts();
         parts.status = status;
         parts.headers = answer.headers().clone();
-        let bytes = answer.bytes().await.map_err(failed)?.to_vec();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if bytes.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(Error::Endless { url, largest: LARGEST_ANSWER });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
         if status.is_success() {
             return Ok((parts, bytes));
         }
@@ -314,9 +324,10 @@ fn harmless(path: &str) -> bool {
 
 fn unknown(error: Error) -> Error {
     let url = match &error {
-        Error::Lost { url, .. } | Error::Unreachable { url, .. } | Error::Deadline { url, .. } => {
-            url.clone()
-        }
+        Error::Lost { url, .. }
+        | Error::Unreachable { url, .. }
+        | Error::Deadline { url, .. }
+        | Error::Endless { url, .. } => url.clone(),
         _ => String::new(),
     };
     Error::Unknown { url, source: Box::new(error) }

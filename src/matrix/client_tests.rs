@@ -194,3 +194,30 @@ async fn the_alias_of_a_server_that_cannot_be_asked_is_not_waited_for() {
     assert!(matches!(error, Error::Elsewhere(_)), "{error}");
     assert!(error.is_not_found());
 }
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_read_up_to_a_limit() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").unwrap();
+        let page = vec![b' '; 1 << 20];
+        let mut written = 0;
+        // Until the reader has enough.
+        while stream.write_all(&page).is_ok() {
+            written += page.len();
+        }
+        written
+    });
+    let bare = MockServer::start().await;
+    let session = Session { url, ..session(&bare) };
+    let client = Client::new(session, None, Duration::from_secs(60)).unwrap();
+    let error = client.raw(Method::GET, "/_matrix/client/versions", None).await.unwrap_err();
+    assert!(error.to_string().ends_with("is larger than 64 MB"), "{error}");
+    drop(client);
+    assert!(server.await.unwrap() < 2 * LARGEST_ANSWER);
+}

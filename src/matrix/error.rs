@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Unknown { url: String, source: Box<Self> },
     #[error("the connection to `{url}` was lost")]
     Lost { url: String, source: reqwest::Error },
+    #[error("the answer of `{url}` is larger than {} MB", largest >> 20)]
+    Endless { url: String, largest: usize },
     #[error("what answers at `{url}` is not a Matrix homeserver (HTTP {status})")]
     NotMatrix { url: String, status: u16 },
     #[error("the homeserver answered something unexpected to `{what}`")]
@@ -127,6 +129,7 @@ impl Explain for Error {
             | Self::Deadline { .. }
             | Self::Unknown { .. }
             | Self::Lost { .. }
+            | Self::Endless { .. }
             | Self::NotMatrix { .. }
             | Self::Answer { .. }
             | Self::NoSession(_)
@@ -159,6 +162,9 @@ impl Explain for Error {
                 "`status` shows how the server is; `--timeout SECONDS` waits longer"
             }
             Self::Unknown { .. } => "look before you repeat it: it may have been done",
+            Self::Endless { .. } => {
+                "ask for less at once where the command can; a homeserver gives no such answer, so see with `status` what listens there"
+            }
             Self::NotMatrix { .. } => {
                 "another program listens on that port: `status` shows whose it is, `config set server.port PORT` takes another"
             }
