@@ -9,7 +9,7 @@ use crate::{
     config::{Config, instance, paths::DataDir},
     error::{Explain, Kind},
     files,
-    matrix::{self, operator, session},
+    matrix::{self, operator},
     postgres, process,
     secret::Secret,
     synapse::keys,
@@ -102,12 +102,13 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What needs the running server: the account that this program acts with.
+/// What needs the running server: the account that this program acts with. True if its session had to
+/// be made or renewed.
 pub(super) async fn finish(
     config: &Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     /// The server is up by now; being late is no reason to leave it without its operator.
     const AT_LEAST: Duration = Duration::from_secs(10);
     on_step(Step::Account);
@@ -119,13 +120,8 @@ pub(super) async fn finish(
     let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
     let server = &config.server;
     let (url, operator) = (config.local_url(), &server.operator.0);
-    operator::ensure(&config.data, &url, &server.name.0, operator, &registration, left).await?;
-    Ok(())
-}
-
-/// Whether the operator has a session that can be used.
-pub(super) fn has_operator(data: &DataDir) -> bool {
-    session::Session::load(&session::operator_file(data)).is_ok_and(|session| session.is_some())
+    let name = &server.name.0;
+    Ok(operator::ensure(&config.data, &url, name, operator, &registration, left).await?)
 }
 
 /// What others may know of this instance, as the settings are now.

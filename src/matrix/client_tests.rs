@@ -215,7 +215,7 @@ async fn an_answer_without_an_end_is_read_up_to_a_limit() {
     });
     let bare = MockServer::start().await;
     let session = Session { url, ..session(&bare) };
-    let client = Client::new(session, None, Duration::from_secs(60)).unwrap();
+    let client = Client::new(session, None, Duration::from_mins(1)).unwrap();
     let error = client.raw(Method::GET, "/_matrix/client/versions", None).await.unwrap_err();
     assert!(error.to_string().ends_with("is larger than 64 MB"), "{error}");
     drop(client);

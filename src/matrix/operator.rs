@@ -15,9 +15,9 @@ use super::{
     session::{self, OPERATOR_DEVICE, Session},
 };
 
-/// What [`ensure`] found or made.
 /// Makes sure that the operator exists, is a server admin without rate limits, and has a session in
-/// `secrets/operator.json`. The server must be up. Running it again costs one or two requests.
+/// `secrets/operator.json`; true if that session had to be made or renewed. The server must be up.
+/// Running it again costs one request.
 ///
 /// `registration` is Synapse's registration shared secret; it is needed only for the first account.
 pub(crate) async fn ensure(
@@ -27,7 +27,7 @@ pub(crate) async fn ensure(
     localpart: &str,
     registration: &Secret,
     timeout: Duration,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let user_id = OwnedUserId::try_from(format!("@{localpart}:{server_name}"))
         .map_err(|_| Error::NoUser(localpart.to_owned()))?;
     let file = session::operator_file(data);
@@ -42,12 +42,13 @@ pub(crate) async fn ensure(
     if let Some(kept) = kept {
         let same = kept.url == wanted.url;
         let session = Session { url: wanted.url.clone(), ..kept };
+        let token = session.access_token.clone();
         if !same {
             session.save(&file)?;
         }
         let client = Client::new(session, Some((data.clone(), file.clone())), timeout)?;
         match unlimited(&client).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(client.session().access_token != token),
             // Another database below an old session: start over.
             Err(Error::Refused { .. }) => {}
             Err(error) => return Err(error),
@@ -65,7 +66,7 @@ pub(crate) async fn ensure(
         error => error,
     })?;
     client.session().save(&file)?;
-    Ok(())
+    Ok(true)
 }
 
 /// Takes the rate limits off the client's own account: 0/0 switches every limiter off that knows

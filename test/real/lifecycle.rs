@@ -1,6 +1,6 @@
 //! A server starts, stops and comes back, whatever happens to its processes.
 
-use std::{net::TcpListener, process::Stdio};
+use std::{fs, net::TcpListener, process::Stdio};
 
 use crate::common::{Instance, is_alive, kill_9, wait_for};
 
@@ -16,6 +16,29 @@ fn a_second_start_and_a_second_stop_say_so() {
     server.run(&["stop"]).success();
     server.run(&["manage", "restart"]).success();
     assert!(server.is_healthy());
+}
+
+#[test]
+fn a_second_start_makes_an_operator_session_again_that_does_not_work() {
+    let server = Instance::started("session");
+    let file = server.data.join("secrets/operator.json");
+    let kept = fs::read_to_string(&file).unwrap();
+    server.run(&["manage", "start"]).exits(2).says("already running");
+    assert_eq!(fs::read_to_string(&file).unwrap(), kept);
+    let session: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let unknown = kept.replace(session["access_token"].as_str().unwrap(), "syt_unknown");
+    for broken in [Some(unknown.as_str()), Some("{"), None] {
+        match broken {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let said = server.run(&["manage", "start", "--format", "json"]).success().json();
+        assert_eq!((&said["changed"], &said["change"]), (&true.into(), &"session".into()));
+        server.run(&["manage", "start"]).exits(2).says("already running");
+    }
+    fs::write(&file, &unknown).unwrap();
+    server.run(&["manage", "start"]).success().says("session did not work and was made again");
+    server.run(&["content", "list-users"]).success();
 }
 
 #[test]

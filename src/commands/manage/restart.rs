@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::start::Running;
+use super::start::{Change, Running};
 use crate::{
     commands::{Outcome, Result},
     config::shape::Span,
@@ -53,9 +53,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let options = stop::Options { timeout: patience, force: args.force };
     super::stop::go(context, options, output).await?;
     let options = start::Options { timeout, force: args.force };
-    let (Started::Now(now) | Started::Already(now)) =
+    let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options, output).await?;
-    output.emit(&Running::new(context, now, true)?);
+    output.emit(&Running::new(context, now, Change::Started)?);
     Ok(Outcome::Done)
 }
 

@@ -33,23 +33,35 @@ pub(crate) struct Args {
     foreground: bool,
 }
 
+/// What this command did.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Change {
+    Nothing,
+    /// All ran, but the operator's session did not work and was made again.
+    Session,
+    Started,
+}
+
 /// What runs now.
 #[derive(Serialize)]
 pub(super) struct Running {
     #[serde(rename = "running")]
     up: bool,
-    /// Whether this command started it.
+    /// Whether this command changed anything.
     changed: bool,
+    change: Change,
     url: String,
     server_name: String,
     services: Vec<String>,
 }
 
 impl Running {
-    pub(super) fn new(context: &Context, now: Snapshot, changed: bool) -> Result<Self, Failure> {
+    pub(super) fn new(context: &Context, now: Snapshot, change: Change) -> Result<Self, Failure> {
         let config = context.config()?;
         let (url, server_name) = (config.local_url(), config.server.name.to_string());
-        Ok(Self { up: true, changed, url, server_name, services: now.order })
+        let changed = change != Change::Nothing;
+        Ok(Self { up: true, changed, change, url, server_name, services: now.order })
     }
 }
 
@@ -70,11 +82,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         return Ok(Outcome::Done);
     }
     let started = go(context, options, output).await?;
-    let (outcome, now, changed) = match started {
-        Started::Already(now) => (Outcome::Moot, now, false),
-        Started::Now(now) => (Outcome::Done, now, true),
+    let (outcome, now, change) = match started {
+        Started::Already { now, new_session: false } => (Outcome::Moot, now, Change::Nothing),
+        Started::Already { now, new_session: true } => (Outcome::Done, now, Change::Session),
+        Started::Now(now) => (Outcome::Done, now, Change::Started),
     };
-    output.emit(&Running::new(context, now, changed)?);
+    output.emit(&Running::new(context, now, change)?);
     Ok(outcome)
 }
 
@@ -109,8 +122,12 @@ pub(super) fn time(typed: Option<Span>, context: &Context, default: Duration) ->
 
 impl Report for Running {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let word = if self.changed { "started" } else { "already running" };
-        writeln!(page, "{word}: {} ({})", self.url, self.server_name)
+        let word = if self.change == Change::Started { "started" } else { "already running" };
+        writeln!(page, "{word}: {} ({})", self.url, self.server_name)?;
+        if self.change == Change::Session {
+            page.push_str("the operator's session did not work and was made again\n");
+        }
+        Ok(())
     }
 
     fn id(&self) -> Option<&str> {
