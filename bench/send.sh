@@ -2,19 +2,9 @@
 # One message against a stub server: the whole process of ours against curl's, interleaved in one
 # run. Prints ratios of medians; fails above the promised ones.
 # usage: bench/send.sh BINARY [ROUNDS]
-set -euo pipefail
-here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
-binary=${1:-$here/../target/release/resource-matrix-synapse}
+# shellcheck source=bench/common.sh
+source "$(dirname "$(readlink -f "$0")")/common.sh"
 rounds=${2:-200}
-folder=$(mktemp -d)
-exec 3< <(exec python3 "$here/stub.py" 120)
-stub=$!
-trap 'kill "$stub" 2>/dev/null || true; rm -rf "$folder"' EXIT
-read -r port <&3
-mkdir -p "$folder/secrets"
-cat >"$folder/secrets/operator.json" <<JSON
-{"url":"http://127.0.0.1:$port","server_name":"x.org","user_id":"@op:x.org","device_id":"D","access_token":"t"}
-JSON
 python3 - "$binary" "$folder" "$port" "$rounds" <<'PY'
 import os, re, socket, statistics, subprocess, sys, tempfile, time
 binary, folder, port, rounds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])

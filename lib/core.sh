@@ -169,7 +169,11 @@ core::answer() {
     # A shell that asks for completions wants no words.
     [[ -z ${RESOURCE_MATRIX_SYNAPSE_COMPLETE:-} ]] || exit 0
     if [[ -n $help || -z $word || $word == help ]]; then
-        cat -- "$RMS_RESOURCE_DIR/lib/help.txt"
+        if [[ -n $json ]]; then
+            printf '{"help":"%s\\n"}\n' "$(core::escaped "$(<"$RMS_RESOURCE_DIR/lib/help.txt")")"
+        else
+            cat -- "$RMS_RESOURCE_DIR/lib/help.txt"
+        fi
         exit 0
     fi
     if [[ $word == status ]]; then
@@ -218,5 +222,6 @@ core::fail() {
 core::escaped() {
     local text=${1//\\/\\\\}
     text=${text//\"/\\\"}
+    text=${text//$'\n'/\\n}
     printf '%s' "${text//[[:cntrl:]]/ }"
 }

@@ -22,6 +22,13 @@ pub(crate) struct Flags {
     pub(crate) dry_run: bool,
 }
 
+/// A setting that was typed as a flag of a command's own, such as `--port`.
+pub(crate) struct Own {
+    pub(crate) key: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) value: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) environment: Environment,
@@ -51,23 +58,14 @@ impl Context {
     }
 
     /// The same, with settings that a command has flags of its own for.
-    pub(crate) fn config_with(
-        &self,
-        more: impl Iterator<Item = String>,
-    ) -> Result<&Config, Failure> {
-        let flags: Vec<String> = self.flags.set.iter().cloned().chain(more).collect();
-        let config = Config::load(self.data()?, &flags, &self.environment)?;
+    pub(crate) fn config_with(&self, own: &[Own]) -> Result<&Config, Failure> {
+        let config = self.load(self.data()?, own)?;
         Ok(self.config.get_or_init(|| config))
     }
 
     /// What the settings will be when those of another folder are brought back to the data folder.
-    pub(crate) fn config_from(
-        &self,
-        folder: &Path,
-        more: impl Iterator<Item = String>,
-    ) -> Result<Config, Failure> {
-        let flags: Vec<String> = self.flags.set.iter().cloned().chain(more).collect();
-        let mut config = Config::load(DataDir::new(folder.to_owned()), &flags, &self.environment)?;
+    pub(crate) fn config_from(&self, folder: &Path, own: &[Own]) -> Result<Config, Failure> {
+        let mut config = self.load(DataDir::new(folder.to_owned()), own)?;
         config.data = self.data()?;
         Ok(config)
     }
@@ -80,6 +78,13 @@ impl Context {
             Some(full @ files::Error::Full { .. }) => failure.because(full),
             _ => failure,
         }
+    }
+
+    fn load(&self, data: DataDir, own: &[Own]) -> Result<Config, config::Error> {
+        let own_flags = own.iter().map(|Own { key, value, .. }| format!("{key}={value}"));
+        let flags: Vec<String> = self.flags.set.iter().cloned().chain(own_flags).collect();
+        let word = |key: &str| Some(own.iter().find(|own| own.key == key)?.word);
+        Config::load(data, &flags, &self.environment).map_err(|error| error.typed(word))
     }
 
     /// How the processes are, from the supervisor itself; none if there is no supervisor.

@@ -35,7 +35,13 @@ pub(crate) enum Format {
 pub(crate) trait Report: Serialize {
     fn text(&self, page: &mut String) -> fmt::Result;
 
-    /// The bare id that `-q` prints in the place of the text.
+    /// What `-v` adds to the text.
+    fn details(&self, _: &mut String) -> fmt::Result {
+        Ok(())
+    }
+
+    /// The bare id that `-q` prints in the place of the text: empty for an answer that has none, and
+    /// no id at all (the default) where the text is what was asked for.
     fn id(&self) -> Option<&str> {
         None
     }
@@ -64,18 +70,27 @@ impl Output {
         self.format == Format::Text
     }
 
+    fn page(&self, report: &impl Report) -> String {
+        if let Some(id) = report.id().filter(|_| self.quiet) {
+            return id.to_owned();
+        }
+        let mut page = String::new();
+        report.text(&mut page).ok();
+        if self.verbose {
+            let mut details = String::new();
+            report.details(&mut details).ok();
+            if !details.is_empty() && !page.is_empty() && !page.ends_with('\n') {
+                page.push('\n');
+            }
+            page.push_str(&details);
+        }
+        page
+    }
+
     /// Prints the answer of a command: once.
     pub(crate) fn emit(&self, report: &impl Report) {
         if self.is_text() {
-            let id = if self.quiet { report.id() } else { None };
-            let mut page = String::new();
-            match id {
-                Some(id) => page.push_str(id),
-                None => {
-                    report.text(&mut page).ok();
-                }
-            }
-            write_page(&page);
+            write_page(&self.page(report));
         } else {
             let value = serde_json::to_value(report).unwrap_or(Value::Null);
             if let Some(gathered) = self.gathered.borrow_mut().as_mut() {
@@ -107,9 +122,7 @@ impl Output {
     pub(crate) fn emit_line(&self, report: &impl Report) -> bool {
         self.emitted.replace(true);
         if self.is_text() {
-            let mut page = String::new();
-            report.text(&mut page).ok();
-            write_page(&page)
+            write_page(&self.page(report))
         } else {
             write_page(&serde_json::to_string(report).unwrap_or_default())
         }
@@ -285,7 +298,7 @@ pub(crate) fn got_out() -> bool {
     LOST.get().is_none()
 }
 
-/// Prints a text that is not a command's report: help, completions, the version.
+/// Prints a text that is not a command's report: the `NAME=value` lines of `credentials`.
 pub(crate) fn print_raw(text: &str) {
     write_page(text);
 }

@@ -1,14 +1,15 @@
 //! `completions SHELL`: a small script that asks this program, so that completions never go stale.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, fmt};
 
 use clap_complete::env::{CompleteEnv, Shells};
+use serde::Serialize;
 
 use crate::{
     commands::{self, NAME, Node, Outcome, Result, TREE},
     context::Context,
     error::Failure,
-    output::{self, Output},
+    output::{Output, Report},
 };
 
 /// How a shell says that it wants an answer.
@@ -21,15 +22,30 @@ pub(crate) struct Args {
     shell: String,
 }
 
-pub(crate) async fn run(args: Args, _: &Context, _: &Output) -> Result {
+/// Text is the script itself, for `source`; in a document it is one field.
+#[derive(Serialize)]
+struct Completions {
+    shell: String,
+    script: String,
+}
+
+pub(crate) async fn run(args: Args, _: &Context, output: &Output) -> Result {
     let mut script = Vec::new();
     Shells::builtins()
         .completer(&args.shell)
         .ok_or_else(|| Failure::request(format!("`{}` is no shell we know", args.shell)))?
         .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
         .map_err(|error| Failure::environment(error.to_string()))?;
-    output::print_raw(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8_lossy(&script).into_owned();
+    output.emit(&Completions { shell: args.shell, script });
     Ok(Outcome::Done)
+}
+
+impl Report for Completions {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str(&self.script);
+        Ok(())
+    }
 }
 
 /// Answers a shell that asks for completions.

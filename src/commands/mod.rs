@@ -229,16 +229,48 @@ Default configuration:
 
 Exit codes: 0 done, 1 failed or unhealthy, 2 nothing to do (already so, not found, not running)";
 
+/// The words that were typed, without our flags.
+pub(crate) fn words(argv: &[OsString]) -> impl Iterator<Item = &str> {
+    let mut words = argv.iter().skip(1).filter_map(|word| word.to_str());
+    std::iter::from_fn(move || {
+        loop {
+            match words.next()? {
+                "--format" | "--data-dir" | "--set" => drop(words.next()),
+                flag if flag.starts_with('-') => {}
+                word => return Some(word),
+            }
+        }
+    })
+}
+
+/// The command or group that was typed, such as `content add-user`; none if it is hidden.
+pub(crate) fn path(argv: &[OsString]) -> Option<String> {
+    let mut words = words(argv);
+    let node = words.next().and_then(|word| TREE.iter().find(|node| node.name() == word))?;
+    match node {
+        Node::Group { hidden: true, .. } => None,
+        Node::Group { name, entries, .. } => {
+            let entry = words.next().and_then(|word| entries.iter().find(|it| it.name == word));
+            Some(entry.map_or((*name).to_owned(), |entry| format!("{name} {}", entry.name)))
+        }
+        Node::Leaf(entry) | Node::Alias(entry) => Some(entry.name.to_owned()),
+    }
+}
+
+/// Whether only this program itself types that word.
+pub(crate) fn is_hidden(word: &str) -> bool {
+    TREE.iter().any(|node| match node {
+        Node::Group { name, hidden: true, entries, .. } => {
+            *name == word || entries.iter().any(|entry| entry.name == word)
+        }
+        _ => false,
+    })
+}
+
 /// What was typed, as far as it is clear without the arguments: the node, and in a group the entry.
 fn typed(argv: &[OsString]) -> Option<(&'static Node, Option<&'static Entry>)> {
-    let mut words = argv.iter().skip(1).filter_map(|word| word.to_str());
-    let mut next = || loop {
-        match words.next()? {
-            "--format" | "--data-dir" | "--set" => drop(words.next()),
-            flag if flag.starts_with('-') => {}
-            word => return Some(word),
-        }
-    };
+    let mut words = words(argv);
+    let mut next = || words.next();
     let word = next()?;
     let node = TREE.iter().find(|node| node.name() == word)?;
     let Node::Group { entries, .. } = node else { return Some((node, None)) };

@@ -32,8 +32,6 @@ struct Answer {
     uptime: String,
     memory_usage: String,
     cpu_usage: String,
-    #[serde(skip)]
-    verbose: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
@@ -63,7 +61,6 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             .and_then(status::cpu_percent)
             .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
         status,
-        verbose: output.verbose,
     });
     Ok(outcome)
 }
@@ -122,14 +119,14 @@ impl Report for Answer {
         if let Some(name) = &status.server_name {
             writeln!(page, "   📛 Server name: {name}")?;
         }
-        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)?;
-        if self.verbose { self.details(page) } else { Ok(()) }
+        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)
     }
-}
 
-impl Answer {
     fn details(&self, page: &mut String) -> fmt::Result {
         let status = &self.status;
+        if status.state == State::NotInstalled {
+            return Ok(());
+        }
         writeln!(page, "\n🧩 Versions:")?;
         writeln!(page, "   {NAME}: {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(page, "   Synapse: {}", status.version.as_deref().unwrap_or("unknown"))?;
@@ -161,6 +158,16 @@ impl Answer {
         };
         let heading = ["SERVICE", "STATE", "PID", "UPTIME", "MEMORY", "RESTARTS"];
         output::table(page, &heading, status.services.iter().map(row).collect())
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(match self.status.state {
+            State::NotInstalled => "not_installed",
+            State::Stopped => "stopped",
+            State::Starting => "starting",
+            State::Unhealthy => "unhealthy",
+            State::Running => "running",
+        })
     }
 }
 

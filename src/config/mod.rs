@@ -62,6 +62,20 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
 }
 
+impl Error {
+    /// The same, naming what was typed in the place of `--set`.
+    #[must_use]
+    pub(crate) fn typed(mut self, word: impl Fn(&str) -> Option<&'static str>) -> Self {
+        if let Self::Value { key, origin, .. } = &mut self
+            && *origin == Source::Flag
+            && let Some(word) = word(key)
+        {
+            *origin = Source::Word(word);
+        }
+        self
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {

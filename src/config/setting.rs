@@ -43,6 +43,8 @@ pub(crate) enum Source {
     /// The variable.
     Environment(String),
     Flag,
+    /// A word of a command's own that stands for `--set`: what was typed.
+    Word(&'static str),
 }
 
 impl fmt::Display for Source {
@@ -54,6 +56,7 @@ impl fmt::Display for Source {
             Self::SecretFile => f.write_str("secrets folder"),
             Self::Environment(variable) => write!(f, "variable {variable}"),
             Self::Flag => f.write_str("--set"),
+            Self::Word(word) => f.write_str(word),
         }
     }
 }

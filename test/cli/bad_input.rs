@@ -94,6 +94,20 @@ fn values_that_cannot_be() {
 }
 
 #[test]
+fn a_value_is_refused_by_the_name_that_was_typed() {
+    for (line, given) in [
+        ("config set server.port x", "it is `x` (given here)"),
+        ("config show --set server.port=x", "it is `x` (--set)"),
+        ("manage install --port x", "it is `x` (--port)"),
+        ("manage install --set server.port=x", "it is `x` (--set)"),
+        ("manage install --server-name X", "it is `X` (--server-name)"),
+    ] {
+        refused(&Person::new().types(line), given);
+    }
+    assert_eq!(Person::new().types("config set server.port 8100 -q").to_string(), "");
+}
+
+#[test]
 fn long_and_strange_words() {
     let long = "x".repeat(300);
     for word in ["'", "\"", "a\nb", "🙂", "a:b", "$(touch x)", "`x`", "{}", "[", "\\", &long] {

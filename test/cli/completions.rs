@@ -35,6 +35,10 @@ fn each_shell_gets_a_script_that_asks_this_program() {
     }
     let said = Person::new().types("completions tcsh");
     assert_eq!(said.code, Some(1));
+    // For `source` it is a script; a program that asks for a document gets the script in one.
+    let script = Person::new().types("completions bash").stdout;
+    let said = Person::new().types("completions bash --format json").json();
+    assert_eq!((&said["shell"], &said["script"]), (&"bash".into(), &script.into()));
 }
 
 #[test]

@@ -98,12 +98,62 @@ fn an_unknown_command_is_refused_with_the_right_one() {
         said.to_string(),
         "------- stderr -------\n\
          error: unrecognized subcommand 'contnet'\n\n\
-         hint: a similar subcommand exists: 'content'\n\
-         Usage: resource-matrix-synapse [OPTIONS] <COMMAND>\n\
-         For more information, try '--help'.\n\
-         `help` lists the commands\n\
+         hint: did you mean `content`? `help` lists the commands\n\
          [exit 1]"
     );
+}
+
+#[test]
+fn a_line_that_cannot_be_is_answered_with_one_that_can() {
+    for (line, hint) in [
+        ("content snd-message", "did you mean `send-message` or"),
+        ("content send-message --asx a", "did you mean `--as`? `content send-message --help`"),
+        ("content send-message", "it is `content send-message <ROOM> [TEXT]`; `content send"),
+        ("status here", "it is `status`; `status --help` explains it"),
+        ("logs --tail x", "hint: `logs --help` explains it"),
+        ("completions tcsh", "did you mean `zsh`? `completions --help` explains it"),
+        ("content list-users --as me", "hint: `content list-users --help` explains it"),
+    ] {
+        let said = Person::new().types(line);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "`{line}`: {said}");
+        assert!(said.stderr.contains(hint), "`{line}`: {said}");
+        assert!(!said.stderr.contains("Usage:"), "`{line}`: {said}");
+    }
+}
+
+#[test]
+fn nobody_is_led_to_a_hidden_command() {
+    for line in ["deamon", "daemon suprvise", "exce", "help deamon"] {
+        let said = Person::new().types(line);
+        assert_eq!(said.code, Some(1), "{said}");
+        let (_, hint) = said.stderr.split_once("hint: ").unwrap();
+        assert_eq!(hint, "`help` lists the commands\n", "`{line}`: {said}");
+    }
+}
+
+#[test]
+fn a_program_that_asks_for_help_gets_one_document() {
+    for line in [
+        "--json",
+        "help --json",
+        "--help --format json",
+        "content --format=json",
+        "content send-message --help --json",
+        "--json help content send-message",
+        "help content send-message --format json",
+    ] {
+        let said = Person::new().types(line);
+        assert_eq!(said.code, Some(0), "`{line}`: {said}");
+        let help = said.json()["help"].as_str().unwrap_or_default().to_owned();
+        let words = line.split_whitespace().filter(|it| it.starts_with(char::is_alphabetic));
+        let path: Vec<&str> = words.filter(|word| !["help", "json"].contains(word)).collect();
+        let usage = format!("Usage: resource-matrix-synapse {}", path.join(" "));
+        assert!(help.contains(usage.trim_end()), "`{line}`: {help}");
+    }
+    let said = Person::new().types("--version --json").json();
+    assert_eq!(said["name"], "resource-matrix-synapse");
+    let said = Person::new().types("help --format yaml");
+    assert!(said.stdout.starts_with("help: |\n  Install, run"), "{said}");
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn without_a_program_it_helps() {
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{arguments}");
         assert!(said.stdout.contains("Default configuration:"), "{arguments}");
     }
+    let said = types(&person, "matrix-synapse/cli.sh", "help --format json").json();
+    let file = fs::read_to_string(resource().join("lib/help.txt")).unwrap();
+    assert_eq!(said["help"], file);
 }
 
 #[test]

@@ -99,6 +99,9 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["content", "send-media", ROOM, file, "--mime", "garbage"], "MIME type `garbage`"),
         (&["content", "send-media", ROOM, file, "--mime", ""], "MIME type"),
         (&["content", "list-users", "--as", "nobody"], "--as"),
+        (&["content", "add", "--type", "bot", "--name", "b", "--as", "nobody"], "leave `--as` out"),
+        (&["content", "remove", "--name", "ops"], "say which: `--type room` or `--type user`"),
+        (&["content", "remove", "--name", "ops", "-q"], "`ops` may be a room or a user"),
         (&["content", "add-user", "a", "--display-name", "a\nb"], "control characters"),
         (&["content", "send-message", "#x:other.example", "hi"], "another server"),
     ] {

@@ -128,7 +128,11 @@ fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     let server = Instance::installed("gone");
     let before = secrets(&server);
     file(&server.data.join("media"), "picture", b"picture");
-    server.run(&["manage", "uninstall", "--keep-data"]).success();
+    let said = server.run(&["manage", "uninstall", "--keep-data"]).success();
+    for text in ["secrets  (signing key,", "media  (files", "`manage install` takes them up again"]
+    {
+        assert!(said.stdout.contains(text), "no `{text}` in {said}");
+    }
     assert!(!server.data.join("environments").exists() && !server.data.join("synapse").exists());
     assert_eq!(secrets(&server), before);
     server.run(&["manage", "uninstall", "--keep-data"]).exits(2);

@@ -1,6 +1,8 @@
 //! A message that was accepted is in the room: once, whole, in order.
 
-use crate::common::{Instance, file};
+use std::{fs::File, process::Child};
+
+use crate::common::{Instance, file, wait_for};
 
 #[test]
 fn a_message_is_read_back_as_it_was_sent() {
@@ -85,6 +87,85 @@ fn a_message_is_edited_and_redacted() {
     server.run(&["content", "send-message", &room, "end"]).success();
     // Nothing of it can be read any more, the edit's text neither.
     assert_eq!(server.bodies(&room), ["end"]);
+}
+
+#[test]
+fn an_edit_stands_in_the_place_of_its_message() {
+    let server = Instance::shared();
+    let room = server.room("Edited");
+    let event = server.run(&["content", "send-message", &room, "tpyo", "-q"]).success();
+    server.run(&["content", "send-message", &room, "between"]).success();
+    for text in ["first", "typo\n2026-01-01T00:00:00Z no message"] {
+        server.run(&["content", "edit-message", &room, event.line(), text]).success();
+    }
+    assert_eq!(server.bodies(&room), ["typo\n2026-01-01T00:00:00Z no message", "between"]);
+    let page = server.json(&["content", "read-messages", &room]);
+    let [edited, between] = &page["messages"].as_array().unwrap()[..] else { panic!("{page}") };
+    assert_eq!(edited["event_id"], event.line());
+    assert!(edited["edited"]["event_id"].as_str().unwrap().starts_with('$'), "{page}");
+    assert!(between["edited"].is_null(), "{page}");
+    let text = server.run(&["content", "read-messages", &room]).success().stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("@operator:test.example: typo"), "{text}");
+    assert_eq!(lines[1], "  2026-01-01T00:00:00Z no message (edited)");
+    assert_eq!(lines.len(), 3, "{text}");
+    // A member sees the same.
+    server.run(&["content", "add-user", "edit-reader"]).success();
+    server.run(&["content", "invite", &room, "edit-reader"]).success();
+    server.run(&["content", "join-room", &room, "--as", "edit-reader"]).success();
+    let seen = server.run(&["content", "read-messages", &room, "--as", "edit-reader"]).success();
+    assert_eq!(seen.stdout, text);
+}
+
+#[test]
+fn in_a_stream_an_edit_is_a_line_that_names_its_message() {
+    let server = Instance::shared();
+    let room = server.room("Streamed");
+    let event = server.run(&["content", "send-message", &room, "tpyo", "-q"]).success();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let lines = File::create(&path).unwrap();
+    let mut stream = server.command();
+    stream.args(["content", "read-messages", &room, "--follow"]);
+    let _stream = Stream(stream.stdout(lines).spawn().unwrap());
+    let holds = |text: &str| std::fs::read_to_string(&path).unwrap().contains(text);
+    wait_for("the past is shown", || holds(": tpyo\n"));
+    server.run(&["content", "edit-message", &room, event.line(), "typo"]).success();
+    let wanted = format!("@operator:test.example: (edits {}) typo\n", event.line());
+    wait_for("the edit is shown", || holds(&wanted));
+}
+
+/// A command that ends with the test.
+struct Stream(Child);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn what_the_limit_cut_off_is_said() {
+    let server = Instance::shared();
+    let room = server.room("Long");
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "lines", b"1\n2\n3");
+    server.run(&["content", "send-message", &room, "--file", path.to_str().unwrap()]).success();
+    let read = ["content", "read-messages", &room, "--limit"];
+    let cut = server.json(&[&read[..], &["2"]].concat());
+    assert_eq!((&cut["more"], cut["messages"].as_array().unwrap().len()), (&true.into(), 2));
+    let whole = server.json(&[&read[..], &["3"]].concat());
+    assert_eq!((&whole["more"], &whole["total"]), (&false.into(), &3.into()));
+    let said = server.run(&[&read[..], &["2"]].concat()).success();
+    assert_eq!(said.stdout.lines().count(), 2);
+    let next = format!("`content read-messages '{room}' --limit 20` shows more");
+    assert!(said.stderr.contains(&next), "{said}");
+    assert_eq!(server.run(&[&read[..], &["3"]].concat()).success().stderr, "");
+    // With `-q` the ids and nothing else.
+    let ids = server.run(&[&read[..], &["2", "-q"]].concat()).success();
+    assert!(ids.stdout.lines().count() == 2 && ids.stderr.is_empty(), "{ids}");
+    assert!(ids.stdout.lines().all(|id| id.starts_with('$') && !id.contains(' ')), "{ids}");
 }
 
 #[test]

@@ -60,4 +60,81 @@ fn the_contract_words_mean_the_same() {
     server.run(&["content", "list", "--type", "user"]).success().says("@generic:test.example");
     server.run(&["content", "remove", "--type", "user", "--name", "generic", "--force"]).success();
     server.run(&["content", "get", "--type", "user", "--name", "never"]).exits(2);
+    // What a name may be: it says so itself, or it is said what was assumed, or nothing is removed.
+    server.run(&["content", "get", "--name", "@operator"]).success().says("@operator:test.example");
+    let assumed = server.run(&["content", "get", "--name", "operator"]).exits(2);
+    assert!(assumed.stderr.contains("`operator` was taken for a room; `--type user`"), "{assumed}");
+    server.run(&["content", "remove", "--name", "@never"]).exits(2);
+    server.run(&["content", "remove", "--name", "#never"]).exits(2);
+}
+
+#[test]
+fn with_q_each_verb_prints_the_bare_id_or_nothing() {
+    let server = Instance::shared();
+    let says = |line: &[&str], code: i32| {
+        let said = server.run(&[&["content"], line, &["-q"]].concat()).exits(code);
+        said.stdout.trim_end().to_owned()
+    };
+    let made = says(&["add-user", "quiet", "--password-stdin"], 1);
+    assert_eq!(made, "", "there is no password on stdin");
+    let user = "@quiet:test.example";
+    assert_eq!(says(&["add-bot", "quiet"], 0), user);
+    assert_eq!(says(&["add-bot", "quiet"], 2), user);
+    assert_eq!(says(&["get-user", "quiet"], 0), user);
+    assert_eq!(says(&["get", "--name", "@quiet"], 0), user);
+    assert_eq!(says(&["list-users", "--filter", "@quiet"], 0), user);
+    let room = says(&["create-room", "Quiet", "--alias", "quiet"], 0);
+    assert!(room.starts_with('!') && !room.contains(char::is_whitespace), "{room}");
+    for (line, code) in [
+        (&["create-room", "Quiet", "--alias", "quiet"][..], 2),
+        (&["get-room", "#quiet"], 0),
+        (&["list-rooms", "--filter", "quiet"], 0),
+        (&["invite", "#quiet", "quiet"], 0),
+        (&["invite", "#quiet", "quiet"], 2),
+        (&["join-room", "#quiet", "--as", "quiet"], 0),
+        (&["leave-room", "#quiet", "--as", "quiet"], 0),
+        (&["leave-room", "#quiet", "--as", "quiet"], 2),
+    ] {
+        assert_eq!(says(line, code), room, "{line:?}");
+    }
+    let event = says(&["send-message", "#quiet", "hi"], 0);
+    for line in [
+        &["send-message", "#quiet", "again"][..],
+        &["send-media", "#quiet", "/etc/hostname"],
+        &["edit-message", "#quiet", &event, "new"],
+        &["redact-message", "#quiet", &event],
+        &["add", "--type", "message", "--name", "#quiet", "--file", "/etc/hostname"],
+    ] {
+        let id = says(line, 0);
+        assert!(id.starts_with('$') && !id.contains(char::is_whitespace), "{line:?}: {id}");
+    }
+    assert_eq!(says(&["remove-room", "#quiet", "--dry-run"], 0), "");
+    assert_eq!(says(&["remove-room", "#quiet"], 0), room);
+    assert_eq!(says(&["remove-user", "quiet"], 0), user);
+    for line in [
+        &["get-room", "#quiet"][..],
+        &["get-user", "never"],
+        &["remove-room", "#quiet"],
+        &["remove-user", "never"],
+        &["execute", "--name", "nonsense"],
+    ] {
+        assert_eq!(says(line, 2), "", "{line:?}");
+    }
+    // What was asked for is no talk.
+    assert!(says(&["execute", "--name", "GET /_synapse/admin/v1/server_version"], 0).contains('{'));
+}
+
+#[test]
+fn with_v_a_verb_says_more() {
+    let server = Instance::shared();
+    let says = |line: &[&str]| server.run(&[line, &["-v"]].concat()).success().stdout;
+    let room = server.room("Verbose");
+    let sent = says(&["content", "send-message", &room, "hi"]);
+    assert!(sent.contains("transaction id: ") && sent.contains(&room), "{sent}");
+    let read = says(&["content", "read-messages", &room]);
+    assert!(read.contains(sent.split_whitespace().nth(1).unwrap()), "{read}");
+    assert!(says(&["content", "list-rooms"]).contains("CREATOR"));
+    assert!(says(&["content", "list-users"]).contains("LAST SEEN"));
+    assert!(says(&["content", "get-room", &room]).contains("Creator:"));
+    assert!(says(&["content", "get-user", "operator"]).contains("Created:"));
 }

@@ -48,4 +48,8 @@ impl Report for Checked {
         });
         Ok(())
     }
+
+    fn id(&self) -> Option<&str> {
+        Some("")
+    }
 }

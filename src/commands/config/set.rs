@@ -67,7 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let data = context.data()?;
     let flag = format!("{}={text}", setting.key);
     // What is set may mend a file that could not be read with the old value.
-    let checked = Config::load(data.clone(), &[flag], &context.environment)?;
+    let checked = Config::load(data.clone(), &[flag], &context.environment)
+        .map_err(|error| error.typed(|key| (key == setting.key).then_some("given here")))?;
     if setting.key == "server.name" {
         refuse_other_name(&data.homeserver_yaml(), &checked)?;
     }
@@ -155,5 +156,9 @@ impl Report for Set {
             writeln!(page, "`manage restart` makes it count")?;
         }
         Ok(())
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some("")
     }
 }

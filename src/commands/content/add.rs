@@ -86,12 +86,14 @@ async fn add(
     match kind {
         Kind::User => {
             let password = password::Source::default();
+            let patience = reach.only_operator()?;
             let (admin, display_name) = (flag("admin"), word("display_name"));
-            let args = add_user::Args { name: name()?, admin, display_name, password, reach };
+            let args = add_user::Args { name: name()?, admin, display_name, password, patience };
             add_user::run(args, context, output).await
         }
         Kind::Bot => {
-            let args = add_bot::Args { name: name()?, display_name: word("display_name"), reach };
+            let (display_name, patience) = (word("display_name"), reach.only_operator()?);
+            let args = add_bot::Args { name: name()?, display_name, patience };
             add_bot::run(args, context, output).await
         }
         Kind::Room => {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     add_user::find,
-    answer::{Answer, Reach, only_planned},
+    answer::{Answer, Patience, only_planned},
 };
 use crate::{
     commands::{Outcome, Result},
@@ -21,11 +21,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     pub(super) display_name: Option<String>,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let admin = args.reach.only_operator(context)?;
+    let admin = args.patience.operator(context)?;
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
     }
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // Again for one that exists: a first call may have been killed half-way.
     admin.send(users::override_ratelimit::Request::unlimited(user_id.clone())).await?;
     let data = context.data()?;
-    let bot = operator::act_as(&data, &admin, &user_id, args.reach.timeout()).await?;
+    let bot = operator::act_as(&data, &admin, &user_id, args.patience.timeout()).await?;
     let session = bot.session();
     let token = output.masked(&session.access_token);
     let shown = if existed { token } else { session.access_token.expose().to_owned() };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Reach, only_planned},
+    answer::{Answer, Patience, only_planned},
     password,
 };
 use crate::{
@@ -27,11 +27,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) password: password::Source,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
     }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
+    clock,
     config::synapse::Mode,
     context::Context,
     error::Failure,
@@ -19,44 +20,51 @@ use crate::{
     output::{self, Output, Report},
 };
 
-// Whom a command acts as, and how long it tries. No doc comment: clap would show it as the help of
-// each command.
+// How long a command tries that only the operator can do. No doc comment here and below: clap would
+// show it as the help of each command.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Patience {
+    /// Try for this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+impl Patience {
+    pub(super) fn timeout(self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    pub(super) fn operator(self, context: &Context) -> Result<Client, Failure> {
+        context.operator(self.timeout())
+    }
+}
+
+// Whom a command acts as, and how long it tries.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reach {
     /// Act as this user instead of the operator
     #[arg(long = "as", value_name = "USER")]
     pub(super) acting: Option<String>,
-    /// Try for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(super) timeout: u64,
-}
-
-impl Default for Reach {
-    fn default() -> Self {
-        Self { acting: None, timeout: 60 }
-    }
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Reach {
-    pub(super) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout)
-    }
-
     pub(super) async fn client(&self, context: &Context) -> Result<Client, Failure> {
-        context.client(self.acting.as_deref(), self.timeout()).await
+        context.client(self.acting.as_deref(), self.patience.timeout()).await
     }
 
     pub(super) fn operator(&self, context: &Context) -> Result<Client, Failure> {
-        context.operator(self.timeout())
+        self.patience.operator(context)
     }
 
-    /// The operator, for what only the operator can do: `--as` would promise something else.
-    pub(super) fn only_operator(&self, context: &Context) -> Result<Client, Failure> {
+    /// For what only the operator can do: `--as` would promise something else.
+    pub(super) fn only_operator(&self) -> Result<Patience, Failure> {
         if self.acting.is_some() {
             return Err(Failure::request("`--as` does not go with what only the operator does")
                 .hinted("leave `--as` out"));
         }
-        self.operator(context)
+        Ok(self.patience)
     }
 
     /// The room that was meant; names are looked up by the operator, who sees all.
@@ -135,11 +143,20 @@ pub(super) struct Answer {
     text: String,
     id: Option<String>,
     fields: Value,
+    /// Whether the text is all there is to say, in detail or not.
+    whole: bool,
 }
 
 impl Answer {
+    /// With `-q` only the id is printed, and nothing where there is none.
     pub(super) fn new(text: impl Into<String>, id: Option<&str>, fields: Value) -> Self {
-        Self { text: text.into(), id: id.map(str::to_owned), fields }
+        let id = Some(id.unwrap_or_default().to_owned());
+        Self { text: text.into(), id, fields, whole: false }
+    }
+
+    /// One whose text is what was asked for; the ids in it are what `-q` prints, if it has any.
+    pub(super) fn page(text: String, ids: Option<String>, fields: Value) -> Self {
+        Self { text, id: ids, fields, whole: true }
     }
 }
 
@@ -152,6 +169,29 @@ impl Serialize for Answer {
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         page.write_str(&self.text)
+    }
+
+    /// The fields that the text does not tell, as far as they are single values.
+    fn details(&self, page: &mut String) -> fmt::Result {
+        let Value::Object(fields) = &self.fields else { return Ok(()) };
+        if self.whole {
+            return Ok(());
+        }
+        let untold = fields.iter().filter_map(|(name, value)| {
+            let shown = match value {
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                Value::String(text) if !self.text.contains(text.as_str()) => text.clone(),
+                _ => return None,
+            };
+            Some(match (name.strip_suffix("_ms"), value.as_u64().map(clock::of_ms)) {
+                (Some(name), Some(moment)) => (name.replace('_', " "), moment),
+                _ => (name.replace('_', " "), shown),
+            })
+        });
+        let untold: Vec<(String, String)> = untold.collect();
+        let rows: Vec<(&str, String)> =
+            untold.iter().map(|(name, shown)| (name.as_str(), shown.clone())).collect();
+        output::fields(page, &rows)
     }
 
     fn id(&self) -> Option<&str> {

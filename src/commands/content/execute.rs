@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let answer = client.raw(method, path, body.as_ref()).await?;
     let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
     let fields = if answer.is_object() { answer } else { json!({ "answer": answer }) };
-    output.emit(&Answer::new(text, None, fields));
+    output.emit(&Answer::page(text, None, fields));
     Ok(Outcome::Done)
 }
 

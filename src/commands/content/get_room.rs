@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Reach, resolved};
+use super::answer::{Answer, Patience, resolved};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
@@ -15,11 +15,11 @@ pub(crate) struct Args {
     /// The room: id, alias or exact name
     pub(super) room: String,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     let found = match resolved(context, &operator, &args.room).await {
         Ok(id) => room::details(&operator, &id).await?,
         Err(error) if error.is_not_found() => None,
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let request = rooms::members::Request { room_id: room.room_id.clone() };
     let members = operator.send(request).await?.members;
     let mut text = String::new();
-    let rows = [
+    let mut rows = vec![
         ("Room", room.room_id.to_string()),
         ("Name", room.name.clone().unwrap_or_default()),
         ("Alias", room.canonical_alias.clone().unwrap_or_default()),
@@ -40,10 +40,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         ("Encrypted", room.encryption.is_some().to_string()),
         ("Members", members.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     ];
+    if output.verbose {
+        rows.extend([
+            ("Creator", room.creator.clone().unwrap_or_default()),
+            ("Type", room.room_type.clone().unwrap_or_default()),
+            ("Public", room.public.to_string()),
+        ]);
+    }
     output::fields(&mut text, &rows).ok();
     let mut fields = fields(&room);
     fields["members"] = json!(members);
-    output.emit(&Answer::new(text, Some(room.room_id.as_str()), fields));
+    output.emit(&Answer::page(text, Some(room.room_id.to_string()), fields));
     Ok(Outcome::Done)
 }
 

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     add_user::find,
-    answer::{Answer, Reach},
+    answer::{Answer, Patience},
 };
 use crate::{
+    clock,
     commands::{Outcome, Result},
     context::Context,
     matrix::{admin::users::get::User, names},
@@ -18,11 +19,11 @@ pub(crate) struct Args {
     /// The user
     pub(super) name: String,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     let user_id = names::user(&args.name, &operator.session().server_name)?;
     let Some(user) = find(&operator, &user_id).await? else {
         let fields = json!({ "user_id": user_id, "found": false });
@@ -30,25 +31,54 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Moot);
     };
     let mut text = String::new();
-    let rows = [
+    let mut rows = vec![
         ("User", user.name.to_string()),
         ("Name", user.displayname.clone().unwrap_or_default()),
         ("Admin", user.admin.to_string()),
         ("Deactivated", user.deactivated.to_string()),
     ];
+    if output.verbose {
+        rows.extend([
+            ("Locked", user.locked.to_string()),
+            ("Type", user.user_type.clone().unwrap_or_default()),
+            ("Avatar", user.avatar_url.clone().unwrap_or_default()),
+            ("Created", created(&user)),
+            ("Last seen", last_seen(&user)),
+        ]);
+    }
     output::fields(&mut text, &rows).ok();
-    output.emit(&Answer::new(text, Some(user.name.as_str()), fields(&user)));
+    output.emit(&Answer::page(text, Some(user.name.to_string()), fields(&user)));
     Ok(Outcome::Done)
+}
+
+fn created_ms(user: &User) -> u64 {
+    // Synapse gives seconds for one account and milliseconds in its lists.
+    let seconds = user.creation_ts < 100_000_000_000;
+    if seconds { user.creation_ts * 1000 } else { user.creation_ts }
+}
+
+pub(super) fn created(user: &User) -> String {
+    clock::of_ms(created_ms(user))
+}
+
+pub(super) fn last_seen(user: &User) -> String {
+    user.last_seen_ts.map_or_else(|| "never".into(), clock::of_ms)
+}
+
+/// A word for an account that cannot be used, and nothing for others.
+pub(super) fn state(user: &User) -> &'static str {
+    match (user.deactivated, user.locked) {
+        (true, _) => "deactivated",
+        (_, true) => "locked",
+        _ => "",
+    }
 }
 
 /// A user as machines read it.
 pub(super) fn fields(user: &User) -> Value {
-    // Synapse gives seconds for one account and milliseconds in its lists.
-    let seconds = user.creation_ts < 100_000_000_000;
-    let created_ms = if seconds { user.creation_ts * 1000 } else { user.creation_ts };
     json!({
         "user_id": user.name, "display_name": user.displayname, "avatar_url": user.avatar_url,
         "admin": user.admin, "deactivated": user.deactivated, "locked": user.locked,
-        "type": user.user_type, "created_ms": created_ms, "last_seen_ms": user.last_seen_ts,
+        "type": user.user_type, "created_ms": created_ms(user), "last_seen_ms": user.last_seen_ts,
     })
 }

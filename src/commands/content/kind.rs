@@ -11,6 +11,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// What a name says by its form: `@name`, or `#alias` and `!id`.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name.chars().next()? {
+            '@' => Some(Self::User),
+            '#' | '!' => Some(Self::Room),
+            _ => None,
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         match text {
             "user" | "users" => Ok(Self::User),

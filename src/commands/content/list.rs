@@ -1,6 +1,6 @@
 //! `content list`: the contract's word.
 
-use super::{answer::Reach, kind::Kind, list_rooms, list_users};
+use super::{answer::Patience, kind::Kind, list_rooms, list_users};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
@@ -12,19 +12,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let Args { kind, filter, reach } = args;
+    let Args { kind, filter, patience } = args;
     let kind = Kind::parse(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
             let bots = kind == Kind::Bot;
-            let args = list_users::Args { filter, all: false, bots, reach };
+            let args = list_users::Args { filter, all: false, bots, patience };
             list_users::run(args, context, output).await
         }
-        Kind::Room => list_rooms::run(list_rooms::Args { filter, reach }, context, output).await,
+        Kind::Room => list_rooms::run(list_rooms::Args { filter, patience }, context, output).await,
         Kind::Message => Err(Failure::request("messages are listed room by room")
             .hinted("`content read-messages ROOM` lists them")),
     }

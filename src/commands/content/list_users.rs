@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::answer::{Answer, Reach};
+use super::{
+    answer::{Answer, Patience},
+    get_user::{created, last_seen, state},
+};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
@@ -24,11 +27,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) bots: bool,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     let (mut found, mut from) = (Vec::new(), None);
     loop {
         let deactivated = (!args.all).then_some(false);
@@ -53,12 +56,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let admin =
             if user.admin { "admin" } else { user.user_type.as_deref().unwrap_or_default() };
         let name = user.displayname.clone().unwrap_or_default();
-        vec![user.name.to_string(), name, admin.to_owned()]
+        let mut row = vec![user.name.to_string(), name, admin.to_owned()];
+        if output.verbose {
+            row.extend([created(user), last_seen(user), state(user).to_owned()]);
+        }
+        row
     });
-    table(&mut text, &["USER", "NAME", ""], rows.collect()).ok();
+    let heading = ["USER", "NAME", "", "CREATED", "LAST SEEN", ""];
+    let columns = if output.verbose { heading.len() } else { 3 };
+    table(&mut text, &heading[..columns], rows.collect()).ok();
     let ids: Vec<&str> = found.iter().map(|user| user.name.as_str()).collect();
     let users: Vec<_> = found.iter().map(super::get_user::fields).collect();
     let fields = json!({ "users": users, "total": found.len() });
-    output.emit(&Answer::new(text, Some(&ids.join("\n")), fields));
+    output.emit(&Answer::page(text, Some(ids.join("\n")), fields));
     Ok(Outcome::Done)
 }

@@ -1,11 +1,11 @@
 //! `content remove`: the contract's word.
 
-use super::{answer::Reach, get::guessed, kind::Kind, remove_room, remove_user};
+use super::{answer::Patience, kind::Kind, remove_room, remove_user};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What it is: user, bot or room; by default the name says it
+    /// What it is: user, bot or room; not needed for `@name`, `#alias` and `!id`
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Its name
@@ -15,18 +15,26 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    reach: Reach,
+    patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let Args { kind, name, force, reach } = args;
-    match guessed(kind.as_deref(), &name)? {
+    let Args { kind, name, force, patience } = args;
+    let kind = match kind {
+        Some(kind) => Kind::parse(&kind)?,
+        // What is gone is gone: nothing is assumed.
+        None => Kind::of(&name).ok_or_else(|| {
+            Failure::request(format!("`{name}` may be a room or a user"))
+                .hinted("say which: `--type room` or `--type user`")
+        })?,
+    };
+    match kind {
         Kind::User | Kind::Bot => {
-            let args = remove_user::Args { name, erase: false, reach };
+            let args = remove_user::Args { name, erase: false, patience };
             remove_user::run(args, context, output).await
         }
         Kind::Room => {
-            let args = remove_room::Args { room: name, force, block: false, reach };
+            let args = remove_room::Args { room: name, force, block: false, patience };
             remove_room::run(args, context, output).await
         }
         Kind::Message => Err(Failure::request("a message is removed with its room and id")

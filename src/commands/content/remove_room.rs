@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Reach, only_planned, resolved},
+    answer::{Answer, Patience, only_planned, resolved},
     get_room::absent,
 };
 use crate::{
@@ -26,11 +26,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) block: bool,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     let id = match resolved(context, &operator, &args.room).await {
         Ok(id) => id,
         Err(error) if error.is_not_found() => return Ok(absent(&args.room, output)),
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     let delete_id = operator.send(request).await?.delete_id;
     let progress = output.progress(format!("removing {id}"));
-    let deadline = Instant::now() + args.reach.timeout();
+    let deadline = Instant::now() + args.patience.timeout();
     let mut pause = Duration::from_millis(50);
     loop {
         let request = rooms::delete_status::Request { delete_id: delete_id.clone() };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     add_user::find,
-    answer::{Answer, Reach, only_planned},
+    answer::{Answer, Patience, only_planned},
 };
 use crate::{
     commands::{Outcome, Result},
@@ -23,11 +23,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) erase: bool,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(super) patience: Patience,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.reach.only_operator(context)?;
+    let operator = args.patience.operator(context)?;
     let own = operator.session();
     let user_id = names::user(&args.name, &own.server_name)?;
     if user_id == own.user_id {
@@ -36,13 +36,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         )));
     }
     let missing = match find(&operator, &user_id).await? {
-        None => Some(format!("there is no user {user_id}")),
-        Some(user) if user.deactivated => Some(format!("{user_id} is deactivated already")),
+        None => Some((format!("there is no user {user_id}"), None)),
+        Some(user) if user.deactivated => {
+            Some((format!("{user_id} is deactivated already"), Some(user_id.as_str())))
+        }
         Some(_) => None,
     };
-    if let Some(text) = missing {
+    if let Some((text, id)) = missing {
         let fields = json!({ "user_id": user_id, "removed": false });
-        output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
+        output.emit(&Answer::new(text, id, fields));
         return Ok(Outcome::Moot);
     }
     if only_planned(context, output, &format!("deactivate {user_id}")) {

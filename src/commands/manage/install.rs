@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     commands::{self, Outcome},
     config::Config,
-    context::Context,
+    context::{Context, Own},
     error::Failure,
     instance::{
         install::{self, Installed, Options},
@@ -68,10 +68,15 @@ struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
     let Args { server_name, port, synapse_version, .. } = &args;
-    let typed =
-        [("server.name", server_name), ("server.port", port), ("synapse.version", synapse_version)];
-    let flags =
-        typed.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    let typed = [
+        ("server.name", "--server-name", server_name),
+        ("server.port", "--port", port),
+        ("synapse.version", "--synapse-version", synapse_version),
+    ];
+    let own = |(key, word, value): (_, _, &Option<String>)| {
+        Some(Own { key, word, value: value.clone()? })
+    };
+    let own: Vec<Own> = typed.into_iter().filter_map(own).collect();
     // Settings are read from it.
     preflight::data_folder(&context.data()?)?;
     let options = Options {
@@ -85,7 +90,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     if let Some(folder) = &options.restore
         && !install::is_restored(&context.data()?, folder)
     {
-        let wanted = context.config_from(folder, flags.clone())?;
+        let wanted = context.config_from(folder, &own)?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
             output.emit(&answer(context, &wanted, done).await?);
@@ -93,7 +98,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         }
         install::restore(&wanted, &options, folder).await?;
     }
-    let config = context.config_with(flags)?;
+    let config = context.config_with(&own)?;
     if context.dry_run {
         let done = install::plan(config, &options).await?;
         output.emit(&answer(context, config, done).await?);
@@ -168,6 +173,14 @@ impl Report for Answer {
             writeln!(page, "  {words}")?;
         }
         Ok(())
+    }
+
+    fn details(&self, page: &mut String) -> fmt::Result {
+        if self.dry_run || self.done.steps.is_empty() {
+            return Ok(());
+        }
+        writeln!(page, "\nDone:")?;
+        self.done.steps.iter().try_for_each(|step| writeln!(page, "  {step}"))
     }
 
     fn id(&self) -> Option<&str> {

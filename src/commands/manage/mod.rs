@@ -30,6 +30,10 @@ impl Report for Planned {
     fn text(&self, page: &mut String) -> fmt::Result {
         write!(page, "would {}", self.would)
     }
+
+    fn id(&self) -> Option<&str> {
+        Some("")
+    }
 }
 
 commands! {

@@ -130,6 +130,10 @@ impl Report for Running {
         Ok(())
     }
 
+    fn details(&self, page: &mut String) -> fmt::Result {
+        writeln!(page, "services: {}", self.services.join(", "))
+    }
+
     fn id(&self) -> Option<&str> {
         Some(&self.url)
     }

@@ -69,4 +69,8 @@ impl Report for Stop {
         page.push_str(if self.changed { "stopped" } else { "not running" });
         Ok(())
     }
+
+    fn id(&self) -> Option<&str> {
+        Some("")
+    }
 }

@@ -1,8 +1,9 @@
 //! `manage uninstall`.
 
 use std::{
+    ffi::OsStr,
     fmt::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
@@ -87,6 +88,25 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     Ok(Outcome::Done)
 }
 
+impl Uninstalled {
+    /// The files and folders that this is about, each with what is in it.
+    fn list(&self, page: &mut String) -> fmt::Result {
+        for path in &self.paths {
+            let what = match path.file_name().and_then(OsStr::to_str) {
+                Some("secrets") => "  (signing key, secrets, sessions)",
+                Some("settings.yaml") => "  (settings)",
+                Some("homeserver.d") => "  (settings of Synapse's own)",
+                Some("media") => "  (files that were sent)",
+                Some("postgres") => "  (the database)",
+                Some("database.json") => "  (which database this program made)",
+                _ => "",
+            };
+            writeln!(page, "  {}{what}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
 impl Report for Uninstalled {
     fn text(&self, page: &mut String) -> fmt::Result {
         if self.dry_run {
@@ -99,12 +119,24 @@ impl Report for Uninstalled {
                     _ => "set aside:",
                 }
             )?;
-            return self.paths.iter().try_for_each(|path| writeln!(page, "  {}", path.display()));
+            return self.list(page);
         }
         if !self.changed {
             return page.write_str("not installed");
         }
         writeln!(page, "uninstalled")?;
+        if self.data == "keep" {
+            writeln!(page, "these stay where they are:")?;
+            self.list(page)?;
+            if !self.paths.iter().any(|path| path.ends_with("postgres")) {
+                writeln!(page, "  the database, on its server")?;
+            }
+            writeln!(
+                page,
+                "`manage install` takes them up again: the same server with its users, rooms and keys"
+            )?;
+            writeln!(page, "`manage uninstall` sets them aside, and with --purge erases them")?;
+        }
         if let Some(aside) = &self.aside {
             let aside = aside.display();
             writeln!(page, "data, secrets, keys and settings are in {aside}")?;
@@ -116,5 +148,15 @@ impl Report for Uninstalled {
             }
         }
         Ok(())
+    }
+
+    fn details(&self, page: &mut String) -> fmt::Result {
+        // The others say it without being asked.
+        let told = self.dry_run || !self.changed || self.data == "keep";
+        if told { Ok(()) } else { self.list(page) }
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(self.aside.as_deref().and_then(Path::to_str).unwrap_or_default())
     }
 }

@@ -1,5 +1,7 @@
 //! argv -> command -> exit code.
 
+mod help;
+
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, error::ErrorKind};
@@ -21,7 +23,14 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn answer(argv: &[OsString]) -> Outcome {
-    let matches = match commands::tree(argv).try_get_matches_from(argv) {
+    let mut line = for_clap(argv);
+    let mut parsed = commands::tree(argv).try_get_matches_from(&line);
+    // Flags without a command ask for help, as nothing at all does.
+    if parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::MissingSubcommand) {
+        line.push("--help".into());
+        parsed = commands::tree(argv).try_get_matches_from(&line);
+    }
+    let matches = match parsed {
         Ok(matches) => matches,
         Err(error) => return refused(argv, &error),
     };
@@ -92,36 +101,48 @@ fn output_of(matches: &ArgMatches) -> Output {
 
 /// clap's own answers: help and the version are data, everything else is a usage error.
 fn refused(argv: &[OsString], error: &clap::Error) -> Outcome {
-    let text = error.render();
+    let output = Output::new(asked_format(argv), false, false, false);
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            output::print_raw(&text.ansi().to_string());
-            return Outcome::Done;
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output.emit(&help::Page::of(error));
+            Outcome::Done
         }
-        _ => {}
+        ErrorKind::DisplayVersion => {
+            output.emit(&help::Version::OURS);
+            Outcome::Done
+        }
+        _ => {
+            output.fail(&help::usage_error(argv, error));
+            Outcome::Failed
+        }
     }
-    let words = || argv.iter().filter_map(|word| word.to_str());
-    let asked = |pair: [&str; 2]| words().zip(words().skip(1)).any(|(a, b)| [a, b] == pair);
-    let format =
-        if asked(["--format", "json"]) || words().any(|w| w == "--json" || w == "--format=json") {
-            Format::Json
-        } else if asked(["--format", "yaml"]) || words().any(|word| word == "--format=yaml") {
-            Format::Yaml
-        } else {
-            Format::Text
+}
+
+/// The format that was asked for in a line that clap did not take.
+fn asked_format(argv: &[OsString]) -> Format {
+    let mut format = Format::Text;
+    let mut words = argv.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        let named = match word {
+            "--" => break,
+            "--json" => Some("json"),
+            "--format" => words.next(),
+            word => word.strip_prefix("--format="),
         };
-    let output = Output::new(format, false, false, false);
-    let text = text.to_string();
-    let message = text.trim_start_matches("error: ").trim_end();
-    let (first, rest) = message.split_once("\n\n").unwrap_or((message, ""));
-    let mut hint =
-        rest.trim().trim_start_matches("tip: ").replace("  tip: ", "").replace("\n\n", "\n");
-    if error.kind() == ErrorKind::InvalidSubcommand {
-        hint.push_str("\n`help` lists the commands");
+        match named {
+            Some("json") => format = Format::Json,
+            Some("yaml") => format = Format::Yaml,
+            _ => {}
+        }
     }
-    let hint = hint.trim().to_owned();
-    output.fail(&Failure::request(first.trim()).hinted(hint));
-    Outcome::Failed
+    format
+}
+
+/// The line for clap, whose `help` takes nothing but commands: our flags beside it are read by us.
+fn for_clap(argv: &[OsString]) -> Vec<OsString> {
+    let words: Vec<&str> = commands::words(argv).collect();
+    if words.first() != Some(&"help") {
+        return argv.to_vec();
+    }
+    argv.iter().take(1).cloned().chain(words.into_iter().map(OsString::from)).collect()
 }

@@ -1,0 +1,108 @@
+//! What the program says of itself: help, the version, and what was wrong with a line that was typed.
+
+use std::{ffi::OsString, fmt};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use serde::Serialize;
+
+use crate::{
+    commands::{self, NAME},
+    error::Failure,
+    output::Report,
+};
+
+/// The help of a command: for people as it is, for machines as the one text of a document.
+#[derive(Serialize)]
+pub(super) struct Page {
+    help: String,
+    #[serde(skip)]
+    coloured: String,
+}
+
+impl Page {
+    pub(super) fn of(error: &clap::Error) -> Self {
+        let text = error.render();
+        Self { help: text.to_string(), coloured: text.ansi().to_string() }
+    }
+}
+
+impl Report for Page {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str(&self.coloured);
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Version {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl Version {
+    pub(super) const OURS: Self = Self { name: NAME, version: env!("CARGO_PKG_VERSION") };
+}
+
+impl Report for Version {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        page.push_str(&[self.name, " ", self.version].concat());
+        Ok(())
+    }
+}
+
+/// clap's sentence, and what to type instead in one line.
+pub(super) fn usage_error(argv: &[OsString], error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let message = text.trim_start_matches("error: ").trim_end();
+    let sentence = message.split_once("\n\n").map_or(message, |(first, _)| first);
+    let mut hints: Vec<String> = meant(error).into_iter().collect();
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        hints.extend(tips.iter().map(ToString::to_string));
+    }
+    let command = commands::path(argv);
+    hints.extend(usage(error).map(|usage| format!("it is `{usage}`")));
+    hints.push(match command {
+        Some(command) if error.kind() != ErrorKind::InvalidSubcommand => {
+            format!("`{command} --help` explains it")
+        }
+        Some(group) => format!("`help {group}` lists the commands"),
+        None => "`help` lists the commands".to_owned(),
+    });
+    let sentence = sentence.trim();
+    Failure::request(sentence).hinted(hints.join("; ").replace("?; ", "? "))
+}
+
+/// What was probably meant; nobody is led to what is hidden.
+fn meant(error: &clap::Error) -> Option<String> {
+    let kinds =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let words: Vec<String> = kinds
+        .into_iter()
+        .filter_map(|kind| error.get(kind))
+        .flat_map(|found| match found {
+            ContextValue::String(word) => vec![word.clone()],
+            ContextValue::Strings(words) => words.clone(),
+            _ => Vec::new(),
+        })
+        .filter(|word| !commands::is_hidden(word))
+        // The likeliest is the last.
+        .rev()
+        .map(|word| format!("`{word}`"))
+        .collect();
+    (!words.is_empty()).then(|| format!("did you mean {}?", words.join(" or ")))
+}
+
+/// The shape of the command, where arguments are missing or too many.
+fn usage(error: &clap::Error) -> Option<String> {
+    let is_word =
+        |word: Option<&ContextValue>| word.is_some_and(|word| !word.to_string().starts_with('-'));
+    let of_shape = match error.kind() {
+        ErrorKind::MissingRequiredArgument => true,
+        ErrorKind::UnknownArgument => is_word(error.get(ContextKind::InvalidArg)),
+        _ => false,
+    };
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let usage = usage.to_string();
+    let shape = usage.trim().strip_prefix("Usage: ")?.strip_prefix(NAME)?.trim();
+    of_shape.then(|| shape.replace("[OPTIONS] ", "").replace(" [OPTIONS]", ""))
+}

@@ -1,0 +1,127 @@
+//! `content read-messages`: what was said, oldest first, and with `--follow` what is being said.
+
+mod pages;
+mod shown;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::{pages::Past, shown::line};
+use super::answer::{Answer, Reach, quoted};
+use crate::{
+    commands::{Outcome, Result, moment::moment},
+    context::Context,
+    matrix::{Error, room},
+    output::Output,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The room: id, alias or exact name
+    room: String,
+    /// Show at most this many messages
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Go on with what comes
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let since = args.since.map(Timestamp::as_millisecond);
+    let mut client = args.reach.client(context).await?;
+    let room = args.reach.room(context, &client, &args.room).await?;
+    let (past, token) = if args.follow {
+        // The place in the stream first: what comes in between is then seen twice, not missed.
+        let start = async || {
+            let (token, _) = pages::sync(&client, &room, None).await?;
+            let past = pages::past(&client, &room, false, args.limit, since).await?;
+            Ok((past, token))
+        };
+        args.reach.within(&client, &room, output, start).await?
+    } else {
+        // The operator reads what it is no member of; others see what they may.
+        let admin = args.reach.acting.is_none();
+        let read = pages::past(&client, &room, admin, args.limit, since).await;
+        let read = read.map_err(|error| match error {
+            error if error.is_not_found() => Error::NoRoom(args.room.clone()),
+            error => error,
+        });
+        let read = read?;
+        // Synapse's admin API says nothing about a room that it does not know.
+        if admin && read.messages.is_empty() && room::details(&client, &room).await?.is_none() {
+            return Err(Error::NoRoom(args.room.clone()).into());
+        }
+        (read, String::new())
+    };
+    if past.more {
+        let limit = args.limit;
+        output.say(format!("these are the latest {limit}: `{}` shows more", more(&args)));
+    }
+    let Past { messages: found, more } = past;
+    if !args.follow {
+        let text: String =
+            found.iter().map(|message| line(message, output.verbose) + "\n").collect();
+        let ids: Vec<&str> = found.iter().map(id).collect();
+        let fields =
+            json!({ "room_id": room, "messages": found, "total": found.len(), "more": more });
+        output.emit(&Answer::page(text, Some(ids.join("\n")), fields));
+        return Ok(Outcome::Done);
+    }
+    let show = |message: &Value| {
+        let text = line(message, output.verbose);
+        output.emit_line(&Answer::page(text, Some(id(message).to_owned()), message.clone()))
+    };
+    let mut read = found.iter().all(show);
+    let edit = |message: &Value| message["edited"]["event_id"].as_str().map(str::to_owned);
+    let mut seen: BTreeSet<String> = found.iter().map(|message| id(message).to_owned()).collect();
+    seen.extend(found.iter().filter_map(edit));
+    let mut token = token;
+    // Until nobody reads any more.
+    while read {
+        client.restart_clock();
+        match pages::sync(&client, &room, Some(&token)).await {
+            Ok((next, messages)) => {
+                read = messages.iter().filter(|message| !seen.contains(id(message))).all(show);
+                if !messages.is_empty() {
+                    seen = messages.iter().map(|message| id(message).to_owned()).collect();
+                }
+                token = next;
+            }
+            // The server is away: it comes back, and the token still says where we were.
+            Err(
+                Error::Unreachable { .. }
+                | Error::Lost { .. }
+                | Error::Deadline { .. }
+                | Error::Refused { status: 500.., .. }
+                | Error::NotMatrix { .. },
+            ) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn id(message: &Value) -> &str {
+    message["event_id"].as_str().unwrap_or_default()
+}
+
+/// The command that shows what `--limit` cut off.
+fn more(args: &Args) -> String {
+    let limit = args.limit.max(1).saturating_mul(10);
+    let mut words = format!("content read-messages {} --limit {limit}", quoted(&args.room));
+    let since = args.since.map(|since| since.to_string());
+    for (flag, value) in [("since", &since), ("as", &args.reach.acting)] {
+        if let Some(value) = value {
+            words.push_str(&format!(" --{flag} {}", quoted(value)));
+        }
+    }
+    words
+}
