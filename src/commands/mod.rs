@@ -3,7 +3,11 @@
 
 use std::{ffi::OsString, path::PathBuf, pin::Pin};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, builder::styling, value_parser};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args,
+    builder::{PossibleValue, styling},
+    value_parser,
+};
 
 use crate::{context::Context, error::Failure, output::Output};
 
@@ -305,7 +309,13 @@ pub(crate) fn globals() -> [Arg; 9] {
             .long("format")
             .value_name("FORMAT")
             .help("Answer as text, json or yaml")
-            .value_parser(["text", "json", "yaml", "env", "pretty"])
+            .value_parser([
+                "text".into(),
+                "json".into(),
+                "yaml".into(),
+                PossibleValue::new("env").hide(true),
+                PossibleValue::new("pretty").hide(true),
+            ])
             .hide_possible_values(true)
             .global(true),
         flag("json", "Short for --format json"),

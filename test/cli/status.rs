@@ -18,6 +18,14 @@ fn nothing_is_installed() {
 }
 
 #[test]
+fn in_one_word_it_is_the_state() {
+    assert_eq!(Person::new().types("status -q").to_string(), "not_installed\n[exit 2]");
+    // What does not say anything but that it was done says nothing.
+    assert_eq!(Person::new().types("manage stop -q").to_string(), "[exit 2]");
+    assert_eq!(Person::new().types("config check -q").to_string(), "");
+}
+
+#[test]
 fn callers_find_their_keys_on_one_line() {
     for line in ["status --json", "status --format json --fast", "status -v --format=json"] {
         let said = Person::new().types(line);

@@ -112,7 +112,7 @@ impl Report for Uninstalled {
         if self.dry_run {
             writeln!(
                 page,
-                "would stop the homeserver, remove the program, and {} ",
+                "would stop the homeserver, remove the program, and {}",
                 match self.data {
                     "keep" => "leave in place:",
                     "purge" => "erase for good:",

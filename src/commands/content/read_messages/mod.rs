@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// The room: id, alias or exact name
     room: String,
     /// Show at most this many messages
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
