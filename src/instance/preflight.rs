@@ -85,6 +85,9 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     data_folder(data)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
+    if embedded {
+        postgres::embedded::can_be_entered(data)?;
+    }
     let server = &config.server;
     let known = instance::read(data)?.unwrap_or_default();
     if let Some(old) = known.get("MATRIX_SYNAPSE_SERVER_NAME")

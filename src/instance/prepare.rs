@@ -84,16 +84,20 @@ pub(super) async fn run(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
     secrets::look_after(&config.data)?;
+    secrets::are_there(&config.data)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_are_free(config, embedded)?;
     if !force {
         files::has_space(config.data.root())?;
     }
     write_instance_file(config)?;
-    if !embedded || !postgres::embedded::exists(&config.data) {
+    let data = &config.data;
+    if !embedded || !postgres::embedded::exists(data) || postgres::embedded::password_is_lost(data)
+    {
         // A server of others may be away or not fit any more, which is better known before processes
-        // are started. Our own cluster comes before its server; role and database come along. An
-        // existing one is looked after by the service `database`.
+        // are started. Our own cluster comes before its server; role and database come along, and a
+        // lost password of its superuser is made anew while nothing runs. Else an existing one is
+        // looked after by the service `database`.
         let mut tell = |step: &postgres::Step| on_step(Step::Prepares(&step.to_string()));
         postgres::ensure(config, deadline, &mut tell).await?;
     }

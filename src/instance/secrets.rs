@@ -32,12 +32,29 @@ const REMEDIES: [(&str, &str); 7] = [
         "database_password",
         "remove it, and `manage install` makes a new one where the role is ours; otherwise `config set database.password`",
     ),
-    ("postgres_superuser_password", "put it back from a backup"),
+    (
+        "postgres_superuser_password",
+        "remove it, and `manage start` makes a new one while the server is stopped",
+    ),
     ("session.key", "remove it, and `manage restart` makes a new one"),
 ];
 
+/// What an installed Synapse cannot do without, and what helps where it is gone.
+const NEEDED: [(&str, &str); 4] = [
+    (
+        "signing.key",
+        "put it back from a backup or from a folder below `aside`; `manage install --fresh-keys` makes a new one, and other servers will not believe this one any more",
+    ),
+    ("macaroon_secret_key", MADE_ANEW),
+    ("form_secret", MADE_ANEW),
+    ("synapse_registration_secret", MADE_ANEW),
+];
+const MADE_ANEW: &str = "put it back from a backup, or let `manage install` make a new one";
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error("the secret `{}` is lost", path.display())]
+    Lost { path: PathBuf, remedy: &'static str },
     #[error("the secret in `{}` is empty or damaged", path.display())]
     Damaged { path: PathBuf, remedy: &'static str },
     #[error(transparent)]
@@ -51,7 +68,7 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Damaged { remedy, .. } => Some((*remedy).to_owned()),
+            Self::Damaged { remedy, .. } | Self::Lost { remedy, .. } => Some((*remedy).to_owned()),
             Self::File(error) => error.hint(),
         }
     }
@@ -72,6 +89,17 @@ pub(crate) fn look_after(data: &DataDir) -> Result<(), Error> {
         };
         if text.trim().is_empty() || text.chars().any(|c| c.is_control() && c != '\n') {
             return Err(Error::Damaged { path, remedy });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to go on where a secret is gone that only an install makes.
+pub(crate) fn are_there(data: &DataDir) -> Result<(), Error> {
+    for (name, remedy) in NEEDED {
+        let path = data.secret(name);
+        if !path.exists() {
+            return Err(Error::Lost { path, remedy });
         }
     }
     Ok(())
@@ -102,6 +130,8 @@ mod tests {
         let data = DataDir::new(folder.path().to_owned());
         data.create().unwrap();
         look_after(&data).unwrap();
+        let lost = are_there(&data).unwrap_err();
+        assert!(lost.hint().unwrap().contains("--fresh-keys"), "{lost}");
         let path = data.secret("form_secret");
         files::write_atomically(&path, b"abc\n", files::PUBLIC).unwrap();
         look_after(&data).unwrap();

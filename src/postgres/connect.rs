@@ -31,6 +31,8 @@ pub(crate) enum Who {
 
 /// How long one attempt may take: a host that drops packets must not eat the whole deadline.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// The setting that a shared server's superuser has.
+const ADMIN_PASSWORD: &str = "database.admin_password";
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,7 +60,12 @@ pub(crate) async fn connect(config: &Config, who: Who) -> Result<PgConnection, E
         .disable_statement_logging();
     let attempt = timeout(ATTEMPT, options.connect()).await;
     let attempt = attempt.unwrap_or_else(|_| Err(timed_out()));
-    attempt.map_err(|source| refusal(&target, who, user, source))
+    attempt.map_err(|source| match refusal(&target, who, user, source) {
+        Error::WrongPassword { setting: ADMIN_PASSWORD, .. } if target.is_embedded() => {
+            Error::lost_superuser(&config.data)
+        }
+        other => other,
+    })
 }
 
 pub(super) fn timed_out() -> sqlx::Error {
@@ -116,6 +123,9 @@ fn credentials(
         return Ok(Some((user, password)));
     }
     if target.is_embedded() {
+        if embedded::password_is_lost(&config.data) {
+            return Err(Error::lost_superuser(&config.data));
+        }
         let password = Secret::read(&embedded::superuser_password(&config.data))?;
         return Ok(Some((embedded::SUPERUSER.into(), password)));
     }
@@ -136,7 +146,7 @@ fn refusal(target: &Target, who: Who, user: String, source: sqlx::Error) -> Erro
         Some("53300") => Error::Full { server, source },
         Some("28P01") => {
             let admin = matches!(who, Who::Admin | Who::AdminInside);
-            let setting = if admin { "database.admin_password" } else { "database.password" };
+            let setting = if admin { ADMIN_PASSWORD } else { "database.password" };
             Error::WrongPassword { server, user, setting, source }
         }
         _ => Error::Refused { server, user, source },

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::embedded;
 use crate::{
+    config::paths::DataDir,
     error::{Explain, Kind},
     files, process,
 };
@@ -74,6 +76,8 @@ pub(crate) enum Error {
     Running(u32),
     #[error("the embedded PostgreSQL (pid {0}) does not stop")]
     Stuck(u32),
+    #[error("the password of the embedded PostgreSQL's superuser, in `{}`, is {}", path.display(), if *there { "wrong" } else { "lost" })]
+    LostSuperuser { path: PathBuf, there: bool },
     #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
@@ -137,6 +141,10 @@ impl Explain for Error {
             Self::NotReady { .. } => "`logs postgres` shows what it wrote".into(),
             Self::NoCluster => "`manage install` makes it".into(),
             Self::Running(_) => "`manage stop` stops it".into(),
+            Self::LostSuperuser { there, .. } => {
+                let first = if *there { "remove that file and stop" } else { "stop" };
+                format!("{first} the server with `manage stop`; then `manage install` and `manage start` make a new one")
+            }
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
             Self::Query { .. } => return None,
             Self::Process(error) => return error.hint(),
@@ -147,6 +155,11 @@ impl Explain for Error {
 }
 
 impl Error {
+    pub(super) fn lost_superuser(data: &DataDir) -> Self {
+        let path = embedded::superuser_password(data);
+        Self::LostSuperuser { there: path.exists(), path }
+    }
+
     /// For `map_err`: what the statement was for, as in "PostgreSQL cannot {doing}".
     pub(super) fn query(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Self {
         let doing = doing.into();

@@ -24,6 +24,8 @@ pub(crate) enum Step {
         folder: PathBuf,
         version: Option<u32>,
     },
+    /// Of our own cluster, where the file of the old one is lost.
+    RenewSuperuser,
     CreateRole {
         role: String,
     },
@@ -47,6 +49,9 @@ impl fmt::Display for Step {
                 let version = version.map(|version| format!(" {version}")).unwrap_or_default();
                 write!(f, "make a cluster of PostgreSQL{version} in `{}`", folder.display())
             }
+            Self::RenewSuperuser => f.write_str(
+                "give the embedded PostgreSQL's superuser a new password: the old one is lost",
+            ),
             Self::CreateRole { role } => write!(f, "make the role `{role}`"),
             Self::SetPassword { role } => write!(f, "set the password of the role `{role}`"),
             Self::CreateDatabase { database, owner } => {

@@ -36,6 +36,13 @@ pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Err
         };
         return Ok(Plan::from_nothing(config, embedded::cluster(&config.data), version));
     }
+    if can_renew(config, &target) {
+        let mut steps = vec![Step::RenewSuperuser];
+        if known_password(config)?.is_none() {
+            steps.push(Step::SetPassword { role: config.database.user.0.clone() });
+        }
+        return Ok(Plan { steps });
+    }
     if settled(config, &target)? {
         return Ok(Plan::default());
     }
@@ -56,10 +63,15 @@ pub(crate) async fn ensure(
     on_step: &mut dyn FnMut(&Step),
 ) -> Result<Plan, Error> {
     let target = target(config)?;
-    if settled(config, &target)? {
-        return Ok(Plan::default());
-    }
     let mut done = Plan::default();
+    if can_renew(config, &target) {
+        on_step(&Step::RenewSuperuser);
+        embedded::renew_password(config).await?;
+        done.steps.push(Step::RenewSuperuser);
+    }
+    if settled(config, &target)? {
+        return Ok(done);
+    }
     if target.is_embedded() && !embedded::exists(&config.data) {
         let (_, version) = embedded::found(&config.data).await?;
         let step =
@@ -90,6 +102,12 @@ pub(super) async fn with_server<T>(
     let result = work().await;
     server.stop().await?;
     result
+}
+
+/// Whether our own cluster's superuser needs a new password and can be given one: nothing runs.
+fn can_renew(config: &Config, target: &Target) -> bool {
+    let data = &config.data;
+    target.is_embedded() && embedded::password_is_lost(data) && embedded::running(data).is_none()
 }
 
 /// Whether our own cluster is known to be ready for these settings. A shared server belongs to
@@ -253,7 +271,7 @@ async fn take(config: &Config, step: &Step, admin: &mut PgConnection) -> Result<
     };
     let mark = mark(config);
     match step {
-        Step::CreateCluster { .. } => Ok(()),
+        Step::CreateCluster { .. } | Step::RenewSuperuser => Ok(()),
         Step::CreateRole { role } => {
             let mut transaction = admin.begin().await?;
             ddl::run(&mut transaction, CREATE_ROLE, &[role, verifier()?.expose()]).await?;

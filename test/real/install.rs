@@ -124,6 +124,31 @@ fn a_lost_key_is_not_replaced_unasked() {
 }
 
 #[test]
+fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
+    let server = Instance::started("bare");
+    let room = server.room("Kept");
+    server.run(&["content", "send-message", &room, "before"]).success();
+    let secrets = server.data.join("secrets");
+    let lost = server.data.join("lost");
+    fs::rename(&secrets, &lost).unwrap();
+    server.run(&["manage", "install", "--fresh-keys"]).exits(1).says("`manage stop`");
+    server.run(&["manage", "stop"]).success();
+    let untouched = everything(&server.data);
+    server.run(&["manage", "install"]).exits(1).says("--fresh-keys");
+    let planned = server.run(&["manage", "install", "--fresh-keys", "--dry-run"]).success();
+    drop(planned.says("superuser").says("signing key"));
+    assert_eq!(everything(&server.data), untouched);
+    server.run(&["manage", "start"]).exits(1).says("signing.key` is lost").says("--fresh-keys");
+    assert_eq!(fs::read_dir(&secrets).unwrap().count(), 1, "only the folder of sessions");
+    server.run(&["manage", "install", "--fresh-keys", "--start"]).success();
+    server.run(&["content", "send-message", &room, "after"]).success();
+    assert_eq!(server.bodies(&room), ["before", "after"]);
+    server.run(&["manage", "install"]).exits(2);
+    server.run(&["manage", "restart"]).success();
+    assert!(server.is_healthy());
+}
+
+#[test]
 fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     let server = Instance::installed("gone");
     let before = secrets(&server);

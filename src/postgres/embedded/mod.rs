@@ -12,10 +12,13 @@ mod cluster;
 mod runner;
 mod settings;
 mod stray;
+mod superuser;
 mod temporary;
 
 pub(crate) use cluster::create;
 pub(crate) use stray::{running, stop_stray};
+pub(super) use superuser::renew_password;
+pub(crate) use superuser::{can_be_entered, password_is_lost};
 pub(super) use temporary::Temporary;
 
 /// The superuser's name; his password is in `secrets/postgres_superuser_password`.

@@ -122,6 +122,35 @@ async fn a_cluster_survives_the_death_of_everything_and_a_pid_that_was_given_awa
 }
 
 #[tokio::test]
+async fn a_lost_superuser_password_is_made_anew_while_nothing_runs() {
+    let mut home = Home::embedded();
+    home.ensure().await.unwrap();
+    let data = home.config.data.clone();
+    let own = embedded::cluster(&data).join("conf.d/50-own.conf");
+    files::write_atomically(&own, b"log_statement = 'all'\n", 0o600).unwrap();
+    for name in ["postgres_superuser_password", "database_password"] {
+        files::remove(&data.secret(name)).unwrap();
+    }
+    home.start().await;
+    embedded::can_be_entered(&data).unwrap_err();
+    let running = home.ensure().await.unwrap_err();
+    assert!(matches!(running, Error::LostSuperuser { there: false, .. }), "{running}");
+    embedded::stop_stray(&data, Duration::from_secs(5)).await.unwrap();
+    embedded::can_be_entered(&data).unwrap();
+    let planned = plan(&home.config, soon()).await.unwrap();
+    assert_eq!(planned.steps.len(), 2, "{:?}", words(&planned));
+    assert_eq!(home.ensure().await.unwrap(), planned);
+    assert_eq!(home.ensure().await.unwrap(), Plan::default());
+    home.start().await;
+    inside(&home).await;
+    home.admin().await;
+
+    files::write_atomically(&embedded::superuser_password(&data), b"wrong", 0o600).unwrap();
+    let wrong = connect(&home.config, Who::Admin).await.unwrap_err();
+    assert!(matches!(wrong, Error::LostSuperuser { there: true, .. }), "{wrong}");
+}
+
+#[tokio::test]
 async fn a_forgotten_server_is_ended() {
     let mut home = Home::server().await;
     let _open = home.admin().await;
