@@ -83,6 +83,7 @@ pub(super) struct Checked {
 pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
     let data = &config.data;
     data_folder(data)?;
+    postgres::can_be_read(data)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     if embedded {

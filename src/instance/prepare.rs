@@ -85,6 +85,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     secrets::look_after(&config.data)?;
     secrets::are_there(&config.data)?;
+    postgres::can_be_read(&config.data)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_are_free(config, embedded)?;
     if !force {

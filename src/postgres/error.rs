@@ -16,7 +16,7 @@ pub(crate) enum Error {
     #[error("this homeserver's data is in the embedded PostgreSQL in `{}`, but `database.host` is `{host}`", cluster.display())]
     Moved { cluster: PathBuf, host: String },
     #[error("`{}` cannot be read", path.display())]
-    Record { path: PathBuf, source: serde_json::Error },
+    Record { path: PathBuf, own: bool, source: Box<dyn std::error::Error + Send + Sync> },
 
     #[error("PostgreSQL ({server}) cannot be reached")]
     Unreachable { server: String, own: bool, source: sqlx::Error },
@@ -106,7 +106,8 @@ impl Explain for Error {
         let hint = match self {
             Self::NoHost => "`config set database.host HOST` names the server".into(),
             Self::Moved { .. } => "`config set database.kind embedded` keeps the data; `shared` leaves it behind".into(),
-            Self::Record { .. } => "remove that file if `database.kind` and `database.host` are set".into(),
+            Self::Record { own: true, .. } => "put it back from a backup, or remove it: the data in our own PostgreSQL stays, and what it is is noted again".into(),
+            Self::Record { .. } => "put it back from a backup, or say with `config set database.host HOST` where the data is and remove it".into(),
             Self::Unreachable { own: true, .. } => "`manage start` starts it".into(),
             Self::Unreachable { .. } => "start that server, or correct `database.host` and `database.port`; `config show database` says where they come from".into(),
             Self::WrongPassword { setting, .. } => format!("`config set {setting}` takes the right one"),

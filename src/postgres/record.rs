@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, embedded};
 use crate::{config::paths::DataDir, files};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +30,62 @@ impl Record {
 
     pub(super) fn read(data: &DataDir) -> Result<Option<Self>, Error> {
         let path = Self::path(data);
-        let Some(text) = files::read_if_exists(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|source| Error::Record { path, source })
+        let own = embedded::exists(data);
+        let text = match files::read_if_exists(&path) {
+            Ok(None) => return Ok(None),
+            Ok(Some(text)) => text,
+            Err(source) => return Err(Error::Record { path, own, source: source.into() }),
+        };
+        serde_json::from_str(&text).map(Some).map_err(|source| Error::Record {
+            path,
+            own,
+            source: source.into(),
+        })
     }
 
     pub(super) fn write(&self, data: &DataDir) -> Result<(), Error> {
         let path = Self::path(data);
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|source| Error::Record { path: path.clone(), source })?;
+        let text = serde_json::to_vec_pretty(self).map_err(|source| Error::Record {
+            path: path.clone(),
+            own: self.shared.is_none(),
+            source: source.into(),
+        })?;
         files::write_if_changed(&path, &text, files::PRIVATE)?;
         Ok(())
+    }
+}
+
+/// Refuses a note that is damaged or cannot be read, whether or not the settings need it now.
+pub(crate) fn can_be_read(data: &DataDir) -> Result<(), Error> {
+    Record::read(data).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Explain as _;
+
+    #[test]
+    fn a_damaged_note_is_named_with_the_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        can_be_read(&data).unwrap();
+        let path = Record::path(&data);
+        for damaged in [&b""[..], b"{", b"\xff", b"[]", b"{\"role\": 1}"] {
+            files::write_atomically(&path, damaged, files::PRIVATE).unwrap();
+            let error = can_be_read(&data).unwrap_err();
+            assert!(error.to_string().ends_with("database.json` cannot be read"), "{error}");
+            assert!(error.hint().unwrap().contains("`config set database.host HOST`"));
+        }
+        files::private_folder(&embedded::cluster(&data)).unwrap();
+        files::write_atomically(&embedded::cluster(&data).join("PG_VERSION"), b"15", 0o600)
+            .unwrap();
+        assert!(can_be_read(&data).unwrap_err().hint().unwrap().contains("or remove it"));
+        Record::default().write(&data).unwrap();
+        can_be_read(&data).unwrap();
+        files::remove(&path).unwrap();
+        files::private_folder(&path).unwrap();
+        assert!(matches!(can_be_read(&data), Err(Error::Record { .. })));
     }
 }

@@ -149,6 +149,29 @@ fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
 }
 
 #[test]
+fn a_damaged_note_of_the_database_is_named_and_can_be_removed() {
+    let server = Instance::installed("note");
+    let note = server.data.join("database.json");
+    let kept = fs::read(&note).unwrap();
+    file(&server.data, "database.json", &kept[..kept.len() / 2]);
+    let untouched = everything(&server.data);
+    let set = ["--set", "database.kind=embedded"];
+    for words in [&["config", "check"][..], &["manage", "install"], &["manage", "start"]] {
+        for words in [words.to_vec(), [words, &set].concat()] {
+            server.run(&words).exits(1).says("database.json` cannot be read").says("remove it");
+        }
+    }
+    // Who waited for whom is noted in its lock.
+    let notes_apart =
+        |all: &str| all.lines().filter(|l| !l.contains("/run")).collect::<Vec<_>>().join("\n");
+    assert_eq!(notes_apart(&everything(&server.data)), notes_apart(&untouched));
+    fs::remove_file(&note).unwrap();
+    server.run(&["manage", "start"]).success();
+    assert!(server.is_healthy());
+    assert!(note.exists());
+}
+
+#[test]
 fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     let server = Instance::installed("gone");
     let before = secrets(&server);

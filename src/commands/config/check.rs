@@ -10,6 +10,7 @@ use crate::{
     error::Failure,
     instance::{prepare, rendered},
     output::{Output, Report},
+    postgres,
     synapse::files,
 };
 
@@ -27,6 +28,7 @@ struct Checked {
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
+    postgres::can_be_read(&config.data)?;
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
