@@ -29,6 +29,12 @@ pub(crate) struct Own {
     pub(crate) value: String,
 }
 
+/// The setting that `--profile` is.
+pub(crate) fn profile(name: Option<&str>) -> Vec<Own> {
+    let own = |name: &str| Own { key: "stack.profile", word: "--profile", value: name.to_owned() };
+    name.map(own).into_iter().collect()
+}
+
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) environment: Environment,

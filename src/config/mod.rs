@@ -20,6 +20,7 @@ pub(crate) mod paths;
 pub(crate) mod server;
 pub(crate) mod setting;
 pub(crate) mod shape;
+pub(crate) mod stack;
 pub(crate) mod supervision;
 pub(crate) mod synapse;
 pub(crate) mod vrooli;
@@ -113,6 +114,7 @@ pub(crate) struct Config {
     pub(crate) database: database::Database,
     pub(crate) synapse: synapse::Synapse,
     pub(crate) supervision: supervision::Supervision,
+    pub(crate) stack: stack::Stack,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
 }
@@ -124,6 +126,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         database::Database::SETTINGS,
         synapse::Synapse::SETTINGS,
         supervision::Supervision::SETTINGS,
+        stack::Stack::SETTINGS,
     ]
     .into_iter()
     .flatten()
@@ -193,6 +196,7 @@ impl Config {
             database: database::Database::read(&values)?,
             synapse: synapse::Synapse::read(&values)?,
             supervision: supervision::Supervision::read(&values)?,
+            stack: stack::Stack::read(&values)?,
             values,
         })
     }

@@ -3,6 +3,7 @@
 pub(crate) mod aside;
 pub(crate) mod held;
 pub(crate) mod install;
+pub(crate) mod named;
 mod persist;
 pub(crate) mod preflight;
 pub(crate) mod prepare;

@@ -1,10 +1,10 @@
-//! Restarting one service, while the others go on.
+//! Restarting some services, while the others go on.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::start;
+use super::{named, start};
 use crate::{
     config::paths::DataDir,
     error::{Explain, Kind},
@@ -16,6 +16,8 @@ pub(crate) enum Error {
     #[error("the homeserver does not run")]
     NotRunning,
     #[error(transparent)]
+    Name(#[from] named::Unknown),
+    #[error(transparent)]
     Start(#[from] start::Error),
     #[error(transparent)]
     Control(#[from] control::Error),
@@ -25,6 +27,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotRunning => Kind::Request,
+            Self::Name(error) => error.kind(),
             Self::Start(error) => error.kind(),
             Self::Control(error) => error.kind(),
         }
@@ -33,18 +36,28 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning => Some("`manage start` starts it".into()),
+            Self::Name(error) => error.hint(),
             Self::Start(error) => error.hint(),
             Self::Control(error) => error.hint(),
         }
     }
 }
 
-/// Restarts it and waits until it is ready again.
-pub(crate) async fn one(data: &DataDir, service: &str, timeout: Duration) -> Result<(), Error> {
+/// Restarts these and waits until they are ready again; their names.
+pub(crate) async fn some(
+    data: &DataDir,
+    words: &[String],
+    timeout: Duration,
+) -> Result<Vec<String>, Error> {
     let deadline = Instant::now() + timeout;
     let socket = control::socket(&data.sockets());
-    let request = Request::Restart { service: Some(service.to_owned()) };
-    let stream = Stream::open(&socket, &request).await?;
+    let before = control::status(&socket).await?.ok_or(Error::NotRunning)?;
+    let names = named::resolve(words, &named::running(&before))?;
+    for name in &names {
+        let request = Request::Restart { service: Some(name.clone()) };
+        Stream::open(&socket, &request).await?.ok_or(Error::NotRunning)?.next().await?;
+    }
+    let stream = Stream::open(&socket, &Request::Subscribe).await?;
     let mut stream = stream.ok_or(Error::NotRunning)?;
     let mut last = None;
     loop {
@@ -52,12 +65,13 @@ pub(crate) async fn one(data: &DataDir, service: &str, timeout: Duration) -> Res
             return Err(start::slow(last.as_ref(), timeout).into());
         };
         let now = next?.ok_or(Error::NotRunning)?;
-        match now.services.get(service) {
-            Some(report) if report.state.is_ready() => return Ok(()),
-            Some(report) if report.state.has_failed() => {
-                return Err(start::failed(service, report).into());
-            }
-            _ => last = Some(now),
+        let mut reports = names.iter().filter_map(|name| Some((name, now.services.get(name)?)));
+        if let Some((name, report)) = reports.clone().find(|(_, it)| it.state.has_failed()) {
+            return Err(start::failed(name, report).into());
         }
+        if reports.all(|(_, report)| report.state.is_ready()) {
+            return Ok(names);
+        }
+        last = Some(now);
     }
 }

@@ -16,11 +16,11 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{held, prepare, stop};
+use super::{held, named, prepare, rendered, stop};
 use crate::{
-    config::{Config, paths::DataDir},
+    config::{self, Config, edit, paths::DataDir},
     error::{Explain, Kind},
-    files, process, services,
+    files, postgres, process, services,
     supervisor::{
         control::{self, Request, Stream},
         journal::Follower,
@@ -45,6 +45,10 @@ pub(crate) enum Error {
     #[error("the supervisor has ended before everything was ready")]
     Ended(#[source] Option<LastWords>),
     #[error(transparent)]
+    Name(#[from] named::Unknown),
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
     Prepare(#[from] prepare::Error),
     #[error(transparent)]
     Stop(#[from] stop::Error),
@@ -62,6 +66,8 @@ pub(crate) struct LastWords(String);
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Name(error) => error.kind(),
+            Self::Postgres(error) => error.kind(),
             Self::Prepare(error) => error.kind(),
             Self::Stop(error) => error.kind(),
             Self::Control(error) => error.kind(),
@@ -83,6 +89,8 @@ impl Explain for Error {
             )),
             Self::Launch(_) => None,
             Self::Ended(_) => Some("`logs supervisor` shows more".into()),
+            Self::Name(error) => error.hint(),
+            Self::Postgres(error) => error.hint(),
             Self::Prepare(error) => error.hint(),
             Self::Stop(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -91,8 +99,10 @@ impl Explain for Error {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
+    /// Only these, with all they need; without names, all of the profile.
+    pub(crate) services: Vec<String>,
     /// For the whole start.
     pub(crate) timeout: Duration,
     /// Start although little disk space is left.
@@ -133,7 +143,7 @@ async fn enter(
     Ok(held::wait(data, "manage start", deadline, &mut wait).await?)
 }
 
-/// Starts everything and waits until it is ready.
+/// Starts what is asked for and waits until it is ready.
 pub(crate) async fn start(
     config: &Config,
     options: Options,
@@ -144,38 +154,84 @@ pub(crate) async fn start(
     let _lock = enter(data, deadline, on_step).await?;
     let socket = control::socket(&data.sockets());
     let mut log = own_log(data);
-    let mut launched = None;
-    let stream = if let Some(mut stream) = found(data, &socket).await? {
+    let mut launched = false;
+    let (stream, names) = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
-        if now.ready {
-            // An earlier start may have been interrupted before its last step, and a session may have
-            // been ended since: one request tells.
-            let new_session = prepare::finish(config, deadline, on_step).await?;
-            return Ok(Started::Already { now, new_session });
-        }
-        try_again(&socket, &now).await?;
-        stream
+        let asked = if now.profile == config.stack.profile.name() {
+            let names = named::resolve(&options.services, &named::running(&now))?;
+            if is_up(&now, &names) {
+                // An earlier start may have been interrupted before its last step, and a session may
+                // have been ended since: one request tells.
+                let new_session =
+                    runs_synapse(&now) && prepare::finish(config, deadline, on_step).await?;
+                return Ok(Started::Already { now, new_session });
+            }
+            Request::Start { services: names }
+        } else {
+            on_step(Step::Prepares("the services of another profile"));
+            replacement(config).await?
+        };
+        let names = match &asked {
+            Request::Start { services } => services.clone(),
+            _ => Vec::new(),
+        };
+        let stream = Stream::open(&socket, &asked).await?;
+        (stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?, names)
     } else {
         prepare::run(config, options.force, deadline, on_step).await?;
+        let names = if options.services.is_empty() {
+            Vec::new()
+        } else {
+            let services = services::all(config).await?;
+            named::resolve(&options.services, &named::listed(&services))?
+        };
         on_step(Step::Launches);
-        let mut child = launch(config)?;
+        let mut child = launch(config, &names)?;
+        launched = true;
         let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
-        launched = Some(child);
-        stream
+        (stream, names)
     };
-    match ready(stream, &mut log, deadline, options.timeout, on_step).await {
+    match ready(stream, &names, &mut log, deadline, options.timeout, on_step).await {
         Ok(snapshot) => {
-            prepare::finish(config, deadline, on_step).await?;
+            if runs_synapse(&snapshot) {
+                prepare::finish(config, deadline, on_step).await?;
+            }
             Ok(Started::Now(snapshot))
         }
         Err(error) => {
-            if launched.is_some() {
+            if launched {
                 // What has failed says more than what happens while it is cleared away.
                 drop(stop::ask(data, false, CLEAR_UP).await);
             }
             Err(error)
         }
     }
+}
+
+/// Remembers the profile: the next start is one of it too.
+pub(crate) fn keep_profile(config: &Config) -> Result<(), config::Error> {
+    let setting = config::find("stack.profile")?;
+    edit::set(&config.data, setting, &config.stack.profile.name().into())?;
+    Ok(())
+}
+
+/// Whether these run, or everything where none is named.
+fn is_up(now: &Snapshot, names: &[String]) -> bool {
+    let up = |name: &String| {
+        now.services.get(name).is_some_and(|report| report.wanted && report.state.is_ready())
+    };
+    if names.is_empty() { now.ready && now.order.iter().all(up) } else { names.iter().all(up) }
+}
+
+fn runs_synapse(now: &Snapshot) -> bool {
+    now.services.get("synapse").is_some_and(|report| report.state == Phase::Running)
+}
+
+/// The services that the settings ask for now, their files in place, for a supervisor that runs.
+async fn replacement(config: &Config) -> Result<Request, Error> {
+    rendered::refresh(config).await.map_err(prepare::Error::from)?;
+    let services = services::all(config).await?;
+    Ok(Request::Replace { profile: config.stack.profile.name().to_owned(), services })
 }
 
 /// The supervisor that runs; none when there is none and nothing of one is left. One that was just
@@ -217,26 +273,15 @@ pub(crate) async fn account(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives the services of a running supervisor that have failed another budget.
-async fn try_again(socket: &Path, now: &Snapshot) -> Result<(), Error> {
-    for (name, _) in now.failed() {
-        let request = Request::Restart { service: Some(name.to_owned()) };
-        if let Some(mut stream) = Stream::open(socket, &request).await? {
-            stream.next().await?;
-        }
-    }
-    Ok(())
-}
-
 /// Starts the supervisor; it outlives us and the terminal.
-fn launch(config: &Config) -> Result<Child, Error> {
+fn launch(config: &Config, names: &[String]) -> Result<Child, Error> {
     let log = config.data.logs().join("supervisor.log");
     let open = || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&log);
     let stderr = open().map_or_else(|_| Stdio::null(), Stdio::from);
     let words: Vec<OsString> = services::same_settings(config);
     // Our own program, even if its file has been replaced since we started.
     let mut command = process::command("/proc/self/exe");
-    command.args(["daemon", "supervise", "--detach"]).args(words);
+    command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
     command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
     command.spawn().map_err(Error::Launch)
 }
@@ -271,6 +316,7 @@ async fn answered(
 /// Follows what happens until all is ready, one has failed, or the time is over.
 async fn ready(
     mut stream: Stream,
+    names: &[String],
     log: &mut Follower,
     deadline: Instant,
     timeout: Duration,
@@ -285,7 +331,7 @@ async fn ready(
         };
         let Some(now) = next? else { return Err(Error::Ended(own_words(log))) };
         on_step(Step::Changed(&now));
-        if now.ready {
+        if if names.is_empty() { now.ready } else { is_up(&now, names) } {
             return Ok(now);
         }
         if let Some((name, report)) = now.failed().next()

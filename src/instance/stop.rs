@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::held;
+use super::{held, named};
 use crate::{
     config::paths::DataDir,
     error::{Explain, Kind},
@@ -14,7 +14,8 @@ use crate::{
     postgres,
     supervisor::{
         control::{self, Request, Stream},
-        record::{self, Snapshot},
+        record::{self, Report, Snapshot},
+        state::Phase,
     },
 };
 
@@ -28,6 +29,8 @@ pub(crate) enum Error {
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
     #[error(transparent)]
+    Name(#[from] named::Unknown),
+    #[error(transparent)]
     Postgres(#[from] postgres::Error),
     #[error(transparent)]
     Control(#[from] control::Error),
@@ -38,6 +41,7 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Name(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
             Self::Control(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -50,6 +54,7 @@ impl Explain for Error {
             Self::Slow(_) | Self::Hung { .. } => {
                 Some("`manage stop --force` kills it; `manage start` brings all back".into())
             }
+            Self::Name(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Control(error) => error.hint(),
             Self::File(error) => error.hint(),
@@ -105,6 +110,38 @@ pub(crate) async fn stop(
         left => left?,
     };
     Ok(if stopped || left { Stopped::Now } else { Stopped::NotRunning })
+}
+
+/// Stops these services, after all that need them, and waits until they are down; the rest goes on.
+pub(crate) async fn some(
+    data: &DataDir,
+    words: &[String],
+    within: Duration,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Vec<String>, Error> {
+    let socket = control::socket(&data.sockets());
+    let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
+    let names = named::resolve(words, &named::running(&now))?;
+    let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    let request = Request::Down { services: names, within_ms };
+    let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(Vec::new()) };
+    let up = |snapshot: &Snapshot| -> Vec<String> {
+        let up = snapshot.services.iter().filter(|(_, it)| it.state != Phase::Stopped);
+        up.map(|(name, _)| name.clone()).collect()
+    };
+    let before = up(&now);
+    let down = timeout(within + AFTERWARDS, async {
+        while let Some(now) = stream.next().await? {
+            let waits = |report: &Report| !report.wanted && report.state != Phase::Stopped;
+            if !now.services.values().any(waits) {
+                let left = up(&now);
+                return Ok(before.into_iter().filter(|name| !left.contains(name)).collect());
+            }
+            on_step(Step::Changed(&now));
+        }
+        Ok::<_, Error>(before)
+    });
+    down.await.map_err(|_| Error::Slow(within))?
 }
 
 /// Asks the supervisor to end, and waits for that; false if there is none. For a flow that holds the

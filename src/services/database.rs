@@ -20,6 +20,8 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         tags: vec!["database".to_owned()],
         needs: own.then(|| Need::new(POSTGRES, Condition::Healthy)).into_iter().collect(),
         launch,
+        revision: String::new(),
+        reload: None,
         ready: Vec::new(),
         live: Vec::new(),
         restart: Restart::Never,

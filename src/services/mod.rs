@@ -12,8 +12,7 @@ mod database;
 mod postgresql;
 mod synapse;
 
-/// All of them. Where PostgreSQL is our own, its cluster has to be there already, and what a
-/// predecessor of it left behind is cleared away here; so this is called once a start.
+/// All of the profile that is set. Where PostgreSQL is our own, its cluster has to be there already.
 pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
     let own = if postgres::target(config)?.is_embedded() {
         Some(postgresql::service(config).await?)

@@ -36,6 +36,8 @@ pub(super) async fn service(config: &Config) -> Result<Service, Error> {
         tags: vec!["database".to_owned()],
         needs: Vec::new(),
         launch,
+        revision: String::new(),
+        reload: None,
         ready: vec![
             Probe::Line { path: status, number: STATUS_LINE, reads: "ready".to_owned() },
             // The line may still be that of a predecessor that was killed.

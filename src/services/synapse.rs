@@ -20,9 +20,10 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
     // answer is read from the database each time.
     let reaches_database = Probe::Http {
         url: format!("{url}/_matrix/client/v3/account/3pid"),
+        socket: None,
         bearer_file: Some(data.secret("operator.json")),
     };
-    let lives = Probe::Http { url: format!("{url}/health"), bearer_file: None };
+    let lives = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
     let hung = config.supervision.hung_after.0;
     Service {
         name: SYNAPSE.to_owned(),
@@ -34,6 +35,8 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
             .chain([Need::new(DATABASE, Condition::Completed)])
             .collect(),
         launch,
+        revision: String::new(),
+        reload: None,
         ready: vec![Probe::Notify, reaches_database.clone()],
         live: vec![
             // Without its database it is unwell until that is back: it connects again by itself.

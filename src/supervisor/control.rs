@@ -17,7 +17,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::record::Snapshot;
+use super::{
+    events::{Happening, Recent},
+    record::Snapshot,
+    service::Service,
+};
 use crate::{
     error::{Explain, Kind},
     files,
@@ -68,6 +72,14 @@ pub(crate) enum Request {
     Status,
     /// A snapshot with every change.
     Subscribe,
+    /// These services are to run, with all they need; without names, all.
+    Start { services: Vec<String> },
+    /// These services are to be down, after all that need them.
+    Down { services: Vec<String>, within_ms: Option<u64> },
+    /// The services are these from now on.
+    Replace { profile: String, services: Vec<Service> },
+    /// What has happened to the services after that number, as it happens.
+    Events { after: u64 },
     /// Everything is to end, within so many milliseconds or at once.
     Stop { force: bool, within_ms: Option<u64> },
     /// One service is to be restarted, or all.
@@ -78,6 +90,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "lowercase")]
 enum Reply {
     Now(Box<Snapshot>),
+    Event(Box<Happening>),
     Refused(String),
 }
 
@@ -122,6 +135,28 @@ impl Stream {
         let Ok(Some(line)) = line else { return Ok(None) };
         match serde_json::from_str(&line).map_err(Error::Unclear)? {
             Reply::Now(snapshot) => Ok(Some(*snapshot)),
+            Reply::Event(_) => Ok(None),
+            Reply::Refused(why) => Err(Error::Refused(why)),
+        }
+    }
+}
+
+/// The stream of what happens to the services.
+#[derive(Debug)]
+pub(crate) struct Events(Stream);
+
+impl Events {
+    /// From the one after that number, as far back as the supervisor remembers; none if there is none.
+    pub(crate) async fn open(socket: &Path, after: u64) -> Result<Option<Self>, Error> {
+        Ok(Stream::open(socket, &Request::Events { after }).await?.map(Self))
+    }
+
+    /// The next one; none when the supervisor has ended.
+    pub(crate) async fn next(&mut self) -> Result<Option<Happening>, Error> {
+        let Ok(Some(line)) = self.0.lines.next_line().await else { return Ok(None) };
+        match serde_json::from_str(&line).map_err(Error::Unclear)? {
+            Reply::Event(happening) => Ok(Some(*happening)),
+            Reply::Now(_) => Ok(None),
             Reply::Refused(why) => Err(Error::Refused(why)),
         }
     }
@@ -168,11 +203,12 @@ pub(crate) async fn serve(
     listener: UnixListener,
     wishes: mpsc::Sender<Wish>,
     truth: watch::Receiver<Snapshot>,
+    recent: Recent,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(answer(stream, wishes.clone(), truth.clone()));
+                tokio::spawn(answer(stream, wishes.clone(), truth.clone(), recent.clone()));
             }
             // Out of files, most likely: others give some back.
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -184,6 +220,7 @@ async fn answer(
     stream: UnixStream,
     wishes: mpsc::Sender<Wish>,
     mut truth: watch::Receiver<Snapshot>,
+    recent: Recent,
 ) -> Option<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -192,6 +229,18 @@ async fn answer(
         Ok(request) => request,
         Err(error) => return send(&mut write, &Reply::Refused(error.to_string())).await,
     };
+    if let Request::Events { mut after } = request {
+        loop {
+            for happening in recent.after(after) {
+                after = happening.number;
+                send(&mut write, &Reply::Event(Box::new(happening))).await?;
+            }
+            tokio::select! {
+                () = recent.more(after) => {}
+                _ = lines.next_line() => return None,
+            }
+        }
+    }
     let once = request == Request::Status;
     if !matches!(request, Request::Status | Request::Subscribe) {
         let (answer, answered) = tokio::sync::oneshot::channel();

@@ -3,11 +3,12 @@
 //! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
-//! written for others to read, `orphans` are reaped.
+//! written for others to read, `events` what happened, `orphans` are reaped.
 
 use std::{path::PathBuf, sync::Arc};
 
 pub(crate) mod control;
+pub(crate) mod events;
 pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod log;
@@ -36,6 +37,8 @@ pub(crate) enum Error {
     Control(#[from] control::Error),
     #[error(transparent)]
     File(#[from] files::Error),
+    #[error("there is no service `{0}`")]
+    NoService(String),
     #[error("signals cannot be received")]
     Signals,
 }
@@ -43,7 +46,8 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Order(_) => Kind::Bug,
+            Self::Order(_) => Kind::Setting,
+            Self::NoService(_) => Kind::Request,
             Self::Control(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Signals => Kind::Environment,
@@ -57,6 +61,7 @@ impl Explain for Error {
                 Some("the homeserver runs already: `status` shows how it is".into())
             }
             Self::File(error) => error.hint(),
+            Self::NoService(_) => Some("`manage services` lists them".into()),
             Self::Order(_) | Self::Signals => None,
         }
     }
@@ -64,6 +69,10 @@ impl Explain for Error {
 
 /// Where a supervisor works.
 pub(crate) struct Settings {
+    /// The word for the services that are kept.
+    pub(crate) profile: String,
+    /// Those that are to run at first, with all they need; without names, all.
+    pub(crate) wanted: Vec<String>,
     /// For `supervisor.lock` and `state.json`.
     pub(crate) run: PathBuf,
     /// For `control.sock` and the sockets of `sd_notify`: a short path, ours, mode 0700.

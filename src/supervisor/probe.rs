@@ -1,11 +1,11 @@
 //! Asks processes how they are. An answer is `Ok`, or a clause that says what is wrong.
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
 
@@ -31,7 +31,9 @@ pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
                 process::tool(&mut command).await.map(drop).map_err(|error| error.to_string())
             }
             Probe::Tcp(address) => connect(address).await.map(drop),
-            Probe::Http { url, bearer_file } => http(url, bearer_file.as_deref()).await,
+            Probe::Http { url, socket, bearer_file } => {
+                http(url, socket.as_deref(), bearer_file.as_deref()).await
+            }
             Probe::Line { path, number, reads } => line(path, *number, reads),
         }
     });
@@ -68,7 +70,7 @@ fn bearer(file: &Path) -> Secret {
 }
 
 /// A plain GET, without the megabytes that a whole HTTP client takes.
-async fn http(url: &str, bearer_file: Option<&Path>) -> Answer {
+async fn http(url: &str, socket: Option<&Path>, bearer_file: Option<&Path>) -> Answer {
     let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` is not plain HTTP"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut request =
@@ -79,28 +81,38 @@ async fn http(url: &str, bearer_file: Option<&Path>) -> Answer {
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    let mut stream = connect(host).await?;
-    let mut head = [0; 256];
-    let mut length = 0;
-    let asked = async {
-        stream.write_all(request.as_bytes()).await?;
-        while length < 12 {
-            match stream.read(&mut head[length..]).await? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        std::io::Result::Ok(())
+    let answered = match socket {
+        None => exchange(connect(host).await?, &request).await,
+        Some(path) => match UnixStream::connect(path).await {
+            Ok(stream) => exchange(stream, &request).await,
+            Err(error) => Err(error),
+        },
     };
-    asked.await.map_err(|error| format!("`{url}` does not answer: {error}"))?;
+    let head = answered.map_err(|error| format!("`{url}` does not answer: {error}"))?;
     // `HTTP/1.1 200 OK`
-    let head = String::from_utf8_lossy(&head[..length]);
     let status: Option<u16> = head.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
     match status {
         Some(status) if status < 500 => Ok(()),
         Some(status) => Err(format!("`{url}` answers {status}")),
         None => Err(format!("`{url}` does not speak HTTP")),
     }
+}
+
+/// Sends a request; the first line of the answer, at least as far as its status.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> io::Result<String> {
+    let mut head = [0; 256];
+    let mut length = 0;
+    stream.write_all(request.as_bytes()).await?;
+    while length < 12 {
+        match stream.read(&mut head[length..]).await? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(String::from_utf8_lossy(&head[..length]).into_owned())
 }
 
 #[cfg(test)]
@@ -120,8 +132,11 @@ mod tests {
         let file = folder.path().join("operator.json");
         files::write_atomically(&file, br#"{"access_token":"t0ken","url":""}"#, files::PRIVATE)
             .unwrap();
-        let probe =
-            Probe::Http { url: format!("{}/whoami", server.uri()), bearer_file: Some(file) };
+        let probe = Probe::Http {
+            url: format!("{}/whoami", server.uri()),
+            socket: None,
+            bearer_file: Some(file),
+        };
         ask(&probe, &job::Variables::default()).await
     }
 

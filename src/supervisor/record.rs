@@ -22,10 +22,14 @@ use crate::{clock, files, process};
 pub(crate) struct Snapshot {
     /// Everything runs that is to run.
     pub(crate) ready: bool,
+    /// The word for this set of services.
+    pub(crate) profile: String,
     pub(crate) supervisor: Supervisor,
     pub(crate) services: BTreeMap<String, Report>,
     /// The services in the order in which they start.
     pub(crate) order: Vec<String>,
+    /// The number of the last thing that happened to them.
+    pub(crate) events: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +48,11 @@ pub(crate) struct Supervisor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) state: Phase,
+    /// It is to run; one that is not was stopped by somebody, or never asked for.
+    pub(crate) wanted: bool,
     pub(crate) summary: String,
+    /// Words by which several are named at once.
+    pub(crate) tags: Vec<String>,
     pub(crate) pid: Option<u32>,
     pub(crate) start_ticks: Option<u64>,
     pub(crate) started_at: Option<String>,
@@ -236,6 +244,38 @@ impl Process {
     }
 }
 
+/// Services that all run.
+#[cfg(test)]
+pub(crate) fn sample(names: &[&str]) -> Snapshot {
+    let report = Report {
+        state: Phase::Running,
+        wanted: true,
+        summary: String::new(),
+        tags: Vec::new(),
+        pid: None,
+        start_ticks: None,
+        started_at: None,
+        ready_at: None,
+        runs: 1,
+        restarts: 0,
+        last_exit: None,
+        health: None,
+        waits_for: None,
+        last_words: Vec::new(),
+        endpoints: BTreeMap::new(),
+        log: PathBuf::new(),
+    };
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Snapshot {
+        ready: true,
+        profile: "core".to_owned(),
+        supervisor: Supervisor::of_this_process(),
+        services: names.iter().map(|name| (name.clone(), report.clone())).collect(),
+        order: names,
+        events: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,28 +292,11 @@ mod tests {
         let length = tokio::io::AsyncReadExt::read(stdout, &mut said).await.unwrap();
         let worker: u32 = String::from_utf8_lossy(&said[..length]).trim().parse().unwrap();
         let pid = service.id().unwrap();
-        let report = Report {
-            state: Phase::Running,
-            summary: String::new(),
-            pid: Some(pid),
-            start_ticks: process::start_ticks(pid),
-            started_at: None,
-            ready_at: None,
-            runs: 1,
-            restarts: 0,
-            last_exit: None,
-            health: None,
-            waits_for: None,
-            last_words: Vec::new(),
-            endpoints: BTreeMap::new(),
-            log: PathBuf::new(),
-        };
-        let old = Snapshot {
-            ready: true,
-            supervisor: Supervisor::of_this_process(),
-            services: BTreeMap::from([("nginx".to_owned(), report)]),
-            order: vec!["nginx".to_owned()],
-        };
+        let mut old = sample(&["nginx"]);
+        old.supervisor = Supervisor::of_this_process();
+        let report = old.services.get_mut("nginx").unwrap();
+        report.pid = Some(pid);
+        report.start_ticks = process::start_ticks(pid);
         let state = folder.path().join("state.json");
         old.write(&state).unwrap();
         service.kill().await.unwrap();

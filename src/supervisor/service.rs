@@ -9,19 +9,25 @@ use std::{
 };
 
 pub(crate) use rustix::process::Signal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Service {
     /// `postgres`, `synapse`, …: also the name of its log file.
     pub(crate) name: String,
     /// What it is, in a few words for people.
     pub(crate) summary: String,
     /// Words by which others may pick services, such as `database`.
-    #[expect(dead_code, reason = "the targets that render services will pick by them")]
     pub(crate) tags: Vec<String>,
-    /// What must be so before it is started; losing it later does not stop it.
+    /// What must be so before it is started. Losing it later does not stop it; a need that is stopped
+    /// because somebody asked for that takes it down first.
     pub(crate) needs: Vec<Need>,
     pub(crate) launch: Launch,
+    /// Of what it reads when it starts (its files): another text, and it has to read them again.
+    pub(crate) revision: String,
+    /// The signal on which it reads them again without ending; without one it is restarted for that.
+    #[serde(with = "signal_number")]
+    pub(crate) reload: Option<Signal>,
     /// All of these must have been so once after a start; none means that it is ready when it runs.
     pub(crate) ready: Vec<Probe>,
     /// Asked again and again while it runs; it is healthy when the last answer of each was good.
@@ -29,12 +35,13 @@ pub(crate) struct Service {
     pub(crate) restart: Restart,
     /// Signals for an orderly stop, each with how long it may take before the next one. After the
     /// last the whole process group is killed.
+    #[serde(with = "stop_signals")]
     pub(crate) stop: Vec<(Signal, Duration)>,
     /// Where others reach it: `client` -> `http://127.0.0.1:8008`.
     pub(crate) endpoints: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Need {
     pub(crate) service: String,
     pub(crate) condition: Condition,
@@ -46,10 +53,10 @@ impl Need {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Condition {
     /// Its process runs.
-    #[expect(dead_code, reason = "for services that only have to come after another")]
     Started,
     /// It has become ready.
     Healthy,
@@ -58,7 +65,7 @@ pub(crate) enum Condition {
 }
 
 /// How a process is started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launch {
     /// A program with arguments that changes who the process is and then runs the rest in its own
     /// place: `unshare -U --map-user=65534 --map-group=65534`, or nothing.
@@ -73,7 +80,7 @@ pub(crate) struct Launch {
 }
 
 /// Which variables a process gets from ours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Inherits {
     /// Only what any program needs (PATH, HOME, the locale, proxies): no secret, and nothing that
     /// would change how PostgreSQL or Python behave.
@@ -96,27 +103,24 @@ impl Launch {
 }
 
 /// A question about a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Probe {
     /// It said `READY=1` on the socket named by `NOTIFY_SOCKET` (`sd_notify(3)`).
     Notify,
     /// This command succeeds.
     Exec(Launch),
     /// Something accepts connections there: `127.0.0.1:5432`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for services that speak neither HTTP nor sd_notify")
-    )]
     Tcp(String),
-    /// An HTTP GET answers with a status below 500. With `bearer_file` the request is authenticated
+    /// An HTTP GET answers with a status below 500; through `socket`, where it listens on a unix
+    /// socket. With `bearer_file` the request is authenticated
     /// with `access_token` of that JSON file, or, while there is none, with a token nobody has: a
     /// server that has to look it up shows in its answer whether it reaches its database.
-    Http { url: String, bearer_file: Option<PathBuf> },
+    Http { url: String, socket: Option<PathBuf>, bearer_file: Option<PathBuf> },
     /// This line (counted from 1) of a file reads so, as in PostgreSQL's `postmaster.pid`.
     Line { path: PathBuf, number: usize, reads: String },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Live {
     pub(crate) probe: Probe,
     pub(crate) interval: Duration,
@@ -126,13 +130,74 @@ pub(crate) struct Live {
 }
 
 /// What happens when a process ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Restart {
     /// It runs once: success completes it, anything else is a failure.
     Never,
     /// It is started again after pauses of 1, 2, 4, … seconds, at most `budget` times within
     /// `window`; then it is failed.
     Always { budget: u32, window: Duration },
+}
+
+/// What another text of a service asks for while its process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Nothing,
+    /// It reads its files again on this signal.
+    Reload(Signal),
+    Restart,
+}
+
+impl Service {
+    pub(crate) fn change_to(&self, new: &Self) -> Change {
+        if self.launch != new.launch {
+            return Change::Restart;
+        }
+        match new.reload {
+            _ if self.revision == new.revision => Change::Nothing,
+            Some(signal) => Change::Reload(signal),
+            None => Change::Restart,
+        }
+    }
+}
+
+/// A signal as its number, which is the same on every Linux of one kind of machine.
+mod signal_number {
+    use super::{Deserialize as _, Deserializer, Serialize as _, Serializer, Signal};
+
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(
+        signal: &Option<Signal>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        signal.map(Signal::as_raw).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Signal>, D::Error> {
+        Ok(Option::<i32>::deserialize(deserializer)?.and_then(Signal::from_named_raw))
+    }
+}
+
+mod stop_signals {
+    use super::{Deserialize as _, Deserializer, Duration, Serializer, Signal};
+
+    pub(super) fn serialize<S: Serializer>(
+        stop: &[(Signal, Duration)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(stop.iter().map(|(signal, patience)| (signal.as_raw(), patience)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(Signal, Duration)>, D::Error> {
+        let stop = Vec::<(i32, Duration)>::deserialize(deserializer)?;
+        let known = |(signal, patience)| Some((Signal::from_named_raw(signal)?, patience));
+        Ok(stop.into_iter().filter_map(known).collect())
+    }
 }
 
 /// A service for tests of what only looks at names and needs.
@@ -144,6 +209,8 @@ pub(crate) fn sample(name: &str, needs: &[&str]) -> Service {
         tags: Vec::new(),
         needs: needs.iter().map(|need| Need::new(need, Condition::Healthy)).collect(),
         launch: Launch::default(),
+        revision: String::new(),
+        reload: None,
         ready: Vec::new(),
         live: Vec::new(),
         restart: Restart::Always { budget: 5, window: Duration::from_mins(10) },

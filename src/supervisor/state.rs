@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::service::{Condition, Restart, Service, Signal};
+use super::service::{Change, Condition, Restart, Service, Signal};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -23,8 +23,8 @@ const LEAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Everything is to run.
-    Start,
+    /// These are to run with all they need; without names, all.
+    Start(Vec<usize>),
     /// A process ended. `run` says which one it was, so that late news of an older one are ignored.
     Exited {
         service: usize,
@@ -40,7 +40,12 @@ pub(crate) enum Event {
         service: usize,
         run: u32,
     },
-    /// Everything is to end: by `by` at the latest, or at once.
+    /// These are to be down, after all that need them.
+    Down {
+        services: Vec<usize>,
+        by: Option<Instant>,
+    },
+    /// Everything is to end, and we with it: by `by` at the latest, or at once.
     Stop {
         force: bool,
         by: Option<Instant>,
@@ -140,9 +145,10 @@ enum Goal {
 /// One service as far as decisions need it.
 #[derive(Debug)]
 pub(crate) struct Unit {
+    pub(crate) service: Service,
     needs: Vec<(usize, Condition)>,
-    restart: Restart,
-    stop: Vec<(Signal, Duration)>,
+    /// It is to run, as long as everything is.
+    pub(crate) wanted: bool,
     pub(crate) phase: Phase,
     /// How many times it was started.
     pub(crate) run: u32,
@@ -162,7 +168,11 @@ pub(crate) struct Unit {
 
 #[derive(Debug)]
 pub(crate) struct State {
+    /// A service keeps its place for ever, so that late news find it; one that is not in `order` any
+    /// more is taken down and then forgotten.
     pub(crate) units: Vec<Unit>,
+    /// The services there are, in the order in which they start.
+    pub(crate) order: Vec<usize>,
     /// For each service all that it needs, and what these need.
     all_needs: Vec<BTreeSet<usize>>,
     goal: Goal,
@@ -173,39 +183,96 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Services in the order in which they start.
-    pub(crate) fn new(services: &[Service]) -> Self {
-        let unit = |service: &Service| {
-            let index = |name: &str| services.iter().position(|other| other.name == name);
-            let needs = service.needs.iter();
-            Unit {
-                needs: needs.filter_map(|n| Some((index(&n.service)?, n.condition))).collect(),
-                restart: service.restart,
-                stop: service.stop.clone(),
-                phase: Phase::Stopped,
-                run: 0,
-                restarts: 0,
-                last_exit: None,
-                deaths: VecDeque::new(),
-                was_ready: false,
-                then: Then::Start,
-                signals_sent: 0,
-                until: None,
-                by: None,
-            }
+    /// Services in the order in which they start; none is to run yet.
+    pub(crate) fn new(services: Vec<Service>) -> Self {
+        let mut state = Self {
+            units: Vec::new(),
+            order: Vec::new(),
+            all_needs: Vec::new(),
+            goal: Goal::Up,
+            by: None,
+            killing: false,
         };
-        let units: Vec<Unit> = services.iter().map(unit).collect();
-        let mut all_needs: Vec<BTreeSet<usize>> = Vec::with_capacity(units.len());
-        for unit in &units {
+        state.replace(services);
+        state.units.iter_mut().for_each(|unit| unit.wanted = false);
+        state
+    }
+
+    /// From now on the services are these, in the order in which they start. Those that are new are to
+    /// run, those that are gone are not, and the others are restarted or read their files again as far
+    /// as what has changed asks for it. The next step does the rest.
+    pub(crate) fn replace(&mut self, services: Vec<Service>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut order = Vec::with_capacity(services.len());
+        for service in services {
+            let found = self.units.iter().position(|unit| unit.service.name == service.name);
+            let Some(i) = found else {
+                order.push(self.units.len());
+                self.units.push(Unit::new(service));
+                continue;
+            };
+            let unit = &mut self.units[i];
+            if unit.phase.has_process() && unit.phase != Phase::Stopping {
+                match unit.service.change_to(&service) {
+                    Change::Nothing => {}
+                    Change::Reload(signal) => actions.push(Action::Signal(i, signal)),
+                    Change::Restart => {
+                        unit.forgive();
+                        unit.begin_stop(Then::Start);
+                    }
+                }
+            }
+            unit.wanted |= !self.order.contains(&i);
+            unit.service = service;
+            order.push(i);
+        }
+        self.order = order;
+        self.link();
+        for i in 0..self.units.len() {
+            self.units[i].wanted &= self.order.contains(&i);
+        }
+        self.want_needs();
+        actions
+    }
+
+    /// Looks up who needs whom. What one that is gone needed is remembered until it is down.
+    fn link(&mut self) {
+        for i in &self.order {
+            let needs = self.units[*i].service.needs.iter().filter_map(|need| {
+                let is_it = |other: &&usize| self.units[**other].service.name == need.service;
+                Some((*self.order.iter().find(is_it)?, need.condition))
+            });
+            self.units[*i].needs = needs.collect();
+        }
+        self.all_needs.resize(self.units.len(), BTreeSet::new());
+        for i in &self.order {
             let mut needs = BTreeSet::new();
-            for (need, _) in &unit.needs {
+            for (need, _) in &self.units[*i].needs {
                 needs.insert(*need);
                 // They come earlier in the order, so theirs are known.
-                needs.extend(all_needs.get(*need).into_iter().flatten());
+                needs.extend(self.all_needs.get(*need).into_iter().flatten());
             }
-            all_needs.push(needs);
+            // A process that is still the old one leaves before what it needed.
+            if self.units[*i].phase.has_process() {
+                needs.append(&mut self.all_needs[*i]);
+            }
+            self.all_needs[*i] = needs;
         }
-        Self { units, all_needs, goal: Goal::Down, by: None, killing: false }
+    }
+
+    /// What is to run needs all it needs.
+    fn want_needs(&mut self) {
+        for i in 0..self.units.len() {
+            if self.units[i].wanted {
+                for need in self.all_needs[i].clone() {
+                    self.units[need].wanted = self.order.contains(&need);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.order.iter().copied().find(|i| self.units[*i].service.name == name)
     }
 
     /// When to call [`State::step`] with [`Event::Tick`], if nothing happens before.
@@ -213,21 +280,43 @@ impl State {
         self.units.iter().filter_map(|unit| unit.until).min()
     }
 
-    /// Whether everything runs that is to run.
+    /// Whether everything runs that is to run, and nothing else.
     pub(crate) fn is_ready(&self) -> bool {
-        self.goal == Goal::Up && self.units.iter().all(|unit| unit.phase.is_ready())
+        let right = |unit: &Unit| {
+            if unit.wanted { unit.phase.is_ready() } else { unit.phase == Phase::Stopped }
+        };
+        let any = self.units.iter().any(|unit| unit.wanted);
+        self.goal == Goal::Up && any && self.units.iter().all(right)
+    }
+
+    fn is_to_run(&self, service: usize) -> bool {
+        self.goal == Goal::Up && self.units[service].wanted
     }
 
     pub(crate) fn step(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Start => {
-                self.goal = Goal::Up;
-                self.units.iter_mut().filter(|u| !u.phase.has_process()).for_each(Unit::renew);
+            Event::Start(services) => {
+                let all = services.is_empty();
+                for i in if all { self.order.clone() } else { services } {
+                    self.units[i].wanted = true;
+                }
+                self.want_needs();
+                let ended = [Phase::Failed, Phase::Resting];
+                let again = self.units.iter_mut().filter(|unit| unit.wanted);
+                again.filter(|unit| ended.contains(&unit.phase)).for_each(Unit::renew);
+            }
+            Event::Down { services, by } => {
+                for (i, unit) in self.units.iter_mut().enumerate() {
+                    if services.iter().any(|it| *it == i || self.all_needs[i].contains(it)) {
+                        unit.wanted = false;
+                    }
+                }
+                self.by = by;
             }
             Event::Exited { service, run, exit } if self.is_current(service, run) => {
                 actions.push(Action::KillGroup(service));
-                let going_down = self.goal != Goal::Up;
+                let going_down = !self.is_to_run(service);
                 self.units[service].exited(exit, going_down, now);
             }
             Event::Ready { service, run } if self.is_current(service, run) => {
@@ -258,6 +347,8 @@ impl State {
             }
             Event::Restart(None) if self.goal != Goal::Down => self.goal = Goal::DownAndUp,
             Event::Restart(Some(service)) if self.goal == Goal::Up => {
+                self.units[service].wanted = true;
+                self.want_needs();
                 let unit = &mut self.units[service];
                 if matches!(unit.phase, Phase::Starting | Phase::Running) {
                     unit.forgive();
@@ -278,20 +369,27 @@ impl State {
 
     /// Does what can be done now.
     fn advance(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.goal != Goal::Up {
-            self.go_down(now);
-            if self.units.iter().all(|unit| !unit.phase.has_process()) {
+        self.go_down(now);
+        let down = |unit: &Unit| !unit.phase.has_process();
+        if self.goal == Goal::Up {
+            if self.units.iter().all(|unit| unit.wanted || down(unit)) {
                 self.by = None;
-                if self.goal == Goal::Down {
-                    actions.push(Action::Finish);
-                } else {
-                    self.goal = Goal::Up;
-                    self.units.iter_mut().for_each(Unit::renew);
-                }
+            }
+        } else if self.units.iter().all(down) {
+            self.by = None;
+            if self.goal == Goal::Down {
+                actions.push(Action::Finish);
+            } else {
+                self.goal = Goal::Up;
+                self.units.iter_mut().for_each(Unit::forgive);
             }
         }
         for i in 0..self.units.len() {
-            let met = self.goal == Goal::Up && self.needs_are_met(i);
+            let to_run = self.is_to_run(i);
+            if to_run && self.units[i].phase == Phase::Stopped {
+                self.units[i].renew();
+            }
+            let met = to_run && self.needs_are_met(i);
             let unit = &mut self.units[i];
             if unit.phase == Phase::Resting && unit.until.is_some_and(|until| until <= now) {
                 unit.phase = Phase::Waiting;
@@ -321,10 +419,10 @@ impl State {
         })
     }
 
-    /// Stops, last first, what nothing that still runs needs.
+    /// Stops what is not to run as soon as nothing that still runs needs it.
     fn go_down(&mut self, now: Instant) {
         let killing = std::mem::take(&mut self.killing);
-        for i in (0..self.units.len()).rev() {
+        for i in (0..self.units.len()).rev().filter(|i| !self.is_to_run(*i)).collect::<Vec<_>>() {
             let mut others = self.units.iter().zip(&self.all_needs);
             let needed = others.any(|(unit, needs)| unit.phase.has_process() && needs.contains(&i));
             let by = self.last_moment(i, now);
@@ -334,14 +432,17 @@ impl State {
                     unit.begin_stop(Then::Start);
                     unit.by = by;
                 }
-                Phase::Waiting | Phase::Resting => {
+                Phase::Waiting | Phase::Resting | Phase::Completed | Phase::Failed => {
                     unit.phase = Phase::Stopped;
                     unit.until = None;
                 }
                 _ => {}
             }
-            if killing && unit.phase == Phase::Stopping && unit.signals_sent <= unit.stop.len() {
-                unit.signals_sent = unit.stop.len();
+            if killing
+                && unit.phase == Phase::Stopping
+                && unit.signals_sent <= unit.service.stop.len()
+            {
+                unit.signals_sent = unit.service.stop.len();
                 unit.until = None;
             }
         }
@@ -358,6 +459,24 @@ impl State {
 }
 
 impl Unit {
+    fn new(service: Service) -> Self {
+        Self {
+            service,
+            needs: Vec::new(),
+            wanted: true,
+            phase: Phase::Stopped,
+            run: 0,
+            restarts: 0,
+            last_exit: None,
+            deaths: VecDeque::new(),
+            was_ready: false,
+            then: Then::Start,
+            signals_sent: 0,
+            until: None,
+            by: None,
+        }
+    }
+
     /// Forgets what went wrong and waits for its start.
     fn renew(&mut self) {
         self.forgive();
@@ -387,10 +506,10 @@ impl Unit {
     fn next_signal(&mut self, service: usize, now: Instant) -> Action {
         let left = self.by.map(|by| by.saturating_duration_since(now));
         if self.signals_sent > 0 && left.is_some_and(|left| left.is_zero()) {
-            self.signals_sent = self.signals_sent.max(self.stop.len());
+            self.signals_sent = self.signals_sent.max(self.service.stop.len());
         }
-        let is_last = self.signals_sent + 1 >= self.stop.len();
-        let (action, patience) = match self.stop.get(self.signals_sent) {
+        let is_last = self.signals_sent + 1 >= self.service.stop.len();
+        let (action, patience) = match self.service.stop.get(self.signals_sent) {
             Some((signal, patience)) => {
                 // The next one needs some time as well.
                 let left = left.map(|left| if is_last { left } else { left * 2 / 3 });
@@ -408,7 +527,7 @@ impl Unit {
         let was_stopping = self.phase == Phase::Stopping;
         self.last_exit = Some(exit);
         self.until = None;
-        match self.restart {
+        match self.service.restart {
             _ if going_down => self.phase = Phase::Stopped,
             _ if was_stopping && self.then == Then::Start => self.phase = Phase::Waiting,
             Restart::Never if succeeded => self.phase = Phase::Completed,

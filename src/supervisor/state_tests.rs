@@ -23,12 +23,12 @@ impl World {
         let mut main = sample("main", &["db"]);
         main.needs.push(Need::new("init", Condition::Completed));
         let services = [sample("db", &[]), init, main, sample("proxy", &["main"])];
-        Self { state: State::new(&services), now: Instant::now() }
+        Self { state: State::new(services.into()), now: Instant::now() }
     }
 
     fn running() -> Self {
         let mut world = Self::new();
-        world.step(Event::Start);
+        world.step(Event::Start(Vec::new()));
         world.ready(DB);
         world.exit(INIT, 0);
         world.ready(MAIN);
@@ -70,7 +70,7 @@ impl World {
 #[test]
 fn services_start_when_what_they_need_is_there() {
     let mut world = World::new();
-    assert_eq!(world.step(Event::Start), [Action::Spawn(DB)]);
+    assert_eq!(world.step(Event::Start(Vec::new())), [Action::Spawn(DB)]);
     assert_eq!(world.step(Event::Tick), []);
     assert_eq!(world.ready(DB), [Action::Spawn(INIT)]);
     assert_eq!(world.exit(INIT, 0), [Action::Spawn(MAIN)]);
@@ -84,7 +84,7 @@ fn services_start_when_what_they_need_is_there() {
 #[test]
 fn a_failed_one_shot_stops_the_start_where_it_is() {
     let mut world = World::new();
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.ready(DB);
     assert_eq!(world.exit(INIT, 1), []);
     assert_eq!((world.phase(INIT), world.phase(MAIN)), (Phase::Failed, Phase::Waiting));
@@ -121,7 +121,7 @@ fn deaths_long_ago_are_forgiven() {
 #[test]
 fn a_service_that_never_was_ready_is_given_up_sooner() {
     let mut world = World::new();
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.exit(DB, 1);
     world.wait();
     world.exit(DB, 1);
@@ -168,9 +168,9 @@ fn what_a_one_shot_needed_is_needed_by_those_that_needed_the_one_shot() {
     init.restart = Restart::Never;
     let mut main = sample("main", &[]);
     main.needs.push(Need::new("init", Condition::Completed));
-    let state = State::new(&[sample("db", &[]), init, main]);
+    let state = State::new(vec![sample("db", &[]), init, main]);
     let mut world = World { state, now: Instant::now() };
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.ready(DB);
     world.exit(INIT, 0);
     world.ready(MAIN);
@@ -192,9 +192,9 @@ fn a_service_that_does_not_stop_gets_its_next_signal_and_then_is_killed() {
 fn two_slow_ones() -> World {
     let mut main = sample("main", &["db"]);
     main.stop.truncate(1);
-    let state = State::new(&[sample("db", &[]), main]);
+    let state = State::new(vec![sample("db", &[]), main]);
     let mut world = World { state, now: Instant::now() };
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.ready(DB);
     world.ready(1);
     world
@@ -260,7 +260,7 @@ fn a_second_request_kills_at_once() {
 #[test]
 fn a_stop_during_a_pause_needs_no_process() {
     let mut world = World::new();
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.exit(DB, 1);
     assert_eq!(world.step(Event::Stop { force: false, by: None }), [Action::Finish]);
     assert_eq!(world.state.deadline(), None);
@@ -289,7 +289,7 @@ fn restarting_all_goes_down_and_up_again_with_the_one_shot() {
 #[test]
 fn restarting_a_failed_service_tries_it_again() {
     let mut world = World::new();
-    world.step(Event::Start);
+    world.step(Event::Start(Vec::new()));
     world.ready(DB);
     world.exit(INIT, 1);
     assert_eq!(world.step(Event::Restart(Some(INIT))), [Action::Spawn(INIT)]);
@@ -313,4 +313,88 @@ fn news_of_an_older_process_are_ignored() {
     let stale = Event::Ready { service: MAIN, run: 1 };
     world.step(stale);
     assert_eq!(world.phase(MAIN), Phase::Starting);
+}
+
+#[test]
+fn stopping_one_stops_first_what_needs_it_and_leaves_the_rest() {
+    let mut world = World::running();
+    let down = Event::Down { services: vec![INIT], by: None };
+    assert_eq!(world.step(down), [Action::Signal(PROXY, Signal::TERM)]);
+    assert_eq!(world.exit(PROXY, 0), [Action::Signal(MAIN, Signal::TERM)]);
+    assert_eq!(world.exit(MAIN, 0), []);
+    assert!(world.state.is_ready());
+    assert_eq!((world.phase(DB), world.phase(INIT)), (Phase::Running, Phase::Stopped));
+    assert_eq!(world.step(Event::Start(vec![PROXY])), [Action::Spawn(INIT)]);
+    assert_eq!(world.exit(INIT, 0), [Action::Spawn(MAIN)]);
+}
+
+#[test]
+fn starting_one_starts_what_it_needs_and_nothing_else() {
+    let mut world = World::new();
+    assert_eq!(world.step(Event::Start(vec![INIT])), [Action::Spawn(DB)]);
+    assert_eq!(world.ready(DB), [Action::Spawn(INIT)]);
+    assert_eq!(world.exit(INIT, 0), []);
+    assert!(world.state.is_ready());
+    assert_eq!(world.phase(MAIN), Phase::Stopped);
+}
+
+#[test]
+fn a_stopped_service_that_is_restarted_is_started() {
+    let mut world = World::running();
+    world.step(Event::Down { services: vec![PROXY], by: None });
+    world.exit(PROXY, 0);
+    assert_eq!(world.step(Event::Restart(Some(PROXY))), [Action::Spawn(PROXY)]);
+}
+
+/// The services of [`World`] with another `proxy`, and `cache` instead of `main`.
+fn others() -> Vec<Service> {
+    let mut init = sample("init", &["db"]);
+    init.restart = Restart::Never;
+    let mut proxy = sample("proxy", &["cache"]);
+    proxy.revision = "2".to_owned();
+    vec![sample("db", &[]), init, sample("cache", &["db"]), proxy]
+}
+
+#[test]
+fn other_services_replace_those_that_run_and_what_did_not_change_goes_on() {
+    let mut world = World::running();
+    assert_eq!(world.state.replace(others()), []);
+    let actions = world.step(Event::Tick);
+    let cache = world.state.find("cache").unwrap();
+    assert_eq!(actions, [Action::Signal(PROXY, Signal::TERM), Action::Spawn(cache)]);
+    assert!(!world.state.is_ready());
+    assert_eq!(world.state.find("main"), None);
+    world.ready(cache);
+    let actions = world.exit(PROXY, 0);
+    assert_eq!(actions, [Action::Signal(MAIN, Signal::TERM), Action::Spawn(PROXY)]);
+    world.exit(MAIN, 0);
+    world.ready(PROXY);
+    assert!(world.state.is_ready());
+    assert_eq!((world.state.units[DB].run, world.phase(DB)), (1, Phase::Running));
+}
+
+#[test]
+fn a_service_that_can_reads_its_files_again_without_ending() {
+    let mut world = World::running();
+    let mut services: Vec<Service> =
+        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    services[PROXY].reload = Some(Signal::HUP);
+    assert_eq!(world.state.replace(services.clone()), []);
+    services[PROXY].revision = "2".to_owned();
+    assert_eq!(world.state.replace(services), [Action::Signal(PROXY, Signal::HUP)]);
+    assert_eq!(world.step(Event::Tick), []);
+    assert_eq!(world.state.units[PROXY].run, 1);
+}
+
+#[test]
+fn a_service_that_was_stopped_stays_so_when_others_come() {
+    let mut world = World::running();
+    world.step(Event::Down { services: vec![PROXY], by: None });
+    world.exit(PROXY, 0);
+    let mut services: Vec<Service> =
+        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    services.push(sample("web", &["main"]));
+    world.state.replace(services);
+    assert_eq!(world.step(Event::Tick), [Action::Spawn(4)]);
+    assert_eq!(world.phase(PROXY), Phase::Stopped);
 }

@@ -189,6 +189,11 @@ impl Unit {
         self.ended_at = Some(now());
     }
 
+    /// What it is asked for has changed; a process that runs is asked the questions of old.
+    pub(crate) fn redefine(&mut self, service: Service) {
+        self.service = service;
+    }
+
     pub(crate) fn report(&self, unit: &state::Unit) -> Report {
         let running = unit.phase == Phase::Running;
         let wrong = self.answers.iter().find_map(|(answer, _)| answer.as_ref().err());
@@ -197,7 +202,9 @@ impl Unit {
         let pid = self.pid.map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         Report {
             state: unit.phase,
+            wanted: unit.wanted,
             summary: self.service.summary.clone(),
+            tags: self.service.tags.clone(),
             pid,
             start_ticks: pid.and(self.start_ticks),
             started_at: self.started_at.clone(),

@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     Error, Settings, control,
     control::{Request, Wish},
+    events::{self, Recent},
     job, orphans,
     record::{self, Snapshot, Supervisor},
     service::{Restart, Service},
@@ -37,12 +38,17 @@ pub(crate) async fn run(
 ) -> Result<bool, Error> {
     let lock = Lock::try_acquire(&settings.run.join("supervisor.lock"), "daemon supervise")?;
     let services = super::order::sort(services)?;
+    let wanted = settings.wanted.iter().map(|name| {
+        let place = services.iter().position(|service| service.name == *name);
+        place.ok_or_else(|| Error::NoService(name.clone()))
+    });
+    let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
     record::sweep(&settings.state_file(), SWEEP).await;
     let mut watch = Watch::new(services, settings);
     let listener = control::listen(&watch.settings.sockets)?;
     let (wish, mut wishes) = mpsc::channel(16);
     let (publish, truth) = watch::channel(watch.snapshot());
-    let server = tokio::spawn(control::serve(listener, wish, truth));
+    let server = tokio::spawn(control::serve(listener, wish, truth, watch.recent.clone()));
     let signals = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -55,7 +61,7 @@ pub(crate) async fn run(
     };
     orphans::adopt();
     let mut asked_to_stop = false;
-    watch.queue.push_back(Event::Start);
+    watch.queue.push_back(Event::Start(wanted));
     loop {
         while let Some(event) = watch.queue.pop_front() {
             for action in watch.state.step(event, Instant::now()) {
@@ -131,7 +137,10 @@ struct Watch {
     units: Vec<Unit>,
     /// Events that are still to be decided on.
     queue: VecDeque<Event>,
+    tell: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
+    profile: String,
+    recent: Recent,
     written: Option<(Snapshot, Instant)>,
     record_fails: bool,
     finished: bool,
@@ -141,20 +150,56 @@ struct Watch {
 impl Watch {
     fn new(services: Vec<Service>, settings: Settings) -> Self {
         let (tell, news) = mpsc::channel(64);
-        let state = State::new(&services);
-        let unit = |(index, service)| Unit::new(index, service, &settings, tell.clone());
-        Self {
+        let mut watch = Self {
             me: Supervisor::of_this_process(),
-            state,
-            units: services.into_iter().enumerate().map(unit).collect(),
+            state: State::new(services),
+            units: Vec::new(),
             queue: VecDeque::new(),
+            tell,
             news,
+            profile: settings.profile.clone(),
+            recent: Recent::default(),
             written: None,
             record_fails: false,
             finished: false,
             failed: false,
             settings,
+        };
+        watch.keep_up();
+        watch
+    }
+
+    /// Has for each service of the state what is known around it.
+    fn keep_up(&mut self) {
+        for (i, unit) in self.state.units.iter().enumerate() {
+            let service = unit.service.clone();
+            if let Some(kept) = self.units.get_mut(i) {
+                kept.redefine(service);
+            } else {
+                self.units.push(Unit::new(i, service, &self.settings, self.tell.clone()));
+            }
         }
+    }
+
+    /// Other services from now on: those that did not change go on.
+    fn replace(&mut self, profile: String, services: Vec<Service>) -> Result<(), String> {
+        let services = super::order::sort(services).map_err(|error| error.to_string())?;
+        tracing::info!("the services are those of `{profile}` from now on");
+        self.profile = profile;
+        let actions = self.state.replace(services);
+        self.keep_up();
+        for action in actions {
+            self.act(&action);
+        }
+        self.queue.push_back(Event::Tick);
+        Ok(())
+    }
+
+    fn find(&self, names: &[String]) -> Result<Vec<usize>, String> {
+        let find = |name: &String| {
+            self.state.find(name).ok_or_else(|| format!("there is no service `{name}`"))
+        };
+        names.iter().map(find).collect()
     }
 
     fn stop(&mut self, force: bool, within: Option<Duration>) {
@@ -180,7 +225,9 @@ impl Watch {
             }
             Action::Signal(i, signal) => {
                 tracing::info!("`{}` gets {}", self.units[*i].service.name, name_of(*signal));
-                self.units[*i].stopping();
+                if self.state.units[*i].phase == Phase::Stopping {
+                    self.units[*i].stopping();
+                }
                 if let Some(pid) = self.units[*i].pid {
                     job::signal(pid, *signal);
                 }
@@ -240,16 +287,19 @@ impl Watch {
                 self.queue.push_back(Event::Restart(None));
                 Ok(())
             }
-            Request::Restart { service: Some(name) } => {
-                match self.units.iter().position(|unit| unit.service.name == name) {
-                    Some(i) => {
-                        self.queue.push_back(Event::Restart(Some(i)));
-                        Ok(())
-                    }
-                    None => Err(format!("there is no service `{name}`")),
-                }
+            Request::Restart { service: Some(name) } => self.find(&[name]).map(|found| {
+                let events = found.into_iter().map(|i| Event::Restart(Some(i)));
+                self.queue.extend(events);
+            }),
+            Request::Start { services } => {
+                self.find(&services).map(|found| self.queue.push_back(Event::Start(found)))
             }
-            Request::Status | Request::Subscribe => Ok(()),
+            Request::Down { services, within_ms } => self.find(&services).map(|services| {
+                let by = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+                self.queue.push_back(Event::Down { services, by });
+            }),
+            Request::Replace { profile, services } => self.replace(profile, services),
+            Request::Status | Request::Subscribe | Request::Events { .. } => Ok(()),
         };
         // The change has to be in the first snapshot that the client gets.
         while let Some(event) = self.queue.pop_front() {
@@ -265,21 +315,31 @@ impl Watch {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let reports = self.units.iter().zip(&self.state.units);
+        // One that is gone is shown until it is down.
+        let gone = (0..self.units.len())
+            .filter(|i| !self.state.order.contains(i) && self.state.units[*i].phase.has_process());
+        let shown: Vec<usize> = self.state.order.iter().copied().chain(gone).collect();
+        let name = |i: &usize| self.units[*i].service.name.clone();
+        let report = |i: &usize| (name(i), self.units[*i].report(&self.state.units[*i]));
         Snapshot {
             ready: self.state.is_ready(),
+            profile: self.profile.clone(),
             supervisor: self.me.clone(),
-            services: reports.map(|(u, s)| (u.service.name.clone(), u.report(s))).collect(),
-            order: self.units.iter().map(|unit| unit.service.name.clone()).collect(),
+            services: shown.iter().map(report).collect(),
+            order: shown.iter().map(name).collect(),
+            events: self.recent.last(),
         }
     }
 
     /// Tells everybody, if anything has changed.
     fn publish(&mut self, publish: &watch::Sender<Snapshot>, changed: &mut dyn FnMut(&Snapshot)) {
-        let snapshot = self.snapshot();
+        let mut snapshot = self.snapshot();
         publish.send_if_modified(|old| {
             let differs = *old != snapshot;
             if differs {
+                let at = crate::clock::now().to_string();
+                self.recent.add(events::between(old, &snapshot, &at));
+                snapshot.events = self.recent.last();
                 old.clone_from(&snapshot);
             }
             differs

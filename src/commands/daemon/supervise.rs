@@ -18,7 +18,7 @@ use crate::{
     error::Failure,
     instance::start,
     output::Output,
-    services,
+    postgres, services,
     supervisor::{
         self, Settings, job,
         log::{self, Limits, LogFile},
@@ -32,6 +32,8 @@ pub(crate) struct Args {
     /// Leave the terminal
     #[arg(long)]
     detach: bool,
+    /// Start only these at first, with what they need
+    services: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
@@ -39,12 +41,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         // Fails only for the leader of a group, and whoever detaches us does not make us that.
         rustix::process::setsid().ok();
     }
-    supervise(context, output, !args.detach).await
+    supervise(context, output, args.services, !args.detach).await
 }
 
 /// Keeps everything until it is asked to end. In the foreground somebody above (systemd, a
 /// container) restarts us, so there the failure of a service is ours.
-pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bool) -> Result {
+pub(crate) async fn supervise(
+    context: &Context,
+    output: &Output,
+    wanted: Vec<String>,
+    foreground: bool,
+) -> Result {
     let config = context.config()?;
     let data = &config.data;
     data.create()?;
@@ -53,11 +60,16 @@ pub(crate) async fn supervise(context: &Context, output: &Output, foreground: bo
     let echo = foreground.then(|| Echo::new(output.format));
     let echo_lines = echo.as_ref().map(Echo::of_lines);
     keep_own_log(data, limits, echo_lines.clone());
+    if postgres::target(config)?.is_embedded() {
+        postgres::embedded::make_ready(config).await?;
+    }
     let services = services::all(config).await?;
     let plain = job::PLAIN
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));
     let settings = Settings {
+        profile: config.stack.profile.name().to_owned(),
+        wanted,
         run: data.run(),
         sockets: data.sockets(),
         logs: data.logs(),

@@ -120,7 +120,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         return Ok(if moot { Outcome::Moot } else { Outcome::Done });
     }
     let timeout = config.supervision.start_timeout.0;
-    let options = start::Options { timeout, force: args.force };
+    let options = start::Options { services: Vec::new(), timeout, force: args.force };
     super::start::go(context, options, output).await?;
     output.emit(&answer(context, config, done).await?);
     Ok(Outcome::Done)

@@ -7,8 +7,11 @@ use serde::Serialize;
 use super::commands;
 use crate::output::{Output, Report};
 
+mod endpoint;
+mod events;
 mod install;
 mod restart;
+mod services;
 mod start;
 mod stop;
 mod uninstall;
@@ -40,6 +43,9 @@ commands! {
     "install" => install, "Install the homeserver, or bring it up to date with its settings: 2 if nothing had to change";
     "start" => start, "Start the homeserver and wait until it is ready: 2 if it runs already";
     "stop" => stop, "Stop the homeserver: 2 if it does not run";
-    "restart" => restart, "Stop and start the homeserver, or one of its services";
+    "restart" => restart, "Stop and start the homeserver, or some of its services";
+    "services" => services, "List the services of the profile, and what each needs";
+    "endpoint" => endpoint, "Print the address of a service";
+    "events" => events, "Show what happened to the services";
     "uninstall" => uninstall, "Take the program away and set the data aside: 2 if it is not installed";
 }

@@ -1,4 +1,4 @@
-//! `manage restart`: everything anew, with the settings as they are now, or one service.
+//! `manage restart`: everything anew, with the settings as they are now, or some services.
 
 use std::fmt;
 
@@ -19,8 +19,9 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Restart only this service, such as synapse
-    service: Option<String>,
+    /// Restart only these services, such as synapse
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
     /// Kill the processes instead of asking them to end
     #[arg(long)]
     force: bool,
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 
 #[derive(Serialize)]
 struct Restarted {
-    service: String,
+    services: Vec<String>,
     restarted: bool,
 }
 
@@ -42,17 +43,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
-    if let Some(service) = args.service {
-        let progress = output.progress(format!("restarting {service}"));
-        restart::one(&config.data, &service, timeout).await?;
+    if !args.services.is_empty() {
+        let progress = output.progress(format!("restarting {}", args.services.join(", ")));
+        let services = restart::some(&config.data, &args.services, timeout).await?;
         drop(progress);
-        output.emit(&Restarted { service, restarted: true });
+        output.emit(&Restarted { services, restarted: true });
         return Ok(Outcome::Done);
     }
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force: args.force };
     super::stop::go(context, options, output).await?;
-    let options = start::Options { timeout, force: args.force };
+    let options = start::Options { services: Vec::new(), timeout, force: args.force };
     let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options, output).await?;
     output.emit(&Running::new(context, now, Change::Started)?);
@@ -62,11 +63,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 impl Report for Restarted {
     fn text(&self, page: &mut String) -> fmt::Result {
         page.push_str("restarted: ");
-        page.push_str(&self.service);
+        page.push_str(&self.services.join(", "));
         Ok(())
     }
 
     fn id(&self) -> Option<&str> {
-        Some(&self.service)
+        self.services.first().map(String::as_str)
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     commands::{self, Outcome, daemon},
     config::shape::Span,
-    context::Context,
+    context::{self, Context},
     error::Failure,
     instance::start::{self, Options, Started, Step},
     output::{Output, Report},
@@ -19,6 +19,12 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only these services, with all they need; `manage services` lists them
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Start the services of this profile from now on: core, isms, compliance, scale or full
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Wait until it is ready; it always does
     #[arg(long = "wait")]
     _wait: bool,
@@ -66,12 +72,16 @@ impl Running {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
-    let config = context.config()?;
+    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
-    let options = Options { timeout, force: args.force };
+    let services = args.services;
+    let options = Options { services: services.clone(), timeout, force: args.force };
+    if args.profile.is_some() && !context.dry_run {
+        start::keep_profile(config)?;
+    }
     if args.foreground {
         start::prepare(config, options, &mut |_| ()).await?;
-        return daemon::supervise(context, output, true).await;
+        return daemon::supervise(context, output, services, true).await;
     }
     if context.dry_run {
         if context.supervisor().await?.is_some_and(|now| now.ready) {

@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     error::Failure,
     instance::stop::{self, Options, Step, Stopped},
-    output::{Output, Report},
+    output::{Output, Progress, Report},
     supervisor::state::Phase,
 };
 
@@ -19,6 +19,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only these services, after all that need them
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
     /// Kill the processes instead of asking them
     #[arg(long)]
     force: bool,
@@ -30,6 +33,9 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Stop {
     running: bool,
+    /// The services that this command stopped, where it was asked for some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<String>,
     /// Whether this command stopped it.
     changed: bool,
 }
@@ -40,9 +46,24 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     let timeout = super::start::time(args.timeout, context, PATIENCE);
+    if !args.services.is_empty() {
+        return some(&args.services, timeout, context, output).await;
+    }
     let stopped = go(context, Options { timeout, force: args.force }, output).await?;
     let changed = stopped == Stopped::Now;
-    output.emit(&Stop { running: false, changed });
+    output.emit(&Stop { running: false, services: Vec::new(), changed });
+    Ok(if changed { Outcome::Done } else { Outcome::Moot })
+}
+
+/// Stops some of its services.
+async fn some(words: &[String], timeout: Duration, context: &Context, output: &Output) -> Result {
+    let progress = output.progress(format!("stopping {}", words.join(", ")));
+    let mut on_step = |step: Step<'_>| show(&progress, &step);
+    let services = stop::some(&context.data()?, words, timeout, &mut on_step).await?;
+    drop(progress);
+    let changed = !services.is_empty();
+    let running = context.supervisor().await?.is_some_and(|now| now.ready);
+    output.emit(&Stop { running, services, changed });
     Ok(if changed { Outcome::Done } else { Outcome::Moot })
 }
 
@@ -53,20 +74,28 @@ pub(super) async fn go(
     output: &Output,
 ) -> std::result::Result<Stopped, Failure> {
     let progress = output.progress("stopping");
-    let mut on_step = |step: Step<'_>| match step {
+    let mut on_step = |step: Step<'_>| show(&progress, &step);
+    Ok(stop::stop(&context.data()?, options, &mut on_step).await?)
+}
+
+fn show(progress: &Progress, step: &Step<'_>) {
+    match step {
         Step::WaitsFor(who) => progress.now(format!("waiting for {who}")),
         Step::Changed(now) => {
             let up = now.services.iter().filter(|(_, report)| report.state == Phase::Stopping);
             let names: Vec<&str> = up.map(|(name, _)| name.as_str()).collect();
             progress.now(format!("stopping {}", names.join(", ")));
         }
-    };
-    Ok(stop::stop(&context.data()?, options, &mut on_step).await?)
+    }
 }
 
 impl Report for Stop {
     fn text(&self, page: &mut String) -> fmt::Result {
         page.push_str(if self.changed { "stopped" } else { "not running" });
+        if !self.services.is_empty() {
+            page.push_str(": ");
+            page.push_str(&self.services.join(", "));
+        }
         Ok(())
     }
 

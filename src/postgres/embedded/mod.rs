@@ -55,8 +55,19 @@ pub(crate) struct Launch {
     pub(crate) ready: Vec<String>,
 }
 
-/// Readies everything for a start and says how: who runs it, settings, and what a killed predecessor
-/// left. Errors if the cluster does not exist or is in use ([`stop_stray`] ends a forgotten server).
+/// Makes the cluster ready to be started: what a predecessor left behind is cleared away, and its
+/// settings are written. Errors if it is in use ([`stop_stray`] ends a forgotten server).
+pub(crate) async fn make_ready(config: &Config) -> Result<(), Error> {
+    let data = &config.data;
+    if !exists(data) {
+        return Err(Error::NoCluster);
+    }
+    let runner = runner::choose(data).await?;
+    stray::clear(data).await?;
+    settings::write(config, &runner)
+}
+
+/// How the server is started: who runs it, and with what. Errors if the cluster does not exist.
 pub(crate) async fn launch(config: &Config) -> Result<Launch, Error> {
     let data = &config.data;
     if !exists(data) {
@@ -64,8 +75,6 @@ pub(crate) async fn launch(config: &Config) -> Result<Launch, Error> {
     }
     let binaries = binaries::find(data).await?;
     let runner = runner::choose(data).await?;
-    stray::clear(data).await?;
-    settings::write(config, &runner)?;
     let cluster = cluster(data).display().to_string();
     let (program, args) = runner.wrap(&binaries.program("postgres"), &["-D", &cluster]);
     let ready = vec![

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{super::Error, launch};
+use super::{super::Error, launch, make_ready};
 use crate::{config::Config, files, process};
 
 /// How long a server may take to end that has nothing to do.
@@ -30,6 +30,7 @@ impl Temporary {
         config: &Config,
         deadline: Instant,
     ) -> Result<Self, Error> {
+        make_ready(config).await?;
         let launch = launch(config).await?;
         let log = config.data.logs().join("postgres-setup.log");
         let file = open(&log).map_err(files::Error::io("write", &log))?;

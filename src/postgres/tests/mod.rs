@@ -84,6 +84,7 @@ impl Home {
 
     /// Runs the server as the supervisor does, until it takes connections.
     async fn start(&mut self) {
+        embedded::make_ready(&self.config).await.unwrap();
         let launch = embedded::launch(&self.config).await.unwrap();
         let mut command = process::command(&launch.program);
         let log = std::fs::File::create(self.log()).unwrap();

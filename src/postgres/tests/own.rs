@@ -117,7 +117,7 @@ async fn a_cluster_survives_the_death_of_everything_and_a_pid_that_was_given_awa
         .await
         .unwrap();
     assert_eq!(count, 1000);
-    let again = embedded::launch(&home.config).await.unwrap_err();
+    let again = embedded::make_ready(&home.config).await.unwrap_err();
     assert!(matches!(again, Error::Running(_)), "{again}");
 }
 

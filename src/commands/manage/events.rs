@@ -1,0 +1,87 @@
+//! `manage events`: what happened to the services, one line each.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    instance::{named, status},
+    output::{Output, Report},
+    supervisor::{
+        control::{self, Events},
+        events::Happening,
+    },
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only of these services
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Go on with what happens from now on, one line each
+    #[arg(long, short)]
+    follow: bool,
+}
+
+#[derive(Serialize)]
+struct List {
+    events: Vec<Shown>,
+    total: usize,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown(Happening);
+
+/// Exit 2 where no supervisor runs.
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let socket = control::socket(&context.data()?.sockets());
+    let Some(now) = context.supervisor().await? else {
+        let hint = "`manage start` starts it";
+        return Err(Failure::request("the homeserver does not run").hinted(hint));
+    };
+    let names = named::resolve(&args.services, &named::running(&now))?;
+    let wanted = |it: &Happening| names.is_empty() || names.contains(&it.service);
+    let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
+    if args.follow {
+        while let Some(happening) = events.next().await? {
+            if wanted(&happening) && !output.emit_line(&Shown(happening)) {
+                break;
+            }
+        }
+        return Ok(Outcome::Done);
+    }
+    let mut list = Vec::new();
+    // All that is known comes at once; the number says when that is over.
+    while list.last().is_none_or(|it: &Happening| it.number < now.events) && now.events > 0 {
+        let Some(happening) = events.next().await? else { break };
+        list.push(happening);
+    }
+    let events: Vec<Shown> = list.into_iter().filter(|it| wanted(it)).map(Shown).collect();
+    output.emit(&List { total: events.len(), events });
+    Ok(Outcome::Done)
+}
+
+impl Report for List {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        self.events.iter().try_for_each(|event| {
+            event.text(page)?;
+            page.push('\n');
+            Ok(())
+        })
+    }
+}
+
+impl Report for Shown {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Happening { at, service, state, healthy, message, .. } = &self.0;
+        write!(page, "{at} {service:<10} {}", status::word(*state))?;
+        if *healthy == Some(false) {
+            write!(page, ", not well")?;
+        }
+        message.as_ref().map_or(Ok(()), |why| write!(page, ": {why}"))
+    }
+}

@@ -1,0 +1,114 @@
+//! `manage services`: what the profile consists of, drawn as a tree of needs.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    context::{self, Context},
+    instance::status,
+    output::{Output, Report},
+    services,
+    supervisor::{
+        service::{Condition, Need, Restart, Service},
+        state::Phase,
+    },
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Those of this profile: core, isms, compliance, scale or full
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    profile: &'static str,
+    services: Vec<Line>,
+    total: usize,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    summary: String,
+    /// `stopped` where no supervisor runs.
+    state: Phase,
+    needs: Vec<Need>,
+    command: Vec<String>,
+    restart: Restart,
+    tags: Vec<String>,
+    endpoints: BTreeMap<String, String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let services = services::all(config).await?;
+    let now = context.supervisor().await?;
+    let state = |name: &str| {
+        let report = now.as_ref().and_then(|now| now.services.get(name));
+        report.map_or(Phase::Stopped, |report| report.state)
+    };
+    let services: Vec<Line> =
+        services.into_iter().map(|service| Line::new(state(&service.name), service)).collect();
+    let profile = config.stack.profile.name();
+    output.emit(&List { profile, total: services.len(), services });
+    Ok(Outcome::Done)
+}
+
+impl Line {
+    fn new(state: Phase, service: Service) -> Self {
+        let Service { name, summary, needs, launch, restart, tags, endpoints, .. } = service;
+        let words = launch.wrapper.into_iter().chain([launch.program.into()]).chain(launch.args);
+        let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        Self { name, summary, state, needs, command, restart, tags, endpoints }
+    }
+
+    /// What it hangs below in the tree: of what it needs, what starts last.
+    fn parent<'a>(&self, lines: &'a [Self]) -> Option<&'a str> {
+        let needs = |line: &&&Self| self.needs.iter().any(|need| need.service == line.name);
+        lines.iter().rev().find(|line| needs(&line)).map(|line| line.name.as_str())
+    }
+}
+
+impl Report for List {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        writeln!(page, "profile {}", self.profile)?;
+        self.branch(page, None, "")
+    }
+}
+
+impl List {
+    /// Draws those below `parent`, and theirs below them.
+    fn branch(&self, page: &mut String, parent: Option<&str>, indent: &str) -> fmt::Result {
+        let below: Vec<&Line> =
+            self.services.iter().filter(|line| line.parent(&self.services) == parent).collect();
+        for (i, line) in below.iter().enumerate() {
+            let last = i + 1 == below.len();
+            let (corner, bar) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let state = status::word(line.state);
+            write!(page, "{indent}{corner}{} [{state}] {}", line.name, line.summary)?;
+            let others: Vec<String> = line
+                .needs
+                .iter()
+                .filter(|need| Some(need.service.as_str()) != parent)
+                .map(|need| match need.condition {
+                    Condition::Started => format!("{} started", need.service),
+                    Condition::Healthy => need.service.clone(),
+                    Condition::Completed => format!("{} completed", need.service),
+                })
+                .collect();
+            if !others.is_empty() {
+                write!(page, "; also needs {}", others.join(", "))?;
+            }
+            page.push('\n');
+            self.branch(page, Some(&line.name), &format!("{indent}{bar}"))?;
+        }
+        Ok(())
+    }
+}

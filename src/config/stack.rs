@@ -1,0 +1,115 @@
+//! Which services make up this homeserver.
+
+use serde_json::{Value, json};
+
+use super::{Config, setting::section, shape::Shape};
+
+section! {
+    /// Which services make up this homeserver.
+    Stack "stack" {
+        /// The set of services: core, isms, compliance, scale or full.
+        profile: Profile = "core" ["MATRIX_SYNAPSE_PROFILE", "MATRIX_PROFILE"];
+    }
+}
+
+/// A part of a homeserver: one service or several of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// PostgreSQL where it is our own, and Synapse's main process.
+    Core,
+    /// nginx: one address for clients, with discovery and the web client.
+    Proxy,
+    Redis,
+    /// Processes of Synapse beside the main one.
+    Workers,
+    Metrics,
+}
+
+/// A named set of services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Profile(&'static Named);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    name: &'static str,
+    summary: &'static str,
+    parts: &'static [Part],
+}
+
+const PROFILES: &[Named] = &[
+    Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
+    Named {
+        name: "isms",
+        summary: "core, and a proxy with discovery and the web client",
+        parts: &[Part::Core, Part::Proxy],
+    },
+    Named {
+        name: "compliance",
+        summary: "isms, Redis and metrics",
+        parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Metrics],
+    },
+    Named {
+        name: "scale",
+        summary: "isms, Redis and workers",
+        parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Workers],
+    },
+    Named {
+        name: "full",
+        summary: "everything",
+        parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Workers, Part::Metrics],
+    },
+];
+
+impl Profile {
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name
+    }
+}
+
+impl serde::Serialize for Profile {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name)
+    }
+}
+
+impl Shape for Profile {
+    fn read(value: &Value) -> Result<Self, String> {
+        let name = String::read(value)?;
+        let found = PROFILES.iter().find(|profile| profile.name == name);
+        found.map(Self).ok_or_else(|| {
+            let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+            format!("must be one of: {}", names.join(" "))
+        })
+    }
+
+    fn schema() -> Value {
+        let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+        json!({ "type": "string", "enum": names })
+    }
+}
+
+impl Config {
+    /// Whether the profile has that part.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the parts follow"))]
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.stack.profile.0.parts.contains(&part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{environment::Environment, paths::DataDir};
+
+    #[test]
+    fn a_profile_has_its_parts_and_an_unknown_one_is_refused() {
+        let load = |name: &str| {
+            let data = DataDir::new("/nowhere".into());
+            Config::load(data, &[format!("stack.profile={name}")], &Environment::default())
+        };
+        assert!(!load("core").unwrap().has(Part::Workers));
+        assert!(load("scale").unwrap().has(Part::Workers));
+        let error = load("scael").unwrap_err().to_string();
+        assert!(error.contains("must be one of: core isms compliance scale full"), "{error}");
+    }
+}
