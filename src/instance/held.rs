@@ -1,6 +1,7 @@
-//! The lock that every command holds which changes the installation: one after the other.
+//! Locks that are waited for; above all the one that every command holds which changes the
+//! installation: one after the other.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -17,10 +18,19 @@ pub(crate) async fn wait(
     deadline: Instant,
     on_wait: &mut dyn FnMut(&str),
 ) -> Result<Lock, Error> {
-    let path = data.run().join("instance.lock");
+    at(&data.run().join("instance.lock"), purpose, deadline, on_wait).await
+}
+
+/// The same with a lock of another name.
+pub(crate) async fn at(
+    path: &Path,
+    purpose: &str,
+    deadline: Instant,
+    on_wait: &mut dyn FnMut(&str),
+) -> Result<Lock, Error> {
     let mut told = false;
     loop {
-        match Lock::try_acquire(&path, purpose) {
+        match Lock::try_acquire(path, purpose) {
             Err(Error::Held { holder, .. }) if Instant::now() < deadline => {
                 if !told {
                     on_wait(&holder);

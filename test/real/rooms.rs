@@ -1,6 +1,8 @@
 //! Rooms: made, shown, joined, left and removed.
 
-use crate::common::Instance;
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+
+use crate::common::{Instance, wait_for};
 
 #[test]
 fn a_room_is_made_with_all_that_was_asked() {
@@ -65,4 +67,24 @@ fn of_many_who_make_a_room_at_once_one_makes_it_and_all_are_told_its_id() {
         assert_eq!(one.json()["room_id"], made[0].json()["room_id"], "{one}");
         assert_eq!(one.json()["existed"], one.code == 2, "{one}");
     }
+    // A room that is just being made has no event for a moment; one that was refused never has.
+    wait_for("no room without an event is kept", || rooms_without_events(server) == 0);
+}
+
+/// What Synapse keeps of rooms that nobody can see.
+fn rooms_without_events(server: &Instance) -> i64 {
+    let password = std::fs::read_to_string(server.data.join("secrets/database_password")).unwrap();
+    let options = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(server.ports[2])
+        .username("synapse")
+        .password(&password)
+        .database("synapse");
+    let question =
+        "SELECT count(*) FROM rooms WHERE room_id NOT IN (SELECT DISTINCT room_id FROM events)";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap()
+    })
 }

@@ -50,8 +50,12 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    pub(super) fn timeout(&self) -> Duration {
+        self.patience.timeout()
+    }
+
     pub(super) async fn client(&self, context: &Context) -> Result<Client, Failure> {
-        context.client(self.acting.as_deref(), self.patience.timeout()).await
+        context.client(self.acting.as_deref(), self.timeout()).await
     }
 
     pub(super) fn operator(&self, context: &Context) -> Result<Client, Failure> {

@@ -1,14 +1,19 @@
 //! `content create-room`.
 
+use std::time::Duration;
+
 use http::Method;
 use ruma::RoomAliasId;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::answer::{Answer, Reach, only_planned};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
+    files::Lock,
+    instance::held,
     matrix::{Error, client::Client, names, room},
     output::Output,
 };
@@ -49,6 +54,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let client = args.reach.client(context).await?;
     let server = client.session().server_name;
     let alias = args.alias.as_deref().map(|alias| names::alias(alias, &server)).transpose()?;
+    let _turn = match &alias {
+        Some(alias) if !context.dry_run => turn(context, alias, args.reach.timeout()).await,
+        _ => None,
+    };
     if let Some(alias) = &alias {
         if alias.server_name() != server {
             return Err(Failure::request(format!("the alias `{alias}` is not one of `{server}`")));
@@ -91,7 +100,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         }]);
     }
     let made = client.raw(Method::POST, CREATE, Some(&body)).await;
-    // Somebody else took the alias since we looked. Synapse may keep an id of ours without a member,
+    // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours without a member,
     // an alias or a name; nobody can be told of it, and it is no room that anybody sees.
     if let (Some(alias), Err(error)) = (&alias, &made)
         && taken(error)
@@ -113,6 +122,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let fields = json!({ "room_id": id, "alias": alias, "name": args.name, "existed": false });
     output.emit(&Answer::new(format!("made {id}{shown}"), Some(id), fields));
     Ok(Outcome::Done)
+}
+
+/// Of several on this machine that want an alias, one makes the room and the others find it: Synapse
+/// would keep a row of each room that it then refuses. Without the lock it is only less tidy.
+async fn turn(context: &Context, alias: &RoomAliasId, timeout: Duration) -> Option<Lock> {
+    /// Few files, and rooms with other names seldom wait for each other.
+    const LOCKS: u32 = 16;
+    let run = context.data().ok()?.run();
+    let number = alias.alias().bytes().map(u32::from).sum::<u32>() % LOCKS;
+    let path = run.join(format!("rooms-{number}.lock"));
+    held::at(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
 }
 
 /// Says which room has the alias already, if one has.
