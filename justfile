@@ -46,3 +46,8 @@ generate:
 [group('check')]
 deny:
     cargo deny check bans licenses sources
+
+# Build what is published: one static program that needs no library of the machine
+[group('write')]
+dist:
+    RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' cargo build --locked --profile dist --target "$(rustc -vV | sed -n 's/^host: //p')"

@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{ArgMatches, error::ErrorKind};
 
 use crate::{
-    commands::{self, Entry, Node, Outcome, TREE},
+    commands::{self, Outcome, Typed},
     config::environment::Environment,
     context::{Context, Flags},
     error::Failure,
@@ -23,28 +23,38 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn answer(argv: &[OsString]) -> Outcome {
-    let mut line = for_clap(argv);
-    let mut parsed = commands::tree(argv).try_get_matches_from(&line);
-    // Flags without a command ask for help, as nothing at all does.
-    if parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::MissingSubcommand) {
-        line.push("--help".into());
-        parsed = commands::tree(argv).try_get_matches_from(&line);
-    }
-    let matches = match parsed {
+    let Some(typed) = Typed::of(argv) else { return without_command(argv) };
+    let (command, line) = typed.command(argv);
+    let matches = match command.try_get_matches_from(line) {
         Ok(matches) => matches,
         Err(error) => return refused(argv, &error),
     };
     let output = output_of(&matches);
-    run(&matches, &output).unwrap_or_else(|failure| {
+    run(&typed, &matches, &output).unwrap_or_else(|failure| {
         output.fail(&failure);
         Outcome::Failed
     })
 }
 
-fn run(matches: &ArgMatches, output: &Output) -> commands::Result {
-    let Some((entry, matches, alias)) = chosen(matches) else {
-        return Err(Failure::request("no command was given").hinted("`help` lists the commands"));
-    };
+/// Help, the version, or a line that cannot be understood.
+fn without_command(argv: &[OsString]) -> Outcome {
+    let mut line = for_clap(argv);
+    let mut parsed = commands::tree().try_get_matches_from(&line);
+    // Flags without a command ask for help, as nothing at all does.
+    if parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::MissingSubcommand) {
+        line.push("--help".into());
+        parsed = commands::tree().try_get_matches_from(&line);
+    }
+    if let Err(error) = parsed {
+        return refused(argv, &error);
+    }
+    let output = Output::new(asked_format(argv), false, false, false);
+    output.fail(&Failure::request("no command was given").hinted("`help` lists the commands"));
+    Outcome::Failed
+}
+
+fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result {
+    let Typed { entry, is_alias, .. } = typed;
     if output.format == Format::Env && entry.name != "credentials" {
         return Err(Failure::request("only `credentials` has the format `env`")
             .hinted("the formats are text, json and yaml"));
@@ -64,38 +74,19 @@ fn run(matches: &ArgMatches, output: &Output) -> commands::Result {
         .map_err(|failure| context.explained(failure))?;
     // Vrooli tries the top-level word after the `manage` form said 2, and takes any non-zero for a
     // failure: "already so" is success there.
-    Ok(if alias && outcome == Outcome::Moot { Outcome::Done } else { outcome })
-}
-
-/// The command that was typed, its arguments, and whether it is a top-level alias.
-fn chosen(matches: &ArgMatches) -> Option<(&'static Entry, &ArgMatches, bool)> {
-    let (word, matches) = matches.subcommand()?;
-    TREE.iter().find_map(|node| match node {
-        Node::Leaf(entry) if entry.name == word => Some((*entry, matches, false)),
-        Node::Alias(entry) if entry.name == word => Some((*entry, matches, true)),
-        Node::Group { name, entries, .. } if *name == word => {
-            let (word, matches) = matches.subcommand()?;
-            let entry = entries.iter().find(|entry| entry.name == word)?;
-            Some((entry, matches, false))
-        }
-        _ => None,
-    })
+    Ok(if *is_alias && outcome == Outcome::Moot { Outcome::Done } else { outcome })
 }
 
 fn output_of(matches: &ArgMatches) -> Output {
-    let mut leaf = matches;
-    while let Some((_, deeper)) = leaf.subcommand() {
-        leaf = deeper;
-    }
-    let json = leaf.get_flag("json");
-    let format = match leaf.get_one::<String>("format").map(String::as_str) {
+    let json = matches.get_flag("json");
+    let format = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => Format::Json,
         Some("yaml") => Format::Yaml,
         Some("env") => Format::Env,
         _ if json => Format::Json,
         _ => Format::Text,
     };
-    let flag = |name| leaf.get_flag(name);
+    let flag = |name| matches.get_flag(name);
     Output::new(format, flag("quiet"), flag("verbose"), flag("show-secrets"))
 }
 

@@ -122,22 +122,16 @@ impl Node {
         }
     }
 
-    /// With all entries of a group, or only one of them.
-    fn command(&self, only: Option<&Entry>) -> clap::Command {
+    fn command(&self) -> clap::Command {
         match self {
             Self::Leaf(entry) => entry.command(),
             Self::Alias(entry) => entry.command().hide(true),
-            Self::Group { name, about, hidden, entries } => {
-                let group = clap::Command::new(*name)
-                    .about(*about)
-                    .hide(*hidden)
-                    .subcommand_required(true)
-                    .arg_required_else_help(true);
-                match only {
-                    Some(entry) => group.subcommand(entry.command()),
-                    None => group.subcommands(entries.iter().map(Entry::command)),
-                }
-            }
+            Self::Group { name, about, hidden, entries } => clap::Command::new(*name)
+                .about(*about)
+                .hide(*hidden)
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommands(entries.iter().map(Entry::command)),
         }
     }
 }
@@ -233,13 +227,19 @@ Default configuration:
 
 Exit codes: 0 done, 1 failed or unhealthy, 2 nothing to do (already so, not found, not running)";
 
+/// Our flags that have the word after them.
+fn takes_value(flag: &str) -> bool {
+    matches!(flag, "--format" | "--data-dir" | "--set")
+}
+
 /// The words that were typed, without our flags.
 pub(crate) fn words(argv: &[OsString]) -> impl Iterator<Item = &str> {
     let mut words = argv.iter().skip(1).filter_map(|word| word.to_str());
     std::iter::from_fn(move || {
         loop {
             match words.next()? {
-                "--format" | "--data-dir" | "--set" => drop(words.next()),
+                "--" => return None,
+                flag if takes_value(flag) => drop(words.next()),
                 flag if flag.starts_with('-') => {}
                 word => return Some(word),
             }
@@ -271,21 +271,62 @@ pub(crate) fn is_hidden(word: &str) -> bool {
     })
 }
 
-/// What was typed, as far as it is clear without the arguments: the node, and in a group the entry.
-fn typed(argv: &[OsString]) -> Option<(&'static Node, Option<&'static Entry>)> {
-    let mut words = words(argv);
-    let mut next = || words.next();
-    let word = next()?;
-    let node = TREE.iter().find(|node| node.name() == word)?;
-    let Node::Group { entries, .. } = node else { return Some((node, None)) };
-    let word = next()?;
-    Some((node, Some(entries.iter().find(|entry| entry.name == word)?)))
+/// A command that was typed, as far as it is clear without its arguments.
+pub(crate) struct Typed {
+    pub(crate) entry: &'static Entry,
+    /// At the top of the tree although its place is in a group.
+    pub(crate) is_alias: bool,
+    /// How many words name it.
+    words: usize,
 }
 
-/// The command tree for what was typed. clap builds and copies much for each command that it knows, so
-/// it gets to know only the one that is meant, or all where that is not clear.
-pub(crate) fn tree(argv: &[OsString]) -> clap::Command {
-    let root = clap::Command::new(NAME)
+impl Typed {
+    pub(crate) fn of(argv: &[OsString]) -> Option<Self> {
+        let mut words = words(argv);
+        let word = words.next()?;
+        match TREE.iter().find(|node| node.name() == word)? {
+            Node::Leaf(entry) => Some(Self { entry, is_alias: false, words: 1 }),
+            Node::Alias(entry) => Some(Self { entry, is_alias: true, words: 1 }),
+            Node::Group { entries, .. } => {
+                let word = words.next()?;
+                let entry = entries.iter().find(|entry| entry.name == word)?;
+                Some(Self { entry, is_alias: false, words: 2 })
+            }
+        }
+    }
+
+    /// The command for clap, and its line: without the words that name it. clap builds and copies much
+    /// for each command above another, so this one stands alone.
+    pub(crate) fn command(&self, argv: &[OsString]) -> (clap::Command, Vec<OsString>) {
+        let names: Vec<&str> = words(argv).take(self.words).collect();
+        let mut left = names.iter().peekable();
+        let mut rest = argv.iter().skip(1);
+        let mut line = Vec::with_capacity(argv.len());
+        while let Some(word) = rest.next() {
+            if left.peek().is_some_and(|name| word == **name) {
+                left.next();
+                continue;
+            }
+            line.push(word.clone());
+            if left.peek().is_some() && word.to_str().is_some_and(takes_value) {
+                line.extend(rest.next().cloned());
+            }
+        }
+        let name = [&[NAME], names.as_slice()].concat().join(" ");
+        let Entry { name: word, about, arguments, .. } = self.entry;
+        let command = arguments(clap::Command::new(*word).about(*about))
+            .bin_name(name)
+            .no_binary_name(true)
+            .styles(styling::Styles::styled())
+            .max_term_width(100)
+            .args(globals().map(|arg| arg.global(false)));
+        (command, line)
+    }
+}
+
+/// The whole tree, for a line that names no command: it leads to help, or to an error.
+pub(crate) fn tree() -> clap::Command {
+    clap::Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Install, run and talk through a Matrix homeserver (Synapse)")
         .after_help(AFTER_HELP)
@@ -293,11 +334,8 @@ pub(crate) fn tree(argv: &[OsString]) -> clap::Command {
         .max_term_width(100)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .args(globals());
-    match typed(argv) {
-        Some((node, entry)) => root.subcommand(node.command(entry)),
-        None => root.subcommands(TREE.iter().map(|node| node.command(None))),
-    }
+        .args(globals())
+        .subcommands(TREE.iter().map(Node::command))
 }
 
 pub(crate) fn globals() -> [Arg; 9] {
