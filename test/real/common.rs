@@ -126,7 +126,9 @@ impl Instance {
             fs::create_dir(&own).unwrap();
             for entry in fs::read_dir(environments).unwrap() {
                 let entry = entry.unwrap();
-                symlink(entry.path(), own.join(entry.file_name())).unwrap();
+                // What is a link there, to the one in use, is the same link here.
+                let target = fs::read_link(entry.path()).unwrap_or_else(|_| entry.path());
+                symlink(target, own.join(entry.file_name())).unwrap();
             }
             return;
         }

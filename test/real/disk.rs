@@ -7,9 +7,12 @@ use std::{
     process::{Command, Stdio},
 };
 
+use sqlx::postgres::PgConnectOptions;
+
 use crate::{
     apart::{disk, is_apart},
     common::{Instance, wait_for},
+    provisioning::on_server,
 };
 
 fn mount(options: &str) -> bool {
@@ -30,6 +33,14 @@ fn make_room(megabytes: u32) {
     assert!(mount(&format!("size={megabytes}m")));
 }
 
+/// The embedded PostgreSQL's.
+fn superuser(server: &Instance) -> PgConnectOptions {
+    let password = server.data.join("secrets/postgres_superuser_password");
+    let password = fs::read_to_string(password).unwrap();
+    let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(server.ports[2]);
+    options.username("postgres").password(password.trim()).database("postgres")
+}
+
 #[test]
 fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
     if !is_apart(a_full_disk_is_named_and_loses_and_doubles_nothing, &disk(300)) {
@@ -46,6 +57,9 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
         server.run_with(&[&words[..], &["--timeout", seconds]].concat(), text(n).as_bytes())
     };
     send(0, "60").success();
+    let superuser = superuser(&server);
+    on_server(&superuser, async |connection| sqlx::query("SELECT").execute(connection).await)
+        .unwrap();
     fill();
     server.run(&["status"]).exits(1).says(&named);
     server.run(&["status", "--fast", "--json"]).exits(1).says(&named);
@@ -58,6 +72,22 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
         true
     };
     let refused = (1..100).find(is_refused).unwrap();
+
+    // PostgreSQL itself gives up when its journal has no room.
+    on_server(&superuser, async |connection| {
+        let much = "SELECT pg_logical_emit_message(true, '', repeat('x', 1000000))
+            FROM generate_series(1, 20)";
+        sqlx::query(much).execute(connection).await
+    })
+    .unwrap_err();
+    let status = || server.run(&["status"]).exits(1).says(&named).stdout;
+    wait_for("its end is noticed", || status().contains("postgres is "));
+    send(refused, "1").exits(1).says(&named);
+    make_room(300);
+    assert!([0, 2].contains(&server.run(&["manage", "start"]).code));
+    wait_for("it is healthy again", || server.is_healthy());
+
+    fill();
     server.run(&["manage", "stop"]).success();
     server.run(&["manage", "start"]).exits(1).says(&named).says("--force");
     make_room(300);

@@ -175,7 +175,8 @@ fn programs() -> PathBuf {
     found.unwrap()
 }
 
-fn on_server<T>(
+/// Does something on a server, over a connection of its own.
+pub(crate) fn on_server<T>(
     options: &PgConnectOptions,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<T, sqlx::Error> {
