@@ -100,8 +100,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         }]);
     }
     let made = client.raw(Method::POST, CREATE, Some(&body)).await;
-    // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours without a member,
-    // an alias or a name; nobody can be told of it, and it is no room that anybody sees.
+    // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours
+    // without a member, an alias or a name; nobody can be told of it, and it is no room that anybody
+    // sees.
     if let (Some(alias), Err(error)) = (&alias, &made)
         && taken(error)
         && let Some(outcome) = existing(&client, alias, output).await?
