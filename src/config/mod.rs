@@ -10,6 +10,7 @@ use crate::{
     files,
 };
 
+pub(crate) mod alerts;
 pub(crate) mod database;
 pub(crate) mod edit;
 pub(crate) mod environment;
@@ -115,6 +116,7 @@ pub(crate) struct Config {
     pub(crate) synapse: synapse::Synapse,
     pub(crate) supervision: supervision::Supervision,
     pub(crate) stack: stack::Stack,
+    pub(crate) alerts: alerts::Alerts,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
 }
@@ -127,6 +129,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         synapse::Synapse::SETTINGS,
         supervision::Supervision::SETTINGS,
         stack::Stack::SETTINGS,
+        alerts::Alerts::SETTINGS,
     ]
     .into_iter()
     .flatten()
@@ -197,6 +200,7 @@ impl Config {
             synapse: synapse::Synapse::read(&values)?,
             supervision: supervision::Supervision::read(&values)?,
             stack: stack::Stack::read(&values)?,
+            alerts: alerts::Alerts::read(&values)?,
             values,
         })
     }

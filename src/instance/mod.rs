@@ -1,5 +1,6 @@
 //! The flows of one homeserver. They print nothing.
 
+pub(crate) mod alerts;
 pub(crate) mod aside;
 pub(crate) mod held;
 pub(crate) mod install;

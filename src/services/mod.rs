@@ -8,6 +8,7 @@ use crate::{
     supervisor::service::{Restart, Service},
 };
 
+mod alerts;
 mod database;
 mod postgresql;
 mod synapse;
@@ -21,7 +22,7 @@ pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
     };
     let is_own = own.is_some();
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
-    Ok(own.into_iter().chain(others).collect())
+    Ok(own.into_iter().chain(others).chain(alerts::service(config)).collect())
 }
 
 /// A service that ends by itself is started again, so many times within ten minutes.
@@ -46,3 +47,4 @@ pub(crate) fn same_settings(config: &Config) -> Vec<OsString> {
 const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 const SYNAPSE: &str = "synapse";
+const ALERTS: &str = "alerts";

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the doors of the program are private to it")]
 
 #[cfg(test)]
+mod alerts;
 mod apart;
 #[cfg(test)]
 mod chaos;

@@ -2,6 +2,7 @@
 
 use super::commands;
 
+mod alerts;
 mod echo;
 mod exec;
 mod provision;
@@ -12,5 +13,19 @@ pub(crate) use supervise::supervise;
 commands! {
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
+    #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "provision" => provision, "Make role and database ready";
+}
+
+/// What a service of ours has to say goes to stderr, which the supervisor keeps as its log.
+#[expect(clippy::disallowed_methods, reason = "a log, and nobody's answer")]
+fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .finish();
+    drop(tracing::subscriber::set_global_default(subscriber));
 }
