@@ -51,3 +51,6 @@
 
 # stack
 : "${MATRIX_SYNAPSE_PROFILE:=core}"
+
+# alerts
+: "${MATRIX_SYNAPSE_ALERTS_INTERVAL:=30s}"
