@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod alerts;
+#[cfg(test)]
 mod apart;
 #[cfg(test)]
 mod chaos;
