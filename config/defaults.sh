@@ -54,3 +54,5 @@
 
 # alerts
 : "${MATRIX_SYNAPSE_ALERTS_INTERVAL:=30s}"
+
+# tls

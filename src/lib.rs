@@ -2,8 +2,9 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire, `synapse/`
-//! the program on disk, `postgres/` its database, `python/` private environments, `supervisor/` keeping
-//! any process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
+//! the program on disk, `tls/` its certificates, `postgres/` its database, `python/` private
+//! environments, `supervisor/` keeping any process running, `config/` the settings. A module uses only
+//! what stands below it in `LAYERS`.
 
 mod cli;
 mod clock;
@@ -22,6 +23,7 @@ mod secret;
 mod services;
 mod supervisor;
 mod synapse;
+mod tls;
 
 /// The whole program; `main.rs` is only its name.
 pub fn main() -> std::process::ExitCode {
@@ -37,7 +39,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
-    &["matrix", "postgres", "synapse"],
+    &["matrix", "postgres", "synapse", "tls"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],
     &["files"],

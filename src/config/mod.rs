@@ -18,12 +18,14 @@ pub(crate) mod environment;
 pub(crate) mod generate;
 pub(crate) mod instance;
 pub(crate) mod paths;
+pub(crate) mod range;
 pub(crate) mod server;
 pub(crate) mod setting;
 pub(crate) mod shape;
 pub(crate) mod stack;
 pub(crate) mod supervision;
 pub(crate) mod synapse;
+pub(crate) mod tls;
 pub(crate) mod vrooli;
 
 use environment::Environment;
@@ -117,6 +119,7 @@ pub(crate) struct Config {
     pub(crate) supervision: supervision::Supervision,
     pub(crate) stack: stack::Stack,
     pub(crate) alerts: alerts::Alerts,
+    pub(crate) tls: tls::Tls,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
 }
@@ -130,6 +133,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         supervision::Supervision::SETTINGS,
         stack::Stack::SETTINGS,
         alerts::Alerts::SETTINGS,
+        tls::Tls::SETTINGS,
     ]
     .into_iter()
     .flatten()
@@ -201,6 +205,7 @@ impl Config {
             supervision: supervision::Supervision::read(&values)?,
             stack: stack::Stack::read(&values)?,
             alerts: alerts::Alerts::read(&values)?,
+            tls: tls::Tls::read(&values)?,
             values,
         })
     }

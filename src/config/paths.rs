@@ -68,6 +68,11 @@ impl DataDir {
         self.0.join("media")
     }
 
+    /// Certificates, which anybody may see: our own CA's and those it signed.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+
     /// Private Python environments: a folder a set, and a link `synapse` to the one in use.
     pub(crate) fn environments(&self) -> PathBuf {
         self.0.join("environments")
@@ -129,6 +134,7 @@ impl DataDir {
             self.sessions(),
             self.synapse(),
             self.media(),
+            self.tls(),
             self.logs(),
             self.cache(),
             self.run(),

@@ -93,20 +93,20 @@ impl<T: Shape> Shape for Option<T> {
     }
 }
 
-impl Shape for Vec<String> {
+impl<T: Shape> Shape for Vec<T> {
     fn read(value: &Value) -> Result<Self, String> {
         match value {
-            Value::Array(items) => items.iter().map(String::read).collect(),
-            value => Ok(text(value)?
+            Value::Array(items) => items.iter().map(T::read).collect(),
+            value => text(value)?
                 .split([',', ' '])
                 .filter(|item| !item.is_empty())
-                .map(str::to_owned)
-                .collect()),
+                .map(|item| T::read(&item.into()))
+                .collect(),
         }
     }
 
     fn schema() -> Value {
-        json!({ "type": "array", "items": { "type": "string" } })
+        json!({ "type": "array", "items": T::schema() })
     }
 }
 

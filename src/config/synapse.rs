@@ -1,6 +1,9 @@
 //! How Synapse behaves: what a homeserver in production wants to decide.
 
+use std::path::PathBuf;
+
 use super::{
+    range::Range,
     setting::section,
     shape::{Size, Span, words},
 };
@@ -50,6 +53,10 @@ section! {
         federation: Mode = "off" ["MATRIX_SYNAPSE_FEDERATION"];
         /// The servers of a private federation.
         federation_servers: Vec<String> = "" ["MATRIX_SYNAPSE_FEDERATION_SERVERS"];
+        /// PEM files of CAs whose certificates other servers may have. With `private` only these are believed, with `open` these as well as the machine's. A homeserver with a certificate of its `own` has its CA in `tls/ca.pem` of its data folder.
+        federation_custom_ca_list: Vec<PathBuf> = "" ["MATRIX_SYNAPSE_FEDERATION_CA_LIST"];
+        /// Addresses, such as 127.0.0.0/8 or 10.1.2.3, that this server may speak to although they are not of the public internet: those of other servers on this machine or in this network. All others stay closed, so that nobody makes it ask around in there.
+        ip_range_whitelist: Vec<Range> = "" ["MATRIX_SYNAPSE_IP_RANGE_WHITELIST"];
         /// The largest upload.
         max_upload_size: Size = "50M" ["MATRIX_SYNAPSE_MAX_UPLOAD_SIZE"];
         /// How long media of other servers are kept after they were last seen.

@@ -20,6 +20,7 @@ use crate::{
     python::Environment,
     supervisor::control,
     synapse::{files as synapse_files, keys},
+    tls,
 };
 
 /// How to install.
@@ -80,6 +81,12 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         if !data.signing_key().exists() {
             steps.push("make a signing key and the secrets".into());
         }
+    }
+    if tls::pair(config)
+        .map_err(rendered::Error::from)?
+        .is_some_and(|pair| !pair.certificate.exists())
+    {
+        steps.push("make a certificate, signed by a CA of our own".into());
     }
     if !synapse_files::is_current(data, &rendered::render(config)?)? {
         steps.push("render homeserver.yaml and let Synapse check it".into());
@@ -183,7 +190,7 @@ pub(crate) async fn install(
     }
     on_step("checking the settings");
     let environment = rendered::environment(config);
-    if write_files(config, &environment, options, &mut done.steps).await? {
+    if write_files(config, &environment, options, &mut done).await? {
         done.steps.push("wrote homeserver.yaml".into());
         if running {
             done.warnings.push("`manage restart` makes the running server use it".into());
@@ -216,15 +223,20 @@ async fn write_files(
     config: &Config,
     environment: &Environment,
     options: &Options,
-    steps: &mut Vec<String>,
+    done: &mut Installed,
 ) -> Result<bool, Failure> {
-    rendered::prepare(config)?;
+    if let Some(ready) = rendered::prepare(config)? {
+        if ready.made {
+            done.steps.push("made a certificate, signed by a CA of our own".into());
+        }
+        done.warnings.extend(ready.warnings);
+    }
     let new = rendered::render(config)?;
     if !options.skip_validation {
         synapse_files::check(config, &new, environment).await?;
     }
     // What came with this command is kept once it has proved good, and not before.
-    steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));
+    done.steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));
     Ok(synapse_files::write(&config.data, &new)?)
 }
 

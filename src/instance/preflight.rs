@@ -10,12 +10,14 @@ use tokio::time::Instant;
 
 use super::{aside, install::Options, prepare};
 use crate::{
+    clock,
     config::{Config, instance, paths::DataDir},
     error::{Explain, Failure, Kind},
     files,
     postgres::{self, Contents},
     python::{self, Set},
     supervisor::control,
+    tls,
 };
 
 /// What an environment takes, in bytes.
@@ -84,6 +86,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     let data = &config.data;
     data_folder(data)?;
     postgres::can_be_read(data)?;
+    tls::check(config, clock::now())?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     if embedded {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{rendered, secrets, start::Step};
 use crate::{
+    clock,
     config::{Config, instance, paths::DataDir},
     error::{Explain, Kind},
     files,
@@ -13,6 +14,7 @@ use crate::{
     postgres, process,
     secret::Secret,
     synapse::keys,
+    tls,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,9 @@ pub(super) async fn run(
     secrets::look_after(&config.data)?;
     secrets::are_there(&config.data)?;
     postgres::can_be_read(&config.data)?;
+    for warning in tls::check(config, clock::now()).map_err(rendered::Error::from)? {
+        on_step(Step::Warns(&warning));
+    }
     let embedded = postgres::target(config)?.is_embedded();
     ports_are_free(config, embedded)?;
     if !force {

@@ -1,6 +1,7 @@
 //! Synapse's files as the settings want them now.
 
 use crate::{
+    clock,
     config::Config,
     error::{Explain, Kind},
     matrix::{self, jwt},
@@ -10,6 +11,7 @@ use crate::{
         self,
         files::{self, DatabaseSettings, Rendered},
     },
+    tls,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,8 @@ pub(crate) enum Error {
     Synapse(#[from] synapse::Error),
     #[error(transparent)]
     Matrix(#[from] matrix::Error),
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
 }
 
 impl Explain for Error {
@@ -28,6 +32,7 @@ impl Explain for Error {
             Self::Postgres(error) => error.kind(),
             Self::Synapse(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
+            Self::Tls(error) => error.kind(),
         }
     }
 
@@ -36,6 +41,7 @@ impl Explain for Error {
             Self::Postgres(error) => error.hint(),
             Self::Synapse(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
+            Self::Tls(error) => error.hint(),
         }
     }
 }
@@ -43,11 +49,13 @@ impl Explain for Error {
 /// Stands for the key of our sessions as long as there is none.
 const NO_KEY: &str = "made by `manage install`";
 
-/// Makes what the rendered files point to: the database's password file and the key of our sessions.
-pub(crate) fn prepare(config: &Config) -> Result<(), Error> {
+/// Makes what the rendered files point to: the database's password file, the key of our sessions,
+/// certificates and the CAs we believe. What is said of a certificate, where there is one.
+pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
     postgres::write_passfile(config)?;
     jwt::Key::read_or_generate(&config.data)?;
-    Ok(())
+    tls::trusted::write(config)?;
+    Ok(tls::ensure(config, clock::now())?)
 }
 
 /// Renders the files; writes nothing.
@@ -65,7 +73,8 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     };
     let key = jwt::Key::read(&config.data)?;
     let key = key.map_or_else(|| NO_KEY.to_owned(), |key| key.public_pem());
-    Ok(files::render(config, &database, Some(&key))?)
+    let believed = tls::trusted::paths(config)?;
+    Ok(files::render(config, &database, Some(&key), &believed)?)
 }
 
 /// The Synapse that is installed.

@@ -41,11 +41,13 @@ pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
     data.synapse().join("log.yaml")
 }
 
-/// Renders both files. `session_key` is the public key (PEM) with which sessions are checked.
+/// Renders both files. `session_key` is the public key (PEM) with which sessions are checked,
+/// `believed` the CAs of other servers, where it is not the machine's list.
 pub(crate) fn render(
     config: &Config,
     database: &DatabaseSettings,
     session_key: Option<&str>,
+    believed: &[PathBuf],
 ) -> Result<Rendered, Error> {
     let (server, synapse, data) = (&config.server, &config.synapse, &config.data);
     let federates = synapse.federation != Mode::Off;
@@ -79,6 +81,8 @@ pub(crate) fn render(
             Mode::Open => "open",
         },
         federation_servers => synapse.federation_servers.clone(),
+        federation_custom_ca_list => believed.iter().cloned().map(path).collect::<Vec<_>>(),
+        ip_range_whitelist => synapse.ip_range_whitelist.iter().map(ToString::to_string).collect::<Vec<_>>(),
         max_upload_size => synapse.max_upload_size.to_string(),
         remote_media_lifetime => u64::try_from(synapse.remote_media_lifetime.0.as_millis()).unwrap_or(u64::MAX),
         presence => synapse.presence,
@@ -193,7 +197,8 @@ mod tests {
             sslrootcert: None,
             passfile: "/tmp/pgpass".into(),
         };
-        Ok(parse("test", &render(&config, &database, Some("-----BEGIN\nx\n"))?.homeserver).unwrap())
+        Ok(parse("test", &render(&config, &database, Some("-----BEGIN\nx\n"), &[])?.homeserver)
+            .unwrap())
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
+    clock,
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
@@ -12,6 +13,7 @@ use crate::{
     output::{Output, Report},
     postgres,
     synapse::files,
+    tls,
 };
 
 #[derive(clap::Args)]
@@ -29,6 +31,9 @@ struct Checked {
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
     postgres::can_be_read(&config.data)?;
+    for warning in tls::check(config, clock::now())? {
+        output.warn(warning);
+    }
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);

@@ -109,7 +109,9 @@ pub(super) async fn go(
 ) -> Result<Started, Failure> {
     let progress = output.progress("starting");
     let config = context.config()?;
+    let mut warnings: Vec<String> = Vec::new();
     let mut on_step = |step: Step<'_>| match step {
+        Step::Warns(warning) => warnings.push(warning.to_owned()),
         Step::WaitsFor(who) => {
             progress.now(format!("waiting for {who}"));
         }
@@ -121,7 +123,12 @@ pub(super) async fn go(
         }
         Step::Account => progress.now("looking after the operator's account"),
     };
-    Ok(start::start(config, options, &mut on_step).await?)
+    let started = start::start(config, options, &mut on_step).await;
+    drop(progress);
+    for warning in warnings {
+        output.warn(warning);
+    }
+    Ok(started?)
 }
 
 /// The time that was typed, or what the settings say, even if these cannot be read.

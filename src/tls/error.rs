@@ -1,0 +1,99 @@
+//! What can be wrong with certificates and keys, and what to do about it.
+
+use std::path::PathBuf;
+
+use super::names::listed;
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`tls.certificate` is a file, and `tls.key` does not name the file with its key")]
+    NoKeySetting,
+    #[error("`{}` holds no certificate{}", path.display(), but(*found))]
+    NoCertificate { path: PathBuf, found: Option<&'static str> },
+    #[error("`{}` holds no private key{}", path.display(), but(*found))]
+    NoKey { path: PathBuf, found: Option<&'static str> },
+    #[error("the private key in `{}` is encrypted with a passphrase", .0.display())]
+    Locked(PathBuf),
+    #[error("the private key in `{}` is of a kind that cannot be used", .0.display())]
+    Key(PathBuf),
+    #[error("`{}` is readable for every user of this machine", .0.display())]
+    Open(PathBuf),
+    #[error("the private key in `{}` does not belong to the certificate in `{}`", key.display(), certificate.display())]
+    Mismatch { certificate: PathBuf, key: PathBuf },
+    #[error("certificate {number} in `{}` is damaged", path.display())]
+    Damaged { path: PathBuf, number: usize },
+    #[error("the certificate in `{}` expired on {when}", path.display())]
+    Expired { path: PathBuf, when: String },
+    #[error("the certificate in `{}` is not valid before {when}", path.display())]
+    Early { path: PathBuf, when: String },
+    #[error("the certificate in `{}` is for {}, not for {}", path.display(), listed(has), listed(wanted))]
+    Names { path: PathBuf, has: Vec<String>, wanted: Vec<String> },
+    #[error("in `{}` the certificate of `{subject}` is not followed by that of its issuer, `{issuer}`", path.display())]
+    Order { path: PathBuf, subject: String, issuer: String },
+    #[error("`{}` is there, and the key of this CA, `{}`, is not", certificate.display(), key.display())]
+    LostKey { certificate: PathBuf, key: PathBuf },
+    #[error("no certificate can be made")]
+    Make(#[from] rcgen::Error),
+    #[error("a certificate cannot be checked")]
+    Check(#[source] rustls::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn but(found: Option<&'static str>) -> String {
+    found.map(|what| format!(" but {what}")).unwrap_or_default()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Make(_) | Self::Check(_) => Kind::Bug,
+            Self::File(error) => error.kind(),
+            Self::LostKey { .. } => Kind::Environment,
+            _ => Kind::Setting,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoKeySetting => "`config set tls.key FILE`",
+            Self::NoCertificate { .. } => {
+                "`config set tls.certificate FILE` names the PEM file with the certificate and its intermediates"
+            }
+            Self::NoKey { .. } | Self::Key(_) => {
+                "`config set tls.key FILE` names the PEM file with the private key"
+            }
+            Self::Locked(_) => {
+                "`openssl pkey -in FILE -out NEW` takes the passphrase away; keep the new file to yourself (mode 0600)"
+            }
+            Self::Open(path) => return Some(format!("`chmod 600 {}`", path.display())),
+            Self::Mismatch { .. } => {
+                "name the two files that belong together with `config set tls.certificate FILE` and `config set tls.key FILE`"
+            }
+            Self::Damaged { .. } => "have the file made again by whoever issues the certificate",
+            Self::Expired { .. } => {
+                "renew it where it comes from; `config set tls.certificate own` does with our own CA until then"
+            }
+            Self::Early { .. } => "see that the clock of this machine is right",
+            Self::Names { .. } => {
+                "have one issued for these names (as subject alternative names), or `config set server.public_url URL` to the name it has"
+            }
+            Self::Order { .. } => {
+                "put the certificate itself first, then each issuer after the one it signed, as in certbot's `fullchain.pem`"
+            }
+            Self::LostKey { certificate, .. } => {
+                return Some(format!(
+                    "put the key back from a backup; or remove `{}`, and the next start makes a CA that others have to be given again",
+                    certificate.display()
+                ));
+            }
+            Self::File(error) => return error.hint(),
+            Self::Make(_) | Self::Check(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
