@@ -59,11 +59,38 @@ pub(crate) struct Output {
     emitted: RefCell<bool>,
     /// The answers of a command that does several things, while they are gathered into one document.
     gathered: RefCell<Option<Vec<Value>>>,
+    /// The answer, where it goes into a file instead of stdout.
+    caught: Option<RefCell<String>>,
 }
 
 impl Output {
     pub(crate) fn new(format: Format, quiet: bool, verbose: bool, show_secrets: bool) -> Self {
         Self { format, quiet, verbose, show_secrets, ..Self::default() }
+    }
+
+    /// The same, with an answer that is not printed but waits for [`Self::caught`].
+    pub(crate) fn catching(&self) -> Self {
+        let caught = Some(RefCell::default());
+        Self { caught, ..Self::new(self.format, self.quiet, self.verbose, self.show_secrets) }
+    }
+
+    /// What would have been printed, and the warnings that stood beside it.
+    pub(crate) fn caught(self) -> (String, Vec<String>) {
+        (self.caught.map(RefCell::into_inner).unwrap_or_default(), self.warnings.into_inner())
+    }
+
+    fn write(&self, page: &str) -> bool {
+        match &self.caught {
+            None => write_page(page),
+            Some(caught) => {
+                let mut caught = caught.borrow_mut();
+                caught.push_str(page);
+                if !page.ends_with('\n') {
+                    caught.push('\n');
+                }
+                true
+            }
+        }
     }
 
     fn is_text(&self) -> bool {
@@ -90,7 +117,7 @@ impl Output {
     /// Prints the answer of a command: once.
     pub(crate) fn emit(&self, report: &impl Report) {
         if self.is_text() {
-            write_page(&self.page(report));
+            self.write(&self.page(report));
         } else {
             let value = serde_json::to_value(report).unwrap_or(Value::Null);
             if let Some(gathered) = self.gathered.borrow_mut().as_mut() {
@@ -122,9 +149,9 @@ impl Output {
     pub(crate) fn emit_line(&self, report: &impl Report) -> bool {
         self.emitted.replace(true);
         if self.is_text() {
-            write_page(&self.page(report))
+            self.write(&self.page(report))
         } else {
-            write_page(&serde_json::to_string(report).unwrap_or_default())
+            self.write(&serde_json::to_string(report).unwrap_or_default())
         }
     }
 
@@ -183,9 +210,9 @@ impl Output {
             map.insert("warnings".into(), warnings.into());
         }
         if self.format == Format::Yaml && !one_line {
-            write_page(serde_yaml::to_string(&value).unwrap_or_default().trim_end());
+            self.write(serde_yaml::to_string(&value).unwrap_or_default().trim_end());
         } else {
-            write_page(&value.to_string());
+            self.write(&value.to_string());
         }
     }
 

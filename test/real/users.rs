@@ -60,6 +60,14 @@ fn the_contract_words_mean_the_same() {
     server.run(&["content", "list", "--type", "user"]).success().says("@generic:test.example");
     server.run(&["content", "remove", "--type", "user", "--name", "generic", "--force"]).success();
     server.run(&["content", "get", "--type", "user", "--name", "never"]).exits(2);
+    let file = server.data.join("user.json");
+    let path = file.to_str().unwrap();
+    let get = ["content", "get", "--format", "json", "--output", path, "--name"];
+    server.run(&[&get[..], &["@never"]].concat()).exits(2);
+    assert!(!file.exists());
+    server.run(&[&get[..], &["@generic"]].concat()).success().says(path);
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(kept["user_id"], "@generic:test.example");
     // What a name may be: it says so itself, or it is said what was assumed, or nothing is removed.
     server.run(&["content", "get", "--name", "@operator"]).success().says("@operator:test.example");
     let assumed = server.run(&["content", "get", "--name", "operator"]).exits(2);

@@ -1,7 +1,20 @@
 //! `content get`: the contract's word.
 
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
 use super::{answer::Patience, get_room, get_user, kind::Kind};
-use crate::{commands::Result, context::Context, error::Failure, output::Output};
+use crate::{
+    commands::{Outcome, Result},
+    context::Context,
+    error::Failure,
+    files,
+    output::{self, Output, Report},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -11,12 +24,21 @@ pub(crate) struct Args {
     /// Its name
     #[arg(long)]
     name: String,
+    /// Write the answer into this file
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     patience: Patience,
 }
 
+/// Where the answer is.
+#[derive(Serialize)]
+struct Written {
+    file: PathBuf,
+}
+
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let Args { kind, name, patience } = args;
+    let Args { kind, name, output: file, patience } = args;
     let kind = match kind {
         Some(kind) => Kind::parse(&kind)?,
         None => Kind::of(&name).unwrap_or_else(|| {
@@ -24,6 +46,30 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             Kind::Room
         }),
     };
+    let Some(file) = file else { return get(kind, name, patience, context, output).await };
+    let catching = output.catching();
+    let outcome = get(kind, name, patience, context, &catching).await?;
+    let (page, warnings) = catching.caught();
+    if outcome != Outcome::Done {
+        // That nothing was found is no answer to keep.
+        output::print_raw(&page);
+        return Ok(outcome);
+    }
+    files::write_atomically(&file, page.as_bytes(), files::PRIVATE)?;
+    for warning in warnings {
+        output.warn(warning);
+    }
+    output.emit(&Written { file });
+    Ok(outcome)
+}
+
+async fn get(
+    kind: Kind,
+    name: String,
+    patience: Patience,
+    context: &Context,
+    output: &Output,
+) -> Result {
     match kind {
         Kind::User | Kind::Bot => {
             get_user::run(get_user::Args { name, patience }, context, output).await
@@ -31,5 +77,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         Kind::Room => get_room::run(get_room::Args { room: name, patience }, context, output).await,
         Kind::Message => Err(Failure::request("messages are read room by room")
             .hinted("`content read-messages ROOM` shows them")),
+    }
+}
+
+impl Report for Written {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        write!(page, "written to {}", self.file.display())
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.file.to_str()
     }
 }
