@@ -2,9 +2,9 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire, `synapse/`
-//! the program on disk, `tls/` its certificates, `postgres/` its database, `python/` private
-//! environments, `supervisor/` keeping any process running, `config/` the settings. A module uses only
-//! what stands below it in `LAYERS`.
+//! the program on disk, `proxy/` nginx in front, `tls/` its certificates, `postgres/` the database,
+//! `python/` private environments, `supervisor/` keeping any process running, `config/` the settings. A
+//! module uses only what stands below it in `LAYERS`.
 
 mod cli;
 mod clock;
@@ -18,6 +18,7 @@ mod matrix;
 mod output;
 mod postgres;
 mod process;
+mod proxy;
 mod python;
 mod secret;
 mod services;
@@ -39,6 +40,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
+    &["proxy"],
     &["matrix", "postgres", "synapse", "tls"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],

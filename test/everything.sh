@@ -47,6 +47,20 @@ components() {
     fi
 }
 
+# What tests run beside Synapse and PostgreSQL.
+servers() {
+    if [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null; then
+        return
+    fi
+    if ((EUID == 0)) && command -v apt-get >/dev/null; then
+        { apt-get update && apt-get install -y --no-install-recommends nginx-light; } >/dev/null 2>&1 || true
+    fi
+    if ! [[ -x /usr/sbin/nginx ]]; then
+        printf 'this machine needs nginx: apt-get install -y --no-install-recommends nginx-light\n'
+        return 1
+    fi
+}
+
 # The unit tests run servers of their own. An installation takes PostgreSQL from a wheel where the machine
 # has none; these tests find the same wheel on PATH.
 unit_tests() {
@@ -111,6 +125,7 @@ instructions() {
 }
 
 step 'tools' components
+step 'servers' servers
 step 'shell scripts' scripts
 step 'format' cargo fmt --check
 step 'lint' cargo clippy --locked --all-targets --quiet -- -D warnings

@@ -18,6 +18,7 @@ pub(crate) mod environment;
 pub(crate) mod generate;
 pub(crate) mod instance;
 pub(crate) mod paths;
+pub(crate) mod proxy;
 pub(crate) mod range;
 pub(crate) mod server;
 pub(crate) mod setting;
@@ -31,6 +32,7 @@ pub(crate) mod vrooli;
 use environment::Environment;
 use paths::DataDir;
 use setting::{Setting, Source, Values};
+use stack::Part;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -120,6 +122,7 @@ pub(crate) struct Config {
     pub(crate) stack: stack::Stack,
     pub(crate) alerts: alerts::Alerts,
     pub(crate) tls: tls::Tls,
+    pub(crate) proxy: proxy::Proxy,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
 }
@@ -134,6 +137,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         stack::Stack::SETTINGS,
         alerts::Alerts::SETTINGS,
         tls::Tls::SETTINGS,
+        proxy::Proxy::SETTINGS,
     ]
     .into_iter()
     .flatten()
@@ -206,6 +210,7 @@ impl Config {
             stack: stack::Stack::read(&values)?,
             alerts: alerts::Alerts::read(&values)?,
             tls: tls::Tls::read(&values)?,
+            proxy: proxy::Proxy::read(&values)?,
             values,
         })
     }
@@ -224,9 +229,13 @@ impl Config {
         format!("http://{address}:{}", self.server.port)
     }
 
-    /// What clients are told: the public address, or the listener.
+    /// What clients are told: the public address, or the proxy, or the listener.
     pub(crate) fn public_url(&self) -> String {
-        self.server.public_url.clone().unwrap_or_else(|| self.local_url())
+        match &self.server.public_url {
+            Some(url) => url.0.clone(),
+            None if self.has(Part::Proxy) => self.proxy_url(),
+            None => self.local_url(),
+        }
     }
 }
 

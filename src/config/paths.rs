@@ -64,6 +64,11 @@ impl DataDir {
         self.synapse().join("homeserver.yaml")
     }
 
+    /// What we render for nginx to read, and its temporary files.
+    pub(crate) fn proxy(&self) -> PathBuf {
+        self.0.join("proxy")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

@@ -2,7 +2,7 @@
 
 use super::{
     setting::section,
-    shape::{Localpart, Port, ServerName},
+    shape::{HttpUrl, Localpart, Port, ServerName},
 };
 
 section! {
@@ -16,9 +16,9 @@ section! {
         address: String = "127.0.0.1" ["MATRIX_SYNAPSE_ADDRESS"];
         /// The port of the Prometheus metrics, on loopback only.
         metrics_port: Port = "8009" ["MATRIX_SYNAPSE_METRICS_PORT", "MATRIX_METRICS_PORT"];
-        /// The address clients use, where a proxy stands in front; by default the listener itself.
-        public_url: Option<String> = "" ["MATRIX_SYNAPSE_PUBLIC_URL", "MATRIX_SYNAPSE_PUBLIC_BASEURL"];
-        /// Trust X-Forwarded-For of a proxy on this machine. Without a proxy it lets clients choose their address.
+        /// The address clients use; by default that of our proxy where the profile has one, else the listener itself.
+        public_url: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_PUBLIC_URL", "MATRIX_SYNAPSE_PUBLIC_BASEURL"];
+        /// Trust X-Forwarded-For of a proxy of your own on this machine; ours is trusted anyway. Without a proxy it lets clients choose their address.
         behind_proxy: bool = "false" ["MATRIX_SYNAPSE_BEHIND_PROXY"];
         /// The account this program acts with; it is a server admin without rate limits.
         operator: Localpart = "operator" ["MATRIX_SYNAPSE_OPERATOR"];

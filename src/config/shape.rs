@@ -1,7 +1,7 @@
 //! The kinds of values a setting can have: how each is read from a text or from YAML, and how the
 //! schema describes it. A refusal says what would be right.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use ruma::OwnedServerName;
 use serde::{Serialize, Serializer};
@@ -118,6 +118,41 @@ impl Shape for PathBuf {
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^/" })
+    }
+}
+
+impl Shape for IpAddr {
+    fn read(value: &Value) -> Result<Self, String> {
+        text(value)?.parse().map_err(|_| "must be an IP address such as 127.0.0.1 or ::".into())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+$" })
+    }
+}
+
+/// Where a server is reached: scheme, host, port and perhaps a path, without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct HttpUrl(pub(crate) String);
+
+impl Shape for HttpUrl {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        // It also comes into files in which these signs mean something.
+        let plain = |c: char| c.is_ascii_graphic() && !"\"'$\\`;{}<>".contains(c);
+        reqwest::Url::parse(&text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| url.query().is_none() && url.fragment().is_none())
+            .filter(|url| url.username().is_empty() && url.password().is_none())
+            .filter(|_| text.chars().all(plain))
+            .map(|_| Self(text.trim_end_matches('/').to_owned()))
+            .ok_or_else(|| "must be an address such as `https://matrix.example.org`".into())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^https?://[^\\s\"'$\\\\`;{}<>?#@]+$" })
     }
 }
 

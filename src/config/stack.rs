@@ -90,7 +90,6 @@ impl Shape for Profile {
 
 impl Config {
     /// Whether the profile has that part.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the parts follow"))]
     pub(crate) fn has(&self, part: Part) -> bool {
         self.stack.profile.0.parts.contains(&part)
     }

@@ -16,7 +16,7 @@ use super::{aside, held, persist, preflight, prepare, rendered};
 use crate::{
     config::{Config, environment::Environment as Variables, instance, paths::DataDir},
     error::Failure,
-    files, postgres, process,
+    files, postgres, process, proxy,
     python::Environment,
     supervisor::control,
     synapse::{files as synapse_files, keys},
@@ -90,6 +90,9 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     }
     if !synapse_files::is_current(data, &rendered::render(config)?)? {
         steps.push("render homeserver.yaml and let Synapse check it".into());
+    }
+    if !proxy::is_current(config)? {
+        steps.push("render nginx.conf and let nginx check it".into());
     }
     let version = checked.synapse.set.version.clone();
     Ok(Installed { changed: false, version, steps, warnings: Vec::new() })
@@ -234,6 +237,9 @@ async fn write_files(
     let new = rendered::render(config)?;
     if !options.skip_validation {
         synapse_files::check(config, &new, environment).await?;
+    }
+    if proxy::refresh(config).await? {
+        steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.
     done.steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));

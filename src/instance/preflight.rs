@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use super::{aside, install::Options, prepare};
 use crate::{
     clock,
-    config::{Config, instance, paths::DataDir},
+    config::{Config, instance, paths::DataDir, stack::Part},
     error::{Explain, Failure, Kind},
     files,
     postgres::{self, Contents},
+    proxy,
     python::{self, Set},
     supervisor::control,
     tls,
@@ -87,6 +88,9 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     data_folder(data)?;
     postgres::can_be_read(data)?;
     tls::check(config, clock::now())?;
+    if config.has(Part::Proxy) {
+        proxy::program(config)?;
+    }
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     if embedded {
@@ -132,6 +136,9 @@ fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
         vec![("server.port", server.port.0), ("server.metrics_port", server.metrics_port.0)];
     if embedded {
         ports.push(("database.embedded_port", config.database.embedded_port.0));
+    }
+    if config.has(Part::Proxy) {
+        ports.push(("proxy.http_port", config.proxy.http_port.0));
     }
     for (at, (second, port)) in ports.iter().enumerate() {
         if let Some((first, _)) = ports.iter().take(at).find(|(_, other)| other == port) {

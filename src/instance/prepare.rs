@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::{rendered, secrets, start::Step};
 use crate::{
     clock,
-    config::{Config, instance, paths::DataDir},
+    config::{Config, instance, paths::DataDir, stack::Part},
     error::{Explain, Kind},
     files,
     matrix::{self, operator},
-    postgres, process,
+    postgres, process, proxy,
     secret::Secret,
     synapse::keys,
     tls,
@@ -92,6 +92,9 @@ pub(super) async fn run(
         on_step(Step::Warns(&warning));
     }
     let embedded = postgres::target(config)?.is_embedded();
+    if config.has(Part::Proxy) {
+        proxy::program(config).map_err(rendered::Error::from)?;
+    }
     ports_are_free(config, embedded)?;
     if !force {
         files::has_space(config.data.root())?;
@@ -152,6 +155,10 @@ pub(super) fn ports_are_free(config: &Config, embedded: bool) -> Result<(), Erro
         let port = config.database.embedded_port.0;
         port_is_free("127.0.0.1", port, "database.embedded_port")?;
     }
+    if config.has(Part::Proxy) {
+        let proxy = &config.proxy;
+        port_is_free(&proxy.address.to_string(), proxy.http_port.0, "proxy.http_port")?;
+    }
     Ok(())
 }
 
@@ -163,7 +170,10 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
         }
         Err(source) => {
             let denied = source.kind() == io::ErrorKind::PermissionDenied;
-            let setting = if denied { setting } else { "server.address" };
+            let address_of = |port: &str| {
+                if port.starts_with("proxy.") { "proxy.address" } else { "server.address" }
+            };
+            let setting = if denied { setting } else { address_of(setting) };
             Err(Error::Address { address: address.to_owned(), port, setting, source })
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     error::{Explain, Kind},
     matrix::{self, jwt},
     postgres::{self, ClientSettings},
+    proxy,
     python::Environment,
     synapse::{
         self,
@@ -21,6 +22,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Synapse(#[from] synapse::Error),
     #[error(transparent)]
+    Proxy(#[from] proxy::Error),
+    #[error(transparent)]
     Matrix(#[from] matrix::Error),
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -31,6 +34,7 @@ impl Explain for Error {
         match self {
             Self::Postgres(error) => error.kind(),
             Self::Synapse(error) => error.kind(),
+            Self::Proxy(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
             Self::Tls(error) => error.kind(),
         }
@@ -40,6 +44,7 @@ impl Explain for Error {
         match self {
             Self::Postgres(error) => error.hint(),
             Self::Synapse(error) => error.hint(),
+            Self::Proxy(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
             Self::Tls(error) => error.hint(),
         }
@@ -82,11 +87,12 @@ pub(crate) fn environment(config: &Config) -> Environment {
     Environment::at(config.data.synapse_environment())
 }
 
-/// Renders, lets the installed Synapse judge it, and puts it in place if it is good; true if that
-/// changed something. A bad one leaves the old files as they are.
+/// Renders, lets those judge it who will read it, Synapse and nginx, and puts it in place if it is
+/// good; true if that changed something. A bad one leaves the old file as it is.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
     prepare(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
-    Ok(files::write(&config.data, &rendered)?)
+    let proxy = proxy::refresh(config).await?;
+    Ok(files::write(&config.data, &rendered)? || proxy)
 }

@@ -11,6 +11,7 @@ use crate::{
 mod alerts;
 mod database;
 mod postgresql;
+mod proxy;
 mod synapse;
 
 /// All of the profile that is set. Where PostgreSQL is our own, its cluster has to be there already.
@@ -22,7 +23,8 @@ pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
     };
     let is_own = own.is_some();
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
-    Ok(own.into_iter().chain(others).chain(alerts::service(config)).collect())
+    let more = proxy::service(config).into_iter().chain(alerts::service(config));
+    Ok(own.into_iter().chain(others).chain(more).collect())
 }
 
 /// A service that ends by itself is started again, so many times within ten minutes.
@@ -48,3 +50,4 @@ const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 const SYNAPSE: &str = "synapse";
 const ALERTS: &str = "alerts";
+const PROXY: &str = "proxy";

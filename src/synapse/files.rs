@@ -12,6 +12,7 @@ use crate::{
     config::{
         Config,
         paths::DataDir,
+        stack::Part,
         synapse::{Encryption, LogLevel, Mode},
     },
     files as disk,
@@ -64,7 +65,7 @@ pub(crate) fn render(
         port => server.port.0,
         address => server.address.clone(),
         metrics_port => server.metrics_port.0,
-        behind_proxy => server.behind_proxy,
+        behind_proxy => server.behind_proxy || config.has(Part::Proxy),
         admin_contact => server.admin_contact.clone(),
         trusted_key_servers => minijinja::value::Serde(&key_servers),
         resources => resources,

@@ -81,6 +81,8 @@ pub(crate) struct Instance {
     pub(crate) port: u16,
     /// Of the API, of the metrics, of the embedded PostgreSQL.
     pub(crate) ports: [u16; 3],
+    /// Of the proxy, where the profile has one: HTTP, HTTPS, other servers.
+    pub(crate) proxy: [u16; 3],
     variables: Vec<(String, String)>,
     leash: Option<PipeWriter>,
     janitor: Option<Child>,
@@ -147,6 +149,7 @@ impl Instance {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let data = std::env::temp_dir().join(format!("rms-{name}-{}-{number}", std::process::id()));
         let ports = [free_port(), free_port(), free_port()];
+        let proxy = [free_port(), free_port(), free_port()];
         let port = ports[0];
         let variables = [
             ("MATRIX_SYNAPSE_DATA_DIR", data.display().to_string()),
@@ -154,6 +157,9 @@ impl Instance {
             ("MATRIX_SYNAPSE_PORT", port.to_string()),
             ("MATRIX_SYNAPSE_METRICS_PORT", ports[1].to_string()),
             ("MATRIX_SYNAPSE_EMBEDDED_DB_PORT", ports[2].to_string()),
+            ("MATRIX_SYNAPSE_PROXY_HTTP_PORT", proxy[0].to_string()),
+            ("MATRIX_SYNAPSE_PROXY_HTTPS_PORT", proxy[1].to_string()),
+            ("MATRIX_SYNAPSE_PROXY_FEDERATION_PORT", proxy[2].to_string()),
             ("MATRIX_SYNAPSE_BCRYPT_ROUNDS", "4".to_owned()),
             ("MATRIX_SYNAPSE_START_TIMEOUT", "120s".to_owned()),
         ];
@@ -172,6 +178,7 @@ impl Instance {
             data,
             port,
             ports,
+            proxy,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             leash: Some(leash),
             janitor: Some(janitor),

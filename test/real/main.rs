@@ -30,6 +30,8 @@ mod packages;
 #[cfg(test)]
 mod provisioning;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod rooms;

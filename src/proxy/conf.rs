@@ -1,0 +1,69 @@
+//! `nginx.conf`. Whatever comes into it from the settings has a type that cannot hold a sign which
+//! nginx would understand: ports, addresses, server names, URLs.
+
+use std::net::IpAddr;
+
+use minijinja::{Environment as Templates, UndefinedBehavior, context};
+use serde::Serialize;
+use serde_json::json;
+
+use super::temporary;
+use crate::config::{Config, synapse::Mode};
+
+/// What Synapse takes in any case, in bytes: 200 events of the largest size (`MAX_REQUEST_SIZE` in
+/// its `api/constants.py`), as other servers send them.
+const LARGEST_TRANSACTION: u64 = 200 * 65_536;
+
+/// Processes that answer the same requests.
+#[derive(Debug, Serialize)]
+struct Pool {
+    name: String,
+    /// As nginx writes them: `127.0.0.1:8008`, `unix:/…`.
+    servers: Vec<String>,
+}
+
+/// Renders the file.
+pub(super) fn render(config: &Config) -> Result<String, minijinja::Error> {
+    let (data, proxy) = (&config.data, &config.proxy);
+    let local = config.local_url();
+    let main = local.strip_prefix("http://").unwrap_or(&local).to_owned();
+    let pools = vec![Pool { name: "main".to_owned(), servers: vec![main] }];
+    // Two connections a request, and some for those who only keep theirs open.
+    let connections = u64::from(proxy.requests_at_once) * 2 * pools.len() as u64 + 1024;
+    let values = context! {
+        root => rustix::process::geteuid().is_root(),
+        processes => 1,
+        connections => connections,
+        pid => data.run().join("nginx.pid").display().to_string(),
+        temporary => temporary(data).display().to_string(),
+        largest_body => config.synapse.max_upload_size.0.max(LARGEST_TRANSACTION),
+        requests_at_once => proxy.requests_at_once.max(1),
+        pools => minijinja::value::Serde(&pools),
+        address => match proxy.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        },
+        http_port => proxy.http_port.0,
+        client => proxy.well_known.then(|| client(config)),
+        federation => (proxy.well_known && config.synapse.federation != Mode::Off)
+            .then(|| federation(config)),
+    };
+    let mut templates = Templates::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    let template = include_str!("../../templates/nginx.conf.j2");
+    Ok(templates.render_named_str("nginx.conf.j2", template, &values)? + "\n")
+}
+
+/// `/.well-known/matrix/client` ([spec], server discovery).
+///
+/// [spec]: https://spec.matrix.org/latest/client-server-api/#well-known-uri
+fn client(config: &Config) -> String {
+    json!({ "m.homeserver": { "base_url": config.public_url() } }).to_string()
+}
+
+/// `/.well-known/matrix/server` ([spec], resolving server names).
+///
+/// [spec]: https://spec.matrix.org/latest/server-server-api/#getwell-knownmatrixserver
+fn federation(config: &Config) -> String {
+    json!({ "m.server": config.federation_address() }).to_string()
+}

@@ -1,0 +1,186 @@
+//! nginx in front of Synapse: its settings rendered, judged by nginx itself, and only then put in the
+//! place of the old ones.
+
+mod conf;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    config::{Config, paths::DataDir, stack::Part},
+    error::{Explain, Kind},
+    files, process,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the profile `{0}` has a proxy, and this machine has no nginx")]
+    Missing(&'static str),
+    #[error("`{}` is no program that can be run", .0.display())]
+    NoProgram(PathBuf),
+    #[error("nginx refuses its settings: {0}")]
+    Refused(String),
+    #[error("nginx has not judged its settings within {} s", PATIENCE.as_secs())]
+    Slow,
+    #[error("the template of `nginx.conf` is wrong")]
+    Template(#[from] minijinja::Error),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) | Self::Slow => Kind::Environment,
+            Self::NoProgram(_) | Self::Refused(_) => Kind::Setting,
+            Self::Template(_) => Kind::Bug,
+            Self::Process(error) => error.kind(),
+            Self::File(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(_) => Some(
+                "`apt-get install -y --no-install-recommends nginx-light` installs it; `config set proxy.program PATH` names one that is elsewhere"
+                    .into(),
+            ),
+            Self::NoProgram(_) => Some("`config set proxy.program PATH` names another one".into()),
+            Self::Refused(_) => Some("`config show proxy` says what is set".into()),
+            Self::Slow | Self::Template(_) => None,
+            Self::Process(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}
+
+/// How long nginx may take to judge its settings.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What nginx reads.
+pub(crate) fn conf(data: &DataDir) -> PathBuf {
+    data.proxy().join("nginx.conf")
+}
+
+/// The nginx to run: the one that is set, or the machine's. Debian keeps it where only root's PATH
+/// leads.
+pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
+    if let Some(program) = &config.proxy.program {
+        return if process::is_program(program) {
+            Ok(program.clone())
+        } else {
+            Err(Error::NoProgram(program.clone()))
+        };
+    }
+    let usual = || {
+        ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|file| process::is_program(file))
+    };
+    let name = config.stack.profile.name();
+    process::find("nginx").or_else(usual).ok_or(Error::Missing(name))
+}
+
+/// The words behind the program: our settings, and nothing of the machine's.
+pub(crate) fn arguments(data: &DataDir, conf: &Path) -> [PathBuf; 6] {
+    ["-e".into(), "stderr".into(), "-p".into(), data.proxy(), "-c".into(), conf.to_owned()]
+}
+
+/// Whether what nginx would read now is what the settings make.
+pub(crate) fn is_current(config: &Config) -> Result<bool, Error> {
+    if !config.has(Part::Proxy) {
+        return Ok(true);
+    }
+    let old = files::read_if_exists(&conf(&config.data))?;
+    Ok(old.as_deref() == Some(conf::render(config)?.as_str()))
+}
+
+/// Renders, lets nginx judge it, and puts it in place if it is good; true if that changed something.
+/// A bad one leaves the old file as it is. Without a proxy in the profile nothing is done.
+pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
+    let path = conf(&config.data);
+    let Some(judged) = judge(config).await? else { return Ok(false) };
+    fs::rename(&judged, &path).map_err(files::Error::io("replace", &path))?;
+    Ok(true)
+}
+
+/// The same, and it stays as it was; true if it is what nginx reads now.
+pub(crate) async fn check(config: &Config) -> Result<bool, Error> {
+    match judge(config).await? {
+        None => Ok(true),
+        Some(judged) => {
+            files::remove(&judged)?;
+            Ok(false)
+        }
+    }
+}
+
+/// What the settings make, found good by nginx, in a file of its own; none where it is in place
+/// already.
+async fn judge(config: &Config) -> Result<Option<PathBuf>, Error> {
+    if !config.has(Part::Proxy) {
+        return Ok(None);
+    }
+    let program = program(config)?;
+    let data = &config.data;
+    files::private_folder(&data.proxy())?;
+    files::private_folder(&temporary(data))?;
+    let new = conf::render(config)?;
+    if files::read_if_exists(&conf(data))?.as_deref() == Some(new.as_str()) {
+        return Ok(None);
+    }
+    let candidate = data.proxy().join("nginx.conf.new");
+    files::write_atomically(&candidate, new.as_bytes(), files::PRIVATE)?;
+    let mut command = process::command(program);
+    command.arg("-t").args(arguments(data, &candidate));
+    match tokio::time::timeout(PATIENCE, process::tool(&mut command)).await {
+        Ok(Ok(_)) => Ok(Some(candidate)),
+        Ok(Err(process::Error::Failed { last_words, .. })) => {
+            Err(Error::Refused(complaints(&last_words)))
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Error::Slow),
+    }
+}
+
+/// Where nginx keeps bodies that are too large for its memory.
+fn temporary(data: &DataDir) -> PathBuf {
+    data.proxy().join("temporary")
+}
+
+/// What nginx complains about, without its assurance that the test has failed.
+fn complaints(words: &str) -> String {
+    let said = |line: &&str| !line.contains("configuration file") || line.contains("[emerg]");
+    words.lines().filter(said).map(bare).collect::<Vec<_>>().join("\n")
+}
+
+/// `2026/11/21 08:36:10 [emerg] 4711#4711: …` or `nginx: [emerg] …` without what stands before.
+fn bare(line: &str) -> &str {
+    let logged = line.split_once("] ").and_then(|(_, rest)| rest.split_once(": "));
+    match logged {
+        Some((process, words)) if process.bytes().all(|b| b.is_ascii_digit() || b == b'#') => words,
+        _ => line.strip_prefix("nginx: ").unwrap_or(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nginx_is_quoted_without_what_only_its_log_needs() {
+        let words = "2026/11/21 08:36:10 [emerg] 4711#4711: the duplicate \"connection\" variable\n\
+            nginx: [emerg] bind() to 192.0.2.1:80 failed\n\
+            nginx: configuration file /data/nginx.conf.new test failed";
+        assert_eq!(
+            complaints(words),
+            "the duplicate \"connection\" variable\n[emerg] bind() to 192.0.2.1:80 failed"
+        );
+    }
+}

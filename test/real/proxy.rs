@@ -1,0 +1,308 @@
+//! nginx in front: what it serves, what it keeps for itself, and that a change of it costs no request.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    apart,
+    common::{Instance, is_alive, kill_9, signal, wait_for},
+};
+
+/// A server behind a proxy that all tests here share which do not break it.
+static BEHIND: LazyLock<Instance> = LazyLock::new(|| {
+    let mut instance = Instance::with_environment("proxy");
+    instance.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    instance.variable("MATRIX_SYNAPSE_MAX_UPLOAD_SIZE", "16M");
+    instance.variable("MATRIX_SYNAPSE_FEDERATION", "open");
+    instance.run(&["manage", "install", "--start"]).success();
+    instance
+});
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self) -> Value {
+        assert!(self.head.contains("\r\ncontent-type: application/json"), "{}", self.head);
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// It is refused with this status and code, in a way that a browser may read.
+    #[track_caller]
+    fn refused(&self, status: u16, errcode: &str) {
+        assert_eq!(self.status, status, "{}\n{}", self.head, self.body);
+        assert_eq!(self.json()["errcode"], errcode);
+        assert_eq!(self.head.matches("access-control-allow-origin: *").count(), 1, "{}", self.head);
+    }
+}
+
+/// One request, and what comes back; the names of headers in lower case.
+fn ask(port: u16, what: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut head = format!("{what} HTTP/1.0\r\nHost: test.example\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    stream.write_all(head.as_bytes()).unwrap();
+    // Who refuses a body does not read it to the end.
+    drop(stream.write_all(body));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{what}: no answer: {answer}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase() + "\r\n", body: body.to_owned() }
+}
+
+impl Instance {
+    fn bearer(&self) -> String {
+        let session = fs::read(self.data.join("secrets/operator.json")).unwrap();
+        let session: Value = serde_json::from_slice(&session).unwrap();
+        format!("Bearer {}", session["access_token"].as_str().unwrap())
+    }
+
+    /// A request of the operator through the proxy.
+    fn through(&self, what: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        ask(self.proxy[0], what, &[("Authorization", &self.bearer())], body.as_bytes())
+    }
+}
+
+fn send(server: &Instance, room: &str, id: &str) -> Answer {
+    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{id}");
+    server.through(&format!("PUT {path}"), &json!({ "msgtype": "m.text", "body": id }))
+}
+
+#[test]
+fn messages_are_sent_read_and_waited_for_through_it() {
+    let server = &*BEHIND;
+    let room = server.room("Through");
+    let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
+    let since = first["next_batch"].as_str().unwrap();
+    let poll = format!("GET /_matrix/client/v3/sync?timeout=30000&since={since}");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.through(&poll, &Value::Null).json());
+        assert_eq!(send(server, &room, "one").status, 200);
+        let woken = waiting.join().unwrap();
+        let events = &woken["rooms"]["join"][&room]["timeline"]["events"];
+        assert_eq!(events[0]["content"]["body"], "one", "{woken}");
+    });
+    let page = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=b&limit=1");
+    assert_eq!(server.through(&page, &Value::Null).json()["chunk"][0]["content"]["body"], "one");
+}
+
+#[test]
+fn what_is_not_for_clients_is_not_served() {
+    let server = &*BEHIND;
+    assert_eq!(ask(server.proxy[0], "GET /health", &[], b"").status, 200);
+    for path in [
+        "/",
+        "/_matrix",
+        "/_matrix/",
+        "/_synapse/metrics",
+        "/_synapse/admin/v1/server_version",
+        "/_synapse%2Fadmin/v1/server_version",
+        "/%5fsynapse/admin/v1/server_version",
+        "//_synapse/admin/v1/server_version",
+        "/_matrix/../_synapse/admin/v1/server_version",
+        "/_matrix/%2e%2e/_synapse/admin/v1/server_version",
+        "/_synapse/client/../admin/v1/server_version",
+        "http://localhost/_synapse/admin/v1/server_version",
+        "/_synapse/replication/get_presence",
+    ] {
+        let answer = server.through(&format!("GET {path}"), &Value::Null);
+        answer.refused(404, "M_UNRECOGNIZED");
+    }
+    let admin = "GET /_synapse/admin/v1/server_version";
+    let bearer = server.bearer();
+    assert_eq!(ask(server.port, admin, &[("Authorization", &bearer)], b"").status, 200);
+}
+
+#[test]
+fn its_largest_body_is_synapses() {
+    const LIMIT: usize = 16 << 20;
+    let server = &*BEHIND;
+    let upload = |size| {
+        let headers = [
+            ("Authorization", server.bearer()),
+            ("Content-Type", "application/octet-stream".to_owned()),
+        ];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ask(server.proxy[0], "POST /_matrix/media/v3/upload", &headers, &vec![b'x'; size])
+    };
+    assert_eq!(upload(LIMIT).status, 200);
+    upload(LIMIT + 1).refused(413, "M_TOO_LARGE");
+    let told = server.through("GET /_matrix/client/v1/media/config", &Value::Null).json();
+    assert_eq!(told["m.upload.size"], LIMIT);
+}
+
+#[test]
+fn browsers_may_ask() {
+    let server = &*BEHIND;
+    for path in ["/_matrix/client/v3/login", "/_matrix/media/v3/upload"] {
+        let answer = ask(server.proxy[0], &format!("OPTIONS {path}"), &[], b"");
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+        for header in [
+            "access-control-allow-origin: *\r\n",
+            "access-control-allow-methods: get, head, post, put, delete, options\r\n",
+            "access-control-allow-headers: x-requested-with, content-type, authorization",
+        ] {
+            assert!(answer.head.contains(header), "{}", answer.head);
+        }
+    }
+    // Once, although Synapse says it as well.
+    let answer = ask(server.proxy[0], "GET /_matrix/client/v3/account/whoami", &[], b"");
+    answer.refused(401, "M_MISSING_TOKEN");
+}
+
+#[test]
+fn a_path_arrives_as_it_was_written() {
+    let server = &*BEHIND;
+    // The alias `#a/b//c#%2f?:test.example`.
+    let alias = "%23a%2Fb//c%23%252f%3F%3Atest.example".replace("//", "%2F%2f");
+    let room = server.room("Written");
+    let path = format!("/_matrix/client/v3/directory/room/{alias}");
+    let made = server.through(&format!("PUT {path}"), &json!({ "room_id": room }));
+    assert_eq!(made.status, 200, "{}", made.body);
+    for port in [server.proxy[0], server.port] {
+        let found = ask(port, &format!("GET {path}"), &[], b"").json();
+        assert_eq!(found["room_id"], room);
+    }
+    let escaped = room.replace('!', "%21");
+    assert_eq!(send(server, &escaped, "a%2Fb%2e%2E").status, 200);
+}
+
+#[test]
+fn whoever_asks_cannot_choose_an_address() {
+    let server = &*BEHIND;
+    let headers = [("X-Forwarded-For", "203.0.113.9"), ("User-Agent", "forger")];
+    ask(server.proxy[0], "GET /_matrix/client/v3/account/whoami", &headers, b"");
+    let log = || fs::read_to_string(server.data.join("logs/synapse.log")).unwrap();
+    wait_for("Synapse logs the request", || log().contains("\"forger\""));
+    let log = log();
+    let line = log.lines().find(|line| line.contains("\"forger\"")).unwrap();
+    assert!(line.contains("127.0.0.1 - ") && !line.contains("203.0.113.9"), "{line}");
+}
+
+#[test]
+fn it_says_where_the_server_is() {
+    let server = &*BEHIND;
+    let url = format!("http://127.0.0.1:{}", server.proxy[0]);
+    for (file, content) in [
+        ("client", json!({ "m.homeserver": { "base_url": url } })),
+        ("server", json!({ "m.server": format!("test.example:{}", server.proxy[2]) })),
+    ] {
+        let answer = ask(server.proxy[0], &format!("GET /.well-known/matrix/{file}"), &[], b"");
+        assert_eq!(answer.json(), content);
+        assert!(answer.head.contains("\r\naccess-control-allow-origin: *\r\n"), "{}", answer.head);
+    }
+    assert_eq!(server.run(&["manage", "endpoint", "proxy"]).success().line(), url);
+}
+
+#[test]
+fn a_reload_drops_no_request() {
+    const RELOADS: usize = 4;
+    let mut server = Instance::with_environment("reload");
+    server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    server.run(&["manage", "install", "--start"]).success();
+    let server = &server;
+    let room = server.room("Reloaded");
+    let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
+    let since = first["next_batch"].as_str().unwrap();
+    // Nothing that this filter lets through happens: it waits to the end.
+    let poll = format!(
+        "GET /_matrix/client/v3/sync?timeout=5000&since={since}&filter=%7B%22room%22%3A%7B%22rooms%22%3A%5B%5D%7D%7D"
+    );
+    let master = server.pid("proxy");
+    let over = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.through(&poll, &Value::Null));
+        let sending = scope.spawn(|| {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                let answer = send(server, &room, &format!("message-{sent}"));
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                sent += 1;
+            }
+            sent
+        });
+        for _ in 0..RELOADS {
+            let old = workers(master);
+            signal(master, "HUP");
+            wait_for("new workers run", || workers(master).iter().any(|pid| !old.contains(pid)));
+        }
+        let waited = waiting.join().unwrap();
+        assert_eq!(waited.status, 200, "{}", waited.body);
+        over.store(true, Ordering::Relaxed);
+        sending.join().unwrap()
+    });
+    assert!(sent > RELOADS, "{sent}");
+    assert_eq!(server.bodies(&room).len(), sent);
+    assert_eq!(server.pid("proxy"), master);
+
+    // Killed, it comes back: what it left behind holds its port no longer.
+    let orphans = workers(master);
+    kill_9(master);
+    let state = server.data.join("run/state.json");
+    wait_for("nginx runs again", || {
+        let state: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+        let proxy = &state["services"]["proxy"];
+        proxy["state"] == "running" && proxy["pid"] != master
+    });
+    assert_eq!(ask(server.proxy[0], "GET /_matrix/client/versions", &[], b"").status, 200);
+    assert!(orphans.iter().all(|pid| !is_alive(*pid)));
+
+    // What nginx refuses is refused here, in its words, and changes nothing.
+    let conf = server.data.join("proxy/nginx.conf");
+    let before = fs::read(&conf).unwrap();
+    server
+        .run(&["manage", "install", "--set", "proxy.address=192.0.2.1"])
+        .exits(1)
+        .says("nginx refuses its settings")
+        .says("bind() to 192.0.2.1");
+    assert_eq!(fs::read(&conf).unwrap(), before);
+    server.run(&["config", "show", "proxy.address"]).success().says("127.0.0.1");
+}
+
+/// The processes that do nginx's work.
+fn workers(master: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+    children.unwrap().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn without_nginx_nothing_is_changed() {
+    const HIDDEN: &str = "for nginx in $(type -ap nginx) /usr/sbin/nginx; do \
+        test ! -e $nginx || mount --bind /dev/null $nginx; done";
+    if !apart::is_apart(without_nginx_nothing_is_changed, &format!("bash -c '{HIDDEN}'")) {
+        return;
+    }
+    let server = Instance::empty("no-nginx");
+    for words in [&["--dry-run"][..], &[], &["--start"]] {
+        let install = ["manage", "install", "--set", "stack.profile=isms"];
+        server
+            .run(&[&install[..], words].concat())
+            .exits(1)
+            .says("this machine has no nginx")
+            .says("`apt-get install -y --no-install-recommends nginx-light` installs it");
+        assert!(!server.data.exists());
+    }
+}
