@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that can be checked, on a fresh machine with cargo, a C linker and Python: format, lint,
-# documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
+# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx is installed
+# where it is missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
 # behind but `target/`. Called by run-tests.sh.
 set -euo pipefail
 
