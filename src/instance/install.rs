@@ -239,7 +239,7 @@ async fn write_files(
         synapse_files::check(config, &new, environment).await?;
     }
     if proxy::refresh(config).await? {
-        steps.push("wrote nginx.conf".into());
+        done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.
     done.steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));

@@ -10,7 +10,7 @@ pub(crate) fn of_server(config: &Config) -> String {
 
 /// The host that clients are told, where one is set.
 pub(crate) fn public(config: &Config) -> Option<String> {
-    let url = config.server.public_url.as_deref()?;
+    let url = &config.server.public_url.as_ref()?.0;
     let uri: http::Uri = url.parse().ok()?;
     uri.host().map(bare)
 }
