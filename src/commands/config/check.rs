@@ -41,7 +41,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     if synapse_asked {
         files::check(config, &wanted, &environment).await?;
         in_use = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
-        in_use &= proxy::check(&config).await?;
+        in_use &= proxy::check(config).await?;
     }
     output.emit(&Checked { valid: true, synapse_asked, in_use });
     Ok(Outcome::Done)
