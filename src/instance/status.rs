@@ -174,6 +174,12 @@ fn judged(
     if let Some(service) = services.iter().find(|service| !service.well) {
         return (State::Unhealthy, said(service));
     }
+    // Stopped by somebody, or never asked for.
+    let stopped = services.iter().filter(|service| service.phase == Phase::Stopped);
+    let stopped: Vec<&str> = stopped.map(|service| service.name.as_str()).collect();
+    if !stopped.is_empty() {
+        return (State::Unhealthy, format!("stopped: {}", stopped.join(", ")));
+    }
     if let Some(service) = services.iter().find(|service| !service.phase.is_ready()) {
         return (State::Starting, said(service));
     }
@@ -302,6 +308,8 @@ mod tests {
         assert_eq!(state(vec![], Ok(())), State::Stopped);
         assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())), State::Stopped);
         assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())), State::Starting);
+        let some = vec![service(Phase::Running, true), service(Phase::Stopped, true)];
+        assert_eq!(state(some, Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Resting, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, true)], Ok(())), State::Running);

@@ -230,13 +230,18 @@ async fn answer(
         Err(error) => return send(&mut write, &Reply::Refused(error.to_string())).await,
     };
     if let Request::Events { mut after } = request {
+        let mut ended = false;
         loop {
             for happening in recent.after(after) {
                 after = happening.number;
                 send(&mut write, &Reply::Event(Box::new(happening))).await?;
             }
+            if ended {
+                return Some(());
+            }
             tokio::select! {
                 () = recent.more(after) => {}
+                changed = truth.changed() => ended = changed.is_err(),
                 _ = lines.next_line() => return None,
             }
         }

@@ -105,7 +105,10 @@ pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<Happening
             message: ill.or(exit),
         })
     };
-    new.order.iter().filter_map(happening).collect()
+    let mut happened: Vec<Happening> = new.order.iter().filter_map(happening).collect();
+    // Of what happens at once, the end of one is why another goes on.
+    happened.sort_by_key(|happening| happening.state.has_process());
+    happened
 }
 
 #[cfg(test)]
@@ -125,7 +128,7 @@ mod tests {
         new.services.get_mut("main").unwrap().state = Phase::Resting;
         let said = between(&old, &new, "now");
         let said: Vec<_> = said.iter().map(|it| (&*it.service, it.state, it.healthy)).collect();
-        assert_eq!(said, [("db", Phase::Running, Some(false)), ("main", Phase::Resting, None)]);
+        assert_eq!(said, [("main", Phase::Resting, None), ("db", Phase::Running, Some(false))]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod notify;
-mod order;
+pub(crate) mod order;
 mod orphans;
 mod probe;
 pub(crate) mod record;

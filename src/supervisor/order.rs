@@ -6,7 +6,7 @@ use super::service::Service;
 pub(crate) enum Error {
     #[error("the service `{service}` needs `{need}`, which is not there")]
     Unknown { service: String, need: String },
-    #[error("the services {} need each other in a circle", quoted(.0))]
+    #[error("{}", in_circle(.0))]
     Circle(Vec<String>),
     #[error("there are two services `{0}`")]
     Twice(String),
@@ -14,6 +14,13 @@ pub(crate) enum Error {
 
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn in_circle(names: &[String]) -> String {
+    match names {
+        [one] => format!("the service `{one}` needs itself"),
+        names => format!("the services {} need each other in a circle", quoted(names)),
+    }
 }
 
 pub(crate) fn sort(mut services: Vec<Service>) -> Result<Vec<Service>, Error> {
@@ -33,11 +40,26 @@ pub(crate) fn sort(mut services: Vec<Service>) -> Result<Vec<Service>, Error> {
         let is_sorted = |name: &str| sorted.iter().any(|service| service.name == name);
         let next = services.iter().position(|s| s.needs.iter().all(|n| is_sorted(&n.service)));
         let Some(next) = next else {
-            return Err(Error::Circle(services.into_iter().map(|service| service.name).collect()));
+            return Err(Error::Circle(circle(&services)));
         };
         sorted.push(services.remove(next));
     }
     Ok(sorted)
+}
+
+/// Those of services that cannot be sorted which need each other, without what only needs them.
+fn circle(services: &[Service]) -> Vec<String> {
+    let mut path: Vec<&Service> = services.first().into_iter().collect();
+    while let Some(last) = path.last() {
+        let needed = |other: &&Service| last.needs.iter().any(|need| need.service == other.name);
+        let Some(next) = services.iter().find(needed) else { break };
+        if let Some(start) = path.iter().position(|service| service.name == next.name) {
+            path.drain(..start);
+            break;
+        }
+        path.push(next);
+    }
+    path.into_iter().map(|service| service.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -65,6 +87,10 @@ mod tests {
     fn a_circle_is_named() {
         let error = sorted(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]).unwrap_err();
         assert_eq!(error.to_string(), "the services `a`, `b` need each other in a circle");
+        let error = sorted(&[("x", &["a"]), ("a", &["b"]), ("b", &["a"])]).unwrap_err();
+        assert_eq!(error.to_string(), "the services `a`, `b` need each other in a circle");
+        let error = sorted(&[("a", &["a"])]).unwrap_err();
+        assert_eq!(error.to_string(), "the service `a` needs itself");
     }
 
     #[test]

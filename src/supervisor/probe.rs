@@ -1,6 +1,6 @@
 //! Asks processes how they are. An answer is `Ok`, or a clause that says what is wrong.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, ops::Range, path::Path, time::Duration};
 
 use serde::Deserialize;
 use tokio::{
@@ -16,28 +16,34 @@ use crate::{
     secret::Secret,
 };
 
-/// How long an answer may take.
+/// How long an answer may take, where nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) type Answer = Result<(), String>;
 
-/// Asks once. [`Probe::Notify`] cannot be asked, only waited for, and is always well here.
+/// Asks once. [`Probe::Notify`] and [`Probe::Lasts`] cannot be asked, only waited for, and are always
+/// well here.
 pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
-    let asked = timeout(PATIENCE, async {
+    let (probe, patience) = match probe {
+        Probe::Within(probe, patience) => (&**probe, *patience),
+        probe => (probe, PATIENCE),
+    };
+    let asked = timeout(patience, async {
         match probe {
-            Probe::Notify => Ok(()),
+            Probe::Notify | Probe::Lasts(_) | Probe::Within(..) => Ok(()),
+            Probe::Web(url) => http(url, None, None, 200..400).await,
             Probe::Exec(launch) => {
                 let mut command = job::command(launch, plain);
                 process::tool(&mut command).await.map(drop).map_err(|error| error.to_string())
             }
             Probe::Tcp(address) => connect(address).await.map(drop),
             Probe::Http { url, socket, bearer_file } => {
-                http(url, socket.as_deref(), bearer_file.as_deref()).await
+                http(url, socket.as_deref(), bearer_file.as_deref(), 0..500).await
             }
             Probe::Line { path, number, reads } => line(path, *number, reads),
         }
     });
-    asked.await.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+    asked.await.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs_f64())))
 }
 
 async fn connect(address: &str) -> Result<TcpStream, String> {
@@ -70,7 +76,12 @@ fn bearer(file: &Path) -> Secret {
 }
 
 /// A plain GET, without the megabytes that a whole HTTP client takes.
-async fn http(url: &str, socket: Option<&Path>, bearer_file: Option<&Path>) -> Answer {
+async fn http(
+    url: &str,
+    socket: Option<&Path>,
+    bearer_file: Option<&Path>,
+    good: Range<u16>,
+) -> Answer {
     let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` is not plain HTTP"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut request =
@@ -92,7 +103,7 @@ async fn http(url: &str, socket: Option<&Path>, bearer_file: Option<&Path>) -> A
     // `HTTP/1.1 200 OK`
     let status: Option<u16> = head.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
     match status {
-        Some(status) if status < 500 => Ok(()),
+        Some(status) if good.contains(&status) => Ok(()),
         Some(status) => Err(format!("`{url}` answers {status}")),
         None => Err(format!("`{url}` does not speak HTTP")),
     }

@@ -116,6 +116,12 @@ pub(crate) enum Probe {
     /// with `access_token` of that JSON file, or, while there is none, with a token nobody has: a
     /// server that has to look it up shows in its answer whether it reaches its database.
     Http { url: String, socket: Option<PathBuf>, bearer_file: Option<PathBuf> },
+    /// An HTTP GET answers with a status from 200 to 399.
+    Web(String),
+    /// It has run for so long: for one that cannot be asked. Always well where it is asked later.
+    Lasts(Duration),
+    /// The same, but the answer may take no longer than this.
+    Within(Box<Self>, Duration),
     /// This line (counted from 1) of a file reads so, as in PostgreSQL's `postmaster.pid`.
     Line { path: PathBuf, number: usize, reads: String },
 }
@@ -133,11 +139,24 @@ pub(crate) struct Live {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Restart {
-    /// It runs once: success completes it, anything else is a failure.
+    /// It is started once: success completes it, anything else is a failure. Without a probe it is a
+    /// piece of work, which is ready when it is completed.
     Never,
     /// It is started again after pauses of 1, 2, 4, … seconds, at most `budget` times within
     /// `window`; then it is failed.
     Always { budget: u32, window: Duration },
+    /// The same, but success completes it.
+    OnFailure { budget: u32, window: Duration },
+}
+
+impl Restart {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Always { .. } => "always",
+            Self::OnFailure { .. } => "on-failure",
+        }
+    }
 }
 
 /// What another text of a service asks for while its process runs.

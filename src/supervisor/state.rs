@@ -532,7 +532,10 @@ impl Unit {
             _ if was_stopping && self.then == Then::Start => self.phase = Phase::Waiting,
             Restart::Never if succeeded => self.phase = Phase::Completed,
             Restart::Never => self.phase = Phase::Failed,
-            Restart::Always { budget, window } => {
+            Restart::OnFailure { .. } if succeeded && !was_stopping => {
+                self.phase = Phase::Completed;
+            }
+            Restart::Always { budget, window } | Restart::OnFailure { budget, window } => {
                 self.deaths.retain(|death| now.duration_since(*death) < window);
                 self.deaths.push_back(now);
                 let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);

@@ -258,6 +258,10 @@ async fn become_ready(
             }
             continue;
         }
+        if let Probe::Lasts(time) = probe {
+            sleep(time).await;
+            continue;
+        }
         let begun = Instant::now();
         let mut told = None;
         while let Err(why) = probe::ask(&probe, &plain).await {

@@ -10,7 +10,7 @@ use std::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
-    time::sleep_until,
+    time::{sleep_until, timeout},
 };
 
 use super::{
@@ -27,6 +27,8 @@ use crate::files::Lock;
 
 /// How long what a killed supervisor left behind may take to end by itself.
 const SWEEP: Duration = Duration::from_secs(15);
+/// How long those who listen may take to hear how it ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// `state.json` is written with every change, and otherwise so often that its checks look alive.
 const RENEW_RECORD: Duration = Duration::from_mins(1);
 
@@ -101,7 +103,10 @@ pub(crate) async fn run(
             Happened::Tick => watch.queue.push_back(Event::Tick),
         }
     }
+    // Whoever listens hears the end: they hold the other side of the wishes until then.
+    drop(publish);
     server.abort();
+    drop(timeout(LAST_WORDS, async { while wishes.recv().await.is_some() {} }).await);
     orphans::end().await;
     for file in watch
         .units
@@ -259,8 +264,9 @@ impl Watch {
                 self.queue.push_back(Event::Exited { service, run, exit });
             }
             super::unit::What::Ready => {
-                // What runs once is done when it ends, not before.
-                if self.units[service].service.restart != Restart::Never {
+                // A piece of work is done when it ends, not before.
+                let Service { restart, ready, .. } = &self.units[service].service;
+                if *restart != Restart::Never || !ready.is_empty() {
                     tracing::info!("`{name}` is ready");
                     self.units[service].ready();
                     self.queue.push_back(Event::Ready { service, run });

@@ -36,6 +36,8 @@ mod readme;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod users;

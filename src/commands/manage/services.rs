@@ -14,7 +14,7 @@ use crate::{
     output::{Output, Report},
     services,
     supervisor::{
-        service::{Condition, Need, Restart, Service},
+        service::{Condition, Need, Service},
         state::Phase,
     },
 };
@@ -41,7 +41,8 @@ struct Line {
     state: Phase,
     needs: Vec<Need>,
     command: Vec<String>,
-    restart: Restart,
+    /// `always`, `on-failure` or `never`.
+    restart: &'static str,
     tags: Vec<String>,
     endpoints: BTreeMap<String, String>,
 }
@@ -66,7 +67,7 @@ impl Line {
         let Service { name, summary, needs, launch, restart, tags, endpoints, .. } = service;
         let words = launch.wrapper.into_iter().chain([launch.program.into()]).chain(launch.args);
         let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
-        Self { name, summary, state, needs, command, restart, tags, endpoints }
+        Self { name, summary, state, needs, command, restart: restart.word(), tags, endpoints }
     }
 
     /// What it hangs below in the tree: of what it needs, what starts last.

@@ -1,0 +1,251 @@
+//! Services start in order, stop in reverse, and are started, stopped and asked for by name.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Lines},
+    process::{Child, ChildStdout, Stdio},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Value, json};
+
+use crate::common::{Instance, is_alive, kill_9, wait_for};
+
+static SERVER: LazyLock<Mutex<Instance>> =
+    LazyLock::new(|| Mutex::new(Instance::installed("services")));
+
+/// The server of this file, with everything up; tests take turns.
+fn up() -> MutexGuard<'static, Instance> {
+    let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = server.run(&["manage", "start"]);
+    assert!([0, 2].contains(&started.code), "{started}");
+    server
+}
+
+/// The same, with nothing up.
+fn down() -> MutexGuard<'static, Instance> {
+    let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let stopped = server.run(&["manage", "stop"]);
+    assert!([0, 2].contains(&stopped.code), "{stopped}");
+    server
+}
+
+/// `state.json`, as others read it.
+fn record(server: &Instance) -> Value {
+    serde_json::from_slice(&fs::read(server.data.join("run/state.json")).unwrap()).unwrap()
+}
+
+fn state(server: &Instance, service: &str) -> String {
+    record(server)["services"][service]["state"].as_str().unwrap().to_owned()
+}
+
+/// What happened since that number: `postgres running`, …
+fn happened(server: &Instance, after: u64) -> Vec<String> {
+    let events = server.json(&["manage", "events"]);
+    let word = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+    let events = events["events"].as_array().unwrap().iter();
+    let new = events.filter(|event| event["number"].as_u64().unwrap() > after);
+    new.map(|event| format!("{} {}", word(event, "service"), word(event, "state"))).collect()
+}
+
+#[track_caller]
+fn place(events: &[String], event: &str) -> usize {
+    events.iter().position(|it| it == event).unwrap_or_else(|| panic!("no `{event}`: {events:?}"))
+}
+
+#[test]
+fn services_start_in_the_order_in_which_they_need_each_other() {
+    let server = down();
+    server.run(&["manage", "start"]).success();
+    let events = happened(&server, 0);
+    let order = ["postgres running", "database completed", "synapse starting", "synapse running"];
+    let places = order.map(|event| place(&events, event));
+    assert!(places.is_sorted(), "{events:?}");
+    let record = record(&server);
+    assert_eq!(record["order"], json!(["postgres", "database", "synapse"]));
+    for (service, state) in
+        [("postgres", "running"), ("database", "completed"), ("synapse", "running")]
+    {
+        assert_eq!(record["services"][service]["state"], state, "{record}");
+    }
+    let synapse = &record["services"]["synapse"];
+    assert!(synapse["health"]["healthy"].as_bool().unwrap(), "{record}");
+    for time in [&synapse["started_at"], &synapse["ready_at"], &synapse["health"]["last_check"]] {
+        assert!(time.as_str().unwrap().ends_with('Z'), "{record}");
+    }
+    assert!(is_alive(u32::try_from(synapse["pid"].as_u64().unwrap()).unwrap()));
+}
+
+#[test]
+fn stopping_postgres_takes_synapse_down_first() {
+    let server = up();
+    let before = record(&server)["events"].as_u64().unwrap();
+    let said = server.json(&["manage", "stop", "matrix-postgres"]);
+    assert_eq!(said["services"], json!(["database", "postgres", "synapse"]), "{said}");
+    assert_eq!((&said["changed"], &said["running"]), (&true.into(), &false.into()));
+    for service in ["synapse", "postgres"] {
+        assert_eq!(state(&server, service), "stopped");
+    }
+    let events = happened(&server, before);
+    assert!(place(&events, "synapse stopped") < place(&events, "postgres stopping"), "{events:?}");
+    server.run(&["manage", "stop", "postgres"]).exits(2).says("not running");
+    server.run(&["status"]).exits(2);
+    // What it needs comes with it.
+    server.run(&["manage", "start", "synapse"]).success();
+    assert_eq!(state(&server, "postgres"), "running");
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn a_service_that_is_killed_is_started_again() {
+    let server = up();
+    let (pid, database) = (server.pid("synapse"), server.pid("postgres"));
+    kill_9(pid);
+    wait_for("synapse runs again", || {
+        let record = record(&server);
+        let synapse = &record["services"]["synapse"];
+        synapse["state"] == "running" && synapse["pid"] != pid
+    });
+    assert_eq!(record(&server)["services"]["synapse"]["restarts"], 1);
+    assert_eq!(server.pid("postgres"), database);
+    server.run(&["manage", "events", "synapse"]).success().says("resting: killed by SIGKILL");
+}
+
+#[test]
+fn one_service_is_restarted_while_the_others_go_on() {
+    let server = up();
+    let (pid, database) = (server.pid("synapse"), server.pid("postgres"));
+    server.run(&["manage", "restart", "synapse"]).success().says("restarted: synapse");
+    assert!(!is_alive(pid) && is_alive(database));
+    assert!(server.is_healthy());
+    let said = server.run(&["manage", "restart", "synaps"]).exits(1);
+    drop(said.says("there is no service `synaps`").says("did you mean `synapse`?"));
+}
+
+#[test]
+fn some_services_start_alone_and_the_rest_later() {
+    let server = down();
+    server.run(&["manage", "start", "postgres"]).success();
+    assert_eq!(state(&server, "synapse"), "stopped");
+    let database = server.pid("postgres");
+    server.run(&["status"]).exits(1).says("stopped: database, synapse");
+    server.run(&["manage", "start", "postgres"]).exits(2).says("already running");
+    server.run(&["manage", "start"]).success();
+    assert_eq!(server.pid("postgres"), database);
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn two_starts_at_once_of_different_services_are_one_server() {
+    let server = down();
+    let start = |service: &str| {
+        let mut command = server.command();
+        command.args(["manage", "start", service]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let starts = [start("synapse"), start("postgres")];
+    for start in starts {
+        let said = start.wait_with_output().unwrap();
+        assert!(matches!(said.status.code(), Some(0 | 2)), "{said:?}");
+    }
+    assert_eq!(state(&server, "postgres"), "running");
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn the_address_of_a_service_is_printed() {
+    let server = up();
+    let [client, metrics, database] = server.ports;
+    let client = format!("http://127.0.0.1:{client}");
+    assert_eq!(server.run(&["manage", "endpoint", "synapse"]).success().line(), client);
+    assert_eq!(server.run(&["manage", "endpoint", "matrix-synapse", "client"]).line(), client);
+    let said = server.run(&["manage", "endpoint", "synapse", "metrics"]).success();
+    assert_eq!(said.line(), format!("http://127.0.0.1:{metrics}/_synapse/metrics"));
+    let said = server.json(&["manage", "endpoint", "postgres"]);
+    assert_eq!(said["url"], format!("postgresql://127.0.0.1:{database}/synapse"));
+    assert_eq!((&said["name"], &said["ready"]), (&"postgresql".into(), &true.into()));
+    let said = server.run(&["manage", "endpoint", "synapse", "clinet"]).exits(1);
+    drop(said.says("has no address `clinet`").says("did you mean `client`?"));
+    server.run(&["manage", "endpoint", "database"]).exits(1).says("has no address");
+    server.run(&["manage", "endpoint", "nobody"]).exits(1).says("there is no service `nobody`");
+    server.run(&["manage", "stop"]).success();
+    assert_eq!(server.run(&["manage", "endpoint", "synapse"]).exits(2).line(), client);
+}
+
+/// The lines of `manage events --follow`, one JSON document each.
+struct Followed {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Followed {
+    fn new(server: &Instance, words: &[&str]) -> Self {
+        let mut command = server.command();
+        command.args(["manage", "events", "--follow", "--format", "json"]).args(words);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// Reads until this happens.
+    fn until(&mut self, service: &str, state: &str) -> Value {
+        self.lines
+            .by_ref()
+            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+            .find(|event| event["service"] == service && event["state"] == state)
+            .unwrap_or_else(|| panic!("{service} is never {state}"))
+    }
+}
+
+#[test]
+fn what_happens_is_told_line_by_line() {
+    let server = up();
+    let mut all = Followed::new(&server, &[]);
+    let mut some = Followed::new(&server, &["synapse"]);
+    let first = all.until("synapse", "running");
+    kill_9(server.pid("synapse"));
+    let resting = all.until("synapse", "resting");
+    assert_eq!(resting["was"], "running");
+    assert_eq!(resting["message"], "killed by SIGKILL");
+    assert!(resting["number"].as_u64() > first["number"].as_u64());
+    all.until("synapse", "running");
+    server.run(&["manage", "stop", "synapse"]).success();
+    all.until("synapse", "stopped");
+    server.run(&["manage", "stop"]).success();
+    // The end of the supervisor is the end of the stream.
+    all.until("postgres", "stopped");
+    assert_eq!(all.lines.by_ref().count(), 0);
+    assert!(all.child.wait().unwrap().success());
+    let only = some.lines.by_ref().map(|line| line.unwrap());
+    let only: Vec<String> = only.collect();
+    assert!(only.iter().all(|line| line.contains(r#""service":"synapse""#)), "{only:?}");
+    assert!(some.child.wait().unwrap().success());
+    server.run(&["manage", "events"]).exits(1).says("does not run");
+}
+
+#[test]
+fn the_services_are_listed_with_what_they_need() {
+    let server = up();
+    let said = server.run(&["manage", "services"]).success();
+    assert_eq!(
+        said.stdout,
+        "profile core\n\
+         └─ postgres [running] PostgreSQL\n   \
+            └─ database [completed] role and database made ready\n      \
+               └─ synapse [running] Synapse; also needs postgres\n"
+    );
+    let list = server.json(&["manage", "services"]);
+    assert_eq!((&list["profile"], &list["total"]), (&"core".into(), &3.into()));
+    let synapse = &list["services"][2];
+    assert_eq!(synapse["name"], "synapse");
+    assert_eq!(
+        synapse["needs"],
+        json!([
+            { "service": "postgres", "condition": "healthy" },
+            { "service": "database", "condition": "completed" },
+        ])
+    );
+    assert_eq!(synapse["restart"], "always");
+    assert_eq!(synapse["tags"], json!(["homeserver"]));
+    server.run(&["manage", "services", "--profile", "cor"]).exits(1).says("must be one of");
+}
