@@ -59,6 +59,11 @@ fn schema() -> String {
             json!({ "type": "object", "additionalProperties": false, "properties": members }),
         );
     }
+    let named = |what: &str, schema: Value| json!({ "type": "object", "description": what, "additionalProperties": schema });
+    let custom = named("Services of your own, by their names.", super::custom::schema());
+    properties.insert("services".into(), custom);
+    let profiles = named("Profiles of your own, by their names.", super::profiles::schema());
+    properties.insert("profiles".into(), profiles);
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://vrooli.com/schemas/resources/matrix-synapse.json",

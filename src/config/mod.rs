@@ -1,5 +1,5 @@
-//! The settings: flags over environment over `settings.yaml` over what Vrooli provides over defaults,
-//! each section a type of its own.
+//! The settings: flags over environment over `.env.local` over `.env` over the profile over
+//! `settings.yaml` over what Vrooli provides over defaults, each section a type of its own.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -11,13 +11,17 @@ use crate::{
 };
 
 pub(crate) mod alerts;
+pub(crate) mod custom;
 pub(crate) mod database;
+pub(crate) mod dotenv;
 pub(crate) mod edit;
 pub(crate) mod environment;
+pub(crate) mod fields;
 #[cfg(test)]
 pub(crate) mod generate;
 pub(crate) mod instance;
 pub(crate) mod paths;
+pub(crate) mod profiles;
 pub(crate) mod proxy;
 pub(crate) mod range;
 pub(crate) mod server;
@@ -40,14 +44,22 @@ pub(crate) enum Error {
     Value { key: &'static str, shown: String, reason: String, origin: Source },
     #[error("there is no setting `{key}`{}", did_you_mean(.suggestion.as_deref()))]
     Unknown { key: String, suggestion: Option<String> },
+    #[error("there is no `{key}`{}", did_you_mean(.suggestion.as_deref()))]
+    UnknownKey { key: String, suggestion: Option<String>, known: String },
+    #[error("`{path}` {reason}")]
+    Entry { path: String, reason: String },
     #[error("`{}` cannot be read as settings", path.display())]
     Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
     #[error("`{}` is not valid JSON", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("`{}` cannot be understood in line {number}", path.display())]
     Line { path: PathBuf, number: usize },
+    #[error("`{}` cannot be understood in line {number}", path.display())]
+    Assignment { path: PathBuf, number: usize },
     #[error("`{}` must hold sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
     Shape(PathBuf),
+    #[error("`{}` is not there", .0.display())]
+    NoEnvFile(PathBuf),
     #[error("the secret `{key}` stands in `{}`", path.display())]
     SecretInFile { key: &'static str, path: PathBuf },
     #[error("`{key}` cannot be changed in `{}` without losing what stands around it", path.display())]
@@ -96,6 +108,8 @@ impl Explain for Error {
         match self {
             Self::Value { key, .. } => Some(format!("`config show {key}` explains it")),
             Self::Unknown { .. } => Some("`config show` lists all settings".into()),
+            Self::UnknownKey { known, .. } => Some(format!("there are {known}")),
+            Self::Entry { .. } => Some("mend it in `settings.yaml` of the data folder".into()),
             Self::SecretInFile { key, .. } => Some(format!(
                 "take it out there and give it with `config set {key}`, which keeps it in a private file"
             )),
@@ -106,6 +120,7 @@ impl Explain for Error {
             Self::Json { .. } | Self::Line { .. } => {
                 Some("mend that file, or unset VROOLI_ROOT to do without it".into())
             }
+            Self::Assignment { .. } => Some("a line of it is `NAME=value`".into()),
             _ => None,
         }
     }
@@ -123,6 +138,14 @@ pub(crate) struct Config {
     pub(crate) alerts: alerts::Alerts,
     pub(crate) tls: tls::Tls,
     pub(crate) proxy: proxy::Proxy,
+    /// The profile that `stack.profile` names.
+    pub(crate) profile: profiles::Profile,
+    /// All services of the operator's own, in the profile or not.
+    pub(crate) custom: Vec<custom::Custom>,
+    /// `services` and `profiles` of the settings file as they stand there.
+    pub(crate) named: BTreeMap<&'static str, Value>,
+    /// What the operator should know although the settings can be used.
+    pub(crate) warnings: Vec<String>,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
 }
@@ -181,27 +204,34 @@ impl Config {
         for (key, (value, file)) in vrooli::provided(environment)? {
             values.0.insert(key, (value, Source::Vrooli(file)));
         }
-        for (setting, value) in settings_file(&data)? {
+        let mut file = settings_file(&data)?;
+        for (setting, value) in std::mem::take(&mut file.settings) {
             values.0.insert(setting.key, (value, Source::SettingsFile));
         }
-        for setting in settings() {
-            if setting.secret {
-                let file = data.secret(&setting.secret_file());
-                if let Some(text) = files::read_if_exists(&file)? {
-                    let text = text.trim_end_matches('\n');
-                    values.0.insert(setting.key, (text.into(), Source::SecretFile));
-                }
-            }
-            let named = |name: &&str| Some((environment.get(name)?, (*name).to_owned()));
-            if let Some((value, variable)) = setting.variables.iter().find_map(named) {
-                values.0.insert(setting.key, (value.into(), Source::Environment(variable)));
-            }
+        let custom = custom::read(file.named.get("services"))?;
+        let profiles = profiles::read(file.named.get("profiles"), &custom)?;
+        let (stronger, warnings) = above_the_file(&data, flags, environment)?;
+        let profile = match stronger.0.get(PROFILE).or_else(|| values.0.get(PROFILE)) {
+            Some((value, source)) => (setting::shown(value), source.clone()),
+            None => (find(PROFILE)?.default.to_owned(), Source::Default),
+        };
+        let (shown, origin) = profile;
+        let profile = profiles::choose(&shown, &profiles).map_err(|reason| Error::Value {
+            key: PROFILE,
+            shown,
+            reason,
+            origin,
+        })?;
+        for (setting, value) in &profile.settings {
+            let source = Source::Profile(profile.name.clone());
+            values.0.insert(setting.key, (value.clone(), source));
         }
-        for flag in flags {
-            let (key, value) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.clone()))?;
-            values.0.insert(find(key)?.key, (value.into(), Source::Flag));
-        }
+        values.0.extend(stronger.0);
         Ok(Self {
+            profile,
+            custom,
+            named: file.named,
+            warnings,
             data,
             server: server::Server::read(&values)?,
             database: database::Database::read(&values)?,
@@ -239,22 +269,78 @@ impl Config {
     }
 }
 
+/// The setting that names the profile.
+const PROFILE: &str = "stack.profile";
+
+/// What counts more than the settings file and its profiles: secrets, `.env`, variables, flags; and
+/// what the operator should know of them.
+fn above_the_file(
+    data: &DataDir,
+    flags: &[String],
+    environment: &Environment,
+) -> Result<(Values, Vec<String>), Error> {
+    let mut values = Values::default();
+    let (layers, warnings) = dotenv::layers(data)?;
+    for setting in settings() {
+        if setting.secret {
+            let file = data.secret(&setting.secret_file());
+            if let Some(text) = files::read_if_exists(&file)? {
+                let text = text.trim_end_matches('\n');
+                values.0.insert(setting.key, (text.into(), Source::SecretFile));
+            }
+        }
+        for layer in &layers {
+            let value = setting.variables.iter().find_map(|name| layer.variables.get(*name));
+            if let Some(value) = value.filter(|value| !value.expose().is_empty()) {
+                values.0.insert(setting.key, (value.expose().into(), Source::EnvFile(layer.file)));
+            }
+        }
+        let named = |name: &&str| Some((environment.get(name)?, (*name).to_owned()));
+        if let Some((value, variable)) = setting.variables.iter().find_map(named) {
+            values.0.insert(setting.key, (value.into(), Source::Environment(variable)));
+        }
+    }
+    for flag in flags {
+        let (key, value) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.clone()))?;
+        values.0.insert(find(key)?.key, (value.into(), Source::Flag));
+    }
+    Ok((values, warnings))
+}
+
+/// The maps of `settings.yaml` whose keys the operator names.
+const NAMED: [&str; 2] = ["services", "profiles"];
+
+/// What stands in `settings.yaml`.
+#[derive(Default)]
+struct SettingsFile {
+    settings: Vec<(&'static Setting, Value)>,
+    named: BTreeMap<&'static str, Value>,
+}
+
 /// The settings of `settings.yaml`, each checked to be one we know.
-fn settings_file(data: &DataDir) -> Result<Vec<(&'static Setting, Value)>, Error> {
+fn settings_file(data: &DataDir) -> Result<SettingsFile, Error> {
     let path = data.settings();
-    let Some(text) = files::read_if_exists(&path)? else { return Ok(Vec::new()) };
+    let Some(text) = files::read_if_exists(&path)? else { return Ok(SettingsFile::default()) };
     if text.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(SettingsFile::default());
     }
     let document: Value = serde_yaml::from_str(&text)
         .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
     let sections: BTreeMap<String, Value> = match document {
-        Value::Null => return Ok(Vec::new()),
+        Value::Null => return Ok(SettingsFile::default()),
         Value::Object(map) => map.into_iter().collect(),
         _ => return Err(Error::Shape(path)),
     };
-    let mut found = Vec::new();
+    let mut found = SettingsFile::default();
     for (section, content) in sections {
+        if let Some(name) = NAMED.iter().find(|name| **name == section) {
+            found.named.insert(name, content);
+            continue;
+        }
+        if let Some(name) = NAMED.iter().find(|name| strsim::jaro_winkler(name, &section) > 0.9) {
+            let (key, suggestion) = (section, Some((*name).to_owned()));
+            return Err(Error::Unknown { key, suggestion });
+        }
         let content = match content {
             Value::Object(content) => content,
             Value::Null => continue,
@@ -272,7 +358,7 @@ fn settings_file(data: &DataDir) -> Result<Vec<(&'static Setting, Value)>, Error
                 reason,
                 origin: Source::SettingsFile,
             })?;
-            found.push((setting, value));
+            found.settings.push((setting, value));
         }
     }
     Ok(found)

@@ -39,7 +39,11 @@ pub(crate) enum Source {
     /// What Vrooli provides: the file.
     Vrooli(String),
     SettingsFile,
+    /// The profile of the operator's own.
+    Profile(String),
     SecretFile,
+    /// `.env` or `.env.local`.
+    EnvFile(&'static str),
     /// The variable.
     Environment(String),
     Flag,
@@ -53,7 +57,9 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::Vrooli(file) => write!(f, "Vrooli: {file}"),
             Self::SettingsFile => f.write_str("settings.yaml"),
+            Self::Profile(name) => write!(f, "profile {name} in settings.yaml"),
             Self::SecretFile => f.write_str("secrets folder"),
+            Self::EnvFile(file) => f.write_str(file),
             Self::Environment(variable) => write!(f, "variable {variable}"),
             Self::Flag => f.write_str("--set"),
             Self::Word(word) => f.write_str(word),

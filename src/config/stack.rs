@@ -7,7 +7,7 @@ use super::{Config, setting::section, shape::Shape};
 section! {
     /// Which services make up this homeserver.
     Stack "stack" {
-        /// The set of services: core, isms, compliance, scale or full.
+        /// The set of services: core, isms, compliance, scale, full, or one of your own.
         profile: Profile = "core" ["MATRIX_SYNAPSE_PROFILE", "MATRIX_PROFILE"];
     }
 }
@@ -25,18 +25,28 @@ pub(crate) enum Part {
     Metrics,
 }
 
-/// A named set of services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Profile(&'static Named);
+/// The parts by the words that profiles of the operator's own name them with.
+pub(super) const PARTS: &[(&str, Part)] = &[
+    ("core", Part::Core),
+    ("proxy", Part::Proxy),
+    ("redis", Part::Redis),
+    ("workers", Part::Workers),
+    ("metrics", Part::Metrics),
+];
+
+/// The name of a set of services; `profiles` knows which these are.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub(crate) struct Profile(String);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Named {
-    name: &'static str,
-    summary: &'static str,
-    parts: &'static [Part],
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) parts: &'static [Part],
 }
 
-const PROFILES: &[Named] = &[
+pub(super) const PROFILES: &[Named] = &[
     Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
     Named {
         name: "isms",
@@ -61,37 +71,26 @@ const PROFILES: &[Named] = &[
 ];
 
 impl Profile {
-    pub(crate) fn name(self) -> &'static str {
-        self.0.name
-    }
-}
-
-impl serde::Serialize for Profile {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name)
+    pub(crate) fn name(&self) -> &str {
+        &self.0
     }
 }
 
 impl Shape for Profile {
     fn read(value: &Value) -> Result<Self, String> {
-        let name = String::read(value)?;
-        let found = PROFILES.iter().find(|profile| profile.name == name);
-        found.map(Self).ok_or_else(|| {
-            let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
-            format!("must be one of: {}", names.join(" "))
-        })
+        String::read(value).map(Self)
     }
 
     fn schema() -> Value {
         let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
-        json!({ "type": "string", "enum": names })
+        json!({ "type": "string", "examples": names })
     }
 }
 
 impl Config {
     /// Whether the profile has that part.
     pub(crate) fn has(&self, part: Part) -> bool {
-        self.stack.profile.0.parts.contains(&part)
+        self.profile.parts.contains(&part)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Error, environment::Environment, settings};
+use super::{Error, dotenv::unquoted, environment::Environment, settings};
 use crate::files;
 
 /// Our name in the platform's files.
@@ -74,27 +74,6 @@ fn instance(file: &Path, found: &mut Provided) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A word as the shell reads it, without expansions; none if a quote stays open.
-fn unquoted(word: &str) -> Option<String> {
-    let word = word.trim();
-    if let Some(rest) = word.strip_prefix('\'') {
-        return Some(rest.strip_suffix('\'')?.to_owned());
-    }
-    let Some(rest) = word.strip_prefix('"') else { return Some(word.to_owned()) };
-    let mut value = String::new();
-    let mut characters = rest.chars();
-    loop {
-        match characters.next()? {
-            '"' => return characters.as_str().trim().is_empty().then_some(value),
-            '\\' => match characters.next()? {
-                escaped @ ('"' | '\\' | '$' | '`') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
-        }
-    }
 }
 
 /// Our line of the port registry: `["matrix-synapse"]="8008"`.

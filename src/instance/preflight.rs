@@ -17,6 +17,7 @@ use crate::{
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
+    services,
     supervisor::control,
     tls,
 };
@@ -93,6 +94,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     }
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
+    services::outline(config)?;
     if embedded {
         postgres::embedded::can_be_entered(data)?;
     }

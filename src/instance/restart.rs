@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{named, start};
+use super::{defined, named, start};
 use crate::{
-    config::paths::DataDir,
+    config::Config,
     error::{Explain, Kind},
     supervisor::control::{self, Request, Stream},
 };
@@ -45,13 +45,19 @@ impl Explain for Error {
 
 /// Restarts these and waits until they are ready again; their names.
 pub(crate) async fn some(
-    data: &DataDir,
+    config: &Config,
     words: &[String],
     timeout: Duration,
 ) -> Result<Vec<String>, Error> {
     let deadline = Instant::now() + timeout;
-    let socket = control::socket(&data.sockets());
-    let before = control::status(&socket).await?.ok_or(Error::NotRunning)?;
+    let socket = control::socket(&config.data.sockets());
+    let mut before = control::status(&socket).await?.ok_or(Error::NotRunning)?;
+    if before.profile == config.profile.name
+        && let Some(define) = defined::request(config, &before).await?
+    {
+        let stream = Stream::open(&socket, &define).await?;
+        before = stream.ok_or(Error::NotRunning)?.next().await?.ok_or(Error::NotRunning)?;
+    }
     let names = named::resolve(words, &named::running(&before))?;
     for name in &names {
         let request = Request::Restart { service: Some(name.clone()) };

@@ -16,11 +16,11 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{held, named, prepare, rendered, stop};
+use super::{defined, held, named, prepare, stop};
 use crate::{
     config::{self, Config, edit, paths::DataDir},
     error::{Explain, Kind},
-    files, postgres, process, services,
+    files, process, services,
     supervisor::{
         control::{self, Request, Stream},
         journal::Follower,
@@ -47,7 +47,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Name(#[from] named::Unknown),
     #[error(transparent)]
-    Postgres(#[from] postgres::Error),
+    Services(#[from] services::Error),
     #[error(transparent)]
     Prepare(#[from] prepare::Error),
     #[error(transparent)]
@@ -67,7 +67,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Name(error) => error.kind(),
-            Self::Postgres(error) => error.kind(),
+            Self::Services(error) => error.kind(),
             Self::Prepare(error) => error.kind(),
             Self::Stop(error) => error.kind(),
             Self::Control(error) => error.kind(),
@@ -90,7 +90,7 @@ impl Explain for Error {
             Self::Launch(_) => None,
             Self::Ended(_) => Some("`logs supervisor` shows more".into()),
             Self::Name(error) => error.hint(),
-            Self::Postgres(error) => error.hint(),
+            Self::Services(error) => error.hint(),
             Self::Prepare(error) => error.hint(),
             Self::Stop(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -133,13 +133,16 @@ pub(crate) enum Started {
 
 /// Makes sure that there is something to start, and that nobody else is at it.
 async fn enter(
-    data: &DataDir,
+    config: &Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<files::Lock, Error> {
+    let data = &config.data;
     if !prepare::is_installed(data) {
         return Err(Error::NotInstalled(data.root().to_owned()));
     }
+    // What is wrong with them is said before anything is changed.
+    services::outline(config)?;
     data.create()?;
     let mut wait = |who: &str| on_step(Step::WaitsFor(who));
     Ok(held::wait(data, "manage start", deadline, &mut wait).await?)
@@ -153,30 +156,31 @@ pub(crate) async fn start(
 ) -> Result<Started, Error> {
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
-    let _lock = enter(data, deadline, on_step).await?;
+    let _lock = enter(config, deadline, on_step).await?;
     let socket = control::socket(&data.sockets());
     let mut log = own_log(data);
     let mut launched = false;
     let (stream, names) = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
-        let asked = if now.profile == config.stack.profile.name() {
-            let names = named::resolve(&options.services, &named::running(&now))?;
-            if is_up(&now, &names) {
-                // An earlier start may have been interrupted before its last step, and a session may
-                // have been ended since: one request tells.
-                let new_session =
-                    runs_synapse(&now) && prepare::finish(config, deadline, on_step).await?;
-                return Ok(Started::Already { now, new_session });
+        let other = now.profile != config.profile.name;
+        let define = defined::request(config, &now).await?;
+        let there = services::outline(config)?;
+        let names = named::resolve(&options.services, &named::listed(&there))?;
+        if let Some(define) = define {
+            on_step(Step::Prepares("the services that have changed"));
+            if let Some(mut stream) = Stream::open(&socket, &define).await? {
+                stream.next().await?;
             }
-            Request::Start { services: names }
-        } else {
-            on_step(Step::Prepares("the services of another profile"));
-            replacement(config).await?
-        };
-        let names = match &asked {
-            Request::Start { services } => services.clone(),
-            _ => Vec::new(),
-        };
+        } else if is_up(&now, &names) {
+            // An earlier start may have been interrupted before its last step, and a session may
+            // have been ended since: one request tells.
+            let new_session =
+                runs_synapse(&now) && prepare::finish(config, deadline, on_step).await?;
+            return Ok(Started::Already { now, new_session });
+        }
+        // Another profile brings its services along.
+        let names = if other { Vec::new() } else { names };
+        let asked = Request::Start { services: names.clone() };
         let stream = Stream::open(&socket, &asked).await?;
         (stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?, names)
     } else {
@@ -184,8 +188,7 @@ pub(crate) async fn start(
         let names = if options.services.is_empty() {
             Vec::new()
         } else {
-            let services = services::all(config).await?;
-            named::resolve(&options.services, &named::listed(&services))?
+            named::resolve(&options.services, &named::listed(&services::outline(config)?))?
         };
         on_step(Step::Launches);
         let mut child = launch(config, &names)?;
@@ -193,7 +196,9 @@ pub(crate) async fn start(
         let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
         (stream, names)
     };
-    match ready(stream, &names, &mut log, deadline, options.timeout, on_step).await {
+    let concerned = defined::with_needs(config, &names)?;
+    let wait = Wait { names, concerned, deadline, timeout: options.timeout };
+    match ready(stream, &wait, &mut log, on_step).await {
         Ok(snapshot) => {
             if runs_synapse(&snapshot) {
                 prepare::finish(config, deadline, on_step).await?;
@@ -229,13 +234,6 @@ fn runs_synapse(now: &Snapshot) -> bool {
     now.services.get("synapse").is_some_and(|report| report.state == Phase::Running)
 }
 
-/// The services that the settings ask for now, their files in place, for a supervisor that runs.
-async fn replacement(config: &Config) -> Result<Request, Error> {
-    rendered::refresh(config).await.map_err(prepare::Error::from)?;
-    let services = services::all(config).await?;
-    Ok(Request::Replace { profile: config.stack.profile.name().to_owned(), services })
-}
-
 /// The supervisor that runs; none when there is none and nothing of one is left. One that was just
 /// started holds its lock for a moment before it listens.
 async fn found(data: &DataDir, socket: &Path) -> Result<Option<Stream>, Error> {
@@ -262,7 +260,7 @@ pub(crate) async fn prepare(
 ) -> Result<(), Error> {
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
-    let _lock = enter(data, deadline, on_step).await?;
+    let _lock = enter(config, deadline, on_step).await?;
     stop::clear(data).await?;
     prepare::run(config, options.force, deadline, on_step).await?;
     Ok(())
@@ -315,28 +313,39 @@ async fn answered(
     }
 }
 
+/// What a start waits for.
+struct Wait {
+    /// These have to run; without names, everything.
+    names: Vec<String>,
+    /// The failure of one of these is its own; of any, where none is named.
+    concerned: Vec<String>,
+    deadline: Instant,
+    timeout: Duration,
+}
+
 /// Follows what happens until all is ready, one has failed, or the time is over.
 async fn ready(
     mut stream: Stream,
-    names: &[String],
+    wait: &Wait,
     log: &mut Follower,
-    deadline: Instant,
-    timeout: Duration,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Snapshot, Error> {
     let mut last: Option<Snapshot> = None;
     // A failure that is older than this start has been given another try.
     let mut tried = false;
     loop {
-        let Ok(next) = timeout_at(deadline, stream.next()).await else {
-            return Err(slow(last.as_ref(), timeout));
+        let concerns = |name: &str| {
+            wait.concerned.is_empty() || wait.concerned.iter().any(|concerned| concerned == name)
+        };
+        let Ok(next) = timeout_at(wait.deadline, stream.next()).await else {
+            return Err(slow(last.as_ref(), wait.timeout));
         };
         let Some(now) = next? else { return Err(Error::Ended(own_words(log))) };
         on_step(Step::Changed(&now));
-        if if names.is_empty() { now.ready } else { is_up(&now, names) } {
+        if if wait.names.is_empty() { now.ready } else { is_up(&now, &wait.names) } {
             return Ok(now);
         }
-        if let Some((name, report)) = now.failed().next()
+        if let Some((name, report)) = now.failed().find(|(name, _)| concerns(name))
             && (tried || last.is_some())
         {
             return Err(failed(name, report));

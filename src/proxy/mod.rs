@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the profile `{0}` has a proxy, and this machine has no nginx")]
-    Missing(&'static str),
+    Missing(String),
     #[error("`{}` is no program that can be run", .0.display())]
     NoProgram(PathBuf),
     #[error("nginx refuses its settings: {0}")]
@@ -83,7 +83,7 @@ pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
             .into_iter()
             .find(|file| process::is_program(file))
     };
-    let name = config.stack.profile.name();
+    let name = config.profile.name.clone();
     process::find("nginx").or_else(usual).ok_or(Error::Missing(name))
 }
 

@@ -4,27 +4,47 @@ use std::{ffi::OsString, time::Duration};
 
 use crate::{
     config::{self, Config, setting::Source},
-    postgres::{self, Error},
+    postgres,
     supervisor::service::{Restart, Service},
 };
 
 mod alerts;
+mod custom;
 mod database;
+mod error;
+mod fits;
 mod postgresql;
 mod proxy;
 mod synapse;
+mod variables;
 
-/// All of the profile that is set. Where PostgreSQL is our own, its cluster has to be there already.
+pub(crate) use error::Error;
+
+/// All of the profile that is set, in the order in which they start. Where PostgreSQL is our own, its
+/// cluster has to be there already.
 pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
     let own = if postgres::target(config)?.is_embedded() {
         Some(postgresql::service(config).await?)
     } else {
         None
     };
+    complete(config, own)
+}
+
+/// The same with a PostgreSQL of our own that cannot be started: finds what is wrong with the settings
+/// before anything is there.
+pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Error> {
+    let own = postgres::target(config)?.is_embedded();
+    complete(config, own.then(|| postgresql::outline(config)))
+}
+
+fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error> {
     let is_own = own.is_some();
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let more = proxy::service(config).into_iter().chain(alerts::service(config));
-    Ok(own.into_iter().chain(others).chain(more).collect())
+    let mut ours: Vec<Service> = own.into_iter().chain(others).chain(more).collect();
+    ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
+    fits::together(config, ours, custom::services(config)?)
 }
 
 /// A service that ends by itself is started again, so many times within ten minutes.

@@ -15,7 +15,6 @@ const STATUS_LINE: usize = 8;
 
 pub(super) async fn service(config: &Config) -> Result<Service, Error> {
     let data = &config.data;
-    let supervision = &config.supervision;
     let run = embedded::launch(config).await?;
     // `unshare … -- postgres -D …`: what stands before the dashes changes who the process is.
     let mut words: Vec<OsString> = vec![run.program.into()];
@@ -29,15 +28,8 @@ pub(super) async fn service(config: &Config) -> Result<Service, Error> {
     let mut ready = run.ready.into_iter();
     let ask = Launch::new(ready.next().ok_or(Error::NoBinaries)?, data.root()).args(ready);
     let status = embedded::cluster(data).join("postmaster.pid");
-    let port = config.database.embedded_port;
     Ok(Service {
-        name: POSTGRES.to_owned(),
-        summary: "PostgreSQL".to_owned(),
-        tags: vec!["database".to_owned()],
-        needs: Vec::new(),
         launch,
-        revision: String::new(),
-        reload: None,
         ready: vec![
             Probe::Line { path: status, number: STATUS_LINE, reads: "ready".to_owned() },
             // The line may still be that of a predecessor that was killed.
@@ -45,18 +37,35 @@ pub(super) async fn service(config: &Config) -> Result<Service, Error> {
         ],
         live: vec![Live {
             probe: Probe::Exec(ask),
-            interval: supervision.probe_interval.0,
+            interval: config.supervision.probe_interval.0,
             restart_after: None,
         }],
+        ..outline(config)
+    })
+}
+
+/// All but how it is started and asked.
+pub(super) fn outline(config: &Config) -> Service {
+    let port = config.database.embedded_port;
+    Service {
+        name: POSTGRES.to_owned(),
+        summary: "PostgreSQL".to_owned(),
+        tags: vec!["database".to_owned()],
+        needs: Vec::new(),
+        launch: Launch::default(),
+        revision: String::new(),
+        reload: None,
+        ready: Vec::new(),
+        live: Vec::new(),
         restart: super::restart(config),
         // SIGTERM would wait for its clients to leave.
         stop: vec![
-            (Signal::INT, supervision.stop_timeout.0),
+            (Signal::INT, config.supervision.stop_timeout.0),
             (Signal::QUIT, Duration::from_secs(5)),
         ],
         endpoints: BTreeMap::from([(
             "postgresql".to_owned(),
             format!("postgresql://127.0.0.1:{port}/{}", config.database.name),
         )]),
-    })
+    }
 }

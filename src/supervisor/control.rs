@@ -78,6 +78,8 @@ pub(crate) enum Request {
     Down { services: Vec<String>, within_ms: Option<u64> },
     /// The services are these from now on.
     Replace { profile: String, services: Vec<Service> },
+    /// The same for this profile, but those that are new wait until they are asked for.
+    Define { services: Vec<Service> },
     /// What has happened to the services after that number, as it happens.
     Events { after: u64 },
     /// Everything is to end, within so many milliseconds or at once.

@@ -121,8 +121,9 @@ mod tests {
         let mut old = sample(&["db", "main"]);
         let mut new = old.clone();
         assert_eq!(between(&old, &new, "now"), []);
-        let health =
-            |healthy| Some(Health { healthy, last_check: "12:00".to_owned(), message: None });
+        let health = |healthy| {
+            Some(Health { healthy, last_check: "12:00".to_owned(), endpoint: None, message: None })
+        };
         old.services.get_mut("db").unwrap().health = health(true);
         new.services.get_mut("db").unwrap().health = health(false);
         new.services.get_mut("main").unwrap().state = Phase::Resting;

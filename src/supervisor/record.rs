@@ -24,12 +24,21 @@ pub(crate) struct Snapshot {
     pub(crate) ready: bool,
     /// The word for this set of services.
     pub(crate) profile: String,
+    /// The same with its services, as other launchers write it: there is one at a time.
+    pub(crate) profiles: BTreeMap<String, Chosen>,
     pub(crate) supervisor: Supervisor,
     pub(crate) services: BTreeMap<String, Report>,
     /// The services in the order in which they start.
     pub(crate) order: Vec<String>,
     /// The number of the last thing that happened to them.
     pub(crate) events: u64,
+}
+
+/// A profile that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chosen {
+    pub(crate) started_at: String,
+    pub(crate) services: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +62,8 @@ pub(crate) struct Report {
     pub(crate) summary: String,
     /// Words by which several are named at once.
     pub(crate) tags: Vec<String>,
+    /// Of what it reads or is; another one where it has changed.
+    pub(crate) revision: String,
     pub(crate) pid: Option<u32>,
     pub(crate) start_ticks: Option<u64>,
     pub(crate) started_at: Option<String>,
@@ -82,6 +93,8 @@ pub(crate) struct Ended {
 pub(crate) struct Health {
     pub(crate) healthy: bool,
     pub(crate) last_check: String,
+    /// Where it is asked, if it is asked over the network.
+    pub(crate) endpoint: Option<String>,
     /// What is wrong.
     pub(crate) message: Option<String>,
 }
@@ -252,6 +265,7 @@ pub(crate) fn sample(names: &[&str]) -> Snapshot {
         wanted: true,
         summary: String::new(),
         tags: Vec::new(),
+        revision: String::new(),
         pid: None,
         start_ticks: None,
         started_at: None,
@@ -269,6 +283,7 @@ pub(crate) fn sample(names: &[&str]) -> Snapshot {
     Snapshot {
         ready: true,
         profile: "core".to_owned(),
+        profiles: BTreeMap::new(),
         supervisor: Supervisor::of_this_process(),
         services: names.iter().map(|name| (name.clone(), report.clone())).collect(),
         order: names,

@@ -126,6 +126,19 @@ pub(crate) enum Probe {
     Line { path: PathBuf, number: usize, reads: String },
 }
 
+impl Probe {
+    /// Where it asks, if that is an address.
+    pub(crate) fn address(&self) -> Option<String> {
+        match self {
+            Self::Tcp(address) | Self::Web(address) | Self::Http { url: address, .. } => {
+                Some(address.clone())
+            }
+            Self::Within(probe, _) => probe.address(),
+            Self::Notify | Self::Exec(_) | Self::Lasts(_) | Self::Line { .. } => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Live {
     pub(crate) probe: Probe,

@@ -193,8 +193,7 @@ impl State {
             by: None,
             killing: false,
         };
-        state.replace(services);
-        state.units.iter_mut().for_each(|unit| unit.wanted = false);
+        state.set(services, false);
         state
     }
 
@@ -202,13 +201,22 @@ impl State {
     /// run, those that are gone are not, and the others are restarted or read their files again as far
     /// as what has changed asks for it. The next step does the rest.
     pub(crate) fn replace(&mut self, services: Vec<Service>) -> Vec<Action> {
+        self.set(services, true)
+    }
+
+    /// The same, but those that are new wait until they are asked for.
+    pub(crate) fn define(&mut self, services: Vec<Service>) -> Vec<Action> {
+        self.set(services, false)
+    }
+
+    fn set(&mut self, services: Vec<Service>, wanted: bool) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut order = Vec::with_capacity(services.len());
         for service in services {
             let found = self.units.iter().position(|unit| unit.service.name == service.name);
             let Some(i) = found else {
                 order.push(self.units.len());
-                self.units.push(Unit::new(service));
+                self.units.push(Unit { wanted, ..Unit::new(service) });
                 continue;
             };
             let unit = &mut self.units[i];
@@ -222,7 +230,7 @@ impl State {
                     }
                 }
             }
-            unit.wanted |= !self.order.contains(&i);
+            unit.wanted |= wanted && !self.order.contains(&i);
             unit.service = service;
             order.push(i);
         }

@@ -205,6 +205,7 @@ impl Unit {
             wanted: unit.wanted,
             summary: self.service.summary.clone(),
             tags: self.service.tags.clone(),
+            revision: self.service.revision.clone(),
             pid,
             start_ticks: pid.and(self.start_ticks),
             started_at: self.started_at.clone(),
@@ -218,6 +219,7 @@ impl Unit {
             health: self.last_check.clone().filter(|_| running).map(|last_check| Health {
                 healthy: wrong.is_none(),
                 last_check,
+                endpoint: self.service.live.iter().find_map(|live| live.probe.address()),
                 message: wrong.cloned(),
             }),
             waits_for: if running { None } else { self.waits_for.clone() },

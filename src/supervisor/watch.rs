@@ -145,6 +145,8 @@ struct Watch {
     tell: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
     profile: String,
+    /// When it was chosen.
+    since: String,
     recent: Recent,
     written: Option<(Snapshot, Instant)>,
     record_fails: bool,
@@ -163,6 +165,7 @@ impl Watch {
             tell,
             news,
             profile: settings.profile.clone(),
+            since: crate::clock::now().to_string(),
             recent: Recent::default(),
             written: None,
             record_fails: false,
@@ -187,11 +190,17 @@ impl Watch {
     }
 
     /// Other services from now on: those that did not change go on.
-    fn replace(&mut self, profile: String, services: Vec<Service>) -> Result<(), String> {
+    fn replace(&mut self, profile: Option<String>, services: Vec<Service>) -> Result<(), String> {
         let services = super::order::sort(services).map_err(|error| error.to_string())?;
-        tracing::info!("the services are those of `{profile}` from now on");
-        self.profile = profile;
-        let actions = self.state.replace(services);
+        let actions = if let Some(profile) = profile {
+            tracing::info!("the services are those of `{profile}` from now on");
+            self.profile = profile;
+            self.since = crate::clock::now().to_string();
+            self.state.replace(services)
+        } else {
+            tracing::info!("the services are defined anew");
+            self.state.define(services)
+        };
         self.keep_up();
         for action in actions {
             self.act(&action);
@@ -304,7 +313,8 @@ impl Watch {
                 let by = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
                 self.queue.push_back(Event::Down { services, by });
             }),
-            Request::Replace { profile, services } => self.replace(profile, services),
+            Request::Replace { profile, services } => self.replace(Some(profile), services),
+            Request::Define { services } => self.replace(None, services),
             Request::Status | Request::Subscribe | Request::Events { .. } => Ok(()),
         };
         // The change has to be in the first snapshot that the client gets.
@@ -320,6 +330,12 @@ impl Watch {
         self.state.units.iter().any(|unit| unit.phase == Phase::Failed)
     }
 
+    fn chosen(&self) -> record::Chosen {
+        let name = |i: &usize| self.units[*i].service.name.clone();
+        let services = self.state.order.iter().map(name).collect();
+        record::Chosen { started_at: self.since.clone(), services }
+    }
+
     fn snapshot(&self) -> Snapshot {
         // One that is gone is shown until it is down.
         let gone = (0..self.units.len())
@@ -330,6 +346,7 @@ impl Watch {
         Snapshot {
             ready: self.state.is_ready(),
             profile: self.profile.clone(),
+            profiles: [(self.profile.clone(), self.chosen())].into(),
             supervisor: self.me.clone(),
             services: shown.iter().map(report).collect(),
             order: shown.iter().map(name).collect(),

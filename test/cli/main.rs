@@ -20,6 +20,8 @@ mod launcher;
 #[cfg(test)]
 mod manage;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod status;

@@ -229,7 +229,7 @@ fn the_services_are_listed_with_what_they_need() {
     let said = server.run(&["manage", "services"]).success();
     assert_eq!(
         said.stdout,
-        "profile core\n\
+        "profile core: PostgreSQL and Synapse\n\
          └─ postgres [running] PostgreSQL\n   \
             └─ database [completed] role and database made ready\n      \
                └─ synapse [running] Synapse; also needs postgres\n"

@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     instance::{prepare, rendered},
     output::{Output, Report},
-    postgres, proxy,
+    postgres, proxy, services,
     synapse::files,
     tls,
 };
@@ -30,6 +30,8 @@ struct Checked {
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
+    services::outline(config)?;
+    config.warnings.iter().for_each(|warning| output.warn(warning));
     postgres::can_be_read(&config.data)?;
     for warning in tls::check(config, clock::now())? {
         output.warn(warning);

@@ -82,10 +82,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     // Without the flag: what counts today.
     let now = Config::load(data.clone(), &[], &context.environment).ok();
-    if let Some(now) = &now
-        && let Source::Environment(variable) = now.source(setting.key)
+    if let Some(source @ (Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))) =
+        now.as_ref().map(|now| now.source(setting.key))
     {
-        output.warn(format!("the variable {variable} counts more than what is set here"));
+        output.warn(format!("the {source} counts more than what is set here"));
     }
     if context.dry_run {
         let kept = now.and_then(|now| now.values.0.get(setting.key).map(|(value, _)| shown(value)));

@@ -1,6 +1,9 @@
 //! `config show`.
 
-use std::fmt::{self, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +11,7 @@ use serde_json::Value;
 use crate::{
     commands::{Outcome, Result},
     config::{
-        self,
+        self, Config,
         setting::{Setting, Source, shown},
     },
     context::Context,
@@ -18,7 +21,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A setting such as `server.port`, or a section such as `server`
+    /// A setting such as `server.port`, or a section such as `server`, `services` or `profiles`
     key: Option<String>,
 }
 
@@ -32,7 +35,7 @@ struct Shown {
 
 #[derive(Serialize)]
 struct Row {
-    key: &'static str,
+    key: Cow<'static, str>,
     value: Value,
     source: Source,
     default: &'static str,
@@ -47,7 +50,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let value = value.unwrap_or_else(|| setting.default.into());
         let masked = setting.secret && !shown(&value).is_empty() && !output.show_secrets;
         Row {
-            key: setting.key,
+            key: setting.key.into(),
             value: if masked { MASK.into() } else { value },
             source: config.source(setting.key),
             default: setting.default,
@@ -55,25 +58,58 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             documentation: setting.doc,
         }
     };
+    let all = config::settings().map(row).chain(named(config));
     let settings: Vec<Row> = match &args.key {
-        None => config::settings().map(row).collect(),
+        None => all.collect(),
         Some(key) => {
             let section = format!("{key}.");
-            let of_section = config::settings().filter(|it| it.key.starts_with(&section));
-            let rows: Vec<Row> = of_section.map(row).collect();
+            let wanted = |it: &Row| it.key == *key || it.key.starts_with(&section);
+            let rows: Vec<Row> = all.filter(wanted).collect();
             if rows.is_empty() { vec![row(config::find(key)?)] } else { rows }
         }
     };
+    config.warnings.iter().for_each(|warning| output.warn(warning));
     let explained = output.verbose || args.key.is_some();
     output.emit(&Shown { total: settings.len(), settings, explained });
     Ok(Outcome::Done)
+}
+
+/// What stands below `services` and `profiles`. Variables may be secrets and are never shown.
+fn named(config: &Config) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, value) in &config.named {
+        flatten((*name).to_owned(), value, &mut rows);
+    }
+    rows
+}
+
+fn flatten(key: String, value: &Value, rows: &mut Vec<Row>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (name, value) in map {
+                flatten(format!("{key}.{name}"), value, rows);
+            }
+        }
+        Value::Object(_) | Value::Null => {}
+        value => {
+            let is_variable = key.split('.').skip(2).any(|word| word == "environment");
+            rows.push(Row {
+                value: if is_variable { MASK.into() } else { value.clone() },
+                key: key.into(),
+                source: Source::SettingsFile,
+                default: "",
+                variables: &[],
+                documentation: "",
+            });
+        }
+    }
 }
 
 impl Report for Shown {
     fn text(&self, page: &mut String) -> fmt::Result {
         if !self.explained {
             let row =
-                |row: &Row| vec![row.key.to_owned(), shown(&row.value), row.source.to_string()];
+                |row: &Row| vec![row.key.to_string(), shown(&row.value), row.source.to_string()];
             let rows = self.settings.iter().map(row).collect();
             return table(page, &["SETTING", "VALUE", "FROM"], rows);
         }
@@ -89,7 +125,9 @@ impl Report for Shown {
             if !row.default.is_empty() {
                 writeln!(page, "  default: {}", row.default)?;
             }
-            writeln!(page, "  variables: {}", row.variables.join(", "))?;
+            if !row.variables.is_empty() {
+                writeln!(page, "  variables: {}", row.variables.join(", "))?;
+            }
         }
         Ok(())
     }

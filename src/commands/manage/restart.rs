@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     if !args.services.is_empty() {
         let progress = output.progress(format!("restarting {}", args.services.join(", ")));
-        let services = restart::some(&config.data, &args.services, timeout).await?;
+        let services = restart::some(config, &args.services, timeout).await?;
         drop(progress);
         output.emit(&Restarted { services, restarted: true });
         return Ok(Outcome::Done);

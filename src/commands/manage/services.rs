@@ -21,14 +21,15 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Those of this profile: core, isms, compliance, scale or full
+    /// Those of this profile: core, isms, compliance, scale, full or one of your own
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }
 
 #[derive(Serialize)]
 struct List {
-    profile: &'static str,
+    profile: String,
+    summary: String,
     services: Vec<Line>,
     total: usize,
 }
@@ -57,8 +58,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     let services: Vec<Line> =
         services.into_iter().map(|service| Line::new(state(&service.name), service)).collect();
-    let profile = config.stack.profile.name();
-    output.emit(&List { profile, total: services.len(), services });
+    let profile = config.profile.name.clone();
+    let summary = config.profile.summary.clone();
+    output.emit(&List { profile, summary, total: services.len(), services });
     Ok(Outcome::Done)
 }
 
@@ -79,7 +81,7 @@ impl Line {
 
 impl Report for List {
     fn text(&self, page: &mut String) -> fmt::Result {
-        writeln!(page, "profile {}", self.profile)?;
+        writeln!(page, "profile {}: {}", self.profile, self.summary)?;
         self.branch(page, None, "")
     }
 }

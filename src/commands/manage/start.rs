@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Only these services, with all they need; `manage services` lists them
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
-    /// Start the services of this profile from now on: core, isms, compliance, scale or full
+    /// Start the services of this profile from now on: core, isms, compliance, scale, full or one of your own
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Wait until it is ready; it always does
@@ -73,6 +73,7 @@ impl Running {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
     let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    config.warnings.iter().for_each(|warning| output.warn(warning));
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     let services = args.services;
     let options = Options { services: services.clone(), timeout, force: args.force };

@@ -1,0 +1,50 @@
+//! Keeps a supervisor that runs up with the services that the settings ask for.
+
+use super::{prepare, rendered, start::Error};
+use crate::{
+    config::Config,
+    services,
+    supervisor::{control::Request, record::Snapshot, service::Service},
+};
+
+/// What a running supervisor has to be told first; nothing where it keeps what the settings ask for.
+pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Request>, Error> {
+    let outline = services::outline(config)?;
+    let profile = config.profile.name.clone();
+    if now.profile != profile {
+        // Their files are in place before anything reads them.
+        rendered::refresh(config).await.map_err(prepare::Error::from)?;
+        let services = services::all(config).await?;
+        return Ok(Some(Request::Replace { profile, services }));
+    }
+    if !differ(config, now, &outline) {
+        return Ok(None);
+    }
+    let services = services::all(config).await?;
+    Ok(Some(Request::Define { services }))
+}
+
+/// A service of ours reads its files when it is started, and is not restarted unasked; the operator's
+/// own are what their settings say.
+fn differ(config: &Config, now: &Snapshot, services: &[Service]) -> bool {
+    let is_custom = |name: &str| config.custom.iter().any(|custom| custom.name == name);
+    let gone = |name: &String| !services.iter().any(|service| service.name == *name);
+    let changed = |service: &Service| match now.services.get(&service.name) {
+        Some(report) => is_custom(&service.name) && report.revision != service.revision,
+        None => true,
+    };
+    now.order.iter().any(gone) || services.iter().any(changed)
+}
+
+/// These with all they need; without names, none: all are meant then.
+pub(super) fn with_needs(config: &Config, names: &[String]) -> Result<Vec<String>, Error> {
+    let services = services::outline(config)?;
+    let mut found = names.to_vec();
+    // Those that are needed stand before those that need them.
+    for service in services.iter().rev() {
+        if found.contains(&service.name) {
+            found.extend(service.needs.iter().map(|need| need.service.clone()));
+        }
+    }
+    Ok(found)
+}
