@@ -1,10 +1,10 @@
 //! `resource-matrix-synapse`: installs, runs and talks through a Matrix homeserver.
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
-//! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire, `synapse/`
-//! the program on disk, `proxy/` nginx in front, `tls/` its certificates, `postgres/` the database,
-//! `python/` private environments, `supervisor/` keeping any process running, `config/` the settings. A
-//! module uses only what stands below it in `LAYERS`.
+//! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
+//! `federation/` as others see it, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
+//! certificates, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
+//! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
 mod cli;
 mod clock;
@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod context;
 mod error;
+mod federation;
 mod files;
 mod instance;
 mod matrix;
@@ -40,7 +41,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
-    &["proxy"],
+    &["federation", "proxy"],
     &["matrix", "postgres", "synapse", "tls"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],

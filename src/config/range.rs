@@ -15,7 +15,6 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the check of federation"))]
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         // ::ffff:127.0.0.1 is 127.0.0.1 by another way.
         match (self.first, address.to_canonical()) {

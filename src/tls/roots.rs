@@ -1,6 +1,6 @@
 //! Whom we believe: the CAs of this machine, our own, and those the operator named for federation.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use rustls::{
@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use super::{Error, chain, own};
-use crate::config::Config;
+use crate::config::{Config, synapse::Mode};
 
 /// The CAs of this machine, our own where we have one, and the operator's.
 pub(crate) fn all(config: &Config) -> Result<RootCertStore, Error> {
@@ -23,6 +23,30 @@ pub(crate) fn all(config: &Config) -> Result<RootCertStore, Error> {
         roots.add_parsable_certificates(chain::read(file)?);
     }
     Ok(roots)
+}
+
+/// Those that our Synapse believes of other servers.
+pub(crate) fn of_federation(config: &Config) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    let given = &config.synapse.federation_custom_ca_list;
+    if given.is_empty() || config.synapse.federation != Mode::Private {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    for file in given {
+        roots.add_parsable_certificates(chain::read(file)?);
+    }
+    Ok(roots)
+}
+
+/// Our own CA, and the file that others need of it; none where there is none.
+pub(crate) fn own(config: &Config) -> Result<Option<(PathBuf, RootCertStore)>, Error> {
+    let file = own::ca(&config.data);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(chain::read(&file)?);
+    Ok(Some((file, roots)))
 }
 
 /// Whether the first certificate is for that name and leads to one of these CAs; else why not.

@@ -12,6 +12,8 @@ mod credentials;
 #[cfg(test)]
 mod exports_sh;
 #[cfg(test)]
+mod federation;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod info;

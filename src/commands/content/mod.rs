@@ -9,6 +9,7 @@ mod answer;
 mod create_room;
 mod edit_message;
 mod execute;
+mod federation_check;
 mod get;
 mod get_room;
 mod get_user;
@@ -50,5 +51,6 @@ commands! {
     "list" => list, "List users or rooms";
     "get" => get, "Show a user or a room";
     "remove" => remove, "Remove a user or a room";
+    "federation-check" => federation_check, "Walk the way to another server, or to this one: 1 if it is broken";
     "execute" => execute, "Call any endpoint of the server as the operator";
 }

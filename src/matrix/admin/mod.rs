@@ -2,6 +2,7 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/usage/administration/admin_api/
 
+pub(crate) mod federation;
 pub(crate) mod rooms;
 pub(crate) mod users;
 
