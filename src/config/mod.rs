@@ -263,8 +263,9 @@ impl Config {
     pub(crate) fn public_url(&self) -> String {
         match &self.server.public_url {
             Some(url) => url.0.clone(),
-            None if self.has(Part::Proxy) => self.proxy_url(),
-            None => self.local_url(),
+            None if !self.has(Part::Proxy) => self.local_url(),
+            None if self.tls.certificate.is_some() => self.proxy_https_url(),
+            None => self.proxy_url(),
         }
     }
 }

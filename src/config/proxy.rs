@@ -6,6 +6,8 @@ use super::{
     Config,
     setting::section,
     shape::{Port, ServerName},
+    stack::Part,
+    synapse::Mode,
 };
 
 section! {
@@ -15,7 +17,7 @@ section! {
         program: Option<PathBuf> = "" ["MATRIX_SYNAPSE_NGINX"];
         /// The address the proxy listens on; `0.0.0.0` or `::` makes it reachable from other machines.
         address: IpAddr = "127.0.0.1" ["MATRIX_SYNAPSE_PROXY_ADDRESS"];
-        /// The port for HTTP. Where there is a certificate it only sends browsers on to HTTPS.
+        /// The port for HTTP. Where there is a certificate it only sends readers on to HTTPS.
         http_port: Port = "8480" ["MATRIX_SYNAPSE_PROXY_HTTP_PORT"];
         /// The port for HTTPS, used where there is a certificate.
         https_port: Port = "8443" ["MATRIX_SYNAPSE_PROXY_HTTPS_PORT"];
@@ -41,6 +43,36 @@ impl Config {
         };
         format!("http://{host}:{}", self.proxy.http_port)
     }
+    /// The proxy, as others reach it over HTTPS.
+    pub(crate) fn proxy_https_url(&self) -> String {
+        let port = match self.proxy.https_port.0 {
+            443 => String::new(),
+            port => format!(":{port}"),
+        };
+        format!("https://{}{port}", self.server.name.0.host())
+    }
+
+    /// Whether there are other servers.
+    pub(crate) fn serves_federation(&self) -> bool {
+        self.synapse.federation != Mode::Off
+    }
+
+    /// The ports that the proxy of the profile listens on, each with its setting.
+    pub(crate) fn proxy_ports(&self) -> Vec<(&'static str, Port)> {
+        let proxy = &self.proxy;
+        let mut ports = Vec::new();
+        if self.has(Part::Proxy) {
+            ports.push(("proxy.http_port", proxy.http_port));
+            if self.tls.certificate.is_some() {
+                ports.push(("proxy.https_port", proxy.https_port));
+                if self.serves_federation() {
+                    ports.push(("proxy.federation_port", proxy.federation_port));
+                }
+            }
+        }
+        ports
+    }
+
     /// What other servers are told to connect to, as `host:port`.
     pub(crate) fn federation_address(&self) -> String {
         if let Some(address) = &self.proxy.federation_address {
@@ -89,6 +121,10 @@ mod tests {
         assert_eq!(load(&[]).unwrap().public_url(), "http://127.0.0.1:8008");
         let isms = "stack.profile=isms";
         assert_eq!(load(&[isms]).unwrap().public_url(), "http://127.0.0.1:8480");
+        let own = "tls.certificate=own";
+        assert_eq!(load(&[isms, own]).unwrap().public_url(), "https://vrooli.local:8443");
+        let usual = load(&[isms, own, "proxy.https_port=443"]).unwrap();
+        assert_eq!(usual.public_url(), "https://vrooli.local");
         let open = load(&[isms, "proxy.address=::", "proxy.http_port=80"]).unwrap();
         assert_eq!(open.public_url(), "http://[::1]:80");
     }

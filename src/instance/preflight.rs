@@ -139,9 +139,7 @@ fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
     if embedded {
         ports.push(("database.embedded_port", config.database.embedded_port.0));
     }
-    if config.has(Part::Proxy) {
-        ports.push(("proxy.http_port", config.proxy.http_port.0));
-    }
+    ports.extend(config.proxy_ports().iter().map(|(setting, port)| (*setting, port.0)));
     for (at, (second, port)) in ports.iter().enumerate() {
         if let Some((first, _)) = ports.iter().take(at).find(|(_, other)| other == port) {
             return Err(Error::SamePort { port: *port, first, second });

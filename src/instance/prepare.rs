@@ -155,9 +155,8 @@ pub(super) fn ports_are_free(config: &Config, embedded: bool) -> Result<(), Erro
         let port = config.database.embedded_port.0;
         port_is_free("127.0.0.1", port, "database.embedded_port")?;
     }
-    if config.has(Part::Proxy) {
-        let proxy = &config.proxy;
-        port_is_free(&proxy.address.to_string(), proxy.http_port.0, "proxy.http_port")?;
+    for (setting, port) in config.proxy_ports() {
+        port_is_free(&config.proxy.address.to_string(), port.0, setting)?;
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-use super::temporary;
-use crate::config::{Config, synapse::Mode};
+use super::{Error, temporary};
+use crate::{config::Config, files, tls};
 
 /// What Synapse takes in any case, in bytes: 200 events of the largest size (`MAX_REQUEST_SIZE` in
 /// its `api/constants.py`), as other servers send them.
@@ -22,8 +23,22 @@ struct Pool {
     servers: Vec<String>,
 }
 
+#[derive(Debug, Serialize)]
+struct Encryption {
+    /// Paths of the certificate with its intermediates and of its key.
+    certificate: String,
+    key: String,
+    /// sha256 of the certificate, in hexadecimal.
+    hash: String,
+    https_port: u16,
+    /// For other servers, where there are any.
+    federation_port: Option<u16>,
+    /// Where whoever comes without encryption is sent: `https://example.org:8443`.
+    public: String,
+}
+
 /// Renders the file.
-pub(super) fn render(config: &Config) -> Result<String, minijinja::Error> {
+pub(super) fn render(config: &Config) -> Result<String, Error> {
     let (data, proxy) = (&config.data, &config.proxy);
     let local = config.local_url();
     let main = local.strip_prefix("http://").unwrap_or(&local).to_owned();
@@ -44,14 +59,40 @@ pub(super) fn render(config: &Config) -> Result<String, minijinja::Error> {
             IpAddr::V6(address) => format!("[{address}]"),
         },
         http_port => proxy.http_port.0,
+        tls => minijinja::value::Serde(&encryption(config)?),
         client => proxy.well_known.then(|| client(config)),
-        federation => (proxy.well_known && config.synapse.federation != Mode::Off)
+        federation => (proxy.well_known && config.serves_federation())
             .then(|| federation(config)),
     };
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     let template = include_str!("../../templates/nginx.conf.j2");
     Ok(templates.render_named_str("nginx.conf.j2", template, &values)? + "\n")
+}
+
+fn encryption(config: &Config) -> Result<Option<Encryption>, Error> {
+    let Some(tls::Pair { certificate, key }) = tls::pair(config)? else { return Ok(None) };
+    let proxy = &config.proxy;
+    for path in [&certificate, &key] {
+        if path.to_string_lossy().contains(['"', '$', '\\']) {
+            return Err(Error::Path(path.clone()));
+        }
+    }
+    // Our own is made right before it is used.
+    let text = files::read_if_exists(&certificate)?.unwrap_or_default();
+    let public = config.public_url();
+    let origin = public.strip_prefix("https://").map(|rest| rest.split('/').next().unwrap_or(rest));
+    Ok(Some(Encryption {
+        hash: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        certificate: certificate.display().to_string(),
+        key: key.display().to_string(),
+        https_port: proxy.https_port.0,
+        federation_port: config.serves_federation().then_some(proxy.federation_port.0),
+        public: match origin {
+            Some(origin) => format!("https://{origin}"),
+            None => config.proxy_https_url(),
+        },
+    }))
 }
 
 /// `/.well-known/matrix/client` ([spec], server discovery).

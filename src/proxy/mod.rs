@@ -12,7 +12,7 @@ use std::{
 use crate::{
     config::{Config, paths::DataDir, stack::Part},
     error::{Explain, Kind},
-    files, process,
+    files, process, tls,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +21,16 @@ pub(crate) enum Error {
     Missing(String),
     #[error("`{}` is no program that can be run", .0.display())]
     NoProgram(PathBuf),
+    #[error("the path `{}` holds a sign that nginx takes apart: one of \" $ \\", .0.display())]
+    Path(PathBuf),
     #[error("nginx refuses its settings: {0}")]
     Refused(String),
     #[error("nginx has not judged its settings within {} s", PATIENCE.as_secs())]
     Slow,
     #[error("the template of `nginx.conf` is wrong")]
     Template(#[from] minijinja::Error),
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
@@ -37,8 +41,9 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing(_) | Self::Slow => Kind::Environment,
-            Self::NoProgram(_) | Self::Refused(_) => Kind::Setting,
+            Self::NoProgram(_) | Self::Path(_) | Self::Refused(_) => Kind::Setting,
             Self::Template(_) => Kind::Bug,
+            Self::Tls(error) => error.kind(),
             Self::Process(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -51,8 +56,10 @@ impl Explain for Error {
                     .into(),
             ),
             Self::NoProgram(_) => Some("`config set proxy.program PATH` names another one".into()),
+            Self::Path(_) => Some("give that file another name".into()),
             Self::Refused(_) => Some("`config show proxy` says what is set".into()),
             Self::Slow | Self::Template(_) => None,
+            Self::Tls(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
@@ -112,6 +119,10 @@ pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
 
 /// The same, and it stays as it was; true if it is what nginx reads now.
 pub(crate) async fn check(config: &Config) -> Result<bool, Error> {
+    if tls::pair(config)?.is_some_and(|pair| !pair.certificate.exists()) {
+        // Our own is made when it is needed, and nginx would miss it.
+        return Ok(false);
+    }
     match judge(config).await? {
         None => Ok(true),
         Some(judged) => {

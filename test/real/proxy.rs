@@ -3,7 +3,8 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
+    path::Path,
     sync::{
         LazyLock,
         atomic::{AtomicBool, Ordering},
@@ -215,6 +216,62 @@ fn it_says_where_the_server_is() {
         assert!(answer.head.contains("\r\naccess-control-allow-origin: *\r\n"), "{}", answer.head);
     }
     assert_eq!(server.run(&["manage", "endpoint", "proxy"]).success().line(), url);
+}
+
+#[test]
+fn with_a_certificate_it_speaks_https() {
+    let mut server = Instance::with_environment("https");
+    server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    server.variable("MATRIX_SYNAPSE_FEDERATION", "open");
+    server.variable("MATRIX_SYNAPSE_TLS_CERTIFICATE", "own");
+    server.run(&["manage", "install", "--start"]).success();
+    let [http, https, federation] = server.proxy;
+
+    let url = format!("https://test.example:{https}");
+    let versions = "/_matrix/client/versions?a=%2F";
+    let sent_on = ask(http, &format!("GET {versions}"), &[], b"");
+    assert_eq!(sent_on.status, 301);
+    assert!(
+        sent_on
+            .head
+            .contains(&format!("location: {}\r\n", (url.clone() + versions).to_lowercase()))
+    );
+    ask(http, "PUT /_matrix/client/v3/x", &[], b"{}").refused(403, "M_FORBIDDEN");
+    assert_eq!(ask(http, "GET /health", &[], b"").status, 200);
+
+    let client = trusting(&server.data.join("tls/ca.pem"));
+    assert_eq!(fetch(&client, https, versions).0, 200);
+    let (status, told) = fetch(&client, https, "/.well-known/matrix/client");
+    assert_eq!((status, &told["m.homeserver"]["base_url"]), (200, &json!(url)));
+    let (status, version) = fetch(&client, federation, "/_matrix/federation/v1/version");
+    assert_eq!((status, &version["server"]["name"]), (200, &json!("Synapse")));
+
+    // Another certificate is another reason to reload.
+    let conf = || fs::read_to_string(server.data.join("proxy/nginx.conf")).unwrap();
+    let before = conf();
+    fs::remove_file(server.data.join("tls/own.pem")).unwrap();
+    server.run(&["manage", "install"]).success();
+    assert_ne!(before, conf());
+}
+
+/// A client that trusts this CA alone, and finds `test.example` here.
+fn trusting(ca: &Path) -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let ca = reqwest::Certificate::from_pem(&fs::read(ca).unwrap()).unwrap();
+    reqwest::Client::builder()
+        .tls_certs_only([ca])
+        .resolve("test.example", SocketAddr::from(([127, 0, 0, 1], 0)))
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
+fn fetch(client: &reqwest::Client, port: u16, path: &str) -> (u16, Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let answer = client.get(format!("https://test.example:{port}{path}")).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    })
 }
 
 #[test]
