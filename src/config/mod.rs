@@ -24,6 +24,7 @@ pub(crate) mod paths;
 pub(crate) mod profiles;
 pub(crate) mod proxy;
 pub(crate) mod range;
+pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod setting;
 pub(crate) mod shape;
@@ -32,6 +33,7 @@ pub(crate) mod supervision;
 pub(crate) mod synapse;
 pub(crate) mod tls;
 pub(crate) mod vrooli;
+pub(crate) mod workers;
 
 use environment::Environment;
 use paths::DataDir;
@@ -135,6 +137,8 @@ pub(crate) struct Config {
     pub(crate) synapse: synapse::Synapse,
     pub(crate) supervision: supervision::Supervision,
     pub(crate) stack: stack::Stack,
+    pub(crate) redis: redis::Redis,
+    pub(crate) workers: workers::Workers,
     pub(crate) alerts: alerts::Alerts,
     pub(crate) tls: tls::Tls,
     pub(crate) proxy: proxy::Proxy,
@@ -158,6 +162,8 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         synapse::Synapse::SETTINGS,
         supervision::Supervision::SETTINGS,
         stack::Stack::SETTINGS,
+        redis::Redis::SETTINGS,
+        workers::Workers::SETTINGS,
         alerts::Alerts::SETTINGS,
         tls::Tls::SETTINGS,
         proxy::Proxy::SETTINGS,
@@ -238,6 +244,8 @@ impl Config {
             synapse: synapse::Synapse::read(&values)?,
             supervision: supervision::Supervision::read(&values)?,
             stack: stack::Stack::read(&values)?,
+            redis: redis::Redis::read(&values)?,
+            workers: workers::Workers::read(&values)?,
             alerts: alerts::Alerts::read(&values)?,
             tls: tls::Tls::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,

@@ -14,8 +14,8 @@ use crate::files;
 pub(crate) struct DataDir(PathBuf);
 
 /// The longest path of a unix socket is 107 bytes; the longest name we put behind it is
-/// `.s.PGSQL.65535.lock`.
-const LONGEST_SOCKET_FOLDER: usize = 107 - 21;
+/// `thread-subscriptions-200.repl`.
+const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
 
 impl DataDir {
     pub(crate) fn new(path: PathBuf) -> Self {

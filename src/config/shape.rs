@@ -379,12 +379,28 @@ impl Shape for Span {
     }
 }
 
+/// What [`words!`] makes.
+pub(crate) trait Words: Sized + 'static {
+    const ALL: &'static [Self];
+
+    /// As it is written in settings.
+    fn word(self) -> &'static str;
+}
+
 /// An enum of words: `words! { Name { Variant = "word", … } }`.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
         pub(crate) enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $crate::config::shape::Words for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
 
         impl $crate::config::shape::Shape for $name {
             fn read(value: &serde_json::Value) -> Result<Self, String> {

@@ -4,6 +4,8 @@ pub(crate) mod files;
 pub(crate) mod keys;
 mod known;
 mod overrides;
+#[expect(dead_code, reason = "rendering and services follow")]
+pub(crate) mod workers;
 
 use std::path::PathBuf;
 

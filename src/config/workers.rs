@@ -1,0 +1,133 @@
+//! Which processes of Synapse there are beside the main one, where the profile has workers.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::{
+    setting::section,
+    shape::{Port, Shape, Words as _, words},
+};
+
+words! {
+    /// What a worker does; `synapse::workers` says what follows from it.
+    #[derive(PartialOrd, Ord)]
+    Kind {
+        Generic = "generic",
+        Synchrotron = "synchrotron",
+        ClientReader = "client_reader",
+        EventCreator = "event_creator",
+        EventPersister = "event_persister",
+        Receipts = "receipts",
+        DeviceLists = "device_lists",
+        ThreadSubscriptions = "thread_subscriptions",
+        Typing = "typing",
+        ToDevice = "to_device",
+        AccountData = "account_data",
+        Presence = "presence",
+        PushRules = "push_rules",
+        Media = "media",
+        Sso = "sso",
+        UserDirectory = "user_directory",
+        FederationReader = "federation_reader",
+        FederationInbound = "federation_inbound",
+        FederationSender = "federation_sender",
+        Pusher = "pusher",
+        Appservice = "appservice",
+        Background = "background",
+    }
+}
+
+words! {
+    /// A set of workers by name.
+    Preset {
+        None = "none",
+        Small = "small",
+        OneOfEach = "one-of-each",
+        ByLoad = "by-load",
+    }
+}
+
+/// How many of each kind, listed by hand: `event_persister=2,synchrotron=2`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts(pub(crate) BTreeMap<Kind, u32>);
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (kind, count)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}={count}", kind.word())?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Shape for Counts {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut counts = BTreeMap::new();
+        let mut add = |name: &str, count: &Value| {
+            let kind = Kind::read(&name.trim().replace('-', "_").into())?;
+            let count = u32::read(count)?;
+            if counts.insert(kind, count).is_some() {
+                return Err(format!("must name `{}` only once", kind.word()));
+            }
+            Ok(())
+        };
+        if let Value::Object(map) = value {
+            map.iter().try_for_each(|(name, count)| add(name, count))?;
+        } else {
+            for item in Vec::<String>::read(value)? {
+                let (name, count) = item.split_once('=').unwrap_or((&item, "1"));
+                add(name, &count.into())?;
+            }
+        }
+        Ok(Self(counts))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": ["string", "object"], "pattern": "^([a-z_-]+(=[0-9]+)?[, ]*)*$" })
+    }
+}
+
+section! {
+    /// Which processes of Synapse there are beside the main one, where the profile has workers.
+    Workers "workers" {
+        /// A set of workers: `none`, `small`, `one-of-each`, or `by-load`, which grows with the cores.
+        preset: Preset = "small" ["MATRIX_SYNAPSE_WORKERS_PRESET"];
+        /// The cores that `by-load` counts with; 0 means those of this machine.
+        cores: u32 = "0" ["MATRIX_SYNAPSE_WORKERS_CORES"];
+        /// Workers listed by hand instead of a preset: `event_persister=2,synchrotron=2`.
+        list: Counts = "" ["MATRIX_SYNAPSE_WORKERS"];
+        /// The port of the first worker's Prometheus metrics, on loopback; each further worker has the next one. Only where the profile has metrics.
+        metrics_port: Port = "8020" ["MATRIX_SYNAPSE_WORKERS_METRICS_PORT"];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_from_a_text_and_from_yaml() {
+        let text = Counts::read(&"event-persister=2, synchrotron=2 pusher".into()).unwrap();
+        assert_eq!(text.to_string(), "synchrotron=2,event_persister=2,pusher=1");
+        let yaml = json!({ "event_persister": 2, "synchrotron": 2, "pusher": 1 });
+        assert_eq!(Counts::read(&yaml).unwrap(), text);
+        assert!(Counts::read(&"".into()).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_meant_is_refused() {
+        let refused = |text: &str| Counts::read(&text.into()).unwrap_err();
+        assert!(refused("event_persistor=2").starts_with("must be one of: generic synchrotron"));
+        assert!(refused("pusher=many").starts_with("must be a whole number"));
+        assert_eq!(refused("pusher=1,pusher=2"), "must name `pusher` only once");
+    }
+}

@@ -1,0 +1,170 @@
+//! Synapse's processes beside the main one: which there are, and what each kind is.
+//!
+//! Facts are those of [Synapse's documentation][workers] and of `synapse/config/workers.py` of the
+//! version this program installs.
+//!
+//! [workers]: https://element-hq.github.io/synapse/latest/workers.html
+
+use std::path::PathBuf;
+
+pub(crate) use crate::config::workers::Kind;
+use crate::{
+    config::{Config, paths::DataDir, shape::Words as _, stack::Part},
+    error::{self, Explain},
+};
+
+pub(crate) mod kind;
+mod preset;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there can be {most} `{}` at most, not {asked}", kind.word())]
+    TooMany { kind: Kind, most: u32, asked: u32 },
+    #[error("{0} workers are more than one machine can carry")]
+    Crowd(u32),
+    #[error("`{}` needs federation, which is off", .0.word())]
+    NoFederation(Kind),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> error::Kind {
+        error::Kind::Setting
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoFederation(_) => {
+                "`config set synapse.federation private` switches it on, or list other workers with `config set workers.list …`".into()
+            }
+            _ => "`config set workers.list …` sets how many of each there are".into(),
+        })
+    }
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Worker {
+    pub(crate) kind: Kind,
+    /// Counted from 1 within its kind.
+    pub(crate) number: u32,
+}
+
+impl Worker {
+    /// `synchrotron-1`: its `worker_name` in Synapse, and the name of its service.
+    pub(crate) fn name(self) -> String {
+        format!("{}-{}", self.kind.word().replace('_', "-"), self.number)
+    }
+
+    /// Where it answers requests, and `/health` in any case.
+    pub(crate) fn socket(self, data: &DataDir) -> PathBuf {
+        data.sockets().join(format!("{}.http", self.name()))
+    }
+
+    /// Where other processes of Synapse hand it what only it may write.
+    pub(crate) fn replication_socket(self, data: &DataDir) -> PathBuf {
+        data.sockets().join(format!("{}.repl", self.name()))
+    }
+
+    /// What Synapse reads for it beside homeserver.yaml.
+    pub(crate) fn yaml(self, data: &DataDir) -> PathBuf {
+        folder(data).join(format!("{}.yaml", self.name()))
+    }
+}
+
+/// Where the workers' own files are.
+pub(crate) fn folder(data: &DataDir) -> PathBuf {
+    data.synapse().join("workers")
+}
+
+/// More than so many are a slip of the finger.
+const MOST: u32 = 200;
+
+/// The workers that the settings ask for, in the order of their kinds; none where the profile has none.
+pub(crate) fn chosen(config: &Config) -> Result<Vec<Worker>, Error> {
+    if !config.has(Part::Workers) {
+        return Ok(Vec::new());
+    }
+    let counts = if config.workers.list.0.is_empty() {
+        preset::counts(config)
+    } else {
+        config.workers.list.clone()
+    };
+    let mut workers = Vec::new();
+    for (kind, count) in counts.0 {
+        let most = kind.facts().most;
+        if count > most {
+            return Err(Error::TooMany { kind, most, asked: count });
+        }
+        if count > 0 && kind.facts().federation && !preset::federates(config) {
+            return Err(Error::NoFederation(kind));
+        }
+        workers.extend((1..=count).map(|number| Worker { kind, number }));
+    }
+    let number = u32::try_from(workers.len()).unwrap_or(u32::MAX);
+    if number > MOST { Err(Error::Crowd(number)) } else { Ok(workers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::environment::Environment;
+
+    fn names(flags: &[&str]) -> Result<String, Error> {
+        let data = DataDir::new("/nowhere".into());
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let config = Config::load(data, &flags, &Environment::default()).unwrap();
+        Ok(chosen(&config)?.into_iter().map(Worker::name).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_profile_without_workers_has_none() {
+        assert_eq!(names(&["workers.list=pusher=3"]).unwrap(), "");
+    }
+
+    #[test]
+    fn a_list_wins_over_a_preset() {
+        let all = names(&["stack.profile=scale", "workers.list=event_persister=2,pusher,media=0"]);
+        assert_eq!(all.unwrap(), "event-persister-1 event-persister-2 pusher-1");
+    }
+
+    #[test]
+    fn what_synapse_allows_once_is_not_there_twice() {
+        let error = names(&["stack.profile=scale", "workers.list=typing=2"]).unwrap_err();
+        assert_eq!(error.to_string(), "there can be 1 `typing` at most, not 2");
+        let error = names(&["stack.profile=scale", "workers.list=generic=4000"]).unwrap_err();
+        assert_eq!(error.to_string(), "4000 workers are more than one machine can carry");
+        let error = names(&["stack.profile=scale", "workers.list=federation_sender"]).unwrap_err();
+        assert_eq!(error.to_string(), "`federation_sender` needs federation, which is off");
+    }
+
+    #[test]
+    fn presets_are_sets_that_can_be() {
+        for preset in ["none", "small", "one-of-each", "by-load"] {
+            for federation in ["off", "open"] {
+                for cores in ["1", "2", "8", "32", "256"] {
+                    let set = |key: &str, value: &str| format!("{key}={value}");
+                    let all = names(&[
+                        "stack.profile=scale",
+                        &set("workers.preset", preset),
+                        &set("synapse.federation", federation),
+                        &set("workers.cores", cores),
+                    ]);
+                    assert_eq!(all.unwrap().is_empty(), preset == "none");
+                }
+            }
+        }
+        assert_eq!(
+            names(&["stack.profile=scale"]).unwrap(),
+            "generic-1 synchrotron-1 event-persister-1 background-1"
+        );
+    }
+
+    #[test]
+    fn a_socket_fits_into_the_longest_folder() {
+        let data = DataDir::new(format!("/{}", "x".repeat(71)).into());
+        for kind in Kind::ALL {
+            let worker = Worker { kind: *kind, number: MOST };
+            assert!(worker.replication_socket(&data).as_os_str().len() <= 107, "{worker:?}");
+        }
+    }
+}
