@@ -155,6 +155,13 @@ impl Output {
         }
     }
 
+    /// Where a record is drawn in the place of the one before it, if that is a terminal.
+    pub(crate) fn screen(&self) -> Screen {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+        let drawn = self.is_text() && io::stdout().is_terminal();
+        Screen { drawn, lines: 0 }
+    }
+
     /// Talk: what is going on, for a person. Silent with `-q` and in machine formats.
     pub(crate) fn say(&self, sentence: impl fmt::Display) {
         if self.is_text() && !self.quiet {
@@ -239,6 +246,34 @@ impl Output {
     fn aside(&self, text: &str) {
         // Nobody is left to be told that stderr is closed.
         writeln!(anstream::stderr(), "{text}").ok();
+    }
+}
+
+/// A place for one record: the next one takes the place of the last, or follows it in a pipe.
+pub(crate) struct Screen {
+    drawn: bool,
+    /// How many the last one took.
+    lines: usize,
+}
+
+impl Screen {
+    /// Whether a person looks at it.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.drawn
+    }
+
+    /// False if nobody reads any more.
+    pub(crate) fn show(&mut self, output: &Output, report: &impl Report) -> bool {
+        if !self.drawn {
+            return output.emit_line(report);
+        }
+        let page = output.page(report);
+        // Up to the first line of the last one, and everything from there on away.
+        let back =
+            if self.lines > 0 { format!("\x1b[{}A\x1b[J", self.lines) } else { String::new() };
+        self.lines = page.trim_end_matches('\n').lines().count();
+        output.emitted.replace(true);
+        write_page(&format!("{back}{page}"))
     }
 }
 

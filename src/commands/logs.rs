@@ -7,20 +7,25 @@ use std::{
     time::Duration,
 };
 
+use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     commands::{Outcome, Result, moment::moment},
-    config::{nearest, paths::DataDir},
+    config::{self, dotenv, paths::DataDir},
     context::Context,
     error::Failure,
     files,
+    instance::named,
     output::{Output, Report},
     secret::MASK,
+    services,
     supervisor::journal::{self, Follower, Line},
 };
 
+/// Shorter secrets would hide innocent words.
+const SHORTEST: usize = 8;
 /// How often `--follow` looks.
 const PAUSE: Duration = Duration::from_millis(250);
 /// What is no service's log, and shown only where it is named.
@@ -28,8 +33,9 @@ const APART: [&str; 1] = ["postgres-setup"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this service: synapse, postgres, database or supervisor
-    service: Option<String>,
+    /// Only these services, by name or tag, such as synapse, postgres or supervisor
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
     /// So many last lines; 50, or with --since all
     #[arg(long, value_name = "N")]
     tail: Option<usize>,
@@ -47,26 +53,55 @@ struct Logs {
     total: usize,
 }
 
+/// A line, and which colour its service has on a terminal.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct Shown(pub(super) Line);
+pub(super) struct Shown {
+    line: Line,
+    #[serde(skip)]
+    colour: Option<AnsiColor>,
+}
+
+impl Shown {
+    pub(super) fn plain(line: Line) -> Self {
+        Self { line, colour: None }
+    }
+}
+
+/// Of services that are shown together, as long as there are enough.
+const COLOURS: [AnsiColor; 6] = [
+    AnsiColor::Cyan,
+    AnsiColor::Green,
+    AnsiColor::Yellow,
+    AnsiColor::Magenta,
+    AnsiColor::Blue,
+    AnsiColor::Red,
+];
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
     let folder = data.logs();
-    let services = chosen(args.service.as_deref(), &journal::names(&folder))?;
+    let there = journal::names(&folder);
+    let services = if args.services.is_empty() {
+        there.into_iter().filter(|name| !APART.contains(&name.as_str())).collect()
+    } else {
+        chosen(&args.services, &there, context)?
+    };
     if services.is_empty() && !args.follow {
         output.emit(&Logs { lines: Vec::new(), total: 0 });
         return Ok(Outcome::Moot);
     }
-    let secrets = secrets(&data);
+    let mut secrets = secrets(&data);
+    secrets.extend(variables(context));
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let masked = |mut line: Line| {
         for secret in &secrets {
             if line.message.contains(secret) {
                 line.message = line.message.replace(secret, MASK);
             }
         }
-        Shown(line)
+        let place = services.iter().position(|name| *name == line.service);
+        Shown { line, colour: place.map(|place| COLOURS[place % COLOURS.len()]) }
     };
     let count = args.tail.unwrap_or(if args.since.is_some() { usize::MAX } else { 50 });
     let mut follower = Follower::new(&folder, &services);
@@ -86,25 +121,29 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     Ok(Outcome::Done)
 }
 
-/// The logs to show: the one that was named, or those of all services.
-fn chosen(named: Option<&str>, there: &[String]) -> std::result::Result<Vec<String>, Failure> {
-    let Some(named) = named else {
-        return Ok(there.iter().filter(|name| !APART.contains(&name.as_str())).cloned().collect());
-    };
-    if there.is_empty() || there.iter().any(|name| name == named) {
-        return Ok(there.iter().filter(|name| *name == named).cloned().collect());
-    }
-    let hint = match nearest(named, there.iter().map(String::as_str)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("there are logs of {}", there.join(", ")),
-    };
-    Err(Failure::request(format!("there is no log of `{named}`")).hinted(hint))
+/// The logs of those that were named, also of one that has not written yet.
+fn chosen(
+    words: &[String],
+    there: &[String],
+    context: &Context,
+) -> std::result::Result<Vec<String>, Failure> {
+    // Settings that cannot be read keep nobody from reading logs.
+    let outline = context.config().ok().and_then(|config| services::outline(config).ok());
+    let services = outline.unwrap_or_default();
+    let mut known = named::listed(&services);
+    let others = there.iter().filter(|name| !services.iter().any(|it| it.name == **name));
+    known.extend(others.map(|name| (name.as_str(), &[][..])));
+    named::resolve(words, &known).map_err(|unknown| {
+        let hint = match unknown.suggestion {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are logs of {}", unknown.there.join(", ")),
+        };
+        Failure::request(format!("there is no log of `{}`", unknown.name)).hinted(hint)
+    })
 }
 
 /// Everything that must not be shown: the contents of the secret files and the tokens of sessions.
 fn secrets(data: &DataDir) -> Vec<String> {
-    /// Shorter ones would hide innocent words.
-    const SHORTEST: usize = 8;
     let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut secrets: Vec<String> = Vec::new();
     for file in files(&data.secrets()).chain(files(&data.sessions())) {
@@ -127,6 +166,26 @@ fn secrets(data: &DataDir) -> Vec<String> {
     secrets
 }
 
+/// The values of the operator's own variables that sound like secrets, and of `.env` those that are.
+fn variables(context: &Context) -> Vec<String> {
+    const SOUNDS: [&str; 5] = ["SECRET", "PASSWORD", "TOKEN", "KEY", "CREDENTIAL"];
+    let Ok(config) = context.config() else { return Vec::new() };
+    let overrides = &config.profile.environment;
+    let of_profile = overrides.groups.values().chain(overrides.services.values());
+    let files = config.custom.iter().flat_map(|custom| &custom.env_files);
+    let files: Vec<_> = files
+        .filter_map(|file| dotenv::read(&config.data.root().join(file)).ok().flatten())
+        .collect();
+    let all = config.custom.iter().map(|custom| &custom.environment);
+    let all = all.chain([&overrides.shared]).chain(of_profile).chain(&files).flatten();
+    let sounds = |name: &str| SOUNDS.iter().any(|word| name.to_uppercase().contains(word));
+    let named = all.filter(|(name, value)| sounds(name) && value.expose().len() >= SHORTEST);
+    let set = config::settings().filter(|setting| setting.secret);
+    let set = set.filter_map(|setting| Some(config.values.0.get(setting.key)?.0.as_str()?));
+    let set = set.filter(|value| value.len() >= SHORTEST).map(str::to_owned);
+    named.map(|(_, value)| value.expose().to_owned()).chain(set).collect()
+}
+
 impl Report for Logs {
     fn text(&self, page: &mut String) -> fmt::Result {
         if self.lines.is_empty() {
@@ -142,11 +201,14 @@ impl Report for Logs {
 
 impl Report for Shown {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Line { time, service, message } = &self.0;
-        match time {
-            Some(time) => write!(page, "{time} {service:<10} {message}"),
-            None => write!(page, "{service:<10} {message}"),
+        let Line { time, service, message } = &self.line;
+        let style = Style::new().fg_color(self.colour.map(Into::into));
+        if let Some(time) = time {
+            write!(page, "{time} ")?;
         }
+        // Columns are counted without what colours them.
+        let rest = 10_usize.saturating_sub(service.chars().count());
+        write!(page, "{style}{service}{style:#}{:rest$} {message}", "")
     }
 }
 

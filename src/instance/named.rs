@@ -10,9 +10,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[error("there is no service `{name}`")]
 pub(crate) struct Unknown {
-    name: String,
-    suggestion: Option<String>,
-    there: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) suggestion: Option<String>,
+    pub(crate) there: Vec<String>,
 }
 
 impl Explain for Unknown {

@@ -331,8 +331,6 @@ async fn ready(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Snapshot, Error> {
     let mut last: Option<Snapshot> = None;
-    // A failure that is older than this start has been given another try.
-    let mut tried = false;
     loop {
         let concerns = |name: &str| {
             wait.concerned.is_empty() || wait.concerned.iter().any(|concerned| concerned == name)
@@ -345,12 +343,10 @@ async fn ready(
         if if wait.names.is_empty() { now.ready } else { is_up(&now, &wait.names) } {
             return Ok(now);
         }
-        if let Some((name, report)) = now.failed().find(|(name, _)| concerns(name))
-            && (tried || last.is_some())
-        {
+        // One that had failed before got another try with the request that opened this stream.
+        if let Some((name, report)) = now.failed().find(|(name, _)| concerns(name)) {
             return Err(failed(name, report));
         }
-        tried = true;
         last = Some(now);
     }
 }

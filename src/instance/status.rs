@@ -80,6 +80,11 @@ pub(crate) struct Service {
 
 /// What is installed, what runs, whether it answers; reads no settings.
 pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
+    of(data, None).await
+}
+
+/// The same of some services only: those of another profile, say.
+pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status, files::Error> {
     let known = instance::read(data)?;
     let installed =
         known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
@@ -88,7 +93,7 @@ pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
     let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
     let url = format!("http://{host}:{port}");
-    let asked = if installed { services(data).await } else { Ok(Vec::new()) };
+    let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
     let (mut state, mut health_message) = judged(installed, &asked, || answers(&host, port));
     if !matches!(state, State::NotInstalled | State::Stopped)
         && let Err(full @ files::Error::Full { .. }) = files::has_space(data.root())
@@ -204,16 +209,35 @@ pub(crate) fn word(phase: Phase) -> &'static str {
 }
 
 /// The processes in the order in which they start; none where no supervisor lives.
-async fn services(data: &DataDir) -> Result<Vec<Service>, String> {
+async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service>, String> {
     let socket = control::socket(&data.sockets());
     let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
         Ok(Ok(Some(snapshot))) => snapshot,
-        Ok(Ok(None)) => return Ok(Vec::new()),
+        Ok(Ok(None)) => return Ok(only.unwrap_or_default().iter().map(absent).collect()),
         Ok(Err(error)) => return Err(Failure::from(error).to_string()),
         Err(_) => return Err("the supervisor does not answer".into()),
     };
     let Snapshot { order, mut services, .. } = snapshot;
-    Ok(order.into_iter().filter_map(|name| Some(service(services.remove(&name)?, name))).collect())
+    let names = only.map_or(order, <[String]>::to_vec);
+    let of = |name: String| match services.remove(&name) {
+        Some(report) => service(report, name),
+        None => absent(&name),
+    };
+    Ok(names.into_iter().map(of).collect())
+}
+
+/// A service that the supervisor does not keep.
+fn absent(name: &String) -> Service {
+    Service {
+        name: name.clone(),
+        phase: Phase::Stopped,
+        pid: None,
+        restarts: 0,
+        message: None,
+        uptime_seconds: None,
+        memory_bytes: None,
+        well: true,
+    }
 }
 
 fn service(report: Report, name: String) -> Service {

@@ -181,9 +181,9 @@ pub(crate) async fn capture(mut pipe: pipe::Receiver, log: Shared) {
     loop {
         let end = matches!(pipe.read_buf(&mut held).await, Ok(0) | Err(_));
         let whole = match held.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) if !end => at + 1,
             _ if end || held.len() >= LONGEST_LINE => held.len(),
-            Some(at) => at + 1,
-            None => continue,
+            _ => continue,
         };
         let lines = held[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         log.lock().unwrap_or_else(PoisonError::into_inner).lines(lines);
@@ -239,6 +239,9 @@ mod tests {
         }
         assert!(child.wait().await.unwrap().success());
         assert!((100_000..=400_000).contains(&total(folder.path())));
+        let text = fs::read_to_string(folder.path().join("x.log")).unwrap();
+        let whole = |line: &str| line.ends_with(" a line of a service that never stops");
+        assert!(text.lines().rev().skip(1).all(whole), "a line was cut");
     }
 
     #[test]

@@ -141,10 +141,12 @@ impl Snapshot {
         services.filter(|(_, r)| r.state == Phase::Failed).map(|(name, r)| (name.as_str(), r))
     }
 
-    /// The services that are not ready, failed or not.
+    /// The services that are to run and are not ready, failed or not.
     pub(crate) fn unready(&self) -> impl Iterator<Item = (&str, &Report)> {
         let services = self.order.iter().filter_map(|name| Some((name, self.services.get(name)?)));
-        services.filter(|(_, r)| !r.state.is_ready()).map(|(name, r)| (name.as_str(), r))
+        services
+            .filter(|(_, r)| r.wanted && !r.state.is_ready())
+            .map(|(name, r)| (name.as_str(), r))
     }
 }
 

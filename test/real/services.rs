@@ -172,7 +172,7 @@ fn the_address_of_a_service_is_printed() {
     assert_eq!(server.run(&["manage", "endpoint", "synapse"]).exits(2).line(), client);
 }
 
-/// The lines of `manage events --follow`, one JSON document each.
+/// The lines of a command that goes on, one JSON document each.
 struct Followed {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -181,7 +181,7 @@ struct Followed {
 impl Followed {
     fn new(server: &Instance, words: &[&str]) -> Self {
         let mut command = server.command();
-        command.args(["manage", "events", "--follow", "--format", "json"]).args(words);
+        command.args(words).args(["--format", "json"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
@@ -189,19 +189,24 @@ impl Followed {
 
     /// Reads until this happens.
     fn until(&mut self, service: &str, state: &str) -> Value {
+        self.find(|event| event["service"] == service && event["state"] == state)
+            .unwrap_or_else(|| panic!("{service} is never {state}"))
+    }
+
+    /// Reads until there is such a document.
+    fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         self.lines
             .by_ref()
             .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
-            .find(|event| event["service"] == service && event["state"] == state)
-            .unwrap_or_else(|| panic!("{service} is never {state}"))
+            .find(wanted)
     }
 }
 
 #[test]
 fn what_happens_is_told_line_by_line() {
     let server = up();
-    let mut all = Followed::new(&server, &[]);
-    let mut some = Followed::new(&server, &["synapse"]);
+    let mut all = Followed::new(&server, &["manage", "events", "--follow"]);
+    let mut some = Followed::new(&server, &["manage", "events", "--follow", "synapse"]);
     let first = all.until("synapse", "running");
     kill_9(server.pid("synapse"));
     let resting = all.until("synapse", "resting");
@@ -248,4 +253,91 @@ fn the_services_are_listed_with_what_they_need() {
     assert_eq!(synapse["restart"], "always");
     assert_eq!(synapse["tags"], json!(["homeserver"]));
     server.run(&["manage", "services", "--profile", "cor"]).exits(1).says("must be one of");
+}
+
+#[test]
+fn the_status_is_told_with_every_change() {
+    let server = up();
+    let mut watched = Followed::new(&server, &["status", "--watch"]);
+    assert_eq!(watched.find(|_| true).unwrap()["status"], "running");
+    server.run(&["manage", "stop", "synapse"]).success();
+    let now = watched.find(|now| now["health_message"] == "stopped: synapse").unwrap();
+    assert_eq!((&now["status"], &now["healthy"]), (&"unhealthy".into(), &false.into()));
+    server.run(&["manage", "start"]).success();
+    watched.find(|now| now["status"] == "running").unwrap();
+    server.run(&["manage", "stop"]).success();
+    watched.find(|now| now["status"] == "stopped").unwrap();
+    watched.child.kill().unwrap();
+    watched.child.wait().unwrap();
+}
+
+const OFFICE: &str = "
+services:
+  echo:
+    summary: says what it was told
+    command: [sh, -c, 'echo level $LEVEL at $MATRIX_SYNAPSE_URL with $TOKEN; exec sleep 1000']
+    environment: {TOKEN: hunter2222, LEVEL: low}
+    needs: [matrix-synapse]
+    tags: [bots]
+    endpoints: {api: 'http://127.0.0.1:7/'}
+profiles:
+  office:
+    services: [core, echo]
+    environment:
+      shared: {OFFICE: 'yes'}
+      groups: {bots: {LEVEL: high}}
+      services: {synapse: {SYNAPSE_LOG_LEVEL: WARNING}}
+";
+
+#[test]
+fn services_and_profiles_of_ones_own_take_part() {
+    let server = up();
+    let file = server.data.join("settings.yaml");
+    let settings = fs::read_to_string(&file).unwrap_or_default();
+    fs::write(&file, format!("{settings}{OFFICE}")).unwrap();
+    let database = server.pid("postgres");
+    server.run(&["manage", "start", "--profile", "office"]).success();
+    let now = record(&server);
+    assert_eq!(now["profiles"]["office"]["services"], now["order"], "{now}");
+    assert_eq!(now["order"], json!(["postgres", "database", "synapse", "echo"]));
+    assert_eq!(server.run(&["config", "show", "synapse.log_level", "-q"]).line(), "WARNING");
+    // Each got its variables, and what did not need to be restarted was not.
+    let variables = |service: &str| {
+        let text = fs::read(format!("/proc/{}/environ", server.pid(service))).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    assert!(variables("synapse").contains("OFFICE=yes"));
+    assert!(variables("echo").contains("LEVEL=high"));
+    assert!(variables("postgres").contains("OFFICE=yes") && server.pid("postgres") != database);
+    let said = server.run(&["logs", "bots"]).success();
+    let url = format!("level high at http://127.0.0.1:{} with *****", server.port);
+    assert!(said.stdout.contains(&url) && !said.stdout.contains('\x1b'), "{said}");
+    let said = server.run(&["manage", "endpoint", "echo"]).success();
+    assert_eq!(said.line(), "http://127.0.0.1:7/");
+    let said = server.run(&["manage", "services"]).success();
+    assert!(said.stdout.contains("└─ echo [running] says what it was told"), "{said}");
+    // Lines of several services, as they come.
+    let mut followed =
+        Followed::new(&server, &["logs", "echo", "synapse", "--follow", "--tail", "0"]);
+    server.run(&["manage", "restart", "bots"]).success().says("restarted: echo");
+    assert!(followed.find(|line| line["service"] == "echo").is_some());
+    followed.child.kill().unwrap();
+    followed.child.wait().unwrap();
+    // It goes down before what it needs, and takes that along when it comes back.
+    let before = record(&server)["events"].as_u64().unwrap();
+    server.run(&["manage", "stop", "synapse"]).success().says("stopped: echo, synapse");
+    let events = happened(&server, before);
+    assert!(place(&events, "echo stopped") < place(&events, "synapse stopping"), "{events:?}");
+    server.run(&["status", "--profile", "office"]).exits(1).says("stopped: synapse, echo");
+    server.run(&["manage", "start", "echo"]).success();
+    server.run(&["status", "--profile", "office"]).success();
+    // Of another profile only what is in it.
+    server.run(&["manage", "stop", "echo"]).success();
+    server.run(&["status"]).exits(1).says("stopped: echo");
+    fs::write(&file, settings).unwrap();
+    server.run(&["status", "--profile", "core"]).success();
+    server.run(&["manage", "stop", "--profile", "core"]).success();
+    server.run(&["status", "--profile", "core"]).exits(2);
+    server.run(&["manage", "restart", "--profile", "core"]).success();
+    assert_eq!(record(&server)["order"], json!(["postgres", "database", "synapse"]));
 }

@@ -8,7 +8,7 @@ use super::start::{Change, Running};
 use crate::{
     commands::{Outcome, Result},
     config::shape::Span,
-    context::Context,
+    context::{self, Context},
     instance::{
         restart,
         start::{self, Started},
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Restart only these services, such as synapse
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
+    /// Start the services of this profile from now on
+    #[arg(long, value_name = "NAME", conflicts_with = "services")]
+    profile: Option<String>,
     /// Kill the processes instead of asking them to end
     #[arg(long)]
     force: bool,
@@ -37,7 +40,7 @@ struct Restarted {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let config = context.config()?;
+    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
     if context.dry_run {
         super::Planned::emit("stop and start it", output);
         return Ok(Outcome::Done);
@@ -49,6 +52,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         drop(progress);
         output.emit(&Restarted { services, restarted: true });
         return Ok(Outcome::Done);
+    }
+    if args.profile.is_some() {
+        start::keep_profile(config)?;
     }
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force: args.force };

@@ -7,10 +7,11 @@ use serde::Serialize;
 use crate::{
     commands::{Outcome, Result},
     config::shape::Span,
-    context::Context,
+    context::{self, Context},
     error::Failure,
     instance::stop::{self, Options, Step, Stopped},
     output::{Output, Progress, Report},
+    services,
     supervisor::state::Phase,
 };
 
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// Only these services, after all that need them
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
+    /// Only the services of this profile
+    #[arg(long, value_name = "NAME", conflicts_with = "services")]
+    profile: Option<String>,
     /// Kill the processes instead of asking them
     #[arg(long)]
     force: bool,
@@ -46,13 +50,27 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     let timeout = super::start::time(args.timeout, context, PATIENCE);
-    if !args.services.is_empty() {
-        return some(&args.services, timeout, context, output).await;
+    let services = match &args.profile {
+        Some(name) => of_profile(name, context).await?,
+        None => args.services,
+    };
+    if !services.is_empty() {
+        return some(&services, timeout, context, output).await;
     }
     let stopped = go(context, Options { timeout, force: args.force }, output).await?;
     let changed = stopped == Stopped::Now;
     output.emit(&Stop { running: false, services: Vec::new(), changed });
     Ok(if changed { Outcome::Done } else { Outcome::Moot })
+}
+
+/// The services of a profile that are kept; none where that is all of them, and all has to end.
+async fn of_profile(name: &str, context: &Context) -> std::result::Result<Vec<String>, Failure> {
+    let config = context.config_with(&context::profile(Some(name)))?;
+    let Some(now) = context.supervisor().await? else { return Ok(Vec::new()) };
+    let mut names: Vec<String> =
+        services::outline(config)?.into_iter().map(|service| service.name).collect();
+    names.retain(|name| now.services.contains_key(name));
+    Ok(if now.order.iter().all(|name| names.contains(name)) { Vec::new() } else { names })
 }
 
 /// Stops some of its services.

@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::{
     commands::{NAME, Outcome, Result, info},
     config::vrooli,
-    context::Context,
+    context::{self, Context},
     instance::status::{self, Service, State, Status},
     output::{self, Output, Report},
+    services,
 };
 
 #[derive(clap::Args)]
@@ -17,7 +18,15 @@ pub(crate) struct Args {
     /// Ask neither the database nor anything that needs a login
     #[arg(long)]
     fast: bool,
+    /// Only the services of this profile, whatever else runs
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Go on with every change: drawn anew on a terminal, else a line each
+    #[arg(long)]
+    watch: bool,
 }
+
+mod watch;
 
 /// The keys that callers read, on one line.
 #[derive(Serialize)]
@@ -36,7 +45,18 @@ struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
-    let mut status = status::fast(&data).await?;
+    let names = match args.profile.as_deref() {
+        Some(name) => {
+            let config = context.config_with(&context::profile(Some(name)))?;
+            let services = services::outline(config)?.into_iter();
+            Some(services.map(|service| service.name).collect::<Vec<_>>())
+        }
+        None => None,
+    };
+    if args.watch {
+        return watch::run(&data, names.as_deref(), output).await;
+    }
+    let mut status = status::of(&data, names.as_deref()).await?;
     if !args.fast && status.running {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
@@ -146,18 +166,7 @@ impl Report for Answer {
             "\n⏱️  Uptime: {}   Memory: {}   CPU: {}\n",
             self.uptime, self.memory_usage, self.cpu_usage
         )?;
-        let row = |service: &Service| {
-            vec![
-                service.name.clone(),
-                status::word(service.phase).to_owned(),
-                service.pid.map_or(String::new(), |pid| pid.to_string()),
-                service.uptime_seconds.map_or(String::new(), time),
-                service.memory_bytes.map_or(String::new(), bytes),
-                service.restarts.to_string(),
-            ]
-        };
-        let heading = ["SERVICE", "STATE", "PID", "UPTIME", "MEMORY", "RESTARTS"];
-        output::table(page, &heading, status.services.iter().map(row).collect())
+        table(page, &status.services)
     }
 
     fn id(&self) -> Option<&str> {
@@ -169,6 +178,21 @@ impl Report for Answer {
             State::Running => "running",
         })
     }
+}
+
+fn table(page: &mut String, services: &[Service]) -> fmt::Result {
+    let row = |service: &Service| {
+        vec![
+            service.name.clone(),
+            status::word(service.phase).to_owned(),
+            service.pid.map_or(String::new(), |pid| pid.to_string()),
+            service.uptime_seconds.map_or(String::new(), time),
+            service.memory_bytes.map_or(String::new(), bytes),
+            service.restarts.to_string(),
+        ]
+    };
+    let heading = ["SERVICE", "STATE", "PID", "UPTIME", "MEMORY", "RESTARTS"];
+    output::table(page, &heading, services.iter().map(row).collect())
 }
 
 #[cfg(test)]

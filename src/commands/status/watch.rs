@@ -1,0 +1,89 @@
+//! `status --watch`: how the homeserver is, again with every change.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::table;
+use crate::{
+    clock,
+    commands::{Outcome, Result},
+    config::paths::DataDir,
+    instance::status::{self, State, Status},
+    output::{Output, Report},
+    supervisor::control::{self, Request, Stream},
+};
+
+/// How long it is not looked although nothing is told: the memory and the answer of the server change
+/// by themselves.
+const PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Watched(Status);
+
+/// Until it is interrupted, or nobody reads any more.
+pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output) -> Result {
+    let socket = control::socket(&data.sockets());
+    let mut screen = output.screen();
+    let (mut stream, mut last) = (None, None);
+    loop {
+        let now = Watched(status::of(data, only).await?);
+        let what = essence(&now);
+        if screen.is_drawn() || last.as_ref() != Some(&what) {
+            if !screen.show(output, &now) {
+                return Ok(Outcome::Done);
+            }
+            last = Some(what);
+        }
+        let until = Instant::now() + PAUSE;
+        if stream.is_none() {
+            stream = Stream::open(&socket, &Request::Subscribe).await?;
+        }
+        // The first snapshot tells nothing new: it is what was shown just now, or soon is.
+        match &mut stream {
+            Some(open) => match timeout_at(until, open.next()).await {
+                Ok(Ok(Some(_))) | Err(_) => {}
+                Ok(_) => stream = None,
+            },
+            None => sleep_until(until).await,
+        }
+    }
+}
+
+/// What counts as a change: not that time passes.
+fn essence(now: &Watched) -> Value {
+    fn without(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|key, _| !["uptime_seconds", "memory_bytes"].contains(&key.as_str()));
+                map.values_mut().for_each(without);
+            }
+            Value::Array(items) => items.iter_mut().for_each(without),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(now).unwrap_or_default();
+    without(&mut value);
+    value
+}
+
+impl Report for Watched {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Self(status) = self;
+        let mark = match status.state {
+            State::Running => "✅",
+            State::NotInstalled => "❌",
+            _ => "⚠️ ",
+        };
+        let name = status.server_name.as_deref().unwrap_or_default();
+        let time = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        writeln!(page, "{time} {mark} {name} {}", status.health_message)?;
+        if status.services.is_empty() { Ok(()) } else { table(page, &status.services) }
+    }
+}
