@@ -181,7 +181,7 @@ fn variables(context: &Context) -> Vec<String> {
     let sounds = |name: &str| SOUNDS.iter().any(|word| name.to_uppercase().contains(word));
     let named = all.filter(|(name, value)| sounds(name) && value.expose().len() >= SHORTEST);
     let set = config::settings().filter(|setting| setting.secret);
-    let set = set.filter_map(|setting| Some(config.values.0.get(setting.key)?.0.as_str()?));
+    let set = set.filter_map(|setting| config.values.0.get(setting.key)?.0.as_str());
     let set = set.filter(|value| value.len() >= SHORTEST).map(str::to_owned);
     named.map(|(_, value)| value.expose().to_owned()).chain(set).collect()
 }

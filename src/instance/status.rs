@@ -213,7 +213,10 @@ async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service
     let socket = control::socket(&data.sockets());
     let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
         Ok(Ok(Some(snapshot))) => snapshot,
-        Ok(Ok(None)) => return Ok(only.unwrap_or_default().iter().map(absent).collect()),
+        Ok(Ok(None)) => {
+            let names = only.unwrap_or_default();
+            return Ok(names.iter().map(|name| absent(name)).collect());
+        }
         Ok(Err(error)) => return Err(Failure::from(error).to_string()),
         Err(_) => return Err("the supervisor does not answer".into()),
     };
@@ -227,9 +230,9 @@ async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service
 }
 
 /// A service that the supervisor does not keep.
-fn absent(name: &String) -> Service {
+fn absent(name: &str) -> Service {
     Service {
-        name: name.clone(),
+        name: name.to_owned(),
         phase: Phase::Stopped,
         pid: None,
         restarts: 0,
