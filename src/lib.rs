@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod python;
+mod redis;
 mod secret;
 mod services;
 mod supervisor;
@@ -42,7 +43,9 @@ const LAYERS: &[&[&str]] = &[
     &["checks", "instance"],
     &["services"],
     &["federation", "proxy"],
-    &["matrix", "postgres", "synapse", "tls"],
+    &["matrix", "postgres", "tls"],
+    &["synapse"],
+    &["redis"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],
     &["files"],

@@ -32,7 +32,6 @@ section! {
 }
 
 impl Config {
-    #[expect(dead_code, reason = "the service follows")]
     /// Host and port of the shared Redis; none where ours is used.
     pub(crate) fn shared_redis(&self) -> Option<(&str, u16)> {
         let host = self.redis.host.as_deref();

@@ -3,7 +3,7 @@
 use super::{prepare, rendered, start::Error};
 use crate::{
     config::Config,
-    services,
+    redis, services,
     supervisor::{control::Request, record::Snapshot, service::Service},
 };
 
@@ -11,17 +11,19 @@ use crate::{
 pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Request>, Error> {
     let outline = services::outline(config)?;
     let profile = config.profile.name.clone();
-    if now.profile != profile {
-        // Their files are in place before anything reads them.
-        rendered::refresh(config).await.map_err(prepare::Error::from)?;
-        let services = services::all(config).await?;
-        return Ok(Some(Request::Replace { profile, services }));
-    }
-    if !differ(config, now, &outline) {
+    let other = now.profile != profile;
+    if !other && !differ(config, now, &outline) {
         return Ok(None);
     }
+    redis::check(config).await.map_err(prepare::Error::from)?;
+    // Their files are in place before anything reads them.
+    rendered::refresh(config).await.map_err(prepare::Error::from)?;
     let services = services::all(config).await?;
-    Ok(Some(Request::Define { services }))
+    Ok(Some(if other {
+        Request::Replace { profile, services }
+    } else {
+        Request::Define { services }
+    }))
 }
 
 /// A service of ours reads its files when it is started, and is not restarted unasked; the operator's

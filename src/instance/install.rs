@@ -64,7 +64,8 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     for key in persist::pending(config) {
         steps.push(format!("keep the setting {key}"));
     }
-    for plan in [Some(&checked.synapse), checked.postgres.as_ref()].into_iter().flatten() {
+    let plans = [Some(&checked.synapse), checked.postgres.as_ref(), checked.redis.as_ref()];
+    for plan in plans.into_iter().flatten() {
         if options.force || !plan.is_done() {
             let (set, tool) = (&plan.set, plan.tool());
             steps.push(format!("install {} {} with {tool}", set.name, set.version));
@@ -156,7 +157,8 @@ pub(crate) async fn install(
         ));
     }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
-    for plan in [Some(checked.synapse), checked.postgres].into_iter().flatten() {
+    let plans = [Some(checked.synapse), checked.postgres, checked.redis];
+    for plan in plans.into_iter().flatten() {
         if plan.is_done() && !options.force {
             if !running {
                 plan.sweep()?;

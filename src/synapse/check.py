@@ -1,4 +1,5 @@
-"""Checks a homeserver.yaml (on stdin) as Synapse does, and says which keys it never asked for.
+"""Checks a homeserver.yaml (on stdin) as Synapse does, and says which keys it never asked for. Documents
+that follow it in the stream are the workers' own: each is checked as Synapse reads it, after the first.
 
 Synapse gets mappings that record what is asked of them. A mapping that is walked through as a whole
 counts as known in full: nobody can tell what happened to its keys. Neither is a key unknown that the
@@ -167,10 +168,14 @@ def parse(content, folders):
 KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
 
 
+def first(text):
+    return next(yaml.safe_load_all(text))
+
+
 def shape(text, keys, folders):
     """The first of these keys without which Synapse no longer stumbles, and what stands there."""
     for key in keys:
-        content = yaml.safe_load(text)
+        content = first(text)
         value = content.pop(key, None)
         if not parse(content, folders)[2]:
             return key, KINDS.get(type(value), "nothing")
@@ -180,14 +185,18 @@ def shape(text, keys, folders):
 def main():
     folders, keys = sys.argv[1:3], sys.argv[3:]
     text = sys.stdin.read()
-    recorded, error, crashed = parse(yaml.safe_load(text), folders)
+    recorded, error, crashed = parse(first(text), folders)
     answer = {"error": error, "key": None, "unknown": []}
     if crashed:
         answer["key"], kind = shape(text, keys, folders)
         if answer["key"]:
             answer["error"] = f"it cannot be {kind}, or something in it cannot be what it is"
     elif not error:
-        unknown_in(yaml.safe_load(text), recorded, sources(), answer["unknown"])
+        unknown_in(first(text), recorded, sources(), answer["unknown"])
+        for worker in list(yaml.safe_load_all(text))[1:]:
+            said = parse({**first(text), **worker}, folders)[1]
+            if said and not answer["error"]:
+                answer["error"] = f"the worker {worker['worker_name']}: {said}"
     json.dump(answer, sys.stdout)
 
 

@@ -1,4 +1,4 @@
-//! homeserver.yaml and log.yaml: rendered from our settings, the operator's own merged in, checked by
+//! homeserver.yaml, log.yaml and the workers' files: rendered from our settings, the operator's own merged in, checked by
 //! the installed Synapse, and only then put in the place of the old ones.
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, keys, known, overrides};
+use super::{Error, keys, known, overrides, workers};
 use crate::{
     config::{
         Config,
@@ -36,13 +36,14 @@ pub(crate) struct DatabaseSettings {
 pub(crate) struct Rendered {
     pub(crate) homeserver: String,
     pub(crate) log: String,
+    pub(crate) workers: Vec<workers::File>,
 }
 
 pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
     data.synapse().join("log.yaml")
 }
 
-/// Renders both files. `session_key` is the public key (PEM) with which sessions are checked,
+/// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
 /// `believed` the CAs of other servers, where it is not the machine's list.
 pub(crate) fn render(
     config: &Config,
@@ -59,6 +60,7 @@ pub(crate) fn render(
         Vec::new()
     };
     let path = |path: PathBuf| path.display().to_string();
+    let chosen = workers::chosen(config)?;
     let values = context! {
         server_name => server.name.to_string(),
         public_url => format!("{}/", config.public_url().trim_end_matches('/')),
@@ -98,6 +100,7 @@ pub(crate) fn render(
         connections_max => config.database.connections_max,
         database => minijinja::value::Serde(database),
         session_key => session_key,
+        workers => minijinja::value::Serde(workers::shared(config, &chosen)),
         paths => context! {
             signing_key => path(data.signing_key()),
             macaroon => path(keys::macaroon(data)),
@@ -134,10 +137,15 @@ pub(crate) fn render(
     let template = include_str!("../../templates/log.yaml.j2");
     let log = fill("log.yaml.j2", template, &context! { log_level => level })?;
     parse("log.yaml", &log)?;
-    Ok(Rendered { homeserver, log })
+    let workers = workers::render(config, &chosen)?;
+    Ok(Rendered { homeserver, log, workers })
 }
 
-fn fill(file: &'static str, template: &str, values: &minijinja::Value) -> Result<String, Error> {
+pub(super) fn fill(
+    file: &'static str,
+    template: &str,
+    values: &minijinja::Value,
+) -> Result<String, Error> {
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates
@@ -146,7 +154,7 @@ fn fill(file: &'static str, template: &str, values: &minijinja::Value) -> Result
         .map_err(|source| Error::Template { file, source })
 }
 
-fn parse(file: &'static str, text: &str) -> Result<Value, Error> {
+pub(super) fn parse(file: &'static str, text: &str) -> Result<Value, Error> {
     overrides::parse(text).map_err(|source| Error::Rendered(file, Box::new(source)))
 }
 
@@ -157,7 +165,8 @@ pub(crate) async fn check(
     rendered: &Rendered,
     environment: &Environment,
 ) -> Result<(), Error> {
-    known::check(&config.data, &rendered.homeserver, environment).await
+    let workers: Vec<&str> = rendered.workers.iter().map(|file| file.text.as_str()).collect();
+    known::check(&config.data, &rendered.homeserver, &workers, environment).await
 }
 
 /// Puts the files in place; true if that changed something.
@@ -166,7 +175,8 @@ pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> 
     let put =
         |path: &Path, text: &str| disk::write_if_changed(path, text.as_bytes(), disk::PRIVATE);
     let log = put(&log_yaml(data), &rendered.log)?;
-    Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log)
+    let workers = workers::write(data, &rendered.workers)?;
+    Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log || workers)
 }
 
 /// Whether the installed files are these.
@@ -175,7 +185,8 @@ pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Er
         disk::read_if_exists(path).map(|old| old.as_deref() == Some(text))
     };
     Ok(same(&data.homeserver_yaml(), &rendered.homeserver)?
-        && same(&log_yaml(data), &rendered.log)?)
+        && same(&log_yaml(data), &rendered.log)?
+        && workers::are_current(data, &rendered.workers)?)
 }
 
 #[cfg(test)]

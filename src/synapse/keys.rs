@@ -1,4 +1,4 @@
-//! What Synapse keeps secret: three secrets that have nothing to do with each other, and the key it
+//! What Synapse keeps secret: secrets that have nothing to do with each other, and the key it
 //! signs with. None is ever overwritten.
 
 use std::path::PathBuf;
@@ -24,6 +24,11 @@ pub(crate) fn registration(data: &DataDir) -> PathBuf {
     data.secret("synapse_registration_secret")
 }
 
+/// What Synapse's processes know each other by.
+pub(crate) fn replication(data: &DataDir) -> PathBuf {
+    data.secret("worker_replication_secret")
+}
+
 /// Makes the secrets that are missing; a registration secret that is given is kept.
 pub(crate) fn secrets(config: &Config, rng: &mut impl Rng) -> Result<(), Error> {
     let data = &config.data;
@@ -35,6 +40,12 @@ pub(crate) fn secrets(config: &Config, rng: &mut impl Rng) -> Result<(), Error> 
             return Err(Error::BadKey(file));
         }
     }
+    Ok(())
+}
+
+/// Makes the secret of the processes among themselves where it is missing; nothing but them knows it.
+pub(crate) fn replication_secret(data: &DataDir, rng: &mut impl Rng) -> Result<(), Error> {
+    Secret::read_or_generate(&replication(data), rng)?;
     Ok(())
 }
 

@@ -51,12 +51,19 @@ struct Answer {
 pub(super) async fn check(
     data: &DataDir,
     homeserver: &str,
+    workers: &[&str],
     environment: &Environment,
 ) -> Result<(), Error> {
+    // One stream of YAML documents, the shared one first.
+    let mut homeserver = homeserver.to_owned();
+    for worker in workers {
+        homeserver.push_str("---\n");
+        homeserver.push_str(worker);
+    }
     let hash = Sha256::new()
         .chain_update(SCRIPT)
         .chain_update(environment.identity().unwrap_or_default())
-        .chain_update(homeserver)
+        .chain_update(&homeserver)
         .finalize();
     let hash: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let note = data.cache().join("checked");
@@ -64,7 +71,7 @@ pub(super) async fn check(
         return Ok(());
     }
     let files = overrides::read(data)?;
-    let mut answer = ask(data, homeserver, environment, &files).await?;
+    let mut answer = ask(data, &homeserver, environment, &files).await?;
     if let Some(why) = answer.error {
         // The last file wins, so that one is to blame.
         let holds = |key: &String| files.iter().rev().find(|file| file.content.get(key).is_some());

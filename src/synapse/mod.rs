@@ -4,10 +4,12 @@ pub(crate) mod files;
 pub(crate) mod keys;
 mod known;
 mod overrides;
-#[expect(dead_code, reason = "rendering and services follow")]
+mod revision;
 pub(crate) mod workers;
 
 use std::path::PathBuf;
+
+pub(crate) use revision::revision;
 
 use crate::{
     error::{Explain, Kind},
@@ -35,6 +37,8 @@ pub(crate) enum Error {
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
+    Workers(#[from] workers::Error),
+    #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
     File(#[from] disk::Error),
@@ -49,7 +53,8 @@ impl Explain for Error {
             | Self::Owned { .. }
             | Self::Misshapen { .. }
             | Self::Unknown(_)
-            | Self::Refused(_) => Kind::Setting,
+            | Self::Refused(_)
+            | Self::Workers(_) => Kind::Setting,
             Self::BadKey(_) | Self::Process(_) | Self::File(_) => Kind::Environment,
         }
     }
@@ -64,6 +69,7 @@ impl Explain for Error {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
             Self::BadKey(_) => Some("put it back from a backup".into()),
+            Self::Workers(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Template { .. } | Self::Rendered(..) => None,

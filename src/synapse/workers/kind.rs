@@ -29,9 +29,12 @@ pub(crate) struct Facts {
     pub(crate) most: u32,
     /// Each knows the whole set and works on its own share of it: a new number of them is one that all
     /// must learn together.
+    #[expect(dead_code, reason = "scaling follows")]
     pub(crate) sharded: bool,
     /// The main process can answer instead while none of them does.
+    #[expect(dead_code, reason = "the proxy follows")]
     pub(crate) falls_back: bool,
+    #[expect(dead_code, reason = "the proxy follows")]
     pub(crate) balance: Balance,
     /// It has nothing to do where there is no other server.
     pub(crate) federation: bool,

@@ -15,6 +15,11 @@ use crate::{
 
 pub(crate) mod kind;
 mod preset;
+mod shared;
+mod yaml;
+
+pub(crate) use shared::{matters_to, shared};
+pub(crate) use yaml::{File, are_current, metrics_port, render, write};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -69,6 +74,11 @@ impl Worker {
     pub(crate) fn yaml(self, data: &DataDir) -> PathBuf {
         folder(data).join(format!("{}.yaml", self.name()))
     }
+}
+
+/// Where the main process answers the others.
+pub(crate) fn main_socket(data: &DataDir) -> PathBuf {
+    data.sockets().join("main.repl")
 }
 
 /// Where the workers' own files are.

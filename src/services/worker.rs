@@ -1,0 +1,70 @@
+//! Synapse's processes beside the main one, a service each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{POSTGRES, REDIS, SYNAPSE};
+use crate::{
+    config::{Config, shape::Words as _, stack::Part},
+    redis,
+    supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
+    synapse::{self, workers},
+};
+
+/// The tag of them all; each has its kind as another one.
+const TAG: &str = "worker";
+
+pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {
+    let chosen = workers::chosen(config)?.into_iter().enumerate();
+    Ok(chosen.map(|(index, worker)| service(config, own, index, worker)).collect())
+}
+
+fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) -> Service {
+    let data = &config.data;
+    let supervision = &config.supervision;
+    let name = worker.name();
+    let socket = worker.socket(data);
+    let program = data.synapse_environment().join("bin/python");
+    let launch = Launch::new(program, data.root())
+        .args(["-m", "synapse.app.generic_worker", "-c"])
+        .args([data.homeserver_yaml()])
+        .args(["-c"])
+        .args([worker.yaml(data)]);
+    let lives = Probe::Http {
+        url: "http://localhost/health".to_owned(),
+        socket: Some(socket.clone()),
+        bearer_file: None,
+    };
+    let mut endpoints =
+        BTreeMap::from([("http".to_owned(), format!("unix://{}", socket.display()))]);
+    if config.has(Part::Metrics) {
+        let port = workers::metrics_port(config, index);
+        let url = format!("http://127.0.0.1:{port}/_synapse/metrics");
+        endpoints.insert("metrics".to_owned(), url);
+    }
+    // The main process looks after the tables, so it comes first.
+    let mut needs = vec![Need::new(SYNAPSE, Condition::Healthy)];
+    if redis::is_own(config) {
+        needs.push(Need::new(REDIS, Condition::Healthy));
+    }
+    if own {
+        needs.push(Need::new(POSTGRES, Condition::Healthy));
+    }
+    Service {
+        summary: format!("Synapse: {}", worker.kind.facts().summary),
+        tags: vec![TAG.to_owned(), worker.kind.word().to_owned()],
+        needs,
+        launch,
+        revision: synapse::revision(data, Some(worker)),
+        reload: None,
+        ready: vec![Probe::Notify, lives.clone()],
+        live: vec![Live {
+            probe: lives,
+            interval: supervision.probe_interval.0.max(Duration::from_secs(1)),
+            restart_after: Some(supervision.hung_after.0),
+        }],
+        restart: super::restart(config),
+        stop: vec![(Signal::TERM, supervision.stop_timeout.0)],
+        endpoints,
+        name,
+    }
+}
