@@ -96,7 +96,10 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     }
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
-    services::outline(config)?;
+    // What is relative to the data folder is not there before it is brought back.
+    if options.restore.is_none() {
+        services::outline(config)?;
+    }
     if embedded {
         postgres::embedded::can_be_entered(data)?;
     }

@@ -38,6 +38,8 @@ pub(crate) enum Error {
     NotInstalled(PathBuf),
     #[error("the service `{service}` has failed: {tries}, the last time with {exit}")]
     Failed { service: String, tries: String, exit: String, source: Option<LastWords> },
+    #[error("the homeserver runs, but not all of your own services")]
+    Partly(#[source] Box<Self>),
     #[error("the homeserver was not ready within {} s", after.as_secs())]
     Slow { after: Duration, service: String, source: LastWords },
     #[error("the supervisor cannot be started")]
@@ -72,6 +74,7 @@ impl Explain for Error {
             Self::Stop(error) => error.kind(),
             Self::Control(error) => error.kind(),
             Self::File(error) => error.kind(),
+            Self::Partly(error) => error.kind(),
             Self::NotInstalled(_) => Kind::Request,
             _ => Kind::Environment,
         }
@@ -88,6 +91,7 @@ impl Explain for Error {
                 after.as_secs().saturating_mul(3)
             )),
             Self::Launch(_) => None,
+            Self::Partly(error) => error.hint(),
             Self::Ended(_) => Some("`logs supervisor` shows more".into()),
             Self::Name(error) => error.hint(),
             Self::Services(error) => error.hint(),
@@ -196,6 +200,7 @@ pub(crate) async fn start(
         let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
         (stream, names)
     };
+    let whole = names.is_empty();
     let concerned = defined::with_needs(config, &names)?;
     let wait = Wait { names, concerned, deadline, timeout: options.timeout };
     match ready(stream, &wait, &mut log, on_step).await {
@@ -204,6 +209,12 @@ pub(crate) async fn start(
                 prepare::finish(config, deadline, on_step).await?;
             }
             Ok(Started::Now(snapshot))
+        }
+        Err(error @ (Error::Failed { .. } | Error::Slow { .. }))
+            if whole && runs(&socket).await? =>
+        {
+            prepare::finish(config, deadline, on_step).await?;
+            Err(Error::Partly(Box::new(error)))
         }
         Err(error) => {
             if launched {
@@ -228,6 +239,12 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
         now.services.get(name).is_some_and(|report| report.wanted && report.state.is_ready())
     };
     if names.is_empty() { now.ready && now.order.iter().all(up) } else { names.iter().all(up) }
+}
+
+/// Whether all runs but services of the operator's own.
+async fn runs(socket: &Path) -> Result<bool, Error> {
+    let now = control::status(socket).await?;
+    Ok(now.is_some_and(|now| runs_synapse(&now) && now.is_ready_but(services::CUSTOM)))
 }
 
 fn runs_synapse(now: &Snapshot) -> bool {
@@ -345,7 +362,11 @@ async fn ready(
         }
         // One that had failed before got another try with the request that opened this stream.
         if let Some((name, report)) = now.failed().find(|(name, _)| concerns(name)) {
-            return Err(failed(name, report));
+            // One of the operator's own does not keep the homeserver from starting.
+            let own = report.tags.iter().any(|tag| tag == services::CUSTOM);
+            if !own || !wait.names.is_empty() || now.is_ready_but(services::CUSTOM) {
+                return Err(failed(name, report));
+            }
         }
         last = Some(now);
     }

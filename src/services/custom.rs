@@ -76,10 +76,12 @@ fn service(config: &Config, custom: &Custom) -> Result<Service, Error> {
         Need::new(if known { name } else { bare }, condition_of(*condition))
     });
     let grace = custom.stop_grace.unwrap_or(supervision.stop_timeout).0;
+    let mut tags = custom.tags.clone();
+    tags.push(super::CUSTOM.to_owned());
     let mut service = Service {
         name: name.clone(),
         summary: custom.summary.clone(),
-        tags: custom.tags.clone(),
+        tags,
         needs: needs.collect(),
         launch: launch(&custom.command)?,
         revision: String::new(),

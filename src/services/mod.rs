@@ -22,6 +22,9 @@ mod worker;
 
 pub(crate) use error::Error;
 
+/// The tag that all of the operator's own services have: their failure does not end the others.
+pub(crate) const CUSTOM: &str = "custom";
+
 /// All of the profile that is set, in the order in which they start. Where PostgreSQL is our own, its
 /// cluster has to be there already.
 pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {

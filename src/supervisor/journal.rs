@@ -62,6 +62,8 @@ fn last_of(path: &Path, service: &str, count: usize, since: Option<&str>) -> io:
         let file = if number == 0 { path.to_owned() } else { aside(path, number) };
         let text = match end_of(&file, count) {
             Ok(text) => text,
+            // It is being put aside just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
         };
@@ -210,6 +212,7 @@ mod tests {
         assert_eq!(messages(&lines), ["one", "two", "three", "and more", "four"]);
         let lines = tail(folder.path(), &services, 2, None).unwrap();
         assert_eq!(messages(&lines), ["and more", "four"]);
+        fs::rename(folder.path().join("b.log"), folder.path().join("b.log.1")).unwrap();
         let since = Some("2026-11-21T05:20:02Z".parse().unwrap());
         let lines = tail(folder.path(), &services, 50, since).unwrap();
         assert_eq!(messages(&lines), ["two", "three", "and more", "four"]);

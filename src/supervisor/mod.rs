@@ -83,6 +83,7 @@ pub(crate) struct Settings {
     pub(crate) plain: Arc<job::Variables>,
     /// Where lines are shown as well, as they come.
     pub(crate) echo: Option<log::Echo>,
-    /// End, with everything, when a service has failed: where somebody above restarts us.
-    pub(crate) end_with_failure: bool,
+    /// End, with everything, when a service has failed that has not this tag: where somebody above
+    /// restarts us.
+    pub(crate) end_with_failure: Option<&'static str>,
 }

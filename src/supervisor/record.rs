@@ -25,6 +25,7 @@ pub(crate) struct Snapshot {
     /// The word for this set of services.
     pub(crate) profile: String,
     /// The same with its services, as other launchers write it: there is one at a time.
+    #[serde(default)]
     pub(crate) profiles: BTreeMap<String, Chosen>,
     pub(crate) supervisor: Supervisor,
     pub(crate) services: BTreeMap<String, Report>,
@@ -63,6 +64,7 @@ pub(crate) struct Report {
     /// Words by which several are named at once.
     pub(crate) tags: Vec<String>,
     /// Of what it reads or is; another one where it has changed.
+    #[serde(default)]
     pub(crate) revision: String,
     pub(crate) pid: Option<u32>,
     pub(crate) start_ticks: Option<u64>,
@@ -139,6 +141,13 @@ impl Snapshot {
     pub(crate) fn failed(&self) -> impl Iterator<Item = (&str, &Report)> {
         let services = self.order.iter().filter_map(|name| Some((name, self.services.get(name)?)));
         services.filter(|(_, r)| r.state == Phase::Failed).map(|(name, r)| (name.as_str(), r))
+    }
+
+    /// Everything runs that is to run but for services of this tag.
+    pub(crate) fn is_ready_but(&self, tag: &str) -> bool {
+        let mut wanted = self.services.values().filter(|report| report.wanted).peekable();
+        wanted.peek().is_some()
+            && wanted.all(|it| it.state.is_ready() || it.tags.iter().any(|known| known == tag))
     }
 
     /// The services that are to run and are not ready, failed or not.

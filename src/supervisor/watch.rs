@@ -74,7 +74,7 @@ pub(crate) async fn run(
         if watch.finished {
             break;
         }
-        if watch.settings.end_with_failure && !watch.failed && watch.has_failed() {
+        if !watch.failed && watch.has_failed() {
             watch.failed = true;
             watch.stop(false, None);
             continue;
@@ -326,8 +326,12 @@ impl Watch {
         drop(wish.answer.send(granted));
     }
 
+    /// Whether that ends everything.
     fn has_failed(&self) -> bool {
-        self.state.units.iter().any(|unit| unit.phase == Phase::Failed)
+        let Some(tag) = self.settings.end_with_failure else { return false };
+        let counts = |service: &Service| !service.tags.iter().any(|it| it == tag);
+        let mut units = self.state.units.iter();
+        units.any(|unit| unit.phase == Phase::Failed && counts(&unit.service))
     }
 
     fn chosen(&self) -> record::Chosen {

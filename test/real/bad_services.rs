@@ -224,3 +224,53 @@ fn a_start_takes_up_what_has_changed() {
     let command = fs::read(format!("/proc/{}/cmdline", server.pid("one"))).unwrap();
     assert!(String::from_utf8_lossy(&command).contains("3000"));
 }
+
+#[test]
+fn the_homeserver_starts_without_one_that_fails() {
+    let server = Bad::new(
+        "  bad: {command: \"sh -c 'echo no luck; exit 3'\", needs: {postgres: started}}\n  \
+           behind: {command: sleep 1000, needs: [bad]}\n  \
+           good: {command: sleep 1000, needs: [synapse]}",
+    );
+    let said = server.run(&["manage", "start"]).exits(1);
+    let said = said.says("the homeserver runs, but not all of your own services");
+    drop(said.says("the service `bad` has failed").says("no luck"));
+    server.run(&["content", "list-users"]).success();
+    server.run(&["status"]).exits(1).says("bad is failed: exit code 3");
+    assert_eq!(server.report("behind")["state"], "waiting");
+    wait_for("the others run", || server.report("good")["state"] == "running");
+    // It was mended.
+    server.are("  bad: {command: sleep 1000}\n  good: {command: sleep 1000, needs: [synapse]}");
+    let pid = server.pid("good");
+    server.run(&["manage", "start"]).success();
+    server.run(&["status"]).success();
+    assert_eq!(server.pid("good"), pid);
+}
+
+#[test]
+fn one_is_asked_as_its_settings_say_with_the_variables_they_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().display();
+    fs::write(folder.path().join("a.env"), "export FROM='a file' # ours\nOTHER=file\n").unwrap();
+    let port = crate::common::free_port();
+    let server = Bad::new(&format!(
+        "  asked:\n    folder: {home}\n    env_files: [{home}/a.env]\n    \
+           environment: {{OTHER: settings}}\n    command: [sh, -c, 'echo $FROM, $OTHER; pwd; exec sleep 1000']\n    \
+           stop_signal: INT\n    health: {{type: exec, command: [test, -e, ready], interval: 100ms}}\n  \
+           heard:\n    command: sleep 1000\n    health: {{type: tcp, port: {port}, interval: 100ms}}"
+    ));
+    let said = server.run(&["manage", "start", "asked", "--timeout", "2"]).exits(1);
+    drop(said.says("`asked` is starting").says("`test` failed"));
+    fs::write(folder.path().join("ready"), "").unwrap();
+    server.run(&["manage", "start", "asked"]).success();
+    let said = server.run(&["logs", "asked"]).success().says("a file, settings");
+    drop(said.says(&home.to_string()));
+    let said = server.run(&["manage", "start", "heard", "--timeout", "2"]).exits(1);
+    drop(said.says(&format!("`127.0.0.1:{port}` cannot be reached")));
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    server.run(&["manage", "start", "heard"]).success();
+    drop(listener);
+    wait_for("it is not well", || server.report("heard")["health"]["healthy"] == false);
+    server.run(&["manage", "stop", "asked"]).success();
+    server.run(&["manage", "events", "asked"]).success().says("stopped: killed by SIGINT");
+}

@@ -23,7 +23,7 @@ use crate::{
         self, Settings, job,
         log::{self, Limits, LogFile},
         notify,
-        record::Snapshot,
+        record::{Report, Snapshot},
     },
 };
 
@@ -76,7 +76,7 @@ pub(crate) async fn supervise(
         limits,
         plain: Arc::new(plain.collect()),
         echo: echo_lines,
-        end_with_failure: foreground,
+        end_with_failure: foreground.then_some(services::CUSTOM),
     };
     let above = context.environment.get(notify::VARIABLE).filter(|_| foreground);
     let tell = |message: &str| {
@@ -87,11 +87,12 @@ pub(crate) async fn supervise(
     let ready = Notify::new();
     let mut failure = None;
     let mut changed = |now: &Snapshot| {
-        if now.ready {
+        if now.ready || now.failed().next().is_some() && now.is_ready_but(services::CUSTOM) {
             ready.notify_one();
         }
-        failure =
-            failure.take().or_else(|| now.failed().next().map(|(name, r)| start::failed(name, r)));
+        let custom = |report: &Report| report.tags.iter().any(|tag| tag == services::CUSTOM);
+        let failed = || now.failed().find(|(_, report)| !custom(report));
+        failure = failure.take().or_else(|| failed().map(|(name, r)| start::failed(name, r)));
     };
     // `manage start` makes the account where it started us; in the foreground nobody else does.
     let beside = async {
