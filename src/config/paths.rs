@@ -107,6 +107,11 @@ impl DataDir {
         self.0.join("run")
     }
 
+    /// Held by our supervisor as long as it lives.
+    pub(crate) fn supervisor_lock(&self) -> PathBuf {
+        self.run().join("supervisor.lock")
+    }
+
     /// What others may know of the installed instance, as `NAME=value` lines; `config/exports.sh`
     /// reads it.
     pub(crate) fn instance_file(&self) -> PathBuf {

@@ -186,7 +186,7 @@ async fn tell(
     room::enter(&operator, &room).await?;
     message::require_plain(&operator, &config.data, &room).await?;
     let content = message::text(text, Markup::Plain, true);
-    message::send(&operator, &room, &content, transaction).await?;
+    message::send(&operator, &room, &content, &transaction).await?;
     Ok(())
 }
 

@@ -176,7 +176,7 @@ async fn tell(
 }
 
 fn lock(data: &DataDir) -> Result<Lock, files::Error> {
-    Lock::try_acquire(&data.run().join("supervisor.lock"), "manage stop")
+    Lock::try_acquire(&data.supervisor_lock(), "manage stop")
 }
 
 /// Ends what a supervisor that was killed left behind; true if there was something.

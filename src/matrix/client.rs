@@ -166,13 +166,13 @@ impl Client {
                 Err(error) => error,
             };
             match &passing {
-                Error::Unreachable { .. } if !sent => {
+                Error::Unreachable { .. } | Error::Down { .. } if !sent => {
                     refusals += 1;
                     if refusals > REFUSALS {
                         return Err(passing);
                     }
                 }
-                Error::Lost { .. } | Error::Unreachable { .. } => {
+                Error::Lost { .. } | Error::Unreachable { .. } | Error::Down { .. } => {
                     sent = true;
                     if !repeatable {
                         return Err(unknown(passing));
@@ -216,6 +216,9 @@ impl Client {
     ) -> Result<(http::response::Parts, Vec<u8>), Error> {
         let left = self.left();
         let url = self.url();
+        if let Some((data, _)) = &self.home {
+            require_running(data, &url)?;
+        }
         let mut headers = request.headers().clone();
         {
             let session = self.session.borrow();
@@ -293,12 +296,22 @@ impl Client {
     }
 }
 
+/// A token is for our own server: where that has stopped, another program may listen on its port. A
+/// data folder that no supervisor ever used belongs to a server elsewhere, and TLS knows its server.
+pub(crate) fn require_running(data: &DataDir, url: &str) -> Result<(), Error> {
+    if url.starts_with("http://") && Lock::is_left(&data.supervisor_lock())? {
+        return Err(Error::Down { url: url.to_owned() });
+    }
+    Ok(())
+}
+
 /// Logs in a user that exists by our key; `session` says who, where and with which device.
 pub(crate) async fn login(
     data: &DataDir,
     session: Session,
     timeout: Duration,
 ) -> Result<Session, Error> {
+    require_running(data, &session.url)?;
     let key = jwt::Key::read_or_generate(data)?;
     let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
     let body = serde_json::json!({
@@ -326,6 +339,7 @@ fn unknown(error: Error) -> Error {
     let url = match &error {
         Error::Lost { url, .. }
         | Error::Unreachable { url, .. }
+        | Error::Down { url }
         | Error::Deadline { url, .. }
         | Error::Endless { url, .. } => url.clone(),
         _ => String::new(),

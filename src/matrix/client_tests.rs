@@ -31,7 +31,7 @@ fn client(server: &MockServer) -> Client {
 async fn send(client: &Client) -> Result<String, Error> {
     let content = message::text("hi", message::Markup::Plain, false);
     let transaction = <&TransactionId>::from("t1").to_owned();
-    let sent = message::send(client, room_id!("!r:x.org"), &content, transaction).await;
+    let sent = message::send(client, room_id!("!r:x.org"), &content, &transaction).await;
     sent.map(|event| event.to_string())
 }
 
@@ -220,4 +220,66 @@ async fn an_answer_without_an_end_is_read_up_to_a_limit() {
     assert!(error.to_string().ends_with("is larger than 64 MB"), "{error}");
     drop(client);
     assert!(server.await.unwrap() < 2 * LARGEST_ANSWER);
+}
+
+#[tokio::test]
+async fn the_server_sees_what_was_typed_in_every_path() {
+    // Each of these is a legal letter of an id, and means something in an address.
+    const LETTERS: &str = "%41%2F%2e?#&+=;~!$'()*,@|^\\";
+    let server = MockServer::start().await;
+    Mock::given(path_regex(".*")).respond_with(ResponseTemplate::new(404)).mount(&server).await;
+    let client = client(&server);
+    let room: ruma::OwnedRoomId = format!("!r{LETTERS}:x.org").try_into().unwrap();
+    let event: ruma::OwnedEventId = format!("$e{LETTERS}:x.org").try_into().unwrap();
+    let alias = format!("#a{LETTERS}:x.org");
+    let id = <&TransactionId>::from(LETTERS).to_owned();
+    let user = user_id!("@u%41:x.org").to_owned();
+    let content = message::text("hi", message::Markup::Plain, false);
+    message::send(&client, &room, &content, &id).await.unwrap_err();
+    message::redact(&client, &room, &event, &id, None).await.unwrap_err();
+    message::edits(&client, &room, &event).await.unwrap_err();
+    room::resolve(&client, &alias).await.unwrap_err();
+    room::details(&client, &room).await.unwrap_err();
+    room::join(&client, &room).await.unwrap_err();
+    room::leave(&client, &room).await.unwrap_err();
+    room::membership(&client, &room, &user).await.unwrap_err();
+    room::is_encrypted(&client, &room).await.unwrap_err();
+    room::require_event(&client, &room, &event).await.unwrap_err();
+    let members = crate::matrix::admin::rooms::members::Request { room_id: room.clone().into() };
+    client.send(members).await.unwrap_err();
+    let asked = crate::matrix::admin::users::get::Request { user_id: user.clone().into() };
+    client.send(asked).await.unwrap_err();
+
+    let decoded = |part: &str| {
+        let mut bytes = part.bytes();
+        let mut text = Vec::new();
+        while let Some(byte) = bytes.next() {
+            let mut digit =
+                || u8::try_from(char::from(bytes.next().unwrap()).to_digit(16).unwrap()).unwrap();
+            text.push(if byte == b'%' { digit() * 16 + digit() } else { byte });
+        }
+        String::from_utf8(text).unwrap()
+    };
+    let requests = server.received_requests().await.unwrap();
+    let paths: Vec<Vec<String>> = requests
+        .iter()
+        .map(|request| request.url.path().split('/').skip(3).map(decoded).collect())
+        .collect();
+    let (room, event, id, user) = (room.as_str(), event.as_str(), id.as_str(), user.as_str());
+    let wanted: [&[&str]; 12] = [
+        &["v3", "rooms", room, "send", "m.room.message", id],
+        &["v3", "rooms", room, "redact", event, id],
+        &["v1", "rooms", room, "relations", event, "m.replace"],
+        &["v3", "directory", "room", &alias],
+        &["v1", "rooms", room],
+        &["v3", "rooms", room, "join"],
+        &["v3", "rooms", room, "leave"],
+        &["v3", "rooms", room, "state", "m.room.member", user],
+        &["v3", "rooms", room, "state", "m.room.encryption", ""],
+        &["v1", "fetch_event", event],
+        &["v1", "rooms", room, "members"],
+        &["v2", "users", user],
+    ];
+    assert_eq!(paths, wanted);
+    assert!(requests.iter().all(|request| request.url.query().is_none()));
 }

@@ -11,6 +11,9 @@ use crate::{
 pub(crate) enum Error {
     #[error("the homeserver cannot be reached at `{url}`")]
     Unreachable { url: String, source: reqwest::Error },
+    /// Nothing was asked: whoever listens there is not our server.
+    #[error("the homeserver cannot be reached at `{url}`: it does not run")]
+    Down { url: String },
     #[error("the homeserver at `{url}` gave no answer within {}", span(*waited))]
     Deadline { url: String, waited: Duration },
     /// The request may have had its effect: only a repeat with the same transaction id is harmless.
@@ -114,6 +117,7 @@ impl Error {
         matches!(
             self,
             Self::Unreachable { .. }
+                | Self::Down { .. }
                 | Self::Deadline { .. }
                 | Self::Unknown { .. }
                 | Self::Lost { .. }
@@ -126,6 +130,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Unreachable { .. }
+            | Self::Down { .. }
             | Self::Deadline { .. }
             | Self::Unknown { .. }
             | Self::Lost { .. }
@@ -157,7 +162,9 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreachable { .. } => "`manage start` starts it; `status` shows how it is",
+            Self::Unreachable { .. } | Self::Down { .. } => {
+                "`manage start` starts it; `status` shows how it is"
+            }
             Self::Deadline { .. } | Self::Lost { .. } => {
                 "`status` shows how the server is; `--timeout SECONDS` waits longer"
             }

@@ -5,17 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ruma::{
-    EventId, OwnedEventId, OwnedTransactionId, RoomId,
-    api::client::{message::send_message_event, relations::get_relating_events_with_rel_type},
-    events::{AnyMessageLikeEventContent, MessageLikeEventType, relation::RelationType},
-    serde::Raw,
-};
+use http::Method;
+use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
 use crate::{config::paths::DataDir, files};
 
-use super::{Error, client::Client, room};
+use super::{Error, client::Client, room, segment::escaped};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
 /// and what the server puts around the content counts: at most ten previous events, the events that
@@ -102,18 +98,31 @@ pub(crate) async fn send(
     client: &Client,
     room: &RoomId,
     content: &Value,
-    transaction: OwnedTransactionId,
+    transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     check_size(content)?;
-    let raw = serde_json::value::to_raw_value(content)
-        .map_err(|source| Error::Request("message", source.into()))?;
-    let request = send_message_event::v3::Request::new_raw(
-        room.to_owned(),
-        transaction,
-        MessageLikeEventType::RoomMessage,
-        Raw::<AnyMessageLikeEventContent>::from_json(raw),
-    );
-    client.send(request).await.map(|sent| sent.event_id)
+    let (room, transaction) = (escaped(room), escaped(transaction));
+    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}");
+    event_id(&path, &client.raw(Method::PUT, &path, Some(content)).await?)
+}
+
+/// Takes an event away; what that made is an event too.
+pub(crate) async fn redact(
+    client: &Client,
+    room: &RoomId,
+    event: &EventId,
+    transaction: &TransactionId,
+    reason: Option<&str>,
+) -> Result<OwnedEventId, Error> {
+    let (room, event, transaction) = (escaped(room), escaped(event), escaped(transaction));
+    let path = format!("/_matrix/client/v3/rooms/{room}/redact/{event}/{transaction}");
+    let content = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+    event_id(&path, &client.raw(Method::PUT, &path, Some(&content)).await?)
+}
+
+fn event_id(path: &str, made: &Value) -> Result<OwnedEventId, Error> {
+    let id = made["event_id"].as_str().and_then(|id| OwnedEventId::try_from(id).ok());
+    id.ok_or_else(|| Error::lacks(path, "event_id"))
 }
 
 /// The edits of a message that are not taken away yet.
@@ -122,15 +131,12 @@ pub(crate) async fn edits(
     room: &RoomId,
     of: &EventId,
 ) -> Result<Vec<OwnedEventId>, Error> {
-    let relation = RelationType::Replacement;
-    let request = get_relating_events_with_rel_type::v1::Request::new(
-        room.to_owned(),
-        of.to_owned(),
-        relation,
-    );
-    let found = client.send(request).await?;
-    let id = |event: &Raw<_>| event.get_field("event_id").ok().flatten();
-    Ok(found.chunk.iter().filter_map(id).collect())
+    let (room, of) = (escaped(room), escaped(of));
+    let path = format!("/_matrix/client/v1/rooms/{room}/relations/{of}/m.replace");
+    let found = client.raw(Method::GET, &path, None).await?;
+    let chunk = found["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
+    let id = |event: &Value| OwnedEventId::try_from(event["event_id"].as_str()?).ok();
+    Ok(chunk.iter().filter_map(id).collect())
 }
 
 /// Makes sure that what is sent in the clear does not land in an encrypted room; asks the server
@@ -167,8 +173,7 @@ pub(crate) fn forget(data: &DataDir, room: &RoomId) -> Result<(), Error> {
 }
 
 fn seen_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {
-    let safe = |letter: char| if letter == '/' { '%' } else { letter };
-    data.cache().join("plain").join(room.as_str().chars().map(safe).collect::<String>())
+    data.cache().join("plain").join(escaped(room))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod operator;
 pub(crate) mod room;
+pub(crate) mod segment;
 pub(crate) mod session;
 mod tls;
 

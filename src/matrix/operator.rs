@@ -30,6 +30,7 @@ pub(crate) async fn ensure(
 ) -> Result<bool, Error> {
     let user_id = OwnedUserId::try_from(format!("@{localpart}:{server_name}"))
         .map_err(|_| Error::NoUser(localpart.to_owned()))?;
+    client::require_running(data, url)?;
     let file = session::operator_file(data);
     let wanted = Session {
         url: url.trim_end_matches('/').to_owned(),
@@ -121,7 +122,8 @@ pub(crate) async fn act_as(
     }
     let file = session::file(data, user);
     if Session::load(&file).unwrap_or(None).is_none_or(|kept| kept.url != own.url) {
-        let found = operator.send(admin::users::get::Request { user_id: user.clone() }).await;
+        let found =
+            operator.send(admin::users::get::Request { user_id: user.clone().into() }).await;
         found.map_err(|error| {
             if error.is_not_found() { Error::NoUser(user.to_string()) } else { error }
         })?;

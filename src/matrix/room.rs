@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use http::Method;
-use ruma::{
-    EventId, OwnedRoomId, OwnedUserId, RoomId, UserId,
-    api::client::{alias::get_alias, membership::join_room_by_id},
-};
+use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
 use super::{
     Error, admin,
     client::Client,
     names::{self, Room},
+    segment::escaped,
 };
 
 /// How many rooms we ask for at once.
@@ -25,11 +23,12 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
     match names::room(text, &client.session().server_name)? {
         Room::Id(id) => Ok(id),
         Room::Alias(alias) if alias.server_name() != client.session().server_name => {
-            let asked = client.send(get_alias::v3::Request::new(alias));
+            let asked = of_alias(client, &alias);
             match tokio::time::timeout(ELSEWHERE, asked).await {
-                Ok(Ok(found)) => Ok(found.room_id),
+                Ok(Ok(found)) => Ok(found),
                 Ok(Err(
                     error @ (Error::Unreachable { .. }
+                    | Error::Down { .. }
                     | Error::NotMatrix { .. }
                     | Error::Limited { .. }
                     | Error::Answer { .. }),
@@ -39,12 +38,9 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
                 _ => Err(Error::Elsewhere(text.to_owned())),
             }
         }
-        Room::Alias(alias) => {
-            let found = client.send(get_alias::v3::Request::new(alias)).await;
-            found.map(|found| found.room_id).map_err(|error| {
-                if error.is_not_found() { Error::NoRoom(text.to_owned()) } else { error }
-            })
-        }
+        Room::Alias(alias) => of_alias(client, &alias).await.map_err(|error| {
+            if error.is_not_found() { Error::NoRoom(text.to_owned()) } else { error }
+        }),
         Room::Name(name) => {
             let all = list(client, Some(&name)).await?;
             let mut ids: Vec<String> = Vec::new();
@@ -60,6 +56,13 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
             }
         }
     }
+}
+
+async fn of_alias(client: &Client, alias: &OwnedRoomAliasId) -> Result<OwnedRoomId, Error> {
+    let path = format!("/_matrix/client/v3/directory/room/{}", escaped(alias));
+    let found = client.raw(Method::GET, &path, None).await?;
+    let id = found["room_id"].as_str().and_then(|id| OwnedRoomId::try_from(id).ok());
+    id.ok_or_else(|| Error::lacks(&path, "room_id"))
 }
 
 /// All rooms of the server, or those where a part of the name, alias or id is as given.
@@ -85,7 +88,7 @@ pub(crate) async fn details(
     operator: &Client,
     room: &RoomId,
 ) -> Result<Option<admin::rooms::list::Room>, Error> {
-    let request = admin::rooms::get::Request { room_id: room.to_owned() };
+    let request = admin::rooms::get::Request { room_id: room.to_owned().into() };
     match operator.send(request).await {
         Ok(found) => Ok(Some(found.room)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -108,7 +111,7 @@ pub(crate) async fn membership(
     room: &RoomId,
     user: &UserId,
 ) -> Result<Option<String>, Error> {
-    let (room, user) = (escaped(room.as_str()), escaped(user.as_str()));
+    let (room, user) = (escaped(room), escaped(user));
     let path = format!("/_matrix/client/v3/rooms/{room}/state/m.room.member/{user}");
     match client.raw(Method::GET, &path, None).await {
         Ok(state) => Ok(state["membership"].as_str().map(str::to_owned)),
@@ -119,7 +122,14 @@ pub(crate) async fn membership(
 
 /// Joins a room that is open, or that the user is invited to.
 pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
-    client.send(join_room_by_id::v3::Request::new(room.to_owned())).await.map(drop)
+    let path = format!("/_matrix/client/v3/rooms/{}/join", escaped(room));
+    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
+}
+
+/// Leaves a room.
+pub(crate) async fn leave(client: &Client, room: &RoomId) -> Result<(), Error> {
+    let path = format!("/_matrix/client/v3/rooms/{}/leave", escaped(room));
+    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
 }
 
 /// Lets the operator into a room: by itself where it may, otherwise through the admin API.
@@ -133,8 +143,10 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         Err(error) => return Err(error),
     }
     let user_id = operator.session().user_id;
-    let request =
-        admin::rooms::make_admin::Request { room_id: room.to_owned(), user_id: user_id.clone() };
+    let request = admin::rooms::make_admin::Request {
+        room_id: room.to_owned().into(),
+        user_id: user_id.clone(),
+    };
     let no_entry = |source| Error::NoEntry {
         user: user_id.to_string(),
         room: room.to_string(),
@@ -156,7 +168,7 @@ pub(crate) async fn admit(
     user: &OwnedUserId,
 ) -> Result<Option<Entered>, Error> {
     let request =
-        || admin::rooms::join::Request { room_id: room.to_owned(), user_id: user.clone() };
+        || admin::rooms::join::Request { room_id: room.to_owned().into(), user_id: user.clone() };
     match operator.send(request()).await {
         Ok(_) => Ok(None),
         Err(error) if error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") => {
@@ -166,8 +178,10 @@ pub(crate) async fn admit(
                 // In the room, yet without the power to invite.
                 Err(error) if error.is("M_FORBIDDEN") && entered == Entered::Joined => {
                     let user_id = operator.session().user_id;
-                    let power =
-                        admin::rooms::make_admin::Request { room_id: room.to_owned(), user_id };
+                    let power = admin::rooms::make_admin::Request {
+                        room_id: room.to_owned().into(),
+                        user_id,
+                    };
                     operator.send(power).await?;
                     operator.send(request()).await?;
                     Ok(Some(Entered::AsAdmin))
@@ -182,8 +196,7 @@ pub(crate) async fn admit(
 
 /// Whether a room's messages are encrypted, as a member sees it.
 pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool, Error> {
-    let path =
-        format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room.as_str()));
+    let path = format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room));
     match client.raw(Method::GET, &path, None).await {
         Ok(state) if state["algorithm"].is_string() => Ok(true),
         Ok(_) => Err(Error::lacks(&path, "algorithm")),
@@ -199,31 +212,12 @@ pub(crate) async fn require_event(
     event: &EventId,
 ) -> Result<(), Error> {
     let absent = || Error::NoEvent { event: event.to_string(), room: room.to_string() };
-    let path = format!("/_synapse/admin/v1/fetch_event/{}", escaped(event.as_str()));
+    let path = format!("/_synapse/admin/v1/fetch_event/{}", escaped(event));
     match operator.raw(Method::GET, &path, None).await {
         Ok(found) if !found["event"].is_object() => Err(Error::lacks(&path, "event")),
         Ok(found) if found["event"]["room_id"] == room.as_str() => Ok(()),
         Ok(_) => Err(absent()),
         Err(Error::Refused { status: 404, .. }) => Err(absent()),
         Err(error) => Err(error),
-    }
-}
-
-/// A room or event id within a path.
-pub(crate) fn escaped(id: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!:".contains(&byte);
-    id.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_stays_one_part_of_a_path() {
-        assert_eq!(escaped("!a?b#c%:x.org"), "!a%3Fb%23c%25:x.org");
-        assert_eq!(escaped("@a/b:x.org"), "%40a%2Fb:x.org");
     }
 }

@@ -85,6 +85,27 @@ fn a_program_that_answers_everything_with_nothing_is_no_success() {
 }
 
 #[test]
+fn a_stopped_servers_token_goes_to_nobody_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
+    fs::create_dir_all(person.data().join("run")).unwrap();
+    // What a supervisor leaves behind; its process is another one by now.
+    let lock = person.data().join("run/supervisor.lock");
+    fs::write(&lock, format!("`daemon supervise` (pid {})\n", std::process::id())).unwrap();
+    for words in [
+        &["content", "send-message", ROOM, "hi"][..],
+        &["content", "add-user", "al"],
+        &["content", "execute", "--name", "GET /_synapse/admin/v1/server_version"],
+    ] {
+        let said = person.runs(words);
+        refused(&said, "it does not run");
+        assert!(said.stderr.contains("hint: `manage start` starts it"), "{said}");
+    }
+    assert!(listener.accept().is_err(), "somebody was asked");
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let person = with_session(session("http://127.0.0.1:9"));
     let file = person.data().join("a.txt");

@@ -14,6 +14,12 @@ fn a_second_start_and_a_second_stop_say_so() {
     server.run(&["status"]).exits(2).says("Running: No");
     server.run(&["manage", "stop"]).exits(2);
     server.run(&["stop"]).success();
+    // Whoever takes its port gets no token of ours.
+    let stranger = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    server.run(&["content", "list-users"]).exits(1).says("it does not run").says("manage start");
+    stranger.accept().unwrap_err();
+    drop(stranger);
     server.run(&["manage", "restart"]).success();
     assert!(server.is_healthy());
 }

@@ -39,6 +39,42 @@ fn the_same_transaction_id_sends_once() {
 }
 
 #[test]
+fn ids_that_differ_by_an_escape_are_two_messages() {
+    let server = Instance::shared();
+    let room = server.room("Escapes");
+    let ids = ["A", "%41", "%2541", "a/b", "a%2Fb", "a\\b", "?a#b"];
+    let events: std::collections::BTreeSet<String> = ids
+        .iter()
+        .map(|id| {
+            let words = ["content", "send-message", &room, id, "--transaction-id", id, "-q"];
+            let event = server.run(&words).success().line().to_owned();
+            assert_eq!(server.run(&words).success().line(), event, "{id}");
+            event
+        })
+        .collect();
+    assert_eq!(events.len(), ids.len());
+    assert_eq!(server.bodies(&room), ids);
+}
+
+#[test]
+fn an_alias_with_an_escape_names_no_other_room() {
+    let server = Instance::shared();
+    let made = server.json(&["content", "create-room", "Plain", "--alias", "escape-x1"]);
+    let room = made["room_id"].as_str().unwrap();
+    let alias = "#escape-%78%31";
+    server.run(&["content", "send-message", alias, "hi"]).exits(1).says(alias);
+    server.run(&["content", "get-room", alias]).exits(2);
+    server.run(&["content", "remove-room", alias]).exits(2);
+    assert!(server.bodies(room).is_empty());
+    let words = ["content", "create-room", "Escaped", "--alias", "escape-%78%31"];
+    let other = server.json(&words);
+    assert_ne!(other["room_id"], made["room_id"]);
+    server.run(&["content", "send-message", alias, "hi"]).success();
+    assert_eq!(server.bodies(other["room_id"].as_str().unwrap()), ["hi"]);
+    assert!(server.bodies(room).is_empty());
+}
+
+#[test]
 fn lines_of_a_file_arrive_in_order() {
     let server = Instance::shared();
     let room = server.room("In order");

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     if !existed {
         let request = users::put::Request {
-            user_id: user_id.clone(),
+            user_id: user_id.clone().into(),
             password: None,
             displayname: args.display_name,
             admin: None,

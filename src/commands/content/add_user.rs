@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     let request = users::put::Request {
-        user_id: user_id.clone(),
+        user_id: user_id.clone().into(),
         password: Some(password.secret.expose().to_owned()),
         displayname: args.display_name,
         admin: Some(args.admin),
@@ -88,7 +88,7 @@ pub(super) async fn find(
     operator: &Client,
     user_id: &ruma::UserId,
 ) -> std::result::Result<Option<users::get::User>, Failure> {
-    match operator.send(users::get::Request { user_id: user_id.to_owned() }).await {
+    match operator.send(users::get::Request { user_id: user_id.to_owned().into() }).await {
         Ok(found) => Ok(Some(found.user)),
         Err(error @ Error::Refused { .. }) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let data = context.data()?;
     let change = async || {
         message::require_plain(&client, &data, &room).await?;
-        message::send(&client, &room, &edited, id.clone()).await
+        message::send(&client, &room, &edited, &id).await
     };
     let event = args.reach.within(&client, &room, output, change).await.map_err(|error| {
         let command = format!(

@@ -96,13 +96,15 @@ async fn back_off(
         Err(failure) if args.reset => return Err(failure),
         Err(failure) => return Ok(unknown(failure.to_string())),
     };
-    let request = admin::get::Request { destination: destination.clone() };
+    let request = admin::get::Request { destination: destination.clone().into() };
     let known = match operator.send(request).await {
         Ok(known) => known,
         Err(error) if error.is_not_found() => {
             return Ok(Step::good(STEP, "our server has had nothing to do with it yet"));
         }
-        Err(error @ matrix::Error::Unreachable { .. }) if !args.reset => {
+        Err(error @ (matrix::Error::Unreachable { .. } | matrix::Error::Down { .. }))
+            if !args.reset =>
+        {
             return Ok(unknown(error.to_string()));
         }
         Err(error) => return Err(error.into()),
@@ -115,7 +117,7 @@ async fn back_off(
         .map_or_else(String::new, |at| format!("; it has failed since {}", clock::of_ms(at)));
     let until = clock::of_ms(known.retry_last_ts.saturating_add(known.retry_interval));
     if args.reset && !context.dry_run {
-        operator.send(admin::reset_connection::Request { destination }).await?;
+        operator.send(admin::reset_connection::Request { destination: destination.into() }).await?;
         return Ok(Step::good(
             STEP,
             format!("our server waited until {until}{since}; now it tries again"),

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let Some(room) = found else {
         return Ok(absent(&args.room, output));
     };
-    let request = rooms::members::Request { room_id: room.room_id.clone() };
+    let request = rooms::members::Request { room_id: room.room_id.clone().into() };
     let members = operator.send(request).await?.members;
     let mut text = String::new();
     let mut rows = vec![

@@ -7,7 +7,7 @@ use super::answer::{Answer, Reach, only_planned};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    matrix::{Error, names, room},
+    matrix::{Error, names, room, segment::escaped},
     output::Output,
 };
 
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         .within(&client, &id, output, async || room::membership(&client, &id, &user).await);
     let already = matches!(asked.await?.as_deref(), Some("invite" | "join"));
     if !already {
-        let path = format!("/_matrix/client/v3/rooms/{}/invite", room::escaped(id.as_str()));
+        let path = format!("/_matrix/client/v3/rooms/{}/invite", escaped(&id));
         let body = json!({ "user_id": user });
         let invite = async || client.raw(Method::POST, &path, Some(&body)).await;
         args.reach.within(&client, &id, output, invite).await?;

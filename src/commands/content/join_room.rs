@@ -23,7 +23,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let client = args.reach.client(context).await?;
     let user = client.session().user_id;
     let id = args.reach.room(context, &client, &args.room).await?;
-    let members = operator.send(rooms::members::Request { room_id: id.clone() }).await;
+    let members = operator.send(rooms::members::Request { room_id: id.clone().into() }).await;
     let already = members.is_ok_and(|found| found.members.contains(&user));
     let fields = json!({ "room_id": id, "user_id": user, "joined": true, "already": already });
     if already {

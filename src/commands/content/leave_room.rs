@@ -1,12 +1,13 @@
 //! `content leave-room`.
 
-use ruma::api::client::membership::{joined_rooms, leave_room};
+use ruma::api::client::membership::joined_rooms;
 use serde_json::json;
 
 use super::answer::{Answer, Reach, only_planned};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
+    matrix::room,
     output::Output,
 };
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     if inside {
-        client.send(leave_room::v3::Request::new(id.clone())).await?;
+        room::leave(&client, &id).await?;
     }
     let text = if inside { format!("{user} left {id}") } else { format!("{user} is not in {id}") };
     let fields = json!({ "room_id": id, "user_id": user, "left": inside });

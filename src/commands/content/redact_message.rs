@@ -1,6 +1,6 @@
 //! `content redact-message`.
 
-use ruma::api::client::redact::redact_event;
+use ruma::OwnedTransactionId;
 use serde_json::json;
 
 use super::{
@@ -44,20 +44,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let edits = async || message::edits(&client, &room, &event).await;
     for (number, edit) in args.reach.within(&client, &room, output, edits).await?.iter().enumerate()
     {
-        let id = format!("{id}.edit{number}").into();
-        client.send(redact_event::v3::Request::new(room.clone(), edit.clone(), id)).await?;
+        let id: OwnedTransactionId = format!("{id}.edit{number}").into();
+        message::redact(&client, &room, edit, &id, None).await?;
     }
-    let redact = async || {
-        let mut request = redact_event::v3::Request::new(room.clone(), event.clone(), id.clone());
-        request.reason.clone_from(&args.reason);
-        client.send(request).await
-    };
+    let reason = args.reason.as_deref();
+    let redact = async || message::redact(&client, &room, &event, &id, reason).await;
     let done = args.reach.within(&client, &room, output, redact).await.map_err(|error| {
         let command =
             format!("content redact-message {} {}", quoted(&args.room), quoted(&args.event));
         repeatable(error, &command, id.as_str())
     })?;
-    let fields = json!({ "room_id": room, "event_id": done.event_id, "redacts": event, "transaction_id": id });
-    output.emit(&Answer::new(format!("took {event} away"), Some(done.event_id.as_str()), fields));
+    let fields =
+        json!({ "room_id": room, "event_id": done, "redacts": event, "transaction_id": id });
+    output.emit(&Answer::new(format!("took {event} away"), Some(done.as_str()), fields));
     Ok(Outcome::Done)
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     let request = rooms::delete::Request {
-        room_id: id.clone(),
+        room_id: id.clone().into(),
         purge: true,
         force_purge: args.force,
         block: args.block,
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let deadline = Instant::now() + args.patience.timeout();
     let mut pause = Duration::from_millis(50);
     loop {
-        let request = rooms::delete_status::Request { delete_id: delete_id.clone() };
+        let request = rooms::delete_status::Request { delete_id: delete_id.clone().into() };
         let state = operator.send(request).await?;
         match state.status.as_str() {
             "complete" => break,

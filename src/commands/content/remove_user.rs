@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Done);
     }
     operator
-        .send(users::deactivate::Request { user_id: user_id.clone(), erase: args.erase })
+        .send(users::deactivate::Request { user_id: user_id.clone().into(), erase: args.erase })
         .await?;
     files::remove(&session::file(&context.data()?, &user_id))?;
     let text = format!("deactivated {user_id}; the name cannot be used again");

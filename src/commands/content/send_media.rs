@@ -65,7 +65,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let url = media.upload(&client).await?;
     drop(progress);
     let shown = media.content(&url, args.caption.as_deref());
-    let send = async || message::send(&client, &room, &shown, id.clone()).await;
+    let send = async || message::send(&client, &room, &shown, &id).await;
     let event = args.reach.within(&client, &room, output, send).await.map_err(|error| {
         let file = quoted(&args.file.to_string_lossy());
         repeatable(error, &format!("content send-media {} {file}", quoted(&args.room)), id.as_str())

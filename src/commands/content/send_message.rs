@@ -124,7 +124,7 @@ async fn sent(
     content: &Value,
     transaction: OwnedTransactionId,
 ) -> std::result::Result<String, Error> {
-    let send = async || message::send(client, room, content, transaction.clone()).await;
+    let send = async || message::send(client, room, content, &transaction).await;
     args.reach.within(client, room, output, send).await.map(|event| event.to_string())
 }
 

@@ -98,6 +98,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             // The server is away: it comes back, and the token still says where we were.
             Err(
                 Error::Unreachable { .. }
+                | Error::Down { .. }
                 | Error::Lost { .. }
                 | Error::Deadline { .. }
                 | Error::Refused { status: 500.., .. }

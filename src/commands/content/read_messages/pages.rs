@@ -5,7 +5,7 @@ use ruma::RoomId;
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::matrix::{Error, client::Client, room};
+use crate::matrix::{Error, client::Client, segment};
 
 const PAGE: usize = 100;
 /// How long the server may hold a request of a stream open, in milliseconds.
@@ -28,7 +28,7 @@ pub(super) async fn past(
     since: Option<i64>,
 ) -> Result<Past, Error> {
     let base = if admin { "/_synapse/admin/v1" } else { "/_matrix/client/v3" };
-    let room = room::escaped(room.as_str());
+    let room = segment::escaped(room);
     let (mut found, mut from) = (Vec::new(), String::new());
     'pages: while found.len() <= limit {
         let path = format!("{base}/rooms/{room}/messages?dir=b&limit={PAGE}{from}");
@@ -109,7 +109,7 @@ async fn between(
     since: &str,
     gap: &str,
 ) -> Result<Vec<Value>, Error> {
-    let room = room::escaped(room.as_str());
+    let room = segment::escaped(room);
     let (mut found, mut from) = (Vec::new(), gap.to_owned());
     loop {
         let path = format!(

@@ -4,6 +4,8 @@
 
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -15,7 +17,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) destination: String,
+    pub(crate) destination: Segment<String>,
 }
 
 #[response]
@@ -36,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_destination_is_asked_for_and_read() {
-        let (address, _) = body(Request { destination: "b.example:8449".to_owned() });
+        let (address, _) = body(Request { destination: "b.example:8449".to_owned().into() });
         assert!(address.contains("/destinations/b.example:8449"), "{address}");
         let json = r#"{"destination": "matrix.org", "retry_last_ts": 1557332397936,
             "retry_interval": 3000000, "failure_ts": 1557332397936,

@@ -4,6 +4,8 @@
 
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: POST,
     rate_limited: false,
@@ -15,7 +17,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) destination: String,
+    pub(crate) destination: Segment<String>,
 }
 
 #[response]
@@ -28,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_destination_stands_in_the_path() {
-        let (address, _) = body(Request { destination: "b.example".to_owned() });
+        let (address, _) = body(Request { destination: "b.example".to_owned().into() });
         assert!(address.ends_with("/destinations/b.example/reset_connection"), "{address}");
     }
 }

@@ -5,6 +5,8 @@
 use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: DELETE,
     rate_limited: false,
@@ -16,7 +18,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) room_id: OwnedRoomId,
+    pub(crate) room_id: Segment<OwnedRoomId>,
     pub(crate) purge: bool,
     /// Purges even if a local user cannot be made to leave.
     pub(crate) force_purge: bool,
@@ -35,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_deletion_has_an_id() {
-        let room_id = "!r:h".try_into().unwrap();
+        let room_id = OwnedRoomId::try_from("!r:h").unwrap().into();
         let request = Request { room_id, purge: true, force_purge: false, block: false };
         assert_eq!(body(request).1, r#"{"purge":true,"force_purge":false,"block":false}"#);
         assert_eq!(answer::<Response>(r#"{"delete_id": "d1"}"#).delete_id, "d1");

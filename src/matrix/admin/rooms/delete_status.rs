@@ -4,6 +4,8 @@
 
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -15,7 +17,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) delete_id: String,
+    pub(crate) delete_id: Segment<String>,
 }
 
 #[response]

@@ -6,6 +6,7 @@ use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 use super::list::Room;
+use crate::matrix::segment::Segment;
 
 metadata! {
     method: GET,
@@ -18,7 +19,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) room_id: OwnedRoomId,
+    pub(crate) room_id: Segment<OwnedRoomId>,
 }
 
 #[response]
@@ -34,7 +35,8 @@ mod tests {
 
     #[test]
     fn a_room_id_without_a_server_is_a_path() {
-        let room_id = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM".try_into().unwrap();
+        let room_id =
+            OwnedRoomId::try_from("!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM").unwrap().into();
         assert!(
             body(Request { room_id }).0.ends_with("/!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM")
         );

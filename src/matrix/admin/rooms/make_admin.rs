@@ -5,6 +5,8 @@
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::{OwnedRoomId, OwnedUserId};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: POST,
     rate_limited: false,
@@ -17,7 +19,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) room_id: OwnedRoomId,
+    pub(crate) room_id: Segment<OwnedRoomId>,
     pub(crate) user_id: OwnedUserId,
 }
 
@@ -31,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_user_is_named() {
-        let room_id = "!r:h".try_into().unwrap();
+        let room_id = OwnedRoomId::try_from("!r:h").unwrap().into();
         let user_id = "@u:h".try_into().unwrap();
         assert_eq!(body(Request { room_id, user_id }).1, r#"{"user_id":"@u:h"}"#);
     }

@@ -5,6 +5,8 @@
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::{OwnedRoomId, OwnedUserId};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -16,7 +18,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) room_id: OwnedRoomId,
+    pub(crate) room_id: Segment<OwnedRoomId>,
 }
 
 #[response]

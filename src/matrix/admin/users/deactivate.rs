@@ -5,6 +5,8 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: POST,
     rate_limited: false,
@@ -16,7 +18,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) user_id: OwnedUserId,
+    pub(crate) user_id: Segment<OwnedUserId>,
     /// Marks the messages as to be hidden from who joins later.
     pub(crate) erase: bool,
 }
@@ -31,7 +33,7 @@ mod tests {
 
     #[test]
     fn erasing_is_said() {
-        let user_id = "@u:h".try_into().unwrap();
+        let user_id = OwnedUserId::try_from("@u:h").unwrap().into();
         assert_eq!(body(Request { user_id, erase: true }).1, r#"{"erase":true}"#);
     }
 }

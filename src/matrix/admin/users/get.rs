@@ -6,6 +6,8 @@ use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -17,7 +19,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) user_id: OwnedUserId,
+    pub(crate) user_id: Segment<OwnedUserId>,
 }
 
 #[response]
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn an_account_without_a_name_is_read() {
-        let user_id = "@a/b:x.org".try_into().unwrap();
+        let user_id = OwnedUserId::try_from("@a/b:x.org").unwrap().into();
         assert_eq!(body(Request { user_id }).0, "http://h/_synapse/admin/v2/users/@a%2Fb:x.org");
         let user = answer::<Response>(
             r#"{"name": "@user:example.com", "displayname": null, "admin": false,

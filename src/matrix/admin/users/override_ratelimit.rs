@@ -5,6 +5,8 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: POST,
     rate_limited: false,
@@ -16,7 +18,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) user_id: OwnedUserId,
+    pub(crate) user_id: Segment<OwnedUserId>,
     pub(crate) messages_per_second: u32,
     pub(crate) burst_count: u32,
 }
@@ -27,7 +29,7 @@ pub(crate) struct Response {}
 impl Request {
     /// 0/0 switches off every limiter that knows who asks, not only that of messages.
     pub(crate) fn unlimited(user_id: OwnedUserId) -> Self {
-        Self { user_id, messages_per_second: 0, burst_count: 0 }
+        Self { user_id: user_id.into(), messages_per_second: 0, burst_count: 0 }
     }
 }
 

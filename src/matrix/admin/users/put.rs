@@ -5,6 +5,8 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
+use crate::matrix::segment::Segment;
+
 metadata! {
     method: PUT,
     rate_limited: false,
@@ -16,7 +18,7 @@ metadata! {
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
-    pub(crate) user_id: OwnedUserId,
+    pub(crate) user_id: Segment<OwnedUserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +43,7 @@ mod tests {
     #[test]
     fn only_what_is_given_is_sent() {
         let request = Request {
-            user_id: "@u:h".try_into().unwrap(),
+            user_id: OwnedUserId::try_from("@u:h").unwrap().into(),
             password: Some("p\"w".into()),
             displayname: None,
             admin: Some(false),
