@@ -81,6 +81,13 @@ pub(crate) fn is_program(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether a process belongs to the group that another leads.
+pub(crate) fn is_in_group(pid: u32, leader: u32) -> bool {
+    let raw = |pid: u32| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
+    let group = raw(pid).and_then(|pid| rustix::process::getpgid(Some(pid)).ok());
+    group.is_some() && group == raw(leader)
+}
+
 /// When a process started, in clock ticks since boot: with the pid it names one process for ever,
 /// where a pid alone may have been given to another. None if there is no such process.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {

@@ -115,7 +115,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     if options.start
         && control::status(&control::socket(&data.sockets())).await.ok().flatten().is_none()
     {
-        prepare::ports_are_free(config, embedded)?;
+        prepare::ports_are_free(config, embedded, &|_| false)?;
     }
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();

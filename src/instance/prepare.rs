@@ -82,6 +82,34 @@ pub(crate) fn is_installed(data: &DataDir) -> bool {
         && data.instance_file().exists()
 }
 
+/// Looks for what would be in the way of a start while everything runs, and changes nothing. `running`
+/// are our processes: they leave their ports to the next ones.
+pub(super) async fn check(
+    config: &Config,
+    force: bool,
+    running: &[u32],
+    deadline: Instant,
+) -> Result<(), Error> {
+    secrets::look_after(&config.data)?;
+    secrets::are_there(&config.data)?;
+    postgres::can_be_read(&config.data)?;
+    tls::check(config, clock::now()).map_err(rendered::Error::from)?;
+    let embedded = postgres::target(config)?.is_embedded();
+    if config.has(Part::Proxy) {
+        proxy::program(config).map_err(rendered::Error::from)?;
+    }
+    let ours = |pid: u32| running.iter().any(|leader| process::is_in_group(pid, *leader));
+    ports_are_free(config, embedded, &ours)?;
+    if !force {
+        files::has_space(config.data.root())?;
+    }
+    rendered::check(config).await?;
+    if !embedded {
+        postgres::plan(config, deadline).await?;
+    }
+    Ok(())
+}
+
 /// Looks for what would be in the way, then makes what the processes need. Nothing of ours runs.
 pub(super) async fn run(
     config: &Config,
@@ -99,7 +127,7 @@ pub(super) async fn run(
     if config.has(Part::Proxy) {
         proxy::program(config).map_err(rendered::Error::from)?;
     }
-    ports_are_free(config, embedded)?;
+    ports_are_free(config, embedded, &|_| false)?;
     if !force {
         files::has_space(config.data.root())?;
     }
@@ -151,17 +179,26 @@ fn write_instance_file(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the services can listen. Nothing of ours runs.
-pub(super) fn ports_are_free(config: &Config, embedded: bool) -> Result<(), Error> {
+/// Whether the services can listen; a port that a process of ours holds will be free.
+pub(super) fn ports_are_free(
+    config: &Config,
+    embedded: bool,
+    ours: &dyn Fn(u32) -> bool,
+) -> Result<(), Error> {
+    let free = |address: &str, port: u16, setting: &'static str| match port_is_free(
+        address, port, setting,
+    ) {
+        Err(Error::PortTaken { program: Some((pid, _)), .. }) if ours(pid) => Ok(()),
+        other => other,
+    };
     let server = &config.server;
-    port_is_free(&server.address, server.port.0, "server.port")?;
-    port_is_free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    free(&server.address, server.port.0, "server.port")?;
+    free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
     if embedded {
-        let port = config.database.embedded_port.0;
-        port_is_free("127.0.0.1", port, "database.embedded_port")?;
+        free("127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;
     }
     for (setting, port) in config.proxy_ports() {
-        port_is_free(&config.proxy.address.to_string(), port.0, setting)?;
+        free(&config.proxy.address.to_string(), port.0, setting)?;
     }
     Ok(())
 }

@@ -97,6 +97,13 @@ pub(crate) fn environment(config: &Config) -> Environment {
     Environment::at(config.data.synapse_environment())
 }
 
+/// Renders and lets those judge it who will read it; what is in place stays.
+pub(crate) async fn check(config: &Config) -> Result<(), Error> {
+    files::check(config, &render(config)?, &environment(config)).await?;
+    proxy::check(config).await?;
+    Ok(())
+}
+
 /// Renders, lets those judge it who will read it, Synapse and nginx, and puts it in place if it is
 /// good; true if that changed something. A bad one leaves the old file as it is.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {

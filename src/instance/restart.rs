@@ -1,13 +1,15 @@
-//! Restarting some services, while the others go on.
+//! Restarting: what would be refused afterwards is found before anything is stopped; or some services,
+//! while the others go on.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{defined, named, start};
+use super::{defined, named, prepare, start};
 use crate::{
     config::Config,
     error::{Explain, Kind},
+    services,
     supervisor::control::{self, Request, Stream},
 };
 
@@ -15,6 +17,8 @@ use crate::{
 pub(crate) enum Error {
     #[error("the homeserver does not run")]
     NotRunning,
+    #[error("the homeserver could not start again as things are, so it was not stopped")]
+    Unfit(#[source] Box<start::Error>),
     #[error(transparent)]
     Name(#[from] named::Unknown),
     #[error(transparent)]
@@ -27,6 +31,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotRunning => Kind::Request,
+            Self::Unfit(error) => error.kind(),
             Self::Name(error) => error.kind(),
             Self::Start(error) => error.kind(),
             Self::Control(error) => error.kind(),
@@ -36,11 +41,34 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning => Some("`manage start` starts it".into()),
+            Self::Unfit(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::Start(error) => error.hint(),
             Self::Control(error) => error.hint(),
         }
     }
+}
+
+/// Whether it could start again. Where it runs, it goes on running whatever is found.
+pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Error> {
+    let data = &config.data;
+    if !prepare::is_installed(data) {
+        return Err(start::Error::NotInstalled(data.root().to_owned()).into());
+    }
+    // A supervisor that does not answer is no reason not to look.
+    let now = control::status(&control::socket(&data.sockets())).await.unwrap_or(None);
+    let pids = now.iter().flat_map(|now| now.services.values().filter_map(|report| report.pid));
+    let pids: Vec<u32> = pids.collect();
+    let found = async {
+        services::outline(config)?;
+        prepare::check(config, force, &pids, Instant::now() + timeout).await?;
+        Ok::<_, start::Error>(())
+    };
+    found.await.map_err(
+        |error| {
+            if now.is_some() { Error::Unfit(Box::new(error)) } else { error.into() }
+        },
+    )
 }
 
 /// Restarts these and waits until they are ready again; their names.

@@ -179,11 +179,12 @@ fn judged(
     if let Some(service) = services.iter().find(|service| !service.well) {
         return (State::Unhealthy, said(service));
     }
-    // Stopped by somebody, or never asked for.
+    // Stopped by somebody, or never asked for. Without Synapse there is no homeserver.
     let stopped = services.iter().filter(|service| service.phase == Phase::Stopped);
     let stopped: Vec<&str> = stopped.map(|service| service.name.as_str()).collect();
     if !stopped.is_empty() {
-        return (State::Unhealthy, format!("stopped: {}", stopped.join(", ")));
+        let state = if stopped.contains(&"synapse") { State::Stopped } else { State::Unhealthy };
+        return (state, format!("stopped: {}", stopped.join(", ")));
     }
     if let Some(service) = services.iter().find(|service| !service.phase.is_ready()) {
         return (State::Starting, said(service));
@@ -335,8 +336,12 @@ mod tests {
         assert_eq!(state(vec![], Ok(())), State::Stopped);
         assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())), State::Stopped);
         assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())), State::Starting);
-        let some = vec![service(Phase::Running, true), service(Phase::Stopped, true)];
+        let named = |name: &str, phase| Service { name: name.to_owned(), ..service(phase, true) };
+        let some = vec![service(Phase::Running, true), named("alerts", Phase::Stopped)];
         assert_eq!(state(some, Ok(())), State::Unhealthy);
+        let some = vec![named("postgres", Phase::Running), service(Phase::Stopped, true)];
+        let (state_of_some, said) = judged(true, &Ok(some), || Ok(()));
+        assert_eq!((state_of_some, said.as_str()), (State::Stopped, "stopped: synapse"));
         assert_eq!(state(vec![service(Phase::Resting, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, true)], Ok(())), State::Running);

@@ -40,6 +40,8 @@ pub(crate) enum Error {
         largest = super::message::LARGEST
     )]
     TooLarge(usize),
+    #[error("`{name}` has {size} bytes, and the homeserver takes at most {largest} ({})", mebibytes(*largest))]
+    MediaTooLarge { name: String, size: u64, largest: u64 },
     #[error("there is no session of `{0}` yet")]
     NoSession(String),
     #[error("the session file `{0}` is damaged")]
@@ -81,6 +83,11 @@ fn span(time: Duration) -> String {
         1 => "1 second".to_owned(),
         seconds => format!("{seconds} seconds"),
     }
+}
+
+/// An amount as `synapse.max_upload_size` has it.
+fn mebibytes(bytes: u64) -> String {
+    format!("{}M", bytes.div_ceil(1 << 20))
 }
 
 impl Error {
@@ -148,6 +155,7 @@ impl Explain for Error {
             Self::Request(..) => Kind::Bug,
             Self::Refused { .. }
             | Self::TooLarge(_)
+            | Self::MediaTooLarge { .. }
             | Self::NoUser(_)
             | Self::NoRoom(_)
             | Self::NoEvent { .. }
@@ -195,6 +203,12 @@ impl Explain for Error {
             },
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
             Self::TooLarge(_) => "split the text, or send it as a file with `content send-media`",
+            Self::MediaTooLarge { size, .. } => {
+                return Some(format!(
+                    "`config set synapse.max_upload_size {}` and `manage restart` make it take that",
+                    mebibytes(*size)
+                ));
+            }
             Self::NoSession(_) => {
                 "`manage start` makes it; where nothing is installed yet, `manage install --start`"
             }

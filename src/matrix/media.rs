@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use http::Method;
 use ruma::api::client::media::create_content;
 use serde_json::{Value, json};
 
@@ -48,6 +49,21 @@ impl Media {
             "msgtype": self.message_type(), "body": caption.unwrap_or(&self.name),
             "filename": self.name, "url": url, "info": info,
         })
+    }
+
+    /// Refuses what is larger than the server takes: it would break off the upload without a word
+    /// ([docs]).
+    ///
+    /// [docs]: https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv1mediaconfig
+    pub(crate) async fn fits(&self, client: &Client) -> Result<(), Error> {
+        let limits = client.raw(Method::GET, "/_matrix/client/v1/media/config", None).await?;
+        let (size, largest) = (self.bytes.len() as u64, limits["m.upload.size"].as_u64());
+        match largest {
+            Some(largest) if size > largest => {
+                Err(Error::MediaTooLarge { name: self.name.clone(), size, largest })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Puts the file onto the server; its `mxc://` address.

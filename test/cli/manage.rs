@@ -29,3 +29,22 @@ fn a_dry_run_makes_nothing() {
     }
     assert_eq!(std::fs::read_dir(person.home.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn without_a_terminal_nothing_is_erased_unless_forced() {
+    let person = Person::new().settings("server:\n  port: 8100\n");
+    let said = person.types("manage uninstall --purge");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("`manage uninstall --purge --force` erases it"), "{said}");
+    assert!(person.data().join("settings.yaml").exists());
+    assert_eq!(person.types("manage uninstall --purge --force").code, Some(0));
+    assert!(!person.data().exists());
+}
+
+#[test]
+fn a_dry_run_of_an_uninstall_says_where_there_is_nothing() {
+    for line in ["manage uninstall --dry-run", "manage uninstall --purge --dry-run"] {
+        let said = Person::new().types(line);
+        assert_eq!((said.stdout.trim(), said.code), ("not installed", Some(2)), "{said}");
+    }
+}

@@ -110,3 +110,39 @@ fn a_stopped_server_leaves_no_process() {
     server.run(&["manage", "stop"]).success();
     assert!(!pids.into_iter().any(is_alive));
 }
+
+#[test]
+fn a_restart_that_would_fail_stops_nothing() {
+    let server = Instance::started("unfit");
+    let pid = server.pid("synapse");
+    let own = server.data.join("homeserver.d/own.yaml");
+    for bad in ["no_such_setting: 5\n", "rc_message: [\n"] {
+        fs::write(&own, bad).unwrap();
+        let said = server.run(&["manage", "restart"]).exits(1).says("so it was not stopped");
+        assert!(
+            said.stderr.contains("own.yaml") || said.stderr.contains("no_such_setting"),
+            "{said}"
+        );
+        assert_eq!(server.pid("synapse"), pid);
+        assert!(server.is_healthy());
+    }
+    fs::remove_file(&own).unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let metrics = format!("server.metrics_port={port}");
+    server.run(&["manage", "restart", "--set", &metrics]).exits(1).says(&port);
+    assert_eq!(server.pid("synapse"), pid);
+    // Its own ports are not in its way.
+    server.run(&["manage", "restart"]).success();
+    assert!(server.pid("synapse") != pid && server.is_healthy());
+}
+
+#[test]
+fn without_synapse_the_server_is_stopped_and_says_what_is() {
+    let server = Instance::started("partly");
+    server.run(&["manage", "stop", "synapse"]).success();
+    let status = server.run(&["status", "--json"]).exits(2).json();
+    assert_eq!((&status["status"], &status["running"]), (&"stopped".into(), &false.into()));
+    assert_eq!(status["health_message"], "stopped: synapse");
+    server.run(&["manage", "start"]).success();
+}

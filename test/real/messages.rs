@@ -265,3 +265,26 @@ fn what_is_not_there_is_said_at_once() {
     server.run(&["content", "get-room", "#x:other.example"]).exits(2);
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
 }
+
+#[test]
+fn following_ends_with_the_time_that_was_given() {
+    let server = Instance::shared();
+    let room = server.room("Followed for a while");
+    server.run(&["content", "send-message", &room, "before"]).success();
+    let follow = ["content", "read-messages", &room, "--follow", "--timeout", "1"];
+    server.run(&follow).success().says("before");
+    server.run(&["content", "read-messages", &room, "--limit", "0"]).exits(1).says("--limit");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_sent() {
+    let server = Instance::shared();
+    let room = server.room("Too large");
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "film.mp4", b"");
+    File::options().write(true).open(&path).unwrap().set_len(52_500_000).unwrap();
+    let said = server.run(&["content", "send-media", &room, path.to_str().unwrap()]).exits(1);
+    let said = said.says("`film.mp4` has 52500000 bytes, and the homeserver takes at most");
+    said.says("(50M)").says("`config set synapse.max_upload_size 51M` and `manage restart`");
+    server.run(&["content", "send-media", &room, "-"]).exits(1).says("stdin");
+}

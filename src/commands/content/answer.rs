@@ -24,14 +24,19 @@ use crate::{
 // show it as the help of each command.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Patience {
-    /// Try for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: u64,
+    /// Try for this many seconds; 60 where it is not given
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
 }
 
 impl Patience {
     pub(super) fn timeout(self) -> Duration {
-        Duration::from_secs(self.timeout)
+        self.given().unwrap_or(Duration::from_mins(1))
+    }
+
+    /// What was typed.
+    pub(super) fn given(self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
     }
 
     pub(super) fn operator(self, context: &Context) -> Result<Client, Failure> {
@@ -52,6 +57,11 @@ pub(super) struct Reach {
 impl Reach {
     pub(super) fn timeout(&self) -> Duration {
         self.patience.timeout()
+    }
+
+    /// The time that was typed.
+    pub(super) fn given(&self) -> Option<Duration> {
+        self.patience.given()
     }
 
     pub(super) async fn client(&self, context: &Context) -> Result<Client, Failure> {

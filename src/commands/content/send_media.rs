@@ -45,6 +45,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if let Some(kind) = &args.mime {
         names::mime(kind)?;
     }
+    if args.file.as_os_str() == "-" {
+        return Err(Failure::request("a file is not read from stdin, because it needs a name")
+            .hinted("name the file: `content send-media ROOM FILE`; `./-` is one of that name"));
+    }
     let bytes = files::read_bytes(&args.file, LARGEST, &[FileType::RegularFile, FileType::Fifo])?;
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display())));
@@ -61,6 +65,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // Before the upload, so that nothing is left behind where the message is not welcome.
     let plain = async || message::require_plain(&client, &data, &room).await;
     args.reach.within(&client, &room, output, plain).await?;
+    media.fits(&client).await?;
     let progress = output.progress(format!("uploading {}", media.name));
     let url = media.upload(&client).await?;
     drop(progress);

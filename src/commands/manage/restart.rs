@@ -53,6 +53,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         output.emit(&Restarted { services, restarted: true });
         return Ok(Outcome::Done);
     }
+    let progress = output.progress("checking the settings");
+    restart::check(config, args.force, timeout).await?;
+    drop(progress);
     if args.profile.is_some() {
         start::keep_profile(config)?;
     }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Erase data, secrets, keys and settings, and role and database if this program made them
     #[arg(long)]
     purge: bool,
-    /// Do not ask
+    /// Do not ask before a purge; without a terminal to ask on, a purge needs this
     #[arg(long)]
     force: bool,
 }
@@ -37,6 +37,9 @@ pub(crate) struct Args {
 struct Uninstalled {
     dry_run: bool,
     changed: bool,
+    /// Whether there was anything to take away.
+    #[serde(skip)]
+    needed: bool,
     /// `aside`, `keep` or `purge`.
     data: &'static str,
     /// The files and folders that this is about.
@@ -56,12 +59,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut report = Uninstalled {
         dry_run: context.dry_run,
         changed: false,
+        needed: true,
         data: word,
         paths: Vec::new(),
         aside: None,
         dropped: Dropped::default(),
     };
     if !uninstall::is_needed(&data, what)? {
+        report.needed = false;
         output.emit(&report);
         return Ok(Outcome::Moot);
     }
@@ -70,7 +75,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         output.emit(&report);
         return Ok(Outcome::Done);
     }
-    if what == Data::Purge && !args.force && output::stdin_is_terminal() {
+    if what == Data::Purge && !args.force {
+        if !output::stdin_is_terminal() {
+            let why =
+                "there is no terminal to ask whether to erase everything, so nothing was erased";
+            return Err(Failure::request(why).hinted(
+                "`manage uninstall --purge --force` erases it; without `--purge` the data are set aside",
+            ));
+        }
         let question = format!("erase everything in `{}` for good?", data.root().display());
         if !output::confirm(&question) {
             return Err(Failure::request("nothing was erased"));
@@ -109,6 +121,9 @@ impl Uninstalled {
 
 impl Report for Uninstalled {
     fn text(&self, page: &mut String) -> fmt::Result {
+        if !self.needed {
+            return page.write_str("not installed");
+        }
         if self.dry_run {
             writeln!(
                 page,
@@ -120,9 +135,6 @@ impl Report for Uninstalled {
                 }
             )?;
             return self.list(page);
-        }
-        if !self.changed {
-            return page.write_str("not installed");
         }
         writeln!(page, "uninstalled")?;
         if self.data == "keep" {

@@ -3,10 +3,11 @@
 mod pages;
 mod shown;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::{pages::Past, shown::line};
 use super::answer::{Answer, Reach, quoted};
@@ -22,12 +23,12 @@ pub(crate) struct Args {
     /// The room: id, alias or exact name
     room: String,
     /// Show at most this many messages
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Go on with what comes
+    /// Go on with what comes: for ever, or for as long as --timeout says
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
@@ -35,21 +36,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let since = args.since.map(Timestamp::as_millisecond);
+    let end = args.reach.given().map(|time| Instant::now() + time);
+    let (since, limit) = (args.since.map(Timestamp::as_millisecond), args.limit as usize);
     let mut client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
     let (past, token) = if args.follow {
         // The place in the stream first: what comes in between is then seen twice, not missed.
         let start = async || {
             let (token, _) = pages::sync(&client, &room, None).await?;
-            let past = pages::past(&client, &room, false, args.limit, since).await?;
+            let past = pages::past(&client, &room, false, limit, since).await?;
             Ok((past, token))
         };
         args.reach.within(&client, &room, output, start).await?
     } else {
         // The operator reads what it is no member of; others see what they may.
         let admin = args.reach.acting.is_none();
-        let read = pages::past(&client, &room, admin, args.limit, since).await;
+        let read = pages::past(&client, &room, admin, limit, since).await;
         let read = read.map_err(|error| match error {
             error if error.is_not_found() => Error::NoRoom(args.room.clone()),
             error => error,
@@ -62,7 +64,6 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         (read, String::new())
     };
     if past.more {
-        let limit = args.limit;
         output.say(format!("these are the latest {limit}: `{}` shows more", more(&args)));
     }
     let Past { messages: found, more } = past;
@@ -84,10 +85,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut seen: BTreeSet<String> = found.iter().map(|message| id(message).to_owned()).collect();
     seen.extend(found.iter().filter_map(edit));
     let mut token = token;
-    // Until nobody reads any more.
+    // Until nobody reads any more, or the time that was given is over.
     while read {
         client.restart_clock();
-        match pages::sync(&client, &room, Some(&token)).await {
+        let next = pages::sync(&client, &room, Some(&token));
+        let next = match end {
+            Some(end) => match tokio::time::timeout_at(end, next).await {
+                Ok(next) => next,
+                Err(_) => break,
+            },
+            None => next.await,
+        };
+        match next {
             Ok((next, messages)) => {
                 read = messages.iter().filter(|message| !seen.contains(id(message))).all(show);
                 if !messages.is_empty() {
@@ -103,7 +112,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 | Error::Deadline { .. }
                 | Error::Refused { status: 500.., .. }
                 | Error::NotMatrix { .. },
-            ) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            ) => tokio::time::sleep(Duration::from_secs(1)).await,
             Err(error) => return Err(error.into()),
         }
     }
@@ -116,7 +125,7 @@ fn id(message: &Value) -> &str {
 
 /// The command that shows what `--limit` cut off.
 fn more(args: &Args) -> String {
-    let limit = args.limit.max(1).saturating_mul(10);
+    let limit = args.limit.saturating_mul(10);
     let mut words = format!("content read-messages {} --limit {limit}", quoted(&args.room));
     let since = args.since.map(|since| since.to_string());
     for (flag, value) in [("since", &since), ("as", &args.reach.acting)] {
