@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Error, nearest, setting::shown, shape::Shape};
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret};
 
 /// Variables by their names. Each value may be a secret.
 pub(crate) type Variables = BTreeMap<String, Secret>;
@@ -108,6 +108,19 @@ pub(super) fn variables(path: &str, value: &Value) -> Result<Variables, Error> {
         found.insert(name.clone(), Secret::new(text));
     }
     Ok(found)
+}
+
+/// What is named, without the values of variables: each may be a secret.
+pub(super) fn masked(mut named: Value) -> Value {
+    fn mask(value: &mut Value) {
+        match value {
+            Value::Object(map) => map.values_mut().for_each(mask),
+            value => *value = MASK.into(),
+        }
+    }
+    let entries = named.as_object_mut().into_iter().flat_map(Map::values_mut);
+    entries.filter_map(|entry| entry.get_mut("environment")).for_each(mask);
+    named
 }
 
 pub(super) fn is_variable(name: &str) -> bool {

@@ -146,7 +146,7 @@ pub(crate) struct Config {
     pub(crate) profile: profiles::Profile,
     /// All services of the operator's own, in the profile or not.
     pub(crate) custom: Vec<custom::Custom>,
-    /// `services` and `profiles` of the settings file as they stand there.
+    /// `services` and `profiles` of the settings file as they stand there, without values of variables.
     pub(crate) named: BTreeMap<&'static str, Value>,
     /// What the operator should know although the settings can be used.
     pub(crate) warnings: Vec<String>,
@@ -236,7 +236,7 @@ impl Config {
         Ok(Self {
             profile,
             custom,
-            named: file.named,
+            named: file.named.into_iter().map(|(name, it)| (name, fields::masked(it))).collect(),
             warnings,
             data,
             server: server::Server::read(&values)?,
@@ -333,7 +333,9 @@ fn settings_file(data: &DataDir) -> Result<SettingsFile, Error> {
     if text.trim().is_empty() {
         return Ok(SettingsFile::default());
     }
-    let document: Value = serde_yaml::from_str(&text)
+    // A line of the file may hold a secret: an error names only its place.
+    let options = serde_yaml::options! { with_snippet: false };
+    let document: Value = serde_yaml::from_str_with_options(&text, options)
         .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
     let sections: BTreeMap<String, Value> = match document {
         Value::Null => return Ok(SettingsFile::default()),

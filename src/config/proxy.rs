@@ -22,7 +22,7 @@ section! {
         /// The port for HTTPS, used where there is a certificate.
         https_port: Port = "8443" ["MATRIX_SYNAPSE_PROXY_HTTPS_PORT"];
         /// The port for other servers, used where there is a certificate and federation is on.
-        federation_port: Port = "8448" ["MATRIX_SYNAPSE_PROXY_FEDERATION_PORT"];
+        federation_port: Port = "8448" ["MATRIX_SYNAPSE_PROXY_FEDERATION_PORT", "MATRIX_FEDERATION_PORT"];
         /// Requests in progress at once to processes of one kind; who comes after gets 429 and is told to wait.
         requests_at_once: u32 = "2000" ["MATRIX_SYNAPSE_PROXY_REQUESTS_AT_ONCE"];
         /// Serve `/.well-known/matrix/client`, and with federation `/.well-known/matrix/server`.

@@ -93,7 +93,8 @@ fn one(path: PathBuf) -> Result<Option<Override>, Error> {
 
 /// YAML as Synapse's own reader understands it: old octal numbers, `yes` and `no`.
 pub(super) fn parse(text: &str) -> Result<Value, serde_yaml::Error> {
-    let options = serde_yaml::options! { legacy_octal_numbers: true };
+    // Its lines may hold secrets: an error names only its place.
+    let options = serde_yaml::options! { legacy_octal_numbers: true, with_snippet: false };
     serde_yaml::from_str_with_options(text, options)
 }
 

@@ -124,6 +124,24 @@ fn what_is_right_is_shown_without_a_value_of_a_variable() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_shows_none_of_its_lines() {
+    for rest in ["B: [}", "TOKEN: hunter23", "\tB: 1", "B: *none"] {
+        refused_without_hint(&format!(
+            "services:\n  a:\n    environment:\n      TOKEN: hunter22\n      {rest}\n"
+        ));
+    }
+}
+
+#[track_caller]
+fn refused_without_hint(yaml: &str) {
+    let said = checked(yaml);
+    assert_eq!(said.code, Some(1), "{yaml}: {said}");
+    assert!(said.stderr.contains("cannot be read as settings"), "{said}");
+    assert!(said.stderr.contains("line "), "{said}");
+    assert!(!said.stderr.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn env_files_stand_between_the_environment_and_the_settings() {
     let person =
         Person::new().settings("server: {port: 8100, metrics_port: 8101, name: a.example}");
@@ -147,6 +165,26 @@ fn env_files_stand_between_the_environment_and_the_settings() {
     let warnings = shown["warnings"].to_string();
     assert!(warnings.contains(".env.local` holds a secret"), "{warnings}");
     assert!(!said.stdout.contains("hunter2222"), "{said}");
+    // As other launchers write them.
+    write(".env.local", "");
+    write(
+        ".env",
+        "# Matrix Synapse\nMATRIX_SERVER_NAME=matrix.example.org\nMATRIX_HTTP_PORT=8018\n\
+         MATRIX_FEDERATION_PORT=8449\nMATRIX_ENABLE_REGISTRATION=true # for now\n\n\
+         MATRIX_POSTGRES_DB=synapse2\nMATRIX_POSTGRES_USER=synapse3\nMATRIX_POSTGRES_PORT=5434\n",
+    );
+    for (key, value) in [
+        ("server.name", "matrix.example.org"),
+        ("server.port", "8018"),
+        ("proxy.federation_port", "8449"),
+        ("synapse.registration", "true"),
+        ("database.name", "synapse2"),
+        ("database.user", "synapse3"),
+        ("database.port", "5434"),
+    ] {
+        let said = person.runs(&["config", "show", key, "-q"]);
+        assert_eq!((said.stdout.trim(), said.stderr.as_str()), (value, ""), "{key}");
+    }
     let said = Person::new().settings("");
     std::fs::write(said.data().join(".env"), "A=1\nMATRIX_HTTP_PORT 8200\n").unwrap();
     let said = said.types("config show");

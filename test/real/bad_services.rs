@@ -195,8 +195,9 @@ fn what_cannot_be_is_refused_and_what_runs_goes_on() {
         ("  a: {command: 'true', env_files: [/no/such.env]}", "`/no/such.env` is not there"),
     ] {
         server.are(&format!("{good}{services}"));
-        for command in [&["manage", "start"][..], &["manage", "install"], &["config", "check"]] {
-            server.run(command).exits(1).says(why);
+        let commands = ["manage start", "manage restart", "manage install", "config check"];
+        for command in commands.map(|line| line.split(' ').collect::<Vec<_>>()) {
+            server.run(&command).exits(1).says(why);
         }
         assert_eq!(server.pid("good"), pid);
     }

@@ -50,6 +50,12 @@ struct Set {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    if ["services.", "profiles."].iter().any(|section| args.key.starts_with(section)) {
+        let data = context.data()?;
+        let file = data.settings();
+        return Err(Failure::request(format!("`{}` is not set with a command", args.key))
+            .hinted(format!("write it into `{}`; `config check` checks it", file.display())));
+    }
     let setting = config::find(&args.key)?;
     if setting.secret && args.value.is_some() {
         return Err(Failure::request(format!(

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     Ok(Outcome::Done)
 }
 
-/// What stands below `services` and `profiles`. Variables may be secrets and are never shown.
+/// What stands below `services` and `profiles`.
 fn named(config: &Config) -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, value) in &config.named {
@@ -92,9 +92,8 @@ fn flatten(key: String, value: &Value, rows: &mut Vec<Row>) {
         }
         Value::Object(_) | Value::Null => {}
         value => {
-            let is_variable = key.split('.').skip(2).any(|word| word == "environment");
             rows.push(Row {
-                value: if is_variable { MASK.into() } else { value.clone() },
+                value: value.clone(),
                 key: key.into(),
                 source: Source::SettingsFile,
                 default: "",

@@ -10,11 +10,12 @@ use crate::{
     config::shape::Span,
     context::{self, Context},
     instance::{
-        restart,
+        prepare, restart,
         start::{self, Started},
         stop,
     },
     output::{Output, Report},
+    services,
 };
 
 #[derive(clap::Args)]
@@ -41,6 +42,10 @@ struct Restarted {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    if prepare::is_installed(&config.data) {
+        // Nothing is stopped that could not be started again.
+        services::outline(config)?;
+    }
     if context.dry_run {
         super::Planned::emit("stop and start it", output);
         return Ok(Outcome::Done);

@@ -14,6 +14,7 @@ use crate::{
     error::Failure,
     instance::start::{self, Options, Started, Step},
     output::{Output, Report},
+    services,
     supervisor::record::Snapshot,
 };
 
@@ -85,6 +86,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         return daemon::supervise(context, output, services, true).await;
     }
     if context.dry_run {
+        services::outline(config)?;
         if context.supervisor().await?.is_some_and(|now| now.ready) {
             super::Planned::emit("do nothing: it runs already", output);
             return Ok(Outcome::Moot);
