@@ -14,7 +14,7 @@ core::read_arguments() {
             case ${2:-} in json | yaml) json=yes ;; esac
             (($# < 2)) || shift
             ;;
-        --data-dir | --set) (($# < 2)) || shift ;;
+        --data-dir | --instance | --set) (($# < 2)) || shift ;;
         --dry-run) dry_run=yes ;;
         -h | --help) help=yes ;;
         -*) ;;

@@ -10,6 +10,7 @@ use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
     files,
+    instance::sibling,
     matrix::{self, client::Client},
     supervisor::{control, record::Snapshot},
 };
@@ -18,6 +19,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Flags {
     pub(crate) data_dir: Option<PathBuf>,
+    /// The name of one of several homeservers.
+    pub(crate) instance: Option<String>,
     pub(crate) set: Vec<String>,
     pub(crate) dry_run: bool,
 }
@@ -27,6 +30,18 @@ pub(crate) struct Own {
     pub(crate) key: &'static str,
     pub(crate) word: &'static str,
     pub(crate) value: String,
+}
+
+impl Own {
+    /// What makes a named homeserver another one than those beside it, as far as nothing else does.
+    pub(crate) fn of_instance(config: &Config, name: &str) -> Result<Vec<Self>, Failure> {
+        let settings = sibling::settings(config, name).ok_or_else(|| {
+            Failure::environment("there are no free ports left for another homeserver")
+                .hinted("name them with `--set server.port=…` and so on")
+        })?;
+        let own = |(key, value)| Self { key, word: "--instance", value };
+        Ok(settings.into_iter().map(own).collect())
+    }
 }
 
 /// The setting that `--profile` is.
@@ -51,7 +66,13 @@ impl Context {
 
     /// The data folder; nothing in it is read.
     pub(crate) fn data(&self) -> Result<DataDir, Failure> {
-        Ok(config::data_dir(self.flags.data_dir.clone(), &self.environment)?)
+        let Flags { data_dir, instance, .. } = &self.flags;
+        Ok(config::data_dir(data_dir.clone(), instance.as_deref(), &self.environment)?)
+    }
+
+    /// The name that was given to this homeserver.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.flags.instance.as_deref()
     }
 
     /// All settings, read once.
@@ -86,7 +107,7 @@ impl Context {
         }
     }
 
-    fn load(&self, data: DataDir, own: &[Own]) -> Result<Config, config::Error> {
+    pub(crate) fn load(&self, data: DataDir, own: &[Own]) -> Result<Config, config::Error> {
         let own_flags = own.iter().map(|Own { key, value, .. }| format!("{key}={value}"));
         let flags: Vec<String> = self.flags.set.iter().cloned().chain(own_flags).collect();
         let word = |key: &str| Some(own.iter().find(|own| own.key == key)?.word);

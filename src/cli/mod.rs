@@ -59,12 +59,17 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
         return Err(Failure::request("only `credentials` has the format `env`")
             .hinted("the formats are text, json and yaml"));
     }
-    let flags = Flags {
+    let mut flags = Flags {
         data_dir: matches.get_one::<PathBuf>("data-dir").cloned(),
+        instance: matches.get_one::<String>("instance").cloned(),
         set: matches.get_many::<String>("set").unwrap_or_default().cloned().collect(),
         dry_run: matches.get_flag("dry-run"),
     };
-    let context = Context::new(flags, Environment::of_this_process());
+    let environment = Environment::of_this_process();
+    if flags.instance.is_none() {
+        flags.instance = environment.get("MATRIX_SYNAPSE_INSTANCE");
+    }
+    let context = Context::new(flags, environment);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

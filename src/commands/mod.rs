@@ -229,7 +229,7 @@ Exit codes: 0 done, 1 failed or unhealthy, 2 nothing to do (already so, not foun
 
 /// Our flags that have the word after them.
 fn takes_value(flag: &str) -> bool {
-    matches!(flag, "--format" | "--data-dir" | "--set")
+    matches!(flag, "--format" | "--data-dir" | "--instance" | "--set")
 }
 
 /// The words that were typed, without our flags.
@@ -338,7 +338,7 @@ pub(crate) fn tree() -> clap::Command {
         .subcommands(TREE.iter().map(Node::command))
 }
 
-pub(crate) fn globals() -> [Arg; 9] {
+pub(crate) fn globals() -> [Arg; 10] {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).help(help).global(true).action(ArgAction::SetTrue)
     };
@@ -367,6 +367,12 @@ pub(crate) fn globals() -> [Arg; 9] {
             .value_name("FOLDER")
             .help("The data folder of the server [env: MATRIX_SYNAPSE_DATA_DIR]")
             .value_parser(value_parser!(PathBuf))
+            .global(true),
+        Arg::new("instance")
+            .long("instance")
+            .value_name("NAME")
+            .help("The server of that name, beside the one without [env: MATRIX_SYNAPSE_INSTANCE]")
+            .conflicts_with("data-dir")
             .global(true),
         Arg::new("set")
             .long("set")

@@ -68,6 +68,8 @@ pub(crate) enum Error {
     Unedited { key: &'static str, path: PathBuf },
     #[error("`--set {0}` is not KEY=VALUE")]
     Flag(String),
+    #[error("`{0}` is no name for a homeserver: 1 to 32 of a-z, 0-9 and `-`")]
+    InstanceName(String),
     #[error("neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set")]
     NoHome,
     #[error("the data folder `{}` is not an absolute path", .0.display())]
@@ -100,7 +102,9 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Unreadable => Kind::Bug,
-            Self::Flag(_) | Self::NoHome | Self::RelativeDataDir(_) => Kind::Request,
+            Self::Flag(_) | Self::NoHome | Self::RelativeDataDir(_) | Self::InstanceName(_) => {
+                Kind::Request
+            }
             Self::File(error) => error.kind(),
             _ => Kind::Setting,
         }
@@ -189,13 +193,25 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// Where the data folder is: flag, variable, the platform's convention.
-pub(crate) fn data_dir(flag: Option<PathBuf>, environment: &Environment) -> Result<DataDir, Error> {
+/// Where the data folder is: flag, variable, the platform's convention. That of a named homeserver is
+/// beside it.
+pub(crate) fn data_dir(
+    flag: Option<PathBuf>,
+    instance: Option<&str>,
+    environment: &Environment,
+) -> Result<DataDir, Error> {
     let named = flag.or_else(|| environment.get("MATRIX_SYNAPSE_DATA_DIR").map(PathBuf::from));
-    let path = match named {
+    let mut path = match named {
         Some(path) => path,
         None => environment.home().ok_or(Error::NoHome)?.join(".vrooli/resources/matrix-synapse"),
     };
+    if let Some(name) = instance {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 32 || !name.chars().all(allowed) {
+            return Err(Error::InstanceName(name.to_owned()));
+        }
+        path.as_mut_os_string().push(format!("-{name}"));
+    }
     if path.is_absolute() { Ok(DataDir::new(path)) } else { Err(Error::RelativeDataDir(path)) }
 }
 

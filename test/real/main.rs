@@ -26,6 +26,8 @@ mod lifecycle;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod own_postgres;
 #[cfg(test)]
 mod packages;

@@ -98,6 +98,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         }
         install::restore(&wanted, &options, folder).await?;
     }
+    let mut own = own;
+    if let Some(name) = context.instance()
+        && !prepare::is_installed(&context.data()?)
+    {
+        own.extend(Own::of_instance(&context.load(context.data()?, &own)?, name)?);
+    }
     let config = context.config_with(&own)?;
     if context.dry_run {
         let done = install::plan(config, &options).await?;
