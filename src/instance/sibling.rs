@@ -92,9 +92,10 @@ mod tests {
             port
         };
         let first = port("a");
-        let file = folder.path().join("a/settings.yaml");
+        let data = DataDir::new(folder.path().join("a"));
+        data.create().unwrap();
         let text = format!("server:\n  port: {first}\n");
-        files::write_atomically(&file, text.as_bytes(), files::PRIVATE).unwrap();
+        files::write_atomically(&data.settings(), text.as_bytes(), files::PRIVATE).unwrap();
         assert_ne!(port("b"), first);
     }
 }
