@@ -89,10 +89,11 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     {
         steps.push("make a certificate, signed by a CA of our own".into());
     }
-    if !synapse_files::is_current(data, &rendered::render(config)?)? {
+    let wanted = rendered::render(config)?;
+    if !synapse_files::is_current(data, &wanted)? {
         steps.push("render homeserver.yaml and let Synapse check it".into());
     }
-    if !proxy::is_current(config)? {
+    if !proxy::is_current(config, &wanted.homeserver).await? {
         steps.push("render nginx.conf and let nginx check it".into());
     }
     let version = checked.synapse.set.version.clone();
@@ -240,7 +241,7 @@ async fn write_files(
     if !options.skip_validation {
         synapse_files::check(config, &new, environment).await?;
     }
-    if proxy::refresh(config).await? {
+    if proxy::refresh(config, &new.homeserver).await? {
         done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.

@@ -110,6 +110,6 @@ pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
     prepare(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
-    let proxy = proxy::refresh(config).await?;
+    let proxy = proxy::refresh(config, &rendered.homeserver).await?;
     Ok(files::write(&config.data, &rendered)? || proxy)
 }

@@ -8,20 +8,17 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, temporary};
-use crate::{config::Config, files, tls};
+use super::{Error, pool, temporary};
+use crate::{
+    config::Config,
+    files,
+    synapse::workers::{Worker, endpoints::Endpoint},
+    tls,
+};
 
 /// What Synapse takes in any case, in bytes: 200 events of the largest size (`MAX_REQUEST_SIZE` in
 /// its `api/constants.py`), as other servers send them.
 const LARGEST_TRANSACTION: u64 = 200 * 65_536;
-
-/// Processes that answer the same requests.
-#[derive(Debug, Serialize)]
-struct Pool {
-    name: String,
-    /// As nginx writes them: `127.0.0.1:8008`, `unix:/…`.
-    servers: Vec<String>,
-}
 
 #[derive(Debug, Serialize)]
 struct Encryption {
@@ -37,23 +34,30 @@ struct Encryption {
     public: String,
 }
 
-/// Renders the file.
-pub(super) fn render(config: &Config) -> Result<String, Error> {
+/// Renders the file; `endpoints` are what the workers answer.
+pub(super) fn render(
+    config: &Config,
+    workers: &[Worker],
+    endpoints: &[Endpoint],
+) -> Result<String, Error> {
+    /// Not all kinds are as busy as they may be at the same time.
+    const BUSY: usize = 3;
     let (data, proxy) = (&config.data, &config.proxy);
-    let local = config.local_url();
-    let main = local.strip_prefix("http://").unwrap_or(&local).to_owned();
-    let pools = vec![Pool { name: "main".to_owned(), servers: vec![main] }];
+    let pools = pool::pools(config, workers);
     // Two connections a request, and some for those who only keep theirs open.
-    let connections = u64::from(proxy.requests_at_once) * 2 * pools.len() as u64 + 1024;
+    let busy = u64::try_from(pools.len().min(BUSY)).unwrap_or(1);
+    let connections = u64::from(proxy.requests_at_once) * 2 * busy + 1024;
     let values = context! {
         root => rustix::process::geteuid().is_root(),
-        processes => 1,
+        processes => if pools.len() > 1 { "auto" } else { "1" },
         connections => connections,
         pid => data.run().join("nginx.pid").display().to_string(),
         temporary => temporary(data).display().to_string(),
         largest_body => config.synapse.max_upload_size.0.max(LARGEST_TRANSACTION),
         requests_at_once => proxy.requests_at_once.max(1),
         pools => minijinja::value::Serde(&pools),
+        lines => minijinja::value::Serde(&pool::lines(endpoints, workers)),
+        main => pool::MAIN,
         address => match proxy.address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),

@@ -2,6 +2,7 @@
 //! place of the old ones.
 
 mod conf;
+mod pool;
 
 use std::{
     fs,
@@ -12,7 +13,13 @@ use std::{
 use crate::{
     config::{Config, paths::DataDir, stack::Part},
     error::{Explain, Kind},
-    files, process, tls,
+    files, process,
+    python::Environment,
+    synapse::{
+        self,
+        workers::{self, endpoints, routes},
+    },
+    tls,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +37,10 @@ pub(crate) enum Error {
     #[error("the template of `nginx.conf` is wrong")]
     Template(#[from] minijinja::Error),
     #[error(transparent)]
+    Workers(#[from] workers::Error),
+    #[error(transparent)]
+    Synapse(#[from] synapse::Error),
+    #[error(transparent)]
     Tls(#[from] tls::Error),
     #[error(transparent)]
     Process(#[from] process::Error),
@@ -43,6 +54,8 @@ impl Explain for Error {
             Self::Missing(_) | Self::Slow => Kind::Environment,
             Self::NoProgram(_) | Self::Path(_) | Self::Refused(_) => Kind::Setting,
             Self::Template(_) => Kind::Bug,
+            Self::Workers(error) => error.kind(),
+            Self::Synapse(error) => error.kind(),
             Self::Tls(error) => error.kind(),
             Self::Process(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -59,6 +72,8 @@ impl Explain for Error {
             Self::Path(_) => Some("give that file another name".into()),
             Self::Refused(_) => Some("`config show proxy` says what is set".into()),
             Self::Slow | Self::Template(_) => None,
+            Self::Workers(error) => error.hint(),
+            Self::Synapse(error) => error.hint(),
             Self::Tls(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
@@ -99,31 +114,59 @@ pub(crate) fn arguments(data: &DataDir, conf: &Path) -> [PathBuf; 6] {
     ["-e".into(), "stderr".into(), "-p".into(), data.proxy(), "-c".into(), conf.to_owned()]
 }
 
-/// Whether what nginx would read now is what the settings make.
-pub(crate) fn is_current(config: &Config) -> Result<bool, Error> {
+/// Whether what nginx would read now is what the settings make. `homeserver` is here and below what
+/// Synapse reads: some of its settings bring requests of their own.
+pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool, Error> {
     if !config.has(Part::Proxy) {
         return Ok(true);
     }
     let old = files::read_if_exists(&conf(&config.data))?;
-    Ok(old.as_deref() == Some(conf::render(config)?.as_str()))
+    if old.is_none() || !synapse(config).is_complete() {
+        return Ok(false);
+    }
+    Ok(old == Some(render(config, homeserver).await?))
+}
+
+async fn render(config: &Config, homeserver: &str) -> Result<String, Error> {
+    let workers = workers::chosen(config)?;
+    let endpoints = if routes::pools(&workers).is_empty() {
+        Vec::new()
+    } else {
+        endpoints::read(&config.data, homeserver, &synapse(config)).await?
+    };
+    conf::render(config, &workers, &endpoints)
+}
+
+/// What a worker of the installed Synapse would answer, and what goes to the main process because no
+/// rule of ours knows it. Nothing where there are no workers.
+pub(crate) async fn unrouted(config: &Config, homeserver: &str) -> Result<Vec<String>, Error> {
+    if !config.has(Part::Proxy) || routes::pools(&workers::chosen(config)?).is_empty() {
+        return Ok(Vec::new());
+    }
+    let endpoints = endpoints::read(&config.data, homeserver, &synapse(config)).await?;
+    Ok(routes::unrouted(&endpoints).into_iter().map(str::to_owned).collect())
+}
+
+fn synapse(config: &Config) -> Environment {
+    Environment::at(config.data.synapse_environment())
 }
 
 /// Renders, lets nginx judge it, and puts it in place if it is good; true if that changed something.
 /// A bad one leaves the old file as it is. Without a proxy in the profile nothing is done.
-pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
+pub(crate) async fn refresh(config: &Config, homeserver: &str) -> Result<bool, Error> {
     let path = conf(&config.data);
-    let Some(judged) = judge(config).await? else { return Ok(false) };
+    let Some(judged) = judge(config, homeserver).await? else { return Ok(false) };
     fs::rename(&judged, &path).map_err(files::Error::io("replace", &path))?;
     Ok(true)
 }
 
 /// The same, and it stays as it was; true if it is what nginx reads now.
-pub(crate) async fn check(config: &Config) -> Result<bool, Error> {
+pub(crate) async fn check(config: &Config, homeserver: &str) -> Result<bool, Error> {
     if tls::pair(config)?.is_some_and(|pair| !pair.certificate.exists()) {
         // Our own is made when it is needed, and nginx would miss it.
         return Ok(false);
     }
-    match judge(config).await? {
+    match judge(config, homeserver).await? {
         None => Ok(true),
         Some(judged) => {
             files::remove(&judged)?;
@@ -134,7 +177,7 @@ pub(crate) async fn check(config: &Config) -> Result<bool, Error> {
 
 /// What the settings make, found good by nginx, in a file of its own; none where it is in place
 /// already.
-async fn judge(config: &Config) -> Result<Option<PathBuf>, Error> {
+async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Error> {
     if !config.has(Part::Proxy) {
         return Ok(None);
     }
@@ -142,7 +185,7 @@ async fn judge(config: &Config) -> Result<Option<PathBuf>, Error> {
     let data = &config.data;
     files::private_folder(&data.proxy())?;
     files::private_folder(&temporary(data))?;
-    let new = conf::render(config)?;
+    let new = render(config, homeserver).await?;
     if files::read_if_exists(&conf(data))?.as_deref() == Some(new.as_str()) {
         return Ok(None);
     }
@@ -195,3 +238,6 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+mod served;

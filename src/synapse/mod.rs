@@ -34,6 +34,8 @@ pub(crate) enum Error {
     Unknown(Vec<known::Unknown>),
     #[error("Synapse refuses its settings: {0}")]
     Refused(String),
+    #[error("Synapse cannot say what its workers answer: {0}")]
+    NoEndpoints(String),
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
@@ -55,7 +57,9 @@ impl Explain for Error {
             | Self::Unknown(_)
             | Self::Refused(_)
             | Self::Workers(_) => Kind::Setting,
-            Self::BadKey(_) | Self::Process(_) | Self::File(_) => Kind::Environment,
+            Self::NoEndpoints(_) | Self::BadKey(_) | Self::Process(_) | Self::File(_) => {
+                Kind::Environment
+            }
         }
     }
 
@@ -68,6 +72,7 @@ impl Explain for Error {
             Self::Refused(_) => {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
+            Self::NoEndpoints(_) => Some("`manage install --force` installs Synapse anew".into()),
             Self::BadKey(_) => Some("put it back from a backup".into()),
             Self::Workers(error) => error.hint(),
             Self::Process(error) => error.hint(),

@@ -275,6 +275,17 @@ fn fetch(client: &reqwest::Client, port: u16, path: &str) -> (u16, Value) {
 }
 
 #[test]
+fn every_request_that_a_worker_answers_has_a_rule() {
+    let server = &*BEHIND;
+    let scale =
+        ["config", "check", "--set", "stack.profile=scale", "--set", "workers.list=generic"];
+    assert_eq!(server.json(&scale)["unrouted"], json!([]));
+    let known = fs::read(server.data.join("cache/endpoints.json")).unwrap();
+    let known: Value = serde_json::from_slice(&known).unwrap();
+    assert!(known["endpoints"].as_array().unwrap().len() > 100);
+}
+
+#[test]
 fn a_reload_drops_no_request() {
     const RELOADS: usize = 4;
     let mut server = Instance::with_environment("reload");

@@ -26,6 +26,9 @@ struct Checked {
     synapse_asked: bool,
     /// Whether the installed files are what the settings make.
     in_use: bool,
+    /// Requests that workers would answer and that go to the main process all the same, as patterns
+    /// of their paths: this program does not know them.
+    unrouted: Vec<String>,
 }
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
@@ -39,13 +42,20 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
-    let mut in_use = false;
+    let (mut in_use, mut unrouted) = (false, Vec::new());
     if synapse_asked {
         files::check(config, &wanted, &environment).await?;
         in_use = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
-        in_use &= proxy::check(config).await?;
+        in_use &= proxy::check(config, &wanted.homeserver).await?;
+        unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
-    output.emit(&Checked { valid: true, synapse_asked, in_use });
+    if !unrouted.is_empty() {
+        output.warn(&format!(
+            "the main process answers what workers could, because no rule knows it: {}",
+            unrouted.join(" ")
+        ));
+    }
+    output.emit(&Checked { valid: true, synapse_asked, in_use, unrouted });
     Ok(Outcome::Done)
 }
 

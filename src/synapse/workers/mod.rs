@@ -13,8 +13,10 @@ use crate::{
     error::{self, Explain},
 };
 
+pub(crate) mod endpoints;
 pub(crate) mod kind;
 mod preset;
+pub(crate) mod routes;
 mod shared;
 mod yaml;
 

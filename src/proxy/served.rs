@@ -1,0 +1,328 @@
+//! nginx itself with the rendered settings, in front of stand-ins that say who they are.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixListener,
+    path::Path,
+    process::Child,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal};
+
+use super::{arguments, conf, conf as path_of, program, temporary};
+use crate::{
+    config::{Config, environment::Environment, paths::DataDir},
+    files,
+    synapse::workers::{self, endpoints::Endpoint},
+};
+
+/// What a stand-in does with a request.
+#[derive(Clone, Copy)]
+enum Does {
+    Answer,
+    /// Reads it and goes away.
+    Drop,
+}
+
+struct Stage {
+    config: Config,
+    nginx: Child,
+    /// Whoever got a request, and its first line.
+    seen: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Killed outright it would leave its workers behind.
+        rustix::process::kill_process(Pid::from_child(&self.nginx), Signal::TERM).unwrap();
+        self.nginx.wait().unwrap();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One request as text; none at the end of the connection.
+fn read(stream: &mut impl Read) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    let length = head
+        .to_lowercase()
+        .split_once("content-length: ")
+        .map_or(0, |(_, rest)| rest.split("\r\n").next().unwrap().parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(head + &String::from_utf8(body).unwrap())
+}
+
+/// Answers each request with its own name and the request.
+fn stand_in(
+    name: &str,
+    does: Does,
+    seen: &Arc<Mutex<Vec<String>>>,
+    mut streams: impl Iterator<Item = impl Read + Write + Send + 'static> + Send + 'static,
+) {
+    let (name, seen) = (name.to_owned(), Arc::clone(seen));
+    thread::spawn(move || {
+        while let Some(mut stream) = streams.next() {
+            let (name, seen) = (name.clone(), Arc::clone(&seen));
+            thread::spawn(move || {
+                while let Some(request) = read(&mut stream) {
+                    let first = request.lines().next().unwrap();
+                    seen.lock().unwrap().push(format!("{name}: {first}"));
+                    if matches!(does, Does::Drop) {
+                        return;
+                    }
+                    let body = format!("{name}\n{request}");
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                    stream.write_all((head + &body).as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// nginx before a main process and these workers; a worker that is not named here does not run.
+fn stage(list: &str, running: &[(&str, Does)], more: &[&str]) -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::new(folder.path().to_owned());
+    data.create().unwrap();
+    let main = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut flags = vec![
+        "stack.profile=scale".to_owned(),
+        "synapse.federation=open".to_owned(),
+        format!("workers.list={list}"),
+        format!("server.port={}", main.local_addr().unwrap().port()),
+        format!("proxy.http_port={}", free_port()),
+    ];
+    flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+    let config = Config::load(data, &flags, &Environment::default()).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    stand_in("main", Does::Answer, &seen, incoming(main));
+    let workers = workers::chosen(&config).unwrap();
+    for worker in &workers {
+        if let Some((name, does)) = running.iter().find(|(name, _)| *name == worker.name()) {
+            let listener = UnixListener::bind(worker.socket(&config.data)).unwrap();
+            let streams =
+                std::iter::from_fn(move || listener.accept().ok().map(|(stream, _)| stream));
+            stand_in(name, *does, &seen, streams);
+        }
+    }
+    let endpoints = [
+        ("^/_matrix/client/(r0|v3)/sync$", "GET"),
+        ("^/_matrix/client/(r0|v3)/login$", "GET"),
+        ("^/_matrix/client/(r0|v3)/rooms/(?P<room>[^/]*)/messages$", "GET"),
+        ("^/_matrix/client/(r0|v3)/rooms/(?P<room>[^/]*)/send/(?P<a>[^/]*)/(?P<b>[^/]*)$", "PUT"),
+        ("^/_matrix/client/(r0|v3)/rooms/(?P<room>[^/]*)/state/(?P<a>[^/]*)$", "PUT"),
+        ("^/_matrix/client/(r0|v3)/(?P<action>pushrules/.*)$", "GET"),
+        (r"^/_matrix/client/unstable/org\.matrix\.msc2432/rooms/[^/]*/aliases$", "GET"),
+    ];
+    let endpoints = endpoints.map(|(pattern, method)| Endpoint {
+        pattern: pattern.to_owned(),
+        methods: vec![method.to_owned()],
+        all: !pattern.contains("pushrules"),
+    });
+    let text = conf::render(&config, &workers, &endpoints).unwrap();
+    files::private_folder(&config.data.proxy()).unwrap();
+    files::private_folder(&temporary(&config.data)).unwrap();
+    let path = path_of(&config.data);
+    fs::write(&path, text).unwrap();
+    let nginx = run(&config, &path);
+    let stage = Stage { config, nginx, seen, _folder: folder };
+    let limit = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", stage.config.proxy.http_port.0)).is_err() {
+        assert!(Instant::now() < limit, "nginx does not listen");
+        thread::sleep(Duration::from_millis(10));
+    }
+    stage
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test without a runtime")]
+fn run(config: &Config, path: &Path) -> Child {
+    let mut command = std::process::Command::new(program(config).unwrap());
+    command.args(arguments(&config.data, path)).spawn().unwrap()
+}
+
+fn incoming(listener: TcpListener) -> impl Iterator<Item = TcpStream> + Send + 'static {
+    std::iter::from_fn(move || listener.accept().ok().map(|(stream, _)| stream))
+}
+
+impl Stage {
+    /// What nginx answers, head and body.
+    fn ask(&self, what: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.config.proxy.http_port.0)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{what} HTTP/1.1\r\nHost: a.example:99\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all((head + body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Who answers a request without a body.
+    fn who(&self, what: &str) -> String {
+        let answer = self.ask(what, "", "");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        body.lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn seen(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+const ROOM: &str = "/_matrix/client/v3/rooms/!a";
+
+#[test]
+fn who_is_asked_depends_on_method_and_path() {
+    let all = ["generic-1", "synchrotron-1", "synchrotron-2", "media-1"];
+    let stage = stage("generic,synchrotron=2,media", &all.map(|name| (name, Does::Answer)), &[]);
+    for (what, name) in [
+        ("GET /_matrix/client/v3/login", "generic-1"),
+        ("GET /_matrix/client/v3/login?access_token=a/b", "generic-1"),
+        ("GET /_matrix/client/v3/login/sso/redirect", "main"),
+        ("GET /_matrix/client/v3/pushrules/global/x", "main"),
+        ("PUT /_matrix/client/v3/pushrules/global/x", "main"),
+        ("GET /_matrix/client/v3/account/3pid/x", "main"),
+        ("GET /_matrix/client/unstable/org.matrix.msc2432/rooms/%21a%2Fb/aliases", "generic-1"),
+        ("GET /_matrix/client/unstable/orgXmatrix.msc2432/rooms/a/aliases", "main"),
+        ("POST /_matrix/media/v3/upload", "media-1"),
+        ("GET /_synapse/client/x", "main"),
+    ] {
+        assert_eq!(stage.who(what), name, "{what}");
+    }
+    assert!(stage.ask("GET /_synapse/admin/v1/rooms", "", "").contains("M_UNRECOGNIZED"));
+    // A user's tokens lead to the same process, and different users to different ones.
+    let sync = |token: &str| {
+        let header = format!("Authorization: Bearer {token}\r\n");
+        let answer = stage.ask("GET /_matrix/client/v3/sync", &header, "");
+        answer.split_once("\r\n\r\n").unwrap().1.lines().next().unwrap().to_owned()
+    };
+    let mut names = std::collections::BTreeSet::new();
+    for user in 'a'..='p' {
+        let name = sync(&format!("syt_{user}_first_1"));
+        assert_eq!(name, sync(&format!("syt_{user}_second_2")));
+        let query = format!("GET /_matrix/client/v3/sync?access_token=syt_{user}_third_3");
+        assert_eq!(name, stage.who(&query));
+        names.insert(name);
+    }
+    assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn what_reaches_a_process_is_what_was_asked() {
+    let stage = stage("generic", &[("generic-1", Does::Answer)], &[]);
+    let path = format!("{ROOM}%3Ax%2F/send/m%2Fx/..%2f?a=%3F&b");
+    let answer = stage.ask(
+        &format!("PUT {path}"),
+        "X-Forwarded-For: 192.0.2.7\r\nUpgrade: h2c\r\n",
+        "{\"a\":1}",
+    );
+    let request = answer.split_once("\r\n\r\n").unwrap().1.to_lowercase();
+    assert!(request.starts_with(&format!("generic-1\nput {path} http/1.1\r\n").to_lowercase()));
+    for line in ["host: a.example:99", "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"] {
+        assert_eq!(request.matches(line).count(), 1, "{request}");
+    }
+    assert!(!request.contains("192.0.2.7") && !request.contains("\r\nconnection"), "{request}");
+    assert!(!request.contains("h2c") && request.ends_with("{\"a\":1}"), "{request}");
+    let socket = stage.ask("GET /_matrix/client/x", "Upgrade: websocket\r\n", "").to_lowercase();
+    assert!(socket.contains("\r\nupgrade: websocket\r\n"), "{socket}");
+    assert!(socket.contains("\r\nconnection: upgrade\r\n"), "{socket}");
+}
+
+#[test]
+fn the_main_process_answers_for_workers_that_are_away() {
+    let list = "generic=2,event_creator=2,media";
+    let stage = stage(list, &[("event-creator-1", Does::Answer)], &[]);
+    for (what, body) in [
+        ("GET /_matrix/client/v3/login".to_owned(), ""),
+        ("PUT /_matrix/client/v3/rooms/!a/messages".to_owned(), "{}"),
+        ("POST /_matrix/client/v3/rooms/!a/messages".to_owned(), "{\"long\":\"body\"}"),
+    ] {
+        let answer = stage.ask(&what, "", body);
+        assert!(answer.contains("\r\n\r\nmain\n") && answer.ends_with(body), "{answer}");
+    }
+    stage.seen();
+    // One of two is away: either the other one answers, or the main process.
+    for room in 'a'..='h' {
+        for request in ["send/x/1", "state/x"] {
+            let answer =
+                stage.ask(&format!("PUT /_matrix/client/v3/rooms/!{room}/{request}"), "", "{}");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+    }
+    assert_eq!(stage.seen().len(), 16);
+    let answer = stage.ask("POST /_matrix/media/v3/upload", "", "x");
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("M_UNKNOWN"), "{answer}");
+    assert!(stage.seen().is_empty());
+}
+
+#[test]
+fn only_what_may_be_repeated_is_sent_again() {
+    let stage = stage("generic", &[("generic-1", Does::Drop)], &[]);
+    for (what, again) in [
+        ("GET /_matrix/client/v3/sync", true),
+        ("PUT /_matrix/client/v3/rooms/!a/send/m.room.message/1", true),
+        ("PUT /_matrix/client/v3/rooms/!a/state/m.room.name", false),
+        ("POST /_matrix/client/v3/login", false),
+        ("DELETE /_matrix/client/v3/login", false),
+    ] {
+        let answer = stage.ask(what, "", "{}");
+        let mut seen = vec![format!("generic-1: {what} HTTP/1.1")];
+        if again {
+            seen.push(format!("main: {what} HTTP/1.1"));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{what}: {answer}");
+        } else {
+            assert!(answer.starts_with("HTTP/1.1 502 "), "{what}: {answer}");
+            assert!(answer.contains("Access-Control-Allow-Origin: *\r\n"), "{answer}");
+            assert!(answer.ends_with("answer at the moment\"}"), "{answer}");
+        }
+        assert_eq!(stage.seen(), seen);
+    }
+}
+
+#[test]
+fn who_comes_too_many_is_told_to_wait() {
+    let stage = stage("generic", &[], &["proxy.requests_at_once=1"]);
+    let worker = workers::chosen(&stage.config).unwrap()[0];
+    let listener = UnixListener::bind(worker.socket(&stage.config.data)).unwrap();
+    let (say, arrived): (_, Receiver<()>) = channel();
+    let (end, over) = channel::<()>();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read(&mut stream).unwrap();
+        say.send(()).unwrap();
+        over.recv().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
+    });
+    thread::scope(|scope| {
+        let first = scope.spawn(|| stage.ask("GET /_matrix/client/v3/sync", "", ""));
+        arrived.recv().unwrap();
+        let second = stage.ask("GET /_matrix/client/v3/sync", "", "");
+        assert!(second.starts_with("HTTP/1.1 429 "), "{second}");
+        assert!(second.contains("\r\nRetry-After: 2\r\n"), "{second}");
+        assert!(second.contains("\"errcode\":\"M_LIMIT_EXCEEDED\""), "{second}");
+        // Those who ask others are not concerned.
+        assert_eq!(stage.who("GET /_matrix/client/v3/account/3pid/x"), "main");
+        end.send(()).unwrap();
+        assert!(first.join().unwrap().ends_with("late"));
+    });
+}
