@@ -32,9 +32,7 @@ pub(crate) struct Facts {
     #[expect(dead_code, reason = "scaling follows")]
     pub(crate) sharded: bool,
     /// The main process can answer instead while none of them does.
-    #[expect(dead_code, reason = "the proxy follows")]
     pub(crate) falls_back: bool,
-    #[expect(dead_code, reason = "the proxy follows")]
     pub(crate) balance: Balance,
     /// It has nothing to do where there is no other server.
     pub(crate) federation: bool,
