@@ -1,7 +1,6 @@
 //! nginx itself with the rendered settings, in front of stand-ins that say who they are.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixListener,
@@ -75,11 +74,11 @@ fn stand_in(
     name: &str,
     does: Does,
     seen: &Arc<Mutex<Vec<String>>>,
-    mut streams: impl Iterator<Item = impl Read + Write + Send + 'static> + Send + 'static,
+    streams: impl Iterator<Item = impl Read + Write + Send + 'static> + Send + 'static,
 ) {
     let (name, seen) = (name.to_owned(), Arc::clone(seen));
     thread::spawn(move || {
-        while let Some(mut stream) = streams.next() {
+        for mut stream in streams {
             let (name, seen) = (name.clone(), Arc::clone(&seen));
             thread::spawn(move || {
                 while let Some(request) = read(&mut stream) {
@@ -141,7 +140,7 @@ fn stage(list: &str, running: &[(&str, Does)], more: &[&str]) -> Stage {
     files::private_folder(&config.data.proxy()).unwrap();
     files::private_folder(&temporary(&config.data)).unwrap();
     let path = path_of(&config.data);
-    fs::write(&path, text).unwrap();
+    files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
     let nginx = run(&config, &path);
     let stage = Stage { config, nginx, seen, _folder: folder };
     let limit = Instant::now() + Duration::from_secs(20);

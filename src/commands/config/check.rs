@@ -50,7 +50,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
     if !unrouted.is_empty() {
-        output.warn(&format!(
+        output.warn(format!(
             "the main process answers what workers could, because no rule knows it: {}",
             unrouted.join(" ")
         ));
