@@ -105,6 +105,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         own.extend(Own::of_instance(&context.load(context.data()?, &own)?, name)?);
     }
     let config = context.config_with(&own)?;
+    config.warnings.iter().for_each(|warning| output.warn(warning));
     if context.dry_run {
         let done = install::plan(config, &options).await?;
         output.emit(&answer(context, config, done).await?);

@@ -42,6 +42,7 @@ struct Restarted {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    config.warnings.iter().for_each(|warning| output.warn(warning));
     if prepare::is_installed(&config.data) {
         // Nothing is stopped that could not be started again.
         services::outline(config)?;
