@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod alerts;
+mod certificates;
 mod custom;
 mod database;
 mod error;
@@ -47,7 +48,8 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let is_own = own.is_some();
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let workers = worker::services(config, is_own)?;
-    let more = proxy::service(config).into_iter().chain(alerts::service(config));
+    let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
+    let more = proxy.chain(alerts::service(config));
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
@@ -79,3 +81,4 @@ const SYNAPSE: &str = "synapse";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 const PROXY: &str = "proxy";
+const CERTIFICATES: &str = "certificates";

@@ -80,6 +80,8 @@ pub(crate) enum Request {
     Replace { profile: String, services: Vec<Service> },
     /// The same for this profile, but those that are new wait until they are asked for.
     Define { services: Vec<Service> },
+    /// A service is to read its files again, without ending.
+    Reload { service: String },
     /// What has happened to the services after that number, as it happens.
     Events { after: u64 },
     /// Everything is to end, within so many milliseconds or at once.

@@ -209,6 +209,21 @@ impl Watch {
         Ok(())
     }
 
+    /// Has a service that runs read its files again; one that does not run reads them when it starts.
+    fn reload(&mut self, name: String) -> Result<(), String> {
+        for i in self.find(std::slice::from_ref(&name))? {
+            let unit = &self.state.units[i];
+            let signal = unit
+                .service
+                .reload
+                .ok_or_else(|| format!("`{name}` reads its files when it starts, and only then"))?;
+            if matches!(unit.phase, Phase::Starting | Phase::Running) {
+                self.act(&Action::Signal(i, signal));
+            }
+        }
+        Ok(())
+    }
+
     fn find(&self, names: &[String]) -> Result<Vec<usize>, String> {
         let find = |name: &String| {
             self.state.find(name).ok_or_else(|| format!("there is no service `{name}`"))
@@ -313,6 +328,7 @@ impl Watch {
                 let by = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
                 self.queue.push_back(Event::Down { services, by });
             }),
+            Request::Reload { service } => self.reload(service),
             Request::Replace { profile, services } => self.replace(Some(profile), services),
             Request::Define { services } => self.replace(None, services),
             Request::Status | Request::Subscribe | Request::Events { .. } => Ok(()),

@@ -3,6 +3,7 @@
 use super::commands;
 
 mod alerts;
+mod certificates;
 mod echo;
 mod exec;
 mod provision;
@@ -14,6 +15,7 @@ commands! {
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
+    #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "provision" => provision, "Make role and database ready";
 }
 
