@@ -220,8 +220,11 @@ impl Explain for Error {
                 "`content create-room NAME` makes one; `content list-rooms` lists them"
             }
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
-            Self::Elsewhere(_) => {
-                "`content list-rooms` lists the rooms of this server; `config set synapse.federation open` lets it talk to others"
+            Self::Elsewhere(alias) => {
+                let server = alias.split_once(':').map_or("SERVER", |(_, server)| server);
+                return Some(format!(
+                    "`content federation-check {server}` walks the way to it; `content list-rooms` lists the rooms of this server"
+                ));
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, UserId};
 
 use super::{
     Error, admin,
@@ -129,6 +129,19 @@ pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
 /// Leaves a room.
 pub(crate) async fn leave(client: &Client, room: &RoomId) -> Result<(), Error> {
     let path = format!("/_matrix/client/v3/rooms/{}/leave", escaped(room));
+    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
+}
+
+/// Joins a room that this server may not know yet: by an alias of another server, which says who is
+/// in it, or through the servers named.
+pub(crate) async fn join_through(
+    client: &Client,
+    room: &str,
+    servers: &[OwnedServerName],
+) -> Result<(), Error> {
+    let through: Vec<String> =
+        servers.iter().map(|server| format!("via={}", escaped(server))).collect();
+    let path = format!("/_matrix/client/v3/join/{}?{}", escaped(room), through.join("&"));
     client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
 }
 

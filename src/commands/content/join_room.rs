@@ -1,12 +1,13 @@
 //! `content join-room`.
 
+use ruma::{OwnedServerName, RoomId, UserId};
 use serde_json::json;
 
 use super::answer::{Answer, Reach, only_planned};
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    matrix::{admin::rooms, room},
+    matrix::{admin::rooms, names, room},
     output::Output,
 };
 
@@ -14,6 +15,9 @@ use crate::{
 pub(crate) struct Args {
     /// The room: id, alias or exact name
     room: String,
+    /// Join through this server, which is in the room; may be given again
+    #[arg(long, value_name = "SERVER")]
+    via: Vec<OwnedServerName>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -34,7 +38,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if only_planned(context, output, &format!("let {user} join {id}")) {
         return Ok(Outcome::Done);
     }
-    if args.reach.acting.is_none() {
+    if let Some(target) = elsewhere(&args, &id, &user) {
+        room::join_through(&client, &target, &args.via).await?;
+    } else if args.reach.acting.is_none() {
         super::answer::enter(&operator, &id, output).await?;
     } else if room::join(&client, &id).await.is_err()
         && room::admit(&operator, &id, &user).await?.is_some()
@@ -43,4 +49,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     output.emit(&Answer::new(format!("{user} joined {id}"), Some(id.as_str()), fields));
     Ok(Outcome::Done)
+}
+
+/// How a room is named that this server may not know yet: an alias of another server, or an id with the
+/// servers that are in it.
+fn elsewhere(args: &Args, id: &RoomId, user: &UserId) -> Option<String> {
+    if !args.via.is_empty() {
+        return Some(id.to_string());
+    }
+    match names::room(&args.room, user.server_name()) {
+        Ok(names::Room::Alias(alias)) if alias.server_name() != user.server_name() => {
+            Some(alias.to_string())
+        }
+        _ => None,
+    }
 }
