@@ -27,8 +27,8 @@ def run(*words, env=None, check=True, **more):
 
 
 @contextlib.contextmanager
-def instance(start=True):
-    """A server of its own: its environment variables and its data folder."""
+def instance(start=True, more=None):
+    """A server of its own: its environment variables, `more` among them, and its data folder."""
     data = pathlib.Path(tempfile.mkdtemp(prefix="rms-bench-"))
     env = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("MATRIX_", "SYNAPSE_", "VROOLI_"))},
@@ -37,6 +37,7 @@ def instance(start=True):
         "MATRIX_SYNAPSE_PORT": str(free_port()),
         "MATRIX_SYNAPSE_METRICS_PORT": str(free_port()),
         "MATRIX_SYNAPSE_EMBEDDED_DB_PORT": str(free_port()),
+        **(more or {}),
     }
     try:
         run(PROGRAM, "manage", "install", *(["--start"] if start else []), env=env)

@@ -1,18 +1,23 @@
 //! `credentials`: what a program needs to talk to the homeserver itself. Secrets are masked unless
 //! they are asked for.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     commands::{Outcome, Result},
+    config::tls::Certificate,
     context::Context,
     error::{Failure, Kind},
     files,
     instance::status::{self, State},
     output::{self, Format, Output, Report},
     secret::Secret,
+    tls,
 };
 
 #[derive(clap::Args)]
@@ -63,6 +68,9 @@ struct Metadata {
     url: String,
     server_name: String,
     user_id: String,
+    /// The CA of our own certificate: who has this file believes the proxy, and other servers ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<PathBuf>,
 }
 
 /// The session of the operator, as it is kept below `secrets/`.
@@ -97,7 +105,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
             State::Stopped | State::NotInstalled => "stopped",
         },
         connections: session
-            .map(|session| connection(session, &status, output))
+            .map(|session| connection(session, &status, ca_file(context), output))
             .into_iter()
             .collect(),
     };
@@ -109,7 +117,12 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     Ok(if moot { Outcome::Moot } else { Outcome::Done })
 }
 
-fn connection(session: Session, status: &status::Status, output: &Output) -> Connection {
+fn connection(
+    session: Session,
+    status: &status::Status,
+    ca_file: Option<PathBuf>,
+    output: &Output,
+) -> Connection {
     let Session { user_id, server_name, access_token } = session;
     let bearer = Secret::new(format!("Bearer {}", access_token.expose()));
     let host = status.health_url.trim_start_matches("http://");
@@ -141,8 +154,17 @@ fn connection(session: Session, status: &status::Status, output: &Output) -> Con
             url: status.api_url.trim_end_matches("/_matrix/client/v3").to_owned(),
             server_name,
             user_id,
+            ca_file,
         },
     }
+}
+
+/// None where the certificate is not our own; settings that cannot be read are no reason to hide the
+/// rest.
+fn ca_file(context: &Context) -> Option<PathBuf> {
+    let config = context.config().ok()?;
+    let file = tls::ca(&config.data);
+    (config.tls.certificate == Some(Certificate::Own) && file.exists()).then_some(file)
 }
 
 impl Credentials {
@@ -155,6 +177,9 @@ impl Credentials {
                 format!("MATRIX_SYNAPSE_SERVER_NAME={}\n", metadata.server_name),
                 format!("MATRIX_SYNAPSE_USER_ID={}\n", metadata.user_id),
                 format!("MATRIX_SYNAPSE_ACCESS_TOKEN={}\n", auth.token),
+                metadata.ca_file.as_ref().map_or_else(String::new, |file| {
+                    format!("MATRIX_SYNAPSE_CA_FILE={}\n", file.display())
+                }),
             ]
             .concat()
         };
@@ -172,15 +197,14 @@ impl Report for Credentials {
             );
         };
         writeln!(page, "{name} ({})\n", metadata.description)?;
-        output::fields(
-            page,
-            &[
-                ("URL", format!("{}{}", metadata.url, address.path)),
-                ("Server name", metadata.server_name.clone()),
-                ("User", metadata.user_id.clone()),
-                ("Access token", auth.token.clone()),
-                (auth.header_name, auth.header_value.clone()),
-            ],
-        )
+        let mut rows = vec![
+            ("URL", format!("{}{}", metadata.url, address.path)),
+            ("Server name", metadata.server_name.clone()),
+            ("User", metadata.user_id.clone()),
+            ("Access token", auth.token.clone()),
+            (auth.header_name, auth.header_value.clone()),
+        ];
+        rows.extend(metadata.ca_file.as_ref().map(|file| ("CA", file.display().to_string())));
+        output::fields(page, &rows)
     }
 }

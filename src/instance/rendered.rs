@@ -99,6 +99,7 @@ pub(crate) fn environment(config: &Config) -> Environment {
 
 /// Renders and lets those judge it who will read it; what is in place stays.
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
+    tls::check(config, clock::now())?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;

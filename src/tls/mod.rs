@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub(crate) use error::Error;
+pub(crate) use own::ca;
 
 use crate::config::{Config, tls::Certificate};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SerialNumber,
 };
 
 use super::{Error, Pair, given, names};
@@ -55,6 +55,8 @@ pub(super) fn ensure(config: &Config, now: Timestamp) -> Result<bool, Error> {
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
+    // The key stays the same, and a number of its own is what tells one certificate from the next.
+    params.serial_number = Some(SerialNumber::from_slice(&serial()));
     span(&mut params, now, DAYS);
     let leaf = params.signed_by(&key, &issuer)?;
     let chain = format!("{}{}", leaf.pem(), files::read(&ca(data))?);
@@ -113,6 +115,13 @@ fn key(file: &Path) -> Result<KeyPair, Error> {
     let key = KeyPair::generate()?;
     Secret::new(key.serialize_pem()).write(file)?;
     Ok(key)
+}
+
+/// Positive, and never the same twice (RFC 5280, 4.1.2.2).
+fn serial() -> [u8; 16] {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    bytes
 }
 
 /// From yesterday on, for clocks that are late.

@@ -16,6 +16,8 @@ mod defaults;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod federation;
+#[cfg(test)]
 mod foreground;
 #[cfg(test)]
 mod hung;
