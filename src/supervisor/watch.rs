@@ -210,8 +210,8 @@ impl Watch {
     }
 
     /// Has a service that runs read its files again; one that does not run reads them when it starts.
-    fn reload(&mut self, name: String) -> Result<(), String> {
-        for i in self.find(std::slice::from_ref(&name))? {
+    fn reload(&mut self, name: &str) -> Result<(), String> {
+        for i in self.find(&[name.to_owned()])? {
             let unit = &self.state.units[i];
             let signal = unit
                 .service
@@ -328,7 +328,7 @@ impl Watch {
                 let by = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
                 self.queue.push_back(Event::Down { services, by });
             }),
-            Request::Reload { service } => self.reload(service),
+            Request::Reload { service } => self.reload(&service),
             Request::Replace { profile, services } => self.replace(Some(profile), services),
             Request::Define { services } => self.replace(None, services),
             Request::Status | Request::Subscribe | Request::Events { .. } => Ok(()),
