@@ -9,6 +9,7 @@ use crate::{
 
 /// What a running supervisor has to be told first; nothing where it keeps what the settings ask for.
 pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Request>, Error> {
+    rendered::refresh_proxy(config).await.map_err(prepare::Error::from)?;
     let outline = services::outline(config)?;
     let profile = config.profile.name.clone();
     let other = now.profile != profile;
@@ -26,13 +27,16 @@ pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Re
     }))
 }
 
-/// A service of ours reads its files when it is started, and is not restarted unasked; the operator's
-/// own are what their settings say.
+/// A service of ours reads its files when it is started, and is not restarted unasked: only one that
+/// reads them again without ending does so. The operator's own are what their settings say.
 fn differ(config: &Config, now: &Snapshot, services: &[Service]) -> bool {
     let is_custom = |name: &str| config.custom.iter().any(|custom| custom.name == name);
     let gone = |name: &String| !services.iter().any(|service| service.name == *name);
     let changed = |service: &Service| match now.services.get(&service.name) {
-        Some(report) => is_custom(&service.name) && report.revision != service.revision,
+        Some(report) => {
+            let may_change = is_custom(&service.name) || service.reload.is_some();
+            may_change && report.revision != service.revision
+        }
         None => true,
     };
     now.order.iter().any(gone) || services.iter().any(changed)

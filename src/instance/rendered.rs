@@ -4,7 +4,7 @@ use rand::rng;
 
 use crate::{
     clock,
-    config::Config,
+    config::{Config, stack::Part},
     error::{Explain, Kind},
     matrix::{self, jwt},
     postgres::{self, ClientSettings},
@@ -114,4 +114,19 @@ pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
     files::check(config, &rendered, &environment(config)).await?;
     let proxy = proxy::refresh(config, &rendered.homeserver).await?;
     Ok(files::write(&config.data, &rendered)? || proxy)
+}
+
+/// What nginx reads, brought up to date while everything runs: a certificate that was renewed, or a
+/// setting of the proxy alone. Where Synapse reads something else than the settings say it waits with
+/// Synapse for a restart.
+pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Error> {
+    if !config.has(Part::Proxy) {
+        return Ok(false);
+    }
+    let rendered = render(config)?;
+    if !files::is_current(&config.data, &rendered)? {
+        return Ok(false);
+    }
+    tls::ensure(config, clock::now())?;
+    Ok(proxy::refresh(config, &rendered.homeserver).await?)
 }

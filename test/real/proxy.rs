@@ -249,9 +249,13 @@ fn with_a_certificate_it_speaks_https() {
     // Another certificate is another reason to reload.
     let conf = || fs::read_to_string(server.data.join("proxy/nginx.conf")).unwrap();
     let before = conf();
+    let (master, old) = (server.pid("proxy"), workers(server.pid("proxy")));
     fs::remove_file(server.data.join("tls/own.pem")).unwrap();
-    server.run(&["manage", "install"]).success();
+    server.run(&["manage", "start"]).success();
     assert_ne!(before, conf());
+    wait_for("nginx has read it", || workers(master).iter().any(|pid| !old.contains(pid)));
+    assert_eq!(server.pid("proxy"), master);
+    server.run(&["manage", "start"]).exits(2);
 }
 
 /// A client that trusts this CA alone, and finds `test.example` here.
@@ -348,6 +352,35 @@ fn a_reload_drops_no_request() {
         .says("bind() to 192.0.2.1");
     assert_eq!(fs::read(&conf).unwrap(), before);
     server.run(&["config", "show", "proxy.address"]).success().says("127.0.0.1");
+}
+
+#[test]
+fn workers_are_restarted_in_turn_without_a_failed_request() {
+    let mut server = Instance::with_environment("turns");
+    server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
+    server.run(&["manage", "install", "--start", "--set", "workers.list=generic=2"]).success();
+    let server = &server;
+    let room = server.room("In turn");
+    let over = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                let answer = send(server, &room, &format!("message-{sent}"));
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                sent += 1;
+            }
+            sent
+        });
+        for worker in ["generic-1", "generic-2"] {
+            server.run(&["manage", "restart", worker]).success();
+        }
+        over.store(true, Ordering::Relaxed);
+        sending.join().unwrap()
+    });
+    assert_eq!(server.bodies(&room).len(), sent);
+    let log = |worker: &str| fs::read_to_string(server.data.join(format!("logs/{worker}.log")));
+    assert!(["generic-1", "generic-2"].iter().any(|it| log(it).unwrap().contains("/send/")));
 }
 
 /// The processes that do nginx's work.
