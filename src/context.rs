@@ -10,7 +10,7 @@ use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
     files,
-    instance::sibling,
+    instance::{prepare, sibling, start},
     matrix::{self, client::Client},
     supervisor::{control, record::Snapshot},
 };
@@ -121,7 +121,13 @@ impl Context {
 
     /// The operator's client; only its session file is read.
     pub(crate) fn operator(&self, timeout: Duration) -> Result<Client, Failure> {
-        Ok(matrix::client::operator(&self.data()?, timeout)?)
+        let data = self.data()?;
+        matrix::client::operator(&data, timeout).map_err(|error| match error {
+            matrix::Error::NoSession(_) if !prepare::is_installed(&data) => {
+                start::Error::NotInstalled(data.root().to_owned()).into()
+            }
+            error => error.into(),
+        })
     }
 
     /// The client of whoever a command acts as: a user of this server, or the operator.

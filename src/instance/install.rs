@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{aside, held, persist, preflight, prepare, rendered};
 use crate::{
-    config::{Config, environment::Environment as Variables, instance, paths::DataDir},
+    config::{self, Config, environment::Environment as Variables, instance, paths::DataDir},
     error::Failure,
     files, postgres, process, proxy,
     python::Environment,
@@ -48,8 +48,20 @@ pub(crate) struct Installed {
     pub(crate) version: String,
     /// In the order in which it was done, or would be.
     pub(crate) steps: Vec<String>,
+    /// The settings that came by variable or flag and were written down for later.
+    pub(crate) kept: Vec<Kept>,
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
+}
+
+/// A setting that holds from now on, whatever the next command is called with.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    pub(crate) key: &'static str,
+    /// What it came from, such as `variable MATRIX_SYNAPSE_PORT`.
+    pub(crate) from: String,
+    /// Where it was written: `settings.yaml` or `secrets`.
+    pub(crate) to: &'static str,
 }
 
 /// What would be done; changes nothing, and waits for nobody.
@@ -97,7 +109,7 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         steps.push("render nginx.conf and let nginx check it".into());
     }
     let version = checked.synapse.set.version.clone();
-    Ok(Installed { changed: false, version, steps, warnings: Vec::new() })
+    Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings: Vec::new() })
 }
 
 /// Whether a run that was killed has brought everything back already.
@@ -147,6 +159,7 @@ pub(crate) async fn install(
         changed: false,
         version: checked.synapse.set.version.clone(),
         steps: Vec::new(),
+        kept: Vec::new(),
         warnings: Vec::new(),
     };
     if let (false, Some(folder)) =
@@ -199,7 +212,7 @@ pub(crate) async fn install(
     if write_files(config, &environment, options, &mut done).await? {
         done.steps.push("wrote homeserver.yaml".into());
         if running {
-            done.warnings.push("`manage restart` makes the running server use it".into());
+            done.warnings.push("the running server does not use the new settings yet: `manage restart` takes them up".into());
         }
     }
     if instance::write(config, &done.version)? {
@@ -245,7 +258,12 @@ async fn write_files(
         done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.
-    done.steps.extend(persist::keep(config)?.iter().map(|key| format!("kept the setting {key}")));
+    for key in persist::keep(config)? {
+        done.steps.push(format!("kept the setting {key}"));
+        let secret = config::find(key).is_ok_and(|setting| setting.secret);
+        let to = if secret { "secrets" } else { "settings.yaml" };
+        done.kept.push(Kept { key, from: config.source(key).to_string(), to });
+    }
     Ok(synapse_files::write(&config.data, &new)?)
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod uninstall;
+pub(crate) mod used;

@@ -56,6 +56,10 @@ pub(crate) enum Error {
     NoRoom(String),
     #[error("there is no event `{event}` in the room `{room}`")]
     NoEvent { event: String, room: String },
+    #[error("the message `{event}` was taken away, so there is nothing to change")]
+    Redacted { event: String },
+    #[error("there is no room named `{name}`, but there is `{alias}`")]
+    OnlyAlias { name: String, alias: String },
     #[error("the alias `{0}` belongs to another server, and that one cannot be asked")]
     Elsewhere(String),
     #[error("`{name}` names {} rooms: {}", ids.len(), ids.join(", "))]
@@ -110,8 +114,10 @@ impl Error {
 
     /// Whether the server said that the thing is not there.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::NoRoom(_) | Self::NoUser(_) | Self::Elsewhere(_))
-            || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
+        matches!(
+            self,
+            Self::NoRoom(_) | Self::NoUser(_) | Self::Elsewhere(_) | Self::OnlyAlias { .. }
+        ) || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
     /// A server that broke off may have done it before.
@@ -159,6 +165,8 @@ impl Explain for Error {
             | Self::NoUser(_)
             | Self::NoRoom(_)
             | Self::NoEvent { .. }
+            | Self::Redacted { .. }
+            | Self::OnlyAlias { .. }
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
@@ -220,6 +228,10 @@ impl Explain for Error {
                 "`content create-room NAME` makes one; `content list-rooms` lists them"
             }
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
+            Self::Redacted { .. } => "`content send-message ROOM TEXT` sends a new one",
+            Self::OnlyAlias { alias, .. } => {
+                return Some(format!("did you mean `{alias}`? a shell wants it in quotes"));
+            }
             Self::Elsewhere(alias) => {
                 let server = alias.split_once(':').map_or("SERVER", |(_, server)| server);
                 return Some(format!(

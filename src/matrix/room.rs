@@ -52,7 +52,7 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
             match only {
                 Some(id) if ids.len() == 1 => Ok(id),
                 Some(_) => Err(Error::ManyRooms { name, ids }),
-                None => Err(Error::NoRoom(name)),
+                None => Err(unnamed(client, name).await),
             }
         }
     }
@@ -63,6 +63,17 @@ async fn of_alias(client: &Client, alias: &OwnedRoomAliasId) -> Result<OwnedRoom
     let found = client.raw(Method::GET, &path, None).await?;
     let id = found["room_id"].as_str().and_then(|id| OwnedRoomId::try_from(id).ok());
     id.ok_or_else(|| Error::lacks(&path, "room_id"))
+}
+
+/// There is no room of that name: it may be an alias without its sign.
+async fn unnamed(client: &Client, name: String) -> Error {
+    let alias = format!("#{name}");
+    match names::room(&alias, &client.session().server_name) {
+        Ok(Room::Alias(full)) if of_alias(client, &full).await.is_ok() => {
+            Error::OnlyAlias { name, alias }
+        }
+        _ => Error::NoRoom(name),
+    }
 }
 
 /// All rooms of the server, or those where a part of the name, alias or id is as given.
@@ -233,4 +244,17 @@ pub(crate) async fn require_event(
         Err(Error::Refused { status: 404, .. }) => Err(absent()),
         Err(error) => Err(error),
     }
+}
+
+/// The event that took another one away, if one did. The other must be in the room.
+pub(crate) async fn redaction(
+    operator: &Client,
+    room: &RoomId,
+    event: &EventId,
+) -> Result<Option<String>, Error> {
+    let (room, event) = (escaped(room.as_str()), escaped(event.as_str()));
+    let path = format!("/_synapse/admin/v1/rooms/{room}/context/{event}?limit=0");
+    let found = operator.raw(Method::GET, &path, None).await?;
+    let because = &found["event"]["unsigned"]["redacted_because"]["event_id"];
+    Ok(because.as_str().map(str::to_owned))
 }

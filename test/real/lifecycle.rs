@@ -138,6 +138,29 @@ fn a_restart_that_would_fail_stops_nothing() {
 }
 
 #[test]
+fn what_runs_says_which_settings_it_does_not_use_yet() {
+    let server = Instance::with_environment("unused");
+    let said = server.run(&["manage", "install", "--start"]).success();
+    said.says("server.port (variable MATRIX_SYNAPSE_PORT)");
+    let check = || server.run(&["config", "check"]).success();
+    check().says("in use");
+    server.run(&["config", "set", "supervision.probe_interval", "25s"]).success().says("restart");
+    check().says("supervision.probe_interval").says("`manage restart` takes them up");
+    server.run(&["manage", "restart"]).success();
+    check().says("good and in use");
+    fs::write(server.data.join("homeserver.d/own.yaml"), "rc_message: {burst_count: 9}\n").unwrap();
+    check().says("homeserver.yaml");
+    // Its file alone is not what Synapse was started with.
+    server.run(&["manage", "install"]).success();
+    check().says("homeserver.yaml");
+    server.run(&["manage", "restart"]).success();
+    check().says("good and in use");
+    let begun = std::time::Instant::now();
+    server.run(&["manage", "uninstall", "--purge", "--force"]).success();
+    eprintln!("the purge took {:?}", begun.elapsed());
+}
+
+#[test]
 fn without_synapse_the_server_is_stopped_and_says_what_is() {
     let server = Instance::started("partly");
     server.run(&["manage", "stop", "synapse"]).success();

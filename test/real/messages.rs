@@ -288,3 +288,31 @@ fn a_file_that_is_too_large_is_refused_before_it_is_sent() {
     said.says("(50M)").says("`config set synapse.max_upload_size 51M` and `manage restart`");
     server.run(&["content", "send-media", &room, "-"]).exits(1).says("stdin");
 }
+
+#[test]
+fn what_was_taken_away_is_neither_changed_nor_taken_away_again() {
+    let server = Instance::shared();
+    let room = server.room("Taken away");
+    let sent = server.run(&["content", "send-message", &room, "gone", "-q"]).success();
+    let event = sent.line();
+    server.run(&["content", "redact-message", &room, event]).success();
+    server.run(&["content", "redact-message", &room, event]).exits(2).says("already");
+    server.run(&["content", "edit-message", &room, event, "new"]).exits(1).says("was taken away");
+    assert!(server.bodies(&room).is_empty());
+}
+
+#[test]
+fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
+    let server = Instance::shared();
+    server.run(&["content", "create-room", "Signs", "--alias", "signless"]).success();
+    let said = server.run(&["content", "send-message", "signless", "hi"]).exits(1);
+    said.says("there is no room named `signless`, but there is `#signless`");
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "p.png", b"not really");
+    server.run(&["content", "send-media", "#signless", path.to_str().unwrap()]).success();
+    server.run(&["content", "read-messages", "#signless"]).success().says(": [image p.png mxc://");
+    let path = file(folder.path(), "one", b"single line");
+    let sent = server.run(&["content", "send-message", "Signs", "--file", path.to_str().unwrap()]);
+    sent.success().says("sent 1 message to ");
+    server.run(&["content", "get-room", "Signs"]).success();
+}

@@ -146,3 +146,31 @@ fn with_v_a_verb_says_more() {
     assert!(says(&["content", "get-room", &room]).contains("Creator:"));
     assert!(says(&["content", "get-user", "operator"]).contains("Created:"));
 }
+
+#[test]
+fn a_persons_account_is_no_bot_and_bots_are_marked() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "person"]).success();
+    let said = server.run(&["content", "add-bot", "person"]).exits(1);
+    said.says("`@person:test.example` is a user, not a bot");
+    server.run(&["content", "add-bot", "marked"]).success();
+    server.run(&["content", "get-user", "marked"]).success().says("bot");
+    server.run(&["content", "add-bot", "marked"]).exits(2).says("(`--show-secrets` shows it)");
+    let again = server.run(&["content", "add-bot", "marked", "--show-secrets"]).exits(2);
+    again.says("exists already: @marked:test.example").says("token: syt_");
+}
+
+#[test]
+fn the_name_of_a_deactivated_user_is_refused_with_what_to_do() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "once"]).success();
+    server
+        .run(&["content", "add-user", "once"])
+        .exits(2)
+        .says("exists already: @once:test.example");
+    server.run(&["content", "remove-user", "once"]).success();
+    for words in [["content", "add-user", "once"], ["content", "add-bot", "once"]] {
+        let said = server.run(&words).exits(1);
+        assert!(said.stderr.contains("hint: choose another name"), "{said}");
+    }
+}

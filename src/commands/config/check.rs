@@ -1,6 +1,6 @@
 //! `config check`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::{prepare, rendered},
+    instance::{prepare, rendered, used},
     output::{Output, Report},
     postgres, proxy, services,
     synapse::files,
@@ -24,11 +24,15 @@ struct Checked {
     valid: bool,
     /// Whether the installed Synapse was asked; it cannot be before it is installed.
     synapse_asked: bool,
-    /// Whether the installed files are what the settings make.
+    /// Whether the installed files are what the settings make, and all that runs was started with them.
     in_use: bool,
     /// Requests that workers would answer and that go to the main process all the same, as patterns
     /// of their paths: this program does not know them.
     unrouted: Vec<String>,
+    running: bool,
+    /// The settings that what runs does not use yet; `homeserver.yaml` stands for those
+    /// of Synapse's own.
+    unused: Vec<String>,
 }
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
@@ -55,17 +59,38 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
             unrouted.join(" ")
         ));
     }
-    output.emit(&Checked { valid: true, synapse_asked, in_use, unrouted });
+    let now = context.supervisor().await?;
+    let mut unused = Vec::new();
+    if let Some(now) = &now {
+        unused = used::changed(config, now)?;
+        if unused.is_empty() && synapse_asked && (!in_use || used::is_older(config, now)) {
+            unused.push("homeserver.yaml".to_owned());
+        }
+        in_use &= unused.is_empty();
+    }
+    output.emit(&Checked {
+        valid: true,
+        synapse_asked,
+        in_use,
+        running: now.is_some(),
+        unused,
+        unrouted,
+    });
     Ok(Outcome::Done)
 }
 
 impl Report for Checked {
     fn text(&self, page: &mut String) -> fmt::Result {
-        page.push_str(match (self.synapse_asked, self.in_use) {
-            (false, _) => "our settings are good; Synapse is not installed, so it was not asked",
-            (true, true) => "all settings are good and in use",
-            (true, false) => "all settings are good; `manage install` puts them to use",
+        let Self { synapse_asked, in_use, running, unused, .. } = self;
+        page.push_str(match (synapse_asked, in_use, running) {
+            (false, _, _) => "our settings are good; Synapse is not installed, so it was not asked",
+            (true, true, _) => "all settings are good and in use",
+            (true, false, true) => "all settings are good; what runs does not use all of them yet",
+            (true, false, false) => "all settings are good; `manage start` puts them to use",
         });
+        if !unused.is_empty() {
+            write!(page, ": {}\n`manage restart` takes them up", unused.join(", "))?;
+        }
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    instance::{held, prepare},
+    instance::held,
     output::{self, Output, Report},
     secret::{MASK, Secret},
 };
@@ -111,7 +111,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     } else {
         edit::set(&data, setting, &value)?
     };
-    report.restart = report.changed && prepare::is_installed(&data);
+    report.restart = report.changed && context.supervisor().await?.is_some();
     output.emit(&report);
     Ok(if report.changed { Outcome::Done } else { Outcome::Moot })
 }
@@ -159,7 +159,7 @@ impl Report for Set {
         };
         writeln!(page, "{} {word} {}", self.key, shown(&self.value))?;
         if self.restart {
-            writeln!(page, "`manage restart` makes it count")?;
+            writeln!(page, "`manage restart` takes it up")?;
         }
         Ok(())
     }

@@ -3,15 +3,19 @@
 use serde_json::json;
 
 use super::{
-    add_user::find,
+    add_user::{deactivated, find},
     answer::{Answer, Patience, only_planned},
 };
 use crate::{
     commands::{Outcome, Result},
     context::Context,
+    error::Failure,
     matrix::{admin::users, names, operator},
     output::Output,
 };
+
+/// What the server keeps of an account that a bot is.
+pub(super) const BOT: &str = "bot";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -30,7 +34,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         names::display_name(name)?;
     }
     let user_id = names::user(&args.name, &admin.session().server_name)?;
-    let existed = find(&admin, &user_id).await?.is_some();
+    let found = find(&admin, &user_id).await?;
+    if let Some(found) = &found {
+        if found.user_type.as_deref() != Some(BOT) {
+            return Err(Failure::request(format!("`{user_id}` is a user, not a bot"))
+                .hinted("choose another name; `content list --type bot` lists the bots"));
+        }
+        if found.deactivated {
+            return Err(deactivated(&user_id));
+        }
+    }
+    let existed = found.is_some();
     if only_planned(context, output, &format!("make the bot {user_id}")) {
         return Ok(Outcome::Done);
     }
@@ -40,7 +54,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             password: None,
             displayname: args.display_name,
             admin: None,
-            user_type: Some("bot".into()),
+            user_type: Some(BOT.into()),
             deactivated: None,
         };
         admin.send(request).await?;
@@ -52,10 +66,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let session = bot.session();
     let token = output.masked(&session.access_token);
     let shown = if existed { token } else { session.access_token.expose().to_owned() };
+    let hidden = existed && !output.show_secrets;
     let text = format!(
-        "{} {user_id}\ndevice: {}\ntoken: {shown}",
+        "{} {user_id}\ndevice: {}\ntoken: {shown}{}",
         if existed { "exists already:" } else { "made" },
-        session.device_id
+        session.device_id,
+        if hidden { " (`--show-secrets` shows it)" } else { "" }
     );
     let fields = json!({
         "user_id": user_id, "device_id": session.device_id, "access_token": shown,

@@ -48,10 +48,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         }
     }
     if let Some(found) = find(&operator, &user_id).await? {
-        let state = if found.deactivated { " (deactivated)" } else { "" };
-        let text = format!("{user_id} exists already{state}");
-        let fields =
-            json!({ "user_id": user_id, "existed": true, "deactivated": found.deactivated });
+        if found.deactivated {
+            return Err(deactivated(&user_id));
+        }
+        let text = format!("exists already: {user_id}");
+        let fields = json!({ "user_id": user_id, "existed": true });
         output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
         return Ok(Outcome::Moot);
     }
@@ -81,6 +82,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
     Ok(Outcome::Done)
+}
+
+/// A name is never given to another: who was deactivated stays in what was said.
+pub(super) fn deactivated(user_id: &ruma::UserId) -> Failure {
+    Failure::request(format!("`{user_id}` was deactivated, and its name cannot be used again"))
+        .hinted("choose another name; `content list-users --all -v` shows deactivated accounts too")
 }
 
 /// The account, if there is one.

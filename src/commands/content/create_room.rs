@@ -144,7 +144,7 @@ async fn existing(
 ) -> std::result::Result<Option<Outcome>, Error> {
     match room::resolve(client, alias.as_str()).await {
         Ok(room) => {
-            let text = format!("{alias} exists already: {room}");
+            let text = format!("exists already: {room} ({alias})");
             let fields = json!({ "room_id": room, "alias": alias, "existed": true });
             output.emit(&Answer::new(text, Some(room.as_str()), fields));
             Ok(Some(Outcome::Moot))

@@ -10,6 +10,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     matrix::{
+        Error,
         message::{self, Markup},
         names, room,
     },
@@ -50,7 +51,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     message::check_size(&edited)?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
-    room::require_event(&args.reach.operator(context)?, &room, &of).await?;
+    let operator = args.reach.operator(context)?;
+    room::require_event(&operator, &room, &of).await?;
+    if room::redaction(&operator, &room, &of).await?.is_some() {
+        return Err(Error::Redacted { event: of.to_string() }.into());
+    }
     if only_planned(context, output, &format!("change {} in {room}", args.event)) {
         return Ok(Outcome::Done);
     }

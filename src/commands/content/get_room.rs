@@ -47,6 +47,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             ("Public", room.public.to_string()),
         ]);
     }
+    rows.retain(|(_, value)| !value.is_empty());
     output::fields(&mut text, &rows).ok();
     let mut fields = fields(&room);
     fields["members"] = json!(members);

@@ -34,18 +34,19 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let mut rows = vec![
         ("User", user.name.to_string()),
         ("Name", user.displayname.clone().unwrap_or_default()),
+        ("Type", Some(kind(&user)).filter(|kind| !kind.is_empty()).unwrap_or("person").to_owned()),
         ("Admin", user.admin.to_string()),
         ("Deactivated", user.deactivated.to_string()),
     ];
     if output.verbose {
         rows.extend([
             ("Locked", user.locked.to_string()),
-            ("Type", user.user_type.clone().unwrap_or_default()),
             ("Avatar", user.avatar_url.clone().unwrap_or_default()),
             ("Created", created(&user)),
             ("Last seen", last_seen(&user)),
         ]);
     }
+    rows.retain(|(_, value)| !value.is_empty());
     output::fields(&mut text, &rows).ok();
     output.emit(&Answer::page(text, Some(user.name.to_string()), fields(&user)));
     Ok(Outcome::Done)
@@ -63,6 +64,17 @@ pub(super) fn created(user: &User) -> String {
 
 pub(super) fn last_seen(user: &User) -> String {
     user.last_seen_ts.map_or_else(|| "never".into(), clock::of_ms)
+}
+
+/// The server's word for an account that is no person's, such as `bot`.
+fn kind(user: &User) -> &str {
+    user.user_type.as_deref().unwrap_or_default()
+}
+
+/// What an account is beside a user's: `admin`, `bot`, both or nothing.
+pub(super) fn what(user: &User) -> String {
+    let words = [if user.admin { "admin" } else { "" }, kind(user)];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A word for an account that cannot be used, and nothing for others.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     answer::{Answer, Patience},
-    get_user::{created, last_seen, state},
+    get_user::{created, last_seen, state, what},
 };
 use crate::{
     commands::{Outcome, Result},
@@ -53,10 +53,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let mut text = String::new();
     let rows = found.iter().map(|user| {
-        let admin =
-            if user.admin { "admin" } else { user.user_type.as_deref().unwrap_or_default() };
         let name = user.displayname.clone().unwrap_or_default();
-        let mut row = vec![user.name.to_string(), name, admin.to_owned()];
+        let mut row = vec![user.name.to_string(), name, what(user)];
         if output.verbose {
             row.extend([created(user), last_seen(user), state(user).to_owned()]);
         }

@@ -36,7 +36,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     message::check_size(&json!({ "redacts": event, "reason": args.reason }))?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
-    room::require_event(&args.reach.operator(context)?, &room, &event).await?;
+    let operator = args.reach.operator(context)?;
+    room::require_event(&operator, &room, &event).await?;
+    if let Some(done) = room::redaction(&operator, &room, &event).await? {
+        let fields =
+            json!({ "room_id": room, "event_id": done, "redacts": event, "already": true });
+        let text = format!("{event} was taken away already");
+        output.emit(&Answer::new(text, Some(&done), fields));
+        return Ok(Outcome::Moot);
+    }
     if only_planned(context, output, &format!("take {event} out of {room}")) {
         return Ok(Outcome::Done);
     }
@@ -54,8 +62,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             format!("content redact-message {} {}", quoted(&args.room), quoted(&args.event));
         repeatable(error, &command, id.as_str())
     })?;
-    let fields =
-        json!({ "room_id": room, "event_id": done, "redacts": event, "transaction_id": id });
+    let fields = json!({
+        "room_id": room, "event_id": done, "redacts": event, "already": false, "transaction_id": id,
+    });
     output.emit(&Answer::new(format!("took {event} away"), Some(done.as_str()), fields));
     Ok(Outcome::Done)
 }

@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if let Some(event) = &reply_to {
         room::require_event(&args.reach.operator(context)?, &room, event).await?;
     }
-    if only_planned(context, output, &format!("send {} message(s) to {room}", contents.len())) {
+    if only_planned(context, output, &format!("send {} to {room}", messages_of(contents.len()))) {
         return Ok(Outcome::Done);
     }
     let data = context.data()?;
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let fields = json!({
             "room_id": room, "event_ids": events, "total": events.len(), "transaction_id": base,
         });
-        (format!("sent {} messages to {room}", events.len()), fields)
+        (format!("sent {} to {room}", messages_of(events.len())), fields)
     } else {
         let fields = json!({ "room_id": room, "event_id": last, "transaction_id": base });
         (format!("sent {last}"), fields)
@@ -152,6 +152,11 @@ fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
         return Err(Failure::request(format!("`{}` holds no line", path.display())));
     }
     Ok(lines)
+}
+
+/// `1 message`, `2 messages`.
+fn messages_of(number: usize) -> String {
+    format!("{number} message{}", if number == 1 { "" } else { "s" })
 }
 
 fn messages(text: &str) -> Vec<String> {

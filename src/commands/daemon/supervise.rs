@@ -16,7 +16,7 @@ use crate::{
     config::{Config, paths::DataDir},
     context::Context,
     error::Failure,
-    instance::start,
+    instance::{start, used},
     output::Output,
     postgres, services,
     supervisor::{
@@ -64,6 +64,7 @@ pub(crate) async fn supervise(
         postgres::embedded::make_ready(config).await?;
     }
     let services = services::all(config).await?;
+    used::note(config)?;
     let plain = job::PLAIN
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));

@@ -175,7 +175,16 @@ impl Report for Answer {
         let word = if self.done.changed { "installed" } else { "already installed" };
         let state = if self.running { "running" } else { "not started" };
         writeln!(page, "{word}: Synapse {} in {}", self.done.version, self.data_dir)?;
-        writeln!(page, "{state}: {} ({})\n\nNext:", self.url, self.server_name)?;
+        writeln!(page, "{state}: {} ({})", self.url, self.server_name)?;
+        for file in ["settings.yaml", "secrets"] {
+            let there = self.done.kept.iter().filter(|kept| kept.to == file);
+            let words: Vec<String> =
+                there.map(|kept| format!("{} ({})", kept.key, kept.from)).collect();
+            if !words.is_empty() {
+                writeln!(page, "written to {file}: {}", words.join(", "))?;
+            }
+        }
+        writeln!(page, "\nNext:")?;
         for words in &self.next {
             writeln!(page, "  {words}")?;
         }

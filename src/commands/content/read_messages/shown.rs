@@ -22,6 +22,7 @@ pub(super) fn message(event: &Value) -> Option<Value> {
     });
     for (name, value) in [
         ("formatted_body", &content["formatted_body"]),
+        ("filename", &content["filename"]),
         ("url", &content["url"]),
         ("info", &content["info"]),
         ("reply_to", &relation["m.in_reply_to"]["event_id"]),
@@ -44,7 +45,7 @@ pub(super) fn latest(event: &Value) -> Option<Value> {
         return Some(shown);
     };
     shown["edited"] = json!({ "event_id": new["event_id"], "sent_ms": new["sent_ms"] });
-    for name in ["msgtype", "body", "formatted_body", "url", "info"] {
+    for name in ["msgtype", "body", "formatted_body", "filename", "url", "info"] {
         match new[name].take() {
             Value::Null => drop(shown.as_object_mut().and_then(|fields| fields.remove(name))),
             value => shown[name] = value,
@@ -70,13 +71,39 @@ pub(super) fn line(message: &Value, verbose: bool) -> String {
     }
     // What others wrote does not steer this terminal.
     let plain = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let media = media(message);
+    let body = if media.is_some() && caption(message).is_none() { "" } else { word("body") };
+    let marked = [media.as_deref().unwrap_or_default(), body];
+    let marked: Vec<&str> = marked.into_iter().filter(|part| !part.is_empty()).collect();
     let text: Vec<String> =
-        word("body").lines().map(|line| line.chars().map(plain).collect()).collect();
+        marked.join(" ").lines().map(|line| line.chars().map(plain).collect()).collect();
     line += &text.join("\n  ");
     if !message["edited"].is_null() {
         line += " (edited)";
     }
     line
+}
+
+/// `[image p.png mxc://…]` for a file; nothing for a text.
+fn media(message: &Value) -> Option<String> {
+    let kind = match message["msgtype"].as_str()? {
+        "m.image" => "image",
+        "m.audio" => "audio",
+        "m.video" => "video",
+        "m.file" => "file",
+        _ => return None,
+    };
+    let name = message["filename"].as_str().or(message["body"].as_str()).unwrap_or_default();
+    // An encrypted one has no address that anybody could read.
+    let parts = [kind, name, message["url"].as_str().unwrap_or_default()];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Some(format!("[{}]", parts.join(" ")))
+}
+
+/// The text beside a file: its body where that is not its name (specification, "Media captions").
+fn caption(message: &Value) -> Option<&str> {
+    let name = message["filename"].as_str()?;
+    message["body"].as_str().filter(|body| *body != name)
 }
 
 #[cfg(test)]
@@ -121,6 +148,21 @@ mod tests {
         let shown = message(&event).unwrap();
         assert_eq!(shown["replaces"], "$m");
         assert_eq!(line(&shown, false), "1970-01-01T00:00:02Z @a:x: (edits $m) typo");
+    }
+
+    #[test]
+    fn a_file_is_marked_as_one_with_its_name_address_and_caption() {
+        let mut image = json!({
+            "sender": "@a:x", "msgtype": "m.image", "body": "p.png", "filename": "p.png",
+            "url": "mxc://x/1",
+        });
+        let start = "1970-01-01T00:00:00Z @a:x: [image p.png mxc://x/1]";
+        assert_eq!(line(&image, false), start);
+        image["body"] = "look".into();
+        assert_eq!(line(&image, false), format!("{start} look"));
+        let old =
+            json!({ "sender": "@a:x", "msgtype": "m.file", "body": "a b", "url": "mxc://x/2" });
+        assert_eq!(line(&old, false), "1970-01-01T00:00:00Z @a:x: [file a b mxc://x/2]");
     }
 
     #[test]
