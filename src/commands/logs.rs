@@ -133,6 +133,12 @@ fn chosen(
     let mut known = named::listed(&services);
     let others = there.iter().filter(|name| !services.iter().any(|it| it.name == **name));
     known.extend(others.map(|name| (name.as_str(), &[][..])));
+    known.extend(
+        ["supervisor"]
+            .iter()
+            .filter(|name| !there.iter().any(|it| it == **name))
+            .map(|name| (*name, &[][..])),
+    );
     named::resolve(words, &known).map_err(|unknown| {
         let hint = match unknown.suggestion {
             Some(name) => format!("did you mean `{name}`?"),

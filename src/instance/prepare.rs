@@ -90,24 +90,36 @@ pub(super) async fn check(
     running: &[u32],
     deadline: Instant,
 ) -> Result<(), Error> {
-    secrets::look_after(&config.data)?;
-    secrets::are_there(&config.data)?;
-    postgres::can_be_read(&config.data)?;
-    tls::check(config, clock::now()).map_err(rendered::Error::from)?;
-    let embedded = postgres::target(config)?.is_embedded();
-    if config.has(Part::Proxy) {
-        proxy::program(config).map_err(rendered::Error::from)?;
-    }
     let ours = |pid: u32| running.iter().any(|leader| process::is_in_group(pid, *leader));
-    ports_are_free(config, embedded, &ours)?;
-    if !force {
-        files::has_space(config.data.root())?;
-    }
+    look(config, force, &ours, &mut |_| ()).await?;
     rendered::check(config).await?;
-    if !embedded {
+    if !postgres::target(config)?.is_embedded() {
         postgres::plan(config, deadline).await?;
     }
     Ok(())
+}
+
+/// What both a start and a look at it before need.
+async fn look(
+    config: &Config,
+    force: bool,
+    ours: &dyn Fn(u32) -> bool,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
+    secrets::look_after(&config.data)?;
+    secrets::are_there(&config.data)?;
+    postgres::can_be_read(&config.data)?;
+    for warning in tls::check(config, clock::now()).map_err(rendered::Error::from)? {
+        on_step(Step::Warns(&warning));
+    }
+    if config.has(Part::Proxy) {
+        proxy::program(config).map_err(rendered::Error::from)?;
+    }
+    ports_are_free(config, postgres::target(config)?.is_embedded(), ours)?;
+    if !force {
+        files::has_space(config.data.root())?;
+    }
+    Ok(redis::check(config).await?)
 }
 
 /// Looks for what would be in the way, then makes what the processes need. Nothing of ours runs.
@@ -117,21 +129,8 @@ pub(super) async fn run(
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
-    secrets::look_after(&config.data)?;
-    secrets::are_there(&config.data)?;
-    postgres::can_be_read(&config.data)?;
-    for warning in tls::check(config, clock::now()).map_err(rendered::Error::from)? {
-        on_step(Step::Warns(&warning));
-    }
+    look(config, force, &|_| false, on_step).await?;
     let embedded = postgres::target(config)?.is_embedded();
-    if config.has(Part::Proxy) {
-        proxy::program(config).map_err(rendered::Error::from)?;
-    }
-    ports_are_free(config, embedded, &|_| false)?;
-    if !force {
-        files::has_space(config.data.root())?;
-    }
-    redis::check(config).await?;
     write_instance_file(config)?;
     let data = &config.data;
     if !embedded || !postgres::embedded::exists(data) || postgres::embedded::password_is_lost(data)

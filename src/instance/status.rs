@@ -128,6 +128,15 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
 }
 
 impl Status {
+    /// Where nothing is installed: what the settings make of it.
+    pub(crate) fn would_be(&mut self, config: &Config) {
+        let url = config.local_url();
+        self.port = config.server.port.0;
+        self.base_url = config.public_url();
+        self.api_url = format!("{url}/_matrix/client/v3");
+        self.health_url = format!("{url}/health");
+    }
+
     /// Asks the database of a server that runs, because Synapse calls itself healthy without one.
     /// The answer of the whole is due within ten seconds.
     pub(crate) async fn ask_database(&mut self, config: &Config) {

@@ -48,3 +48,45 @@ fn a_dry_run_of_an_uninstall_says_where_there_is_nothing() {
         assert_eq!((said.stdout.trim(), said.code), ("not installed", Some(2)), "{said}");
     }
 }
+
+#[test]
+fn what_there_would_be_is_listed_before_an_install_and_nothing_has_happened() {
+    let said = Person::new().types("manage services");
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stdout.contains("synapse [stopped] Synapse"), "{said}");
+    let said = Person::new().types("manage events");
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stdout.starts_with("not running"), "{said}");
+}
+
+#[test]
+fn before_an_install_the_install_is_named() {
+    for line in ["content list-users", "content send-message !r hi", "content add-bot b"] {
+        let said = Person::new().types(line);
+        assert_eq!(said.code, Some(1), "{said}");
+        assert!(said.stderr.contains("the homeserver is not installed in `~/"), "{said}");
+        assert!(said.stderr.contains("`manage install --start`"), "{said}");
+    }
+    assert_eq!(Person::new().types("logs nope").code, Some(1));
+    assert_eq!(Person::new().types("logs synapse").code, Some(2));
+    assert_eq!(Person::new().types("logs supervisor").code, Some(2));
+    let status = Person::new().with("MATRIX_SYNAPSE_PORT", "8123").types("status --json").json();
+    assert_eq!(
+        (&status["port"], &status["health_url"]),
+        (&8123.into(), &"http://127.0.0.1:8123/health".into())
+    );
+}
+
+#[test]
+fn the_generic_forms_name_their_flags() {
+    for (line, shape) in [
+        ("content add user alice", "`content add --type <TYPE> --name <NAME>`"),
+        ("content list users", "`content list --type <TYPE>`"),
+        ("content get alice", "`content get --type <TYPE> --name <NAME>`"),
+        ("content remove alice", "`content remove --type <TYPE> --name <NAME>`"),
+        ("content execute GET /x", "`content execute --name '<METHOD> <PATH>' --options <JSON>`"),
+    ] {
+        let said = Person::new().types(line);
+        assert!(said.stderr.contains(shape), "{said}");
+    }
+}

@@ -19,6 +19,9 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(
+    override_usage = "resource-matrix-synapse content add --type <TYPE> --name <NAME> [OPTIONS]"
+)]
 pub(crate) struct Args {
     /// What to add: user, bot, room or message
     #[arg(long = "type", value_name = "TYPE")]

@@ -12,6 +12,9 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(
+    override_usage = "resource-matrix-synapse content execute --name '<METHOD> <PATH>' --options <JSON>"
+)]
 pub(crate) struct Args {
     /// The method and the path: `GET /_synapse/admin/v1/server_version`
     #[arg(long)]

@@ -17,6 +17,9 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(
+    override_usage = "resource-matrix-synapse content get --type <TYPE> --name <NAME> [OPTIONS]"
+)]
 pub(crate) struct Args {
     /// What it is: user, bot or room; by default `@name` is a user and anything else a room
     #[arg(long = "type", value_name = "TYPE")]

@@ -4,6 +4,7 @@ use super::{answer::Patience, kind::Kind, list_rooms, list_users};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
+#[command(override_usage = "resource-matrix-synapse content list --type <TYPE> [OPTIONS]")]
 pub(crate) struct Args {
     /// What to list: user, bot or room
     #[arg(long = "type", value_name = "TYPE", default_value = "room")]

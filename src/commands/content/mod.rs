@@ -48,7 +48,7 @@ commands! {
     "remove-user" => remove_user, "Deactivate a user";
     "add-bot" => add_bot, "Make a bot and show its token";
     "add" => add, "Add a user, bot, room or message";
-    "list" => list, "List users or rooms";
+    "list" => list, "List rooms, or with --type users or bots";
     "get" => get, "Show a user or a room";
     "remove" => remove, "Remove a user or a room";
     "federation-check" => federation_check, "Walk the way to another server, or to this one: 1 if it is broken";

@@ -4,6 +4,9 @@ use super::{answer::Patience, kind::Kind, remove_room, remove_user};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
+#[command(
+    override_usage = "resource-matrix-synapse content remove --type <TYPE> --name <NAME> [OPTIONS]"
+)]
 pub(crate) struct Args {
     /// What it is: user, bot or room; not needed for `@name`, `#alias` and `!id`
     #[arg(long = "type", value_name = "TYPE")]

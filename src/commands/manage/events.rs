@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    error::Failure,
     instance::{named, status},
     output::{Output, Report},
     supervisor::{
@@ -30,6 +30,8 @@ pub(crate) struct Args {
 struct List {
     events: Vec<Shown>,
     total: usize,
+    /// What happened is known to the supervisor, as long as it lives.
+    running: bool,
 }
 
 #[derive(Serialize)]
@@ -40,15 +42,15 @@ struct Shown(Happening);
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let socket = control::socket(&context.data()?.sockets());
     let Some(now) = context.supervisor().await? else {
-        let hint = "`manage start` starts it";
-        return Err(Failure::request("the homeserver does not run").hinted(hint));
+        output.emit(&List { events: Vec::new(), total: 0, running: false });
+        return Ok(Outcome::Moot);
     };
     let names = named::resolve(&args.services, &named::running(&now))?;
     let wanted = |it: &Happening| names.is_empty() || names.contains(&it.service);
     let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
     if args.follow {
         while let Some(happening) = events.next().await? {
-            if wanted(&happening) && !output.emit_line(&Shown(happening)) {
+            if wanted(&happening) && !output.emit_line(&Shown::of(happening)) {
                 break;
             }
         }
@@ -60,13 +62,26 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let Some(happening) = events.next().await? else { break };
         list.push(happening);
     }
-    let events: Vec<Shown> = list.into_iter().filter(|it| wanted(it)).map(Shown).collect();
-    output.emit(&List { total: events.len(), events });
+    let events: Vec<Shown> = list.into_iter().filter(|it| wanted(it)).map(Shown::of).collect();
+    output.emit(&List { total: events.len(), events, running: true });
     Ok(Outcome::Done)
+}
+
+impl Shown {
+    /// With milliseconds, as `logs` has them: the two are read side by side.
+    fn of(mut happening: Happening) -> Self {
+        if let Ok(at) = happening.at.parse::<Timestamp>() {
+            happening.at = format!("{at:.3}");
+        }
+        Self(happening)
+    }
 }
 
 impl Report for List {
     fn text(&self, page: &mut String) -> fmt::Result {
+        if !self.running {
+            return page.write_str("not running; `logs` shows what was written before");
+        }
         self.events.iter().try_for_each(|event| {
             event.text(page)?;
             page.push('\n');

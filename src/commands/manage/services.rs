@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     commands::{Outcome, Result},
     context::{self, Context},
-    instance::status,
+    instance::{prepare, status},
     output::{Output, Report},
     services,
     supervisor::{
@@ -50,7 +50,12 @@ struct Line {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let config = context.config_with(&context::profile(args.profile.as_deref()))?;
-    let services = services::all(config).await?;
+    // Before an install there is no PostgreSQL to ask how it is started.
+    let services = if prepare::is_installed(&config.data) {
+        services::all(config).await?
+    } else {
+        services::outline(config)?
+    };
     let now = context.supervisor().await?;
     let state = |name: &str| {
         let report = now.as_ref().and_then(|now| now.services.get(name));
@@ -68,7 +73,8 @@ impl Line {
     fn new(state: Phase, service: Service) -> Self {
         let Service { name, summary, needs, launch, restart, tags, endpoints, .. } = service;
         let words = launch.wrapper.into_iter().chain([launch.program.into()]).chain(launch.args);
-        let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        let words = words.map(|word| word.to_string_lossy().into_owned());
+        let command = words.filter(|word| !word.is_empty()).collect();
         Self { name, summary, state, needs, command, restart: restart.word(), tags, endpoints }
     }
 

@@ -57,6 +57,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return watch::run(&data, names.as_deref(), output).await;
     }
     let mut status = status::of(&data, names.as_deref()).await?;
+    if !status.installed
+        && let Ok(config) = context.config()
+    {
+        status.would_be(config);
+    }
     if !args.fast && status.running {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
