@@ -15,7 +15,7 @@ fn a_server_that_does_not_answer_is_told_with_what_to_do() {
     address     good      `127.0.0.1` is 127.0.0.1
     connection  bad       127.0.0.1:PORT: connection refused
                           to do: something must listen there with TLS, and firewalls let it through
-    back-off    doubtful  there is no session of `the operator` yet
+    back-off    doubtful  the homeserver is not installed in `~/.vrooli/resources/matrix-synapse`
                           to do: `status` shows how our server is
 
     federation with 127.0.0.1:PORT does not work
