@@ -133,7 +133,7 @@ impl Explain for Error {
 }
 
 /// All settings of one homeserver, typed and checked one by one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: DataDir,
     pub(crate) server: server::Server,

@@ -68,7 +68,7 @@ impl fmt::Display for Source {
 }
 
 /// What won for each setting, before it got its type.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Values(pub(crate) BTreeMap<&'static str, (Value, Source)>);
 
 impl Values {

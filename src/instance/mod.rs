@@ -12,6 +12,7 @@ pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod rendered;
 pub(crate) mod restart;
+pub(crate) mod scale;
 pub(crate) mod secrets;
 pub(crate) mod sibling;
 pub(crate) mod start;

@@ -13,7 +13,7 @@ use crate::{
     matrix::{self, operator},
     postgres, process, proxy, redis,
     secret::Secret,
-    synapse::keys,
+    synapse::{keys, workers},
     tls,
 };
 
@@ -195,6 +195,12 @@ pub(super) fn ports_are_free(
     free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
     if embedded {
         free("127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;
+    }
+    if config.has(Part::Metrics) {
+        for index in 1..workers::processes(config) {
+            let port = workers::metrics_port(config, index as usize - 1);
+            port_is_free("127.0.0.1", port, "workers.metrics_port")?;
+        }
     }
     for (setting, port) in config.proxy_ports() {
         free(&config.proxy.address.to_string(), port.0, setting)?;

@@ -109,9 +109,7 @@ pub(crate) async fn check(config: &Config) -> Result<(), Error> {
 /// Renders, lets those judge it who will read it, Synapse and nginx, and puts it in place if it is
 /// good; true if that changed something. A bad one leaves the old file as it is.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Error> {
-    prepare(config)?;
-    let rendered = render(config)?;
-    files::check(config, &rendered, &environment(config)).await?;
+    let rendered = judged(config).await?;
     let proxy = proxy::refresh(config, &rendered.homeserver).await?;
     Ok(files::write(&config.data, &rendered)? || proxy)
 }
@@ -129,4 +127,12 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Error> {
     }
     tls::ensure(config, clock::now())?;
     Ok(proxy::refresh(config, &rendered.homeserver).await?)
+}
+
+/// Synapse's files as they would be written, found good by Synapse.
+pub(crate) async fn judged(config: &Config) -> Result<Rendered, Error> {
+    prepare(config)?;
+    let rendered = render(config)?;
+    files::check(config, &rendered, &environment(config)).await?;
+    Ok(rendered)
 }

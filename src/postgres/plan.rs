@@ -9,7 +9,7 @@ use super::{
     record::Record,
     survey::{Database, Role, Survey},
 };
-use crate::config::Config;
+use crate::{config::Config, synapse::workers};
 
 /// The oldest server that Synapse supports, as PostgreSQL writes it.
 const OLDEST: i32 = 140_000;
@@ -133,7 +133,7 @@ impl Plan {
     }
 }
 
-/// The server is new enough and has connections for Synapse's pool.
+/// The server is new enough and has connections for the pools of all processes of Synapse.
 pub(super) fn enough(config: &Config, server: &str, survey: &Survey) -> Result<(), Error> {
     if survey.version_number < OLDEST {
         return Err(Error::OldServer {
@@ -147,7 +147,8 @@ pub(super) fn enough(config: &Config, server: &str, survey: &Survey) -> Result<(
     ];
     let limits = limits.into_iter().flatten().filter(|limit| *limit >= 0).map(i64::from);
     let left = limits.chain([survey.connections_left]).min().unwrap_or_default();
-    let needed = i64::from(config.database.connections_max);
+    let pools = config.database.connections_max.saturating_mul(workers::processes(config));
+    let needed = i64::from(pools);
     if left < needed {
         let role = config.database.user.0.clone();
         return Err(Error::Connections { server: server.to_owned(), role, left, needed });

@@ -54,6 +54,13 @@ pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Err
     }
 }
 
+/// Whether the server that runs has connections for all processes of Synapse.
+pub(crate) async fn has_room(config: &Config) -> Result<(), Error> {
+    let mut role = connect(config, Who::Synapse).await?;
+    let found = survey(&mut role, config).await?;
+    enough(config, &target(config)?.to_string(), &found)
+}
+
 /// Makes everything ready, each step told before it is taken; gives what was done. Waits for a shared
 /// server until `deadline`. Our own cluster is made if it is missing, and its server run for the
 /// purpose if it does not run; where nothing has changed since the last time it is not even started.

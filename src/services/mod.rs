@@ -22,6 +22,7 @@ mod variables;
 mod worker;
 
 pub(crate) use error::Error;
+pub(crate) use worker::TAG as WORKER;
 
 /// The tag that all of the operator's own services have: their failure does not end the others.
 pub(crate) const CUSTOM: &str = "custom";

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The tag of them all; each has its kind as another one.
-const TAG: &str = "worker";
+pub(crate) const TAG: &str = "worker";
 
 pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {
     let chosen = workers::chosen(config)?.into_iter().enumerate();

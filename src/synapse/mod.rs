@@ -9,7 +9,7 @@ pub(crate) mod workers;
 
 use std::path::PathBuf;
 
-pub(crate) use revision::revision;
+pub(crate) use revision::{revision, revision_of};
 
 use crate::{
     error::{Explain, Kind},

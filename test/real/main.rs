@@ -47,3 +47,5 @@ mod services;
 mod settings;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod workers;

@@ -11,6 +11,7 @@ mod endpoint;
 mod events;
 mod install;
 mod restart;
+mod scale;
 mod services;
 mod start;
 mod stop;
@@ -44,6 +45,7 @@ commands! {
     "start" => start, "Start the homeserver and wait until it is ready: 2 if it runs already";
     "stop" => stop, "Stop the homeserver: 2 if it does not run";
     "restart" => restart, "Stop and start the homeserver, or some of its services";
+    "scale" => scale, "Change the workers, also of a running homeserver: 2 if they are as asked for";
     "services" => services, "List the services of the profile, and what each needs";
     "endpoint" => endpoint, "Print the address of a service";
     "events" => events, "Show what happened to the services";

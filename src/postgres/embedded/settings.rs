@@ -4,7 +4,11 @@
 use std::{fmt::Write as _, fs, os::unix::fs::DirBuilderExt as _, path::Path};
 
 use super::{super::Error, cluster, runner::Runner, socket_folder};
-use crate::{config::Config, files};
+use crate::{
+    config::{Config, stack::Part},
+    files,
+    synapse::workers,
+};
 
 const FOLDER: &str = "conf.d";
 const FILE: &str = "10-resource-matrix-synapse.conf";
@@ -34,7 +38,10 @@ pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
 /// `memory` is what this machine or container has, in bytes.
 fn render(config: &Config, memory: u64) -> String {
     // Synapse's own, one pool a process, the superuser's, ours and a backup's, and a fifth in reserve.
-    let connections = (config.database.connections_max + 3 + 10) * 6 / 5;
+    let pools = config.database.connections_max.saturating_mul(workers::processes(config));
+    let connections = pools.saturating_add(3 + 10).saturating_mul(6) / 5;
+    // With workers there may be more of them before this server is started anew.
+    let least = if config.has(Part::Workers) { 200 } else { 50 };
     let sockets = socket_folder(&config.data).display().to_string().replace('\'', "''");
     let share = |part: u64, least: u64, most: u64| (memory / part / MIB).clamp(least, most);
     let mut text =
@@ -47,7 +54,7 @@ fn render(config: &Config, memory: u64) -> String {
     set("port", &config.database.embedded_port.to_string());
     set("unix_socket_directories", &format!("'{sockets}'"));
     set("unix_socket_permissions", "0700");
-    set("max_connections", &connections.max(50).to_string());
+    set("max_connections", &connections.max(least).to_string());
     // The machine is Synapse's too: half of what a machine for PostgreSQL alone would be given.
     set("shared_buffers", &format!("{}MB", share(8, 64, 2048)));
     set("effective_cache_size", &format!("{}MB", share(2, 256, 65_536)));
@@ -90,6 +97,10 @@ mod tests {
         assert!(text.contains("unix_socket_directories = '/srv/it''s/run/pg'\n"), "{text}");
         assert!(text.contains("shared_buffers = 128MB\n"), "{text}");
         assert!(text.contains("max_connections = 50\n"), "{text}");
+        let flags = ["stack.profile=scale", "workers.list=generic=30"].map(str::to_owned);
+        let data = DataDir::new("/a".into());
+        let many = Config::load(data, &flags, &Environment::default()).unwrap();
+        assert!(render(&many, 1 << 30).contains("max_connections = 387\n"));
         assert!(text.contains("recovery_init_sync_method = syncfs\n"), "{text}");
     }
 }

@@ -27,10 +27,6 @@ pub(crate) struct Facts {
     pub(crate) streams: &'static [&'static str],
     /// How many of them Synapse allows.
     pub(crate) most: u32,
-    /// Each knows the whole set and works on its own share of it: a new number of them is one that all
-    /// must learn together.
-    #[expect(dead_code, reason = "scaling follows")]
-    pub(crate) sharded: bool,
     /// The main process can answer instead while none of them does.
     pub(crate) falls_back: bool,
     pub(crate) balance: Balance,
@@ -45,7 +41,6 @@ const BASE: Facts = Facts {
     http: true,
     streams: &[],
     most: MANY,
-    sharded: false,
     falls_back: true,
     balance: Balance::None,
     federation: false,
@@ -70,25 +65,17 @@ impl Kind {
                 summary: "writes events, each those of its rooms",
                 http: false,
                 streams: &["events"],
-                sharded: true,
                 ..BASE
             },
-            Self::Receipts => Facts {
-                summary: "who has read what",
-                streams: &["receipts"],
-                sharded: true,
-                ..BASE
-            },
-            Self::DeviceLists => Facts {
-                summary: "devices and their keys",
-                streams: &["device_lists"],
-                sharded: true,
-                ..BASE
-            },
+            Self::Receipts => {
+                Facts { summary: "who has read what", streams: &["receipts"], ..BASE }
+            }
+            Self::DeviceLists => {
+                Facts { summary: "devices and their keys", streams: &["device_lists"], ..BASE }
+            }
             Self::ThreadSubscriptions => Facts {
                 summary: "who follows which thread",
                 streams: &["thread_subscriptions"],
-                sharded: true,
                 ..BASE
             },
             Self::Typing => {
@@ -130,16 +117,10 @@ impl Kind {
                 federation: true,
                 ..BASE
             },
-            Self::FederationSender => Facts {
-                summary: "sends to other servers",
-                http: false,
-                sharded: true,
-                federation: true,
-                ..BASE
-            },
-            Self::Pusher => {
-                Facts { summary: "sends push notifications", http: false, sharded: true, ..BASE }
+            Self::FederationSender => {
+                Facts { summary: "sends to other servers", http: false, federation: true, ..BASE }
             }
+            Self::Pusher => Facts { summary: "sends push notifications", http: false, ..BASE },
             Self::Appservice => {
                 Facts { summary: "tells application services", http: false, most: 1, ..BASE }
             }

@@ -116,6 +116,13 @@ pub(crate) fn chosen(config: &Config) -> Result<Vec<Worker>, Error> {
     if number > MOST { Err(Error::Crowd(number)) } else { Ok(workers) }
 }
 
+/// How many processes of Synapse there are, the main one among them. Settings that ask for what cannot
+/// be count as none: who starts it says so.
+pub(crate) fn processes(config: &Config) -> u32 {
+    let workers = chosen(config).map_or(0, |workers| workers.len());
+    u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

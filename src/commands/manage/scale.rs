@@ -1,0 +1,115 @@
+//! `manage scale`.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{Outcome, Result},
+    config::shape::Span,
+    context::{Context, Own},
+    instance::scale::{self, Plan},
+    output::{Output, Report},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many of each kind, such as `event_persister=2,synchrotron=2`
+    #[arg(
+        long,
+        value_name = "LIST",
+        required_unless_present = "preset",
+        conflicts_with = "preset"
+    )]
+    workers: Option<String>,
+    /// A set of workers: none, small, one-of-each or by-load
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// The cores that by-load counts with
+    #[arg(long, value_name = "NUMBER", requires = "preset")]
+    cores: Option<u32>,
+    /// How long it may take until all is ready, such as 90 or 3m
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+}
+
+#[derive(Serialize)]
+struct Scaled {
+    changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    /// `event_persister=2,synchrotron=2`
+    list: String,
+    #[serde(flatten)]
+    plan: Plan,
+}
+
+fn asked(args: &Args) -> Vec<Own> {
+    let own = |key, word, value: &str| Own { key, word, value: value.to_owned() };
+    let mut asked = Vec::new();
+    match (&args.workers, &args.preset) {
+        (Some(list), _) => asked.push(own("workers.list", "--workers", list)),
+        (None, Some(preset)) => {
+            asked.push(own("workers.preset", "--preset", preset));
+            // A list would win over it.
+            asked.push(own("workers.list", "--preset", ""));
+        }
+        (None, None) => {}
+    }
+    if let Some(cores) = args.cores {
+        asked.push(own("workers.cores", "--cores", &cores.to_string()));
+    }
+    asked
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let asked = asked(&args);
+    let old = context.config()?;
+    let new = context.config_from(old.data.root(), &asked)?;
+    let timeout = args.timeout.unwrap_or(new.supervision.start_timeout).0;
+    let list = scale::listed(&new)?;
+    let (plan, _) = scale::plan(old, &new).await?;
+    let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
+    if context.dry_run || plan.is_empty() {
+        let changed = !plan.is_empty();
+        if !context.dry_run {
+            scale::keep(&new, &keys)?;
+        }
+        output.emit(&Scaled { changed: false, dry_run: context.dry_run, list, plan });
+        return Ok(if changed { Outcome::Done } else { Outcome::Moot });
+    }
+    let progress = output.progress("scaling");
+    let done = scale::scale(old, &new, &keys, timeout, &mut |step| progress.now(step)).await;
+    drop(progress);
+    output.emit(&Scaled { changed: true, dry_run: false, list, plan: done? });
+    Ok(Outcome::Done)
+}
+
+impl Report for Scaled {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Plan { running, workers, starts, stops, restarts } = &self.plan;
+        if workers.is_empty() {
+            page.push_str("workers: none");
+        } else {
+            write!(page, "workers: {}", workers.join(", "))?;
+        }
+        let words = if self.changed {
+            [("started", starts), ("stopped", stops), ("restarted", restarts)]
+        } else {
+            [("to start", starts), ("to stop", stops), ("to restart", restarts)]
+        };
+        for (word, names) in words.iter().filter(|(_, names)| !names.is_empty()) {
+            write!(page, "\n{word}: {}", names.join(", "))?;
+        }
+        if self.plan.is_empty() {
+            page.push_str("\nnothing to change");
+        } else if !running {
+            page.push_str("\nthe homeserver does not run: the next `manage start` takes it up");
+        }
+        Ok(())
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(&self.list)
+    }
+}

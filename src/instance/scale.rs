@@ -1,0 +1,239 @@
+//! Another set of workers, also while the homeserver runs.
+//!
+//! The order keeps requests from meeting a worker that is not there: the proxy forgets those that
+//! leave, then processes change, then it learns of those that are new. Where all must know the set
+//! (`synapse::workers` says when), those concerned are down together before the first of them starts
+//! with the new one: two processes never write the events of one room. What clients send meanwhile is
+//! refused and sent again by them with the same transaction id.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::{held, prepare, rendered, start, stop};
+use crate::{
+    config::{self, Config, edit, shape::Words as _, stack::Part, workers::Counts},
+    error::{Explain, Failure, Kind},
+    postgres, proxy, redis, services,
+    supervisor::{
+        control::{self, Request, Stream},
+        record::Snapshot,
+        state::Phase,
+    },
+    synapse::{
+        self,
+        files::Rendered,
+        workers::{self, Worker},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the profile `{0}` has no workers")]
+    NoWorkers(String),
+    #[error("the supervisor has ended while the workers changed")]
+    Ended,
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoWorkers(_) => Kind::Request,
+            Self::Ended => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoWorkers(_) => "`manage start --profile scale` starts one that has".into(),
+            Self::Ended => "`manage start` brings all back".into(),
+        })
+    }
+}
+
+/// What changes, in the names of services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Plan {
+    /// Whether the homeserver runs; else the next start takes it up.
+    pub(crate) running: bool,
+    pub(crate) workers: Vec<String>,
+    pub(crate) starts: Vec<String>,
+    pub(crate) stops: Vec<String>,
+    /// They must know of the change and read their files only when they start.
+    pub(crate) restarts: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.starts.is_empty() && self.stops.is_empty() && self.restarts.is_empty()
+    }
+}
+
+/// The main process, as a service.
+const MAIN: &str = "synapse";
+
+/// What would change; everything that could be in the way is looked at, nothing is changed but what is
+/// made at every start anyway.
+pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered), Failure> {
+    if !new.has(Part::Workers) {
+        return Err(Error::NoWorkers(new.profile.name.clone()).into());
+    }
+    if !prepare::is_installed(&new.data) {
+        return Err(start::Error::NotInstalled(new.data.root().to_owned()).into());
+    }
+    services::outline(new)?;
+    redis::check(new).await?;
+    let now = control::status(&control::socket(&new.data.sockets())).await?;
+    let rendered = rendered::judged(new).await?;
+    let chosen = workers::chosen(new)?;
+    let mut plan = Plan { running: now.is_some(), ..Plan::default() };
+    plan.workers = chosen.iter().map(|worker| worker.name()).collect();
+    let before: Vec<String> = match &now {
+        Some(now) => {
+            // All of it is refused before anything is changed.
+            postgres::has_room(new).await?;
+            let is_worker =
+                |name: &&String| now.services[*name].tags.iter().any(|tag| tag == services::WORKER);
+            now.services.keys().filter(is_worker).cloned().collect()
+        }
+        None => workers::chosen(old)?.into_iter().map(Worker::name).collect(),
+    };
+    plan.starts = plan.workers.iter().filter(|name| !before.contains(name)).cloned().collect();
+    plan.stops = before.iter().filter(|name| !plan.workers.contains(name)).cloned().collect();
+    if let Some(now) = &now {
+        let all = [(MAIN.to_owned(), None)]
+            .into_iter()
+            .chain(chosen.into_iter().map(|worker| (worker.name(), Some(worker))));
+        let changed = all.filter(|(name, worker)| {
+            now.services.get(name).is_some_and(|report| {
+                report.state != Phase::Stopped
+                    && report.revision != synapse::revision_of(&rendered, *worker)
+            })
+        });
+        plan.restarts = changed.map(|(name, _)| name).collect();
+    }
+    Ok((plan, rendered))
+}
+
+/// Changes the workers; gives what was done. `keys` are the settings that ask for it, which are kept.
+pub(crate) async fn scale(
+    old: &Config,
+    new: &Config,
+    keys: &[(&'static str, String)],
+    timeout: Duration,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<Plan, Failure> {
+    let deadline = Instant::now() + timeout;
+    let data = &new.data;
+    let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
+    let _lock = held::wait(data, "manage scale", deadline, &mut wait).await?;
+    on_step("looking at the settings");
+    let (plan, rendered) = plan(old, new).await?;
+    keep(new, keys)?;
+    if !plan.running {
+        rendered::refresh(new).await?;
+        return Ok(plan);
+    }
+    if !plan.stops.is_empty() && new.has(Part::Proxy) {
+        on_step("telling the proxy who leaves");
+        let staying = staying(old, new)?;
+        let homeserver = rendered::render(&staying)?.homeserver;
+        if proxy::refresh(&staying, &homeserver).await? {
+            replace(old).await?;
+        }
+    }
+    // The main process is left to the change itself: stopping it would take down whoever needs it.
+    let down: Vec<String> =
+        plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops).cloned().collect();
+    if !down.is_empty() {
+        on_step(&format!("stopping {}", down.join(", ")));
+        stop::some(data, &down, new.supervision.stop_timeout.0, &mut |_| ()).await?;
+    }
+    synapse::files::write(data, &rendered)?;
+    on_step("changing the services");
+    replace(new).await?;
+    let mut names = plan.starts.clone();
+    names.extend(plan.restarts.iter().cloned());
+    if !names.is_empty() {
+        on_step(&format!("waiting for {}", names.join(", ")));
+        ready(new, names, deadline, timeout).await?;
+    }
+    if proxy::refresh(new, &rendered.homeserver).await? {
+        on_step("telling the proxy who is new");
+        replace(new).await?;
+    }
+    Ok(plan)
+}
+
+/// Writes the settings down.
+pub(crate) fn keep(config: &Config, keys: &[(&'static str, String)]) -> Result<(), Failure> {
+    for (key, value) in keys {
+        let setting = config::find(key)?;
+        edit::set(&config.data, setting, &edit::typed(setting, value))?;
+    }
+    Ok(())
+}
+
+/// The settings with those workers alone that there are before and after.
+fn staying(old: &Config, new: &Config) -> Result<Config, Failure> {
+    let before = workers::chosen(old)?;
+    let mut counts = Counts::default();
+    for worker in workers::chosen(new)?.into_iter().filter(|worker| before.contains(worker)) {
+        *counts.0.entry(worker.kind).or_default() += 1;
+    }
+    let mut staying = new.clone();
+    if counts.0.is_empty() {
+        // An empty list would be no list.
+        staying.workers.preset = config::workers::Preset::None;
+    }
+    staying.workers.list = counts;
+    Ok(staying)
+}
+
+/// Hands the supervisor the services that the files in place make.
+async fn replace(config: &Config) -> Result<(), Failure> {
+    let services = services::all(config).await?;
+    let request = Request::Replace { profile: config.profile.name.clone(), services };
+    let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
+    stream.ok_or(Error::Ended)?.next().await?.ok_or(Error::Ended)?;
+    Ok(())
+}
+
+/// Asks for these and waits until they run.
+async fn ready(
+    config: &Config,
+    names: Vec<String>,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let request = Request::Start { services: names.clone() };
+    let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
+    let mut stream = stream.ok_or(Error::Ended)?;
+    let mut last: Option<Snapshot> = None;
+    loop {
+        let Ok(next) = timeout_at(deadline, stream.next()).await else {
+            return Err(start::slow(last.as_ref(), timeout).into());
+        };
+        let now = next?.ok_or(Error::Ended)?;
+        let reports = || names.iter().filter_map(|name| Some((name, now.services.get(name)?)));
+        if let Some((name, report)) = reports().find(|(_, report)| report.state.has_failed()) {
+            return Err(start::failed(name, report).into());
+        }
+        if reports().count() == names.len() && reports().all(|(_, it)| it.state.is_ready()) {
+            return Ok(());
+        }
+        last = Some(now);
+    }
+}
+
+/// A list as it is written in the settings: `synchrotron=2,event_persister=1`.
+pub(crate) fn listed(config: &Config) -> Result<String, Failure> {
+    let mut counts = Counts::default();
+    for worker in workers::chosen(config)? {
+        *counts.0.entry(worker.kind).or_default() += 1;
+    }
+    let words: Vec<String> =
+        counts.0.iter().map(|(kind, count)| format!("{}={count}", kind.word())).collect();
+    Ok(words.join(","))
+}
