@@ -116,7 +116,10 @@ impl Context {
 
     /// How the processes are, from the supervisor itself; none if there is no supervisor.
     pub(crate) async fn supervisor(&self) -> Result<Option<Snapshot>, Failure> {
-        Ok(control::status(&control::socket(&self.data()?.sockets())).await?)
+        let data = self.data()?;
+        // What may not be looked at is not the same as nothing.
+        files::exists(&data.run())?;
+        Ok(control::status(&control::socket(&data.sockets())).await?)
     }
 
     /// The operator's client; only its session file is read.

@@ -19,6 +19,9 @@ pub(crate) const PRIVATE: u32 = 0o600;
 /// The mode of what anybody may read.
 pub(crate) const PUBLIC: u32 = 0o644;
 
+/// For an open that must not wait for a writer.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// What to do about a full disk.
 pub(crate) const FREE_SPACE: &str = "free some disk space, then run it again";
 
@@ -106,16 +109,35 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::NotText(path.to_owned()))
 }
 
+/// Opens a regular file to read it; nothing else is waited for.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// Reads a file of one of these kinds, at most `largest` bytes.
 pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Result<Vec<u8>, Error> {
-    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+    // A pipe that nobody writes to would hold us here, unless a person named it.
+    let wait = if kinds.contains(&FileType::Fifo) { 0 } else { NONBLOCK };
+    let file = OpenOptions::new().read(true).custom_flags(wait).open(path);
+    let file = file.map_err(|error| match error.raw_os_error() {
+        // What a socket, and a device without its driver, says.
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
+            Error::NotAFile(path.to_owned())
+        }
+        _ => Error::io("read", path)(error),
+    })?;
+    let metadata = file.metadata().map_err(Error::io("read", path))?;
     let kind = FileType::from_raw_mode(metadata.mode());
     // A folder gets the system's own words.
     if kind != FileType::Directory && !kinds.contains(&kind) {
         return Err(Error::NotAFile(path.to_owned()));
     }
+    // Not by its length alone: that of a pipe, and of a file that grows, is another.
+    if metadata.len() > largest {
+        return Err(Error::TooLarge { path: path.to_owned(), largest });
+    }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
     file.take(largest + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.len() as u64 > largest {
         return Err(Error::TooLarge { path: path.to_owned(), largest });
@@ -130,6 +152,11 @@ pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>, Error> {
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether something is there; an error where that cannot be seen.
+pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(Error::io("read", path))
 }
 
 /// Writes a neighbour, flushes it to the disk, and renames it over `path`: a reader sees the old
@@ -169,9 +196,14 @@ pub(crate) fn has_space(path: &Path) -> Result<(), Error> {
     if left < LEAST_SPACE { Err(Error::Full { path: path.to_owned(), left }) } else { Ok(()) }
 }
 
+/// Whether a file holds exactly this.
+pub(crate) fn holds(path: &Path, content: &[u8]) -> bool {
+    read_bytes(path, content.len() as u64, &[FileType::RegularFile]).is_ok_and(|it| it == content)
+}
+
 /// Writes only what differs; true if it did.
 pub(crate) fn write_if_changed(path: &Path, content: &[u8], mode: u32) -> Result<bool, Error> {
-    if fs::read(path).is_ok_and(|old| old == content) {
+    if holds(path, content) {
         return Ok(false);
     }
     write_atomically(path, content, mode)?;
@@ -257,8 +289,7 @@ impl Lock {
 
     /// Whether a lock is there that nobody holds; whoever held it has ended. Costs three system calls.
     pub(crate) fn is_left(path: &Path) -> Result<bool, Error> {
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        match OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path) {
             Ok(file) => Ok(rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(Error::io("open the lock", path)(error)),
@@ -279,6 +310,25 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_neither_waited_for_nor_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(read(&pipe), Err(Error::NotAFile(_))));
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(matches!(read(&socket), Err(Error::NotAFile(_))));
+        let sparse = folder.path().join("sparse");
+        File::create(&sparse).unwrap().set_len(3 << 30).unwrap();
+        assert!(matches!(read(&sparse), Err(Error::TooLarge { .. })));
+        for path in [pipe, sparse] {
+            assert!(write_if_changed(&path, b"x", PRIVATE).unwrap());
+            assert_eq!(read(&path).unwrap(), "x");
+            assert!(!write_if_changed(&path, b"x", PRIVATE).unwrap());
+        }
     }
 
     #[test]

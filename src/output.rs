@@ -5,6 +5,7 @@ use std::{
     cell::RefCell,
     fmt::{self, Write as _},
     io::{self, IsTerminal as _, Write as _},
+    os::fd::AsFd as _,
     sync::OnceLock,
     time::Duration,
 };
@@ -13,6 +14,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::{io::Interest, net::unix::pipe};
 
 use crate::{
     error::{Failure, Kind},
@@ -116,10 +118,13 @@ impl Output {
 
     /// Prints the answer of a command: once.
     pub(crate) fn emit(&self, report: &impl Report) {
+        let value = || serde_json::to_value(report).unwrap_or(Value::Null);
         if self.is_text() {
-            self.write(&self.page(report));
+            if !self.write(&self.page(report)) {
+                remember(&value());
+            }
         } else {
-            let value = serde_json::to_value(report).unwrap_or(Value::Null);
+            let value = value();
             if let Some(gathered) = self.gathered.borrow_mut().as_mut() {
                 gathered.push(value);
                 return;
@@ -127,6 +132,18 @@ impl Output {
             self.document(value, false);
         }
         self.emitted.replace(true);
+    }
+
+    /// Waits for the next line of a stream, but only as long as somebody reads them: none when the
+    /// reader of a pipe has gone.
+    pub(crate) async fn while_read<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        if self.caught.is_some() {
+            return Some(wait.await);
+        }
+        tokio::select! {
+            it = wait => Some(it),
+            () = unread() => None,
+        }
     }
 
     /// From now on answers in a machine format become the items of one document; see [`Self::emit_gathered`].
@@ -216,10 +233,13 @@ impl Output {
         {
             map.insert("warnings".into(), warnings.into());
         }
-        if self.format == Format::Yaml && !one_line {
-            self.write(serde_yaml::to_string(&value).unwrap_or_default().trim_end());
+        let written = if self.format == Format::Yaml && !one_line {
+            self.write(serde_yaml::to_string(&value).unwrap_or_default().trim_end())
         } else {
-            self.write(&value.to_string());
+            self.write(&value.to_string())
+        };
+        if !written {
+            remember(&value);
         }
     }
 
@@ -350,14 +370,52 @@ fn write_page(page: &str) -> bool {
 
 /// Why an answer did not get out.
 static LOST: OnceLock<String> = OnceLock::new();
+/// What was in an answer that did not get out: how to find what was done, and to do it again.
+static LOST_IDS: OnceLock<String> = OnceLock::new();
 
-/// Whether everything that was said got out; if not, it says why.
+/// Keeps what matters most of an answer that did not get out.
+fn remember(answer: &Value) {
+    let Value::Object(fields) = answer else { return };
+    let id = |(name, value): (&String, &Value)| {
+        let value = value.as_str().filter(|_| name.ends_with("_id"))?;
+        Some(format!("{name} {value}"))
+    };
+    let mut ids = fields.iter().filter_map(id).collect::<Vec<_>>().join(", ");
+    if let Some(id) = fields.get("transaction_id").and_then(Value::as_str) {
+        ids.push_str(&format!("; with `--transaction-id {id}` a repeat is harmless"));
+    }
+    if !ids.is_empty() {
+        LOST_IDS.set(ids).ok();
+    }
+}
+
+/// Whether everything that was said got out; if not, it says why. A reader that has seen enough is no
+/// failure, and a stdout that is closed from the start is nobody who asks: the system library has put
+/// `/dev/null` there before we could see it.
 pub(crate) fn got_out() -> bool {
     if let Some(reason) = LOST.get() {
         let word = paint("error", AnsiColor::Red);
-        writeln!(anstream::stderr(), "{word}: the answer could not be written: {reason}").ok();
+        let mut text = format!("{word}: the answer could not be written: {reason}");
+        if let Some(ids) = LOST_IDS.get() {
+            let word = paint("hint", AnsiColor::Cyan);
+            text.push_str(&format!("\n\n{word}: what was asked for is done: {ids}"));
+        }
+        writeln!(anstream::stderr(), "{text}").ok();
     }
     LOST.get().is_none()
+}
+
+/// Ends when the reader of our pipe has gone; anything else that we may write to has none.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+async fn unread() {
+    // A file cannot be waited for. Nothing is written through the copy, so that it may block.
+    let copy = io::stdout().as_fd().try_clone_to_owned();
+    if let Ok(pipe) = copy.and_then(pipe::Sender::from_owned_fd_unchecked)
+        && pipe.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Prints a text that is not a command's report: the `NAME=value` lines of `credentials`.

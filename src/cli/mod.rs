@@ -5,10 +5,12 @@ mod help;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, error::ErrorKind};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     commands::{self, Outcome, Typed},
-    config::environment::Environment,
+    config::{self, environment::Environment},
     context::{Context, Flags},
     error::Failure,
     output::{self, Format, Output},
@@ -65,6 +67,7 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
         set: matches.get_many::<String>("set").unwrap_or_default().cloned().collect(),
         dry_run: matches.get_flag("dry-run"),
     };
+    config::check_flags(&flags.set)?;
     let environment = Environment::of_this_process();
     if flags.instance.is_none() {
         flags.instance = environment.get("MATRIX_SYNAPSE_INSTANCE");
@@ -74,6 +77,12 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
         .enable_all()
         .build()
         .map_err(|error| Failure::environment(format!("the runtime cannot be started: {error}")))?;
+    {
+        // A file that may not grow is an error of the write, as a pipe without a reader is, and not the
+        // end of us in the middle of something. Unlike an ignored signal this is not inherited.
+        let _within = runtime.enter();
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
+    }
     let outcome = runtime
         .block_on((entry.run)(matches, &context, output))
         .map_err(|failure| context.explained(failure))?;

@@ -81,7 +81,7 @@ const COLOURS: [AnsiColor; 6] = [
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let data = context.data()?;
     let folder = data.logs();
-    let there = journal::names(&folder);
+    let there = journal::names(&folder)?;
     let services = if args.services.is_empty() {
         there.into_iter().filter(|name| !APART.contains(&name.as_str())).collect()
     } else {
@@ -115,7 +115,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let mut open = lines.iter().all(|line| output.emit_line(line));
     while open {
-        tokio::time::sleep(PAUSE).await;
+        if output.while_read(tokio::time::sleep(PAUSE)).await.is_none() {
+            break;
+        }
         open = follower.more().into_iter().map(masked).all(|line| output.emit_line(&line));
     }
     Ok(Outcome::Done)

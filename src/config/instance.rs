@@ -18,9 +18,15 @@ pub(crate) const NAMES: [&str; 7] = [
     "MATRIX_SYNAPSE_INSTALLED_VERSION",
 ];
 
-/// The known lines of the file; none where nothing is installed.
+/// The last line: without it the file was cut off.
+const END: &str = "# end";
+
+/// The known lines of the file; none where nothing is installed, and no lines where it is damaged.
 pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, String>>, files::Error> {
     let Some(text) = files::read_if_exists(&data.instance_file())? else { return Ok(None) };
+    if text.lines().last() != Some(END) || !text.ends_with('\n') {
+        return Ok(Some(BTreeMap::new()));
+    }
     let known = |line: &str| {
         let (name, value) = line.split_once('=')?;
         Some((*NAMES.iter().find(|known| **known == name)?, value.to_owned()))
@@ -28,8 +34,15 @@ pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, Strin
     Ok(Some(text.lines().filter_map(known).collect()))
 }
 
-/// Writes the file; true if that changed it. `version` is Synapse's.
-pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error> {
+/// The version of Synapse that is installed, by the name of the environment: `synapse-VERSION-HASH`.
+pub(crate) fn version(data: &DataDir) -> Option<String> {
+    let environment = std::fs::read_link(data.synapse_environment()).ok()?;
+    let (name, _hash) = environment.file_name()?.to_str()?.rsplit_once('-')?;
+    name.strip_prefix("synapse-").map(str::to_owned)
+}
+
+/// What the file would say.
+pub(crate) fn values(config: &Config, version: &str) -> BTreeMap<&'static str, String> {
     let url = config.local_url();
     let host = url.trim_start_matches("http://");
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
@@ -42,7 +55,35 @@ pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error
         url.clone(),
         version.to_owned(),
     ];
-    let lines: Vec<String> =
-        NAMES.iter().zip(values).map(|(name, value)| format!("{name}={value}\n")).collect();
-    files::write_if_changed(&config.data.instance_file(), lines.concat().as_bytes(), files::PUBLIC)
+    NAMES.into_iter().zip(values).collect()
+}
+
+/// Writes the file; true if that changed it. `version` is Synapse's.
+pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error> {
+    let values = values(config, version);
+    let lines = NAMES.iter().map(|name| format!("{name}={}\n", values[name]));
+    let text: String = lines.chain([format!("{END}\n")]).collect();
+    files::write_if_changed(&config.data.instance_file(), text.as_bytes(), files::PUBLIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::environment::Environment;
+
+    #[test]
+    fn a_file_that_was_cut_off_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        assert_eq!(read(&data).unwrap(), None);
+        let config = Config::load(data.clone(), &[], &Environment::default()).unwrap();
+        write(&config, "1.2.3").unwrap();
+        assert_eq!(read(&data).unwrap(), Some(values(&config, "1.2.3")));
+        let text = files::read(&data.instance_file()).unwrap();
+        for length in 0..text.len() {
+            files::write_atomically(&data.instance_file(), &text.as_bytes()[..length], 0o600)
+                .unwrap();
+            assert_eq!(read(&data).unwrap(), Some(BTreeMap::new()), "{length}");
+        }
+    }
 }

@@ -215,6 +215,34 @@ pub(crate) fn data_dir(
     if path.is_absolute() { Ok(DataDir::new(path)) } else { Err(Error::RelativeDataDir(path)) }
 }
 
+/// Refuses flags that no command could use, whatever the rest of the settings is: those of `--set`.
+pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let mut values = Values::default();
+    flagged(flags, &mut values)?;
+    server::Server::read(&values)?;
+    database::Database::read(&values)?;
+    synapse::Synapse::read(&values)?;
+    supervision::Supervision::read(&values)?;
+    redis::Redis::read(&values)?;
+    workers::Workers::read(&values)?;
+    alerts::Alerts::read(&values)?;
+    tls::Tls::read(&values)?;
+    proxy::Proxy::read(&values)?;
+    // The profile may be one of the settings file.
+    Ok(())
+}
+
+fn flagged(flags: &[String], values: &mut Values) -> Result<(), Error> {
+    for flag in flags {
+        let (key, value) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.clone()))?;
+        values.0.insert(find(key)?.key, (value.into(), Source::Flag));
+    }
+    Ok(())
+}
+
 impl Config {
     /// Reads all layers. `flags` are the `KEY=VALUE` of `--set`.
     pub(crate) fn load(
@@ -325,10 +353,7 @@ fn above_the_file(
             values.0.insert(setting.key, (value.into(), Source::Environment(variable)));
         }
     }
-    for flag in flags {
-        let (key, value) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.clone()))?;
-        values.0.insert(find(key)?.key, (value.into(), Source::Flag));
-    }
+    flagged(flags, &mut values)?;
     Ok((values, warnings))
 }
 

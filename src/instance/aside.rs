@@ -86,13 +86,30 @@ fn is_empty(path: &Path) -> bool {
         && entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
 }
 
-/// Moves the data into a dated folder and names it; none where there is no data. One that was killed
-/// is finished by the next.
+/// The folder that an uninstall was filling when it was killed.
+fn unfinished(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
+    let mut folders = entries(&data.aside())?.into_iter();
+    Ok(folders.find(|path| path.to_string_lossy().ends_with(UNFINISHED)))
+}
+
+/// What an uninstall that was killed has set aside already, where it was before.
+pub(crate) fn moved(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
+    let Some(folder) = unfinished(data)? else { return Ok(Vec::new()) };
+    Ok(entries(&folder)?.iter().map(|path| place(data, path)).collect())
+}
+
+/// Moves the data into a dated folder; none where there is no data. Its name says that it is not
+/// [`finish`]ed: should we be killed, the next uninstall goes on with it.
 pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
-    let unfinished = entries(&data.aside())?
-        .into_iter()
-        .find(|path| path.to_string_lossy().ends_with(UNFINISHED));
     let rest = data_of(data)?;
+    let mut unfinished = unfinished(data)?;
+    // Since then something else was installed: that is a set of its own.
+    if let Some(folder) = &unfinished
+        && rest.iter().any(|path| folder.join(path.file_name().unwrap_or_default()).exists())
+    {
+        finish(folder)?;
+        unfinished = None;
+    }
     if rest.is_empty() && unfinished.is_none() {
         return Ok(None);
     }
@@ -104,10 +121,15 @@ pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error>
         let to = filling.join(path.file_name().unwrap_or_default());
         fs::rename(&path, &to).map_err(files::Error::io("set aside", &path))?;
     }
+    Ok(Some(filling))
+}
+
+/// Gives the folder its last name, when all else is done.
+pub(crate) fn finish(filling: &Path) -> Result<PathBuf, files::Error> {
     let named = filling.to_string_lossy();
     let done = PathBuf::from(named.trim_end_matches(UNFINISHED));
-    fs::rename(&filling, &done).map_err(files::Error::io("set aside", &filling))?;
-    Ok(Some(done))
+    fs::rename(filling, &done).map_err(files::Error::io("set aside", filling))?;
+    Ok(done)
 }
 
 /// Refuses what [`restore`] cannot bring back; moves nothing.
@@ -173,7 +195,7 @@ mod tests {
     fn what_was_set_aside_comes_back_whole() {
         let (_folder, data) = filled();
         remove_program(&data).unwrap();
-        let aside = set_aside(&data).unwrap().unwrap();
+        let aside = finish(&set_aside(&data).unwrap().unwrap()).unwrap();
         assert!(!data.signing_key().exists() && !data.homeserver_yaml().exists());
         assert_eq!(set_aside(&data).unwrap(), None);
         assert_eq!(with_keys(&data).unwrap(), std::slice::from_ref(&aside));
@@ -190,9 +212,26 @@ mod tests {
         let half = data.aside().join("20260101T000000Z.unfinished");
         files::private_folder(&half).unwrap();
         fs::rename(data.root().join("media"), half.join("media")).unwrap();
-        let aside = set_aside(&data).unwrap().unwrap();
+        assert_eq!(moved(&data).unwrap(), [data.root().join("media")]);
+        // Killed again when all was moved: the folder is still known.
+        let filling = set_aside(&data).unwrap().unwrap();
+        assert_eq!(moved(&data).unwrap().len(), 3);
+        assert_eq!(set_aside(&data).unwrap().as_ref(), Some(&filling));
+        let aside = finish(&filling).unwrap();
         assert_eq!(aside, data.aside().join("20260101T000000Z"));
+        assert!(moved(&data).unwrap().is_empty());
         assert!(aside.join("media/a").exists() && aside.join("secrets/signing.key").exists());
+    }
+
+    #[test]
+    fn what_was_installed_after_one_that_was_killed_is_a_set_of_its_own() {
+        let (_folder, data) = filled();
+        let old = data.aside().join("20260101T000000Z.unfinished");
+        files::private_folder(&old.join("media")).unwrap();
+        let aside = finish(&set_aside(&data).unwrap().unwrap()).unwrap();
+        assert!(aside.join("media/a").exists());
+        assert!(data.aside().join("20260101T000000Z/media").exists());
+        assert_ne!(aside, data.aside().join("20260101T000000Z"));
     }
 
     #[test]

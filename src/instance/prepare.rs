@@ -172,8 +172,10 @@ pub(super) async fn finish(
 /// What others may know of this instance, as the settings are now.
 fn write_instance_file(config: &Config) -> Result<(), Error> {
     let known = instance::read(&config.data)?.unwrap_or_default();
-    if let Some(version) = known.get("MATRIX_SYNAPSE_INSTALLED_VERSION") {
-        instance::write(config, version)?;
+    let version = known.get("MATRIX_SYNAPSE_INSTALLED_VERSION").cloned();
+    // A file that is damaged does not say it.
+    if let Some(version) = version.or_else(|| instance::version(&config.data)) {
+        instance::write(config, &version)?;
     }
     Ok(())
 }

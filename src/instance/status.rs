@@ -3,6 +3,7 @@
 //! database.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read as _, Write as _},
     net::{TcpStream, ToSocketAddrs as _},
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    config::{Config, instance, paths::DataDir},
+    config::{Config, environment::Environment, instance, paths::DataDir},
     error::Failure,
     files,
     postgres::{self, Stats},
@@ -58,6 +59,9 @@ pub(crate) struct Status {
     /// All our processes together, in bytes.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) services: Vec<Service>,
+    /// The file about the instance cannot be believed: what it should say is of the settings.
+    #[serde(skip)]
+    pub(crate) damaged: bool,
     /// What is in the database, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<Stats>,
@@ -83,12 +87,22 @@ pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
     of(data, None).await
 }
 
+/// What the settings say where the file about the instance cannot be believed.
+fn settled(data: &DataDir) -> BTreeMap<&'static str, String> {
+    let version = instance::version(data).unwrap_or_default();
+    let config = Config::load(data.clone(), &[], &Environment::default());
+    let mut values = config.map(|config| instance::values(&config, &version)).unwrap_or_default();
+    values.retain(|_, value| !value.is_empty());
+    values
+}
+
 /// The same of some services only: those of another profile, say.
 pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status, files::Error> {
     let known = instance::read(data)?;
     let installed =
         known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
-    let known = known.unwrap_or_default();
+    let damaged = known.as_ref().is_some_and(BTreeMap::is_empty);
+    let known = if damaged { settled(data) } else { known.unwrap_or_default() };
     let value = |name: &str| known.get(name).cloned();
     let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
@@ -123,6 +137,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         uptime_seconds: synapse.and_then(|service| service.uptime_seconds),
         memory_bytes: pid.map(|_| services.iter().filter_map(|it| it.memory_bytes).sum()),
         services,
+        damaged,
         database: None,
     })
 }

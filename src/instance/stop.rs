@@ -88,7 +88,7 @@ pub(crate) async fn stop(
     options: Options,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Stopped, Error> {
-    if !data.run().exists() {
+    if !files::exists(&data.run())? {
         return Ok(Stopped::NotRunning);
     }
     let deadline = Instant::now() + options.timeout;
@@ -119,6 +119,9 @@ pub(crate) async fn some(
     within: Duration,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<String>, Error> {
+    if !files::exists(&data.run())? {
+        return Ok(Vec::new());
+    }
     let socket = control::socket(&data.sockets());
     let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
     let names = named::resolve(words, &named::running(&now))?;

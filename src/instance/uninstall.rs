@@ -61,7 +61,9 @@ pub(crate) fn is_needed(data: &DataDir, what: Data) -> Result<bool, files::Error
     let program = data.environments().exists() || data.instance_file().exists();
     Ok(match what {
         Data::Keep => program,
-        Data::Aside => program || !aside::data_of(data)?.is_empty(),
+        Data::Aside => {
+            program || !aside::data_of(data)?.is_empty() || !aside::moved(data)?.is_empty()
+        }
         Data::Purge => data.root().exists(),
     })
 }
@@ -82,8 +84,9 @@ pub(crate) async fn uninstall(
     match what {
         Data::Keep => aside::remove_program(data)?,
         Data::Aside => {
-            done.aside = aside::set_aside(data)?;
+            let folder = aside::set_aside(data)?;
             aside::remove_program(data)?;
+            done.aside = folder.map(|folder| aside::finish(&folder)).transpose()?;
         }
         Data::Purge => {
             if let Some(config) = config {

@@ -157,19 +157,19 @@ pub(crate) async fn require_plain(
     if room::is_encrypted(client, room).await? {
         return Err(Error::Encrypted(room.to_string()));
     }
-    if let Some(folder) = seen.parent() {
-        files::private_folder(folder)?;
-    }
     // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(files::PRIVATE);
-    drop(options.open(&seen).and_then(|file| file.set_modified(SystemTime::now())));
+    if seen.parent().is_some_and(|folder| files::private_folder(folder).is_ok()) {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(files::PRIVATE);
+        drop(options.open(&seen).and_then(|file| file.set_modified(SystemTime::now())));
+    }
     Ok(())
 }
 
-/// Forgets what was seen, because we are about to change the room ourselves.
-pub(crate) fn forget(data: &DataDir, room: &RoomId) -> Result<(), Error> {
-    Ok(files::remove(&seen_file(data, room))?)
+/// Forgets what was seen of a room that is no more. One that cannot be forgotten does no harm: it is
+/// believed for a minute.
+pub(crate) fn forget(data: &DataDir, room: &RoomId) {
+    drop(files::remove(&seen_file(data, room)));
 }
 
 fn seen_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {

@@ -17,6 +17,8 @@ use crate::{files, process};
 
 /// Written last.
 const COMPLETE: &str = ".complete";
+/// How much of the log of an installation is looked at, in bytes.
+const LARGEST_LOG: u64 = 64 << 20;
 
 /// pip names every version there ever was where it does not find the wanted one.
 const LONGEST_LINE: usize = 200;
@@ -223,7 +225,8 @@ impl Plan {
         }
         // On a full disk the log has none of what was said.
         files::has_space(self.log.parent().unwrap_or(Path::new("/")))?;
-        let log = fs::read(&self.log).unwrap_or_default();
+        let regular = [rustix::fs::FileType::RegularFile];
+        let log = files::read_bytes(&self.log, LARGEST_LOG, &regular).unwrap_or_default();
         let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
         let said = String::from_utf8_lossy(said);
         let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("Ignoring ");

@@ -40,6 +40,10 @@ pub(crate) enum Error {
     Refused(String),
     #[error("`{}` cannot be used for sockets: it must be a folder of ours that nobody else may enter", .0.display())]
     Unsafe(PathBuf),
+    #[error("the supervisor has ended without stopping anything first")]
+    Broken,
+    #[error(transparent)]
+    File(#[from] files::Error),
     #[error("cannot listen on `{}`", path.display())]
     Listen { path: PathBuf, source: io::Error },
 }
@@ -49,6 +53,7 @@ impl Explain for Error {
         match self {
             Self::Refused(_) => Kind::Request,
             Self::Unclear(_) => Kind::Bug,
+            Self::File(error) => error.kind(),
             _ => Kind::Environment,
         }
     }
@@ -60,6 +65,10 @@ impl Explain for Error {
             }
             Self::Refused(_) => Some("`status` shows the services".into()),
             Self::Unsafe(_) => Some("remove it, then run it again".into()),
+            Self::Broken => {
+                Some("`manage start` brings all back; `logs supervisor` may tell more".into())
+            }
+            Self::File(error) => error.hint(),
             Self::Listen { .. } => None,
         }
     }
@@ -95,6 +104,8 @@ pub(crate) enum Request {
 enum Reply {
     Now(Box<Snapshot>),
     Event(Box<Happening>),
+    /// Nothing more happens: the supervisor ends in order.
+    Ended,
     Refused(String),
 }
 
@@ -114,7 +125,16 @@ pub(crate) struct Stream {
 impl Stream {
     /// Asks the supervisor; none if there is no supervisor.
     pub(crate) async fn open(socket: &Path, request: &Request) -> Result<Option<Self>, Error> {
-        let Ok(stream) = UnixStream::connect(socket).await else { return Ok(None) };
+        let stream = match UnixStream::connect(socket).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+                return match error.kind() {
+                    NotFound | ConnectionRefused | NotADirectory => Ok(None),
+                    _ => Err(files::Error::io("reach the supervisor on", socket)(error).into()),
+                };
+            }
+        };
         let (read, mut write) = stream.into_split();
         let mut line = serde_json::to_vec(request).map_err(Error::Unclear)?;
         line.push(b'\n');
@@ -139,7 +159,7 @@ impl Stream {
         let Ok(Some(line)) = line else { return Ok(None) };
         match serde_json::from_str(&line).map_err(Error::Unclear)? {
             Reply::Now(snapshot) => Ok(Some(*snapshot)),
-            Reply::Event(_) => Ok(None),
+            Reply::Event(_) | Reply::Ended => Ok(None),
             Reply::Refused(why) => Err(Error::Refused(why)),
         }
     }
@@ -155,12 +175,12 @@ impl Events {
         Ok(Stream::open(socket, &Request::Events { after }).await?.map(Self))
     }
 
-    /// The next one; none when the supervisor has ended.
+    /// The next one; none when the supervisor has ended in order.
     pub(crate) async fn next(&mut self) -> Result<Option<Happening>, Error> {
-        let Ok(Some(line)) = self.0.lines.next_line().await else { return Ok(None) };
+        let Ok(Some(line)) = self.0.lines.next_line().await else { return Err(Error::Broken) };
         match serde_json::from_str(&line).map_err(Error::Unclear)? {
             Reply::Event(happening) => Ok(Some(*happening)),
-            Reply::Now(_) => Ok(None),
+            Reply::Now(_) | Reply::Ended => Ok(None),
             Reply::Refused(why) => Err(Error::Refused(why)),
         }
     }
@@ -241,7 +261,7 @@ async fn answer(
                 send(&mut write, &Reply::Event(Box::new(happening))).await?;
             }
             if ended {
-                return Some(());
+                return send(&mut write, &Reply::Ended).await;
             }
             tokio::select! {
                 () = recent.more(after) => {}

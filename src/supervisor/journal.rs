@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::log::aside;
+use crate::files;
 
 /// How much of the end of a file is read before all of it is: enough for so many usual lines.
 const USUAL_LINE: u64 = 1024;
@@ -25,13 +26,17 @@ pub(crate) struct Line {
 }
 
 /// The names of the logs in that folder.
-pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, files::Error> {
+    let read = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(files::Error::io("read the folder", folder))?,
+    };
+    let files = read.flatten();
     let name =
         |file: fs::DirEntry| file.file_name().to_str()?.strip_suffix(".log").map(str::to_owned);
     let mut names: Vec<String> = files.filter_map(name).collect();
     names.sort();
-    names
+    Ok(names)
 }
 
 fn file_of(folder: &Path, service: &str) -> PathBuf {
@@ -86,7 +91,7 @@ fn last_of(path: &Path, service: &str, count: usize, since: Option<&str>) -> io:
 
 /// The end of a file that is likely to hold so many lines, or all of it.
 fn end_of(path: &Path, count: usize) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let size = file.metadata()?.len();
     let likely = (count as u64).saturating_add(64).saturating_mul(USUAL_LINE);
     let mut bytes = Vec::new();
@@ -141,7 +146,7 @@ impl Follower {
     pub(crate) fn new(folder: &Path, services: &[String]) -> Self {
         let followed = |name: &String| {
             let path = file_of(folder, name);
-            let mut file = File::open(&path).ok();
+            let mut file = files::open(&path).ok();
             if let Some(file) = &mut file {
                 drop(file.seek(SeekFrom::End(0)));
             }
@@ -165,7 +170,7 @@ impl Followed {
         let inode = |file: &File| file.metadata().map(|metadata| metadata.ino()).ok();
         let there = fs::metadata(&self.path).map(|metadata| metadata.ino()).ok();
         if there.is_some() && self.file.as_ref().and_then(inode) != there {
-            self.file = File::open(&self.path).ok();
+            self.file = files::open(&self.path).ok();
             self.read();
         }
         let whole = self.begun.rfind('\n').map_or(0, |at| at + 1);
@@ -206,7 +211,7 @@ mod tests {
         write(folder.path(), "a.log.1", &at(1, "one"));
         write(folder.path(), "a.log", &(at(3, "three") + "and more\n"));
         write(folder.path(), "b.log", &(at(2, "two") + &at(4, "four")));
-        let services = names(folder.path());
+        let services = names(folder.path()).unwrap();
         assert_eq!(services, ["a", "b"]);
         let lines = tail(folder.path(), &services, 50, None).unwrap();
         assert_eq!(messages(&lines), ["one", "two", "three", "and more", "four"]);

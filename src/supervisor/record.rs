@@ -163,7 +163,7 @@ impl Snapshot {
 /// told the processes themselves to end already; this finds those that did not, and their children.
 /// Returns how many processes were left. The caller holds the supervisor's lock.
 pub(crate) async fn sweep(state: &Path, patience: Duration) -> usize {
-    let Ok(text) = fs::read_to_string(state) else { return 0 };
+    let Ok(text) = files::read(state) else { return 0 };
     let Ok(old) = serde_json::from_str::<Snapshot>(&text) else { return 0 };
     if old.supervisor.boot != boot() {
         return 0;

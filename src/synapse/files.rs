@@ -181,11 +181,8 @@ pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> 
 
 /// Whether the installed files are these.
 pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> {
-    let same = |path: &Path, text: &str| {
-        disk::read_if_exists(path).map(|old| old.as_deref() == Some(text))
-    };
-    Ok(same(&data.homeserver_yaml(), &rendered.homeserver)?
-        && same(&log_yaml(data), &rendered.log)?
+    Ok(disk::holds(&data.homeserver_yaml(), rendered.homeserver.as_bytes())
+        && disk::holds(&log_yaml(data), rendered.log.as_bytes())
         && workers::are_current(data, &rendered.workers)?)
 }
 

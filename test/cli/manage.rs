@@ -12,6 +12,49 @@ fn nothing_to_stop_is_two_below_manage_and_nought_at_the_top() {
     }
 }
 
+/// As another account where we may become one, else where nobody may look.
+#[test]
+fn what_may_not_be_looked_at_is_no_stopped_homeserver() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let person = Person::new();
+    let home = person.home.path().to_owned();
+    let mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::create_dir_all(person.data().join("run")).unwrap();
+    std::fs::create_dir_all(person.data().join("logs")).unwrap();
+    mode(&home, 0o755);
+    mode(&person.data(), 0o700);
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse");
+    let root = person.command("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !root {
+        mode(&person.data(), 0);
+    }
+    for line in ["manage stop --json", "manage stop synapse", "manage events", "logs", "status"] {
+        let mut command = person.command(if root { "setpriv" } else { "env" });
+        if root {
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        }
+        let output = command.arg(program).args(line.split(' ')).output().unwrap();
+        if root && output.status.code() == Some(127) {
+            return;
+        }
+        let said = person.said(&output);
+        assert_eq!(said.code, Some(1), "{line}\n{said}");
+        assert!(said.to_string().contains("Permission denied"), "{line}\n{said}");
+    }
+    mode(&person.data(), 0o700);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_logs_is_an_error() {
+    let person = Person::new().settings("");
+    std::fs::write(person.data().join("logs"), "").unwrap();
+    let said = person.types("logs");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("Not a directory"), "{said}");
+}
+
 #[test]
 fn a_start_names_the_install() {
     for line in ["manage start", "start", "manage restart", "restart"] {

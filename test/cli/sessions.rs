@@ -105,6 +105,60 @@ fn a_stopped_servers_token_goes_to_nobody_else() {
     assert!(listener.accept().is_err(), "somebody was asked");
 }
 
+/// A homeserver that takes every message.
+fn accepting() -> Person {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut start = [0; 3];
+            stream.peek(&mut start).unwrap();
+            read_request(&mut stream);
+            let (status, body) = match &start {
+                b"PUT" => ("200 OK", r#"{"event_id":"$e"}"#),
+                _ => ("404 Not Found", r#"{"errcode":"M_NOT_FOUND","error":"no"}"#),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    person
+}
+
+#[test]
+fn a_message_that_was_sent_is_known_although_the_answer_cannot_be_written() {
+    let person = accepting();
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse").to_str().unwrap();
+    let sent = |how: &str, format: &str| {
+        let line = format!(
+            "{how}; exec {program} content send-message '{ROOM}' hi --transaction-id t1 {format}"
+        );
+        let output = person.command("bash").args(["-c", &line]).output().unwrap();
+        person.said(&output)
+    };
+    // A file that may not grow, a full disk: also where the answer is for a machine.
+    for (how, why) in [
+        ("ulimit -f 0; exec >answer", "File too large"),
+        ("exec >/dev/full", "No space left on device"),
+    ] {
+        for format in ["", "-q", "--json", "--format=yaml"] {
+            let said = sent(how, format);
+            assert_eq!(said.code, Some(1), "{how}\n{said}");
+            for part in [why, "event_id $e", "--transaction-id t1"] {
+                assert!(said.stderr.contains(part), "{how}\n{said}");
+            }
+        }
+    }
+    // Nobody asks for the answer.
+    for how in ["exec >&-", "exec >/dev/null"] {
+        assert_eq!(sent(how, "").to_string(), "", "{how}");
+    }
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let person = with_session(session("http://127.0.0.1:9"));

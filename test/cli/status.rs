@@ -77,11 +77,48 @@ fn what_is_left_of_an_installation_does_not_run() {
         std::fs::create_dir_all(data.join(folder)).unwrap();
     }
     std::fs::write(data.join("synapse/homeserver.yaml"), "").unwrap();
-    std::fs::write(data.join("instance.env"), "MATRIX_SYNAPSE_PORT=8123\n").unwrap();
+    let instance = "MATRIX_SYNAPSE_PORT=8123\n# end\n";
+    std::fs::write(data.join("instance.env"), instance).unwrap();
     let said = person.types("status --json");
     let status = said.json();
     assert_eq!(status["status"], "stopped");
     assert_eq!(status["installed"], true);
     assert_eq!(status["port"], 8123);
     assert_eq!(said.code, Some(2));
+    // Cut off, it is not believed: the settings are.
+    std::fs::write(data.join("settings.yaml"), "server:\n  port: 8124\n").unwrap();
+    for length in [0, 21, instance.len() - 1] {
+        std::fs::write(data.join("instance.env"), &instance[..length]).unwrap();
+        let said = person.types("status --json");
+        assert_eq!(said.json()["port"], 8124);
+        assert!(said.json()["warnings"][0].as_str().unwrap().contains("is damaged"), "{said}");
+        assert_eq!(said.code, Some(2));
+    }
+}
+
+#[test]
+fn a_flag_that_cannot_be_meant_is_refused_by_every_command() {
+    let person = Person::new();
+    for line in [
+        "status --set server.port=nan",
+        "status --fast --set server.port=nan",
+        "manage stop --set server.port=nan",
+        "content send-message !r:x.org hi --set server.port=nan",
+        "logs --set server.prot=1",
+        "info --set server.port",
+    ] {
+        let said = person.types(line);
+        assert_eq!(said.code, Some(1), "{line}\n{said}");
+        assert!(said.stderr.contains("server.p"), "{line}\n{said}");
+    }
+    assert_eq!(person.types("status --set server.port=8125").code, Some(2));
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_a_warning() {
+    let person = Person::new().settings("server: [");
+    let said = person.types("status");
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("warning: ") && said.stderr.contains("settings.yaml"), "{said}");
+    assert_eq!(person.types("status --fast").stderr, "");
 }

@@ -1,6 +1,7 @@
 //! Services start in order, stop in reverse, and are started, stopped and asked for by name.
 
 use std::{
+    cell::RefCell,
     fs,
     io::{BufRead as _, BufReader, Lines},
     process::{Child, ChildStdout, Stdio},
@@ -226,6 +227,44 @@ fn what_happens_is_told_line_by_line() {
     assert!(only.iter().all(|line| line.contains(r#""service":"synapse""#)), "{only:?}");
     assert!(some.child.wait().unwrap().success());
     server.run(&["manage", "events"]).exits(1).says("does not run");
+}
+
+#[test]
+fn a_stream_says_that_the_supervisor_was_killed() {
+    let server = up();
+    let mut events = Followed::new(&server, &["manage", "events", "--follow"]);
+    events.until("synapse", "running");
+    kill_9(server.supervisor());
+    let error = events.find(|line| line["error"].is_object()).unwrap();
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("the supervisor has ended"), "{error}");
+    assert_eq!(events.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_stream_ends_with_its_reader_although_no_line_comes() {
+    let server = Instance::shared();
+    let room = server.room("Quiet");
+    server.run(&["content", "send-message", &room, "the first"]).success();
+    let idle = server.run(&["content", "create-room", "Nobody writes", "-q"]).success();
+    for words in [
+        &["manage", "events", "--follow"][..],
+        &["content", "read-messages", &room, "--follow"],
+        &["content", "read-messages", idle.line(), "--follow"],
+        &["logs", "postgres", "--tail", "1", "--follow"],
+        &["status", "--watch"],
+    ] {
+        let mut child = server.command().args(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        if words.get(2) != Some(&idle.line()) {
+            out.read_line(&mut String::new()).unwrap();
+        }
+        drop(out);
+        let child = RefCell::new(child);
+        let ended = || child.borrow_mut().try_wait().unwrap();
+        wait_for(&format!("{words:?} has ended"), || ended().is_some());
+        assert!(ended().unwrap().success(), "{words:?}");
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         pause = (pause * 2).min(Duration::from_secs(1));
     }
     drop(progress);
-    message::forget(&context.data()?, &id)?;
+    message::forget(&context.data()?, &id);
     let fields = json!({ "room_id": id, "removed": true });
     output.emit(&Answer::new(format!("removed {id}"), Some(id.as_str()), fields));
     Ok(Outcome::Done)

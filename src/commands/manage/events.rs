@@ -49,7 +49,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let wanted = |it: &Happening| names.is_empty() || names.contains(&it.service);
     let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
     if args.follow {
-        while let Some(happening) = events.next().await? {
+        while let Some(next) = output.while_read(events.next()).await {
+            let Some(happening) = next? else { break };
             if wanted(&happening) && !output.emit_line(&Shown::of(happening)) {
                 break;
             }

@@ -71,6 +71,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Moot);
     }
     report.paths = aside::data_of(&data)?;
+    if what == Data::Aside {
+        // An uninstall that was killed is gone on with.
+        report.paths.extend(aside::moved(&data)?);
+        report.paths.sort();
+        report.paths.dedup();
+    }
     if context.dry_run {
         output.emit(&report);
         return Ok(Outcome::Done);

@@ -62,7 +62,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     {
         status.would_be(config);
     }
-    if !args.fast && status.running {
+    if status.damaged {
+        output.warn(format!(
+            "`{}` is damaged, so the settings are shown: `manage start` writes it again",
+            data.instance_file().display()
+        ));
+    }
+    if !args.fast {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
             Ok(config) => status.ask_database(config).await,

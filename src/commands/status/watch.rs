@@ -46,12 +46,17 @@ pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output
             stream = Stream::open(&socket, &Request::Subscribe).await?;
         }
         // The first snapshot tells nothing new: it is what was shown just now, or soon is.
-        match &mut stream {
-            Some(open) => match timeout_at(until, open.next()).await {
-                Ok(Ok(Some(_))) | Err(_) => {}
-                Ok(_) => stream = None,
-            },
-            None => sleep_until(until).await,
+        let next = async {
+            match &mut stream {
+                Some(open) => match timeout_at(until, open.next()).await {
+                    Ok(Ok(Some(_))) | Err(_) => {}
+                    Ok(_) => stream = None,
+                },
+                None => sleep_until(until).await,
+            }
+        };
+        if output.while_read(next).await.is_none() {
+            return Ok(Outcome::Done);
         }
     }
 }

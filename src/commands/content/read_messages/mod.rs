@@ -88,14 +88,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // Until nobody reads any more, or the time that was given is over.
     while read {
         client.restart_clock();
-        let next = pages::sync(&client, &room, Some(&token));
+        let next = output.while_read(pages::sync(&client, &room, Some(&token)));
         let next = match end {
-            Some(end) => match tokio::time::timeout_at(end, next).await {
-                Ok(next) => next,
-                Err(_) => break,
-            },
+            Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten(),
             None => next.await,
         };
+        let Some(next) = next else { break };
         match next {
             Ok((next, messages)) => {
                 read = messages.iter().filter(|message| !seen.contains(id(message))).all(show);
@@ -112,7 +110,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 | Error::Deadline { .. }
                 | Error::Refused { status: 500.., .. }
                 | Error::NotMatrix { .. },
-            ) => tokio::time::sleep(Duration::from_secs(1)).await,
+            ) => {
+                let pause = output.while_read(tokio::time::sleep(Duration::from_secs(1)));
+                read = pause.await.is_some();
+            }
             Err(error) => return Err(error.into()),
         }
     }
