@@ -84,6 +84,11 @@ impl Context {
         Ok(self.config.get_or_init(|| config))
     }
 
+    /// All settings as they are now, for what runs on while others change them.
+    pub(crate) fn config_now(&self) -> Result<Config, Failure> {
+        Ok(self.load(self.data()?, &[])?)
+    }
+
     /// The same, with settings that a command has flags of its own for.
     pub(crate) fn config_with(&self, own: &[Own]) -> Result<&Config, Failure> {
         let config = self.load(self.data()?, own)?;

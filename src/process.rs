@@ -96,6 +96,16 @@ pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The CPU time that a process has taken, in seconds.
+pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
+    // Fields 14 and 15 of proc_pid_stat(5), of its own and of the kernel for it.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u32>().ok();
+    let ticks = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    Some((f64::from(next()?) + f64::from(next()?)) / f64::from(ticks))
+}
+
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

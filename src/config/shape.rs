@@ -197,6 +197,24 @@ impl Shape for Port {
     }
 }
 
+/// A share of a whole, in hundredths; a whole core is 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Percent(pub(crate) u32);
+
+impl Shape for Percent {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)?.trim_end_matches('%').parse() {
+            Ok(percent @ 1..=100) => Ok(Self(percent)),
+            _ => Err("must be a percentage, 1 to 100".into()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": 100 })
+    }
+}
+
 /// The part after the colon of every user id (spec: appendices, server name): lower case here,
 /// because clients and other servers compare it byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

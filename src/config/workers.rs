@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     setting::section,
-    shape::{Port, Shape, Words as _, words},
+    shape::{Percent, Port, Shape, Span, Words as _, words},
 };
 
 words! {
@@ -101,12 +101,22 @@ section! {
     Workers "workers" {
         /// A set of workers: `none`, `small`, `one-of-each`, or `by-load`, which grows with the cores.
         preset: Preset = "small" ["MATRIX_SYNAPSE_WORKERS_PRESET"];
-        /// The cores that `by-load` counts with; 0 means those of this machine.
+        /// The cores that `by-load`, the simulation and automatic scaling count with; 0 means those of this machine.
         cores: u32 = "0" ["MATRIX_SYNAPSE_WORKERS_CORES"];
         /// Workers listed by hand instead of a preset: `event_persister=2,synchrotron=2`.
         list: Counts = "" ["MATRIX_SYNAPSE_WORKERS"];
         /// The port of the first worker's Prometheus metrics, on loopback; each further worker has the next one. Only where the profile has metrics.
         metrics_port: Port = "8020" ["MATRIX_SYNAPSE_WORKERS_METRICS_PORT"];
+        /// Add a worker where those of a kind are busy and take one away where they are not. Only kinds that can change while the others run on: those that answer requests and write nothing.
+        autoscale: bool = "false" ["MATRIX_SYNAPSE_AUTOSCALE"];
+        /// The fewest workers of a kind that are left.
+        autoscale_min: u32 = "1" ["MATRIX_SYNAPSE_AUTOSCALE_MIN"];
+        /// The most workers of a kind that are made; never more than the cores and the database's connections carry.
+        autoscale_max: u32 = "4" ["MATRIX_SYNAPSE_AUTOSCALE_MAX"];
+        /// How busy the workers of a kind may be, in percent of a core each, before there is one more.
+        autoscale_cpu_percent: Percent = "75" ["MATRIX_SYNAPSE_AUTOSCALE_CPU_PERCENT"];
+        /// How long they have to be that busy; after a change it is waited as long again, three times as long before one is taken away.
+        autoscale_window: Span = "5m" ["MATRIX_SYNAPSE_AUTOSCALE_WINDOW"];
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod aside;
+pub(crate) mod autoscale;
 pub(crate) mod certificates;
 mod defined;
 pub(crate) mod held;

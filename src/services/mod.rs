@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod alerts;
+mod autoscale;
 mod certificates;
 mod custom;
 mod database;
@@ -51,6 +52,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let workers = worker::services(config, is_own)?;
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(alerts::service(config));
+    let more = more.chain(autoscale::service(config));
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
@@ -81,5 +83,6 @@ const DATABASE: &str = "database";
 const SYNAPSE: &str = "synapse";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
+const AUTOSCALE: &str = "autoscale";
 const PROXY: &str = "proxy";
 const CERTIFICATES: &str = "certificates";

@@ -26,6 +26,8 @@ mod services;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod test_phases;

@@ -6,6 +6,8 @@ mod alerts;
 #[cfg(test)]
 mod apart;
 #[cfg(test)]
+mod autoscale;
+#[cfg(test)]
 mod bad_services;
 #[cfg(test)]
 mod chaos;

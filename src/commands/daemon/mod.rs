@@ -3,6 +3,7 @@
 use super::commands;
 
 mod alerts;
+mod autoscale;
 mod certificates;
 mod echo;
 mod exec;
@@ -15,6 +16,7 @@ commands! {
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
+    #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "provision" => provision, "Make role and database ready";
 }

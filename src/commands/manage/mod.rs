@@ -13,6 +13,7 @@ mod install;
 mod restart;
 mod scale;
 mod services;
+mod simulate;
 mod start;
 mod stop;
 mod uninstall;

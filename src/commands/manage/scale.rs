@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use super::simulate;
 use crate::{
     commands::{Outcome, Result},
     config::shape::Span,
@@ -18,19 +19,26 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "LIST",
-        required_unless_present = "preset",
-        conflicts_with = "preset"
+        required_unless_present_any = ["preset", "simulate"],
+        conflicts_with_all = ["preset", "simulate"]
     )]
     workers: Option<String>,
     /// A set of workers: none, small, one-of-each or by-load
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "simulate")]
     preset: Option<String>,
-    /// The cores that by-load counts with
-    #[arg(long, value_name = "NUMBER", requires = "preset")]
+    /// The cores that by-load or the simulation counts with; otherwise those of this machine
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=1024),
+        conflicts_with = "workers"
+    )]
     cores: Option<u32>,
     /// How long it may take until all is ready, such as 90 or 3m
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
+    #[command(flatten)]
+    simulate: simulate::Args,
 }
 
 #[derive(Serialize)]
@@ -63,6 +71,11 @@ fn asked(args: &Args) -> Vec<Own> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    if args.simulate.simulate {
+        let config = context.config()?;
+        output.emit(&simulate::run(&args.simulate, args.cores, config)?);
+        return Ok(Outcome::Done);
+    }
     let asked = asked(&args);
     let old = context.config()?;
     let new = context.config_from(old.data.root(), &asked)?;

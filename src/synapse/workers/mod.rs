@@ -13,13 +13,16 @@ use crate::{
     error::{self, Explain},
 };
 
+pub(crate) mod costs;
 pub(crate) mod endpoints;
 pub(crate) mod kind;
+pub(crate) mod load;
 mod preset;
 pub(crate) mod routes;
 mod shared;
 mod yaml;
 
+pub(crate) use preset::cores;
 pub(crate) use shared::{matters_to, shared};
 pub(crate) use yaml::{File, are_current, metrics_port, render, write};
 

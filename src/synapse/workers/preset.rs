@@ -42,7 +42,8 @@ pub(super) fn counts(config: &Config) -> Counts {
     Counts(counts.into_iter().collect())
 }
 
-fn cores(config: &Config) -> u32 {
+/// The cores there are, or those to count with.
+pub(crate) fn cores(config: &Config) -> u32 {
     let here = || std::thread::available_parallelism().map_or(1, usize::from);
     match config.workers.cores {
         0 => u32::try_from(here()).unwrap_or(u32::MAX),
