@@ -139,7 +139,10 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
     let launcher =
         || Some(context.environment.resource_dir()?.join("cli.sh").display().to_string());
     let linked = process::find(commands::NAME).map(|_| commands::NAME.to_owned());
-    let program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
+    let mut program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
+    if let Some(name) = context.instance() {
+        program.push_str(&format!(" --instance {name}"));
+    }
     let next: &[&str] = if running {
         &[
             "status --verbose",
