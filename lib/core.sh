@@ -79,11 +79,38 @@ core::is_stale() {
     [[ -n $(find "${sources[@]}" -type f -newer "$program" -print -quit) ]]
 }
 
-# cargo, its output in the log; on a terminal one line says how far it is.
+# The machine cargo builds for, where the program can be linked statically: a short command then loads
+# no library, which is a seventh of its time. Only glibc says by its name what it is.
+core::static_host() {
+    local host
+    host=$(rustc -vV 2>/dev/null | sed -n 's/^host: //p') || return 0
+    if [[ $host == *-linux-gnu && $(cc -print-file-name=libc.a 2>/dev/null) == /* ]]; then
+        printf '%s' "$host"
+    fi
+}
+
+# Builds `program`.
 core::cargo() {
-    local log=$1
+    local target=$RMS_RESOURCE_DIR/target host built
     local build=(cargo build --release --locked --bin resource-matrix-synapse
-        --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml" --target-dir "$RMS_RESOURCE_DIR/target")
+        --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml" --target-dir "$target")
+    host=$(core::static_host)
+    if [[ -z $host ]]; then
+        core::run_cargo "$1" "${build[@]}"
+        return
+    fi
+    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static -C relocation-model=static" \
+        core::run_cargo "$1" "${build[@]}" --target "$host" || return
+    # Whole or not at all: the old one may be running.
+    built=$target/$host/release/resource-matrix-synapse
+    mkdir -p -- "${program%/*}" && cp -- "$built" "$program.new" && mv -f -- "$program.new" "$program"
+}
+
+# cargo, its output in the log; on a terminal one line says how far it is.
+core::run_cargo() {
+    local log=$1
+    shift
+    local build=("$@")
     if [[ -n $json || ! -t 2 ]]; then
         CARGO_TERM_COLOR=never "${build[@]}" </dev/null >>"$log" 2>&1
         return
