@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx is installed
-# where it is missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
+# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx and
+# Redis are installed where they are missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
 # behind but `target/`. Called by run-tests.sh.
 set -euo pipefail
 
@@ -49,16 +49,19 @@ components() {
 
 # What tests run beside Synapse and PostgreSQL.
 servers() {
-    if [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null; then
+    local program missing=()
+    for program in nginx:nginx-light redis-server:redis-server; do
+        PATH=$PATH:/usr/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
+    done
+    if ((${#missing[@]} == 0)); then
         return
     fi
+    local install=(apt-get install -y --no-install-recommends "${missing[@]}")
     if ((EUID == 0)) && command -v apt-get >/dev/null; then
-        { apt-get update && apt-get install -y --no-install-recommends nginx-light; } >/dev/null 2>&1 || true
+        apt-get update >/dev/null 2>&1 && "${install[@]}" >/dev/null 2>&1 && return
     fi
-    if ! [[ -x /usr/sbin/nginx ]]; then
-        printf 'this machine needs nginx: apt-get install -y --no-install-recommends nginx-light\n'
-        return 1
-    fi
+    printf 'this machine needs: %s\n' "${install[*]}"
+    return 1
 }
 
 # The unit tests run servers of their own. An installation takes PostgreSQL from a wheel where the machine

@@ -17,7 +17,7 @@ section! {
 pub(crate) enum Part {
     /// PostgreSQL where it is our own, and Synapse's main process.
     Core,
-    /// nginx: one address for clients, with discovery and the web client.
+    /// nginx: one address for clients, with discovery.
     Proxy,
     Redis,
     /// Processes of Synapse beside the main one.
@@ -50,7 +50,7 @@ pub(super) const PROFILES: &[Named] = &[
     Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
     Named {
         name: "isms",
-        summary: "core, and a proxy with discovery and the web client",
+        summary: "core, and a proxy with discovery",
         parts: &[Part::Core, Part::Proxy],
     },
     Named {

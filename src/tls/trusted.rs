@@ -39,7 +39,7 @@ fn all(config: &Config) -> Result<BTreeMap<PathBuf, CertificateDer<'static>>, Er
     Ok(certificates.into_iter().map(named).collect())
 }
 
-/// The files that [`write`] makes.
+/// The files that [`write()`] makes.
 pub(crate) fn paths(config: &Config) -> Result<Vec<PathBuf>, Error> {
     Ok(all(config)?.into_keys().collect())
 }
