@@ -5,20 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{ALERTS, SYNAPSE};
 use crate::{
     config::Config,
-    supervisor::service::{Condition, Inherits, Launch, Need, Service, Signal},
+    supervisor::service::{Condition, Need, Service, Signal},
 };
 
 pub(super) fn service(config: &Config) -> Option<Service> {
     config.alerts.room.as_ref()?;
-    let mut launch = Launch::new("/proc/self/exe", config.data.root()).args(["daemon", "alerts"]);
-    launch = launch.args(super::same_settings(config));
-    launch.inherits = Inherits::All;
     Some(Service {
         name: ALERTS.to_owned(),
         summary: "tells a room how the services are".to_owned(),
         tags: vec!["own".to_owned()],
         needs: vec![Need::new(SYNAPSE, Condition::Started)],
-        launch,
+        launch: super::daemon(config, "alerts"),
         // It reads its settings when it starts.
         revision: format!("{:?}", config.alerts),
         reload: None,

@@ -5,20 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{CERTIFICATES, PROXY};
 use crate::{
     config::{Config, stack::Part},
-    supervisor::service::{Condition, Inherits, Launch, Need, Service, Signal},
+    supervisor::service::{Condition, Need, Service, Signal},
 };
 
 pub(super) fn service(config: &Config) -> Option<Service> {
     config.tls.certificate.as_ref().filter(|_| config.has(Part::Proxy))?;
-    let mut launch = Launch::new("/proc/self/exe", config.data.root());
-    launch = launch.args(["daemon", "certificates"]).args(super::same_settings(config));
-    launch.inherits = Inherits::All;
     Some(Service {
         name: CERTIFICATES.to_owned(),
         summary: "renews certificates, and has the proxy read new ones".to_owned(),
         tags: vec!["own".to_owned()],
         needs: vec![Need::new(PROXY, Condition::Started)],
-        launch,
+        launch: super::daemon(config, "certificates"),
         // It reads its settings when it starts.
         revision: format!("{:?} {:?}", config.tls, config.server),
         reload: None,

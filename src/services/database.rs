@@ -5,21 +5,16 @@ use std::collections::BTreeMap;
 use super::{DATABASE, POSTGRES};
 use crate::{
     config::Config,
-    supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
+    supervisor::service::{Condition, Need, Restart, Service, Signal},
 };
 
 pub(super) fn service(config: &Config, own: bool) -> Service {
-    let data = &config.data;
-    let mut launch = Launch::new("/proc/self/exe", data.root()).args(["daemon", "provision"]);
-    launch = launch.args(super::same_settings(config));
-    // It reads its settings, passwords among them, from the variables we got ours from.
-    launch.inherits = Inherits::All;
     Service {
         name: DATABASE.to_owned(),
         summary: "role and database made ready".to_owned(),
         tags: vec!["database".to_owned()],
         needs: own.then(|| Need::new(POSTGRES, Condition::Healthy)).into_iter().collect(),
-        launch,
+        launch: super::daemon(config, "provision"),
         revision: String::new(),
         reload: None,
         ready: Vec::new(),

@@ -5,7 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use crate::{
     config::{self, Config, setting::Source},
     postgres,
-    supervisor::service::{Restart, Service},
+    supervisor::service::{Inherits, Launch, Restart, Service},
 };
 
 mod alerts;
@@ -75,6 +75,23 @@ pub(crate) fn same_settings(config: &Config) -> Vec<OsString> {
         }
     }
     words
+}
+
+/// A process of this program beside the others: `daemon VERB` with the same settings. It does not need
+/// to know which workers there are, which changes while it runs, and as a flag would count more than
+/// what is written down.
+fn daemon(config: &Config, verb: &str) -> Launch {
+    let words = same_settings(config);
+    let is_number = |word: &OsString| {
+        let word = word.to_string_lossy();
+        ["workers.list=", "workers.preset="].iter().any(|key| word.starts_with(key))
+    };
+    let pairs = words.chunks(2).filter(|pair| !pair.iter().any(is_number));
+    let mut launch = Launch::new("/proc/self/exe", config.data.root()).args(["daemon", verb]);
+    launch = launch.args(pairs.flatten().cloned());
+    // It reads its settings, passwords among them, from the variables we got ours from.
+    launch.inherits = Inherits::All;
+    launch
 }
 
 /// The words under which services are known to each other.
