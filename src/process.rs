@@ -83,9 +83,11 @@ pub(crate) fn is_program(file: &Path) -> bool {
 
 /// Whether a process belongs to the group that another leads.
 pub(crate) fn is_in_group(pid: u32, leader: u32) -> bool {
-    let raw = |pid: u32| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
-    let group = raw(pid).and_then(|pid| rustix::process::getpgid(Some(pid)).ok());
-    group.is_some() && group == raw(leader)
+    // Field 5 of proc_pid_stat(5): the kernel's call says 0 for a group led from outside our PID
+    // namespace, which rustix cannot hold.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let group = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(2));
+    group.and_then(|group| group.parse().ok()) == Some(leader)
 }
 
 /// When a process started, in clock ticks since boot: with the pid it names one process for ever,

@@ -32,6 +32,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// What follows at once belongs together: a service that ends takes others along.
 const GATHER: Duration = Duration::from_secs(1);
 
+/// While the homeserver itself is not well it is seldom asked to tell that: what is told when it is back
+/// is how things are then.
+const MUTE: Duration = Duration::from_secs(30);
+
 /// How a service is, as far as a person wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
@@ -103,6 +107,10 @@ impl Digest {
         (!text.is_empty()).then(|| text.trim_end().to_owned())
     }
 
+    fn is_mute(&self) -> bool {
+        self.services.get("synapse").is_some_and(|known| known.now != State::Well)
+    }
+
     fn told(&mut self) {
         for known in self.services.values_mut() {
             known.told = known.now.clone();
@@ -147,7 +155,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let Some(mut events) = Events::open(&socket, digest.last).await? else { return Ok(()) };
     let mut not_before = Instant::now();
     loop {
-        let until = digest.text().map(|_| not_before.max(Instant::now() + GATHER));
+        let pause = if digest.is_mute() { MUTE } else { GATHER };
+        let until = digest.text().map(|_| not_before.max(Instant::now() + pause));
         let next = match until {
             None => Ok(events.next().await),
             Some(until) => timeout_at(until, events.next()).await,

@@ -91,12 +91,12 @@ fn with_q_each_verb_prints_the_bare_id_or_nothing() {
     assert_eq!(says(&["get-user", "quiet"], 0), user);
     assert_eq!(says(&["get", "--name", "@quiet"], 0), user);
     assert_eq!(says(&["list-users", "--filter", "@quiet"], 0), user);
-    let room = says(&["create-room", "Quiet", "--alias", "quiet"], 0);
+    let room = says(&["create-room", "Hush-hush", "--alias", "quiet"], 0);
     assert!(room.starts_with('!') && !room.contains(char::is_whitespace), "{room}");
     for (line, code) in [
-        (&["create-room", "Quiet", "--alias", "quiet"][..], 2),
+        (&["create-room", "Hush-hush", "--alias", "quiet"][..], 2),
         (&["get-room", "#quiet"], 0),
-        (&["list-rooms", "--filter", "quiet"], 0),
+        (&["list-rooms", "--filter", "hush-hush"], 0),
         (&["invite", "#quiet", "quiet"], 0),
         (&["invite", "#quiet", "quiet"], 2),
         (&["join-room", "#quiet", "--as", "quiet"], 0),
