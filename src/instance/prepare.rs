@@ -211,7 +211,19 @@ pub(super) fn ports_are_free(
 }
 
 fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), Error> {
-    match TcpListener::bind((address, port)) {
+    /// A process that was killed counts as gone when its first thread is; the last one lets go of its
+    /// sockets a moment later, and till then nobody seems to have them.
+    const LET_GO: Duration = Duration::from_secs(2);
+    let until = Instant::now() + LET_GO;
+    let bound = loop {
+        let bound = TcpListener::bind((address, port));
+        let is_taken = bound.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+        if !is_taken || Instant::now() > until || process::listener(port).is_some() {
+            break bound;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    match bound {
         Ok(_) => Ok(()),
         Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
             Err(Error::PortTaken { port, setting, program: process::listener(port) })
