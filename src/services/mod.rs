@@ -1,11 +1,11 @@
 //! Which processes a homeserver is, one file each.
 
-use std::{ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use crate::{
     config::{self, Config, setting::Source},
     postgres,
-    supervisor::service::{Inherits, Launch, Restart, Service},
+    supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
 };
 
 mod alerts;
@@ -92,6 +92,25 @@ fn daemon(config: &Config, verb: &str) -> Launch {
     // It reads its settings, passwords among them, from the variables we got ours from.
     launch.inherits = Inherits::All;
     launch
+}
+
+/// A service of ours that is `daemon NAME`: work that runs on beside a service that it needs.
+/// `revision` is of what it reads when it starts.
+fn own(config: &Config, name: &str, summary: &str, need: &str, revision: String) -> Service {
+    Service {
+        name: name.to_owned(),
+        summary: summary.to_owned(),
+        tags: vec!["own".to_owned()],
+        needs: vec![Need::new(need, Condition::Started)],
+        launch: daemon(config, name),
+        revision,
+        reload: None,
+        ready: Vec::new(),
+        live: Vec::new(),
+        restart: restart(config),
+        stop: vec![(Signal::TERM, Duration::from_secs(5))],
+        endpoints: BTreeMap::new(),
+    }
 }
 
 /// The words under which services are known to each other.
