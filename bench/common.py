@@ -48,6 +48,11 @@ def instance(start=True, more=None):
         shutil.rmtree(data, ignore_errors=True)
 
 
+def until(condition):
+    while not condition():
+        time.sleep(0.02)
+
+
 def seconds(action):
     begin = time.monotonic()
     action()

@@ -7,12 +7,7 @@ import subprocess
 import time
 import urllib.request
 
-from common import PROGRAM, finish, in_turns, instance, run, say, seconds
-
-
-def until(condition):
-    while not condition():
-        time.sleep(0.02)
+from common import PROGRAM, finish, in_turns, instance, run, say, seconds, until
 
 
 def answers(url):

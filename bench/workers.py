@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from common import PROGRAM, finish, free_port, in_turns, instance, run, say, seconds
+from common import PROGRAM, finish, free_port, in_turns, instance, run, say, seconds, until
 
 WORKERS = ["generic-1", "synchrotron-1", "event-persister-1", "background-1"]
 more = {f"MATRIX_SYNAPSE_PROXY_{kind}_PORT": str(free_port()) for kind in ("HTTP", "HTTPS", "FEDERATION")}
@@ -25,11 +25,6 @@ def healthy(address):
             return b" 200 " in s.recv(64)
     except OSError:
         return False
-
-
-def until(condition):
-    while not condition():
-        time.sleep(0.02)
 
 
 with instance(more=more) as (env, data):

@@ -307,15 +307,7 @@ fn a_reload_drops_no_request() {
     let over = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
         let waiting = scope.spawn(|| server.through(&poll, &Value::Null));
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while !over.load(Ordering::Relaxed) {
-                let answer = send(server, &room, &format!("message-{sent}"));
-                assert_eq!(answer.status, 200, "{}", answer.body);
-                sent += 1;
-            }
-            sent
-        });
+        let sending = scope.spawn(|| keep_sending(server, &room, &over));
         for _ in 0..RELOADS {
             let old = workers(master);
             signal(master, "HUP");
@@ -354,6 +346,17 @@ fn a_reload_drops_no_request() {
     server.run(&["config", "show", "proxy.address"]).success().says("127.0.0.1");
 }
 
+/// Sends one message after the other until it is over, each of which has to be taken; how many.
+fn keep_sending(server: &Instance, room: &str, over: &AtomicBool) -> usize {
+    let mut sent = 0;
+    while !over.load(Ordering::Relaxed) {
+        let answer = send(server, room, &format!("message-{sent}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        sent += 1;
+    }
+    sent
+}
+
 #[test]
 fn workers_are_restarted_in_turn_without_a_failed_request() {
     let mut server = Instance::with_environment("turns");
@@ -363,15 +366,7 @@ fn workers_are_restarted_in_turn_without_a_failed_request() {
     let room = server.room("In turn");
     let over = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while !over.load(Ordering::Relaxed) {
-                let answer = send(server, &room, &format!("message-{sent}"));
-                assert_eq!(answer.status, 200, "{}", answer.body);
-                sent += 1;
-            }
-            sent
-        });
+        let sending = scope.spawn(|| keep_sending(server, &room, &over));
         for worker in ["generic-1", "generic-2"] {
             server.run(&["manage", "restart", worker]).success();
         }
