@@ -50,9 +50,4 @@ deny:
 # Build what is published: one static program that needs no library of the machine
 [group('write')]
 dist:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    host=$(rustc -vV | sed -n 's/^host: //p')
-    export RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static'
-    cargo build --locked --profile dist --target "$host"
-    install -D "target/$host/dist/resource-matrix-synapse" target/dist/resource-matrix-synapse
+    bash lib/dist.sh
