@@ -10,7 +10,7 @@ use crate::{
     config::{self, Config, environment::Environment, paths::DataDir},
     error::Failure,
     files,
-    instance::{prepare, sibling, start},
+    instance::{join, prepare, sibling, start},
     matrix::{self, client::Client},
     supervisor::{control, record::Snapshot},
 };
@@ -130,7 +130,9 @@ impl Context {
     /// The operator's client; only its session file is read.
     pub(crate) fn operator(&self, timeout: Duration) -> Result<Client, Failure> {
         let data = self.data()?;
+        let is_joined = || self.config().is_ok_and(Config::is_joined);
         matrix::client::operator(&data, timeout).map_err(|error| match error {
+            matrix::Error::NoSession(_) if is_joined() => join::Error::IsJoined.into(),
             matrix::Error::NoSession(_) if !prepare::is_installed(&data) => {
                 start::Error::NotInstalled(data.root().to_owned()).into()
             }

@@ -3,10 +3,12 @@
 
 use std::{
     fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use rand::rng;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -17,6 +19,7 @@ use crate::{
     config::{Config, paths::DataDir, stack::Part},
     error::{Explain, Kind},
     files, process,
+    secret::Secret,
 };
 
 /// How long a Redis may take to answer; on one machine it is less than a millisecond.
@@ -76,12 +79,44 @@ pub(crate) fn password_file(data: &DataDir) -> PathBuf {
     data.secret("redis_password")
 }
 
-/// Keeps a password that was given where Synapse can read it.
+/// Where our own listens besides, for processes of Synapse on other machines.
+pub(crate) fn network(config: &Config) -> Option<(IpAddr, u16)> {
+    let address = config.workers.address.filter(|_| !config.workers.elsewhere.0.is_empty())?;
+    is_own(config).then_some((address, config.redis.port.0))
+}
+
+/// Whether it asks for one: a shared one where that is set, our own where it is on a network.
+pub(crate) fn has_password(config: &Config) -> bool {
+    match config.shared_redis() {
+        Some(_) => config.redis.password.is_some(),
+        None => network(config).is_some(),
+    }
+}
+
+/// What our own reads at its start: its password, which is not for the list of processes.
+pub(crate) fn conf(data: &DataDir) -> PathBuf {
+    data.secret("redis.conf")
+}
+
+/// Keeps a password that was given where Synapse can read it, and makes that of our own.
 pub(crate) fn write_password(config: &Config) -> Result<(), Error> {
-    if let Some(password) = config.redis.password.as_ref().filter(|_| is_needed(config)) {
-        let file = password_file(&config.data);
+    if !is_needed(config) {
+        return Ok(());
+    }
+    let file = password_file(&config.data);
+    if let Some(password) = &config.redis.password {
         files::write_if_changed(&file, password.0.expose().as_bytes(), files::PRIVATE)?;
     }
+    if !is_own(config) {
+        return Ok(());
+    }
+    let mut text = String::new();
+    if has_password(config) {
+        let password = Secret::read_or_generate(&file, &mut rng())?;
+        let quoted = password.expose().replace('\\', "\\\\").replace('"', "\\\"");
+        text = format!("requirepass \"{quoted}\"\n");
+    }
+    files::write_if_changed(&conf(&config.data), text.as_bytes(), files::PRIVATE)?;
     Ok(())
 }
 

@@ -50,8 +50,8 @@ components() {
 # What tests run beside Synapse and PostgreSQL.
 servers() {
     local program missing=()
-    for program in nginx:nginx-light redis-server:redis-server; do
-        PATH=$PATH:/usr/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
+    for program in nginx:nginx-light redis-server:redis-server ip:iproute2; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
     done
     if ((${#missing[@]} == 0)); then
         return

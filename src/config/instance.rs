@@ -44,12 +44,17 @@ pub(crate) fn version(data: &DataDir) -> Option<String> {
 /// What the file would say.
 pub(crate) fn values(config: &Config, version: &str) -> BTreeMap<&'static str, String> {
     let url = config.local_url();
-    let host = url.trim_start_matches("http://");
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let authority = url.rsplit_once("://").map_or(url.as_str(), |(_, authority)| authority);
+    let authority = authority.split('/').next().unwrap_or(authority);
+    let usual = if url.starts_with("https://") { "443" } else { "80" };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, usual),
+    };
     let values = [
         config.data.root().display().to_string(),
         host.to_owned(),
-        config.server.port.to_string(),
+        port.to_owned(),
         config.public_url(),
         config.server.name.to_string(),
         url.clone(),

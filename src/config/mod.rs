@@ -303,6 +303,10 @@ impl Config {
 
     /// The listener, as a program on this machine reaches it.
     pub(crate) fn local_url(&self) -> String {
+        // Where it runs on another machine, as everybody else does.
+        if let Some(url) = self.server.public_url.as_ref().filter(|_| self.is_joined()) {
+            return url.0.clone();
+        }
         let address = match self.server.address.as_str() {
             "0.0.0.0" | "" => "127.0.0.1",
             "::" => "[::1]",

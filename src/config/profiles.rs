@@ -12,7 +12,7 @@ use super::{
     find, nearest,
     setting::{Setting, shown},
     settings,
-    stack::{PARTS, PROFILES, Part},
+    stack::{self, PARTS, PROFILES, Part},
 };
 
 /// A named set of services, and what it changes.
@@ -55,7 +55,7 @@ fn ours(name: &str) -> Option<Profile> {
 pub(super) fn choose(name: &str, own: &[Profile]) -> Result<Profile, String> {
     let found = own.iter().find(|profile| profile.name == name).cloned().or_else(|| ours(name));
     found.ok_or_else(|| {
-        let names = PROFILES.iter().map(|profile| profile.name);
+        let names = stack::typed().map(|profile| profile.name);
         let all: Vec<&str> = names.chain(own.iter().map(|it| it.name.as_str())).collect();
         format!("must be one of: {}", all.join(" "))
     })
@@ -107,7 +107,7 @@ fn members(
         } else if custom.iter().any(|service| service.name == *word) {
             chosen.push(word.clone());
         } else {
-            let ours = PARTS.iter().map(|(name, _)| *name).chain(PROFILES.iter().map(|it| it.name));
+            let ours = PARTS.iter().map(|(name, _)| *name).chain(stack::typed().map(|it| it.name));
             let all: Vec<&str> = ours.chain(custom.iter().map(|it| it.name.as_str())).collect();
             let nearest = nearest(word, all.iter().copied());
             let hint = nearest.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();

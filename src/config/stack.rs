@@ -7,7 +7,7 @@ use super::{Config, setting::section, shape::Shape};
 section! {
     /// Which services make up this homeserver.
     Stack "stack" {
-        /// The set of services: core, isms, compliance, scale, full, or one of your own.
+        /// The set of services: core, isms, compliance, scale, full, or one of your own. A machine that runs workers of a homeserver elsewhere has `worker`.
         profile: Profile = "core" ["MATRIX_SYNAPSE_PROFILE", "MATRIX_PROFILE"];
     }
 }
@@ -46,6 +46,9 @@ pub(super) struct Named {
     pub(super) parts: &'static [Part],
 }
 
+/// The profile of a machine that only has workers of a homeserver elsewhere.
+pub(crate) const JOINED: &str = "worker";
+
 pub(super) const PROFILES: &[Named] = &[
     Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
     Named {
@@ -64,11 +67,21 @@ pub(super) const PROFILES: &[Named] = &[
         parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Workers],
     },
     Named {
+        name: JOINED,
+        summary: "workers of a homeserver on another machine",
+        parts: &[Part::Workers],
+    },
+    Named {
         name: "full",
         summary: "everything",
         parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Workers, Part::Metrics],
     },
 ];
+
+/// Those that people choose.
+pub(super) fn typed() -> impl Iterator<Item = &'static Named> {
+    PROFILES.iter().filter(|profile| profile.name != JOINED)
+}
 
 impl Profile {
     pub(crate) fn name(&self) -> &str {
@@ -82,12 +95,17 @@ impl Shape for Profile {
     }
 
     fn schema() -> Value {
-        let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+        let names: Vec<&str> = typed().map(|profile| profile.name).collect();
         json!({ "type": "string", "examples": names })
     }
 }
 
 impl Config {
+    /// Whether this machine only has workers of a homeserver on another one.
+    pub(crate) fn is_joined(&self) -> bool {
+        !self.has(Part::Core)
+    }
+
     /// Whether the profile has that part.
     pub(crate) fn has(&self, part: Part) -> bool {
         self.profile.parts.contains(&part)

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{aside, install::Options, prepare};
+use super::{aside, install::Options, join, prepare};
 use crate::{
     clock,
     config::{Config, instance, paths::DataDir, stack::Part},
@@ -88,6 +88,9 @@ pub(super) struct Checked {
 /// Looks at everything; changes nothing.
 pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
     let data = &config.data;
+    if config.is_joined() {
+        return Err(join::Error::IsJoined.into());
+    }
     data_folder(data)?;
     postgres::can_be_read(data)?;
     tls::check(config, clock::now())?;

@@ -93,6 +93,9 @@ pub(super) async fn check(
     let ours = |pid: u32| running.iter().any(|leader| process::is_in_group(pid, *leader));
     look(config, force, &ours, &mut |_| ()).await?;
     rendered::check(config).await?;
+    if config.is_joined() {
+        return Ok(postgres::has_room(config).await?);
+    }
     if !postgres::target(config)?.is_embedded() {
         postgres::plan(config, deadline).await?;
     }
@@ -133,7 +136,12 @@ pub(super) async fn run(
     let embedded = postgres::target(config)?.is_embedded();
     write_instance_file(config)?;
     let data = &config.data;
-    if !embedded || !postgres::embedded::exists(data) || postgres::embedded::password_is_lost(data)
+    if config.is_joined() {
+        // The database is looked after where the homeserver is.
+        postgres::answers_by(config, deadline).await?;
+    } else if !embedded
+        || !postgres::embedded::exists(data)
+        || postgres::embedded::password_is_lost(data)
     {
         // A server of others may be away or not fit any more, which is better known before processes
         // are started. Our own cluster comes before its server; role and database come along, and a
@@ -192,15 +200,25 @@ pub(super) fn ports_are_free(
         Err(Error::PortTaken { program: Some((pid, _)), .. }) if ours(pid) => Ok(()),
         other => other,
     };
+    let workers = workers::chosen(config).unwrap_or_default();
+    for address in workers::ports(config, &workers) {
+        free(&address.ip().to_string(), address.port(), "workers.port")?;
+    }
+    if config.is_joined() {
+        return Ok(());
+    }
     let server = &config.server;
     free(&server.address, server.port.0, "server.port")?;
     free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    if let Some((address, port)) = redis::network(config) {
+        free(&address.to_string(), port, "redis.port")?;
+    }
     if embedded {
         free("127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;
     }
     if config.has(Part::Metrics) {
-        for index in 1..workers::processes(config) {
-            let port = workers::metrics_port(config, index as usize - 1);
+        for index in 0..workers::here(config, &workers).len() {
+            let port = workers::metrics_port(config, index);
             port_is_free("127.0.0.1", port, "workers.metrics_port")?;
         }
     }
@@ -230,8 +248,10 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
         }
         Err(source) => {
             let denied = source.kind() == io::ErrorKind::PermissionDenied;
-            let address_of = |port: &str| {
-                if port.starts_with("proxy.") { "proxy.address" } else { "server.address" }
+            let address_of = |port: &str| match port {
+                "workers.port" | "redis.port" => "workers.address",
+                port if port.starts_with("proxy.") => "proxy.address",
+                _ => "server.address",
             };
             let setting = if denied { setting } else { address_of(setting) };
             Err(Error::Address { address: address.to_owned(), port, setting, source })

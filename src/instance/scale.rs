@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{held, prepare, rendered, start, stop};
+use super::{held, join, prepare, rendered, start, stop};
 use crate::{
     config::{self, Config, edit, shape::Words as _, stack::Part, workers::Counts},
     error::{Explain, Failure, Kind},
@@ -62,11 +62,13 @@ pub(crate) struct Plan {
     pub(crate) stops: Vec<String>,
     /// They must know of the change and read their files only when they start.
     pub(crate) restarts: Vec<String>,
+    /// Those on other machines that have to be started, stopped or restarted there.
+    pub(crate) elsewhere: Vec<String>,
 }
 
 impl Plan {
     pub(crate) fn is_empty(&self) -> bool {
-        self.starts.is_empty() && self.stops.is_empty() && self.restarts.is_empty()
+        [&self.starts, &self.stops, &self.restarts, &self.elsewhere].iter().all(|it| it.is_empty())
     }
 }
 
@@ -76,6 +78,9 @@ const MAIN: &str = "synapse";
 /// What would change; everything that could be in the way is looked at, nothing is changed but what is
 /// made at every start anyway.
 pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered), Failure> {
+    if new.is_joined() {
+        return Err(join::Error::IsJoined.into());
+    }
     if !new.has(Part::Workers) {
         return Err(Error::NoWorkers(new.profile.name.clone()).into());
     }
@@ -97,10 +102,13 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
                 |name: &&String| now.services[*name].tags.iter().any(|tag| tag == services::WORKER);
             now.services.keys().filter(is_worker).cloned().collect()
         }
-        None => workers::chosen(old)?.into_iter().map(Worker::name).collect(),
+        None => names(&workers::here(old, &workers::chosen(old)?)),
     };
-    plan.starts = plan.workers.iter().filter(|name| !before.contains(name)).cloned().collect();
-    plan.stops = before.iter().filter(|name| !plan.workers.contains(name)).cloned().collect();
+    plan.elsewhere = elsewhere(old, new, &rendered)?;
+    let chosen = workers::here(new, &chosen);
+    let here = names(&chosen);
+    plan.starts = here.iter().filter(|name| !before.contains(name)).cloned().collect();
+    plan.stops = before.iter().filter(|name| !here.contains(name)).cloned().collect();
     if let Some(now) = &now {
         let all = [(MAIN.to_owned(), None)]
             .into_iter()
@@ -114,6 +122,29 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
         plan.restarts = changed.map(|(name, _)| name).collect();
     }
     Ok((plan, rendered))
+}
+
+fn names(workers: &[Worker]) -> Vec<String> {
+    workers.iter().map(|worker| worker.name()).collect()
+}
+
+/// Those on other machines whom the change concerns: new ones, old ones, and who must know of it.
+fn elsewhere(old: &Config, new: &Config, rendered: &Rendered) -> Result<Vec<String>, Failure> {
+    let away = |config: &Config| -> Result<Vec<Worker>, workers::Error> {
+        let all = workers::chosen(config)?.into_iter();
+        Ok(all.filter(|worker| worker.machine(config).is_some()).collect())
+    };
+    let (before, after) = (away(old)?, away(new)?);
+    let stays = |worker: &Worker| {
+        before.contains(worker)
+            && after.contains(worker)
+            && worker.machine(old) == worker.machine(new)
+            && synapse::revision(&new.data, Some(*worker))
+                == synapse::revision_of(rendered, Some(*worker))
+    };
+    let gone = before.iter().filter(|worker| !after.contains(worker));
+    let concerned = after.iter().chain(gone).filter(|worker| !stays(worker)).copied();
+    Ok(names(&concerned.collect::<Vec<_>>()))
 }
 
 /// Changes the workers; gives what was done. `keys` are the settings that ask for it, which are kept.
@@ -188,6 +219,8 @@ fn staying(old: &Config, new: &Config) -> Result<Config, Failure> {
         staying.workers.preset = config::workers::Preset::None;
     }
     staying.workers.list = counts;
+    let there = names(&before);
+    staying.workers.elsewhere.0.retain(|name, _| there.contains(name));
     Ok(staying)
 }
 

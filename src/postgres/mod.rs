@@ -25,7 +25,7 @@ pub(crate) use contents::{Contents, holds_synapse};
 pub(crate) use drop_made::drop_made;
 pub(crate) use error::Error;
 pub(crate) use plan::{Plan, Step};
-pub(crate) use provision::{ensure, has_room, plan};
+pub(crate) use provision::{answers_by, ensure, has_room, plan};
 pub(crate) use record::can_be_read;
 pub(crate) use stats::{Stats, stats};
 pub(crate) use target::{ClientSettings, Target, client_settings, target, write_passfile};

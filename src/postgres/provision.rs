@@ -61,6 +61,11 @@ pub(crate) async fn has_room(config: &Config) -> Result<(), Error> {
     enough(config, &target(config)?.to_string(), &found)
 }
 
+/// Waits until the database answers the role of Synapse: one that others look after.
+pub(crate) async fn answers_by(config: &Config, deadline: Instant) -> Result<(), Error> {
+    connect_by(config, Who::Synapse, deadline, async || ()).await.map(drop)
+}
+
 /// Makes everything ready, each step told before it is taken; gives what was done. Waits for a shared
 /// server until `deadline`. Our own cluster is made if it is missing, and its server run for the
 /// purpose if it does not run; where nothing has changed since the last time it is not even started.

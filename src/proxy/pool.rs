@@ -1,7 +1,5 @@
 //! Processes that answer the same requests, and who of them gets which.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use crate::{
@@ -43,10 +41,9 @@ pub(super) fn pools(config: &Config, workers: &[Worker]) -> Vec<Pool> {
     let main = Pool { name: MAIN.to_owned(), servers: vec![address], by: None, falls_back: false };
     let more = routes::pools(workers).into_iter().map(|(kind, workers)| {
         let facts = kind.facts();
-        let socket = |path: &Path| format!("unix:{}", path.display());
         Pool {
             name: kind.word().to_owned(),
-            servers: workers.iter().map(|worker| socket(&worker.socket(&config.data))).collect(),
+            servers: workers.iter().map(|worker| worker.place(config).to_string()).collect(),
             by: (workers.len() > 1).then(|| by(facts.balance)).flatten(),
             falls_back: facts.falls_back,
         }

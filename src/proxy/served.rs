@@ -116,7 +116,7 @@ fn stage(list: &str, running: &[(&str, Does)], more: &[&str]) -> Stage {
     let workers = workers::chosen(&config).unwrap();
     for worker in &workers {
         if let Some((name, does)) = running.iter().find(|(name, _)| *name == worker.name()) {
-            let listener = UnixListener::bind(worker.socket(&config.data)).unwrap();
+            let listener = UnixListener::bind(worker.place(&config).url("").1.unwrap()).unwrap();
             let streams =
                 std::iter::from_fn(move || listener.accept().ok().map(|(stream, _)| stream));
             stand_in(name, *does, &seen, streams);
@@ -302,7 +302,7 @@ fn only_what_may_be_repeated_is_sent_again() {
 fn who_comes_too_many_is_told_to_wait() {
     let stage = stage("generic", &[], &["proxy.requests_at_once=1"]);
     let worker = workers::chosen(&stage.config).unwrap()[0];
-    let listener = UnixListener::bind(worker.socket(&stage.config.data)).unwrap();
+    let listener = UnixListener::bind(worker.place(&stage.config).url("").1.unwrap()).unwrap();
     let (say, arrived): (_, Receiver<()>) = channel();
     let (end, over) = channel::<()>();
     thread::spawn(move || {

@@ -13,12 +13,13 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     }
     // Without the list of workers, which is what it changes itself.
     let revision = format!(
-        "{} {} {} {} {}",
+        "{} {} {} {} {} {}",
         set.autoscale_min,
         set.autoscale_max,
         set.autoscale_cpu_percent.0,
         set.autoscale_window,
-        set.cores
+        set.cores,
+        set.elsewhere
     );
     Some(super::own(config, AUTOSCALE, "adds workers and takes them away", SYNAPSE, revision))
 }

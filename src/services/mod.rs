@@ -6,6 +6,7 @@ use crate::{
     config::{self, Config, setting::Source},
     postgres,
     supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
+    synapse::workers,
 };
 
 mod alerts;
@@ -48,8 +49,15 @@ pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Error> {
 
 fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error> {
     let is_own = own.is_some();
-    let others = [database::service(config, is_own), synapse::service(config, is_own)];
+    if !config.is_joined() && !config.workers.here.is_empty() {
+        return Err(workers::Error::SecondHomeserver.into());
+    }
     let workers = worker::services(config, is_own)?;
+    if config.is_joined() {
+        // All that they need is on the machine of the homeserver.
+        return fits::together(config, workers, Vec::new());
+    }
+    let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(alerts::service(config));
     let more = more.chain(autoscale::service(config));

@@ -23,12 +23,19 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         cli: "/usr/bin/redis-cli".into(),
     });
     let root = data.root();
+    // Without one it listens on its socket alone.
+    let (address, port) = match redis::network(config) {
+        Some((address, port)) => (address.to_string(), port),
+        None => ("127.0.0.1".to_owned(), 0),
+    };
     let launch = Launch::new(server, root)
-        .args(["--port", "0", "--unixsocket", &socket, "--unixsocketperm", "700"])
+        .args([redis::conf(data)])
+        .args(["--bind", &address, "--port", &port.to_string(), "--unixsocket", &socket, "--unixsocketperm", "700"])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", ""])
         .args(["--dir", &data.run().display().to_string()])
         // A process that reads too slowly catches up from the database.
         .args(["--client-output-buffer-limit", "pubsub 64mb 32mb 60"]);
+    // It says that it wants a password, or PONG: it lives.
     let ask = Probe::Exec(Launch::new(cli, root).args(["-s", &socket, "PING"]));
     Some(Service {
         name: REDIS.to_owned(),

@@ -14,35 +14,38 @@ use crate::{
 pub(crate) const TAG: &str = "worker";
 
 pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {
-    let chosen = workers::chosen(config)?.into_iter().enumerate();
-    Ok(chosen.map(|(index, worker)| service(config, own, index, worker)).collect())
+    let here = workers::here(config, &workers::chosen(config)?);
+    Ok(here
+        .into_iter()
+        .enumerate()
+        .map(|(index, worker)| service(config, own, index, worker))
+        .collect())
 }
 
 fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) -> Service {
     let data = &config.data;
     let supervision = &config.supervision;
     let name = worker.name();
-    let socket = worker.socket(data);
+    let place = worker.place(config);
     let program = data.synapse_environment().join("bin/python");
     let launch = Launch::new(program, data.root())
         .args(["-m", "synapse.app.generic_worker", "-c"])
         .args([data.homeserver_yaml()])
         .args(["-c"])
         .args([worker.yaml(data)]);
-    let lives = Probe::Http {
-        url: "http://localhost/health".to_owned(),
-        socket: Some(socket.clone()),
-        bearer_file: None,
-    };
-    let mut endpoints =
-        BTreeMap::from([("http".to_owned(), format!("unix://{}", socket.display()))]);
+    let (url, socket) = place.url("/health");
+    let lives = Probe::Http { url, socket, bearer_file: None };
+    let mut endpoints = BTreeMap::from([("http".to_owned(), place.endpoint())]);
     if config.has(Part::Metrics) {
         let port = workers::metrics_port(config, index);
         let url = format!("http://127.0.0.1:{port}/_synapse/metrics");
         endpoints.insert("metrics".to_owned(), url);
     }
-    // The main process looks after the tables, so it comes first.
-    let mut needs = vec![Need::new(SYNAPSE, Condition::Healthy)];
+    // The main process looks after the tables, so it comes first. On another machine it is there.
+    let mut needs = Vec::new();
+    if !config.is_joined() {
+        needs.push(Need::new(SYNAPSE, Condition::Healthy));
+    }
     if redis::is_own(config) {
         needs.push(Need::new(REDIS, Condition::Healthy));
     }

@@ -9,6 +9,7 @@ pub(crate) mod workers;
 
 use std::path::PathBuf;
 
+pub(crate) use overrides::paths as own_files;
 pub(crate) use revision::{revision, revision_of};
 
 use crate::{

@@ -60,15 +60,20 @@ pub(super) struct Override {
     pub(super) content: Value,
 }
 
-/// All of them, in order; none of them touches what is ours.
-pub(super) fn read(data: &DataDir) -> Result<Vec<Override>, Error> {
+/// The operator's files, in order.
+pub(crate) fn paths(data: &DataDir) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = match fs::read_dir(data.overrides()) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(_) => Vec::new(),
     };
     paths.retain(|path| path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
     paths.sort();
-    paths.into_iter().filter_map(|path| one(path).transpose()).collect()
+    paths
+}
+
+/// All of them, in order; none of them touches what is ours.
+pub(super) fn read(data: &DataDir) -> Result<Vec<Override>, Error> {
+    paths(data).into_iter().filter_map(|path| one(path).transpose()).collect()
 }
 
 fn one(path: PathBuf) -> Result<Option<Override>, Error> {

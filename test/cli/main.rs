@@ -18,6 +18,8 @@ mod help;
 #[cfg(test)]
 mod info;
 #[cfg(test)]
+mod join;
+#[cfg(test)]
 mod launcher;
 #[cfg(test)]
 mod manage;

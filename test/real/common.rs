@@ -83,6 +83,8 @@ pub(crate) struct Instance {
     pub(crate) ports: [u16; 3],
     /// Of the proxy, where the profile has one: HTTP, HTTPS, other servers.
     pub(crate) proxy: [u16; 3],
+    /// The network namespace that it runs in, where that is one of its own.
+    pub(crate) host: Option<String>,
     variables: Vec<(String, String)>,
     leash: Option<PipeWriter>,
     janitor: Option<Child>,
@@ -179,6 +181,7 @@ impl Instance {
             port,
             ports,
             proxy,
+            host: None,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             leash: Some(leash),
             janitor: Some(janitor),
@@ -191,8 +194,20 @@ impl Instance {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Has the settings come from its data folder alone.
+    pub(crate) fn forget_settings(&mut self) {
+        self.variables.retain(|(name, _)| name == "MATRIX_SYNAPSE_DATA_DIR");
+    }
+
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(assert_cmd::cargo_bin!());
+        let mut command = match &self.host {
+            Some(host) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", host]).arg(assert_cmd::cargo_bin!());
+                command
+            }
+            None => Command::new(assert_cmd::cargo_bin!()),
+        };
         let ours = ["MATRIX_", "SYNAPSE_", "POSTGRES_", "VROOLI_", "RMS_"];
         for (name, _) in std::env::vars() {
             if ours.iter().any(|prefix| name.starts_with(prefix)) {

@@ -28,6 +28,10 @@ mod install;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
+mod machines;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod named;

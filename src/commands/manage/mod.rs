@@ -10,6 +10,7 @@ use crate::output::{Output, Report};
 mod endpoint;
 mod events;
 mod install;
+mod join_file;
 mod restart;
 mod scale;
 mod services;
@@ -47,6 +48,7 @@ commands! {
     "stop" => stop, "Stop the homeserver: 2 if it does not run";
     "restart" => restart, "Stop and start the homeserver, or some of its services";
     "scale" => scale, "Change the workers, also of a running homeserver: 2 if they are as asked for";
+    "join-file" => join_file, "Write what another machine needs to run workers of this homeserver";
     "services" => services, "List the services of the profile, and what each needs";
     "endpoint" => endpoint, "Print the address of a service";
     "events" => events, "Show what happened to the services";

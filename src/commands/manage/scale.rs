@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 
 impl Report for Scaled {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Plan { running, workers, starts, stops, restarts } = &self.plan;
+        let Plan { running, workers, starts, stops, restarts, elsewhere } = &self.plan;
         if workers.is_empty() {
             page.push_str("workers: none");
         } else {
@@ -113,6 +113,10 @@ impl Report for Scaled {
         };
         for (word, names) in words.iter().filter(|(_, names)| !names.is_empty()) {
             write!(page, "\n{word}: {}", names.join(", "))?;
+        }
+        if !elsewhere.is_empty() {
+            let names = elsewhere.join(", ");
+            write!(page, "\non other machines, with a new file of `manage join-file`: {names}")?;
         }
         if self.plan.is_empty() {
             page.push_str("\nnothing to change");

@@ -2,17 +2,23 @@
 
 use std::{
     fmt::{self, Write as _},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{
     commands::{self, Outcome, daemon},
     config::shape::Span,
     context::{self, Context},
     error::Failure,
-    instance::start::{self, Options, Started, Step},
+    instance::{
+        join,
+        start::{self, Options, Started, Step},
+        stop,
+    },
     output::{Output, Report},
     services,
     supervisor::record::Snapshot,
@@ -32,6 +38,9 @@ pub(crate) struct Args {
     /// How long the whole start may take, such as 90 or 3m
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
+    /// Run workers of a homeserver on another machine, with this file of its `manage join-file`
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    join: Option<PathBuf>,
     /// Start although little disk space is left
     #[arg(long)]
     force: bool,
@@ -72,7 +81,19 @@ impl Running {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
+pub(crate) async fn run(mut args: Args, context: &Context, output: &Output) -> commands::Result {
+    if let Some(file) = &args.join {
+        // `worker NAME`, or only the name.
+        let names = args.services.iter().filter(|word| *word != services::WORKER);
+        let names: Vec<String> = names.cloned().collect();
+        if context.dry_run {
+            join::look(&context.config_now()?, file, &names)?;
+            super::Planned::emit("start these workers and wait until they are ready", output);
+            return Ok(Outcome::Done);
+        }
+        take_in(context, file, &names, args.timeout, output).await?;
+        args.services.clear();
+    }
     let config = context.config_with(&context::profile(args.profile.as_deref()))?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
@@ -102,6 +123,32 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     };
     output.emit(&Running::new(context, now, change)?);
     Ok(outcome)
+}
+
+/// Makes this machine one that has workers of a homeserver elsewhere. Those that run read their files
+/// only when they start.
+async fn take_in(
+    context: &Context,
+    file: &Path,
+    names: &[String],
+    timeout: Option<Span>,
+    output: &Output,
+) -> Result<(), Failure> {
+    /// Packages may have to come over the network.
+    const TIME: Duration = Duration::from_mins(10);
+    let config = context.config_now()?;
+    let deadline = Instant::now() + timeout.map_or(TIME, |span| span.0);
+    let progress = output.progress("joining");
+    let mut on_step = |step: &str| progress.now(step);
+    let changed = join::join(&config, file, names, deadline, &mut on_step).await?;
+    on_step("checking the settings");
+    let changed = join::complete(context.config_with(&[])?).await? || changed;
+    if changed && context.supervisor().await?.is_some() {
+        on_step("stopping what runs with the old settings");
+        let timeout = config.supervision.stop_timeout.0;
+        stop::stop(&config.data, stop::Options { timeout, force: false }, &mut |_| ()).await?;
+    }
+    Ok(())
 }
 
 /// Starts it, with a line of progress.

@@ -120,7 +120,10 @@ pub(crate) async fn run(load: impl Fn() -> Result<Config, Failure>) -> Result<()
     while let Some(snapshot) = control::status(&socket).await? {
         let now = Instant::now();
         let limits = |max| Limits { min, max, cpu_percent, window };
-        course.see(now, watch.look(&snapshot, now), decide::memory(&limits(max)));
+        let mut seen = watch.look(&snapshot, now);
+        // What other machines run is not seen from here.
+        seen.retain(|kind, _| !workers::is_apart(&config, *kind));
+        course.see(now, seen, decide::memory(&limits(max)));
         // Each of them can be busy with a core of its own.
         let room = cores.saturating_sub(course.workers());
         let next = course.next(|workers| limits(max.min(workers + room).max(min)), now);

@@ -1,7 +1,10 @@
 //! What we add to `postgresql.conf`, as a file of its own that is written before every start.
 //! An operator's files in the same folder that sort after it win.
 
-use std::{fmt::Write as _, fs, os::unix::fs::DirBuilderExt as _, path::Path};
+use std::{
+    collections::BTreeSet, fmt::Write as _, fs, net::IpAddr, os::unix::fs::DirBuilderExt as _,
+    path::Path,
+};
 
 use super::{super::Error, cluster, runner::Runner, socket_folder};
 use crate::{
@@ -12,6 +15,8 @@ use crate::{
 
 const FOLDER: &str = "conf.d";
 const FILE: &str = "10-resource-matrix-synapse.conf";
+/// Not read as settings: only `*.conf` is.
+const HBA: &str = "pg_hba.with-workers";
 const MIB: u64 = 1 << 20;
 
 /// Makes a new cluster read the files in [`FOLDER`].
@@ -27,12 +32,31 @@ pub(super) fn include(cluster: &Path, runner: Runner) -> Result<(), Error> {
 
 /// Writes our part for this start.
 pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
-    let file = cluster(&config.data).join(FOLDER).join(FILE);
-    let text = render(config, memory());
-    if files::write_if_changed(&file, text.as_bytes(), files::PRIVATE)? {
-        runner.give(&file)?;
+    let cluster = cluster(&config.data);
+    let mut all = vec![(FILE, render(config, memory()))];
+    if workers::are_apart(config) {
+        // What the operator wrote stays, and counts more.
+        all.push((HBA, files::read(&cluster.join("pg_hba.conf"))? + &allowed(config)));
+    }
+    for (name, text) in all {
+        let file = cluster.join(FOLDER).join(name);
+        if files::write_if_changed(&file, text.as_bytes(), files::PRIVATE)? {
+            runner.give(&file)?;
+        }
     }
     Ok(())
+}
+
+/// The lines of `pg_hba.conf` for processes of Synapse on other machines.
+fn allowed(config: &Config) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (database, role) = (quoted(&config.database.name.0), quoted(&config.database.user.0));
+    let machines: BTreeSet<&IpAddr> = config.workers.elsewhere.0.values().collect();
+    let line = |machine: &IpAddr| {
+        let bits = if machine.is_ipv4() { 32 } else { 128 };
+        format!("host {database} {role} {machine}/{bits} scram-sha-256\n")
+    };
+    machines.into_iter().map(line).collect()
 }
 
 /// `memory` is what this machine or container has, in bytes.
@@ -50,7 +74,14 @@ fn render(config: &Config, memory: u64) -> String {
         // Writing to a String cannot fail.
         writeln!(text, "{name} = {value}").ok();
     };
-    set("listen_addresses", "'127.0.0.1'");
+    match config.workers.address.filter(|_| workers::are_apart(config)) {
+        Some(address) => {
+            set("listen_addresses", &format!("'127.0.0.1,{address}'"));
+            let file = cluster(&config.data).join(FOLDER).join(HBA).display().to_string();
+            set("hba_file", &format!("'{}'", file.replace('\'', "''")));
+        }
+        None => set("listen_addresses", "'127.0.0.1'"),
+    }
     set("port", &config.database.embedded_port.to_string());
     set("unix_socket_directories", &format!("'{sockets}'"));
     set("unix_socket_permissions", "0700");
@@ -102,5 +133,21 @@ mod tests {
         let many = Config::load(data, &flags, &Environment::default()).unwrap();
         assert!(render(&many, 1 << 30).contains("max_connections = 387\n"));
         assert!(text.contains("recovery_init_sync_method = syncfs\n"), "{text}");
+    }
+
+    #[test]
+    fn only_machines_that_have_workers_may_come_and_only_to_our_database() {
+        let flags = [
+            "stack.profile=scale",
+            "workers.list=generic=3",
+            "workers.elsewhere=generic-2=10.0.0.2,generic-3=10.0.0.2",
+            "workers.address=10.0.0.1",
+        ];
+        let flags = flags.map(str::to_owned);
+        let config = Config::load(DataDir::new("/a".into()), &flags, &Environment::default());
+        let config = config.unwrap();
+        assert_eq!(allowed(&config), "host \"synapse\" \"synapse\" 10.0.0.2/32 scram-sha-256\n");
+        let text = render(&config, 1 << 30);
+        assert!(text.contains("listen_addresses = '127.0.0.1,10.0.0.1'\n"), "{text}");
     }
 }

@@ -12,11 +12,13 @@ use crate::{
     config::{Config, paths::DataDir, shape::Words as _, stack::Part},
     error::{self, Explain},
 };
+pub(crate) use place::{are_apart, here, is_apart, ports};
 
 pub(crate) mod costs;
 pub(crate) mod endpoints;
 pub(crate) mod kind;
 pub(crate) mod load;
+mod place;
 mod preset;
 pub(crate) mod routes;
 mod shared;
@@ -34,6 +36,20 @@ pub(crate) enum Error {
     Crowd(u32),
     #[error("`{}` needs federation, which is off", .0.word())]
     NoFederation(Kind),
+    #[error("`workers.elsewhere` names `{name}`, which is none of the workers")]
+    Nobody { name: String, suggestion: Option<String> },
+    #[error("`media-1` keeps its files on this machine and cannot run on another one")]
+    MediaElsewhere,
+    #[error("workers run on other machines, and this machine has no address for them")]
+    NoAddress,
+    #[error("the ports of the workers end above 65535: `workers.port` is {0}")]
+    Ports(u16),
+    #[error("this data folder is for workers of a homeserver elsewhere, and names none")]
+    NoneHere,
+    #[error(
+        "this data folder is for workers of a homeserver elsewhere, and may not start another one"
+    )]
+    SecondHomeserver,
 }
 
 impl Explain for Error {
@@ -43,6 +59,16 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Nobody { suggestion: Some(name), .. } => format!("did you mean `{name}`?"),
+            Self::MediaElsewhere => "take it out of `workers.elsewhere`".into(),
+            Self::NoAddress => {
+                "`config set workers.address ADDRESS`: one that the machines of `workers.elsewhere` reach".into()
+            }
+            Self::Ports(_) => "`config set workers.port 9300`".into(),
+            Self::SecondHomeserver => {
+                "`--instance NAME` or MATRIX_SYNAPSE_DATA_DIR names a data folder for a homeserver".into()
+            }
+            Self::NoneHere => "`manage start worker NAME --join FILE` says which".into(),
             Self::NoFederation(_) => {
                 "`config set synapse.federation private` switches it on, or list other workers with `config set workers.list …`".into()
             }
@@ -65,25 +91,10 @@ impl Worker {
         format!("{}-{}", self.kind.word().replace('_', "-"), self.number)
     }
 
-    /// Where it answers requests, and `/health` in any case.
-    pub(crate) fn socket(self, data: &DataDir) -> PathBuf {
-        data.sockets().join(format!("{}.http", self.name()))
-    }
-
-    /// Where other processes of Synapse hand it what only it may write.
-    pub(crate) fn replication_socket(self, data: &DataDir) -> PathBuf {
-        data.sockets().join(format!("{}.repl", self.name()))
-    }
-
     /// What Synapse reads for it beside homeserver.yaml.
     pub(crate) fn yaml(self, data: &DataDir) -> PathBuf {
         folder(data).join(format!("{}.yaml", self.name()))
     }
-}
-
-/// Where the main process answers the others.
-pub(crate) fn main_socket(data: &DataDir) -> PathBuf {
-    data.sockets().join("main.repl")
 }
 
 /// Where the workers' own files are.
@@ -116,7 +127,11 @@ pub(crate) fn chosen(config: &Config) -> Result<Vec<Worker>, Error> {
         workers.extend((1..=count).map(|number| Worker { kind, number }));
     }
     let number = u32::try_from(workers.len()).unwrap_or(u32::MAX);
-    if number > MOST { Err(Error::Crowd(number)) } else { Ok(workers) }
+    if number > MOST {
+        return Err(Error::Crowd(number));
+    }
+    place::check(config, &workers)?;
+    Ok(workers)
 }
 
 /// How many processes of Synapse there are, the main one among them. Settings that ask for what cannot
@@ -179,14 +194,5 @@ mod tests {
             names(&["stack.profile=scale"]).unwrap(),
             "generic-1 synchrotron-1 event-persister-1 background-1"
         );
-    }
-
-    #[test]
-    fn a_socket_fits_into_the_longest_folder() {
-        let data = DataDir::new(format!("/{}", "x".repeat(71)).into());
-        for kind in Kind::ALL {
-            let worker = Worker { kind: *kind, number: MOST };
-            assert!(worker.replication_socket(&data).as_os_str().len() <= 107, "{worker:?}");
-        }
     }
 }

@@ -22,13 +22,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Kind, Worker};
+use super::{Kind, Worker, place};
 use crate::{config::Config, redis, synapse::keys};
 
 /// What stands in homeserver.yaml where there are workers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shared {
-    pub(crate) replication_socket: String,
+    /// Where the main process answers the others, as a part of a listener.
+    pub(crate) main: Value,
     /// Top-level settings.
     pub(crate) settings: BTreeMap<&'static str, Value>,
 }
@@ -42,14 +43,14 @@ pub(crate) fn shared(config: &Config, workers: &[Worker]) -> Option<Shared> {
     }
     let data = &config.data;
     let path = |path: std::path::PathBuf| path.display().to_string();
-    let main = path(super::main_socket(data));
+    let main = place::of_main(config);
     let of = |kind: Kind| -> Vec<String> {
         workers.iter().filter(|worker| worker.kind == kind).map(|worker| worker.name()).collect()
     };
-    let mut instances = Map::from_iter([("main".to_owned(), json!({ "path": main }))]);
+    let mut instances = Map::from_iter([("main".to_owned(), main.in_map())]);
     let mut writers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for worker in workers.iter().filter(|worker| !worker.kind.facts().streams.is_empty()) {
-        instances.insert(worker.name(), json!({ "path": path(worker.replication_socket(data)) }));
+        instances.insert(worker.name(), worker.replication(config).in_map());
         for stream in worker.kind.facts().streams {
             writers.entry(stream).or_default().push(worker.name());
         }
@@ -58,16 +59,13 @@ pub(crate) fn shared(config: &Config, workers: &[Worker]) -> Option<Shared> {
         // The main process writes it as well, when an admin asks that one.
         writers.insert(0, MAIN.to_owned());
     }
-    let redis = match config.shared_redis() {
+    let mut redis = match config.shared_redis() {
         None => json!({ "enabled": true, "path": path(redis::socket(data)) }),
-        Some((host, port)) => {
-            let mut redis = json!({ "enabled": true, "host": host, "port": port });
-            if config.redis.password.is_some() {
-                redis["password_path"] = path(redis::password_file(data)).into();
-            }
-            redis
-        }
+        Some((host, port)) => json!({ "enabled": true, "host": host, "port": port }),
     };
+    if redis::has_password(config) {
+        redis["password_path"] = path(redis::password_file(data)).into();
+    }
     let mut settings = BTreeMap::from([
         ("redis", redis),
         ("worker_replication_secret_path", path(keys::replication(data)).into()),
@@ -98,7 +96,7 @@ pub(crate) fn shared(config: &Config, workers: &[Worker]) -> Option<Shared> {
     if settings.contains_key("media_instance_running_background_jobs") {
         settings.insert("enable_media_repo", false.into());
     }
-    Some(Shared { replication_socket: main, settings })
+    Some(Shared { main: main.listener(), settings })
 }
 
 /// The part of homeserver.yaml that a process acts upon: two files with the same one are the same to
@@ -141,7 +139,13 @@ mod tests {
 
     /// What all know with this list of workers.
     fn known(list: &str) -> Value {
-        let flags = ["stack.profile=scale".to_owned(), format!("workers.list={list}")];
+        known_with(list, &[])
+    }
+
+    fn known_with(list: &str, more: &[&str]) -> Value {
+        let list = format!("workers.list={list}");
+        let all = [&["stack.profile=scale", &list], more].concat();
+        let flags: Vec<String> = all.into_iter().map(str::to_owned).collect();
         let data = DataDir::new("/srv/a".into());
         let config = Config::load(data, &flags, &Environment::default()).unwrap();
         let workers = super::super::chosen(&config).unwrap();
@@ -165,6 +169,19 @@ mod tests {
         assert_eq!(all["pusher_instances"], json!(["pusher-1"]));
         assert_eq!(all["run_background_tasks_on"], "background-1");
         assert_eq!(all["enable_media_repo"], false);
+    }
+
+    #[test]
+    fn what_another_machine_has_to_reach_is_on_the_network() {
+        let more = ["workers.elsewhere=generic-2=10.0.0.2", "workers.address=10.0.0.1"];
+        let all = known_with("generic=2,event_persister", &more);
+        let map = &all["instance_map"];
+        assert_eq!(map["main"], json!({"host": "10.0.0.1", "port": 9300}));
+        assert_eq!(map["event-persister-1"], json!({"host": "10.0.0.1", "port": 9305}));
+        assert_eq!(
+            all["redis"],
+            json!({"enabled": true, "path": "/srv/a/run/redis.sock", "password_path": "/srv/a/secrets/redis_password"})
+        );
     }
 
     #[test]

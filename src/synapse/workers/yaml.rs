@@ -3,6 +3,8 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use minijinja::context;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Kind, Worker, folder, preset};
 use crate::{
@@ -18,20 +20,25 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
-/// Renders the file of each.
+/// A listener of HTTP.
+#[derive(Debug, Serialize)]
+struct Listener {
+    /// Where it listens, as Synapse writes it.
+    place: Value,
+    resources: Vec<&'static str>,
+}
+
+/// Renders the file of each that this machine runs.
 pub(crate) fn render(config: &Config, workers: &[Worker]) -> Result<Vec<File>, Error> {
     let data = &config.data;
     let path = |path: PathBuf| path.display().to_string();
     let template = include_str!("../../../templates/worker.yaml.j2");
     let mut all = Vec::new();
-    for (index, worker) in workers.iter().copied().enumerate() {
-        let writes = !worker.kind.facts().streams.is_empty();
+    for (index, worker) in super::here(config, workers).into_iter().enumerate() {
         let values = context! {
             name => worker.name(),
             log_config => path(files::log_yaml(data)),
-            socket => path(worker.socket(data)),
-            resources => minijinja::value::Serde(resources(worker.kind, preset::federates(config))),
-            replication_socket => writes.then(|| path(worker.replication_socket(data))),
+            listeners => minijinja::value::Serde(listeners(config, worker)),
             metrics_port => config.has(Part::Metrics).then(|| metrics_port(config, index)),
             media => worker.kind == Kind::Media,
         };
@@ -40,6 +47,24 @@ pub(crate) fn render(config: &Config, workers: &[Worker]) -> Result<Vec<File>, E
         all.push(File { worker, text });
     }
     Ok(all)
+}
+
+/// What it offers, and where: what only it may write is handed to it at the same place where that is
+/// the only one that others reach.
+fn listeners(config: &Config, worker: Worker) -> Vec<Listener> {
+    let mut first = resources(worker.kind, preset::federates(config)).to_vec();
+    let (place, replication) = (worker.place(config), worker.replication(config));
+    let mut listeners = Vec::new();
+    if !worker.kind.facts().streams.is_empty() {
+        if replication == place {
+            first.push("replication");
+        } else {
+            let resources = vec!["replication"];
+            listeners.push(Listener { place: replication.listener(), resources });
+        }
+    }
+    listeners.insert(0, Listener { place: place.listener(), resources: first });
+    listeners
 }
 
 /// The port of the metrics of the worker that stands there in the list.

@@ -1,0 +1,58 @@
+//! `manage join-file`: what another machine needs to run workers of this homeserver.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    net::IpAddr,
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+use crate::{
+    commands::{NAME, Outcome, Result},
+    context::Context,
+    instance::join::{self, Written},
+    output::{Output, Report},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to write it; it holds all secrets of the homeserver and is readable by its owner alone
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    dry_run: bool,
+    #[serde(flatten)]
+    written: Written,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    let written = join::share(context.config()?, &args.file, !context.dry_run)?;
+    output.emit(&Answer { dry_run: context.dry_run, written });
+    Ok(Outcome::Done)
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Written { file, workers } = &self.written;
+        let verb = if self.dry_run { "would write" } else { "wrote" };
+        writeln!(page, "{verb} {}: whoever has it is as good as this homeserver", file.display())?;
+        let mut machines: BTreeMap<&IpAddr, Vec<&str>> = BTreeMap::new();
+        for (name, machine) in workers {
+            machines.entry(machine).or_default().push(name);
+        }
+        writeln!(page, "\nOn the other machines, with this program and that file:")?;
+        for (machine, names) in machines {
+            let names = names.join(" ");
+            writeln!(page, "  {machine}: {NAME} manage start worker {names} --join FILE")?;
+        }
+        Ok(())
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.written.file.to_str()
+    }
+}

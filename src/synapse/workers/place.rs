@@ -1,0 +1,250 @@
+//! Where each process of Synapse is reached. On one machine they meet on unix sockets in a folder that
+//! nobody else may enter. Where some of them run on other machines, all of them hand each other on
+//! TCP what only one may write, and those elsewhere take requests there too.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde_json::{Value, json};
+
+use super::{Error, Kind, Worker};
+use crate::config::{Config, nearest, shape::Words as _};
+
+/// An address as Synapse and nginx have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Socket(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// `unix:/run/x`, `10.0.0.2:9302`: as nginx writes it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// As it stands in `instance_map`.
+    pub(super) fn in_map(&self) -> Value {
+        match self {
+            Self::Socket(path) => json!({ "path": path.display().to_string() }),
+            Self::Tcp(address) => json!({ "host": address.ip(), "port": address.port() }),
+        }
+    }
+
+    /// The part of a listener that says where it is; `0600` as a number.
+    pub(super) fn listener(&self) -> Value {
+        match self {
+            Self::Socket(path) => json!({ "path": path.display().to_string(), "mode": 0o600 }),
+            Self::Tcp(address) => {
+                json!({ "port": address.port(), "bind_addresses": [address.ip()] })
+            }
+        }
+    }
+
+    /// The URL of a path there, and the socket where it is one.
+    pub(crate) fn url(&self, path: &str) -> (String, Option<PathBuf>) {
+        match self {
+            Self::Socket(socket) => (format!("http://localhost{path}"), Some(socket.clone())),
+            Self::Tcp(address) => (format!("http://{address}{path}"), None),
+        }
+    }
+
+    /// For people and for service discovery.
+    pub(crate) fn endpoint(&self) -> String {
+        match self {
+            Self::Socket(path) => format!("unix://{}", path.display()),
+            Self::Tcp(address) => format!("http://{address}"),
+        }
+    }
+}
+
+/// Whether this homeserver has processes on several machines.
+pub(crate) fn are_apart(config: &Config) -> bool {
+    !config.workers.elsewhere.0.is_empty()
+}
+
+/// Whether some of that kind run on other machines.
+pub(crate) fn is_apart(config: &Config, kind: Kind) -> bool {
+    let of_kind = |name: &String| {
+        name.rsplit_once('-').is_some_and(|(word, _)| word.replace('-', "_") == kind.word())
+    };
+    config.workers.elsewhere.0.keys().any(of_kind)
+}
+
+/// Those that this machine runs.
+pub(crate) fn here(config: &Config, workers: &[Worker]) -> Vec<Worker> {
+    let is_here = |worker: &&Worker| {
+        if config.is_joined() {
+            config.workers.here.contains(&worker.name())
+        } else {
+            worker.machine(config).is_none()
+        }
+    };
+    workers.iter().filter(is_here).copied().collect()
+}
+
+/// Whether the settings say for all of them where they are.
+pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
+    let names: BTreeSet<String> = workers.iter().map(|worker| worker.name()).collect();
+    let named = config.workers.elsewhere.0.keys().chain(&config.workers.here);
+    if let Some(name) = named.into_iter().find(|name| !names.contains(*name)) {
+        let suggestion = nearest(name, names.iter().map(String::as_str));
+        return Err(Error::Nobody { name: name.clone(), suggestion });
+    }
+    if config.is_joined() && config.workers.here.is_empty() {
+        return Err(Error::NoneHere);
+    }
+    if !are_apart(config) {
+        return Ok(());
+    }
+    if workers.iter().any(|it| it.kind == Kind::Media && it.machine(config).is_some()) {
+        return Err(Error::MediaElsewhere);
+    }
+    if config.workers.address.is_none() {
+        return Err(Error::NoAddress);
+    }
+    let first = config.workers.port.0;
+    let fit = workers.iter().all(|worker| worker.port(config).is_some());
+    if fit { Ok(()) } else { Err(Error::Ports(first)) }
+}
+
+impl Worker {
+    /// The machine that runs it, where that is another one than the homeserver's.
+    pub(crate) fn machine(self, config: &Config) -> Option<IpAddr> {
+        config.workers.elsewhere.0.get(&self.name()).copied()
+    }
+
+    /// Above that of the main process: first one of each kind, then the second ones. It stays the same
+    /// when others come and go, so that nobody has to be told another one.
+    fn port(self, config: &Config) -> Option<u16> {
+        let kinds = u32::try_from(Kind::ALL.len()).ok()?;
+        let kind = Kind::ALL.iter().position(|kind| *kind == self.kind)?;
+        let above = (self.number - 1) * kinds + u32::try_from(kind).ok()? + 1;
+        u16::try_from(u32::from(config.workers.port.0) + above).ok()
+    }
+
+    /// On the network; what [`check`] lets through has a port.
+    fn on_network(self, config: &Config, machine: IpAddr) -> Place {
+        Place::Tcp((machine, self.port(config).unwrap_or(u16::MAX)).into())
+    }
+
+    /// Where it answers requests, and `/health` in any case.
+    pub(crate) fn place(self, config: &Config) -> Place {
+        match self.machine(config) {
+            Some(machine) => self.on_network(config, machine),
+            None => Place::Socket(config.data.sockets().join(format!("{}.http", self.name()))),
+        }
+    }
+
+    /// Where other processes of Synapse hand it what only it may write.
+    pub(super) fn replication(self, config: &Config) -> Place {
+        match (self.machine(config), config.workers.address) {
+            (Some(machine), _) => self.on_network(config, machine),
+            (None, Some(own)) if are_apart(config) => self.on_network(config, own),
+            _ => Place::Socket(config.data.sockets().join(format!("{}.repl", self.name()))),
+        }
+    }
+}
+
+/// Where the main process answers the others.
+pub(super) fn of_main(config: &Config) -> Place {
+    match config.workers.address {
+        Some(own) if are_apart(config) => Place::Tcp((own, config.workers.port.0).into()),
+        _ => Place::Socket(config.data.sockets().join("main.repl")),
+    }
+}
+
+/// The ports that processes of Synapse on this machine use among machines.
+pub(crate) fn ports(config: &Config, workers: &[Worker]) -> Vec<SocketAddr> {
+    let on_network = |place: Place| match place {
+        Place::Tcp(address) => Some(address),
+        Place::Socket(_) => None,
+    };
+    let main = (!config.is_joined()).then(|| of_main(config));
+    let writes = |worker: &Worker| !worker.kind.facts().streams.is_empty();
+    let each = here(config, workers).into_iter().map(|worker| {
+        if writes(&worker) { worker.replication(config) } else { worker.place(config) }
+    });
+    main.into_iter().chain(each).filter_map(on_network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{environment::Environment, paths::DataDir};
+
+    fn config(flags: &[&str]) -> Config {
+        let flags = ["stack.profile=scale"].iter().chain(flags).map(|it| (*it).to_owned());
+        let data = DataDir::new("/srv/a".into());
+        Config::load(data, &flags.collect::<Vec<_>>(), &Environment::default()).unwrap()
+    }
+
+    const LIST: &str = "workers.list=generic=2,event_persister=1,media=1";
+
+    #[test]
+    fn on_one_machine_all_meet_on_sockets() {
+        let config = config(&[LIST]);
+        let workers = super::super::chosen(&config).unwrap();
+        assert_eq!(workers[0].place(&config).to_string(), "unix:/srv/a/run/generic-1.http");
+        assert_eq!(of_main(&config).to_string(), "unix:/srv/a/run/main.repl");
+        assert!(ports(&config, &workers).is_empty());
+    }
+
+    #[test]
+    fn on_several_machines_each_has_a_port_that_stays() {
+        let apart = ["workers.elsewhere=generic-2=10.0.0.2", "workers.address=10.0.0.1"];
+        let config = config(&[&[LIST], &apart[..]].concat());
+        let workers = super::super::chosen(&config).unwrap();
+        let place = |name: &str| {
+            let worker = workers.iter().find(|worker| worker.name() == name).unwrap();
+            (worker.place(&config).to_string(), worker.replication(&config).to_string())
+        };
+        assert_eq!(place("generic-2").0, "10.0.0.2:9323");
+        let (socket, network) = place("event-persister-1");
+        assert_eq!(socket, "unix:/srv/a/run/event-persister-1.http");
+        assert_eq!(network, "10.0.0.1:9305");
+        assert_eq!(of_main(&config).to_string(), "10.0.0.1:9300");
+        let names: Vec<String> = here(&config, &workers).into_iter().map(Worker::name).collect();
+        assert_eq!(names, ["generic-1", "event-persister-1", "media-1"]);
+        let ports: Vec<u16> = ports(&config, &workers).iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [9300, 9305, 9314]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_is_refused() {
+        let refused = |flags: &[&str]| {
+            super::super::chosen(&config(&[&[LIST], flags].concat())).unwrap_err().to_string()
+        };
+        let there = "workers.address=10.0.0.1";
+        assert_eq!(
+            refused(&["workers.elsewhere=generic-3=10.0.0.2", there]),
+            "`workers.elsewhere` names `generic-3`, which is none of the workers"
+        );
+        assert!(
+            refused(&["workers.elsewhere=media-1=10.0.0.2", there]).contains("keeps its files")
+        );
+        assert!(refused(&["workers.elsewhere=generic-2=10.0.0.2"]).contains("has no address"));
+        let high = ["workers.elsewhere=generic-2=10.0.0.2", there, "workers.port=65530"];
+        assert!(refused(&high).contains("above 65535"));
+    }
+
+    #[test]
+    fn a_socket_fits_into_the_longest_folder() {
+        let mut config = config(&[LIST]);
+        config.data = DataDir::new(format!("/{}", "x".repeat(71)).into());
+        for kind in Kind::ALL {
+            let worker = Worker { kind: *kind, number: super::super::MOST };
+            let Place::Socket(path) = worker.replication(&config) else { panic!("{worker:?}") };
+            assert!(path.as_os_str().len() <= 107, "{worker:?}");
+        }
+    }
+}

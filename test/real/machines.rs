@@ -1,0 +1,127 @@
+//! Workers on another machine: two hosts that share nothing but a network, each a network namespace,
+//! and a homeserver that has processes on both.
+
+use std::process::Command;
+
+use crate::{
+    common::{Instance, wait_for},
+    load::under_load,
+};
+
+/// A host of its own, with this address on a wire to the other one.
+struct Host {
+    name: String,
+    address: &'static str,
+}
+
+fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {words}");
+}
+
+impl Host {
+    fn can_be_made() -> bool {
+        Command::new("unshare").args(["--net", "true"]).status().is_ok_and(|it| it.success())
+    }
+
+    fn new(letter: char, address: &'static str) -> Self {
+        let host = Self { name: format!("rms-{letter}-{}", std::process::id()), address };
+        ip(&format!("netns add {}", host.name));
+        ip(&format!("-n {} link set lo up", host.name));
+        host
+    }
+
+    /// Lays a wire between two hosts.
+    fn wire(&self, other: &Self) {
+        let (a, b) = (&self.name, &other.name);
+        ip(&format!("link add wire netns {a} type veth peer name wire netns {b}"));
+        for host in [self, other] {
+            ip(&format!("-n {} addr add {}/24 dev wire", host.name, host.address));
+            host.set("up");
+        }
+    }
+
+    /// Puts the plug in or pulls it out.
+    fn set(&self, state: &str) {
+        ip(&format!("-n {} link set wire {state}", self.name));
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(Command::new("ip").args(["netns", "del", &self.name]).status());
+    }
+}
+
+#[test]
+fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cut_off() {
+    if !Host::can_be_made() {
+        eprintln!("this was not run: only root makes hosts, and only where the machine allows it");
+        return;
+    }
+    let (near, far) = (Host::new('a', "10.93.7.1"), Host::new('b', "10.93.7.2"));
+    near.wire(&far);
+    let mut server = Instance::with_environment("near");
+    server.host = Some(near.name.clone());
+    server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
+    server.variable("MATRIX_SYNAPSE_WORKERS", "generic=2,event_persister=2");
+    let elsewhere = "generic-2=10.93.7.2,event-persister-2=10.93.7.2";
+    server.run(&["manage", "install"]).success();
+    server.run(&["manage", "join-file", "/nowhere/file"]).exits(1).says("no worker of this");
+    server.run(&["config", "set", "workers.elsewhere", elsewhere]).success();
+    server.run(&["manage", "start"]).exits(1).says("`config set workers.address ADDRESS`");
+    server.run(&["config", "set", "workers.address", near.address]).success();
+    server.run(&["manage", "start"]).success();
+    let file = server.data.join("join.json").display().to_string();
+    let said = server.run(&["manage", "join-file", &file]).success();
+    said.says("10.93.7.2: resource-matrix-synapse manage start worker event-persister-2 generic-2");
+
+    let mut workers = Instance::with_environment("far");
+    workers.forget_settings();
+    workers.host = Some(far.name.clone());
+    let join = |words: &[&str]| {
+        workers.run(&[&["manage", "start", "worker"], words, &["--join", &file]].concat())
+    };
+    join(&["generic-1"]).exits(1).says("the file has no worker `generic-1`, but event-persister-2");
+    join(&["generic-2"]).success();
+    join(&["event-persister-2"]).success();
+    join(&[]).exits(2).says("already running");
+    assert!(workers.is_healthy());
+    workers.run(&["manage", "services"]).success().says("generic-2 [running]");
+    workers
+        .run(&["content", "list-rooms"])
+        .exits(1)
+        .says("type it on the machine of the homeserver");
+    server
+        .run(&["manage", "start", "--join", &file])
+        .exits(1)
+        .says("the data folder of a homeserver");
+
+    let written = |name: &str| workers.run(&["logs", name, "--tail", "10000"]).success().stdout;
+    under_load(&server, |more| {
+        more(8);
+        far.set("down");
+        assert!(server.is_healthy(), "what runs here goes on");
+        far.set("up");
+        more(8);
+        workers.run(&["manage", "stop"]).success();
+        join(&[]).success();
+        more(8);
+    });
+    // Which of the two writes a room is decided by its id.
+    for n in 0..16 {
+        let room = server.room(&format!("Far {n}"));
+        server.run(&["content", "send-message", &room, "hello"]).success();
+    }
+    wait_for("the other machine writes events", || {
+        written("event-persister-2").contains("/_synapse/replication/fed_send_events/")
+            || written("event-persister-2").contains("send_event")
+    });
+    let scale = |list: &str| server.run(&["manage", "scale", "--workers", list, "--dry-run"]);
+    scale("generic=2,event_persister=3").success().says(
+        "on other machines, with a new file of `manage join-file`: generic-2, event-persister-2",
+    );
+    scale("generic=1,event_persister=2").exits(1).says("`workers.elsewhere` names `generic-2`");
+    workers.run(&["manage", "uninstall", "--purge", "--force"]).success();
+    assert!(server.is_healthy());
+}
