@@ -2,7 +2,7 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
-//! `federation/` as others see it, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
+//! `federation/` as others see it, `turn` the relay of calls, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
 //! certificates, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
 //! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
@@ -27,6 +27,7 @@ mod services;
 mod supervisor;
 mod synapse;
 mod tls;
+mod turn;
 
 /// The whole program; `main.rs` is only its name.
 pub fn main() -> std::process::ExitCode {
@@ -42,7 +43,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
-    &["federation", "proxy"],
+    &["federation", "proxy", "turn"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
     &["redis"],

@@ -50,7 +50,8 @@ components() {
 # What tests run beside Synapse and PostgreSQL.
 servers() {
     local program missing=()
-    for program in nginx:nginx-light redis-server:redis-server ip:iproute2; do
+    for program in nginx:nginx-light redis-server:redis-server ip:iproute2 \
+        turnserver:coturn; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
     done
     if ((${#missing[@]} == 0)); then

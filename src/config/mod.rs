@@ -32,6 +32,7 @@ pub(crate) mod stack;
 pub(crate) mod supervision;
 pub(crate) mod synapse;
 pub(crate) mod tls;
+pub(crate) mod turn;
 pub(crate) mod vrooli;
 pub(crate) mod workers;
 
@@ -145,6 +146,7 @@ pub(crate) struct Config {
     pub(crate) workers: workers::Workers,
     pub(crate) alerts: alerts::Alerts,
     pub(crate) tls: tls::Tls,
+    pub(crate) turn: turn::Turn,
     pub(crate) proxy: proxy::Proxy,
     /// The profile that `stack.profile` names.
     pub(crate) profile: profiles::Profile,
@@ -170,6 +172,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         workers::Workers::SETTINGS,
         alerts::Alerts::SETTINGS,
         tls::Tls::SETTINGS,
+        turn::Turn::SETTINGS,
         proxy::Proxy::SETTINGS,
     ]
     .into_iter()
@@ -230,6 +233,7 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     workers::Workers::read(&values)?;
     alerts::Alerts::read(&values)?;
     tls::Tls::read(&values)?;
+    turn::Turn::read(&values)?;
     proxy::Proxy::read(&values)?;
     // The profile may be one of the settings file.
     Ok(())
@@ -292,6 +296,7 @@ impl Config {
             workers: workers::Workers::read(&values)?,
             alerts: alerts::Alerts::read(&values)?,
             tls: tls::Tls::read(&values)?,
+            turn: turn::Turn::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,
             values,
         })

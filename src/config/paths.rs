@@ -69,6 +69,11 @@ impl DataDir {
         self.0.join("proxy")
     }
 
+    /// What coturn reads and writes.
+    pub(crate) fn turn(&self) -> PathBuf {
+        self.0.join("turn")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

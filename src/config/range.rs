@@ -1,6 +1,9 @@
 //! Ranges of addresses, as `ip_range_blacklist` and `ip_range_whitelist` of Synapse have them.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -28,6 +31,27 @@ impl Range {
             }
             _ => false,
         }
+    }
+}
+
+impl Range {
+    pub(crate) fn first(&self) -> IpAddr {
+        self.first
+    }
+
+    /// `10.1.2.0-10.1.2.255`: the first and the last address.
+    pub(crate) fn span(&self) -> String {
+        let last: IpAddr = match self.first {
+            IpAddr::V4(first) => {
+                let rest = u32::MAX.checked_shr(u32::from(self.bits)).unwrap_or(0);
+                Ipv4Addr::from_bits(first.to_bits() | rest).into()
+            }
+            IpAddr::V6(first) => {
+                let rest = u128::MAX.checked_shr(u32::from(self.bits)).unwrap_or(0);
+                Ipv6Addr::from_bits(first.to_bits() | rest).into()
+            }
+        };
+        format!("{}-{last}", self.first)
     }
 }
 

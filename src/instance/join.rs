@@ -107,7 +107,7 @@ pub(crate) struct Joining {
 const OF_THAT_MACHINE: [&str; 6] =
     ["stack.", "alerts.", "tls.", "proxy.", "supervision.", "redis."];
 /// The secrets that every process of Synapse reads.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "signing.key",
     "macaroon_secret_key",
     "form_secret",
@@ -115,6 +115,7 @@ const SECRETS: [&str; 7] = [
     "worker_replication_secret",
     "session.key",
     "database_password",
+    "turn_secret",
 ];
 
 /// What stands in the file, for the one who wrote it.
@@ -174,7 +175,7 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
         return Ok(written);
     }
     let mut secrets = BTreeMap::new();
-    let named = SECRETS.iter().map(|name| data.secret(name));
+    let named = SECRETS.iter().map(|name| data.secret(name)).filter(|path| path.exists());
     let redis = redis::has_password(config).then(|| redis::password_file(data));
     for path in named.chain(redis) {
         secrets.insert(name_of(&path), files::read(&path)?);

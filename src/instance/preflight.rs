@@ -19,7 +19,7 @@ use crate::{
     python::{self, Set},
     redis, services,
     supervisor::control,
-    tls,
+    tls, turn,
 };
 
 /// What an environment takes, in bytes.
@@ -97,6 +97,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     if config.has(Part::Proxy) {
         proxy::program(config)?;
     }
+    turn::check(config)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     // What is relative to the data folder is not there before it is brought back.
@@ -157,6 +158,9 @@ fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
         vec![("server.port", server.port.0), ("server.metrics_port", server.metrics_port.0)];
     if embedded {
         ports.push(("database.embedded_port", config.database.embedded_port.0));
+    }
+    if config.has_relay() {
+        ports.push(("turn.port", config.turn.port.0));
     }
     ports.extend(config.proxy_ports().iter().map(|(setting, port)| (*setting, port.0)));
     for (at, (second, port)) in ports.iter().enumerate() {

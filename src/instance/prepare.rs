@@ -14,7 +14,7 @@ use crate::{
     postgres, process, proxy, redis,
     secret::Secret,
     synapse::{keys, workers},
-    tls,
+    tls, turn,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +118,7 @@ async fn look(
     if config.has(Part::Proxy) {
         proxy::program(config).map_err(rendered::Error::from)?;
     }
+    turn::check(config).map_err(rendered::Error::from)?;
     ports_are_free(config, postgres::target(config)?.is_embedded(), ours)?;
     if !force {
         files::has_space(config.data.root())?;
@@ -222,6 +223,13 @@ pub(super) fn ports_are_free(
             port_is_free("127.0.0.1", port, "workers.metrics_port")?;
         }
     }
+    if config.has_relay() {
+        let turn = &config.turn;
+        free(&turn.address.to_string(), turn.port.0, "turn.port")?;
+        if config.tls.certificate.is_some() {
+            free(&turn.address.to_string(), turn.tls_port.0, "turn.tls_port")?;
+        }
+    }
     for (setting, port) in config.proxy_ports() {
         free(&config.proxy.address.to_string(), port.0, setting)?;
     }
@@ -251,6 +259,7 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
             let address_of = |port: &str| match port {
                 "workers.port" | "redis.port" => "workers.address",
                 port if port.starts_with("proxy.") => "proxy.address",
+                port if port.starts_with("turn.") => "turn.address",
                 _ => "server.address",
             };
             let setting = if denied { setting } else { address_of(setting) };

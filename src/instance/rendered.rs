@@ -16,7 +16,7 @@ use crate::{
         files::{self, DatabaseSettings, Rendered},
         keys,
     },
-    tls,
+    tls, turn,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,8 @@ pub(crate) enum Error {
     Tls(#[from] tls::Error),
     #[error(transparent)]
     Redis(#[from] redis::Error),
+    #[error(transparent)]
+    Turn(#[from] turn::Error),
 }
 
 impl Explain for Error {
@@ -44,6 +46,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.kind(),
             Self::Tls(error) => error.kind(),
             Self::Redis(error) => error.kind(),
+            Self::Turn(error) => error.kind(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.hint(),
             Self::Tls(error) => error.hint(),
             Self::Redis(error) => error.hint(),
+            Self::Turn(error) => error.hint(),
         }
     }
 }
@@ -70,7 +74,9 @@ pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
     keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
     tls::trusted::write(config)?;
-    Ok(tls::ensure(config, clock::now())?)
+    let ready = tls::ensure(config, clock::now())?;
+    turn::write(config)?;
+    Ok(ready)
 }
 
 /// Renders the files; writes nothing.
@@ -100,6 +106,7 @@ pub(crate) fn environment(config: &Config) -> Environment {
 /// Renders and lets those judge it who will read it; what is in place stays.
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
+    turn::check(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;
@@ -126,7 +133,8 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Error> {
         return Ok(false);
     }
     tls::ensure(config, clock::now())?;
-    Ok(proxy::refresh(config, &rendered.homeserver).await?)
+    let relay = turn::write(config)?;
+    Ok(proxy::refresh(config, &rendered.homeserver).await? || relay)
 }
 
 /// Synapse's files as they would be written, found good by Synapse.

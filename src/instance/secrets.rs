@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What each file is for people who have lost it.
-const REMEDIES: [(&str, &str); 8] = [
+const REMEDIES: [(&str, &str); 9] = [
     (
         "signing.key",
         "put it back from a backup or from a folder below `aside`: without it this is another server to others",
@@ -36,6 +36,7 @@ const REMEDIES: [(&str, &str); 8] = [
         "postgres_superuser_password",
         "remove it, and `manage start` makes a new one while the server is stopped",
     ),
+    ("turn_secret", "remove it, and `manage restart` makes a new one"),
     ("worker_replication_secret", "remove it, and `manage restart` makes a new one"),
     ("session.key", "remove it, and `manage restart` makes a new one"),
 ];

@@ -20,6 +20,7 @@ mod postgresql;
 mod proxy;
 mod redis;
 mod synapse;
+mod turn;
 mod variables;
 mod worker;
 
@@ -59,7 +60,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     }
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
-    let more = proxy.chain(alerts::service(config));
+    let more = proxy.chain(turn::service(config)).chain(alerts::service(config));
     let more = more.chain(autoscale::service(config));
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
@@ -129,4 +130,5 @@ const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 const AUTOSCALE: &str = "autoscale";
 const PROXY: &str = "proxy";
+const TURN: &str = "turn";
 const CERTIFICATES: &str = "certificates";

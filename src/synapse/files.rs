@@ -101,6 +101,11 @@ pub(crate) fn render(
         database => minijinja::value::Serde(database),
         session_key => session_key,
         workers => minijinja::value::Serde(workers::shared(config, &chosen)),
+        turn => context! {
+            uris => config.relay_uris(),
+            secret => path(data.secret("turn_secret")),
+            lifetime => config.turn.lifetime.to_string(),
+        },
         paths => context! {
             signing_key => path(data.signing_key()),
             macaroon => path(keys::macaroon(data)),

@@ -10,6 +10,8 @@ mod autoscale;
 #[cfg(test)]
 mod bad_services;
 #[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod common;
