@@ -2,7 +2,8 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
-//! `federation/` as others see it, `turn` the relay of calls, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
+//! `federation/` as others see it, `turn` the relay of calls,
+//! `oidc` the provider of logins, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
 //! certificates, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
 //! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
@@ -16,6 +17,7 @@ mod federation;
 mod files;
 mod instance;
 mod matrix;
+mod oidc;
 mod output;
 mod postgres;
 mod process;
@@ -43,7 +45,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
-    &["federation", "proxy", "turn"],
+    &["federation", "oidc", "proxy", "turn"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
     &["redis"],

@@ -20,6 +20,7 @@ pub(crate) mod fields;
 #[cfg(test)]
 pub(crate) mod generate;
 pub(crate) mod instance;
+pub(crate) mod oidc;
 pub(crate) mod paths;
 pub(crate) mod profiles;
 pub(crate) mod proxy;
@@ -147,6 +148,7 @@ pub(crate) struct Config {
     pub(crate) alerts: alerts::Alerts,
     pub(crate) tls: tls::Tls,
     pub(crate) turn: turn::Turn,
+    pub(crate) oidc: oidc::Oidc,
     pub(crate) proxy: proxy::Proxy,
     /// The profile that `stack.profile` names.
     pub(crate) profile: profiles::Profile,
@@ -173,6 +175,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         alerts::Alerts::SETTINGS,
         tls::Tls::SETTINGS,
         turn::Turn::SETTINGS,
+        oidc::Oidc::SETTINGS,
         proxy::Proxy::SETTINGS,
     ]
     .into_iter()
@@ -234,6 +237,7 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     alerts::Alerts::read(&values)?;
     tls::Tls::read(&values)?;
     turn::Turn::read(&values)?;
+    oidc::Oidc::read(&values)?;
     proxy::Proxy::read(&values)?;
     // The profile may be one of the settings file.
     Ok(())
@@ -297,6 +301,7 @@ impl Config {
             alerts: alerts::Alerts::read(&values)?,
             tls: tls::Tls::read(&values)?,
             turn: turn::Turn::read(&values)?,
+            oidc: oidc::Oidc::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,
             values,
         })

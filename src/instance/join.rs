@@ -107,7 +107,7 @@ pub(crate) struct Joining {
 const OF_THAT_MACHINE: [&str; 6] =
     ["stack.", "alerts.", "tls.", "proxy.", "supervision.", "redis."];
 /// The secrets that every process of Synapse reads.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "signing.key",
     "macaroon_secret_key",
     "form_secret",
@@ -116,6 +116,7 @@ const SECRETS: [&str; 8] = [
     "session.key",
     "database_password",
     "turn_secret",
+    "oidc_client_secret",
 ];
 
 /// What stands in the file, for the one who wrote it.

@@ -13,7 +13,7 @@ use crate::{
     clock,
     config::{Config, instance, paths::DataDir, stack::Part},
     error::{Explain, Failure, Kind},
-    files,
+    files, oidc,
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
@@ -98,6 +98,10 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
         proxy::program(config)?;
     }
     turn::check(config)?;
+    oidc::check(config)?;
+    if !options.skip_validation {
+        oidc::discover(config).await?;
+    }
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     // What is relative to the data folder is not there before it is brought back.

@@ -11,7 +11,7 @@ use crate::{
     error::{Explain, Kind},
     files,
     matrix::{self, operator},
-    postgres, process, proxy, redis,
+    oidc, postgres, process, proxy, redis,
     secret::Secret,
     synapse::{keys, workers},
     tls, turn,
@@ -119,6 +119,7 @@ async fn look(
         proxy::program(config).map_err(rendered::Error::from)?;
     }
     turn::check(config).map_err(rendered::Error::from)?;
+    oidc::check(config).map_err(rendered::Error::from)?;
     ports_are_free(config, postgres::target(config)?.is_embedded(), ours)?;
     if !force {
         files::has_space(config.data.root())?;

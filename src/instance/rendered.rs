@@ -7,6 +7,7 @@ use crate::{
     config::{Config, stack::Part},
     error::{Explain, Kind},
     matrix::{self, jwt},
+    oidc,
     postgres::{self, ClientSettings},
     proxy,
     python::Environment,
@@ -35,6 +36,8 @@ pub(crate) enum Error {
     Redis(#[from] redis::Error),
     #[error(transparent)]
     Turn(#[from] turn::Error),
+    #[error(transparent)]
+    Oidc(#[from] oidc::Error),
 }
 
 impl Explain for Error {
@@ -47,6 +50,7 @@ impl Explain for Error {
             Self::Tls(error) => error.kind(),
             Self::Redis(error) => error.kind(),
             Self::Turn(error) => error.kind(),
+            Self::Oidc(error) => error.kind(),
         }
     }
 
@@ -59,6 +63,7 @@ impl Explain for Error {
             Self::Tls(error) => error.hint(),
             Self::Redis(error) => error.hint(),
             Self::Turn(error) => error.hint(),
+            Self::Oidc(error) => error.hint(),
         }
     }
 }
@@ -76,6 +81,7 @@ pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
     tls::trusted::write(config)?;
     let ready = tls::ensure(config, clock::now())?;
     turn::write(config)?;
+    oidc::write(config)?;
     Ok(ready)
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     let key = jwt::Key::read(&config.data)?;
     let key = key.map_or_else(|| NO_KEY.to_owned(), |key| key.public_pem());
     let believed = tls::trusted::paths(config)?;
-    Ok(files::render(config, &database, Some(&key), &believed)?)
+    Ok(files::render(config, &database, Some(&key), &believed, oidc::providers(config).as_ref())?)
 }
 
 /// The Synapse that is installed.
@@ -107,6 +113,7 @@ pub(crate) fn environment(config: &Config) -> Environment {
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
     turn::check(config)?;
+    oidc::check(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;

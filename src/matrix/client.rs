@@ -24,6 +24,7 @@ use super::{
     session::{self, Session},
 };
 
+const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -70,7 +71,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT.min(timeout));
         builder = builder.tls_backend_preconfigured(
@@ -294,6 +295,19 @@ impl Client {
         self.session.replace(fresh);
         Ok(())
     }
+}
+
+/// A client without a session, for a server that is not ours.
+pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .tls_backend_preconfigured(
+            super::tls::config().map_err(|source| Error::Tls(source.into()))?,
+        )
+        .build()
+        .map_err(|source| Error::Tls(source.into()))
 }
 
 /// A token is for our own server: where that has stopped, another program may listen on its port. A

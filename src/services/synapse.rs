@@ -29,6 +29,13 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
     };
     let lives = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
     let hung = config.supervision.hung_after.0;
+    let metrics = format!("http://127.0.0.1:{}/_synapse/metrics", config.server.metrics_port);
+    let mut endpoints =
+        BTreeMap::from([("client".to_owned(), url), ("metrics".to_owned(), metrics)]);
+    if config.oidc.issuer.is_some() {
+        // What the login provider has to know of us.
+        endpoints.insert("oidc-callback".to_owned(), config.oidc_callback());
+    }
     Service {
         name: SYNAPSE.to_owned(),
         summary: "Synapse".to_owned(),
@@ -50,12 +57,6 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         ],
         restart: super::restart(config),
         stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
-        endpoints: BTreeMap::from([
-            ("client".to_owned(), url),
-            (
-                "metrics".to_owned(),
-                format!("http://127.0.0.1:{}/_synapse/metrics", config.server.metrics_port),
-            ),
-        ]),
+        endpoints,
     }
 }

@@ -44,12 +44,14 @@ pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
 }
 
 /// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
-/// `believed` the CAs of other servers, where it is not the machine's list.
+/// `believed` the CAs of other servers, where it is not the machine's list; `oidc_providers` who people
+/// log in through.
 pub(crate) fn render(
     config: &Config,
     database: &DatabaseSettings,
     session_key: Option<&str>,
     believed: &[PathBuf],
+    oidc_providers: Option<&Value>,
 ) -> Result<Rendered, Error> {
     let (server, synapse, data) = (&config.server, &config.synapse, &config.data);
     let federates = synapse.federation != Mode::Off;
@@ -101,6 +103,8 @@ pub(crate) fn render(
         database => minijinja::value::Serde(database),
         session_key => session_key,
         workers => minijinja::value::Serde(workers::shared(config, &chosen)),
+        passwords => config.oidc.passwords,
+        oidc_providers => oidc_providers.map(minijinja::value::Serde),
         turn => context! {
             uris => config.relay_uris(),
             secret => path(data.secret("turn_secret")),
@@ -211,8 +215,11 @@ mod tests {
             sslrootcert: None,
             passfile: "/tmp/pgpass".into(),
         };
-        Ok(parse("test", &render(&config, &database, Some("-----BEGIN\nx\n"), &[])?.homeserver)
-            .unwrap())
+        Ok(parse(
+            "test",
+            &render(&config, &database, Some("-----BEGIN\nx\n"), &[], None)?.homeserver,
+        )
+        .unwrap())
     }
 
     #[test]

@@ -10,10 +10,11 @@ use crate::{
     context::Context,
     error::Failure,
     instance::{prepare, rendered, used},
+    oidc,
     output::{Output, Report},
     postgres, proxy, services,
     synapse::files,
-    tls,
+    tls, turn,
 };
 
 #[derive(clap::Args)]
@@ -42,6 +43,12 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     postgres::can_be_read(&config.data)?;
     for warning in tls::check(config, clock::now())? {
         output.warn(warning);
+    }
+    turn::check(config)?;
+    oidc::check(config)?;
+    if let Err(error) = oidc::discover(config).await {
+        // Synapse asks it again at each login.
+        output.warn(Failure::from(error).to_string());
     }
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
