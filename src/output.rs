@@ -449,3 +449,15 @@ pub(crate) fn table(page: &mut String, heading: &[&str], rows: Vec<Vec<String>>)
     }
     Ok(())
 }
+
+/// `12.3 MB`, as people count.
+pub(crate) fn amount(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
+    match units.into_iter().find(|(factor, _)| bytes >= *factor) {
+        Some((factor, unit)) => {
+            let tenths = bytes.saturating_mul(10) / factor;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}

@@ -20,6 +20,7 @@ pub(crate) mod fields;
 #[cfg(test)]
 pub(crate) mod generate;
 pub(crate) mod instance;
+pub(crate) mod media;
 pub(crate) mod oidc;
 pub(crate) mod paths;
 pub(crate) mod profiles;
@@ -149,6 +150,7 @@ pub(crate) struct Config {
     pub(crate) tls: tls::Tls,
     pub(crate) turn: turn::Turn,
     pub(crate) oidc: oidc::Oidc,
+    pub(crate) media: media::Media,
     pub(crate) proxy: proxy::Proxy,
     /// The profile that `stack.profile` names.
     pub(crate) profile: profiles::Profile,
@@ -176,6 +178,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         tls::Tls::SETTINGS,
         turn::Turn::SETTINGS,
         oidc::Oidc::SETTINGS,
+        media::Media::SETTINGS,
         proxy::Proxy::SETTINGS,
     ]
     .into_iter()
@@ -238,6 +241,7 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     tls::Tls::read(&values)?;
     turn::Turn::read(&values)?;
     oidc::Oidc::read(&values)?;
+    media::Media::read(&values)?;
     proxy::Proxy::read(&values)?;
     // The profile may be one of the settings file.
     Ok(())
@@ -302,6 +306,7 @@ impl Config {
             tls: tls::Tls::read(&values)?,
             turn: turn::Turn::read(&values)?,
             oidc: oidc::Oidc::read(&values)?,
+            media: media::Media::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,
             values,
         })

@@ -20,5 +20,6 @@ pub(crate) mod sibling;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod stored;
 pub(crate) mod uninstall;
 pub(crate) mod used;

@@ -206,6 +206,9 @@ impl Explain for Error {
                     "`manage start` makes the operator's session again"
                 }
                 "M_TOO_LARGE" => "split the text, or send it as a file with `content send-media`",
+                "M_USER_LIMIT_EXCEEDED" => {
+                    "this user has uploaded as much as `media.user_limits` lets one; `content media` shows who has how much"
+                }
                 "M_USER_DEACTIVATED" => "the account was deactivated: choose another user",
                 _ => return None,
             },

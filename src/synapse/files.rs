@@ -11,6 +11,7 @@ use super::{Error, keys, known, overrides, workers};
 use crate::{
     config::{
         Config,
+        media::Limit,
         paths::DataDir,
         stack::Part,
         synapse::{Encryption, LogLevel, Mode},
@@ -105,6 +106,13 @@ pub(crate) fn render(
         workers => minijinja::value::Serde(workers::shared(config, &chosen)),
         passwords => config.oidc.passwords,
         oidc_providers => oidc_providers.map(minijinja::value::Serde),
+        media => context! {
+            user_limits => minijinja::value::Serde(media_limits(config)),
+            local_lifetime => config.media.local_lifetime.map(|it| it.to_string()),
+            dynamic_thumbnails => config.media.dynamic_thumbnails,
+            url_previews => config.media.url_previews,
+            preview_size => config.media.preview_size.to_string(),
+        },
         turn => context! {
             uris => config.relay_uris(),
             secret => path(data.secret("turn_secret")),
@@ -148,6 +156,15 @@ pub(crate) fn render(
     parse("log.yaml", &log)?;
     let workers = workers::render(config, &chosen)?;
     Ok(Rendered { homeserver, log, workers })
+}
+
+/// What one user may upload, as Synapse writes it.
+fn media_limits(config: &Config) -> Vec<Value> {
+    let limit = |limit: &Limit| {
+        let Limit { period, size } = limit;
+        serde_json::json!({ "time_period": period.to_string(), "max_size": size.to_string() })
+    };
+    config.media.user_limits.iter().map(limit).collect()
 }
 
 pub(super) fn fill(

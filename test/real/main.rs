@@ -34,6 +34,8 @@ mod load;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod named;

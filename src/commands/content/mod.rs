@@ -20,6 +20,7 @@ mod leave_room;
 mod list;
 mod list_rooms;
 mod list_users;
+mod media;
 mod password;
 mod read_messages;
 mod redact_message;
@@ -32,6 +33,7 @@ mod send_message;
 commands! {
     "send-message" => send_message, "Send a message to a room";
     "send-media" => send_media, "Send a file to a room";
+    "media" => media, "Show how much people have uploaded";
     "read-messages" => read_messages, "Read the messages of a room";
     "edit-message" => edit_message, "Change a message";
     "redact-message" => redact_message, "Take a message away";

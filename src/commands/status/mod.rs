@@ -9,7 +9,7 @@ use crate::{
     config::vrooli,
     context::{self, Context},
     instance::status::{self, Service, State, Status},
-    output::{self, Output, Report},
+    output::{self, Output, Report, amount},
     services,
 };
 
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         description: info::info()?.description,
         enabled: vrooli::enabled(&context.environment),
         uptime: status.uptime_seconds.map_or("N/A".into(), time),
-        memory_usage: status.memory_bytes.map_or("N/A".into(), bytes),
+        memory_usage: status.memory_bytes.map_or("N/A".into(), amount),
         cpu_usage: status
             .pid
             .and_then(status::cpu_percent)
@@ -111,18 +111,6 @@ fn time(seconds: u64) -> String {
         .map(|(number, unit)| format!("{number}{unit}"))
         .collect();
     if words.is_empty() { "0s".into() } else { words.join(" ") }
-}
-
-/// `12.3 MB`, as people count.
-fn bytes(bytes: u64) -> String {
-    let units = [(1_u64 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
-    match units.into_iter().find(|(factor, _)| bytes >= *factor) {
-        Some((factor, unit)) => {
-            let tenths = bytes.saturating_mul(10) / factor;
-            format!("{}.{} {unit}", tenths / 10, tenths % 10)
-        }
-        None => format!("{bytes} B"),
-    }
 }
 
 impl Report for Answer {
@@ -164,7 +152,7 @@ impl Report for Answer {
         if let Some(stats) = &status.database {
             writeln!(page, "   PostgreSQL: {}", stats.server_version)?;
             let about = if stats.events_estimated { "about " } else { "" };
-            let size = bytes(u64::try_from(stats.database_bytes).unwrap_or(0));
+            let size = amount(u64::try_from(stats.database_bytes).unwrap_or(0));
             writeln!(page, "\n📈 Contents:")?;
             writeln!(page, "   Users: {}\n   Rooms: {}", stats.users, stats.rooms)?;
             writeln!(page, "   Events: {about}{}\n   Database size: {size}", stats.events)?;
@@ -198,7 +186,7 @@ fn table(page: &mut String, services: &[Service]) -> fmt::Result {
             status::word(service.phase).to_owned(),
             service.pid.map_or(String::new(), |pid| pid.to_string()),
             service.uptime_seconds.map_or(String::new(), time),
-            service.memory_bytes.map_or(String::new(), bytes),
+            service.memory_bytes.map_or(String::new(), amount),
             service.restarts.to_string(),
         ]
     };
@@ -213,6 +201,9 @@ mod tests {
     #[test]
     fn amounts_are_written_for_people() {
         assert_eq!([0, 59, 61, 7265, 90_000].map(time), ["0s", "59s", "1m 1s", "2h 1m", "1d 1h"]);
-        assert_eq!([12, 2048, 5 << 20, 3 << 30].map(bytes), ["12 B", "2.0 KB", "5.0 MB", "3.0 GB"]);
+        assert_eq!(
+            [12, 2048, 5 << 20, 3 << 30].map(amount),
+            ["12 B", "2.0 KB", "5.0 MB", "3.0 GB"]
+        );
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod federation;
 pub(crate) mod rooms;
+pub(crate) mod statistics;
 pub(crate) mod users;
 
 #[cfg(test)]

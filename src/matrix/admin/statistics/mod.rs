@@ -1,0 +1,3 @@
+//! What the server counts.
+
+pub(crate) mod users_media;
