@@ -17,6 +17,7 @@ use ruma::api::{
 use crate::{
     config::paths::DataDir,
     files::{self, Lock},
+    synapse::workers,
 };
 
 use super::{
@@ -70,13 +71,7 @@ impl Client {
         home: Option<(DataDir, PathBuf)>,
         timeout: Duration,
     ) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT.min(timeout));
-        builder = builder.tls_backend_preconfigured(
-            super::tls::config().map_err(|source| Error::Tls(source.into()))?,
-        );
+        let mut builder = builder()?.connect_timeout(CONNECT.min(timeout));
         // The server is ours and usually on this machine; a proxy of the environment is for others.
         if session.url.starts_with("http://") {
             builder = builder.no_proxy();
@@ -242,8 +237,10 @@ impl Client {
                 Error::Lost { url, source }
             }
         };
-        let mut answer = self
-            .http
+        let elsewhere = self.media_worker(request.uri().path()).await?;
+        let mut answer = elsewhere
+            .as_ref()
+            .unwrap_or(&self.http)
             .request(request.method().clone(), request.uri().to_string())
             .headers(headers)
             .body(request.body().clone())
@@ -266,6 +263,20 @@ impl Client {
             return Ok((parts, bytes));
         }
         Err(refusal(url.clone(), &parts, &bytes))
+    }
+
+    /// Where a worker has the media, the main process knows nothing of them.
+    async fn media_worker(&self, path: &str) -> Result<Option<reqwest::Client>, Error> {
+        let is_media =
+            path.starts_with("/_matrix/media/") || path.starts_with("/_matrix/client/v1/media/");
+        let Some((data, _)) = self.home.as_ref().filter(|_| is_media) else { return Ok(None) };
+        let socket = workers::media_socket(data);
+        // One that was killed leaves its socket behind.
+        if tokio::net::UnixStream::connect(&socket).await.is_err() {
+            return Ok(None);
+        }
+        let client = builder()?.no_proxy().unix_socket(socket).build();
+        client.map(Some).map_err(|source| Error::Tls(source.into()))
     }
 
     async fn lock(&self, path: &Path) -> Result<Lock, Error> {
@@ -297,17 +308,18 @@ impl Client {
     }
 }
 
-/// A client without a session, for a server that is not ours.
-pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
-    reqwest::Client::builder()
+/// What all clients of ours have in common.
+fn builder() -> Result<reqwest::ClientBuilder, Error> {
+    let tls = super::tls::config().map_err(|source| Error::Tls(source.into()))?;
+    Ok(reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(timeout)
-        .tls_backend_preconfigured(
-            super::tls::config().map_err(|source| Error::Tls(source.into()))?,
-        )
-        .build()
-        .map_err(|source| Error::Tls(source.into()))
+        .tls_backend_preconfigured(tls))
+}
+
+/// A client without a session, for a server that is not ours.
+pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
+    builder()?.timeout(timeout).build().map_err(|source| Error::Tls(source.into()))
 }
 
 /// A token is for our own server: where that has stopped, another program may listen on its port. A

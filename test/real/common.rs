@@ -347,6 +347,16 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(sent.success());
 }
 
+/// To a process and all that come from it.
+#[track_caller]
+pub(crate) fn signal_tree(pid: u32, name: &str) {
+    signal(pid, name);
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    for child in children.unwrap_or_default().split_whitespace() {
+        signal_tree(child.parse().unwrap(), name);
+    }
+}
+
 pub(crate) fn is_alive(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
         && !fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))

@@ -28,6 +28,8 @@ mod hung;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod load;
@@ -55,6 +57,8 @@ mod rooms;
 mod services;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod stalls;
 #[cfg(test)]
 mod users;
 #[cfg(test)]

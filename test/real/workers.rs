@@ -10,15 +10,20 @@ use crate::{
     load::under_load,
 };
 
-fn with_workers(name: &str, list: &str) -> Instance {
+pub(crate) fn installed(name: &str, list: &str) -> Instance {
     let mut server = Instance::with_environment(name);
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.run(&["manage", "install", "--set", &format!("workers.list={list}")]).success();
+    server
+}
+
+fn with_workers(name: &str, list: &str) -> Instance {
+    let server = installed(name, list);
     server.run(&["manage", "start"]).success();
     server
 }
 
-fn is_up(server: &Instance, service: &str, not: u32) -> bool {
+pub(crate) fn is_up(server: &Instance, service: &str, not: u32) -> bool {
     let state = fs::read(server.data.join("run/state.json")).unwrap();
     let Ok(state) = serde_json::from_slice::<Value>(&state) else { return false };
     let report = &state["services"][service];

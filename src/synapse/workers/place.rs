@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Error, Kind, Worker};
-use crate::config::{Config, nearest, shape::Words as _};
+use crate::config::{Config, nearest, paths::DataDir, shape::Words as _};
 
 /// An address as Synapse and nginx have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl Worker {
     pub(crate) fn place(self, config: &Config) -> Place {
         match self.machine(config) {
             Some(machine) => self.on_network(config, machine),
-            None => Place::Socket(config.data.sockets().join(format!("{}.http", self.name()))),
+            None => Place::Socket(socket(&config.data, self)),
         }
     }
 
@@ -153,6 +153,15 @@ impl Worker {
             _ => Place::Socket(config.data.sockets().join(format!("{}.repl", self.name()))),
         }
     }
+}
+
+/// Where the worker answers that has the media, where there is one; it never runs elsewhere.
+pub(crate) fn media_socket(data: &DataDir) -> PathBuf {
+    socket(data, Worker { kind: Kind::Media, number: 1 })
+}
+
+fn socket(data: &DataDir, worker: Worker) -> PathBuf {
+    data.sockets().join(format!("{}.http", worker.name()))
 }
 
 /// Where the main process answers the others.
@@ -180,7 +189,7 @@ pub(crate) fn ports(config: &Config, workers: &[Worker]) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{environment::Environment, paths::DataDir};
+    use crate::config::environment::Environment;
 
     fn config(flags: &[&str]) -> Config {
         let flags = ["stack.profile=scale"].iter().chain(flags).map(|it| (*it).to_owned());
