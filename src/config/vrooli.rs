@@ -21,7 +21,20 @@ type Provided = BTreeMap<&'static str, (Value, String)>;
 pub(crate) fn provided(environment: &Environment) -> Result<Provided, Error> {
     let mut found = Provided::new();
     let Some(root) = environment.vrooli_root() else { return Ok(found) };
-    registry(&root.join("scripts/resources/port_registry.sh"), &mut found)?;
+    let registry = root.join("scripts/resources/port_registry.sh");
+    let mut port_of = |name: &str, key| -> Result<(), Error> {
+        if let Some(port) = port(&registry, name)? {
+            found.insert(key, (port.into(), registry.display().to_string()));
+        }
+        Ok(())
+    };
+    port_of(NAME, "server.port")?;
+    // Every resource has a line there, wanted or not.
+    if is_enabled(&root, "redis") == Some(true) {
+        port_of("redis", "redis.port")?;
+        let file = root.join(SERVICES).display().to_string();
+        found.insert("redis.host", ("127.0.0.1".into(), file));
+    }
     instance(&root.join("resources/postgres/instances/main/config/instance.conf"), &mut found)?;
     secrets(&root.join(".vrooli/secrets.json"), &mut found)?;
     Ok(found)
@@ -30,10 +43,16 @@ pub(crate) fn provided(environment: &Environment) -> Result<Provided, Error> {
 /// Whether the platform installs and starts this resource, by its `service.json`; none where there is
 /// no platform, or it does not say.
 pub(crate) fn enabled(environment: &Environment) -> Option<bool> {
-    let file = environment.vrooli_root()?.join(".vrooli/service.json");
-    let text = files::read_if_exists(&file).ok()??;
+    is_enabled(&environment.vrooli_root()?, NAME)
+}
+
+/// What the platform says about its resources.
+const SERVICES: &str = ".vrooli/service.json";
+
+fn is_enabled(root: &Path, resource: &str) -> Option<bool> {
+    let text = files::read_if_exists(&root.join(SERVICES)).ok()??;
     let document: Value = serde_json::from_str(&text).ok()?;
-    document.pointer("/dependencies/resources")?.get(NAME)?.get("enabled")?.as_bool()
+    document.pointer("/dependencies/resources")?.get(resource)?.get("enabled")?.as_bool()
 }
 
 /// `.vrooli/secrets.json`: flat, by the names of variables; `_metadata` and the like are not ours.
@@ -76,21 +95,20 @@ fn instance(file: &Path, found: &mut Provided) -> Result<(), Error> {
     Ok(())
 }
 
-/// Our line of the port registry: `["matrix-synapse"]="8008"`.
-fn registry(file: &Path, found: &mut Provided) -> Result<(), Error> {
-    let Some(text) = files::read_if_exists(file)? else { return Ok(()) };
-    let entry = format!("[\"{NAME}\"]=");
+/// The port of a resource in the registry: `["matrix-synapse"]="8008"`.
+fn port(file: &Path, resource: &str) -> Result<Option<String>, Error> {
+    let Some(text) = files::read_if_exists(file)? else { return Ok(None) };
+    let entry = format!("[\"{resource}\"]=");
     let line = text
         .lines()
         .enumerate()
         .find_map(|(number, line)| Some((number + 1, line.trim().strip_prefix(&entry)?)));
-    let Some((number, value)) = line else { return Ok(()) };
+    let Some((number, value)) = line else { return Ok(None) };
     let value = value.split('#').next().unwrap_or_default().trim().trim_matches('"');
     if value.parse::<u16>().is_err() {
         return Err(Error::Line { path: PathBuf::from(file), number });
     }
-    found.insert("server.port", (Value::from(value), file.display().to_string()));
-    Ok(())
+    Ok(Some(value.to_owned()))
 }
 
 #[cfg(test)]
@@ -138,6 +156,24 @@ mod tests {
         assert_eq!(value("server.port"), "8018");
         assert_eq!(found.len(), 6);
         assert!(found["database.port"].1.ends_with(INSTANCE));
+    }
+
+    #[test]
+    fn the_platforms_redis_is_used_where_the_platform_has_one() {
+        let registry = (REGISTRY, "    [\"redis\"]=\"6390\"\n");
+        let with_redis = |enabled: bool| {
+            let text = format!(
+                r#"{{"dependencies":{{"resources":{{"redis":{{"enabled":{enabled}}}}}}}}}"#
+            );
+            let (_root, environment) = with(&[registry, (SERVICES, &text)]);
+            provided(&environment).unwrap()
+        };
+        let found = with_redis(true);
+        assert_eq!(
+            (&found["redis.host"].0, &found["redis.port"].0),
+            (&"127.0.0.1".into(), &"6390".into())
+        );
+        assert!(with_redis(false).is_empty());
     }
 
     #[test]
