@@ -93,7 +93,10 @@ pub(crate) fn has_password(config: &Config) -> bool {
     }
 }
 
-/// What our own reads at its start: its password, which is not for the list of processes.
+/// A process that reads too slowly catches up from the database. Redis 6 takes this from a file alone.
+const SLOW_READERS: &str = "client-output-buffer-limit pubsub 64mb 32mb 60\n";
+
+/// What our own reads at its start, its password among it, which is not for the list of processes.
 pub(crate) fn conf(data: &DataDir) -> PathBuf {
     data.secret("redis.conf")
 }
@@ -110,11 +113,11 @@ pub(crate) fn write_password(config: &Config) -> Result<(), Error> {
     if !is_own(config) {
         return Ok(());
     }
-    let mut text = String::new();
+    let mut text = SLOW_READERS.to_owned();
     if has_password(config) {
         let password = Secret::read_or_generate(&file, &mut rng())?;
         let quoted = password.expose().replace('\\', "\\\\").replace('"', "\\\"");
-        text = format!("requirepass \"{quoted}\"\n");
+        text += &format!("requirepass \"{quoted}\"\n");
     }
     files::write_if_changed(&conf(&config.data), text.as_bytes(), files::PRIVATE)?;
     Ok(())

@@ -30,11 +30,18 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     };
     let launch = Launch::new(server, root)
         .args([redis::conf(data)])
-        .args(["--bind", &address, "--port", &port.to_string(), "--unixsocket", &socket, "--unixsocketperm", "700"])
+        .args([
+            "--bind",
+            &address,
+            "--port",
+            &port.to_string(),
+            "--unixsocket",
+            &socket,
+            "--unixsocketperm",
+            "700",
+        ])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", ""])
-        .args(["--dir", &data.run().display().to_string()])
-        // A process that reads too slowly catches up from the database.
-        .args(["--client-output-buffer-limit", "pubsub 64mb 32mb 60"]);
+        .args(["--dir", &data.run().display().to_string()]);
     // It says that it wants a password, or PONG: it lives.
     let ask = Probe::Exec(Launch::new(cli, root).args(["-s", &socket, "PING"]));
     Some(Service {

