@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{
-        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
     },
     path::{Path, PathBuf},
     time::Duration,
@@ -242,6 +242,21 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Has a link lead to a folder beside it, from one moment to the next; what else was there goes away.
+pub(crate) fn link(link: &Path, folder: &Path) -> Result<(), Error> {
+    let Some(target) = folder.file_name() else { return Ok(()) };
+    if fs::read_link(link).is_ok_and(|link| link.as_os_str() == target) {
+        return Ok(());
+    }
+    if fs::symlink_metadata(link).is_ok_and(|it| it.is_dir()) {
+        remove(link)?;
+    }
+    let new = link.with_extension(format!("new-{}", std::process::id()));
+    remove(&new)?;
+    symlink(target, &new).map_err(Error::io("make", &new))?;
+    fs::rename(&new, link).map_err(Error::io("replace", link))
 }
 
 /// An exclusive lock on a file, held as long as this lives; the kernel drops it with the process,

@@ -2,9 +2,9 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
-//! `federation/` as others see it, `turn` the relay of calls,
-//! `oidc` the provider of logins, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its
-//! certificates, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
+//! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins,
+//! `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its certificates, `web/` the client
+//! for browsers, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
 //! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
 mod cli;
@@ -30,6 +30,7 @@ mod supervisor;
 mod synapse;
 mod tls;
 mod turn;
+mod web;
 
 /// The whole program; `main.rs` is only its name.
 pub fn main() -> std::process::ExitCode {
@@ -48,7 +49,7 @@ const LAYERS: &[&[&str]] = &[
     &["federation", "oidc", "proxy", "turn"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
-    &["redis"],
+    &["redis", "web"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],
     &["files"],

@@ -2,15 +2,27 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs::OpenOptions,
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
 use tokio::process::Command;
 
-use crate::error::{Explain, Kind};
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+/// How much of a log is looked at, in bytes.
+const LARGEST_LOG: u64 = 64 << 20;
+/// pip names every version there ever was where it does not find the wanted one.
+const LONGEST_LINE: usize = 200;
+/// How the lines begin that say nothing about what failed.
+const NOISE: [&str; 4] =
+    ["Ignoring ", "npm error A complete log of this run", "npm notice", "npm warn"];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -18,6 +30,8 @@ pub(crate) enum Error {
     Start { program: String, source: io::Error },
     #[error("`{program}` failed ({status}){}", tail(last_words))]
     Failed { program: String, status: ExitStatus, last_words: String },
+    #[error(transparent)]
+    File(#[from] files::Error),
 }
 
 fn tail(last_words: &str) -> String {
@@ -30,7 +44,10 @@ impl Explain for Error {
     }
 
     fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::Start { .. } | Self::Failed { .. } => None,
+            Self::File(error) => error.hint(),
+        }
     }
 }
 
@@ -62,6 +79,40 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
     let lines: Vec<&str> = words.trim().lines().collect();
     let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
     Err(Error::Failed { program, status: output.status, last_words })
+}
+
+/// Runs a tool with its output in the log; a failure carries its last lines.
+pub(crate) async fn logged(command: &mut Command, log: &Path) -> Result<(), Error> {
+    let program = name_of(command);
+    let open = || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(log);
+    let file = open().map_err(files::Error::io("write", log))?;
+    let start = file.metadata().map_or(0, |it| it.len());
+    let also = file.try_clone().map_err(files::Error::io("write", log))?;
+    let status = command
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::from(file))
+        .stderr(Stdio::from(also))
+        .status()
+        .await
+        .map_err(|source| Error::Start { program: program.clone(), source })?;
+    if status.success() {
+        return Ok(());
+    }
+    // On a full disk the log has none of what was said.
+    files::has_space(log.parent().unwrap_or(Path::new("/")))?;
+    let regular = [rustix::fs::FileType::RegularFile];
+    let log = files::read_bytes(log, LARGEST_LOG, &regular).unwrap_or_default();
+    let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
+    let said = String::from_utf8_lossy(said);
+    let telling =
+        |line: &&str| !line.trim().is_empty() && !NOISE.iter().any(|noise| line.starts_with(noise));
+    let short = |line: &str| match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = said.lines().filter(telling).map(short).collect();
+    let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
+    Err(Error::Failed { program, status, last_words })
 }
 
 fn name_of(command: &Command) -> String {

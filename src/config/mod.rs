@@ -36,6 +36,7 @@ pub(crate) mod synapse;
 pub(crate) mod tls;
 pub(crate) mod turn;
 pub(crate) mod vrooli;
+pub(crate) mod web;
 pub(crate) mod workers;
 
 use environment::Environment;
@@ -152,6 +153,7 @@ pub(crate) struct Config {
     pub(crate) oidc: oidc::Oidc,
     pub(crate) media: media::Media,
     pub(crate) proxy: proxy::Proxy,
+    pub(crate) web: web::Web,
     /// The profile that `stack.profile` names.
     pub(crate) profile: profiles::Profile,
     /// All services of the operator's own, in the profile or not.
@@ -180,6 +182,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         oidc::Oidc::SETTINGS,
         media::Media::SETTINGS,
         proxy::Proxy::SETTINGS,
+        web::Web::SETTINGS,
     ]
     .into_iter()
     .flatten()
@@ -243,6 +246,7 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     oidc::Oidc::read(&values)?;
     media::Media::read(&values)?;
     proxy::Proxy::read(&values)?;
+    web::Web::read(&values)?;
     // The profile may be one of the settings file.
     Ok(())
 }
@@ -308,6 +312,7 @@ impl Config {
             oidc: oidc::Oidc::read(&values)?,
             media: media::Media::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,
+            web: web::Web::read(&values)?,
             values,
         })
     }

@@ -74,6 +74,11 @@ impl DataDir {
         self.0.join("turn")
     }
 
+    /// The client for browsers that was built here, and what it is told.
+    pub(crate) fn web(&self) -> PathBuf {
+        self.0.join("web")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

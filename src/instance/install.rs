@@ -64,6 +64,9 @@ pub(crate) struct Kept {
     pub(crate) to: &'static str,
 }
 
+/// The step of the client for browsers.
+const BUILD: &str = "build the web client hydrogen with npm";
+
 /// What would be done; changes nothing, and waits for nobody.
 pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed, Failure> {
     let checked = preflight::check(config, options).await?;
@@ -82,6 +85,9 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
             let (set, tool) = (&plan.set, plan.tool());
             steps.push(format!("install {} {} with {tool}", set.name, set.version));
         }
+    }
+    if checked.web.is_some() {
+        steps.push(BUILD.into());
     }
     if options.restore.is_none() {
         match postgres::plan(config, Instant::now()).await {
@@ -193,6 +199,14 @@ pub(crate) async fn install(
                 set.name, set.version
             ));
         }
+    }
+    if let Some(plan) = checked.web {
+        on_step("building the web client with npm");
+        plan.apply(options.force).await?;
+        if !running {
+            plan.sweep_old();
+        }
+        done.steps.push("built the web client hydrogen".into());
     }
     // Where the database is ours the keys come first: a cluster without a key is one that lost it.
     let embedded = postgres::target(config)?.is_embedded();

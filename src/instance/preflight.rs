@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{aside, install::Options, join, prepare};
 use crate::{
     clock,
-    config::{Config, instance, paths::DataDir, stack::Part},
+    config::{Config, instance, paths::DataDir, stack::Part, web::Client},
     error::{Explain, Failure, Kind},
     files, oidc,
     postgres::{self, Contents},
@@ -19,7 +19,7 @@ use crate::{
     python::{self, Set},
     redis, services,
     supervisor::control,
-    tls, turn,
+    tls, turn, web,
 };
 
 /// What an environment takes, in bytes.
@@ -83,6 +83,8 @@ pub(super) struct Checked {
     pub(super) postgres: Option<python::Plan>,
     /// Our own Redis, likewise.
     pub(super) redis: Option<python::Plan>,
+    /// The client for browsers, where it is built here and is not yet.
+    pub(super) web: Option<web::Plan>,
 }
 
 /// Looks at everything; changes nothing.
@@ -102,6 +104,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     if !options.skip_validation {
         oidc::discover(config).await?;
     }
+    web::check(config)?;
     let embedded = postgres::target(config)?.is_embedded();
     ports_differ(config, embedded)?;
     // What is relative to the data folder is not there before it is brought back.
@@ -147,13 +150,19 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
             None
         }
     };
+    let web = if config.served_client() == Some(&Client::Hydrogen) {
+        web::plan(data, wheels.is_some(), options.force).await?
+    } else {
+        None
+    };
     let environment = if synapse.is_done() && !options.force { 0 } else { ENVIRONMENT };
     let cluster = embedded && !postgres::embedded::exists(data);
-    has_room(data, environment + if cluster { CLUSTER } else { 0 })?;
+    let client = if web.is_some() { web::SPACE } else { 0 };
+    has_room(data, environment + client + if cluster { CLUSTER } else { 0 })?;
     if options.restore.is_none() {
         key_is_not_lost(config, options, Instant::now()).await?;
     }
-    Ok(Checked { synapse, postgres, redis })
+    Ok(Checked { synapse, postgres, redis, web })
 }
 
 fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use crate::{
     oidc, postgres, process, proxy, redis,
     secret::Secret,
     synapse::{keys, workers},
-    tls, turn,
+    tls, turn, web,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,10 @@ async fn look(
     }
     turn::check(config).map_err(rendered::Error::from)?;
     oidc::check(config).map_err(rendered::Error::from)?;
+    if let Some(error) = web::complaint(config) {
+        let hint = error.hint().unwrap_or_default();
+        on_step(Step::Warns(&format!("{error}: {hint}")));
+    }
     ports_are_free(config, postgres::target(config)?.is_embedded(), ours)?;
     if !force {
         files::has_space(config.data.root())?;

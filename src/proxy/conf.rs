@@ -1,7 +1,7 @@
 //! `nginx.conf`. Whatever comes into it from the settings has a type that cannot hold a sign which
 //! nginx would understand: ports, addresses, server names, URLs.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, pool, temporary};
 use crate::{
-    config::Config,
+    config::{Config, web::Client},
     files,
     synapse::workers::{Worker, endpoints::Endpoint},
-    tls,
+    tls, web,
 };
 
 /// What Synapse takes in any case, in bytes: 200 events of the largest size (`MAX_REQUEST_SIZE` in
@@ -64,6 +64,11 @@ pub(super) fn render(
         },
         http_port => proxy.http_port.0,
         tls => minijinja::value::Serde(&encryption(config)?),
+        web => minijinja::value::Serde(&client_files(config)?),
+        web_elsewhere => match &config.web.client {
+            Some(Client::Hosted(_)) => config.web_url(),
+            _ => None,
+        },
         client => proxy.well_known.then(|| client(config)),
         federation => (proxy.well_known && config.serves_federation())
             .then(|| federation(config)),
@@ -74,14 +79,39 @@ pub(super) fn render(
     Ok(templates.render_named_str("nginx.conf.j2", template, &values)? + "\n")
 }
 
+/// The client for browsers.
+#[derive(Debug, Serialize)]
+struct Served {
+    root: String,
+    /// What it is told.
+    config: String,
+    /// The names of files below `assets/` hold a hash of what is in them.
+    hashed: bool,
+}
+
+fn client_files(config: &Config) -> Result<Option<Served>, Error> {
+    let Some(root) = web::root(config) else { return Ok(None) };
+    can_be_written(&root)?;
+    Ok(Some(Served {
+        root: root.display().to_string(),
+        config: web::config_json(&config.data).display().to_string(),
+        hashed: config.served_client() == Some(&Client::Hydrogen),
+    }))
+}
+
+/// Whether a path means itself within quotes.
+fn can_be_written(path: &Path) -> Result<(), Error> {
+    if path.to_string_lossy().contains(['"', '$', '\\']) {
+        return Err(Error::Path(path.to_owned()));
+    }
+    Ok(())
+}
+
 fn encryption(config: &Config) -> Result<Option<Encryption>, Error> {
     let Some(tls::Pair { certificate, key }) = tls::pair(config)? else { return Ok(None) };
     let proxy = &config.proxy;
-    for path in [&certificate, &key] {
-        if path.to_string_lossy().contains(['"', '$', '\\']) {
-            return Err(Error::Path(path.clone()));
-        }
-    }
+    can_be_written(&certificate)?;
+    can_be_written(&key)?;
     // Our own is made right before it is used.
     let text = files::read_if_exists(&certificate)?.unwrap_or_default();
     let public = config.public_url();

@@ -19,7 +19,7 @@ use crate::{
         self,
         workers::{self, endpoints, routes},
     },
-    tls,
+    tls, web,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Tls(#[from] tls::Error),
     #[error(transparent)]
+    Web(#[from] web::Error),
+    #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
     File(#[from] files::Error),
@@ -57,6 +59,7 @@ impl Explain for Error {
             Self::Workers(error) => error.kind(),
             Self::Synapse(error) => error.kind(),
             Self::Tls(error) => error.kind(),
+            Self::Web(error) => error.kind(),
             Self::Process(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -75,6 +78,7 @@ impl Explain for Error {
             Self::Workers(error) => error.hint(),
             Self::Synapse(error) => error.hint(),
             Self::Tls(error) => error.hint(),
+            Self::Web(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
@@ -124,7 +128,7 @@ pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool
     if old.is_none() || !synapse(config).is_complete() {
         return Ok(false);
     }
-    Ok(old == Some(render(config, homeserver).await?))
+    Ok(web::is_current(config)? && old == Some(render(config, homeserver).await?))
 }
 
 async fn render(config: &Config, homeserver: &str) -> Result<String, Error> {
@@ -155,7 +159,9 @@ fn synapse(config: &Config) -> Environment {
 /// A bad one leaves the old file as it is. Without a proxy in the profile nothing is done.
 pub(crate) async fn refresh(config: &Config, homeserver: &str) -> Result<bool, Error> {
     let path = conf(&config.data);
-    let Some(judged) = judge(config, homeserver).await? else { return Ok(false) };
+    let judged = judge(config, homeserver).await?;
+    let told = web::write(config)?;
+    let Some(judged) = judged else { return Ok(told) };
     fs::rename(&judged, &path).map_err(files::Error::io("replace", &path))?;
     Ok(true)
 }
@@ -167,7 +173,7 @@ pub(crate) async fn check(config: &Config, homeserver: &str) -> Result<bool, Err
         return Ok(false);
     }
     match judge(config, homeserver).await? {
-        None => Ok(true),
+        None => Ok(web::is_current(config)?),
         Some(judged) => {
             files::remove(&judged)?;
             Ok(false)

@@ -1,10 +1,8 @@
 //! Making an environment, and switching to it.
 
 use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::{OpenOptionsExt as _, symlink},
+    fs,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use tokio::process::Command;
@@ -17,11 +15,6 @@ use crate::{files, process};
 
 /// Written last.
 const COMPLETE: &str = ".complete";
-/// How much of the log of an installation is looked at, in bytes.
-const LARGEST_LOG: u64 = 64 << 20;
-
-/// pip names every version there ever was where it does not find the wanted one.
-const LONGEST_LINE: usize = 200;
 
 /// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
 const MISLEADING: [&str; 9] = [
@@ -142,7 +135,7 @@ impl Plan {
             self.fill(&folder).await?;
             files::write_atomically(&folder.join(COMPLETE), b"", files::PUBLIC)?;
         }
-        self.switch(&folder)?;
+        files::link(&self.link, &folder)?;
         Ok(Environment { root: self.link.clone() })
     }
 
@@ -204,54 +197,16 @@ impl Plan {
 
     /// Runs a tool with its output in the log; a failure carries its last lines.
     async fn run(&self, command: &mut Command) -> Result<(), Error> {
-        let open =
-            || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.log);
-        let file = open().map_err(files::Error::io("write", &self.log))?;
-        let start = file.metadata().map_or(0, |it| it.len());
-        let also = file.try_clone().map_err(files::Error::io("write", &self.log))?;
         for variable in MISLEADING {
             command.env_remove(variable);
         }
-        let program = command.as_std().get_program().to_string_lossy().into_owned();
-        let status = command
-            .env("NO_COLOR", "1")
-            .stdout(Stdio::from(file))
-            .stderr(Stdio::from(also))
-            .status()
-            .await
-            .map_err(|source| Error::Start { program, source })?;
-        if status.success() {
-            return Ok(());
+        match process::logged(command, &self.log).await {
+            Err(process::Error::Failed { last_words, .. }) => {
+                Err(Error::Install { set: self.set.name, last_words, log: self.log.clone() })
+            }
+            Err(process::Error::File(error)) => Err(error.into()),
+            other => Ok(other?),
         }
-        // On a full disk the log has none of what was said.
-        files::has_space(self.log.parent().unwrap_or(Path::new("/")))?;
-        let regular = [rustix::fs::FileType::RegularFile];
-        let log = files::read_bytes(&self.log, LARGEST_LOG, &regular).unwrap_or_default();
-        let said = usize::try_from(start).ok().and_then(|start| log.get(start..)).unwrap_or(&[]);
-        let said = String::from_utf8_lossy(said);
-        let telling = |line: &&str| !line.trim().is_empty() && !line.starts_with("Ignoring ");
-        let short = |line: &str| match line.char_indices().nth(LONGEST_LINE) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line.to_owned(),
-        };
-        let lines: Vec<String> = said.lines().filter(telling).map(short).collect();
-        let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
-        Err(Error::Install { set: self.set.name, last_words, log: self.log.clone() })
-    }
-
-    fn switch(&self, folder: &Path) -> Result<(), Error> {
-        let Some(target) = folder.file_name() else { return Ok(()) };
-        if fs::read_link(&self.link).is_ok_and(|link| link.as_os_str() == target) {
-            return Ok(());
-        }
-        if fs::symlink_metadata(&self.link).is_ok_and(|it| it.is_dir()) {
-            files::remove(&self.link)?;
-        }
-        let new = self.link.with_extension(format!("new-{}", std::process::id()));
-        files::remove(&new)?;
-        symlink(target, &new).map_err(files::Error::io("make", &new))?;
-        fs::rename(&new, &self.link).map_err(files::Error::io("replace", &self.link))?;
-        Ok(())
     }
 
     /// Removes what other installs of this set left, finished or not. Nothing may run in those.

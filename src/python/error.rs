@@ -1,6 +1,6 @@
 //! What can go wrong with a Python environment.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     error::{Explain, Kind},
@@ -19,8 +19,6 @@ pub(crate) enum Error {
     NoWheels(PathBuf),
     #[error("the packages of `{set}` cannot be installed: {last_words}")]
     Install { set: &'static str, last_words: String, log: PathBuf },
-    #[error("`{program}` cannot be started")]
-    Start { program: String, source: io::Error },
     #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
@@ -63,7 +61,6 @@ impl Explain for Error {
                 "`{}` has all that was said; run it again when that is mended",
                 log.display()
             )),
-            Self::Start { .. } => None,
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
         }

@@ -1,6 +1,6 @@
 //! nginx, in the foreground.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
@@ -47,9 +47,13 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         restart: super::restart(config),
         // QUIT lets requests end, and a sync may wait for half a minute: that is not waited for.
         stop: vec![(Signal::QUIT, Duration::from_secs(2)), (Signal::TERM, Duration::from_secs(5))],
-        endpoints: BTreeMap::from([
-            ("client".to_owned(), config.public_url()),
-            ("local".to_owned(), url),
-        ]),
+        endpoints: [
+            ("client", Some(config.public_url())),
+            ("local", Some(url)),
+            ("web", config.web_url()),
+        ]
+        .into_iter()
+        .filter_map(|(name, url)| Some((name.to_owned(), url?)))
+        .collect(),
     })
 }

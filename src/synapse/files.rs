@@ -91,6 +91,7 @@ pub(crate) fn render(
         ip_range_whitelist => synapse.ip_range_whitelist.iter().map(ToString::to_string).collect::<Vec<_>>(),
         max_upload_size => synapse.max_upload_size.to_string(),
         remote_media_lifetime => u64::try_from(synapse.remote_media_lifetime.0.as_millis()).unwrap_or(u64::MAX),
+        web_url => config.web_url(),
         presence => synapse.presence,
         messages_per_second => synapse.messages_per_second,
         messages_burst => synapse.messages_burst,

@@ -14,7 +14,7 @@ use crate::{
     output::{Output, Report},
     postgres, proxy, services,
     synapse::files,
-    tls, turn,
+    tls, turn, web,
 };
 
 #[derive(clap::Args)]
@@ -50,6 +50,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         // Synapse asks it again at each login.
         output.warn(Failure::from(error).to_string());
     }
+    web::check(config)?;
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
