@@ -111,8 +111,12 @@ pub(crate) async fn logged(command: &mut Command, log: &Path) -> Result<(), Erro
         None => line.to_owned(),
     };
     let lines: Vec<String> = said.lines().filter(telling).map(short).collect();
-    let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
-    Err(Error::Failed { program, status, last_words })
+    // npm says first what the matter is.
+    let words = match lines.iter().position(|line| line.starts_with("npm error code ")) {
+        Some(first) => &lines[first..lines.len().min(first + 4)],
+        None => &lines[lines.len().saturating_sub(6)..],
+    };
+    Err(Error::Failed { program, status, last_words: words.join("\n") })
 }
 
 fn name_of(command: &Command) -> String {

@@ -299,6 +299,112 @@ fn only_what_may_be_repeated_is_sent_again() {
 }
 
 #[test]
+fn the_client_for_browsers_is_its_folder_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = folder.path().join("web");
+    let write = |name: &str, text: &str| {
+        let path = web.join(name);
+        files::private_folder(path.parent().unwrap()).unwrap();
+        files::write_atomically(&path, text.as_bytes(), files::PUBLIC).unwrap();
+    };
+    let long = "/* long */".repeat(1000);
+    write("index.html", "the page");
+    write("guide/index.html", "the guide");
+    write("bundles/0123456789abcdef0123/app.js", &long);
+    write("assets/logo-12345678.svg", "<svg/>");
+    write(".git/config", "hidden");
+    write("_matrix/client", "no");
+    write("../secret", "secret");
+    write("config.json", "the client's own");
+    let client = format!("web.client={}", web.display());
+    let stage = stage("generic", &[("generic-1", Does::Answer)], &[&client]);
+    crate::web::write(&stage.config).unwrap();
+    for (what, kind, kept, body) in [
+        ("GET /", "text/html", "no-cache", "the page"),
+        ("GET /?loginToken=a/../b", "text/html", "no-cache", "the page"),
+        ("GET /guide/", "text/html", "no-cache", "the guide"),
+        ("GET /assets/logo-12345678.svg?v=1", "image/svg+xml", "no-cache", "<svg/>"),
+        (
+            "GET /bundles/0123456789abcdef0123/app.js",
+            "text/javascript",
+            "public, max-age=31536000, immutable",
+            &long,
+        ),
+        ("HEAD /", "text/html", "no-cache", ""),
+    ] {
+        let answer = stage.ask(what, "", "");
+        let (head, got) = answer.split_once("\r\n\r\n").unwrap();
+        let head = format!("{head}\r\n");
+        assert!(head.starts_with("HTTP/1.1 200 ") && got == body, "{what}: {answer}");
+        for line in [
+            format!("\r\nContent-Type: {kind}\r\n"),
+            format!("\r\nCache-Control: {kept}\r\n"),
+            "\r\nX-Content-Type-Options: nosniff\r\n".to_owned(),
+            "\r\nContent-Security-Policy: frame-ancestors 'self'\r\n".to_owned(),
+        ] {
+            assert!(head.contains(&line), "{what}: {head}");
+        }
+    }
+    let told = stage.ask("GET /config.json", "", "");
+    assert!(told.contains("\"defaultHomeServer\"") && !told.contains("own"), "{told}");
+    for what in [
+        "GET /guide",
+        "GET /assets/",
+        "GET /.git/config",
+        "GET /guide/.x",
+        "GET /../secret",
+        "GET /guide/../../secret",
+        "GET /%2e%2e/secret",
+        "GET /guide/..%2f..%2fsecret",
+        "GET //index.html",
+        "GET /index%2ehtml",
+        "GET /index.html/",
+        "GET /index.html%00",
+        "GET /_matrix",
+        "GET /_synapse/admin/v1/rooms",
+        "GET /other",
+        "POST /",
+        "PUT /index.html",
+    ] {
+        let answer = stage.ask(what, "", "");
+        let bad =
+            what.ends_with("/../secret") && !what.contains("guide/../..") || what.ends_with("%00");
+        let status = if bad { "HTTP/1.1 400 " } else { "HTTP/1.1 404 " };
+        assert!(answer.starts_with(status), "{what}: {answer}");
+        assert!(answer.contains("\"errcode\":\"M_UN"), "{what}: {answer}");
+        assert!(answer.contains("\r\nContent-Type: application/json\r\n"), "{what}: {answer}");
+    }
+    assert_eq!(stage.who("GET /_matrix/client"), "main");
+    assert_eq!(stage.who("GET /_matrix/client/v3/login"), "generic-1");
+}
+
+#[test]
+fn an_address_that_cannot_be_understood_is_refused_in_words() {
+    let stage = stage("generic", &[], &[]);
+    for (what, status) in [
+        ("GET /../x".to_owned(), "400"),
+        ("GET /%00".to_owned(), "400"),
+        (format!("GET /{}", "x".repeat(40_000)), "414"),
+        ("GET /.bad".to_owned(), "404"),
+        ("GET /.long".to_owned(), "404"),
+    ] {
+        let answer = stage.ask(&what, "", "");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "{answer}");
+        assert!(answer.contains("\r\n\r\n{\"errcode\":\"M_"), "{answer}");
+    }
+}
+
+#[test]
+fn browsers_are_sent_to_a_client_that_is_served_elsewhere() {
+    let stage = stage("generic", &[], &["web.client=https://app.example.org/x"]);
+    let answer = stage.ask("GET /", "", "");
+    assert!(answer.starts_with("HTTP/1.1 302 "), "{answer}");
+    assert!(answer.contains("\r\nLocation: https://app.example.org/x/\r\n"), "{answer}");
+    assert!(stage.ask("GET /other", "", "").contains("M_UNRECOGNIZED"));
+}
+
+#[test]
 fn who_comes_too_many_is_told_to_wait() {
     let stage = stage("generic", &[], &["proxy.requests_at_once=1"]);
     let worker = workers::chosen(&stage.config).unwrap()[0];

@@ -10,6 +10,8 @@ mod autoscale;
 #[cfg(test)]
 mod bad_services;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod chaos;
@@ -61,5 +63,7 @@ mod settings;
 mod stalls;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod web;
 #[cfg(test)]
 mod workers;

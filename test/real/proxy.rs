@@ -224,6 +224,9 @@ fn with_a_certificate_it_speaks_https() {
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.variable("MATRIX_SYNAPSE_FEDERATION", "open");
     server.variable("MATRIX_SYNAPSE_TLS_CERTIFICATE", "own");
+    let web = tempfile::tempdir().unwrap();
+    fs::write(web.path().join("index.html"), "{\"page\":1}").unwrap();
+    server.variable("MATRIX_SYNAPSE_WEB_CLIENT", web.path().to_str().unwrap());
     server.run(&["manage", "install", "--start"]).success();
     let [http, https, federation] = server.proxy;
 
@@ -243,6 +246,10 @@ fn with_a_certificate_it_speaks_https() {
     assert_eq!(fetch(&client, https, versions).0, 200);
     let (status, told) = fetch(&client, https, "/.well-known/matrix/client");
     assert_eq!((status, &told["m.homeserver"]["base_url"]), (200, &json!(url)));
+    assert_eq!(fetch(&client, https, "/"), (200, json!({ "page": 1 })));
+    let (status, told) = fetch(&client, https, "/config.json");
+    let server_of_web = &told["default_server_config"]["m.homeserver"];
+    assert_eq!((status, &server_of_web["base_url"]), (200, &json!(url)));
     let (status, version) = fetch(&client, federation, "/_matrix/federation/v1/version");
     assert_eq!((status, &version["server"]["name"]), (200, &json!("Synapse")));
 
