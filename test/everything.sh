@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx and
-# Redis are installed where they are missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
+# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx,
+# Redis, Node.js and Chromium are installed where they are missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
 # behind but `target/`. Called by run-tests.sh.
 set -euo pipefail
 
@@ -50,10 +50,14 @@ components() {
 # What tests run beside Synapse and PostgreSQL.
 servers() {
     local program missing=()
-    for program in nginx:nginx-light redis-server:redis-server ip:iproute2 \
-        turnserver:coturn; do
+    for program in nginx:nginx-light redis-server:redis-server ip:iproute2 turnserver:coturn \
+        node:nodejs npm:npm chromedriver:chromium-driver; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
     done
+    # The browser comes with its driver; without a font its pages have no letters.
+    if [[ " ${missing[*]} " == *' chromium-driver '* ]]; then
+        missing+=(chromium fonts-dejavu-core)
+    fi
     if ((${#missing[@]} == 0)); then
         return
     fi

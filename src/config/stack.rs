@@ -53,7 +53,7 @@ pub(super) const PROFILES: &[Named] = &[
     Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
     Named {
         name: "isms",
-        summary: "core, and a proxy with discovery",
+        summary: "core, and a proxy with discovery and the web client, where one is set",
         parts: &[Part::Core, Part::Proxy],
     },
     Named {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What an installation makes, so that it is removed and not set aside.
-const PROGRAM: [&str; 4] = ["environments", "cache", "synapse", "instance.env"];
+const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
 /// What stays where it is in any case: the lock of the command that is at work, and what was set aside.
 const STAYS: [&str; 2] = ["run", "aside"];
 /// The end of the name of a folder that is still being filled.

@@ -203,9 +203,6 @@ pub(crate) async fn install(
     if let Some(plan) = checked.web {
         on_step("building the web client with npm");
         plan.apply(options.force).await?;
-        if !running {
-            plan.sweep_old();
-        }
         done.steps.push("built the web client hydrogen".into());
     }
     // Where the database is ours the keys come first: a cluster without a key is one that lost it.

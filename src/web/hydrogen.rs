@@ -76,8 +76,8 @@ fn is_done(data: &DataDir) -> bool {
 }
 
 impl Plan {
-    /// Builds it and switches the link to it; until then the old one is served. What a run left that
-    /// was killed goes away.
+    /// Builds it and switches the link to it; until then the old one is served, and pages that are open
+    /// find its files until the next build. What a run left that was killed goes away.
     pub(crate) async fn apply(&self, anew: bool) -> Result<(), Error> {
         let web = self.data.web();
         files::private_folder(&web)?;
@@ -88,6 +88,7 @@ impl Plan {
         let folder = free.unwrap_or_else(|| web.join(name()));
         if !is_there(&folder) {
             self.sweep(".build-");
+            self.sweep("hydrogen-");
             let work = web.join(format!(".build-{}", std::process::id()));
             files::private_folder(&work)?;
             let built = self.build(&work).await;
@@ -137,11 +138,6 @@ impl Plan {
 
     fn failed(&self, last_words: String) -> Error {
         Error::Build { last_words, log: self.log(), offline: self.offline }
-    }
-
-    /// Removes what earlier builds left; nothing may be served from those.
-    pub(crate) fn sweep_old(&self) {
-        self.sweep("hydrogen-");
     }
 
     fn sweep(&self, start: &str) {
