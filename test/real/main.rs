@@ -44,6 +44,8 @@ mod messages;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod own_postgres;
 #[cfg(test)]
 mod packages;

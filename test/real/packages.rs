@@ -26,7 +26,7 @@ static PIP: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let note = Instance::shared().data.join("environments/synapse/pyvenv.cfg");
     let note = fs::read_to_string(note).unwrap();
     let home = note.lines().find_map(|line| line.strip_prefix("home = ")).unwrap();
@@ -39,6 +39,15 @@ pub(crate) fn pip(words: &[&str], folder: &Path, requirements: &Path) {
     let mut pip = Command::new(PIP.path().join("bin/pip"));
     pip.args(words).arg(folder).arg("--requirement").arg(requirements);
     pip.args(["--quiet", "--only-binary", ":all:", "--require-hashes", "--no-deps"]);
+    let said = pip.output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
+/// A package for a test alone, with what it needs.
+#[track_caller]
+pub(crate) fn install(package: &str, folder: &Path) {
+    let mut pip = Command::new(PIP.path().join("bin/pip"));
+    pip.args(["install", "--quiet", "--target"]).arg(folder).arg(package);
     let said = pip.output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
