@@ -12,11 +12,11 @@ use rand::rng;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
-    config::{Config, paths::DataDir, stack::Part},
+    config::{Config, paths::DataDir, stack::Part, vrooli},
     error::{Explain, Kind},
     files, process,
     secret::Secret,
@@ -101,11 +101,13 @@ pub(crate) fn conf(data: &DataDir) -> PathBuf {
     data.secret("redis.conf")
 }
 
-/// Keeps a password that was given where Synapse can read it, and makes that of our own.
-pub(crate) fn write_password(config: &Config) -> Result<(), Error> {
+/// Keeps a password that was given where Synapse can read it, and makes that of our own; notes which
+/// one of the platform's is used.
+pub(crate) fn write(config: &Config) -> Result<(), Error> {
     if !is_needed(config) {
         return Ok(());
     }
+    vrooli::note_redis(config)?;
     let file = password_file(&config.data);
     if let Some(password) = &config.redis.password {
         files::write_if_changed(&file, password.0.expose().as_bytes(), files::PRIVATE)?;
@@ -156,9 +158,33 @@ pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     if !is_needed(config) {
         return Ok(());
     }
-    let Some((host, port)) = config.shared_redis() else {
-        return programs(&config.data).map(drop);
-    };
+    match config.shared_redis() {
+        Some((host, port)) => asked(config, host, port).await,
+        None => programs(&config.data).map(drop),
+    }
+}
+
+/// The same before a start; one of the platform's that is down is started there.
+pub(crate) async fn ensure(config: &Config, deadline: Instant) -> Result<(), Error> {
+    let mut found = check(config).await;
+    if let Err(Error::Unreachable { .. }) = found
+        && let Some(vrooli) = vrooli::starter(config, "redis.host")
+    {
+        vrooli::start(vrooli, "redis", deadline).await;
+        // A container may be up before what is in it.
+        let until = deadline.min(Instant::now() + PATIENCE * 2);
+        loop {
+            found = check(config).await;
+            if !matches!(found, Err(Error::Unreachable { .. })) || Instant::now() > until {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    found
+}
+
+async fn asked(config: &Config, host: &str, port: u16) -> Result<(), Error> {
     let server = format!("{host}:{port}");
     let unreachable = |source| Error::Unreachable { server: server.clone(), source };
     let password = config.redis.password.as_ref().map(|it| it.0.expose());
@@ -198,7 +224,7 @@ mod tests {
     use super::*;
     use crate::config::environment::Environment;
 
-    async fn asked(answers: &'static [&'static str], flags: &[&str]) -> Result<(), Error> {
+    async fn answered(answers: &'static [&'static str], flags: &[&str]) -> Result<(), Error> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move {
@@ -224,11 +250,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_shared_one_must_answer_with_its_password() {
-        asked(&["+PONG\r\n"], &[]).await.unwrap();
-        asked(&["+OK\r\n", "+PONG\r\n"], &["redis.password=hunter22"]).await.unwrap();
-        let refused = asked(&["-NOAUTH Authentication required.\r\n"], &[]).await.unwrap_err();
+        answered(&["+PONG\r\n"], &[]).await.unwrap();
+        answered(&["+OK\r\n", "+PONG\r\n"], &["redis.password=hunter22"]).await.unwrap();
+        let refused = answered(&["-NOAUTH Authentication required.\r\n"], &[]).await.unwrap_err();
         assert!(refused.to_string().ends_with("refuses us: NOAUTH Authentication required."));
-        let other = asked(&["HTTP/1.1 400 Bad Request\r\n"], &[]).await.unwrap_err();
+        let other = answered(&["HTTP/1.1 400 Bad Request\r\n"], &[]).await.unwrap_err();
         assert!(matches!(other, Error::Refused { .. }));
     }
 

@@ -127,6 +127,9 @@ impl Explain for Error {
                 Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
             }
             Self::File(error) => error.hint(),
+            Self::Json { path, .. } if path.ends_with("redis.json") => {
+                Some("remove that file; `manage start` with VROOLI_ROOT set writes it again".into())
+            }
             Self::Json { .. } | Self::Line { .. } => {
                 Some("mend that file, or unset VROOLI_ROOT to do without it".into())
             }
@@ -267,7 +270,7 @@ impl Config {
         environment: &Environment,
     ) -> Result<Self, Error> {
         let mut values = Values::default();
-        for (key, (value, file)) in vrooli::provided(environment)? {
+        for (key, (value, file)) in vrooli::provided(&data, environment)? {
             values.0.insert(key, (value, Source::Vrooli(file)));
         }
         let mut file = settings_file(&data)?;

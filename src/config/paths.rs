@@ -128,6 +128,11 @@ impl DataDir {
         self.0.join("instance.env")
     }
 
+    /// Which Redis of the platform's is in use.
+    pub(crate) fn redis_note(&self) -> PathBuf {
+        self.0.join("redis.json")
+    }
+
     /// What an uninstall sets aside, a dated folder each.
     pub(crate) fn aside(&self) -> PathBuf {
         self.0.join("aside")

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{aside, install::Options, join, prepare};
 use crate::{
     clock,
-    config::{Config, instance, paths::DataDir, stack::Part, web::Client},
+    config::{Config, instance, paths::DataDir, stack::Part, vrooli, web::Client},
     error::{Explain, Failure, Kind},
     files, oidc,
     postgres::{self, Contents},
@@ -144,6 +144,12 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
         Err(error @ redis::Error::NoServer) => {
             let plan = python::plan(&data.environments(), &log, Set::redis(), wheels).await;
             Some(plan.map_err(|_| error)?)
+        }
+        // The platform's is started with the homeserver.
+        Err(redis::Error::Unreachable { .. })
+            if vrooli::starter(config, "redis.host").is_some() =>
+        {
+            None
         }
         checked => {
             checked?;

@@ -91,7 +91,8 @@ pub(super) async fn check(
     deadline: Instant,
 ) -> Result<(), Error> {
     let ours = |pid: u32| running.iter().any(|leader| process::is_in_group(pid, *leader));
-    look(config, force, &ours, &mut |_| ()).await?;
+    look(config, force, &ours, &mut |_| ())?;
+    redis::check(config).await?;
     rendered::check(config).await?;
     if config.is_joined() {
         return Ok(postgres::has_room(config).await?);
@@ -103,7 +104,7 @@ pub(super) async fn check(
 }
 
 /// What both a start and a look at it before need.
-async fn look(
+fn look(
     config: &Config,
     force: bool,
     ours: &dyn Fn(u32) -> bool,
@@ -128,7 +129,7 @@ async fn look(
     if !force {
         files::has_space(config.data.root())?;
     }
-    Ok(redis::check(config).await?)
+    Ok(())
 }
 
 /// Looks for what would be in the way, then makes what the processes need. Nothing of ours runs.
@@ -138,7 +139,8 @@ pub(super) async fn run(
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
-    look(config, force, &|_| false, on_step).await?;
+    look(config, force, &|_| false, on_step)?;
+    redis::ensure(config, deadline).await?;
     let embedded = postgres::target(config)?.is_embedded();
     write_instance_file(config)?;
     let data = &config.data;

@@ -75,7 +75,7 @@ const NO_KEY: &str = "made by `manage install`";
 /// certificates and the CAs we believe. What is said of a certificate, where there is one.
 pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
     postgres::write_passfile(config)?;
-    redis::write_password(config)?;
+    redis::write(config)?;
     keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
     tls::trusted::write(config)?;

@@ -16,10 +16,7 @@ use super::{
     target,
     target::{known_password, role_password},
 };
-use crate::{
-    config::{Config, setting::Source},
-    process,
-};
+use crate::config::{Config, vrooli};
 
 /// The key of the advisory lock: `matrix` in ASCII. Locks are per database; all take it in `postgres`.
 const LOCK: i64 = 0x6d61_7472_6978;
@@ -169,7 +166,13 @@ async fn reach(
     target: &Target,
     deadline: Instant,
 ) -> Result<Option<PgConnection>, Error> {
-    let refusal = match connect_by(config, Who::Admin, deadline, || wake(config, deadline)).await {
+    // Vrooli's own is started.
+    let wake = || async {
+        if let Some(vrooli) = vrooli::starter(config, "database.host") {
+            vrooli::start(vrooli, "postgres", deadline).await;
+        }
+    };
+    let refusal = match connect_by(config, Who::Admin, deadline, wake).await {
         Ok(admin) => return Ok(Some(admin)),
         Err(
             refusal @ (Error::NoSuperuser { .. }
@@ -178,8 +181,7 @@ async fn reach(
         ) => refusal,
         Err(error) => return Err(error),
     };
-    let mut role = match connect_by(config, Who::Synapse, deadline, || wake(config, deadline)).await
-    {
+    let mut role = match connect_by(config, Who::Synapse, deadline, wake).await {
         Ok(role) => role,
         Err(error) => {
             return Err(match (refusal, error) {
@@ -198,16 +200,6 @@ async fn reach(
     }
     contents::may_be_used(&mut role, config).await?;
     Ok(None)
-}
-
-/// Starts Vrooli's PostgreSQL where that is the server in question.
-async fn wake(config: &Config, deadline: Instant) {
-    let provided = matches!(config.source("database.host"), Source::Vrooli(_));
-    let Some(vrooli) = process::find("vrooli").filter(|_| provided) else { return };
-    let mut command = process::command(vrooli);
-    command.args(["resource", "postgres", "manage", "start"]);
-    // Whether it helped is seen by the next attempt to connect.
-    drop(timeout_at(deadline, process::tool(&mut command)).await);
 }
 
 async fn look(config: &Config, target: &Target, admin: &mut PgConnection) -> Result<Plan, Error> {

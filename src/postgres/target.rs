@@ -11,6 +11,7 @@ use crate::{
         Config,
         database::{Kind, Tls},
         setting::Source,
+        vrooli,
     },
     files,
     secret::Secret,
@@ -63,7 +64,7 @@ pub(crate) fn target(config: &Config) -> Result<Target, Error> {
         }
         Kind::Auto => {}
     }
-    let provided = matches!(config.source("database.host"), Source::Vrooli(_));
+    let provided = vrooli::is_provided(config, "database.host");
     let record = Record::read(&config.data)?;
     let ours = match &record {
         Some(record) => record.shared.is_none(),

@@ -1,12 +1,12 @@
 //! Redis and Synapse's workers: processes are killed and the set changes while messages are sent, and
 //! every message that was accepted is there once and in order.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use serde_json::Value;
 
 use crate::{
-    common::{Instance, kill_9, wait_for},
+    common::{Instance, file, free_port, kill_9, wait_for},
     load::under_load,
 };
 
@@ -71,4 +71,66 @@ fn workers_come_and_go_while_messages_are_sent() {
     assert!(!yaml.contains(fs::read_to_string(secret).unwrap().trim()));
     let refused = scale("event_persister=1,generic=60").exits(1);
     refused.says("connections to `synapse`, and Synapse may open 620");
+}
+
+/// Ends the server of a pid file, also when a test fails.
+struct Daemon(std::path::PathBuf);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(pid) = fs::read_to_string(&self.0) {
+            kill_9(pid.trim().parse().unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_platforms_redis_is_found_woken_and_stays_the_one_in_use() {
+    let mut server = Instance::with_environment("platform-redis");
+    let platform = tempfile::tempdir().unwrap();
+    let root = platform.path();
+    let port = free_port();
+    let redis = Daemon(root.join("redis.pid"));
+    let folder = |path: &str| {
+        let folder = root.join(path);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    };
+    let enabled = br#"{"dependencies": {"resources": {"redis": {"enabled": true}}}}"#;
+    file(&folder(".vrooli"), "service.json", enabled);
+    file(&folder(".vrooli"), "secrets.json", br#"{"REDIS_PASSWORD": "hunter22"}"#);
+    let registry = format!("    [\"redis\"]=\"{port}\"\n");
+    file(&folder("scripts/resources"), "port_registry.sh", registry.as_bytes());
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >>'{0}/called'\nexec redis-server --port {port} --bind 127.0.0.1 \
+         --requirepass hunter22 --save '' --daemonize yes --pidfile '{0}/redis.pid' >/dev/null\n",
+        root.display()
+    );
+    let vrooli = file(&folder("tools"), "vrooli", script.as_bytes());
+    fs::set_permissions(&vrooli, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    server.variable("MATRIX_SYNAPSE_WORKERS", "generic=1");
+    server.variable("PATH", &format!("{}:{path}", root.join("tools").display()));
+    file(&server.data, "settings.yaml", b"profiles: {small: {services: [core, workers]}}\n");
+
+    server.variable("VROOLI_ROOT", root.to_str().unwrap());
+    server.run(&["manage", "install", "--set", "stack.profile=small"]).success();
+    assert!(!root.join("called").exists());
+    server.run(&["manage", "start"]).success();
+    let called = fs::read_to_string(root.join("called")).unwrap();
+    assert_eq!(called, "resource redis manage start\n");
+    let told = |server: &Instance| {
+        let rendered = server.run(&["config", "render"]).success().stdout;
+        rendered.contains(&format!("\"port\":{port}}}")) && !rendered.contains("redis.sock")
+    };
+    assert!(told(&server));
+    // A shell that does not know the platform.
+    server.variable("VROOLI_ROOT", "");
+    assert!(told(&server));
+    server.run(&["manage", "restart"]).success();
+    server.run(&["manage", "stop"]).success();
+
+    drop(redis);
+    server.variable("PATH", &path);
+    server.run(&["manage", "start"]).exits(1).says("does not answer");
 }
