@@ -1,7 +1,7 @@
 //! The rules of `state`, each on a moment's notice: no process is started.
 
 use super::{
-    super::service::{Need, sample},
+    super::service::{Need, Restart, sample},
     *,
 };
 

@@ -1,20 +1,17 @@
 //! What to do next, decided without touching anything: events in, actions out, a line a rule.
 
+mod unit;
+
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
+use unit::Then;
+pub(crate) use unit::{Exit, Phase, Unit, name_of};
 
-use super::service::{Change, Condition, Restart, Service, Signal};
+use super::service::{Change, Condition, Service, Signal};
 
-/// The longest pause before another try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Tries after the first for a service that never became ready: it is more likely broken than unlucky.
-const TRIES_BEFORE_READY: u32 = 2;
-/// How long the kernel gets to end a killed group before it is killed again.
-const AFTER_KILL: Duration = Duration::from_secs(5);
 /// What a stop with a deadline keeps back for the services that end later, if it has that much: a
 /// database writes down what it has in memory.
 const KEPT_BACK: Duration = Duration::from_secs(3);
@@ -67,103 +64,11 @@ pub(crate) enum Action {
     Finish,
 }
 
-/// How a process ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Exit {
-    pub(crate) code: Option<i32>,
-    pub(crate) signal: Option<i32>,
-    /// Why it could not even be started.
-    pub(crate) reason: Option<String>,
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self { reason: Some(reason), .. } => f.write_str(reason),
-            Self { signal: Some(signal), .. } => match Signal::from_named_raw(*signal) {
-                Some(signal) => write!(f, "killed by {}", name_of(signal)),
-                None => write!(f, "killed by signal {signal}"),
-            },
-            Self { code, .. } => write!(f, "exit code {}", code.unwrap_or_default()),
-        }
-    }
-}
-
-/// `SIGKILL`
-pub(crate) fn name_of(signal: Signal) -> String {
-    format!("{signal:?}").trim_matches('"').replace("Signal::", "SIG")
-}
-
-/// Where a service stands. The words are part of `state.json` and of the control socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Phase {
-    /// What it needs is not there yet.
-    Waiting,
-    /// Its process runs and is not ready.
-    Starting,
-    Running,
-    /// It ran once, as it should.
-    Completed,
-    /// It ended by itself and is tried again after a pause.
-    Resting,
-    Stopping,
-    Stopped,
-    /// It ended too often.
-    Failed,
-}
-
-impl Phase {
-    pub(crate) fn has_process(self) -> bool {
-        matches!(self, Self::Starting | Self::Running | Self::Stopping)
-    }
-
-    pub(crate) fn has_failed(self) -> bool {
-        self == Self::Failed
-    }
-
-    /// Whether there is nothing left to wait for.
-    pub(crate) fn is_ready(self) -> bool {
-        matches!(self, Self::Running | Self::Completed)
-    }
-}
-
-/// What follows when a process that is being stopped has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Start,
-    CountAsDeath,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
     Up,
     Down,
     DownAndUp,
-}
-
-/// One service as far as decisions need it.
-#[derive(Debug)]
-pub(crate) struct Unit {
-    pub(crate) service: Service,
-    needs: Vec<(usize, Condition)>,
-    /// It is to run, as long as everything is.
-    pub(crate) wanted: bool,
-    pub(crate) phase: Phase,
-    /// How many times it was started.
-    pub(crate) run: u32,
-    /// How many times it was started again because it had ended by itself.
-    pub(crate) restarts: u32,
-    pub(crate) last_exit: Option<Exit>,
-    deaths: VecDeque<Instant>,
-    was_ready: bool,
-    then: Then,
-    /// The next stop signal to send.
-    signals_sent: usize,
-    /// When its pause or its current stop signal is over.
-    until: Option<Instant>,
-    /// When it is killed at the latest, where all have to end by some time.
-    by: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -216,7 +121,7 @@ impl State {
             let found = self.units.iter().position(|unit| unit.service.name == service.name);
             let Some(i) = found else {
                 order.push(self.units.len());
-                self.units.push(Unit { wanted, ..Unit::new(service) });
+                self.units.push(Unit::new(service, wanted));
                 continue;
             };
             let unit = &mut self.units[i];
@@ -466,105 +371,5 @@ impl State {
     }
 }
 
-impl Unit {
-    fn new(service: Service) -> Self {
-        Self {
-            service,
-            needs: Vec::new(),
-            wanted: true,
-            phase: Phase::Stopped,
-            run: 0,
-            restarts: 0,
-            last_exit: None,
-            deaths: VecDeque::new(),
-            was_ready: false,
-            then: Then::Start,
-            signals_sent: 0,
-            until: None,
-            by: None,
-        }
-    }
-
-    /// Forgets what went wrong and waits for its start.
-    fn renew(&mut self) {
-        self.forgive();
-        self.phase = Phase::Waiting;
-        self.until = None;
-    }
-
-    fn forgive(&mut self) {
-        self.deaths.clear();
-        self.was_ready = false;
-    }
-
-    fn begin_stop(&mut self, then: Then) {
-        self.phase = Phase::Stopping;
-        self.then = then;
-        self.signals_sent = 0;
-        self.until = None;
-        self.by = None;
-    }
-
-    /// It is being stopped, and has only until then.
-    fn hurry(&mut self, by: Option<Instant>) {
-        self.by = by;
-        self.until = self.until.map(|until| by.map_or(until, |by| until.min(by)));
-    }
-
-    fn next_signal(&mut self, service: usize, now: Instant) -> Action {
-        let left = self.by.map(|by| by.saturating_duration_since(now));
-        if self.signals_sent > 0 && left.is_some_and(|left| left.is_zero()) {
-            self.signals_sent = self.signals_sent.max(self.service.stop.len());
-        }
-        let is_last = self.signals_sent + 1 >= self.service.stop.len();
-        let (action, patience) = match self.service.stop.get(self.signals_sent) {
-            Some((signal, patience)) => {
-                // The next one needs some time as well.
-                let left = left.map(|left| if is_last { left } else { left * 2 / 3 });
-                (Action::Signal(service, *signal), left.map_or(*patience, |l| l.min(*patience)))
-            }
-            None => (Action::KillGroup(service), AFTER_KILL),
-        };
-        self.signals_sent += 1;
-        self.until = Some(now + patience);
-        action
-    }
-
-    fn exited(&mut self, exit: Exit, going_down: bool, now: Instant) {
-        let succeeded = exit.code == Some(0);
-        let was_stopping = self.phase == Phase::Stopping;
-        self.last_exit = Some(exit);
-        self.until = None;
-        match self.service.restart {
-            _ if going_down => self.phase = Phase::Stopped,
-            _ if was_stopping && self.then == Then::Start => self.phase = Phase::Waiting,
-            Restart::Never if succeeded => self.phase = Phase::Completed,
-            Restart::Never => self.phase = Phase::Failed,
-            Restart::OnFailure { .. } if succeeded && !was_stopping => {
-                self.phase = Phase::Completed;
-            }
-            Restart::Always { budget, window } | Restart::OnFailure { budget, window } => {
-                self.deaths.retain(|death| now.duration_since(*death) < window);
-                self.deaths.push_back(now);
-                let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
-                let budget = if self.was_ready { budget } else { budget.min(TRIES_BEFORE_READY) };
-                if deaths > budget {
-                    self.phase = Phase::Failed;
-                } else {
-                    self.phase = Phase::Resting;
-                    self.restarts += 1;
-                    self.until = Some(now + pause(deaths));
-                }
-            }
-        }
-    }
-}
-
-/// 1, 2, 4, … seconds.
-fn pause(deaths: u32) -> Duration {
-    LONGEST_PAUSE.min(Duration::from_secs(1 << (deaths.saturating_sub(1)).min(16)))
-}
-
 #[cfg(test)]
-#[path = "state_tests.rs"]
 mod tests;
