@@ -118,6 +118,7 @@ fn exports() -> String {
         .replace("@HOST@", default("server.address"))
         .replace("@SERVER_NAME@", default("server.name"))
         .replace("@SECRETS@", &secrets.join(" "))
+        .replace("@END@", super::instance::END)
         .replace("@NAMES@", &super::instance::NAMES.join(" | "))
 }
 
@@ -129,8 +130,12 @@ const EXPORTS: &str = r#"#!/usr/bin/env bash
 
 matrix_synapse_exports() {
     local folder=${MATRIX_SYNAPSE_DATA_DIR:-${HOME:-/nonexistent}/.vrooli/resources/matrix-synapse}
-    local name value
+    local name value text=
     if [[ -f $folder/instance.env && -r $folder/instance.env ]]; then
+        IFS= read -r -d '' text <"$folder/instance.env" 2>/dev/null || :
+    fi
+    # Without its last line the file was cut off, and is not believed.
+    if [[ $text == *$'\n@END@\n' ]]; then
         # Parsed, not sourced: only these names, and no value that a shell would look at twice.
         while IFS='=' read -r name value || [[ -n $name ]]; do
             case $name in
@@ -141,7 +146,7 @@ matrix_synapse_exports() {
             '' | *[!A-Za-z0-9._:/@%~+,=\[\]-]*) continue ;;
             esac
             export "$name=$value"
-        done <"$folder/instance.env" 2>/dev/null || :
+        done <<<"$text"
     fi
     export MATRIX_SYNAPSE_HOST=${MATRIX_SYNAPSE_HOST:-@HOST@}
     export MATRIX_SYNAPSE_PORT=${MATRIX_SYNAPSE_PORT:-@PORT@}

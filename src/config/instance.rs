@@ -19,7 +19,7 @@ pub(crate) const NAMES: [&str; 7] = [
 ];
 
 /// The last line: without it the file was cut off.
-const END: &str = "# end";
+pub(crate) const END: &str = "# end";
 
 /// The known lines of the file; none where nothing is installed, and no lines where it is damaged.
 pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, String>>, files::Error> {

@@ -33,7 +33,8 @@ fn an_installed_instance_says_what_it_runs_with() {
                  MATRIX_SYNAPSE_URL=http://127.0.0.1:8100\n\
                  PATH=/nowhere\n\
                  MATRIX_SYNAPSE_SERVER_NAME=$(touch$IFS~/harm)\n\
-                 MATRIX_SYNAPSE_BASE_URL=https://chat.example.org";
+                 MATRIX_SYNAPSE_BASE_URL=https://chat.example.org\n\
+                 # end\n";
     std::fs::write(person.data().join("instance.env"), lines).unwrap();
     let said = sourced(&person, "exports.sh", PRINT);
     assert_eq!(
@@ -44,6 +45,21 @@ fn an_installed_instance_says_what_it_runs_with() {
          MATRIX_SYNAPSE_SERVER_NAME=vrooli.local\n\
          MATRIX_SYNAPSE_URL=http://127.0.0.1:8100\n"
     );
+}
+
+#[test]
+fn an_instance_file_that_was_cut_off_is_not_believed() {
+    let person = Person::new();
+    std::fs::create_dir_all(person.data()).unwrap();
+    let whole = "MATRIX_SYNAPSE_PORT=8100\nMATRIX_SYNAPSE_HOST=10.0.0.1\n# end\n";
+    let port = |text: &str| {
+        std::fs::write(person.data().join("instance.env"), text).unwrap();
+        sourced(&person, "exports.sh", "echo \"$MATRIX_SYNAPSE_PORT\"").to_string()
+    };
+    assert_eq!(port(whole), "8100\n");
+    for length in [0, 23, 24, 25, 40, whole.len() - 2, whole.len() - 1] {
+        assert_eq!(port(&whole[..length]), "8008\n", "{length}");
+    }
 }
 
 #[test]
