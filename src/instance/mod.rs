@@ -12,6 +12,7 @@ pub(crate) mod named;
 mod persist;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
+pub(crate) mod ready;
 pub(crate) mod rendered;
 pub(crate) mod restart;
 pub(crate) mod scale;

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{defined, named, prepare, start};
+use super::{defined, named, prepare, ready, start};
 use crate::{
     config::Config,
     error::{Explain, Kind},
     services,
-    supervisor::control::{self, Request, Stream},
+    supervisor::{
+        control::{self, Request, Stream},
+        record::Snapshot,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -92,20 +95,9 @@ pub(crate) async fn some(
         Stream::open(&socket, &request).await?.ok_or(Error::NotRunning)?.next().await?;
     }
     let stream = Stream::open(&socket, &Request::Subscribe).await?;
-    let mut stream = stream.ok_or(Error::NotRunning)?;
-    let mut last = None;
-    loop {
-        let Ok(next) = timeout_at(deadline, stream.next()).await else {
-            return Err(start::slow(last.as_ref(), timeout).into());
-        };
-        let now = next?.ok_or(Error::NotRunning)?;
-        let mut reports = names.iter().filter_map(|name| Some((name, now.services.get(name)?)));
-        if let Some((name, report)) = reports.clone().find(|(_, it)| it.state.has_failed()) {
-            return Err(start::failed(name, report).into());
-        }
-        if reports.all(|(_, report)| report.state.is_ready()) {
-            return Ok(names);
-        }
-        last = Some(now);
-    }
+    let stream = stream.ok_or(Error::NotRunning)?;
+    let mut judge = |now: &Snapshot| ready::all_run(now, &names);
+    let ready = ready::follow(stream, deadline, timeout, &mut judge).await?;
+    ready.ok_or(Error::NotRunning)?;
+    Ok(names)
 }

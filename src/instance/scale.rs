@@ -9,9 +9,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{held, join, prepare, rendered, start, stop};
+use super::{held, join, prepare, ready, rendered, start, stop};
 use crate::{
     config::{self, Config, edit, shape::Words as _, stack::Part, workers::Counts},
     error::{Explain, Failure, Kind},
@@ -188,7 +188,7 @@ pub(crate) async fn scale(
     names.extend(plan.restarts.iter().cloned());
     if !names.is_empty() {
         on_step(&format!("waiting for {}", names.join(", ")));
-        ready(new, names, deadline, timeout).await?;
+        bring_up(new, names, deadline, timeout).await?;
     }
     if proxy::refresh(new, &rendered.homeserver).await? {
         on_step("telling the proxy who is new");
@@ -234,7 +234,7 @@ async fn replace(config: &Config) -> Result<(), Failure> {
 }
 
 /// Asks for these and waits until they run.
-async fn ready(
+async fn bring_up(
     config: &Config,
     names: Vec<String>,
     deadline: Instant,
@@ -242,22 +242,13 @@ async fn ready(
 ) -> Result<(), Failure> {
     let request = Request::Start { services: names.clone() };
     let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
-    let mut stream = stream.ok_or(Error::Ended)?;
-    let mut last: Option<Snapshot> = None;
-    loop {
-        let Ok(next) = timeout_at(deadline, stream.next()).await else {
-            return Err(start::slow(last.as_ref(), timeout).into());
-        };
-        let now = next?.ok_or(Error::Ended)?;
-        let reports = || names.iter().filter_map(|name| Some((name, now.services.get(name)?)));
-        if let Some((name, report)) = reports().find(|(_, report)| report.state.has_failed()) {
-            return Err(start::failed(name, report).into());
-        }
-        if reports().count() == names.len() && reports().all(|(_, it)| it.state.is_ready()) {
-            return Ok(());
-        }
-        last = Some(now);
-    }
+    let stream = stream.ok_or(Error::Ended)?;
+    let mut judge = |now: &Snapshot| {
+        let there = names.iter().all(|name| now.services.contains_key(name));
+        Ok(ready::all_run(now, &names)? && there)
+    };
+    ready::follow(stream, deadline, timeout, &mut judge).await?.ok_or(Error::Ended)?;
+    Ok(())
 }
 
 /// A list as it is written in the settings: `synchrotron=2,event_persister=1`.

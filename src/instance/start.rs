@@ -13,10 +13,14 @@ use std::{
 
 use tokio::{
     process::Child,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep},
 };
 
-use super::{defined, held, named, prepare, stop};
+use super::{
+    defined, held, named, prepare,
+    ready::{LastWords, failed, follow},
+    stop,
+};
 use crate::{
     config::{self, Config, edit, paths::DataDir},
     error::{Explain, Kind},
@@ -24,7 +28,7 @@ use crate::{
     supervisor::{
         control::{self, Request, Stream},
         journal::Follower,
-        record::{Report, Snapshot},
+        record::Snapshot,
         state::Phase,
     },
 };
@@ -59,11 +63,6 @@ pub(crate) enum Error {
     #[error(transparent)]
     File(#[from] files::Error),
 }
-
-/// What a program wrote before it ended, as the cause of an error.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct LastWords(String);
 
 impl Explain for Error {
     fn kind(&self) -> Kind {
@@ -322,7 +321,7 @@ async fn answered(
         }
         if Instant::now() > deadline {
             drop(child.start_kill());
-            let source = LastWords("the supervisor does not listen".to_owned());
+            let source = LastWords::new("the supervisor does not listen");
             return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
         }
         sleep(pause).await;
@@ -342,23 +341,18 @@ struct Wait {
 
 /// Follows what happens until all is ready, one has failed, or the time is over.
 async fn ready(
-    mut stream: Stream,
+    stream: Stream,
     wait: &Wait,
     log: &mut Follower,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Snapshot, Error> {
-    let mut last: Option<Snapshot> = None;
-    loop {
-        let concerns = |name: &str| {
-            wait.concerned.is_empty() || wait.concerned.iter().any(|concerned| concerned == name)
-        };
-        let Ok(next) = timeout_at(wait.deadline, stream.next()).await else {
-            return Err(slow(last.as_ref(), wait.timeout));
-        };
-        let Some(now) = next? else { return Err(Error::Ended(own_words(log))) };
-        on_step(Step::Changed(&now));
-        if if wait.names.is_empty() { now.ready } else { is_up(&now, &wait.names) } {
-            return Ok(now);
+    let concerns = |name: &str| {
+        wait.concerned.is_empty() || wait.concerned.iter().any(|concerned| concerned == name)
+    };
+    let mut judge = |now: &Snapshot| {
+        on_step(Step::Changed(now));
+        if if wait.names.is_empty() { now.ready } else { is_up(now, &wait.names) } {
+            return Ok(true);
         }
         // One that had failed before got another try with the request that opened this stream.
         if let Some((name, report)) = now.failed().find(|(name, _)| concerns(name)) {
@@ -368,50 +362,10 @@ async fn ready(
                 return Err(failed(name, report));
             }
         }
-        last = Some(now);
-    }
-}
-
-pub(super) fn slow(last: Option<&Snapshot>, after: Duration) -> Error {
-    let unready = last.and_then(|last| {
-        last.unready().find(|(_, r)| r.state != Phase::Waiting).or_else(|| last.unready().next())
-    });
-    let (service, why) = match unready {
-        Some((name, report)) => {
-            let state = serde_json::to_value(report.state).unwrap_or_default();
-            let state = state.as_str().unwrap_or_default();
-            let mut why = format!("`{name}` is {state}");
-            if let Some(waits_for) = &report.waits_for {
-                why = format!("{why}: {waits_for}");
-            } else if let Some(ended) = &report.last_exit {
-                why = format!("{why}: it ended with {}", ended.exit);
-            }
-            for line in report.last_words.iter().rev().take(5).rev() {
-                why.push('\n');
-                why.push_str(line);
-            }
-            (name.to_owned(), why)
-        }
-        None => ("supervisor".to_owned(), "the supervisor does not answer".to_owned()),
+        Ok(false)
     };
-    Error::Slow { after, service, source: LastWords(why) }
-}
-
-/// What is said of a service that used up its tries.
-pub(crate) fn failed(name: &str, report: &Report) -> Error {
-    let tries = match report.runs {
-        1 => "it was started once".to_owned(),
-        runs => format!("it was started {runs} times"),
-    };
-    let exit =
-        report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
-    // Rulers and blank lines say nothing.
-    let said = |line: &&String| line.chars().any(char::is_alphanumeric);
-    let mut words: Vec<&str> =
-        report.last_words.iter().rev().filter(said).take(10).map(String::as_str).collect();
-    words.reverse();
-    let source = (!words.is_empty()).then(|| LastWords(words.join("\n")));
-    Error::Failed { service: name.to_owned(), tries, exit, source }
+    let now = follow(stream, wait.deadline, wait.timeout, &mut judge).await?;
+    now.ok_or_else(|| Error::Ended(own_words(log)))
 }
 
 /// The supervisor's own log, as it goes on from now.
@@ -424,7 +378,7 @@ fn own_words(log: &mut Follower) -> Option<LastWords> {
     let mut lines: Vec<String> = log.more().into_iter().map(|line| line.message).collect();
     lines.retain(|line| !line.is_empty());
     lines.drain(..lines.len().saturating_sub(6));
-    (!lines.is_empty()).then(|| LastWords(lines.join("\n")))
+    (!lines.is_empty()).then(|| LastWords::new(lines.join("\n")))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     config::{Config, paths::DataDir},
     context::Context,
     error::Failure,
-    instance::{start, used},
+    instance::{ready, start, used},
     output::Output,
     postgres, services,
     supervisor::{
@@ -93,7 +93,7 @@ pub(crate) async fn supervise(
         }
         let custom = |report: &Report| report.tags.iter().any(|tag| tag == services::CUSTOM);
         let failed = || now.failed().find(|(_, report)| !custom(report));
-        failure = failure.take().or_else(|| failed().map(|(name, r)| start::failed(name, r)));
+        failure = failure.take().or_else(|| failed().map(|(name, r)| ready::failed(name, r)));
     };
     // `manage start` makes the account where it started us; in the foreground nobody else does.
     let beside = async {
