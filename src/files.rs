@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FileType, FlockOperation};
+use rustix::{
+    fs::{FileType, FlockOperation},
+    io::Errno,
+};
 
 use crate::error::{Explain, Kind};
 
@@ -111,8 +114,25 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
 
 /// Opens a regular file to read it; nothing else is waited for.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    regular(OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path))
+}
+
+/// Opens a log to write at its end. A pipe would hold us until somebody reads it.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(PRIVATE).custom_flags(NONBLOCK);
+    regular(options.open(path))
+}
+
+fn regular(opened: io::Result<File>) -> io::Result<File> {
+    let no_file = || Err(io::Error::other("it is a folder, a device, a pipe or a socket"));
+    let other = [Errno::NXIO, Errno::ISDIR].map(Errno::raw_os_error);
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(_) => no_file(),
+        Err(error) if error.raw_os_error().is_some_and(|code| other.contains(&code)) => no_file(),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a file of one of these kinds, at most `largest` bytes.
@@ -122,9 +142,7 @@ pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Resul
     let file = OpenOptions::new().read(true).custom_flags(wait).open(path);
     let file = file.map_err(|error| match error.raw_os_error() {
         // What a socket, and a device without its driver, says.
-        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
-            Error::NotAFile(path.to_owned())
-        }
+        Some(code) if code == Errno::NXIO.raw_os_error() => Error::NotAFile(path.to_owned()),
         _ => Error::io("read", path)(error),
     })?;
     let metadata = file.metadata().map_err(Error::io("read", path))?;
@@ -333,6 +351,11 @@ mod tests {
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(matches!(read(&pipe), Err(Error::NotAFile(_))));
+        for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
+            assert!(open(path).is_err() && append(path).is_err(), "{}", path.display());
+        }
+        let _reader = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(&pipe).unwrap();
+        assert!(append(&pipe).is_err());
         let socket = folder.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert!(matches!(read(&socket), Err(Error::NotAFile(_))));

@@ -2,9 +2,8 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::OpenOptions,
     io,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
@@ -84,8 +83,7 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
 /// Runs a tool with its output in the log; a failure carries its last lines.
 pub(crate) async fn logged(command: &mut Command, log: &Path) -> Result<(), Error> {
     let program = name_of(command);
-    let open = || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(log);
-    let file = open().map_err(files::Error::io("write", log))?;
+    let file = files::append(log).map_err(files::Error::io("write", log))?;
     let start = file.metadata().map_or(0, |it| it.len());
     let also = file.try_clone().map_err(files::Error::io("write", log))?;
     let status = command

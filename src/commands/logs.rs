@@ -105,8 +105,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     let count = args.tail.unwrap_or(if args.since.is_some() { usize::MAX } else { 50 });
     let mut follower = Follower::new(&folder, &services);
-    let lines = journal::tail(&folder, &services, count, args.since)
-        .map_err(files::Error::io("read", &folder))?;
+    let (lines, mut unread) = journal::tail(&folder, &services, count, args.since);
+    if lines.is_empty() && !args.follow && !unread.is_empty() {
+        return Err(unread.swap_remove(0).into());
+    }
+    for error in unread {
+        output.warn(Failure::from(error).to_string());
+    }
     let lines: Vec<Shown> = lines.into_iter().map(masked).collect();
     if !args.follow {
         let outcome = if lines.is_empty() { Outcome::Moot } else { Outcome::Done };

@@ -3,9 +3,7 @@
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -194,7 +192,7 @@ pub(crate) async fn start(
             named::resolve(&options.services, &named::listed(&services::outline(config)?))?
         };
         on_step(Step::Launches);
-        let mut child = launch(config, &names)?;
+        let mut child = launch(config, &names, on_step)?;
         launched = true;
         let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
         (stream, names)
@@ -290,10 +288,22 @@ pub(crate) async fn account(config: &Config) -> Result<(), Error> {
 }
 
 /// Starts the supervisor; it outlives us and the terminal.
-fn launch(config: &Config, names: &[String]) -> Result<Child, Error> {
+fn launch(
+    config: &Config,
+    names: &[String],
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Child, Error> {
     let log = config.data.logs().join("supervisor.log");
-    let open = || OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&log);
-    let stderr = open().map_or_else(|_| Stdio::null(), Stdio::from);
+    let stderr = files::append(&log).map_or_else(
+        |error| {
+            let log = log.display();
+            on_step(Step::Warns(&format!(
+                "`{log}` cannot be written, its lines are dropped: {error}"
+            )));
+            Stdio::null()
+        },
+        Stdio::from,
+    );
     let words: Vec<OsString> = services::same_settings(config);
     // Our own program, even if its file has been replaced since we started.
     let mut command = process::command("/proc/self/exe");
@@ -383,7 +393,10 @@ fn own_words(log: &mut Follower) -> Option<LastWords> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write as _};
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write as _,
+    };
 
     use super::*;
     use crate::supervisor::log::aside;

@@ -43,25 +43,33 @@ fn file_of(folder: &Path, service: &str) -> PathBuf {
     folder.join(format!("{service}.log"))
 }
 
-/// The last `count` lines of these services, or all since a moment.
+/// The last `count` lines of these services, or all since a moment; and which logs cannot be read.
 pub(crate) fn tail(
     folder: &Path,
     services: &[String],
     count: usize,
     since: Option<Timestamp>,
-) -> io::Result<Vec<Line>> {
+) -> (Vec<Line>, Vec<files::Error>) {
     let since = since.map(|since| since.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-    let mut lines = Vec::new();
+    let (mut lines, mut unread) = (Vec::new(), Vec::new());
     for service in services {
-        lines.extend(last_of(&file_of(folder, service), service, count, since.as_deref())?);
+        match last_of(&file_of(folder, service), service, count, since.as_deref()) {
+            Ok(last) => lines.extend(last),
+            Err(error) => unread.push(error),
+        }
     }
     // Stable: lines of the same moment, and lines without one, stay as they are.
     lines.sort_by(|a: &Line, b: &Line| a.time.cmp(&b.time));
     lines.drain(..lines.len().saturating_sub(count));
-    Ok(lines)
+    (lines, unread)
 }
 
-fn last_of(path: &Path, service: &str, count: usize, since: Option<&str>) -> io::Result<Vec<Line>> {
+fn last_of(
+    path: &Path,
+    service: &str,
+    count: usize,
+    since: Option<&str>,
+) -> Result<Vec<Line>, files::Error> {
     let mut lines: Vec<Line> = Vec::new();
     for number in 0.. {
         let file = if number == 0 { path.to_owned() } else { aside(path, number) };
@@ -70,7 +78,7 @@ fn last_of(path: &Path, service: &str, count: usize, since: Option<&str>) -> io:
             // It is being put aside just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error),
+            Err(error) => return Err(files::Error::io("read", &file)(error)),
         };
         let mut older = parse(&text, service);
         older.append(&mut lines);
@@ -213,13 +221,13 @@ mod tests {
         write(folder.path(), "b.log", &(at(2, "two") + &at(4, "four")));
         let services = names(folder.path()).unwrap();
         assert_eq!(services, ["a", "b"]);
-        let lines = tail(folder.path(), &services, 50, None).unwrap();
+        let lines = tail(folder.path(), &services, 50, None).0;
         assert_eq!(messages(&lines), ["one", "two", "three", "and more", "four"]);
-        let lines = tail(folder.path(), &services, 2, None).unwrap();
+        let lines = tail(folder.path(), &services, 2, None).0;
         assert_eq!(messages(&lines), ["and more", "four"]);
         fs::rename(folder.path().join("b.log"), folder.path().join("b.log.1")).unwrap();
         let since = Some("2026-11-21T05:20:02Z".parse().unwrap());
-        let lines = tail(folder.path(), &services, 50, since).unwrap();
+        let lines = tail(folder.path(), &services, 50, since).0;
         assert_eq!(messages(&lines), ["two", "three", "and more", "four"]);
     }
 

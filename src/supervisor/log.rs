@@ -2,9 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -151,8 +150,7 @@ impl LogFile {
     }
 
     fn open(&mut self) -> io::Result<File> {
-        let file =
-            OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(&self.path)?;
+        let file = files::append(&self.path)?;
         self.size = file.metadata()?.len();
         Ok(file)
     }
@@ -255,6 +253,19 @@ mod tests {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains("[2 lines are missing here"), "{text}");
         assert!(text.ends_with(" found\n"), "{text}");
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, 0o600.into(), 0).unwrap();
+        let mut log = LogFile::new(folder.path(), "x", LIMITS, None);
+        log.lines([b"lost".as_slice()].into_iter());
+        fs::remove_file(&path).unwrap();
+        log.lines([b"found".as_slice()].into_iter());
+        assert!(fs::read_to_string(path).unwrap().contains("[1 lines are missing here"));
     }
 
     #[tokio::test]

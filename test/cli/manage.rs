@@ -56,6 +56,27 @@ fn a_file_in_the_place_of_the_logs_is_an_error() {
 }
 
 #[test]
+fn a_log_that_is_no_file_is_named_and_not_waited_for() {
+    let person = Person::new().settings("");
+    let logs = person.data().join("logs");
+    std::fs::create_dir_all(logs.join("folder.log")).unwrap();
+    let pipe = logs.join("pipe.log");
+    assert!(person.command("mkfifo").arg(&pipe).output().unwrap().status.success());
+    std::fs::write(logs.join("good.log"), "2026-11-21T05:20:00.000Z hello\n").unwrap();
+    let said = person.types("logs");
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stdout.contains("hello"), "{said}");
+    for name in ["folder", "pipe"] {
+        let named = format!("logs/{name}.log`: it is a folder, a device, a pipe or a socket");
+        assert!(said.stderr.contains(&named), "{said}");
+        let alone = person.types(&format!("logs {name}"));
+        assert_eq!(alone.code, Some(1), "{alone}");
+        assert!(alone.stderr.contains(&named.replace("`: it", "`\n  because: it")), "{alone}");
+    }
+    assert_eq!(person.types("logs --json").json()["warnings"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_start_names_the_install() {
     for line in ["manage start", "start", "manage restart", "restart"] {
         let said = Person::new().types(line);

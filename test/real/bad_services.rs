@@ -5,6 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
     ops::Deref,
+    process::Command,
     sync::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -93,6 +94,28 @@ fn one_that_ignores_the_signal_is_killed_after_its_grace() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert!(!is_alive(pid));
     server.run(&["logs", "supervisor"]).success().says("`deaf` has not ended and is killed");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_log_holds_nobody_up() {
+    let server = Instance::with_environment("pipes");
+    server.run(&["manage", "install"]).success();
+    let log = |name: &str| server.data.join("logs").join(format!("{name}.log"));
+    let pipes = ["supervisor", "synapse", "postgres"];
+    for name in pipes {
+        fs::remove_file(log(name)).ok();
+        assert!(Command::new("mkfifo").arg(log(name)).status().unwrap().success());
+    }
+    server.run(&["manage", "start"]).success().says("supervisor.log` cannot be written");
+    server.run(&["status"]).success();
+    server.run(&["logs", "synapse"]).exits(1).says("a pipe");
+    for name in pipes {
+        fs::remove_file(log(name)).unwrap();
+    }
+    server.run(&["manage", "restart", "synapse"]).success();
+    let written = server.run(&["logs", "synapse", "--tail", "10000"]).success();
+    written.says("lines are missing here");
+    server.run(&["manage", "stop"]).success();
 }
 
 #[test]

@@ -1,12 +1,7 @@
 //! The server for a short while and on its socket only: to make role and database before the
 //! supervisor runs it.
 
-use std::{
-    fs::{File, OpenOptions},
-    os::unix::fs::OpenOptionsExt as _,
-    process::Stdio,
-    time::Duration,
-};
+use std::{process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
@@ -33,7 +28,8 @@ impl Temporary {
         make_ready(config).await?;
         let launch = launch(config).await?;
         let log = config.data.logs().join("postgres-setup.log");
-        let file = open(&log).map_err(files::Error::io("write", &log))?;
+        let file = files::append(&log).and_then(|file| file.set_len(0).map(|()| file));
+        let file = file.map_err(files::Error::io("write", &log))?;
         let mut command = match process::find("setpriv") {
             // It ends with us, even if we are killed. An account's wrapper asks for that itself.
             Some(setpriv) if !launch.program.ends_with("setpriv") => {
@@ -79,8 +75,4 @@ impl Temporary {
             Err(_) => Err(Error::Stuck(id)),
         }
     }
-}
-
-fn open(log: &std::path::Path) -> std::io::Result<File> {
-    OpenOptions::new().create(true).write(true).truncate(true).mode(files::PRIVATE).open(log)
 }
