@@ -122,6 +122,11 @@ impl DataDir {
         self.run().join("supervisor.lock")
     }
 
+    /// There as long as the supervisor keeps this service and its process does not run.
+    pub(crate) fn down(&self, service: &str) -> PathBuf {
+        self.run().join("down").join(service)
+    }
+
     /// What others may know of the installed instance, as `NAME=value` lines; `config/exports.sh`
     /// reads it.
     pub(crate) fn instance_file(&self) -> PathBuf {

@@ -31,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes: more than any list, less than what fills the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
+/// The service that answers.
+const SYNAPSE: &str = "synapse";
 /// A server that is being restarted comes back; one that was never started does not.
 const REFUSALS: u32 = 3;
 
@@ -322,10 +324,13 @@ pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
     builder()?.timeout(timeout).build().map_err(|source| Error::Tls(source.into()))
 }
 
-/// A token is for our own server: where that has stopped, another program may listen on its port. A
-/// data folder that no supervisor ever used belongs to a server elsewhere, and TLS knows its server.
+/// A token is for our own server: where that has stopped, alone or with its supervisor, another program
+/// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
+/// TLS knows its server.
 pub(crate) fn require_running(data: &DataDir, url: &str) -> Result<(), Error> {
-    if url.starts_with("http://") && Lock::is_left(&data.supervisor_lock())? {
+    let is_down =
+        || Ok::<_, Error>(Lock::is_left(&data.supervisor_lock())? || data.down(SYNAPSE).exists());
+    if url.starts_with("http://") && is_down()? {
         return Err(Error::Down { url: url.to_owned() });
     }
     Ok(())

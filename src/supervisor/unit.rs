@@ -18,7 +18,7 @@ use super::{
     log::{self, LogFile, Shared},
     notify,
     probe::{self, Answer},
-    record::{Ended, Health, Report},
+    record::{Down, Ended, Health, Report},
     service::{Probe, Service},
     state::{self, Exit, Phase},
 };
@@ -54,6 +54,7 @@ pub(crate) struct Unit {
     log: Shared,
     log_path: PathBuf,
     sockets: PathBuf,
+    down: Down,
     plain: Arc<job::Variables>,
     tell: mpsc::Sender<News>,
     probes: Vec<JoinHandle<()>>,
@@ -80,11 +81,14 @@ impl Unit {
     ) -> Self {
         let echo = settings.echo.clone();
         let log = LogFile::new(&settings.logs, &service.name, settings.limits, echo);
+        let down = Down::of(&settings.run);
+        down.mark(&service.name);
         Self {
             index,
             log_path: log.path().to_owned(),
             log: log::shared(log),
             sockets: settings.sockets.clone(),
+            down,
             plain: Arc::clone(&settings.plain),
             tell,
             pid: None,
@@ -117,6 +121,7 @@ impl Unit {
         let socket = if waits { Some(notify::listen(&path)?) } else { None };
         let death = self.service.stop.first().map_or(Signal::TERM, |(signal, _)| *signal);
         let path = waits.then_some(path.as_path());
+        self.down.clear(&self.service.name).map_err(std::io::Error::other)?;
         let mut job = job::spawn(&self.service.launch, &self.plain, death, path)?;
         self.pid = Some(job.pid);
         let pid = job.pid.as_raw_nonzero().get().unsigned_abs();
@@ -124,8 +129,10 @@ impl Unit {
         self.started_at = Some(now());
         let captured = tokio::spawn(log::capture(job.output, Arc::clone(&self.log)));
         let teller = self.teller();
+        let (down, name) = (self.down.clone(), self.service.name.clone());
         tokio::spawn(async move {
             let status = job.child.wait().await;
+            down.mark(&name);
             drop(timeout(LAST_LINES, captured).await);
             teller.tell(What::Exited(job::exit_of(status))).await;
         });
@@ -185,6 +192,7 @@ impl Unit {
     /// It has ended.
     pub(crate) fn ended(&mut self) {
         self.stopping();
+        self.down.mark(&self.service.name);
         self.pid = None;
         self.ended_at = Some(now());
     }

@@ -18,7 +18,7 @@ use super::{
     control::{Request, Wish},
     events::{self, Recent},
     job, orphans,
-    record::{self, Snapshot, Supervisor},
+    record::{self, Down, Snapshot, Supervisor},
     service::{Restart, Service},
     state::{Action, Event, Exit, Phase, State, name_of},
     unit::{News, Unit},
@@ -40,6 +40,11 @@ pub(crate) async fn run(
 ) -> Result<bool, Error> {
     let lock = Lock::try_acquire(&settings.run.join("supervisor.lock"), "daemon supervise")?;
     let services = super::order::sort(services)?;
+    // Before anything that takes time: none of them has a process yet.
+    let down = Down::anew(&settings.run)?;
+    for service in &services {
+        down.mark(&service.name);
+    }
     let wanted = settings.wanted.iter().map(|name| {
         let place = services.iter().position(|service| service.name == *name);
         place.ok_or_else(|| Error::NoService(name.clone()))

@@ -90,18 +90,27 @@ fn a_stopped_servers_token_goes_to_nobody_else() {
     listener.set_nonblocking(true).unwrap();
     let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
     fs::create_dir_all(person.data().join("run")).unwrap();
+    let nobody_is_asked = || {
+        for words in [
+            &["content", "send-message", ROOM, "hi"][..],
+            &["content", "add-user", "al"],
+            &["content", "execute", "--name", "GET /_synapse/admin/v1/server_version"],
+        ] {
+            let said = person.runs(words);
+            refused(&said, "it does not run");
+            assert!(said.stderr.contains("hint: `manage start` starts it"), "{said}");
+        }
+    };
     // What a supervisor leaves behind; its process is another one by now.
     let lock = person.data().join("run/supervisor.lock");
     fs::write(&lock, format!("`daemon supervise` (pid {})\n", std::process::id())).unwrap();
-    for words in [
-        &["content", "send-message", ROOM, "hi"][..],
-        &["content", "add-user", "al"],
-        &["content", "execute", "--name", "GET /_synapse/admin/v1/server_version"],
-    ] {
-        let said = person.runs(words);
-        refused(&said, "it does not run");
-        assert!(said.stderr.contains("hint: `manage start` starts it"), "{said}");
-    }
+    nobody_is_asked();
+    // Its supervisor lives, and it alone was stopped.
+    let held = fs::File::open(&lock).unwrap();
+    held.lock().unwrap();
+    fs::create_dir(person.data().join("run/down")).unwrap();
+    fs::write(person.data().join("run/down/synapse"), "").unwrap();
+    nobody_is_asked();
     assert!(listener.accept().is_err(), "somebody was asked");
 }
 

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     fs,
     io::{BufRead as _, BufReader, Lines},
+    net::TcpListener,
     process::{Child, ChildStdout, Stdio},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
@@ -131,6 +132,12 @@ fn some_services_start_alone_and_the_rest_later() {
     let database = server.pid("postgres");
     server.run(&["status"]).exits(2).says("stopped: database, synapse");
     server.run(&["manage", "start", "postgres"]).exits(2).says("already running");
+    // Somebody else has its port, and waits for tokens.
+    let other = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
+    other.set_nonblocking(true).unwrap();
+    server.run(&["content", "list-users"]).exits(1).says("it does not run");
+    assert!(other.accept().is_err(), "somebody was asked");
+    drop(other);
     server.run(&["manage", "start"]).success();
     assert_eq!(server.pid("postgres"), database);
     assert!(server.is_healthy());
