@@ -258,6 +258,7 @@ fn with_a_certificate_it_speaks_https() {
     let before = conf();
     let (master, old) = (server.pid("proxy"), workers(server.pid("proxy")));
     fs::remove_file(server.data.join("tls/own.pem")).unwrap();
+    assert_eq!(server.json(&["config", "check"])["unused"], json!(["nginx.conf"]));
     server.run(&["manage", "start"]).success();
     assert_ne!(before, conf());
     wait_for("nginx has read it", || workers(master).iter().any(|pid| !old.contains(pid)));

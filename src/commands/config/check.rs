@@ -31,8 +31,8 @@ struct Checked {
     /// of their paths: this program does not know them.
     unrouted: Vec<String>,
     running: bool,
-    /// The settings that what runs does not use yet; `homeserver.yaml` stands for those
-    /// of Synapse's own.
+    /// The settings that what runs does not use yet; `homeserver.yaml` stands for those of Synapse's
+    /// own, `nginx.conf` for all else that the proxy is told.
     unused: Vec<String>,
 }
 
@@ -54,11 +54,11 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let wanted = rendered::render(config)?;
     let environment = rendered::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
-    let (mut in_use, mut unrouted) = (false, Vec::new());
+    let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
         files::check(config, &wanted, &environment).await?;
-        in_use = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
-        in_use &= proxy::check(config, &wanted.homeserver).await?;
+        for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
+        for_proxy = proxy::check(config, &wanted.homeserver).await?;
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
     if !unrouted.is_empty() {
@@ -69,10 +69,15 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     }
     let now = context.supervisor().await?;
     let mut unused = Vec::new();
+    let mut in_use = for_synapse && for_proxy;
     if let Some(now) = &now {
         unused = used::changed(config, now)?;
-        if unused.is_empty() && synapse_asked && (!in_use || used::is_older(config, now)) {
-            unused.push("homeserver.yaml".to_owned());
+        if unused.is_empty() && synapse_asked {
+            let stale = [
+                ("homeserver.yaml", !for_synapse || used::is_older(config, now)),
+                ("nginx.conf", !for_proxy),
+            ];
+            unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));
         }
         in_use &= unused.is_empty();
     }
