@@ -283,7 +283,9 @@ fn a_file_that_is_too_large_is_refused_before_it_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "film.mp4", b"");
     File::options().write(true).open(&path).unwrap().set_len(52_500_000).unwrap();
-    let said = server.run(&["content", "send-media", &room, path.to_str().unwrap()]).exits(1);
+    let send = ["content", "send-media", &room, path.to_str().unwrap()];
+    server.run(&[&send[..], &["--dry-run"]].concat()).exits(1).says("the homeserver takes at most");
+    let said = server.run(&send).exits(1);
     let said = said.says("`film.mp4` has 52500000 bytes, and the homeserver takes at most");
     said.says("(50M)").says("`config set synapse.max_upload_size 51M` and `manage restart`");
     server.run(&["content", "send-media", &room, "-"]).exits(1).says("stdin");

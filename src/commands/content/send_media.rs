@@ -58,6 +58,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     message::check_size(&media.content(&"x".repeat(300), args.caption.as_deref()))?;
     let client = args.reach.client(context).await?;
     let room = args.reach.room(context, &client, &args.room).await?;
+    media.fits(&client).await?;
     if only_planned(context, output, &format!("send `{}` to {room}", media.name)) {
         return Ok(Outcome::Done);
     }
@@ -65,7 +66,6 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // Before the upload, so that nothing is left behind where the message is not welcome.
     let plain = async || message::require_plain(&client, &data, &room).await;
     args.reach.within(&client, &room, output, plain).await?;
-    media.fits(&client).await?;
     let progress = output.progress(format!("uploading {}", media.name));
     let url = media.upload(&client).await?;
     drop(progress);
