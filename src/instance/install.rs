@@ -187,7 +187,7 @@ pub(crate) async fn install(
         }
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
-        plan.apply(options.force).await?;
+        let tool = plan.apply(options.force).await?;
         // What runs, runs in the old one; that is removed the next time.
         if !running {
             plan.sweep()?;

@@ -15,6 +15,8 @@ use crate::{files, process};
 
 /// Written last.
 const COMPLETE: &str = ".complete";
+const UV: &str = "uv";
+const PIP: &str = "pip";
 
 /// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
 const MISLEADING: [&str; 9] = [
@@ -113,15 +115,15 @@ impl Plan {
             && Environment { root: self.link.clone() }.is_complete()
     }
 
-    /// uv or pip.
+    /// What it is made with first: uv or pip.
     pub(crate) fn tool(&self) -> &'static str {
-        if self.uv.is_some() { "uv" } else { "pip" }
+        if self.uv.is_some() { UV } else { PIP }
     }
 
     /// Makes the environment where there is none that is complete, or `anew`, and switches the link to
     /// it; until then the old one works. It gets a folder that is not there yet: in one of a killed
-    /// run the tool may still be at work.
-    pub(crate) async fn apply(&self, anew: bool) -> Result<Environment, Error> {
+    /// run the tool may still be at work. Gives the tool that did it.
+    pub(crate) async fn apply(&self, anew: bool) -> Result<&'static str, Error> {
         let numbered = (1_u32..).map(|n| PathBuf::from(format!("{}.{n}", self.folder.display())));
         let mut folders = std::iter::once(self.folder.clone()).chain(numbered);
         let is_complete = |folder: &PathBuf| Environment { root: folder.clone() }.is_complete();
@@ -129,17 +131,18 @@ impl Plan {
         let folder = folders
             .find(|folder| !is_there(folder) || (!anew && is_complete(folder)))
             .unwrap_or_else(|| self.folder.clone());
+        let mut tool = self.tool();
         if !is_there(&folder) {
             let parent = folder.parent().unwrap_or(Path::new("/"));
             files::private_folder(parent)?;
-            self.fill(&folder).await?;
+            tool = self.fill(&folder).await?;
             files::write_atomically(&folder.join(COMPLETE), b"", files::PUBLIC)?;
         }
         files::link(&self.link, &folder)?;
-        Ok(Environment { root: self.link.clone() })
+        Ok(tool)
     }
 
-    async fn fill(&self, folder: &Path) -> Result<(), Error> {
+    async fn fill(&self, folder: &Path) -> Result<&'static str, Error> {
         let list = PathBuf::from(format!("{}.txt", folder.display()));
         files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
         let filled = match &self.uv {
@@ -147,11 +150,11 @@ impl Plan {
             Some(uv) => match self.with_uv(uv, folder, &list).await {
                 Err(error) if self.interpreter.has_venv && !error.is_full_disk() => {
                     files::remove(folder)?;
-                    self.with_pip(folder, &list).await
+                    self.with_pip(folder, &list).await.map(|()| PIP)
                 }
-                other => other,
+                other => other.map(|()| UV),
             },
-            None => self.with_pip(folder, &list).await,
+            None => self.with_pip(folder, &list).await.map(|()| PIP),
         };
         files::remove(&list)?;
         if filled.is_err() {
@@ -223,5 +226,32 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_uv_fails_pip_does_it_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let interpreter = interpreter::find().await.unwrap();
+        if !interpreter.has_venv {
+            return;
+        }
+        let (link, none) = (folder.path().join("nothing"), String::new());
+        let plan = Plan {
+            set: Set { name: "nothing", version: "1".into(), requirements: none, locked: false },
+            interpreter,
+            uv: process::find("false"),
+            wheels: Some(folder.path().to_owned()),
+            folder: folder.path().join("nothing-1"),
+            link: link.clone(),
+            log: folder.path().join("install.log"),
+        };
+        assert_eq!(plan.tool(), "uv");
+        assert_eq!(plan.apply(false).await.unwrap(), "pip");
+        assert!(Environment::at(link).is_complete());
     }
 }
