@@ -34,13 +34,15 @@ pub(crate) enum Error {
     NoWorkers(String),
     #[error("the supervisor has ended while the workers changed")]
     Ended,
+    #[error("the workers have changed in part: the new ones are set, and not all of them run")]
+    Halfway { before: String },
 }
 
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoWorkers(_) => Kind::Request,
-            Self::Ended => Kind::Environment,
+            Self::Ended | Self::Halfway { .. } => Kind::Environment,
         }
     }
 
@@ -48,6 +50,13 @@ impl Explain for Error {
         Some(match self {
             Self::NoWorkers(_) => "`manage start --profile scale` starts one that has".into(),
             Self::Ended => "`manage start` brings all back".into(),
+            Self::Halfway { before } => {
+                let before = match before.as_str() {
+                    "" => "--preset none".to_owned(),
+                    list => format!("--workers {list}"),
+                };
+                format!("`manage start` brings up the new set; `manage scale {before}` goes back")
+            }
         })
     }
 }
@@ -161,11 +170,28 @@ pub(crate) async fn scale(
     let _lock = held::wait(data, "manage scale", deadline, &mut wait).await?;
     on_step("looking at the settings");
     let (plan, rendered) = plan(old, new).await?;
+    let before = listed(old)?;
     keep(new, keys)?;
     if !plan.running {
         rendered::refresh(new).await?;
         return Ok(plan);
     }
+    let changed = change(old, new, &plan, &rendered, deadline, timeout, on_step).await;
+    changed.map_err(|error| Failure::from(Error::Halfway { before }).because(error))?;
+    Ok(plan)
+}
+
+/// Does what is planned. What is done when it fails stays so: `manage start` goes on from there.
+async fn change(
+    old: &Config,
+    new: &Config,
+    plan: &Plan,
+    rendered: &Rendered,
+    deadline: Instant,
+    timeout: Duration,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let data = &new.data;
     if !plan.stops.is_empty() && new.has(Part::Proxy) {
         on_step("telling the proxy who leaves");
         let staying = staying(old, new)?;
@@ -181,7 +207,7 @@ pub(crate) async fn scale(
         on_step(&format!("stopping {}", down.join(", ")));
         stop::some(data, &down, new.supervision.stop_timeout.0, &mut |_| ()).await?;
     }
-    synapse::files::write(data, &rendered)?;
+    synapse::files::write(data, rendered)?;
     on_step("changing the services");
     replace(new).await?;
     let mut names = plan.starts.clone();
@@ -194,7 +220,7 @@ pub(crate) async fn scale(
         on_step("telling the proxy who is new");
         replace(new).await?;
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// Writes the settings down.

@@ -69,6 +69,12 @@ fn workers_come_and_go_while_messages_are_sent() {
     let yaml = fs::read_to_string(server.data.join("synapse/homeserver.yaml")).unwrap();
     let secret = server.data.join("secrets/worker_replication_secret");
     assert!(!yaml.contains(fs::read_to_string(secret).unwrap().trim()));
+    // One that fails on its way says where it stands, and what leads on and back.
+    let more = ["manage", "scale", "--workers", "event_persister=1,generic=2", "--timeout", "1ms"];
+    let failed = server.run(&more).exits(1).says("the workers have changed in part");
+    failed.says("`manage scale --workers generic=1,event_persister=1` goes back");
+    server.run(&["manage", "start"]).success();
+    assert!(is_up(&server, "generic-2", 0));
     let refused = scale("event_persister=1,generic=60").exits(1);
     refused.says("connections to `synapse`, and Synapse may open 620");
 }
