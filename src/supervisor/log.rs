@@ -10,10 +10,12 @@ use std::{
 
 use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 
-use crate::{clock, files};
+use crate::{clock, files, secret::MASK};
 
 /// Longer lines are cut into several.
 const LONGEST_LINE: usize = 8 * 1024;
+/// What stands before a token in the address of a request, which servers quote where one fails.
+const TOKEN: &str = "access_token=";
 /// How many last lines are remembered for the report of a failure.
 const LAST_WORDS: usize = 20;
 
@@ -94,6 +96,7 @@ impl LogFile {
                 .chars()
                 .filter(|c| !c.is_control() || *c == '\t')
                 .collect();
+            let text = without_tokens(text);
             if let Some(echo) = &self.echo {
                 echo(&self.service, &now, &text);
             }
@@ -164,6 +167,23 @@ impl LogFile {
         }
         fs::rename(&self.path, aside(&self.path, 1))
     }
+}
+
+/// Hides the tokens of addresses: a log is read by more people than may act with them.
+fn without_tokens(text: String) -> String {
+    if !text.contains(TOKEN) {
+        return text;
+    }
+    let ends = |c: char| c.is_whitespace() || "&\"'#;,<>)".contains(c);
+    let mut parts = text.split(TOKEN);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.find(ends).map_or("", |end| &part[end..]);
+        shown.push_str(TOKEN);
+        shown.push_str(MASK);
+        shown.push_str(rest);
+    }
+    shown
 }
 
 /// A log that a task writes and the loop reads.
@@ -253,6 +273,22 @@ mod tests {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains("[2 lines are missing here"), "{text}");
         assert!(text.ends_with(" found\n"), "{text}");
+    }
+
+    #[test]
+    fn a_token_in_an_address_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&shown);
+        let echo: Echo = Arc::new(move |_, _, line| lines.lock().unwrap().push(line.to_owned()));
+        let mut log = LogFile::new(folder.path(), "x", LIMITS, Some(echo));
+        let line = "connect() failed, request: \"GET /sync?access_token=syt_a_b&timeout=0 HTTP/1.1\", \
+                    upstream: \"http://127.0.0.1/sync?timeout=0&access_token=syt_a_b\"";
+        log.lines([line.as_bytes()].into_iter());
+        let kept = line.replace("syt_a_b", "*****");
+        assert!(fs::read_to_string(log.path()).unwrap().ends_with(&format!(" {kept}\n")));
+        assert_eq!(log.last_words(), [kept.as_str()]);
+        assert_eq!(*shown.lock().unwrap(), [kept]);
     }
 
     #[test]

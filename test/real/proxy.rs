@@ -342,6 +342,14 @@ fn a_reload_drops_no_request() {
     assert_eq!(ask(server.proxy[0], "GET /_matrix/client/versions", &[], b"").status, 200);
     assert!(orphans.iter().all(|pid| !is_alive(*pid)));
 
+    // It quotes a request that fails, and no token comes with that into its log.
+    kill_9(server.pid("synapse"));
+    let deprecated = "GET /_matrix/client/v3/joined_rooms?access_token=syt_hidden&x=1";
+    assert_eq!(ask(server.proxy[0], deprecated, &[], b"").status, 502);
+    let log = || fs::read_to_string(server.data.join("logs/proxy.log")).unwrap();
+    wait_for("it is logged", || log().contains("joined_rooms?access_token=*****&x=1"));
+    assert!(!log().contains("syt_hidden"));
+
     // What nginx refuses is refused here, in its words, and changes nothing.
     let conf = server.data.join("proxy/nginx.conf");
     let before = fs::read(&conf).unwrap();
