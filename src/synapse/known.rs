@@ -1,17 +1,17 @@
 //! Synapse's own judgement of its settings. Synapse ignores keys it does not know; so the same run that
 //! checks the settings records which keys are asked for, and what nobody asked for is unknown.
 
-use std::{collections::BTreeSet, fmt, process::Stdio};
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Error,
     overrides::{self, Override},
+    script,
 };
-use crate::{config::paths::DataDir, files as disk, process, python::Environment};
+use crate::{config::paths::DataDir, files as disk, python::Environment};
 
 const SCRIPT: &str = include_str!("check.py");
 
@@ -99,20 +99,9 @@ async fn ask(
     environment: &Environment,
     files: &[Override],
 ) -> Result<Answer, Error> {
-    let mut command = process::command(environment.python());
-    command.args(["-I", "-c", SCRIPT]).arg(data.synapse()).arg(data.root());
+    let mut command = script::command(environment, SCRIPT);
+    command.arg(data.synapse()).arg(data.root());
     let keys = files.iter().filter_map(|file| Some(file.content.as_object()?.keys())).flatten();
     command.args(keys.collect::<BTreeSet<_>>());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |source| process::Error::Start { program: "python".into(), source };
-    let mut child = command.spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(homeserver.as_bytes()).await.map_err(failed)?;
-    }
-    let output = child.wait_with_output().await.map_err(failed)?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        let words = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = words.trim().lines().collect();
-        Error::Refused(lines[lines.len().saturating_sub(4)..].join("\n"))
-    })
+    script::answer(command, homeserver).await?.map_err(Error::Refused)
 }

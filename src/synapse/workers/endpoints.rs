@@ -1,17 +1,14 @@
 //! What a worker of the installed Synapse answers: asked of that Synapse, and remembered.
 
-use std::process::Stdio;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     config::paths::DataDir,
-    files, process,
+    files,
     python::Environment,
-    synapse::{Error, overrides},
+    synapse::{Error, overrides, script},
 };
 
 const SCRIPT: &str = include_str!("endpoints.py");
@@ -70,18 +67,6 @@ pub(crate) async fn read(
 }
 
 async fn ask(features: &str, environment: &Environment) -> Result<Known, Error> {
-    let mut command = process::command(environment.python());
-    command.args(["-I", "-c", SCRIPT]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |source| process::Error::Start { program: "python".into(), source };
-    let mut child = command.spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(features.as_bytes()).await.map_err(failed)?;
-    }
-    let output = child.wait_with_output().await.map_err(failed)?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        let words = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = words.trim().lines().collect();
-        Error::NoEndpoints(lines[lines.len().saturating_sub(4)..].join("\n"))
-    })
+    let command = script::command(environment, SCRIPT);
+    script::answer(command, features).await?.map_err(Error::NoEndpoints)
 }
