@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, PipeWriter, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -40,12 +40,15 @@ const FLAGS: [&str; 11] = [
     "--window-size=1000,700",
 ];
 
-/// One browser with one window; it ends with this value.
+/// One browser with one window; it ends with this value, or, however that ends, with this process: a
+/// browser outlives the driver that started it.
 pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
     _profile: TempDir,
+    leash: Option<PipeWriter>,
+    janitor: Child,
 }
 
 /// Something on a page.
@@ -66,7 +69,9 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
-        let mut browser = Self { driver, port, session: String::new(), _profile: profile };
+        let (leash, janitor) = janitor(driver.id(), &profile);
+        let mut browser =
+            Self { driver, port, session: String::new(), _profile: profile, leash, janitor };
         browser.until("chromedriver listens", || {
             TcpStream::connect(("127.0.0.1", port)).ok().map(drop)
         });
@@ -225,7 +230,22 @@ impl Drop for Browser {
         if !self.session.is_empty() {
             drop(self.ask("DELETE", &self.session, &Value::Null));
         }
-        drop(self.driver.kill());
+        drop(self.leash.take());
+        drop(self.janitor.wait());
         drop(self.driver.wait());
     }
+}
+
+/// At the end of its input it ends the driver and all that has this profile, and removes that.
+fn janitor(driver: u32, profile: &TempDir) -> (Option<PipeWriter>, Child) {
+    const CLEARS: &str = "trap '' INT TERM HUP; cat >/dev/null; kill -9 \"$1\"
+        for it in /proc/[0-9]*; do
+            grep -qs -- \"--user-data-dir=$2\" \"$it/cmdline\" && kill -9 \"${it#/proc/}\"
+        done
+        rm -rf \"$2\"";
+    let (end, leash) = std::io::pipe().unwrap();
+    let mut janitor = Command::new("sh");
+    janitor.args(["-c", CLEARS, "janitor", &driver.to_string()]).arg(profile.path()).stdin(end);
+    janitor.stdout(Stdio::null()).stderr(Stdio::null());
+    (Some(leash), janitor.spawn().unwrap())
 }
