@@ -59,6 +59,19 @@ def seconds(action):
     return time.monotonic() - begin
 
 
+def warm_start(env):
+    """How long an installed server takes to start; it is stopped again."""
+    took = seconds(lambda: run(PROGRAM, "manage", "start", env=env))
+    run(PROGRAM, "manage", "stop", env=env)
+    return took
+
+
+def by_itself(env, data):
+    """How a process is started by hand: silently, with the variables of ours but one that keeps Python from its bytecode."""
+    clean = {k: v for k, v in env.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"LC_ALL": "C"}
+    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": clean, "cwd": data}
+
+
 def in_turns(ours, peer, times):
     """The medians of both, measured alternately so that the machine's moods hit both."""
     a, b = [], []

@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 
-from common import PROGRAM, finish, in_turns, instance, run, say, seconds, until
+from common import PROGRAM, by_itself, finish, in_turns, instance, run, say, until, warm_start
 
 
 def answers(url):
@@ -25,20 +25,14 @@ def command_of(pid):
 with instance() as (env, data):
     state = json.loads((data / "run/state.json").read_text())["services"]
     words = {name: command_of(state[name]["pid"]) for name in ("postgres", "synapse")}
-    child_env = {k: v for k, v in env.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"LC_ALL": "C"}
     as_user = ["unshare", "-U", "--map-user=65534", "--map-group=65534"] if os.geteuid() == 0 else []
     ready = os.path.join(os.path.dirname(words["postgres"][0]), "pg_isready")
     health = f"http://127.0.0.1:{env['MATRIX_SYNAPSE_PORT']}/health"
     run(PROGRAM, "manage", "stop", env=env)
 
-    def ours():
-        took = seconds(lambda: run(PROGRAM, "manage", "start", env=env))
-        run(PROGRAM, "manage", "stop", env=env)
-        return took
-
     def by_hand():
         begin = time.monotonic()
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": child_env, "cwd": data}
+        quiet = by_itself(env, data)
         postgres = subprocess.Popen(as_user + words["postgres"], **quiet)
         port = env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"]
         until(lambda: run(ready, "-h", "127.0.0.1", "-p", port, check=False).returncode == 0)
@@ -51,4 +45,4 @@ with instance() as (env, data):
         postgres.wait()
         return took
 
-    finish(say("manage start, warm, embedded", *in_turns(ours, by_hand, 5), 1.25))
+    finish(say("manage start, warm, embedded", *in_turns(lambda: warm_start(env), by_hand, 5), 1.25))

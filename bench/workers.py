@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from common import PROGRAM, finish, free_port, in_turns, instance, run, say, seconds, until
+from common import PROGRAM, by_itself, finish, free_port, in_turns, instance, run, say, until, warm_start
 
 WORKERS = ["generic-1", "synchrotron-1", "event-persister-1", "background-1"]
 more = {f"MATRIX_SYNAPSE_PROXY_{kind}_PORT": str(free_port()) for kind in ("HTTP", "HTTPS", "FEDERATION")}
@@ -31,19 +31,13 @@ with instance(more=more) as (env, data):
     listed = json.loads(run(PROGRAM, "manage", "services", "--format", "json", env=env).stdout)["services"]
     words = {service["name"]: service["command"] for service in listed}
     sockets = data / "run"
-    child_env = {k: v for k, v in env.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"LC_ALL": "C"}
     program = next(word for word in words["postgres"] if word.endswith("/postgres"))
     ready = os.path.join(os.path.dirname(program), "pg_isready")
     run(PROGRAM, "manage", "stop", env=env)
 
-    def ours():
-        took = seconds(lambda: run(PROGRAM, "manage", "start", env=env))
-        run(PROGRAM, "manage", "stop", env=env)
-        return took
-
     def by_hand():
         begin = time.monotonic()
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": child_env, "cwd": data}
+        quiet = by_itself(env, data)
         postgres = subprocess.Popen(words["postgres"], **quiet)
         redis = subprocess.Popen(words["redis"], **quiet)
         port = env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"]
@@ -61,4 +55,4 @@ with instance(more=more) as (env, data):
         postgres.wait()
         return took
 
-    finish(say("manage start, warm, main and four workers", *in_turns(ours, by_hand, 3), 1.25))
+    finish(say("manage start, warm, main and four workers", *in_turns(lambda: warm_start(env), by_hand, 3), 1.25))
