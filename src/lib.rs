@@ -3,10 +3,11 @@
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
 //! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins,
-//! `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its certificates, `web/` the client
+//! `bridges/` to other networks, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its certificates, `web/` the client
 //! for browsers, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
 //! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
 
+mod bridges;
 mod cli;
 mod clock;
 mod commands;
@@ -49,7 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["federation", "oidc", "proxy", "turn"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
-    &["redis", "web"],
+    &["bridges", "redis", "web"],
     &["config", "supervisor", "python"],
     &["secret", "process", "clock"],
     &["files"],

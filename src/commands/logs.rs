@@ -36,6 +36,13 @@ pub(crate) struct Args {
     /// Only these services, by name or tag, such as synapse, postgres or supervisor
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
+    #[command(flatten)]
+    part: Part,
+}
+
+// Which part of a log is shown. No doc comment: clap would show it as the help of the command.
+#[derive(clap::Args)]
+pub(crate) struct Part {
     /// So many last lines; 50, or with --since all
     #[arg(long, value_name = "N")]
     tail: Option<usize>,
@@ -79,15 +86,25 @@ const COLOURS: [AnsiColor; 6] = [
 ];
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+    show(&args.services, &args.part, context, output).await
+}
+
+/// Shows that part of the logs of these, or of all where none is named.
+pub(crate) async fn show(
+    names: &[String],
+    part: &Part,
+    context: &Context,
+    output: &Output,
+) -> Result {
     let data = context.data()?;
     let folder = data.logs();
     let there = journal::names(&folder)?;
-    let services = if args.services.is_empty() {
+    let services = if names.is_empty() {
         there.into_iter().filter(|name| !APART.contains(&name.as_str())).collect()
     } else {
-        chosen(&args.services, &there, context)?
+        chosen(names, &there, context)?
     };
-    if services.is_empty() && !args.follow {
+    if services.is_empty() && !part.follow {
         output.emit(&Logs { lines: Vec::new(), total: 0 });
         return Ok(Outcome::Moot);
     }
@@ -103,17 +120,17 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let place = services.iter().position(|name| *name == line.service);
         Shown { line, colour: place.map(|place| COLOURS[place % COLOURS.len()]) }
     };
-    let count = args.tail.unwrap_or(if args.since.is_some() { usize::MAX } else { 50 });
+    let count = part.tail.unwrap_or(if part.since.is_some() { usize::MAX } else { 50 });
     let mut follower = Follower::new(&folder, &services);
-    let (lines, mut unread) = journal::tail(&folder, &services, count, args.since);
-    if lines.is_empty() && !args.follow && !unread.is_empty() {
+    let (lines, mut unread) = journal::tail(&folder, &services, count, part.since);
+    if lines.is_empty() && !part.follow && !unread.is_empty() {
         return Err(unread.swap_remove(0).into());
     }
     for error in unread {
         output.warn(Failure::from(error).to_string());
     }
     let lines: Vec<Shown> = lines.into_iter().map(masked).collect();
-    if !args.follow {
+    if !part.follow {
         let outcome = if lines.is_empty() { Outcome::Moot } else { Outcome::Done };
         output.emit(&Logs { total: lines.len(), lines });
         return Ok(outcome);

@@ -42,6 +42,7 @@ pub(crate) mod workers;
 use environment::Environment;
 use paths::DataDir;
 use setting::{Setting, Source, Values};
+use shape::{Port, Shape as _};
 use stack::Part;
 
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +168,12 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<String>,
     /// Where each value came from; a key that is missing has its default.
     pub(crate) values: Values,
+}
+
+/// Those whose value is a port.
+pub(crate) fn port_settings() -> impl Iterator<Item = &'static Setting> {
+    let schema = Port::schema();
+    settings().filter(move |setting| (setting.schema)() == schema)
 }
 
 /// Every setting there is, in the order of the sections.
@@ -322,6 +329,15 @@ impl Config {
 
     pub(crate) fn source(&self, key: &str) -> Source {
         self.values.0.get(key).map_or(Source::Default, |(_, source)| source.clone())
+    }
+
+    /// All ports that are set, used in this profile or not.
+    pub(crate) fn ports(&self) -> Vec<(&'static str, u16)> {
+        let port = |setting: &Setting| match self.values.0.get(setting.key) {
+            Some((value, _)) => Port::read(value).ok().map(|port| port.0),
+            None => setting.default.parse().ok(),
+        };
+        port_settings().filter_map(|setting| Some((setting.key, port(setting)?))).collect()
     }
 
     /// The listener, as a program on this machine reaches it.

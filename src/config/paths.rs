@@ -79,6 +79,11 @@ impl DataDir {
         self.0.join("web")
     }
 
+    /// Bridges to other networks, a folder each.
+    pub(crate) fn bridges(&self) -> PathBuf {
+        self.0.join("bridges")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod aside;
 pub(crate) mod autoscale;
+pub(crate) mod bridge;
 pub(crate) mod certificates;
 mod defined;
 pub(crate) mod held;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{rendered, secrets, start::Step};
 use crate::{
-    clock,
+    bridges, clock,
     config::{Config, instance, paths::DataDir, stack::Part},
     error::{Explain, Kind},
     files,
@@ -114,6 +114,9 @@ fn look(
     secrets::are_there(&config.data)?;
     postgres::can_be_read(&config.data)?;
     for warning in tls::check(config, clock::now()).map_err(rendered::Error::from)? {
+        on_step(Step::Warns(&warning));
+    }
+    for warning in bridges::registrations(&config.data)?.1 {
         on_step(Step::Warns(&warning));
     }
     if config.has(Part::Proxy) {

@@ -3,7 +3,7 @@
 use rand::rng;
 
 use crate::{
-    clock,
+    bridges, clock,
     config::{Config, stack::Part},
     error::{Explain, Kind},
     matrix::{self, jwt},
@@ -27,6 +27,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Synapse(#[from] synapse::Error),
     #[error(transparent)]
+    File(#[from] crate::files::Error),
+    #[error(transparent)]
     Proxy(#[from] proxy::Error),
     #[error(transparent)]
     Matrix(#[from] matrix::Error),
@@ -45,6 +47,7 @@ impl Explain for Error {
         match self {
             Self::Postgres(error) => error.kind(),
             Self::Synapse(error) => error.kind(),
+            Self::File(error) => error.kind(),
             Self::Proxy(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
             Self::Tls(error) => error.kind(),
@@ -58,6 +61,7 @@ impl Explain for Error {
         match self {
             Self::Postgres(error) => error.hint(),
             Self::Synapse(error) => error.hint(),
+            Self::File(error) => error.hint(),
             Self::Proxy(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
             Self::Tls(error) => error.hint(),
@@ -101,7 +105,10 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     let key = jwt::Key::read(&config.data)?;
     let key = key.map_or_else(|| NO_KEY.to_owned(), |key| key.public_pem());
     let believed = tls::trusted::paths(config)?;
-    Ok(files::render(config, &database, Some(&key), &believed, oidc::providers(config).as_ref())?)
+    let providers = oidc::providers(config);
+    // One that Synapse could not read would keep it from starting.
+    let (bridges, _) = bridges::registrations(&config.data)?;
+    Ok(files::render(config, &database, Some(&key), &believed, providers.as_ref(), &bridges)?)
 }
 
 /// The Synapse that is installed.

@@ -251,7 +251,7 @@ fn staying(old: &Config, new: &Config) -> Result<Config, Failure> {
 }
 
 /// Hands the supervisor the services that the files in place make.
-async fn replace(config: &Config) -> Result<(), Failure> {
+pub(super) async fn replace(config: &Config) -> Result<(), Failure> {
     let services = services::all(config).await?;
     let request = Request::Replace { profile: config.profile.name.clone(), services };
     let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
@@ -260,7 +260,7 @@ async fn replace(config: &Config) -> Result<(), Failure> {
 }
 
 /// Asks for these and waits until they run.
-async fn bring_up(
+pub(super) async fn bring_up(
     config: &Config,
     names: Vec<String>,
     deadline: Instant,

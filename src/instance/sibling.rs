@@ -8,7 +8,6 @@ use crate::config::{
     environment::Environment,
     paths::DataDir,
     setting::{Setting, Source},
-    shape::{Port, Shape as _},
 };
 
 /// Each named homeserver has its ports so far above the defaults, times its number.
@@ -27,7 +26,7 @@ pub(crate) fn settings(config: &Config, name: &str) -> Option<Vec<(&'static str,
         }
     }
     let ports: Vec<(&'static str, u16)> =
-        port_settings().filter(is_default).filter_map(default_of).collect();
+        config::port_settings().filter(is_default).filter_map(default_of).collect();
     let taken = taken_by_others(&config.data);
     let is_free =
         |port: u16| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok();
@@ -36,11 +35,6 @@ pub(crate) fn settings(config: &Config, name: &str) -> Option<Vec<(&'static str,
     })?;
     chosen.extend(ports.into_iter().map(|(key, port)| (key, (port + number * STEP).to_string())));
     Some(chosen)
-}
-
-fn port_settings() -> impl Iterator<Item = &'static Setting> {
-    let schema = Port::schema();
-    config::settings().filter(move |setting| (setting.schema)() == schema)
 }
 
 fn default_of(setting: &Setting) -> Option<(&'static str, u16)> {
@@ -64,11 +58,7 @@ fn ports_of(folder: impl AsRef<Path>) -> Vec<u16> {
     let data = DataDir::new(folder.as_ref().to_owned());
     // One whose settings cannot be read is no reason not to install another.
     let Ok(config) = Config::load(data, &[], &Environment::default()) else { return Vec::new() };
-    let port = |setting: &Setting| match config.values.0.get(setting.key) {
-        Some((value, _)) => Port::read(value).ok().map(|port| port.0),
-        None => setting.default.parse().ok(),
-    };
-    port_settings().filter_map(port).collect()
+    config.ports().into_iter().map(|(_, port)| port).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{aside, held, stop};
+use super::{aside, bridge, held, stop};
 use crate::{
     config::{Config, paths::DataDir},
     error::{Explain, Kind},
@@ -90,6 +90,7 @@ pub(crate) async fn uninstall(
         }
         Data::Purge => {
             if let Some(config) = config {
+                bridge::drop_databases(config, deadline).await?;
                 done.dropped = postgres::drop_made(config, deadline).await?;
             }
             files::remove(data.root())?;

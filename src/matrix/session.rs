@@ -88,6 +88,12 @@ pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
     data.sessions().join(format!("{}.json", user.localpart().replace('/', "%2F")))
 }
 
+/// Whom this program acts as beside the operator.
+pub(crate) fn others(data: &DataDir) -> Vec<OwnedUserId> {
+    let entries = std::fs::read_dir(data.sessions()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(Session::load(&entry.path()).ok()??.user_id)).collect()
+}
+
 /// The fixed device: transaction ids are kept for a device, and survive a renewed token only with it.
 pub(crate) fn device(user: &UserId) -> String {
     format!("RMS_{}", user.localpart().to_uppercase())

@@ -44,28 +44,39 @@ pub(crate) async fn connect(config: &Config, who: Who) -> Result<PgConnection, E
         let database = config.database.name.0.clone();
         return Err(Error::NoSuperuser { role, database, source: None });
     };
+    let inside = matches!(who, Who::Synapse | Who::AdminInside);
+    let database = if inside { &config.database.name.0 } else { "postgres" };
+    let connected = connect_as(config, &target, &user, &password, database).await?;
+    connected.map_err(|source| match refusal(&target, who, user, source) {
+        Error::WrongPassword { setting: ADMIN_PASSWORD, .. } if target.is_embedded() => {
+            Error::lost_superuser(&config.data)
+        }
+        other => other,
+    })
+}
+
+/// Connects once as anybody; what the server said, unless it was not even asked.
+pub(super) async fn connect_as(
+    config: &Config,
+    target: &Target,
+    user: &str,
+    password: &Secret,
+    database: &str,
+) -> Result<Result<PgConnection, sqlx::Error>, Error> {
     let sockets = config.data.sockets();
     if target.is_embedded() && sockets.exists() {
         // Nobody else may have put a folder in `/tmp` in its place.
         files::private_folder(&sockets)?;
     }
-    let inside = matches!(who, Who::Synapse | Who::AdminInside);
-    let database = if inside { &config.database.name.0 } else { "postgres" };
-    let options = options(&target)
-        .username(&user)
+    let options = options(target)
+        .username(user)
         .password(password.expose())
         .database(database)
         .application_name("resource-matrix-synapse")
         // Statements carry password verifiers.
         .disable_statement_logging();
     let attempt = timeout(ATTEMPT, options.connect()).await;
-    let attempt = attempt.unwrap_or_else(|_| Err(timed_out()));
-    attempt.map_err(|source| match refusal(&target, who, user, source) {
-        Error::WrongPassword { setting: ADMIN_PASSWORD, .. } if target.is_embedded() => {
-            Error::lost_superuser(&config.data)
-        }
-        other => other,
-    })
+    Ok(attempt.unwrap_or_else(|_| Err(timed_out())))
 }
 
 pub(super) fn timed_out() -> sqlx::Error {

@@ -1,13 +1,14 @@
 //! Taking away what we made, and only that: for `uninstall --purge`.
 
 use serde::Serialize;
+use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{
     Error, Target, Who,
     connect::connect_by,
     ddl,
-    plan::{home, this},
+    plan::{Wanted, home, this},
     record::Record,
     survey::survey,
     target,
@@ -33,33 +34,61 @@ pub(crate) async fn drop_made(config: &Config, deadline: Instant) -> Result<Drop
     if !here || !(record.role_made || record.database_made) {
         return Ok(dropped);
     }
+    let wanted = Wanted {
+        home: this(config),
+        role: record.role.clone(),
+        database: record.database.clone(),
+        role_made: record.role_made,
+        database_made: record.database_made,
+    };
     let mut admin = connect_by(config, Who::Admin, deadline, async || {}).await?;
-    let found = survey(&mut admin, config).await?;
-    let ours = |comment: Option<&str>| home(comment).is_some_and(|home| home == this(config));
-    // A killed run may have made the database and not marked it: then its owner is our role.
-    let database = found.database.filter(|database| {
-        let comment = database.comment.as_deref();
-        record.database_made
-            && (ours(comment) || comment.is_none())
-            && database.owner == record.role
-    });
-    if database.is_some() {
-        ddl::run(&mut admin, "DROP DATABASE IF EXISTS %I WITH (FORCE)", &[&record.database])
-            .await
-            .map_err(Error::query(format!("drop the database `{}`", record.database)))?;
-        dropped.database = Some(record.database.clone());
+    dropped.database = drop_database(&mut admin, &wanted).await?;
+    if dropped.database.is_some() {
         record.database_made = false;
         record.write(&config.data)?;
     }
-    let role = found.role.filter(|role| record.role_made && ours(role.comment.as_deref()));
-    if role.is_some() {
-        ddl::run(&mut admin, "DROP ROLE IF EXISTS %I", &[&record.role])
-            .await
-            .map_err(Error::query(format!("drop the role `{}`", record.role)))?;
-        dropped.role = Some(record.role.clone());
-        record.role_made = false;
-    }
+    dropped.role = drop_role(&mut admin, &wanted).await?;
+    record.role_made &= dropped.role.is_none();
     record.verifier = None;
     record.write(&config.data)?;
     Ok(dropped)
+}
+
+/// Drops the database if it is of our making; its name.
+pub(super) async fn drop_database(
+    admin: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<Option<String>, Error> {
+    let Wanted { role, database, .. } = wanted;
+    let found = survey(admin, role, database).await?.database;
+    // A killed run may have made the database and not marked it: then its owner is our role.
+    let found = found.filter(|found| {
+        let comment = found.comment.as_deref();
+        let ours = home(comment).is_some_and(|home| home == wanted.home);
+        wanted.database_made && (ours || comment.is_none()) && found.owner == *role
+    });
+    if found.is_none() {
+        return Ok(None);
+    }
+    ddl::run(admin, "DROP DATABASE IF EXISTS %I WITH (FORCE)", &[database])
+        .await
+        .map_err(Error::query(format!("drop the database `{database}`")))?;
+    Ok(Some(database.clone()))
+}
+
+/// The same for the role.
+pub(super) async fn drop_role(
+    admin: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<Option<String>, Error> {
+    let Wanted { role, database, .. } = wanted;
+    let found = survey(admin, role, database).await?.role;
+    let ours = |comment: Option<&str>| home(comment).is_some_and(|home| home == wanted.home);
+    if !found.is_some_and(|found| wanted.role_made && ours(found.comment.as_deref())) {
+        return Ok(None);
+    }
+    ddl::run(admin, "DROP ROLE IF EXISTS %I", &[role])
+        .await
+        .map_err(Error::query(format!("drop the role `{role}`")))?;
+    Ok(Some(role.clone()))
 }

@@ -17,6 +17,7 @@ mod scram;
 pub(crate) mod stats;
 mod survey;
 mod target;
+mod tenant;
 #[cfg(test)]
 mod tests;
 
@@ -29,3 +30,4 @@ pub(crate) use provision::{answers_by, ensure, has_room, plan};
 pub(crate) use record::can_be_read;
 pub(crate) use stats::{Stats, stats};
 pub(crate) use target::{ClientSettings, Target, client_settings, target, write_passfile};
+pub(crate) use tenant::Tenant;

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{
     Error,
-    record::Record,
     survey::{Database, Role, Survey},
 };
 use crate::{config::Config, synapse::workers};
@@ -83,22 +82,15 @@ impl Plan {
     }
 
     /// Decides, or refuses. `login` is whether the role's password is known and right.
-    pub(super) fn decide(
-        config: &Config,
-        server: &str,
-        survey: &Survey,
-        record: &Record,
-        login: bool,
-    ) -> Result<Self, Error> {
-        enough(config, server, survey)?;
+    pub(super) fn decide(wanted: &Wanted, survey: &Survey, login: bool) -> Result<Self, Error> {
         let mut steps = Vec::new();
-        let (role, database) = (&config.database.user.0, &config.database.name.0);
+        let Wanted { home: ours, role, database, .. } = wanted;
         match &survey.role {
             None => steps.push(Step::CreateRole { role: role.clone() }),
             Some(found) => {
                 fit_role(role, found)?;
                 if !login {
-                    own("role", role, found.comment.as_deref(), record.role_made, config)?;
+                    own("role", role, found.comment.as_deref(), wanted)?;
                     steps.push(Step::SetPassword { role: role.clone() });
                 }
             }
@@ -115,14 +107,14 @@ impl Plan {
                     return Err(Error::Owner { database, owner: found.owner.clone(), role });
                 }
                 match home(found.comment.as_deref()) {
-                    Some(home) if home != this(config) && !record.database_made => {
+                    Some(home) if home != ours && !wanted.database_made => {
                         return Err(Error::Taken {
                             what: "database",
                             name: database.clone(),
                             home: home.to_owned(),
                         });
                     }
-                    None if record.database_made => {
+                    None if wanted.database_made => {
                         steps.push(Step::CloseDatabase { database: database.clone() });
                     }
                     _ => {}
@@ -131,6 +123,18 @@ impl Plan {
         }
         Ok(Self { steps })
     }
+}
+
+/// A role and a database that somebody is to have: the homeserver, or a bridge beside it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// The data folder for which they are made.
+    pub(super) home: String,
+    pub(super) role: String,
+    pub(super) database: String,
+    /// Whether they are noted as of our making.
+    pub(super) role_made: bool,
+    pub(super) database_made: bool,
 }
 
 /// The server is new enough and has connections for the pools of all processes of Synapse.
@@ -181,20 +185,19 @@ fn own(
     what: &'static str,
     name: &str,
     comment: Option<&str>,
-    made: bool,
-    config: &Config,
+    wanted: &Wanted,
 ) -> Result<(), Error> {
     match home(comment) {
-        _ if made => Ok(()),
-        Some(home) if home == this(config) => Ok(()),
+        _ if wanted.role_made => Ok(()),
+        Some(home) if home == wanted.home => Ok(()),
         Some(home) => Err(Error::Taken { what, name: name.to_owned(), home: home.to_owned() }),
         None => Err(Error::RoleTaken(name.to_owned())),
     }
 }
 
 /// What we leave as the comment on what we make: whose it is can be seen on the server.
-pub(super) fn mark(config: &Config) -> String {
-    format!("{MARK}{}", this(config))
+pub(super) fn mark(home: &str) -> String {
+    format!("{MARK}{home}")
 }
 
 /// The data folder of the homeserver for which something was made.
@@ -221,7 +224,8 @@ mod tests {
         };
         change(&mut survey);
         let config = Config::load(DataDir::new("/a".into()), &[], &Environment::default()).unwrap();
-        Plan::decide(&config, "db:5433", &survey, &Record::default(), false)
+        enough(&config, "db:5433", &survey)?;
+        Plan::decide(&Wanted::default(), &survey, false)
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
     fn a_mark_names_the_homeserver() {
         let config =
             Config::load(DataDir::new("/a b".into()), &[], &Environment::default()).unwrap();
-        assert_eq!(home(Some(&mark(&config))), Some("/a b"));
+        assert_eq!(home(Some(&mark(&this(&config)))), Some("/a b"));
         assert_eq!(home(Some("made by hand")), None);
     }
 }

@@ -9,14 +9,17 @@ use super::{
     Contents, Error, Plan, Step, Target, Who, connect,
     connect::{connect_by, timed_out},
     contents, ddl, embedded,
-    plan::{enough, fit_database, mark},
+    plan::{Wanted, enough, fit_database, mark, this},
     record::Record,
     scram,
-    survey::survey,
+    survey::{Survey, survey},
     target,
     target::{known_password, role_password},
 };
-use crate::config::{Config, vrooli};
+use crate::{
+    config::{Config, vrooli},
+    secret::Secret,
+};
 
 /// The key of the advisory lock: `matrix` in ASCII. Locks are per database; all take it in `postgres`.
 const LOCK: i64 = 0x6d61_7472_6978;
@@ -54,7 +57,7 @@ pub(crate) async fn plan(config: &Config, deadline: Instant) -> Result<Plan, Err
 /// Whether the server that runs has connections for all processes of Synapse.
 pub(crate) async fn has_room(config: &Config) -> Result<(), Error> {
     let mut role = connect(config, Who::Synapse).await?;
-    let found = survey(&mut role, config).await?;
+    let found = survey_ours(&mut role, config).await?;
     enough(config, &target(config)?.to_string(), &found)
 }
 
@@ -145,14 +148,10 @@ async fn provision(
         note(config, target, &Plan::default(), true)?;
         return Ok(Plan::default());
     };
-    let locked = sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut admin);
-    locked.await.map_err(Error::query("lock out other provisioners"))?;
+    lock(&mut admin).await?;
     let plan = look(config, target, &mut admin).await?;
     note(config, target, &plan, false)?;
-    for step in &plan.steps {
-        on_step(step);
-        take(config, step, &mut admin).await.map_err(Error::query(step.to_string()))?;
-    }
+    take_all(&plan, &this(config), &role_password(config)?, &mut admin, on_step).await?;
     note(config, target, &plan, true)?;
     // The lock goes with the connection.
     drop(admin.close().await);
@@ -166,13 +165,8 @@ async fn reach(
     target: &Target,
     deadline: Instant,
 ) -> Result<Option<PgConnection>, Error> {
-    // Vrooli's own is started.
-    let wake = || async {
-        if let Some(vrooli) = vrooli::starter(config, "database.host") {
-            vrooli::start(vrooli, "postgres", deadline).await;
-        }
-    };
-    let refusal = match connect_by(config, Who::Admin, deadline, wake).await {
+    let admin = connect_by(config, Who::Admin, deadline, || wake(config, deadline)).await;
+    let refusal = match admin {
         Ok(admin) => return Ok(Some(admin)),
         Err(
             refusal @ (Error::NoSuperuser { .. }
@@ -181,7 +175,8 @@ async fn reach(
         ) => refusal,
         Err(error) => return Err(error),
     };
-    let mut role = match connect_by(config, Who::Synapse, deadline, wake).await {
+    let mut role = match connect_by(config, Who::Synapse, deadline, || wake(config, deadline)).await
+    {
         Ok(role) => role,
         Err(error) => {
             return Err(match (refusal, error) {
@@ -193,7 +188,7 @@ async fn reach(
             });
         }
     };
-    let found = survey(&mut role, config).await?;
+    let found = survey_ours(&mut role, config).await?;
     enough(config, &target.to_string(), &found)?;
     if let Some(database) = &found.database {
         fit_database(&config.database.name.0, database)?;
@@ -202,11 +197,26 @@ async fn reach(
     Ok(None)
 }
 
+/// Starts Vrooli's PostgreSQL where that is the server in question.
+pub(super) async fn wake(config: &Config, deadline: Instant) {
+    if let Some(vrooli) = vrooli::starter(config, "database.host") {
+        vrooli::start(vrooli, "postgres", deadline).await;
+    }
+}
+
 async fn look(config: &Config, target: &Target, admin: &mut PgConnection) -> Result<Plan, Error> {
-    let found = survey(admin, config).await?;
+    let found = survey_ours(admin, config).await?;
+    enough(config, &target.to_string(), &found)?;
     let login = found.role.is_some() && login(config).await?;
     let record = current_record(config, target)?;
-    let plan = Plan::decide(config, &target.to_string(), &found, &record, login)?;
+    let wanted = Wanted {
+        home: this(config),
+        role: record.role.clone(),
+        database: record.database.clone(),
+        role_made: record.role_made,
+        database_made: record.database_made,
+    };
+    let plan = Plan::decide(&wanted, &found, login)?;
     // A database that somebody else made is looked into before it is used for the first time.
     if found.database.is_some() && !record.database_made && record.verifier.is_none() {
         let mut inside = connect(config, Who::AdminInside).await?;
@@ -267,32 +277,58 @@ fn note(config: &Config, target: &Target, plan: &Plan, complete: bool) -> Result
     record.write(&config.data)
 }
 
-async fn take(config: &Config, step: &Step, admin: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let verifier = || -> Result<_, sqlx::Error> {
-        let password =
-            role_password(config).map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        Ok(scram::verifier(&password, &mut rng()))
-    };
-    let mark = mark(config);
+/// Keeps other provisioners out for as long as this connection lives.
+pub(super) async fn lock(admin: &mut PgConnection) -> Result<(), Error> {
+    let locked = sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(admin);
+    locked.await.map(drop).map_err(Error::query("lock out other provisioners"))
+}
+
+async fn survey_ours(connection: &mut PgConnection, config: &Config) -> Result<Survey, Error> {
+    survey(connection, &config.database.user.0, &config.database.name.0).await
+}
+
+/// Takes the steps of a plan for the homeserver in `home`.
+pub(super) async fn take_all(
+    plan: &Plan,
+    home: &str,
+    password: &Secret,
+    admin: &mut PgConnection,
+    on_step: &mut dyn FnMut(&Step),
+) -> Result<(), Error> {
+    let mark = mark(home);
+    for step in &plan.steps {
+        on_step(step);
+        take(step, &mark, password, admin).await.map_err(Error::query(step.to_string()))?;
+    }
+    Ok(())
+}
+
+async fn take(
+    step: &Step,
+    mark: &str,
+    password: &Secret,
+    admin: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    let verifier = || scram::verifier(password, &mut rng());
     match step {
         Step::CreateCluster { .. } | Step::RenewSuperuser => Ok(()),
         Step::CreateRole { role } => {
             let mut transaction = admin.begin().await?;
-            ddl::run(&mut transaction, CREATE_ROLE, &[role, verifier()?.expose()]).await?;
-            ddl::run(&mut transaction, "COMMENT ON ROLE %I IS %L", &[role, &mark]).await?;
+            ddl::run(&mut transaction, CREATE_ROLE, &[role, verifier().expose()]).await?;
+            ddl::run(&mut transaction, "COMMENT ON ROLE %I IS %L", &[role, mark]).await?;
             transaction.commit().await
         }
         Step::SetPassword { role } => {
-            ddl::run(admin, "ALTER ROLE %I PASSWORD %L", &[role, verifier()?.expose()]).await
+            ddl::run(admin, "ALTER ROLE %I PASSWORD %L", &[role, verifier().expose()]).await
         }
         Step::CreateDatabase { database, owner } => {
             // Without the provider a server with ICU for a default would sort by ICU all the same.
             let chosen = admin.server_version_num().is_some_and(|version| version >= 150_000);
             let template = if chosen { CREATE_DATABASE_15 } else { CREATE_DATABASE };
             ddl::run(admin, template, &[database, owner]).await?;
-            close(admin, database, &mark).await
+            close(admin, database, mark).await
         }
-        Step::CloseDatabase { database } => close(admin, database, &mark).await,
+        Step::CloseDatabase { database } => close(admin, database, mark).await,
     }
 }
 

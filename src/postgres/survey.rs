@@ -3,7 +3,6 @@
 use sqlx::PgConnection;
 
 use super::Error;
-use crate::config::Config;
 
 #[derive(Debug)]
 pub(super) struct Survey {
@@ -70,9 +69,9 @@ FROM pg_database d WHERE datname = $1";
 /// Looks around, in whatever database the connection is.
 pub(super) async fn survey(
     connection: &mut PgConnection,
-    config: &Config,
+    role: &str,
+    database: &str,
 ) -> Result<Survey, Error> {
-    let (role, database) = (&config.database.user.0, &config.database.name.0);
     let (version_number, version, connections_left) = sqlx::query_as(SERVER)
         .bind(role)
         .fetch_one(&mut *connection)

@@ -6,6 +6,7 @@ const SYNAPSE: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
 const POSTGRES: &str = include_str!("postgres.lock");
 const REDIS: &str = include_str!("redis.lock");
+const HEISENBRIDGE: &str = include_str!("heisenbridge.lock");
 
 /// Packages that make one environment, in pip's requirements format.
 #[derive(Clone, Debug)]
@@ -46,6 +47,13 @@ impl Set {
         Self { name: "redis", version, requirements: REDIS.to_owned(), locked: true }
     }
 
+    /// The bridge to IRC.
+    pub(crate) fn heisenbridge() -> Self {
+        let version = version_in(HEISENBRIDGE, "heisenbridge").to_owned();
+        let requirements = HEISENBRIDGE.to_owned();
+        Self { name: "heisenbridge", version, requirements, locked: true }
+    }
+
     /// Names the environment: what is in it, and the hash of all it depends on.
     pub(super) fn folder(&self, python: &str) -> String {
         let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
@@ -67,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
-        for lock in [SYNAPSE, POSTGRES, REDIS] {
+        for lock in [SYNAPSE, POSTGRES, REDIS, HEISENBRIDGE] {
             assert!(!lock.contains("://"));
             let blocks = lock.replace("\\\n", " ");
             for package in blocks.lines().filter(|line| !line.starts_with('#')) {

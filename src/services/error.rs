@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     config,
     error::{Explain, Kind},
-    postgres,
+    files, postgres,
     supervisor::order,
     synapse::workers,
 };
@@ -14,6 +14,8 @@ use crate::{
 pub(crate) enum Error {
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
     #[error(transparent)]
     Workers(#[from] workers::Error),
     #[error(transparent)]
@@ -44,6 +46,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Postgres(error) => error.kind(),
+            Self::File(error) => error.kind(),
             Self::EnvFile { source, .. } => source.kind(),
             _ => Kind::Setting,
         }
@@ -55,6 +58,7 @@ impl Explain for Error {
         };
         match self {
             Self::Postgres(error) => error.hint(),
+            Self::File(error) => error.hint(),
             Self::Workers(error) => error.hint(),
             Self::Order(_) => Some("`needs` in `settings.yaml` says who waits for whom".into()),
             Self::Program { service, .. } => change("command", service),

@@ -11,6 +11,7 @@ use crate::{
 
 mod alerts;
 mod autoscale;
+mod bridge;
 mod certificates;
 mod custom;
 mod database;
@@ -27,7 +28,8 @@ mod worker;
 pub(crate) use error::Error;
 pub(crate) use worker::TAG as WORKER;
 
-/// The tag that all of the operator's own services have: their failure does not end the others.
+/// The tag that all of the operator's own services have, bridges among them: their failure does not end
+/// the others.
 pub(crate) const CUSTOM: &str = "custom";
 
 /// All of the profile that is set, in the order in which they start. Where PostgreSQL is our own, its
@@ -61,7 +63,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(turn::service(config)).chain(alerts::service(config));
-    let more = more.chain(autoscale::service(config));
+    let more = more.chain(autoscale::service(config)).chain(bridge::services(config, is_own)?);
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;

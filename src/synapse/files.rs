@@ -46,13 +46,14 @@ pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
 
 /// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
 /// `believed` the CAs of other servers, where it is not the machine's list; `oidc_providers` who people
-/// log in through.
+/// log in through, `bridges` their registrations, which all have to be there.
 pub(crate) fn render(
     config: &Config,
     database: &DatabaseSettings,
     session_key: Option<&str>,
     believed: &[PathBuf],
     oidc_providers: Option<&Value>,
+    bridges: &[PathBuf],
 ) -> Result<Rendered, Error> {
     let (server, synapse, data) = (&config.server, &config.synapse, &config.data);
     let federates = synapse.federation != Mode::Off;
@@ -106,6 +107,7 @@ pub(crate) fn render(
         session_key => session_key,
         workers => minijinja::value::Serde(workers::shared(config, &chosen)),
         passwords => config.oidc.passwords,
+        bridges => bridges.iter().cloned().map(path).collect::<Vec<_>>(),
         oidc_providers => oidc_providers.map(minijinja::value::Serde),
         media => context! {
             user_limits => minijinja::value::Serde(media_limits(config)),
@@ -235,7 +237,15 @@ mod tests {
         };
         Ok(parse(
             "test",
-            &render(&config, &database, Some("-----BEGIN\nx\n"), &[], None)?.homeserver,
+            &render(
+                &config,
+                &database,
+                Some("-----BEGIN\nx\n"),
+                &[],
+                None,
+                &["/srv/irc.yaml".into()],
+            )?
+            .homeserver,
         )
         .unwrap())
     }
@@ -249,6 +259,7 @@ mod tests {
         assert_eq!(yaml["database"]["args"]["dbname"], "22:30:00");
         assert_eq!(yaml["jwt_config"]["secret"], "-----BEGIN\nx\n");
         assert_eq!(yaml["default_room_version"], "12");
+        assert_eq!(yaml["app_service_config_files"], serde_json::json!(["/srv/irc.yaml"]));
     }
 
     #[test]

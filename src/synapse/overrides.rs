@@ -34,6 +34,7 @@ const OWNED: &[(&str, &str)] = &[
         "`config set synapse.registration true` opens it, with tokens",
     ),
     ("registration_requires_token", "`config set synapse.registration true` opens it, with tokens"),
+    ("app_service_config_files", "`content add-bridge custom --name NAME --registration FILE`"),
     ("jwt_config", "take it out: this program opens its own sessions with it"),
     ("redis", "`config set redis.host HOST` and its neighbours"),
     ("instance_map", "`config set workers.list LIST`"),

@@ -10,6 +10,8 @@ mod autoscale;
 #[cfg(test)]
 mod bad_services;
 #[cfg(test)]
+mod bridges;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod calls;

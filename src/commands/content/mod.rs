@@ -1,11 +1,13 @@
-//! `content`: users, rooms, bots and messages.
+//! `content`: users, rooms, bots, bridges and messages.
 
 use super::commands;
 
 mod add;
 mod add_bot;
+mod add_bridge;
 mod add_user;
 mod answer;
+mod bridge_logs;
 mod create_room;
 mod edit_message;
 mod execute;
@@ -18,6 +20,7 @@ mod join_room;
 mod kind;
 mod leave_room;
 mod list;
+mod list_bridges;
 mod list_rooms;
 mod list_users;
 mod media;
@@ -25,6 +28,7 @@ mod password;
 mod read_messages;
 mod redact_message;
 mod remove;
+mod remove_bridge;
 mod remove_room;
 mod remove_user;
 mod send_media;
@@ -49,6 +53,10 @@ commands! {
     "get-user" => get_user, "Show a user";
     "remove-user" => remove_user, "Deactivate a user";
     "add-bot" => add_bot, "Make a bot and show its token";
+    "add-bridge" => add_bridge, "Bridge to another chat network";
+    "list-bridges" => list_bridges, "List the bridges and how they are";
+    "remove-bridge" => remove_bridge, "Take a bridge away";
+    "bridge-logs" => bridge_logs, "Show what a bridge wrote";
     "add" => add, "Add a user, bot, room or message";
     "list" => list, "List rooms, or with --type users or bots";
     "get" => get, "Show a user or a room";

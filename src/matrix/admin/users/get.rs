@@ -45,6 +45,9 @@ pub(crate) struct User {
     pub(crate) creation_ts: u64,
     #[serde(default)]
     pub(crate) user_type: Option<String>,
+    /// The bridge that it belongs to.
+    #[serde(default)]
+    pub(crate) appservice_id: Option<String>,
     #[serde(default)]
     pub(crate) last_seen_ts: Option<u64>,
 }

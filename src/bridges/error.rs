@@ -1,0 +1,93 @@
+//! What can be wrong with a bridge, before it runs.
+
+use std::path::PathBuf;
+
+use super::Kind;
+use crate::{
+    error::{self, Explain},
+    files,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no kind of bridge `{0}`")]
+    Kind(String),
+    #[error("`{0}` is not a name for a bridge: up to 24 of a-z, 0-9 and -, a letter first")]
+    Name(String),
+    #[error("a bridge of the kind `{}` cannot be made without `{flag}`", kind_word(*kind))]
+    Missing { kind: Kind, flag: &'static str },
+    #[error("a bridge of the kind `{}` has no use for `{flag}`", kind_word(*kind))]
+    Useless { kind: Kind, flag: &'static str },
+    #[error("`{}` is not a program that can be executed", .0.display())]
+    Program(PathBuf),
+    #[error("the command of the bridge cannot be read: {0}")]
+    Command(&'static str),
+    #[error("port {port} is taken by {by}")]
+    Port { port: u16, by: String },
+    #[error("no port between 29300 and 29900 is free for a bridge")]
+    NoPort,
+    #[error("there is a bridge `{0}` already, and it was asked for with other settings")]
+    Other(String),
+    #[error("`{}` is no registration: {why}", path.display())]
+    Registration { path: PathBuf, why: String },
+    #[error("the {what} of the bridge is that of the bridge `{other}`")]
+    Twice { what: &'static str, other: String },
+    #[error(
+        "the bridge would own users of the bridge `{other}`: `{ours}` and `{theirs}` have some in common"
+    )]
+    Overlap { ours: String, theirs: String, other: String },
+    #[error("the bridge would own the account `{user}`, {whose}")]
+    Owns { user: String, whose: &'static str },
+    #[error("the bridge acts as `{user}`, which {whose}")]
+    Sender { user: String, whose: String },
+    #[error("the template of the bridge's settings is wrong")]
+    Template(#[from] minijinja::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    use crate::config::shape::Words as _;
+    kind.word()
+}
+
+impl Explain for Error {
+    fn kind(&self) -> error::Kind {
+        match self {
+            Self::Template(_) => error::Kind::Bug,
+            Self::File(error) => error.kind(),
+            Self::NoPort | Self::Port { .. } => error::Kind::Environment,
+            _ => error::Kind::Request,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Kind(_) => format!("the kinds are {}", Kind::words()),
+            Self::Name(_) => "one is such as `irc` or `libera-chat`".into(),
+            Self::Missing { flag: "--program", .. } => {
+                "build it or get it from its makers, and name the file with `--program PATH`".into()
+            }
+            Self::Missing { flag: "--registration", .. } => {
+                "`--registration FILE` names the file that the bridge's own program wrote".into()
+            }
+            Self::Missing { .. } => "https://my.telegram.org/apps gives both out".into(),
+            Self::Useless { flag, .. } => format!("leave `{flag}` out"),
+            Self::Program(_) => "name the file itself, and see that it may be executed".into(),
+            Self::Command(_) => "quote it as for a shell: `--command '/opt/x/run --flag'`".into(),
+            Self::Port { .. } | Self::NoPort => "`--port PORT` names another one".into(),
+            Self::Other(name) => {
+                format!("`content remove-bridge {name}` takes that one away; or choose another name")
+            }
+            Self::Registration { .. } => {
+                "it is YAML with id, url, as_token, hs_token, sender_localpart and namespaces".into()
+            }
+            Self::Twice { .. } | Self::Overlap { .. } => {
+                "`content list-bridges` shows those there are; a bridge of another `--name` has users of its own".into()
+            }
+            Self::Owns { .. } | Self::Sender { .. } => "choose another `--name`, or change the registration".into(),
+            Self::Template(_) => return None,
+            Self::File(error) => return error.hint(),
+        })
+    }
+}

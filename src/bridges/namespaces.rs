@@ -1,0 +1,128 @@
+//! Which users a bridge owns: regular expressions, as Synapse reads them. Pure.
+//!
+//! Synapse asks `re.match`, so an expression speaks for whatever begins as it says. Two of them have
+//! users in common if some id of this server begins as both say, which is decided exactly: they become automata that
+//! read the same text in step.
+
+use std::collections::BTreeSet;
+
+use regex_automata::{
+    Anchored, MatchKind,
+    dfa::{Automaton as _, StartKind, dense},
+    nfa::thompson,
+    util::{primitives::StateID, start, syntax},
+};
+
+type Automaton = dense::DFA<Vec<u32>>;
+
+/// An automaton that is larger is of no namespace that a person would write.
+const LARGEST: usize = 256 << 10;
+
+/// A text as an expression that speaks for it alone.
+pub(super) fn escaped(text: &str) -> String {
+    let special = |c: char| r"\.+*?()|[]{}^$".contains(c);
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// What accepts each text that begins as the expression says.
+fn automaton(expression: &str) -> Option<Automaton> {
+    let config = dense::Config::new()
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(LARGEST))
+        .determinize_size_limit(Some(LARGEST));
+    // Letters of user ids are ASCII, and automata over bytes are small.
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    let text = format!("(?:{expression})(?s:.*)");
+    let size = thompson::Config::new().nfa_size_limit(Some(LARGEST));
+    let mut builder = dense::Builder::new();
+    builder.configure(config).syntax(syntax).thompson(size).build(&text).ok()
+}
+
+fn start(automaton: &Automaton) -> Option<StateID> {
+    automaton.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()
+}
+
+/// Whether this is an expression at all.
+pub(super) fn is_expression(expression: &str) -> bool {
+    automaton(expression).is_some()
+}
+
+/// Whether some text fits all of them; none where one cannot be made an automaton.
+fn meet(expressions: &[&str]) -> Option<bool> {
+    let all: Vec<Automaton> = expressions.iter().copied().map(automaton).collect::<Option<_>>()?;
+    let first: Vec<StateID> = all.iter().map(start).collect::<Option<_>>()?;
+    let ends = |states: &[StateID]| {
+        let mut pairs = all.iter().zip(states);
+        pairs.all(|(it, state)| it.is_match_state(it.next_eoi_state(*state)))
+    };
+    let mut seen = BTreeSet::from([first.clone()]);
+    let mut left = vec![first];
+    while let Some(states) = left.pop() {
+        if ends(&states) {
+            return Some(true);
+        }
+        for byte in 0..=u8::MAX {
+            let step = |(it, state): (&Automaton, &StateID)| {
+                let next = it.next_state(*state, byte);
+                (!it.is_dead_state(next)).then_some(next)
+            };
+            let next: Option<Vec<StateID>> = all.iter().zip(&states).map(step).collect();
+            if let Some(next) = next.filter(|next| seen.insert(next.clone())) {
+                left.push(next);
+            }
+        }
+    }
+    Some(false)
+}
+
+/// Whether some user or alias of this server would belong to both.
+pub(super) fn overlap(one: &str, other: &str, server: &str) -> bool {
+    let ids = format!("[@#][^:]+:{}$", escaped(server));
+    meet(&[one, other, &ids]).unwrap_or(one == other)
+}
+
+/// Whether the user belongs to it.
+pub(super) fn holds(expression: &str, user: &str) -> bool {
+    meet(&[expression, &format!("{}$", escaped(user))]).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_expressions_overlap_where_one_user_fits_both() {
+        let both = [
+            ("@irc_.*:a\\.b", "@irc_.*:a\\.b"),
+            ("@irc_.*:a\\.b", "@irc_lab_.*:a\\.b"),
+            ("@a.*z:a.b", "@ab.*"),
+            ("@(slack|irc)_.*", "@irc_.*:a.b"),
+            ("@.*", "@x:a.b"),
+            ("@irc_", "@irc_bob:a.b"),
+            ("@[a-m]+:", "@m:a.b"),
+        ];
+        for (one, other) in both {
+            assert!(overlap(one, other, "a.b") && overlap(other, one, "a.b"), "{one} {other}");
+        }
+        let apart = [
+            ("@irc_.*:a.b", "@ircbot:a.b"),
+            ("@irc_.*:a\\.b", "@slack_.*:a\\.b"),
+            ("@irc_.*:a\\.b", "@irc_.*:a-b"),
+            ("@[a-m]+:", "@n:a.b"),
+            ("^@a$", "^@b$"),
+        ];
+        for (one, other) in apart {
+            assert!(!overlap(one, other, "a.b") && !overlap(other, one, "a.b"), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_user_belongs_to_what_it_begins_with() {
+        assert!(holds("@irc_.*:a\\.b", "@irc_bob:a.b"));
+        assert!(holds("@irc", "@ircbot:a.b"));
+        assert!(!holds("@irc_.*:a\\.b", "@operator:a.b"));
+        assert!(is_expression("@x.*") && !is_expression("@(x") && !is_expression("@x{9999}{9999}"));
+        assert_eq!(escaped("a.b-c:80"), "a\\.b-c:80");
+    }
+}

@@ -1,0 +1,59 @@
+//! A bridge, asked through Synapse whether the two reach and believe each other.
+
+use std::time::Duration;
+
+use ruma::{OwnedServerName, OwnedUserId, api::client::appservice::request_ping};
+
+use super::{Error, client::Client, session::Session};
+use crate::secret::Secret;
+
+/// Why a bridge did not answer, as a clause.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Silent {
+    #[error("Synapse cannot reach it at `{0}`")]
+    Unreachable(String),
+    #[error("it does not answer Synapse in time")]
+    Slow,
+    #[error("it refuses the hs_token of Synapse: it runs with another registration")]
+    WrongToken,
+    #[error("it answers Synapse with {0}")]
+    Status(String),
+    #[error("Synapse does not know its as_token: it has not read this registration")]
+    Unknown,
+    #[error(transparent)]
+    Matrix(#[from] Error),
+}
+
+/// Who asks.
+pub(crate) struct Asks {
+    /// Of the homeserver.
+    pub(crate) url: String,
+    pub(crate) server_name: OwnedServerName,
+    pub(crate) user_id: OwnedUserId,
+    pub(crate) id: String,
+    pub(crate) as_token: Secret,
+    /// Where Synapse looks for the bridge.
+    pub(crate) bridge: String,
+}
+
+/// How long the bridge took to answer.
+pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Silent> {
+    let Asks { url, server_name, user_id, id, as_token, bridge } = asks;
+    let device_id = String::new();
+    let session = Session { url, server_name, user_id, device_id, access_token: as_token };
+    let client = Client::new(session, None, timeout)?;
+    let asked = client.send(request_ping::v1::Request::new(id)).await;
+    asked.map(|answer| answer.duration).map_err(|error| match &error {
+        Error::Refused { errcode, message, .. } => match errcode.as_str() {
+            "M_CONNECTION_FAILED" => Silent::Unreachable(bridge),
+            "M_CONNECTION_TIMEOUT" => Silent::Slow,
+            "M_BAD_STATUS" if message.contains("401") || message.contains("403") => {
+                Silent::WrongToken
+            }
+            "M_BAD_STATUS" => Silent::Status(message.clone()),
+            "M_UNKNOWN_TOKEN" | "M_FORBIDDEN" => Silent::Unknown,
+            _ => error.into(),
+        },
+        _ => error.into(),
+    })
+}
