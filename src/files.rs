@@ -180,16 +180,18 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
 /// Writes a neighbour, flushes it to the disk, and renames it over `path`: a reader sees the old
 /// file or the new one, and a full disk leaves the old one.
 pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
+    // A name alone lies in the current folder.
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent.unwrap_or(Path::new("/")),
+    };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = parent.join(format!(".{name}.{}", std::process::id()));
+    // Nobody else can know it before, and what is there already is not ours.
+    let number: u64 = rand::random();
+    let temporary = parent.join(format!(".{name}.{}-{number:016x}", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
@@ -200,6 +202,18 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result
         drop(fs::remove_file(&temporary));
         Error::Io { action: "write", path: path.to_owned(), source }
     })
+}
+
+/// Whether a file that a person named may take the place of what is there: a file or nothing. A device,
+/// a pipe or a link is meant to be something else.
+pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let source = io::Error::other("it is a folder, a device, a pipe, a socket or a link");
+            Err(Error::Io { action: "write", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How many bytes the disk of a path has left.

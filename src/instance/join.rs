@@ -171,6 +171,7 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
     set("redis.port", port.into());
     // They are chosen by a profile's preset there and here alike.
     set("workers.list", scale::listed(config)?.into());
+    files::may_be_replaced(file)?;
     let written = Written { file: file.to_owned(), workers: config.workers.elsewhere.0.clone() };
     if !write {
         return Ok(written);

@@ -121,6 +121,8 @@ pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
     turn::check(config)?;
     oidc::check(config)?;
+    // Synapse reads the files that its settings name, and some are new with these settings.
+    redis::write(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;

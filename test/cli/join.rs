@@ -40,7 +40,7 @@ fn settings_that_say_no_place_are_refused() {
         ),
         (
             "{stack: {profile: scale}, workers: {elsewhere: generic-1=10.0.0.2}}",
-            "this machine has no address for them",
+            "`workers.address` names no address of this one",
         ),
         ("{workers: {here: [generic-2]}}", "may not start another one"),
     ] {

@@ -100,6 +100,8 @@ pub(crate) async fn run(mut args: Args, context: &Context, output: &Output) -> c
     let services = args.services;
     let options = Options { services: services.clone(), timeout, force: args.force };
     if args.profile.is_some() && !context.dry_run {
+        // What cannot be is not kept.
+        services::outline(config)?;
         start::keep_profile(config)?;
     }
     if args.foreground {

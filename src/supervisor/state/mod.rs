@@ -231,6 +231,8 @@ impl State {
                 actions.push(Action::KillGroup(service));
                 let going_down = !self.is_to_run(service);
                 self.units[service].exited(exit, going_down, now);
+                // What only the old process needed may go.
+                self.link();
             }
             Event::Ready { service, run } if self.is_current(service, run) => {
                 let unit = &mut self.units[service];

@@ -398,3 +398,21 @@ fn a_service_that_was_stopped_stays_so_when_others_come() {
     assert_eq!(world.step(Event::Tick), [Action::Spawn(4)]);
     assert_eq!(world.phase(PROXY), Phase::Stopped);
 }
+
+#[test]
+fn what_only_the_old_process_needed_goes_although_the_new_one_runs() {
+    let services = [sample("db", &[]), sample("main", &["db"]), sample("other", &["db"])];
+    let mut world = World { state: State::new(services.into()), now: Instant::now() };
+    world.step(Event::Start(Vec::new()));
+    (0..3).for_each(|service| drop(world.ready(service)));
+    let mut main = sample("main", &[]);
+    main.revision = "2".to_owned();
+    world.state.replace(vec![main]);
+    let actions = world.step(Event::Tick);
+    assert_eq!(actions, [1, 2].map(|service| Action::Signal(service, Signal::TERM)));
+    assert_eq!(world.exit(1, 0), [Action::Spawn(1)]);
+    world.ready(1);
+    assert_eq!(world.exit(2, 0), [Action::Signal(0, Signal::TERM)]);
+    world.exit(0, 0);
+    assert!(world.state.is_ready());
+}

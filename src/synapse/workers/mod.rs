@@ -40,7 +40,7 @@ pub(crate) enum Error {
     Nobody { name: String, suggestion: Option<String> },
     #[error("`media-1` keeps its files on this machine and cannot run on another one")]
     MediaElsewhere,
-    #[error("workers run on other machines, and this machine has no address for them")]
+    #[error("workers run on other machines, and `workers.address` names no address of this one")]
     NoAddress,
     #[error("the ports of the workers end above 65535: `workers.port` is {0}")]
     Ports(u16),

@@ -109,7 +109,8 @@ pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
     if workers.iter().any(|it| it.kind == Kind::Media && it.machine(config).is_some()) {
         return Err(Error::MediaElsewhere);
     }
-    if config.workers.address.is_none() {
+    let own = config.workers.address.filter(|address| !address.is_unspecified());
+    if own.is_none() {
         return Err(Error::NoAddress);
     }
     let first = config.workers.port.0;
@@ -241,7 +242,7 @@ mod tests {
         assert!(
             refused(&["workers.elsewhere=media-1=10.0.0.2", there]).contains("keeps its files")
         );
-        assert!(refused(&["workers.elsewhere=generic-2=10.0.0.2"]).contains("has no address"));
+        assert!(refused(&["workers.elsewhere=generic-2=10.0.0.2"]).contains("names no address"));
         let high = ["workers.elsewhere=generic-2=10.0.0.2", there, "workers.port=65530"];
         assert!(refused(&high).contains("above 65535"));
     }
