@@ -13,7 +13,7 @@ use crate::{
     matrix::{self, operator},
     oidc, postgres, process, proxy, redis,
     secret::Secret,
-    synapse::{keys, workers},
+    synapse::{self, keys, workers},
     tls, turn, web,
 };
 
@@ -143,6 +143,12 @@ pub(super) async fn run(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
     look(config, force, &|_| false, on_step)?;
+    if !config.is_joined() {
+        let here = workers::here(config, &workers::chosen(config).unwrap_or_default());
+        let names: Vec<String> = here.into_iter().map(workers::Worker::name).collect();
+        workers::not_elsewhere(config, &names)
+            .map_err(|error| rendered::Error::from(synapse::Error::from(error)))?;
+    }
     redis::ensure(config, deadline).await?;
     let embedded = postgres::target(config)?.is_embedded();
     write_instance_file(config)?;

@@ -117,6 +117,7 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
     let chosen = workers::here(new, &chosen);
     let here = names(&chosen);
     plan.starts = here.iter().filter(|name| !before.contains(name)).cloned().collect();
+    workers::not_elsewhere(new, &plan.starts)?;
     plan.stops = before.iter().filter(|name| !here.contains(name)).cloned().collect();
     if let Some(now) = &now {
         let all = [(MAIN.to_owned(), None)]
@@ -201,8 +202,11 @@ async fn change(
         }
     }
     // The main process is left to the change itself: stopping it would take down whoever needs it.
+    let leaving = plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops);
+    // One that the settings have moved to another machine is gone with what the proxy was told.
+    let now = control::status(&control::socket(&data.sockets())).await?.ok_or(Error::Ended)?;
     let down: Vec<String> =
-        plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops).cloned().collect();
+        leaving.filter(|name| now.services.contains_key(*name)).cloned().collect();
     if !down.is_empty() {
         on_step(&format!("stopping {}", down.join(", ")));
         stop::some(data, &down, new.supervision.stop_timeout.0, &mut |_| ()).await?;

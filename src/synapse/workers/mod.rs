@@ -5,14 +5,14 @@
 //!
 //! [workers]: https://element-hq.github.io/synapse/latest/workers.html
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 pub(crate) use crate::config::workers::Kind;
 use crate::{
     config::{Config, paths::DataDir, shape::Words as _, stack::Part},
     error::{self, Explain},
 };
-pub(crate) use place::{are_apart, here, is_apart, media_socket, ports};
+pub(crate) use place::{are_apart, here, is_apart, media_socket, not_elsewhere, ports};
 
 pub(crate) mod costs;
 pub(crate) mod endpoints;
@@ -42,6 +42,8 @@ pub(crate) enum Error {
     MediaElsewhere,
     #[error("workers run on other machines, and `workers.address` names no address of this one")]
     NoAddress,
+    #[error("`{name}` still runs at {address}")]
+    StillElsewhere { name: String, address: SocketAddr },
     #[error("the ports of the workers end above 65535: `workers.port` is {0}")]
     Ports(u16),
     #[error("this data folder is for workers of a homeserver elsewhere, and names none")]
@@ -59,6 +61,9 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::StillElsewhere { name, .. } => format!(
+                "`manage stop {name}` there first: two of that name would write the same events"
+            ),
             Self::Nobody { suggestion: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::MediaElsewhere => "take it out of `workers.elsewhere`".into(),
             Self::NoAddress => {

@@ -5,14 +5,19 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpStream},
     path::PathBuf,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
 use super::{Error, Kind, Worker};
-use crate::config::{Config, nearest, paths::DataDir, shape::Words as _};
+use crate::{
+    config::{Config, nearest, paths::DataDir, shape::Words as _},
+    files as disk,
+    synapse::overrides,
+};
 
 /// An address as Synapse and nginx have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +161,26 @@ impl Worker {
     }
 }
 
+/// Refuses to start those of these workers that write a stream and, by the files that are in place,
+/// did so on another machine where they still answer: two of one name would write the same.
+pub(crate) fn not_elsewhere(config: &Config, names: &[String]) -> Result<(), Error> {
+    /// On a private network an answer takes less than a millisecond.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let text = disk::read_if_exists(&config.data.homeserver_yaml()).ok().flatten();
+    let before = text.and_then(|text| overrides::parse(&text).ok()).unwrap_or_default();
+    for name in names {
+        let entry = &before["instance_map"][name];
+        let host = entry["host"].as_str().and_then(|host| host.parse::<IpAddr>().ok());
+        let port = entry["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+        let Some(address) = host.zip(port).map(SocketAddr::from) else { continue };
+        let is_ours = config.workers.address == Some(address.ip());
+        if !is_ours && TcpStream::connect_timeout(&address, PATIENCE).is_ok() {
+            return Err(Error::StillElsewhere { name: name.clone(), address });
+        }
+    }
+    Ok(())
+}
+
 /// Where the worker answers that has the media, where there is one; it never runs elsewhere.
 pub(crate) fn media_socket(data: &DataDir) -> PathBuf {
     socket(data, Worker { kind: Kind::Media, number: 1 })
@@ -245,6 +270,26 @@ mod tests {
         assert!(refused(&["workers.elsewhere=generic-2=10.0.0.2"]).contains("names no address"));
         let high = ["workers.elsewhere=generic-2=10.0.0.2", there, "workers.port=65530"];
         assert!(refused(&high).contains("above 65535"));
+    }
+
+    #[test]
+    fn a_writer_that_still_runs_elsewhere_is_not_started_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut config = config(&[LIST]);
+        config.data = DataDir::new(folder.path().to_owned());
+        config.data.create().unwrap();
+        let map = json!({ "instance_map": { "event-persister-1": {
+            "host": address.ip(), "port": address.port(),
+        }}});
+        let file = config.data.homeserver_yaml();
+        disk::write_atomically(&file, map.to_string().as_bytes(), disk::PRIVATE).unwrap();
+        let names = ["generic-1".to_owned(), "event-persister-1".to_owned()];
+        let error = not_elsewhere(&config, &names).unwrap_err().to_string();
+        assert_eq!(error, format!("`event-persister-1` still runs at {address}"));
+        drop(listener);
+        not_elsewhere(&config, &names).unwrap();
     }
 
     #[test]
