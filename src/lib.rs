@@ -3,9 +3,10 @@
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
 //! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins,
-//! `bridges/` to other networks, `synapse/` the program on disk, `proxy/` nginx in front, `tls/` its certificates, `web/` the client
-//! for browsers, `postgres/` the database, `python/` private environments, `supervisor/` keeping any
-//! process running, `config/` the settings. A module uses only what stands below it in `LAYERS`.
+//! `bridges/` to other networks, `hooks/` what programs post to rooms, `synapse/` the program on disk,
+//! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
+//! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
+//! settings. A module uses only what stands below it in `LAYERS`.
 
 mod bridges;
 mod cli;
@@ -16,6 +17,7 @@ mod context;
 mod error;
 mod federation;
 mod files;
+mod hooks;
 mod instance;
 mod matrix;
 mod oidc;
@@ -48,6 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["checks", "instance"],
     &["services"],
     &["federation", "oidc", "proxy", "turn"],
+    &["hooks"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
     &["bridges", "redis", "web"],

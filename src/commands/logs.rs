@@ -176,11 +176,12 @@ fn chosen(
 fn secrets(data: &DataDir) -> Vec<String> {
     let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut secrets: Vec<String> = Vec::new();
-    for file in files(&data.secrets()).chain(files(&data.sessions())) {
+    let folders = [data.secrets(), data.sessions(), data.hooks()];
+    for file in folders.iter().flat_map(|folder| files(folder)) {
         let Ok(text) = files::read(&file.path()) else { continue };
         if let Ok(session) = serde_json::from_str::<serde_json::Value>(&text) {
-            let token = session.get("access_token").and_then(serde_json::Value::as_str);
-            secrets.extend(token.map(str::to_owned));
+            let tokens = ["access_token", "token"].into_iter().filter_map(|name| session.get(name));
+            secrets.extend(tokens.filter_map(|token| token.as_str().map(str::to_owned)));
             continue;
         }
         for line in text.lines().map(str::trim) {

@@ -17,6 +17,7 @@ const OURS: &[&str] = &[
     "alerts",
     "autoscale",
     "database",
+    "hooks",
     "metrics",
     "postgres",
     "postgres-setup",

@@ -19,6 +19,7 @@ pub(crate) mod environment;
 pub(crate) mod fields;
 #[cfg(test)]
 pub(crate) mod generate;
+pub(crate) mod hooks;
 pub(crate) mod instance;
 pub(crate) mod media;
 pub(crate) mod oidc;
@@ -157,6 +158,7 @@ pub(crate) struct Config {
     pub(crate) oidc: oidc::Oidc,
     pub(crate) media: media::Media,
     pub(crate) proxy: proxy::Proxy,
+    pub(crate) hooks: hooks::Hooks,
     pub(crate) web: web::Web,
     /// The profile that `stack.profile` names.
     pub(crate) profile: profiles::Profile,
@@ -192,6 +194,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         oidc::Oidc::SETTINGS,
         media::Media::SETTINGS,
         proxy::Proxy::SETTINGS,
+        hooks::Hooks::SETTINGS,
         web::Web::SETTINGS,
     ]
     .into_iter()
@@ -256,6 +259,7 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     oidc::Oidc::read(&values)?;
     media::Media::read(&values)?;
     proxy::Proxy::read(&values)?;
+    hooks::Hooks::read(&values)?;
     web::Web::read(&values)?;
     // The profile may be one of the settings file.
     Ok(())
@@ -322,6 +326,7 @@ impl Config {
             oidc: oidc::Oidc::read(&values)?,
             media: media::Media::read(&values)?,
             proxy: proxy::Proxy::read(&values)?,
+            hooks: hooks::Hooks::read(&values)?,
             web: web::Web::read(&values)?,
             values,
         })

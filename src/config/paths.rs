@@ -84,6 +84,16 @@ impl DataDir {
         self.0.join("bridges")
     }
 
+    /// Webhooks with their tokens, a file each.
+    pub(crate) fn hooks(&self) -> PathBuf {
+        self.secrets().join("hooks")
+    }
+
+    /// What webhooks took and what of it was sent.
+    pub(crate) fn hook_journal(&self) -> PathBuf {
+        self.0.join("hooks")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

@@ -7,6 +7,7 @@ pub(crate) mod bridge;
 pub(crate) mod certificates;
 mod defined;
 pub(crate) mod held;
+pub(crate) mod hooks;
 pub(crate) mod install;
 pub(crate) mod join;
 pub(crate) mod named;

@@ -13,7 +13,7 @@ use crate::{
     clock,
     config::{Config, instance, paths::DataDir, stack::Part, vrooli, web::Client},
     error::{Explain, Failure, Kind},
-    files, oidc,
+    files, hooks, oidc,
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
@@ -180,6 +180,9 @@ fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
     }
     if config.has_relay() {
         ports.push(("turn.port", config.turn.port.0));
+    }
+    if hooks::are_there(&config.data) {
+        ports.push(("hooks.port", config.hooks.port.0));
     }
     ports.extend(config.proxy_ports().iter().map(|(setting, port)| (*setting, port.0)));
     for (at, (second, port)) in ports.iter().enumerate() {

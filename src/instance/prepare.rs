@@ -9,7 +9,7 @@ use crate::{
     bridges, clock,
     config::{Config, instance, paths::DataDir, stack::Part},
     error::{Explain, Kind},
-    files,
+    files, hooks,
     matrix::{self, operator},
     oidc, postgres, process, proxy, redis,
     secret::Secret,
@@ -245,6 +245,9 @@ pub(super) fn ports_are_free(
         if config.tls.certificate.is_some() {
             free(&turn.address.to_string(), turn.tls_port.0, "turn.tls_port")?;
         }
+    }
+    if hooks::are_there(&config.data) {
+        free(&config.hooks.address.to_string(), config.hooks.port.0, "hooks.port")?;
     }
     for (setting, port) in config.proxy_ports() {
         free(&config.proxy.address.to_string(), port.0, setting)?;

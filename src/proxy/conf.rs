@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Error, pool, temporary};
 use crate::{
     config::{Config, web::Client},
-    files,
+    files, hooks,
     synapse::workers::{Worker, endpoints::Endpoint},
     tls, web,
 };
@@ -69,6 +69,10 @@ pub(super) fn render(
             Some(Client::Hosted(_)) => config.web_url(),
             _ => None,
         },
+        hooks => minijinja::value::Serde(&hooks::are_there(data).then(|| Hooks {
+            url: config.hooks_url(),
+            largest_body: config.hooks.largest_body.0,
+        })),
         client => proxy.well_known.then(|| client(config)),
         federation => (proxy.well_known && config.serves_federation())
             .then(|| federation(config)),
@@ -77,6 +81,13 @@ pub(super) fn render(
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     let template = include_str!("../../templates/nginx.conf.j2");
     Ok(templates.render_named_str("nginx.conf.j2", template, &values)? + "\n")
+}
+
+/// Where webhooks are taken.
+#[derive(Debug, Serialize)]
+struct Hooks {
+    url: String,
+    largest_body: u64,
 }
 
 /// The client for browsers.

@@ -10,5 +10,5 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     config.tls.certificate.as_ref().filter(|_| config.has(Part::Proxy))?;
     let summary = "renews certificates, and has the proxy read new ones";
     let revision = format!("{:?} {:?}", config.tls, config.server);
-    Some(super::own(config, CERTIFICATES, summary, PROXY, revision))
+    Some(super::own(config, CERTIFICATES, summary, &[PROXY], revision))
 }

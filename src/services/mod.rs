@@ -17,6 +17,7 @@ mod custom;
 mod database;
 mod error;
 mod fits;
+mod hooks;
 mod postgresql;
 mod proxy;
 mod redis;
@@ -64,6 +65,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(turn::service(config)).chain(alerts::service(config));
     let more = more.chain(autoscale::service(config)).chain(bridge::services(config, is_own)?);
+    let more = more.chain(hooks::service(config));
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
@@ -105,14 +107,14 @@ fn daemon(config: &Config, verb: &str) -> Launch {
     launch
 }
 
-/// A service of ours that is `daemon NAME`: work that runs on beside a service that it needs.
+/// A service of ours that is `daemon NAME`: work that runs on beside the services that it needs.
 /// `revision` is of what it reads when it starts.
-fn own(config: &Config, name: &str, summary: &str, need: &str, revision: String) -> Service {
+fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: String) -> Service {
     Service {
         name: name.to_owned(),
         summary: summary.to_owned(),
         tags: vec!["own".to_owned()],
-        needs: vec![Need::new(need, Condition::Started)],
+        needs: needs.iter().map(|need| Need::new(need, Condition::Started)).collect(),
         launch: daemon(config, name),
         revision,
         reload: None,
@@ -130,6 +132,7 @@ const DATABASE: &str = "database";
 const SYNAPSE: &str = "synapse";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
+pub(crate) const HOOKS: &str = "hooks";
 const AUTOSCALE: &str = "autoscale";
 const PROXY: &str = "proxy";
 const TURN: &str = "turn";

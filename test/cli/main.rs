@@ -16,6 +16,8 @@ mod federation;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod info;
 #[cfg(test)]
 mod join;

@@ -51,7 +51,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             found
         }
         (Some(path), None) => items(path)?,
-        (None, Some(name)) => vec![json!({ "name": name, "room": name })],
+        (None, Some(name)) if kind == Kind::Message => vec![json!({ "room": name })],
+        (None, Some(name)) => vec![json!({ "name": name })],
         (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
     };
     // A file is answered by one document, however many items it has.
@@ -80,11 +81,9 @@ async fn add(
 ) -> Result {
     let word = |key: &str| item[key].as_str().map(str::to_owned);
     let flag = |key: &str| item[key].as_bool().unwrap_or(false);
-    let name = || {
-        word("name").or_else(|| word("room")).ok_or_else(|| {
-            Failure::request("an item of the file has no `name`").hinted("each item needs one")
-        })
-    };
+    let nameless =
+        || Failure::request("an item of the file has no `name`").hinted("each item needs one");
+    let name = || word("name").or_else(|| word("room")).ok_or_else(nameless);
     let reach = reach.clone();
     match kind {
         Kind::User => {
@@ -96,7 +95,11 @@ async fn add(
         }
         Kind::Bot => {
             let (display_name, patience) = (word("display_name"), reach.only_operator()?);
-            let args = add_bot::Args { name: name()?, display_name, patience };
+            let (room, hook) = (word("room"), flag("hook"));
+            let (hook_name, given) = (word("hook_name"), word("name"));
+            // Its room is no name for it.
+            let name = given.ok_or_else(nameless)?;
+            let args = add_bot::Args { name, display_name, room, hook, hook_name, patience };
             add_bot::run(args, context, output).await
         }
         Kind::Room => {
@@ -113,6 +116,8 @@ async fn add(
             };
             create_room::run(args, context, output).await
         }
+        Kind::Hook => Err(Failure::request("a webhook is made with its bot")
+            .hinted("`content add-bot NAME --room ROOM --hook` makes both")),
         Kind::Message => {
             let args = send_message::Args {
                 room: word("room").map_or_else(name, Ok)?,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ruma::RoomAliasId;
+use ruma::{OwnedRoomId, RoomAliasId};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -123,6 +123,33 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let fields = json!({ "room_id": id, "alias": alias, "name": args.name, "existed": false });
     output.emit(&Answer::new(format!("made {id}{shown}"), Some(id), fields));
     Ok(Outcome::Done)
+}
+
+/// The room of an alias of this server, made where there is none: private, and called like its alias.
+/// True if it was there.
+pub(super) async fn ensure(
+    context: &Context,
+    client: &Client,
+    alias: &RoomAliasId,
+    timeout: Duration,
+) -> std::result::Result<(OwnedRoomId, bool), Error> {
+    let _turn = turn(context, alias, timeout).await;
+    match room::resolve(client, alias.as_str()).await {
+        Err(Error::NoRoom(_)) => {}
+        found => return Ok((found?, true)),
+    }
+    let body = json!({
+        "name": alias.alias(), "room_alias_name": alias.alias(),
+        "preset": "private_chat", "visibility": "private",
+    });
+    match client.raw(Method::POST, CREATE, Some(&body)).await {
+        Ok(made) => {
+            let id = made["room_id"].as_str().and_then(|id| OwnedRoomId::try_from(id).ok());
+            Ok((id.ok_or_else(|| Error::lacks(CREATE, "room_id"))?, false))
+        }
+        Err(error) if taken(&error) => Ok((room::resolve(client, alias.as_str()).await?, true)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Of several on this machine that want an alias, one makes the room and the others find it: Synapse

@@ -78,6 +78,8 @@ async fn get(
             get_user::run(get_user::Args { name, patience }, context, output).await
         }
         Kind::Room => get_room::run(get_room::Args { room: name, patience }, context, output).await,
+        Kind::Hook => Err(Failure::request("a webhook is shown in the list of them")
+            .hinted("`content list-hooks --filter ID` shows it")),
         Kind::Message => Err(Failure::request("messages are read room by room")
             .hinted("`content read-messages ROOM` shows them")),
     }

@@ -7,6 +7,7 @@ pub(super) enum Kind {
     User,
     Room,
     Bot,
+    Hook,
     Message,
 }
 
@@ -25,10 +26,11 @@ impl Kind {
             "user" | "users" => Ok(Self::User),
             "room" | "rooms" => Ok(Self::Room),
             "bot" | "bots" => Ok(Self::Bot),
+            "hook" | "hooks" | "webhook" | "webhooks" => Ok(Self::Hook),
             "message" | "messages" => Ok(Self::Message),
             other => {
                 Err(Failure::request(format!("a homeserver has no content of the type `{other}`"))
-                    .hinted("the types are user, bot, room and message"))
+                    .hinted("the types are user, bot, hook, room and message"))
             }
         }
     }

@@ -1,12 +1,12 @@
 //! `content list`: the contract's word.
 
-use super::{answer::Patience, kind::Kind, list_rooms, list_users};
+use super::{answer::Patience, kind::Kind, list_hooks, list_rooms, list_users};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
 #[command(override_usage = "resource-matrix-synapse content list --type <TYPE> [OPTIONS]")]
 pub(crate) struct Args {
-    /// What to list: user, bot or room
+    /// What to list: user, bot, hook or room
     #[arg(long = "type", value_name = "TYPE", default_value = "room")]
     kind: String,
     /// Only those where this is part of the name or id
@@ -26,6 +26,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             list_users::run(args, context, output).await
         }
         Kind::Room => list_rooms::run(list_rooms::Args { filter, patience }, context, output).await,
+        Kind::Hook => list_hooks::run(list_hooks::Args { filter }, context, output).await,
         Kind::Message => Err(Failure::request("messages are listed room by room")
             .hinted("`content read-messages ROOM` lists them")),
     }

@@ -1,6 +1,6 @@
 //! `content remove`: the contract's word.
 
-use super::{answer::Patience, kind::Kind, remove_room, remove_user};
+use super::{answer::Patience, kind::Kind, remove_hook, remove_room, remove_user};
 use crate::{commands::Result, context::Context, error::Failure, output::Output};
 
 #[derive(clap::Args)]
@@ -8,7 +8,7 @@ use crate::{commands::Result, context::Context, error::Failure, output::Output};
     override_usage = "resource-matrix-synapse content remove --type <TYPE> --name <NAME> [OPTIONS]"
 )]
 pub(crate) struct Args {
-    /// What it is: user, bot or room; not needed for `@name`, `#alias` and `!id`
+    /// What it is: user, bot, hook or room; not needed for `@name`, `#alias` and `!id`
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Its name
@@ -40,6 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             let args = remove_room::Args { room: name, force, block: false, patience };
             remove_room::run(args, context, output).await
         }
+        Kind::Hook => remove_hook::run(remove_hook::Args { id: name }, context, output).await,
         Kind::Message => Err(Failure::request("a message is removed with its room and id")
             .hinted("`content redact-message ROOM EVENT` takes it away")),
     }

@@ -11,6 +11,8 @@ use crate::{
     context::Context,
     error::Failure,
     files,
+    hooks::registry,
+    instance,
     matrix::{admin::users, names, session},
     output::Output,
 };
@@ -50,12 +52,20 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if only_planned(context, output, &format!("deactivate {user_id}")) {
         return Ok(Outcome::Done);
     }
+    let data = context.data()?;
+    // Nothing more is taken that could not be sent.
+    let hooks = registry::remove_of(&data, &user_id)?;
     operator
         .send(users::deactivate::Request { user_id: user_id.clone().into(), erase: args.erase })
         .await?;
-    files::remove(&session::file(&context.data()?, &user_id))?;
-    let text = format!("deactivated {user_id}; the name cannot be used again");
-    let fields = json!({ "user_id": user_id, "removed": true, "erased": args.erase });
+    files::remove(&session::file(&data, &user_id))?;
+    let mut text = format!("deactivated {user_id}; the name cannot be used again");
+    if !hooks.is_empty() {
+        instance::hooks::let_go(context.config()?).await?;
+        text += &format!("\nits webhooks are gone: {}", hooks.join(", "));
+    }
+    let fields =
+        json!({ "user_id": user_id, "removed": true, "erased": args.erase, "hooks": hooks });
     output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
     Ok(Outcome::Done)
 }

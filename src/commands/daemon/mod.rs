@@ -7,6 +7,7 @@ mod autoscale;
 mod certificates;
 mod echo;
 mod exec;
+mod hooks;
 mod provision;
 mod supervise;
 
@@ -18,6 +19,7 @@ commands! {
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
+    #[hidden] "hooks" => hooks, "Take webhooks and send them";
     #[hidden] "provision" => provision, "Make role and database ready";
 }
 

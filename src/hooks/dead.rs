@@ -1,0 +1,94 @@
+//! Messages that the homeserver refused for good: kept as they were, with the reason.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::Entry;
+use crate::files;
+
+/// A file that is as long as this is put aside in the place of an older one.
+const LONGEST: u64 = 8 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    pub(crate) reason: String,
+    #[serde(flatten)]
+    pub(crate) entry: Entry,
+}
+
+/// A line of JSON a message.
+pub(crate) fn file(folder: &Path) -> PathBuf {
+    folder.join("dead.jsonl")
+}
+
+fn older(folder: &Path) -> PathBuf {
+    folder.join("dead.1.jsonl")
+}
+
+/// Has it on the disk.
+pub(super) fn keep(folder: &Path, letters: &[Letter]) -> Result<(), files::Error> {
+    let path = file(folder);
+    if fs::metadata(&path).is_ok_and(|file| file.len() > LONGEST) {
+        fs::rename(&path, older(folder)).map_err(files::Error::io("put aside", &path))?;
+    }
+    // A line that a crash tore is ended first.
+    let torn = fs::read(&path).is_ok_and(|bytes| bytes.last().is_some_and(|end| *end != b'\n'));
+    let mut text = if torn { vec![b'\n'] } else { Vec::new() };
+    for letter in letters {
+        text.extend(serde_json::to_vec(letter).unwrap_or_default());
+        text.push(b'\n');
+    }
+    let written = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(files::PRIVATE)
+        .open(&path)
+        .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()));
+    written.map_err(files::Error::io("write", &path))
+}
+
+/// All that are kept, oldest first.
+pub(crate) fn all(folder: &Path) -> Result<Vec<Letter>, files::Error> {
+    let mut letters = Vec::new();
+    for path in [older(folder), file(folder)] {
+        let text = files::read_if_exists(&path)?.unwrap_or_default();
+        letters.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+    }
+    Ok(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_kept_behind_each_other_and_a_torn_one_spoils_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let letter = |id: &str| Letter {
+            reason: "M_FORBIDDEN".into(),
+            entry: Entry {
+                id: id.into(),
+                hook: "ci".into(),
+                user: "@ci:x.org".try_into().unwrap(),
+                room: "!r:x.org".try_into().unwrap(),
+                content: serde_json::json!({ "body": "a" }),
+                key: None,
+                at: 1,
+            },
+        };
+        keep(folder.path(), &[letter("a-1"), letter("a-2")]).unwrap();
+        let text = fs::read(file(folder.path())).unwrap();
+        let torn = &text[..text.len() - 5];
+        files::write_atomically(&file(folder.path()), torn, files::PRIVATE).unwrap();
+        keep(folder.path(), &[letter("a-3")]).unwrap();
+        let ids: Vec<String> =
+            all(folder.path()).unwrap().into_iter().map(|letter| letter.entry.id).collect();
+        assert_eq!(ids, ["a-1", "a-3"]);
+    }
+}

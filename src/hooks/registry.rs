@@ -1,0 +1,171 @@
+//! Which webhooks there are: a file each, mode 0600, that holds the token.
+
+use std::{fs, path::PathBuf};
+
+use ruma::{OwnedRoomId, OwnedUserId, UserId};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::Error;
+use crate::{config::paths::DataDir, files, secret::Secret};
+
+const END: &str = ".json";
+
+/// A webhook: whoever has its token says something in its room through its bot.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Hook {
+    pub(crate) id: String,
+    pub(crate) user_id: OwnedUserId,
+    pub(crate) room_id: OwnedRoomId,
+    /// The room as whoever made it called it.
+    pub(crate) room: String,
+    pub(crate) token: Secret,
+}
+
+impl Hook {
+    /// Whether this is its token. What differs is where two hashes differ, which tells nobody anything.
+    pub(crate) fn admits(&self, token: &str) -> bool {
+        Sha256::digest(token) == Sha256::digest(self.token.expose())
+    }
+
+    fn save(&self, data: &DataDir) -> Result<(), Error> {
+        files::private_folder(&data.hooks())?;
+        let document = serde_json::json!({
+            "id": self.id, "user_id": self.user_id, "room_id": self.room_id, "room": self.room,
+            "token": self.token.expose(),
+        });
+        let path = file(data, &self.id);
+        Ok(files::write_atomically(&path, document.to_string().as_bytes(), files::PRIVATE)?)
+    }
+}
+
+pub(crate) fn is_name(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    id.len() <= 64
+        && id.starts_with(plain)
+        && id.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '-'))
+}
+
+/// Where a webhook and its token are kept.
+pub(crate) fn file(data: &DataDir, id: &str) -> PathBuf {
+    data.hooks().join(format!("{id}{END}"))
+}
+
+/// The webhook of that name, as it is now.
+pub(crate) fn find(data: &DataDir, id: &str) -> Result<Option<Hook>, Error> {
+    if !is_name(id) {
+        return Ok(None);
+    }
+    let Some(text) = files::read_if_exists(&file(data, id))? else { return Ok(None) };
+    let hook = serde_json::from_str(&text).map_err(|error| Error::Damaged(id.to_owned(), error))?;
+    Ok(Some(hook))
+}
+
+/// The names of all, sorted.
+pub(crate) fn names(data: &DataDir) -> Vec<String> {
+    let entries = fs::read_dir(data.hooks()).into_iter().flatten().flatten();
+    let name = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_str()?.strip_suffix(END)?.to_owned();
+        is_name(&name).then_some(name)
+    };
+    let mut names: Vec<String> = entries.filter_map(name).collect();
+    names.sort();
+    names
+}
+
+/// All of them, sorted by name.
+pub(crate) fn all(data: &DataDir) -> Result<Vec<Hook>, Error> {
+    names(data).iter().filter_map(|name| find(data, name).transpose()).collect()
+}
+
+/// Makes a webhook, or finds the one that is so already; true if it was there.
+pub(crate) fn ensure(
+    data: &DataDir,
+    id: &str,
+    user_id: &UserId,
+    room_id: OwnedRoomId,
+    room: &str,
+) -> Result<(Hook, bool), Error> {
+    if !is_name(id) {
+        return Err(Error::Name(id.escape_debug().to_string()));
+    }
+    if let Some(found) = find(data, id)? {
+        if found.user_id == *user_id && found.room_id == room_id {
+            return Ok((found, true));
+        }
+        let (room, user) = (found.room, found.user_id.to_string());
+        return Err(Error::Taken { id: found.id, room, user });
+    }
+    let hook = Hook {
+        id: id.to_owned(),
+        user_id: user_id.to_owned(),
+        room_id,
+        room: room.to_owned(),
+        token: Secret::generate(&mut rand::rng()),
+    };
+    hook.save(data)?;
+    Ok((hook, false))
+}
+
+/// Takes a webhook away; false if there was none. What it took is sent all the same.
+pub(crate) fn remove(data: &DataDir, id: &str) -> Result<bool, Error> {
+    let path = file(data, id);
+    let there = is_name(id) && files::exists(&path)?;
+    if there {
+        files::remove(&path)?;
+    }
+    Ok(there)
+}
+
+/// Takes those away that speak through this bot; their names.
+pub(crate) fn remove_of(data: &DataDir, user_id: &UserId) -> Result<Vec<String>, Error> {
+    let mut gone = Vec::new();
+    for id in names(data) {
+        // One that cannot be read is nobody's.
+        if find(data, &id).ok().flatten().is_some_and(|hook| hook.user_id == *user_id) {
+            remove(data, &id)?;
+            gone.push(id);
+        }
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_made_once_and_goes_with_its_bot() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        let (user, other) =
+            (UserId::parse("@ci:x.org").unwrap(), UserId::parse("@b:x.org").unwrap());
+        let room = || OwnedRoomId::try_from("!r:x.org").unwrap();
+        let (hook, existed) = ensure(&data, "ci", &user, room(), "#builds").unwrap();
+        assert!(!existed && hook.admits(hook.token.expose()) && !hook.admits(""));
+        let mode = fs::metadata(file(&data, "ci")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (again, existed) = ensure(&data, "ci", &user, room(), "#builds").unwrap();
+        assert!(existed && again.token == hook.token);
+        let taken = ensure(&data, "ci", &other, room(), "#builds").unwrap_err().to_string();
+        assert_eq!(taken, "the webhook `ci` exists and sends to #builds as @ci:x.org");
+        ensure(&data, "b", &other, room(), "#builds").unwrap();
+        assert_eq!(remove_of(&data, &user).unwrap(), ["ci"]);
+        assert_eq!(names(&data), ["b"]);
+        assert!(!remove(&data, "ci").unwrap());
+    }
+
+    #[test]
+    fn a_name_is_no_step_in_a_path() {
+        for good in ["ci", "0", "a.b_c-d"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "-a", "a/b", "A", "ä", "a b", &"a".repeat(65)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+        let data = DataDir::new("/nowhere".into());
+        assert!(find(&data, "../operator").unwrap().is_none());
+    }
+}

@@ -1,0 +1,354 @@
+//! The door: who may come in, how much, and what is said to whom. Whatever is refused is refused before
+//! its body is read, where that is possible.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc, oneshot},
+    task::LocalSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Error,
+    journal::Draft,
+    message::{self, Flaw},
+    rate::Bucket,
+    registry::{self, Hook},
+    sender,
+    writer::{self, Job, Room},
+};
+use crate::{
+    config::{Config, hooks::Hooks, paths::DataDir},
+    files,
+};
+
+/// Connections at once; who comes after waits for one of them to end.
+const CONNECTIONS: usize = 256;
+/// How long the head of a request may take, and a connection be idle.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(10);
+/// How long what a refused client still sends is swallowed, so that it hears the answer.
+const LINGER: Duration = Duration::from_secs(1);
+/// When a client may come again for whom there was no place.
+const LATER: Duration = Duration::from_secs(5);
+/// The longest key of a request.
+const LONGEST_KEY: usize = 255;
+
+struct Shared {
+    data: DataDir,
+    set: Hooks,
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+    room: Arc<Room>,
+    journal: Sender<Job>,
+}
+
+/// Takes requests and sends messages until the process is ended.
+pub(crate) async fn run(config: &Config) -> Result<(), Error> {
+    let (data, set) = (config.data.clone(), config.hooks.clone());
+    let lock = data.run().join("hooks.lock");
+    files::private_folder(&data.run())?;
+    let _lock = files::Lock::try_acquire(&lock, "daemon hooks")?;
+    let address = SocketAddr::from((set.address, set.port.0));
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| Error::Listen(address, source))?;
+    let room = Room::new(set.queue.0);
+    let (waiting, accepted) = mpsc::unbounded_channel();
+    let journal = writer::start(&data, &room, waiting)?;
+    let local = LocalSet::new();
+    local.spawn_local(sender::run(data.clone(), accepted, journal.clone()));
+    let buckets = Mutex::new(BTreeMap::new());
+    let shared = Arc::new(Shared { data, set, buckets, room, journal });
+    local.run_until(listen(listener, router(shared))).await;
+    Ok(())
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let nothing = || async {
+        Refusal::new(StatusCode::NOT_FOUND, "M_UNRECOGNIZED", "there is nothing at this address")
+    };
+    let only_post = || async {
+        let mut answer = Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "M_UNRECOGNIZED",
+            "a webhook takes only POST",
+        )
+        .into_response();
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        answer
+    };
+    Router::new()
+        .route("/health", get(|| async { "OK" }))
+        .route("/hook/{id}", post(accept).fallback(only_post))
+        .fallback(nothing)
+        .with_state(shared)
+}
+
+async fn listen(listener: TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    serve(stream, router).await;
+                    drop(place);
+                });
+            }
+            // Such as too many open files.
+            Err(error) => {
+                tracing::warn!("a connection cannot be accepted: {error}");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router) {
+    drop(stream.set_nodelay(true));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // A client that is cut off, or too slow, is no business of ours.
+    let Ok(parts) = connection.without_shutdown().await else { return };
+    // Closed with something unread, the connection would be reset and the answer lost.
+    let mut stream = parts.io.into_inner();
+    let swallow = async {
+        stream.shutdown().await?;
+        let mut rest = [0; 4096];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    drop(timeout(LINGER, swallow).await);
+}
+
+/// What a client is told that gets no message through.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    errcode: &'static str,
+    error: String,
+    /// When it may come again.
+    wait: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, errcode: &'static str, error: impl Into<String>) -> Self {
+        Self { status, errcode, error: error.into(), wait: None }
+    }
+
+    fn later(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
+    }
+}
+
+fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "errcode": self.errcode, "error": self.error });
+        if let Some(wait) = self.wait {
+            body["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        let mut response = answer(self.status, &body);
+        let headers = response.headers_mut();
+        if let Some(wait) = self.wait {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // What is left of the body is not waited for.
+        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+async fn accept(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let hook = known(&shared.data, &id)?;
+    let token = token(&head.headers, head.uri.query());
+    match token {
+        None => {
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "M_MISSING_TOKEN",
+                "the token of the webhook is missing: send `Authorization: Bearer TOKEN`",
+            ));
+        }
+        Some(token) if !hook.admits(token) => {
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "M_UNKNOWN_TOKEN",
+                format!("this is not the token of the webhook `{id}`"),
+            ));
+        }
+        Some(_) => {}
+    }
+    let key = key(&head.headers)?;
+    let largest = shared.set.largest_body.0;
+    let length =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > largest) {
+        return Err(too_large(largest));
+    }
+    within_its_rate(&shared, &hook)?;
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let body = read(body, largest).await?;
+    let content = message::content(kind.unwrap_or_default(), &body).map_err(|flaw| {
+        let (status, errcode, error) = match flaw {
+            Flaw::NotJson(error) => (StatusCode::BAD_REQUEST, "M_NOT_JSON", error),
+            Flaw::Bad(error) => (StatusCode::BAD_REQUEST, "M_BAD_JSON", error),
+            Flaw::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", error),
+        };
+        Refusal::new(status, errcode, error)
+    })?;
+    drop(body);
+    let Some(place) = shared.room.place(&content, false) else {
+        return Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "M_LIMIT_EXCEEDED",
+            "too much waits to be sent already",
+        )
+        .later(LATER));
+    };
+    let Hook { id: hook, user_id: user, room_id: room, .. } = hook;
+    let draft = Draft { hook, user, room, content, key, at: writer::now() };
+    let (sender, receiver) = oneshot::channel();
+    let gone = || {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "the journal is not written")
+            .later(LATER)
+    };
+    shared.journal.send(Job::Accept { draft, place, answer: sender }).map_err(|_| gone())?;
+    match receiver.await {
+        Ok(Ok(id)) => Ok(answer(StatusCode::ACCEPTED, &json!({ "id": id }))),
+        Ok(Err(error)) => {
+            let status = if error.is_full_disk() {
+                StatusCode::INSUFFICIENT_STORAGE
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            let error = format!("nothing was accepted: {error}");
+            Err(Refusal::new(status, "M_UNKNOWN", error).later(LATER))
+        }
+        Err(_) => Err(gone()),
+    }
+}
+
+fn known(data: &DataDir, id: &str) -> Result<Hook, Refusal> {
+    match registry::find(data, id) {
+        Ok(Some(hook)) => Ok(hook),
+        Ok(None) => {
+            Err(Refusal::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", "there is no such webhook"))
+        }
+        Err(error) => {
+            tracing::warn!("the webhook `{id}` cannot be read: {error}");
+            let error = "the webhook cannot be read at the moment";
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", error).later(LATER))
+        }
+    }
+}
+
+/// The token of the header, or where a sender can only be given an address `?token=` of that.
+fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+    }
+    query?.split('&').find_map(|pair| pair.strip_prefix("token="))
+}
+
+/// What makes a repeat of the request harmless, as a hash.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let named = ["idempotency-key", "x-idempotency-key"];
+    let Some(value) = named.iter().find_map(|name| headers.get(*name)) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if !text.is_empty() && text.len() <= LONGEST_KEY => {
+            let hash = Sha256::digest(text);
+            Ok(Some(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()))
+        }
+        _ => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "M_INVALID_PARAM",
+            format!("`Idempotency-Key` has 1 to {LONGEST_KEY} visible ASCII characters"),
+        )),
+    }
+}
+
+fn within_its_rate(shared: &Shared, hook: &Hook) -> Result<(), Refusal> {
+    let (per_second, burst) = (shared.set.per_second, shared.set.burst);
+    let now = Instant::now();
+    let mut buckets = shared.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    let bucket = buckets.entry(hook.id.clone()).or_insert_with(|| Bucket::full(burst, now));
+    bucket.take(per_second, burst, now).map_err(|wait| {
+        let error = format!(
+            "too many messages: this webhook takes {burst} at once and {per_second} a second"
+        );
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", error).later(wait)
+    })
+}
+
+async fn read(body: Body, largest: u64) -> Result<Bytes, Refusal> {
+    let limit = usize::try_from(largest).unwrap_or(usize::MAX);
+    match timeout(BODY, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(largest)),
+        Ok(Err(_)) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "M_UNKNOWN",
+            "the body ended before it was complete",
+        )),
+        Err(_) => Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "M_UNKNOWN",
+            format!("the body did not come within {} s", BODY.as_secs()),
+        )),
+    }
+}
+
+fn too_large(largest: u64) -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "M_TOO_LARGE",
+        format!("the body is larger than {largest} bytes (`hooks.largest_body`)"),
+    )
+}

@@ -1,0 +1,217 @@
+//! The thread that owns the journal: requests that come while it flushes share the next flush.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
+
+use super::{
+    Error, dead,
+    journal::{Draft, Entry, Found, Journal},
+};
+use crate::{clock, config::paths::DataDir, files};
+
+/// How often what is done with is flushed and removed.
+const TIDY: Duration = Duration::from_secs(1);
+/// A journal in which nothing waits is removed when nothing happened for so long.
+const IDLE: Duration = Duration::from_mins(1);
+/// What a message takes beside its content.
+const AROUND: u64 = 512;
+
+/// How many bytes wait to be sent, and how many may.
+#[derive(Debug)]
+pub(super) struct Room {
+    taken: AtomicU64,
+    most: u64,
+}
+
+/// A part of it, given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: Arc<Room>,
+    size: u64,
+}
+
+impl Room {
+    pub(super) fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self { taken: AtomicU64::new(0), most })
+    }
+
+    /// None where it is full. What was accepted before always has its place.
+    pub(super) fn place(
+        self: &Arc<Self>,
+        content: &serde_json::Value,
+        always: bool,
+    ) -> Option<Place> {
+        let size = content.to_string().len() as u64 + AROUND;
+        let place = Place { room: Arc::clone(self), size };
+        let before = self.taken.fetch_add(size, Ordering::Relaxed);
+        (always || before + size <= self.most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.taken.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+/// A message that is on the disk and not sent.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) entry: Entry,
+    pub(super) place: Option<Place>,
+}
+
+/// What the thread is asked for.
+#[derive(Debug)]
+pub(super) enum Job {
+    Accept {
+        draft: Draft,
+        place: Place,
+        /// The id of the message, also of one that came before with the same key.
+        answer: oneshot::Sender<Result<String, Arc<files::Error>>>,
+    },
+    Sent(String),
+    /// It was refused for good, for this reason.
+    Refused(Box<Entry>, String),
+}
+
+/// Milliseconds since the epoch.
+pub(super) fn now() -> u64 {
+    u64::try_from(clock::now().as_millisecond()).unwrap_or_default()
+}
+
+/// Opens the journal and starts the thread; what waits goes to `waiting`, now and later.
+pub(super) fn start(
+    data: &DataDir,
+    room: &Arc<Room>,
+    waiting: UnboundedSender<Waiting>,
+) -> Result<Sender<Job>, Error> {
+    let folder = data.hook_journal();
+    let (journal, Found { waiting: found, skipped }) = Journal::open(&folder, now())?;
+    if skipped > 0 {
+        tracing::warn!("{skipped} lines of the journal in `{}` say nothing", folder.display());
+    }
+    if !found.is_empty() {
+        tracing::info!("{} messages wait to be sent", found.len());
+    }
+    for entry in found {
+        let place = room.place(&entry.content, true);
+        drop(waiting.send(Waiting { entry, place }));
+    }
+    let (sender, jobs) = mpsc::channel();
+    let mut writer = Writer { folder, journal, waiting };
+    let thread = thread::Builder::new().name("journal".to_owned());
+    thread.spawn(move || writer.run(&jobs)).map_err(Error::Thread)?;
+    Ok(sender)
+}
+
+struct Writer {
+    folder: std::path::PathBuf,
+    journal: Journal,
+    waiting: UnboundedSender<Waiting>,
+}
+
+/// Those that are answered together: what each of them asked for.
+struct Asked {
+    place: Place,
+    answer: oneshot::Sender<Result<String, Arc<files::Error>>>,
+    /// The place of its message among the new ones; one with the key of another has the other's.
+    at: usize,
+    is_first: bool,
+}
+
+impl Writer {
+    fn run(&mut self, jobs: &Receiver<Job>) {
+        let (mut tidied, mut busy) = (Instant::now(), Instant::now());
+        loop {
+            match jobs.recv_timeout(TIDY) {
+                Ok(first) => {
+                    self.work([first].into_iter().chain(jobs.try_iter()));
+                    busy = Instant::now();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if tidied.elapsed() >= TIDY {
+                if let Err(error) = self.journal.cut(now(), busy.elapsed() >= IDLE) {
+                    tracing::warn!("the journal cannot be cut: {error}");
+                }
+                tidied = Instant::now();
+            }
+        }
+    }
+
+    fn work(&mut self, jobs: impl Iterator<Item = Job>) {
+        let (mut drafts, mut asked) = (Vec::<Draft>::new(), Vec::<Asked>::new());
+        let (mut done, mut letters) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match job {
+                Job::Sent(id) => done.push(id),
+                Job::Refused(entry, reason) => letters.push(dead::Letter { reason, entry: *entry }),
+                Job::Accept { draft, place, answer } => {
+                    let key = draft.key.as_deref();
+                    if let Some(id) = key.and_then(|key| self.journal.seen(&draft.hook, key)) {
+                        drop(answer.send(Ok(id.to_owned())));
+                        continue;
+                    }
+                    let same = |other: &Draft| {
+                        key.is_some() && other.key.as_deref() == key && other.hook == draft.hook
+                    };
+                    let first = drafts.iter().position(same);
+                    let at = first.unwrap_or(drafts.len());
+                    if first.is_none() {
+                        drafts.push(draft);
+                    }
+                    asked.push(Asked { place, answer, at, is_first: first.is_none() });
+                }
+            }
+        }
+        if !drafts.is_empty() {
+            self.accept(drafts, asked);
+        }
+        if !letters.is_empty() {
+            match dead::keep(&self.folder, &letters) {
+                Ok(()) => done.extend(letters.into_iter().map(|letter| letter.entry.id)),
+                // They are tried again after the next start.
+                Err(error) => tracing::warn!("what was refused cannot be kept: {error}"),
+            }
+        }
+        if !done.is_empty()
+            && let Err(error) = self.journal.done(&done)
+        {
+            tracing::warn!("what was sent cannot be noted: {error}");
+        }
+    }
+
+    fn accept(&mut self, drafts: Vec<Draft>, asked: Vec<Asked>) {
+        match self.journal.accept(drafts) {
+            Ok(entries) => {
+                for Asked { place, answer, at, is_first } in asked {
+                    let Some(entry) = entries.get(at) else { continue };
+                    if is_first {
+                        let place = Some(place);
+                        drop(self.waiting.send(Waiting { entry: entry.clone(), place }));
+                    }
+                    // Whoever has gone away has its message sent all the same.
+                    drop(answer.send(Ok(entry.id.clone())));
+                }
+            }
+            Err(error) => {
+                tracing::warn!("nothing can be accepted: {error}");
+                let error = Arc::new(error);
+                for Asked { answer, .. } in asked {
+                    drop(answer.send(Err(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+}

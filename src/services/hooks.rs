@@ -1,0 +1,30 @@
+//! What takes webhooks, where there are any. It needs nobody: while the homeserver is away it goes on
+//! taking messages and keeps them.
+
+use std::collections::BTreeMap;
+
+use super::HOOKS;
+use crate::{
+    config::Config,
+    hooks,
+    supervisor::service::{Live, Probe, Service},
+};
+
+pub(super) fn service(config: &Config) -> Option<Service> {
+    if !hooks::are_there(&config.data) {
+        return None;
+    }
+    let supervision = &config.supervision;
+    let url = config.hooks_url();
+    let answers = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
+    let revision = format!("{:?}", config.hooks);
+    let mut service = super::own(config, HOOKS, "takes webhooks and sends them", &[], revision);
+    service.ready = vec![answers.clone()];
+    service.live = vec![Live {
+        probe: answers,
+        interval: supervision.probe_interval.0,
+        restart_after: Some(supervision.hung_after.0),
+    }];
+    service.endpoints = BTreeMap::from([("hooks".to_owned(), url)]);
+    Some(service)
+}

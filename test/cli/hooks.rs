@@ -1,0 +1,261 @@
+//! Webhooks without a homeserver: what is refused and how, and that what was accepted is kept while
+//! nobody can be told.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::common::Person;
+
+const TOKEN: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+
+/// `daemon hooks` with one webhook, `ci`.
+struct Daemon {
+    person: Person,
+    port: u16,
+    process: Child,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Value,
+}
+
+impl Daemon {
+    fn start(settings: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let person = Person::new().settings(format!("hooks:\n  port: {port}\n{settings}"));
+        let folder = person.data().join("secrets/hooks");
+        fs::create_dir_all(&folder).unwrap();
+        let hook = format!(
+            r##"{{"id":"ci","user_id":"@ci:x.org","room_id":"!r:x.org","room":"#r","token":"{TOKEN}"}}"##
+        );
+        fs::write(folder.join("ci.json"), hook).unwrap();
+        let process = spawn(&person);
+        let daemon = Self { person, port, process };
+        daemon.wait();
+        daemon
+    }
+
+    fn wait(&self) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < limit, "it does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    fn again(&mut self) {
+        self.kill();
+        self.process = spawn(&self.person);
+        self.wait();
+    }
+
+    fn ask(&self, what: &str, headers: &str, body: &[u8]) -> Answer {
+        let length = format!("{headers}Content-Length: {}\r\n", body.len());
+        self.raw(what, &length, body)
+    }
+
+    fn raw(&self, what: &str, headers: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let head = format!("{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        // Whoever is refused early may be cut off.
+        drop(stream.write_all(body));
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = serde_json::from_str(body).unwrap_or_default();
+        Answer { status, head: head.to_lowercase(), body }
+    }
+
+    fn post(&self, headers: &str, body: &str) -> Answer {
+        let headers = format!("Authorization: Bearer {TOKEN}\r\n{headers}");
+        self.ask("POST /hook/ci", &headers, body.as_bytes())
+    }
+
+    fn waiting(&self) -> u64 {
+        let list = self.person.runs(&["content", "list-hooks", "--json"]).json();
+        list["hooks"][0]["waiting"].as_u64().unwrap()
+    }
+}
+
+fn spawn(person: &Person) -> Child {
+    Command::new(assert_cmd::cargo_bin!())
+        .args(["daemon", "hooks"])
+        .env_clear()
+        .env("HOME", person.home.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn what_cannot_be_taken_is_refused_with_the_reason() {
+    let daemon = Daemon::start("  largest_body: 4K\n");
+    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let good = br#"{"text":"a"}"#.as_slice();
+    for (what, headers, body, status, errcode, error) in [
+        ("POST /hook/no", bearer.as_str(), good, 404, "M_NOT_FOUND", "no such webhook"),
+        ("POST /hook/..%2f..%2foperator", &bearer, good, 404, "M_NOT_FOUND", "no such webhook"),
+        ("POST /hook", &bearer, good, 404, "M_UNRECOGNIZED", "nothing at this address"),
+        ("POST /hook/ci", "", good, 401, "M_MISSING_TOKEN", "`Authorization: Bearer TOKEN`"),
+        ("POST /hook/ci", "Authorization: Bearer x\r\n", good, 401, "M_UNKNOWN_TOKEN", "`ci`"),
+        ("POST /hook/ci", "Authorization: Basic x\r\n", good, 401, "M_MISSING_TOKEN", "missing"),
+        ("POST /hook/ci?token=x", "", good, 401, "M_UNKNOWN_TOKEN", "not the token"),
+        ("GET /hook/ci", &bearer, b"", 405, "M_UNRECOGNIZED", "only POST"),
+        ("PUT /hook/ci", &bearer, good, 405, "M_UNRECOGNIZED", "only POST"),
+        ("POST /hook/ci", &bearer, b"{\"text\":", 400, "M_NOT_JSON", "line 1, column 8"),
+        ("POST /hook/ci", &bearer, b"{\"text\":\"\xff\"}", 400, "M_NOT_JSON", "UTF-8"),
+        ("POST /hook/ci", &bearer, b"", 400, "M_NOT_JSON", "line 1, column 0"),
+        ("POST /hook/ci", &bearer, b"{\"fallback\":\"a\"}", 400, "M_BAD_JSON", "no `text`"),
+        ("POST /hook/ci", &bearer, &[b'x'; 5000], 413, "M_TOO_LARGE", "larger than 4096 bytes"),
+    ] {
+        let answer = daemon.ask(what, headers, body);
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        assert_eq!(answer.body["errcode"], errcode, "{what}");
+        let said = answer.body["error"].as_str().unwrap();
+        assert!(said.contains(error) && !said.contains(TOKEN), "{what}: {said}");
+        assert_eq!(answer.head.contains("\r\nallow: post"), status == 405, "{}", answer.head);
+    }
+    let key = format!("Idempotency-Key: {}\r\n", "k".repeat(300));
+    assert_eq!(daemon.post(&key, r#"{"text":"a"}"#).status, 400);
+    assert_eq!(daemon.waiting(), 0);
+    // A token behind the address is as good where no header says otherwise.
+    let answer = daemon.ask(&format!("POST /hook/ci?a=b&token={TOKEN}"), "", good);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(daemon.post("Content-Type: text/plain\r\n", "ä").status, 202);
+    assert_eq!(daemon.waiting(), 2);
+}
+
+#[test]
+fn a_body_of_any_size_is_neither_kept_nor_waited_for() {
+    let daemon = Daemon::start("");
+    let before = memory(daemon.process.id());
+    // Announced, and not sent at all.
+    let headers = format!("Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n", 100 << 20);
+    assert_eq!(daemon.raw("POST /hook/ci", &headers, b"").status, 413);
+    // Sent, and never announced.
+    let headers = format!("Authorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n");
+    let mut body = format!("{:x}\r\n", 100 << 20).into_bytes();
+    body.resize(8 << 20, b'x');
+    assert_eq!(daemon.raw("POST /hook/ci", &headers, &body).status, 413);
+    let grown = memory(daemon.process.id()) - before;
+    assert!(grown < 8 << 10, "{grown} kB");
+}
+
+/// Resident memory, in kB.
+fn memory(pid: u32) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_flood_is_told_when_to_come_again() {
+    let daemon = Daemon::start("  burst: 3\n  per_second: 0.5\n");
+    let refused = (0..10).map(|_| daemon.post("", r#"{"text":"a"}"#)).find(|it| it.status == 429);
+    let refused = refused.unwrap();
+    assert_eq!(refused.body["errcode"], "M_LIMIT_EXCEEDED");
+    assert!((1..=2000).contains(&refused.body["retry_after_ms"].as_u64().unwrap()));
+    assert!(refused.head.contains("\r\nretry-after: "), "{}", refused.head);
+    let full = Daemon::start("  queue: 4K\n");
+    let text = format!(r#"{{"text":"{}"}}"#, "a".repeat(1000));
+    let answers: Vec<u16> = (0..5).map(|_| full.post("", &text).status).collect();
+    assert_eq!(answers, [202, 202, 503, 503, 503]);
+}
+
+#[test]
+fn a_client_that_is_too_slow_is_sent_away() {
+    let daemon = Daemon::start("");
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let headers = format!("Authorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n");
+            let answer = daemon.raw("POST /hook/ci", &headers, b"{");
+            assert_eq!(answer.status, 408, "{}", answer.body);
+        });
+        // One that does not even say what it wants, and one that says it and stays.
+        for said in ["POST /hook/ci HT", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"] {
+            scope.spawn(|| {
+                let mut stream = TcpStream::connect(("127.0.0.1", daemon.port)).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                stream.write_all(said.as_bytes()).unwrap();
+                stream.read_to_end(&mut Vec::new()).unwrap();
+            });
+        }
+    });
+    assert!(begin.elapsed() < Duration::from_secs(25));
+}
+
+#[test]
+fn what_was_accepted_is_there_after_a_kill_and_a_repeat_is_the_same() {
+    let mut daemon = Daemon::start("");
+    let first = daemon.post("Idempotency-Key: a\r\n", r#"{"text":"1"}"#);
+    assert_eq!(first.status, 202);
+    daemon.post("", r#"{"text":"2"}"#);
+    daemon.again();
+    let repeat = daemon.post("X-Idempotency-Key: a\r\n", r#"{"text":"1"}"#);
+    assert_eq!((repeat.status, &repeat.body["id"]), (202, &first.body["id"]));
+    assert_ne!(daemon.post("", r#"{"text":"1"}"#).body["id"], first.body["id"]);
+    assert_eq!(daemon.waiting(), 3);
+    let journal = fs::read_dir(daemon.person.data().join("hooks")).unwrap();
+    let lines: usize =
+        journal.map(|file| fs::read_to_string(file.unwrap().path()).unwrap().lines().count()).sum();
+    assert_eq!(lines, 3);
+}
+
+#[test]
+fn a_webhook_that_is_taken_away_is_gone_at_once() {
+    let daemon = Daemon::start("");
+    assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 202);
+    let listed = daemon.person.types("content list-hooks").to_string();
+    insta::assert_snapshot!(listed.replace(&daemon.port.to_string(), "PORT"), @r"
+    HOOK  BOT        ROOM  WAITING  REFUSED  ADDRESS
+    ci    @ci:x.org  #r    1                 http://127.0.0.1:PORT/hook/ci
+    ");
+    insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; what it took is sent all the same");
+    assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
+    insta::assert_snapshot!(daemon.person.types("content remove-hook ci"), @r"
+    there is no webhook ci
+    [exit 2]
+    ");
+    insta::assert_snapshot!(daemon.person.types("content list-hooks -q"), @"");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let said = Person::new().settings(format!("hooks: {{port: {port}}}")).types("daemon hooks");
+    let said = said.to_string().replace(&port.to_string(), "PORT");
+    insta::assert_snapshot!(said, @r"
+    ------- stderr -------
+    error: webhooks cannot listen on 127.0.0.1:PORT
+      because: Address already in use (os error 98)
+
+    hint: `config set hooks.port PORT` takes another port
+    [exit 1]
+    ");
+}
