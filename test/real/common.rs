@@ -83,6 +83,8 @@ pub(crate) struct Instance {
     pub(crate) ports: [u16; 3],
     /// Of the proxy, where the profile has one: HTTP, HTTPS, other servers.
     pub(crate) proxy: [u16; 3],
+    /// Of the webhooks.
+    pub(crate) hooks: u16,
     /// The network namespace that it runs in, where that is one of its own.
     pub(crate) host: Option<String>,
     variables: Vec<(String, String)>,
@@ -152,6 +154,7 @@ impl Instance {
         let data = std::env::temp_dir().join(format!("rms-{name}-{}-{number}", std::process::id()));
         let ports = [free_port(), free_port(), free_port()];
         let proxy = [free_port(), free_port(), free_port()];
+        let hooks = free_port();
         let port = ports[0];
         let variables = [
             ("MATRIX_SYNAPSE_DATA_DIR", data.display().to_string()),
@@ -162,6 +165,7 @@ impl Instance {
             ("MATRIX_SYNAPSE_PROXY_HTTP_PORT", proxy[0].to_string()),
             ("MATRIX_SYNAPSE_PROXY_HTTPS_PORT", proxy[1].to_string()),
             ("MATRIX_SYNAPSE_PROXY_FEDERATION_PORT", proxy[2].to_string()),
+            ("MATRIX_SYNAPSE_HOOKS_PORT", hooks.to_string()),
             ("MATRIX_SYNAPSE_BCRYPT_ROUNDS", "4".to_owned()),
             ("MATRIX_SYNAPSE_START_TIMEOUT", "120s".to_owned()),
         ];
@@ -181,6 +185,7 @@ impl Instance {
             port,
             ports,
             proxy,
+            hooks,
             host: None,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             leash: Some(leash),

@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::{
     apart::{disk, is_apart},
     common::{Instance, wait_for},
+    hooks,
     provisioning::on_server,
 };
 
@@ -57,12 +58,22 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
         server.run_with(&[&words[..], &["--timeout", seconds]].concat(), text(n).as_bytes())
     };
     send(0, "60").success();
+    let token = hooks::hook(&server, "full", &room);
+    let post = |n: u32| {
+        let body = format!(r#"{{"text":"hook {n}"}}"#);
+        hooks::post(server.hooks, "full", &token, "", &body).unwrap()
+    };
     let superuser = superuser(&server);
     on_server(&superuser, async |connection| sqlx::query("SELECT").execute(connection).await)
         .unwrap();
     fill();
     server.run(&["status"]).exits(1).says(&named);
     server.run(&["status", "--fast", "--json"]).exits(1).says(&named);
+    // Nobody is promised what cannot be kept.
+    let (status, body) = post(0);
+    assert_eq!(status, 507, "{body}");
+    let refusal = body["error"].as_str().unwrap();
+    assert!(refusal.starts_with("nothing was accepted: the disk of `"), "{refusal}");
     let is_refused = |n: &usize| {
         let said = send(*n, "1");
         if said.code == 0 {
@@ -96,8 +107,11 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
     for n in 0..=refused {
         send(n, "60").success();
     }
-    let sent: Vec<String> = (0..=refused).map(text).collect();
+    let mut sent: Vec<String> = (0..=refused).map(text).collect();
     assert!(server.bodies(&room) == sent);
+    assert_eq!(post(1).0, 202);
+    sent.push("hook 1".to_owned());
+    wait_for("the webhook's message is there", || server.bodies(&room) == sent);
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod federation;
 #[cfg(test)]
 mod foreground;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod hung;
 #[cfg(test)]
 mod install;

@@ -31,7 +31,7 @@ fn without_chance(text: &str) -> String {
         (r"syt_[A-Za-z0-9_]+", "TOKEN"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"Port: \d+", "Port: PORT"),
-        (r"( in |Data Dir: )/\S+", "$1FOLDER"),
+        (r"( in |Data Dir: |file: )/\S+", "$1FOLDER"),
         (r"\b\d+(\.\d+)? (kB|MB|GB)", "SIZE"),
         (r"\b\d+(\.\d+)?( ?(ms|s|min|m|h))\b", "SPAN"),
         // The tour of a reader has no variables of a test.
