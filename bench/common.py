@@ -38,6 +38,7 @@ def instance(start=True, more=None):
         "MATRIX_SYNAPSE_METRICS_PORT": str(free_port()),
         "MATRIX_SYNAPSE_EMBEDDED_DB_PORT": str(free_port()),
         "MATRIX_SYNAPSE_PROXY_HTTP_PORT": str(free_port()),
+        "MATRIX_SYNAPSE_HOOKS_PORT": str(free_port()),
         **(more or {}),
     }
     try:
