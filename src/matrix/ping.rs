@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ruma::{OwnedServerName, OwnedUserId, api::client::appservice::request_ping};
+use http::Method;
+use ruma::{OwnedServerName, OwnedUserId};
+use serde_json::json;
 
-use super::{Error, client::Client, session::Session};
+use super::{Error, client::Client, segment::Segment, session::Session};
 use crate::secret::Secret;
 
 /// Why a bridge did not answer, as a clause.
@@ -36,14 +38,19 @@ pub(crate) struct Asks {
     pub(crate) bridge: String,
 }
 
-/// How long the bridge took to answer.
+/// How long the bridge took to answer ([spec]).
+///
+/// [spec]: https://spec.matrix.org/latest/application-service-api/#post_matrixclientv1appserviceappserviceidping
 pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Silent> {
     let Asks { url, server_name, user_id, id, as_token, bridge } = asks;
     let device_id = String::new();
     let session = Session { url, server_name, user_id, device_id, access_token: as_token };
     let client = Client::new(session, None, timeout)?;
-    let asked = client.send(request_ping::v1::Request::new(id)).await;
-    asked.map(|answer| answer.duration).map_err(|error| match &error {
+    let id = Segment::from(id.as_str());
+    let path = format!("/_matrix/client/v1/appservice/{id}/ping");
+    let asked = client.raw(Method::POST, &path, Some(&json!({}))).await;
+    let took = |answer: serde_json::Value| answer["duration_ms"].as_u64().unwrap_or_default();
+    asked.map(|answer| Duration::from_millis(took(answer))).map_err(|error| match &error {
         Error::Refused { errcode, message, .. } => match errcode.as_str() {
             "M_CONNECTION_FAILED" => Silent::Unreachable(bridge),
             "M_CONNECTION_TIMEOUT" => Silent::Slow,
