@@ -352,14 +352,23 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(sent.success());
 }
 
-/// To a process and all that come from it.
+/// Halts a process and all that come from it, the first one first: it can make no more of them.
 #[track_caller]
-pub(crate) fn signal_tree(pid: u32, name: &str) {
-    signal(pid, name);
+pub(crate) fn halt(pid: u32) {
+    signal(pid, "STOP");
+    children(pid).into_iter().for_each(halt);
+}
+
+/// Lets them go on, the first one last: until then none of the others is gone for good.
+#[track_caller]
+pub(crate) fn go_on(pid: u32) {
+    children(pid).into_iter().for_each(go_on);
+    signal(pid, "CONT");
+}
+
+fn children(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    for child in children.unwrap_or_default().split_whitespace() {
-        signal_tree(child.parse().unwrap(), name);
-    }
+    children.unwrap_or_default().split_whitespace().map(|child| child.parse().unwrap()).collect()
 }
 
 pub(crate) fn is_alive(pid: u32) -> bool {

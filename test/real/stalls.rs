@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    common::{signal_tree, wait_for},
+    common::{go_on, halt, wait_for},
     load::under_load,
     workers::installed,
 };
@@ -19,7 +19,7 @@ fn a_redis_or_postgres_that_stalls_is_named_and_costs_no_message() {
         for victim in ["redis", "postgres"] {
             more(6);
             let pid = server.pid(victim);
-            signal_tree(pid, "STOP");
+            halt(pid);
             let begun = Instant::now();
             let words = ["content", "send-message", &room, victim, "--timeout", "5"];
             let said = server.run(&words);
@@ -32,7 +32,7 @@ fn a_redis_or_postgres_that_stalls_is_named_and_costs_no_message() {
                 let said = server.run(&["status"]);
                 said.code == 1 && said.stdout.contains(victim)
             });
-            signal_tree(pid, "CONT");
+            go_on(pid);
             wait_for("all is well again", || server.is_healthy());
             assert_eq!(server.pid(victim), pid, "it was not restarted");
         }
