@@ -7,7 +7,10 @@ set -euo pipefail
 self=$(readlink -f -- "${BASH_SOURCE[0]}")
 cd -- "${self%/*}/../src/python"
 for list in *.in; do
-    uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --only-binary :all: \
+    built=(--only-binary :all:)
+    # Some of its packages there are only as sources (`SOURCES` in set.rs).
+    [[ $list != telegram.in ]] || built=()
+    uv pip compile --quiet --universal --python-version 3.10 --generate-hashes "${built[@]}" \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
         --output-file "${list%.in}.lock" "$@" "$list"
 done

@@ -56,6 +56,7 @@ impl Explain for Error {
         match self {
             Self::Template(_) => error::Kind::Bug,
             Self::File(error) => error.kind(),
+            Self::Registration { .. } => error::Kind::Request,
             Self::NoPort | Self::Port { .. } => error::Kind::Environment,
             _ => error::Kind::Request,
         }

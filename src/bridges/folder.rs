@@ -4,12 +4,12 @@ use std::{fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bridge, CONFIG, Error, Kind, Made, REGISTRATION, Registration};
+use super::{Bridge, Error, Kind, Made, REGISTRATION, Registration};
 use crate::{config::paths::DataDir, files, secret::Secret};
 
 const NOTE: &str = "bridge.json";
 const PING: &str = "ping.json";
-const PASSWORD: &str = "database_password";
+pub(crate) const PASSWORD: &str = "database_password";
 /// It is being taken away: Synapse is not told of it any more.
 const LEAVING: &str = "leaving";
 
@@ -111,13 +111,8 @@ pub(crate) fn registrations(data: &DataDir) -> Result<(Vec<PathBuf>, Vec<String>
     Ok((paths, found.iter().filter(|found| !found.leaving).filter_map(Found::flaw).collect()))
 }
 
-/// Makes the folder; `config` is what the bridge reads, `password` that of its database.
-pub(crate) fn add(
-    data: &DataDir,
-    made: &Made,
-    config: Option<&str>,
-    password: Option<&Secret>,
-) -> Result<(), Error> {
+/// Makes the folder; `more` is what else goes into it: what the bridge reads, keys and passwords.
+pub(crate) fn add(data: &DataDir, made: &Made, more: &[(&str, Secret)]) -> Result<(), Error> {
     let bridge = &made.bridge;
     files::private_folder(&data.bridges())?;
     clear(data)?;
@@ -128,12 +123,7 @@ pub(crate) fn add(
     };
     write(REGISTRATION, made.registration.text())?;
     write(NOTE, &serde_json::to_string_pretty(bridge).unwrap_or_default())?;
-    if let Some(config) = config {
-        write(CONFIG, config)?;
-    }
-    if let Some(password) = password {
-        write(PASSWORD, password.expose())?;
-    }
+    more.iter().try_for_each(|(name, text)| write(name, text.expose()))?;
     let folder = bridge.folder(data);
     fs::rename(&filling, &folder).map_err(files::Error::io("make", &folder))?;
     Ok(())
@@ -195,7 +185,7 @@ mod tests {
     use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
     use super::*;
-    use crate::bridges::{Asked, Network};
+    use crate::bridges::{Asked, CONFIG, Network};
 
     fn made() -> Made {
         let asked = Asked {
@@ -228,7 +218,8 @@ mod tests {
         let data = DataDir::new(folder.path().to_owned());
         assert!(all(&data).unwrap().is_empty());
         files::private_folder(&data.bridges().join(".irc.new")).unwrap();
-        add(&data, &made(), Some("a: b"), Some(&Secret::new("x"))).unwrap();
+        let more = [(CONFIG, Secret::new("a: b")), (PASSWORD, Secret::new("x"))];
+        add(&data, &made(), &more).unwrap();
         for name in [NOTE, REGISTRATION, CONFIG, PASSWORD] {
             assert_eq!(mode(&data.bridges().join("irc").join(name)), 0o600);
         }
@@ -246,7 +237,7 @@ mod tests {
     fn one_that_synapse_could_not_read_is_left_out_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
-        add(&data, &made(), None, None).unwrap();
+        add(&data, &made(), &[]).unwrap();
         let file = data.bridges().join("irc").join(REGISTRATION);
         for text in [None, Some("garbage"), Some("id: x")] {
             files::remove(&file).unwrap();

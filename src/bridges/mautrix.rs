@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 
-use super::{Bridge, CONFIG, Error, Kind, Made, REGISTRATION};
+use super::{Bridge, CONFIG, Error, KEY, Kind, Made, REGISTRATION};
 use crate::{
     config::{Config, shape::Words as _},
     python::Environment,
@@ -52,7 +52,7 @@ pub(super) fn config(config: &Config, made: &Made, database: &str) -> Result<Str
         api_id => network.api_id,
         api_hash => network.api_hash.as_ref().map(crate::secret::Secret::expose),
         bot_token => network.bot_token.as_ref().map(crate::secret::Secret::expose),
-        key => bridge.file(&config.data, "passkey.pem").display().to_string(),
+        key => bridge.file(&config.data, KEY).display().to_string(),
     };
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -13,10 +13,12 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     net::{Ipv4Addr, TcpListener},
+    os::unix::ffi::OsStrExt as _,
     path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::{Config, paths::DataDir, shape::Words as _},
@@ -25,8 +27,8 @@ use crate::{
 
 pub(crate) use error::Error;
 pub(crate) use folder::{
-    Found, Ping, add, all, clear, database_password, environment, leave, note_ping, of, ping,
-    registrations, remove,
+    Found, PASSWORD, Ping, add, all, clear, database_password, environment, leave, note_ping, of,
+    ping, registrations, remove,
 };
 pub(crate) use registration::Registration;
 
@@ -175,6 +177,8 @@ impl Made {
 
 /// What Synapse and the bridge both read.
 pub(crate) const REGISTRATION: &str = "registration.yaml";
+/// A key of its own, for one that wants one.
+pub(crate) const KEY: &str = "passkey.pem";
 /// What the bridge alone reads.
 pub(crate) const CONFIG: &str = "config.yaml";
 
@@ -189,8 +193,16 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if fits { Ok(()) } else { Err(Error::Name(name.escape_debug().to_string())) }
 }
 
-/// Ports that are looked at for one that is free, in the order in which they are.
-const PORTS: std::ops::Range<u16> = 29_300..29_900;
+/// Ports that are looked at for one that is free: so many from the first on. Each homeserver of a machine
+/// begins somewhere else, for the bridges of another one may not run just now.
+const FIRST: u16 = 29_300;
+const PORTS: u16 = 600;
+
+fn ports(data: &DataDir) -> impl Iterator<Item = u16> {
+    let hash = Sha256::digest(data.root().as_os_str().as_bytes());
+    let begin = u16::from_be_bytes([hash[0], hash[1]]) % PORTS;
+    (0..PORTS).map(move |step| FIRST + (begin + step) % PORTS)
+}
 
 /// The port that was asked for, or the first that nobody has.
 pub(crate) fn port(config: &Config, asked: Option<u16>, there: &[Found]) -> Result<u16, Error> {
@@ -213,7 +225,7 @@ pub(crate) fn port(config: &Config, asked: Option<u16>, there: &[Found]) -> Resu
         }
         return Ok(port);
     }
-    let mut ports = PORTS;
+    let mut ports = ports(&config.data);
     let unused = |port: &u16| {
         owner(*port).is_none() && !set.iter().any(|(_, other)| other == port) && is_free(*port)
     };

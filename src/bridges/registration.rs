@@ -127,11 +127,11 @@ impl Registration {
         self.text.expose()
     }
 
-    /// The port of this machine that Synapse calls.
+    /// The port of this machine that Synapse calls, if it calls one.
     pub(crate) fn local_port(&self) -> Option<u16> {
         let (_, rest) = self.url.as_deref()?.split_once("://")?;
         let (host, port) = rest.split('/').next()?.rsplit_once(':')?;
-        let here = host.starts_with("127.") || ["localhost", "[::1]"].contains(&host);
+        let here = ["127.0.0.1", "localhost"].contains(&host);
         port.parse().ok().filter(|_| here)
     }
 

@@ -266,6 +266,7 @@ async fn install(
 pub(super) fn set(kind: Kind) -> Option<Set> {
     match kind {
         Kind::Irc => Some(Set::heisenbridge()),
+        Kind::Telegram => Some(Set::telegram()),
         _ => None,
     }
 }
@@ -285,8 +286,18 @@ async fn put(
         Tenant { name, password }
     });
     let address = tenant.as_ref().map(|tenant| tenant.address(config)).transpose()?;
-    let text = made.config(config, address.as_deref())?;
-    bridges::add(data, made, text.as_deref(), tenant.as_ref().map(|tenant| &tenant.password))?;
+    let mut more = Vec::new();
+    if let Some(text) = made.config(config, address.as_deref())? {
+        more.push((bridges::CONFIG, Secret::new(text)));
+    }
+    if let Some(tenant) = &tenant {
+        more.push((bridges::PASSWORD, tenant.password.clone()));
+    }
+    if bridge.asked.kind == Kind::Hookshot {
+        on_step("making its key");
+        more.push((bridges::KEY, key().await?));
+    }
+    bridges::add(data, made, &more)?;
     let ready = async {
         if let Some(tenant) = &tenant {
             make_database(config, tenant, deadline, steps, on_step).await?;
@@ -299,6 +310,17 @@ async fn put(
     }
     steps.push(format!("registered the bridge {}", bridge.name));
     Ok(())
+}
+
+/// The key with which Hookshot encrypts tokens of the services it speaks to.
+async fn key() -> Result<Secret, Failure> {
+    let mut command = process::command("openssl");
+    command.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"]);
+    let made = process::tool(&mut command).await.map_err(|error| {
+        Failure::from(error)
+            .hinted("`apt-get install -y --no-install-recommends openssl` installs it")
+    });
+    Ok(Secret::new(made?))
 }
 
 async fn make_database(

@@ -187,9 +187,13 @@ impl Plan {
         self.run(&mut install).await
     }
 
-    /// The arguments that uv and pip share. Only wheels: nothing is built, no code of a package runs.
+    /// The arguments that uv and pip share. Only wheels, where there are any: nothing else is built, no code
+    /// of a package runs.
     fn packages(&self, command: &mut Command, list: &Path) {
-        command.args(["--only-binary", ":all:", "--requirement"]).arg(list);
+        for package in self.set.built() {
+            command.args(["--only-binary", package]);
+        }
+        command.arg("--requirement").arg(list);
         if self.set.locked {
             command.arg("--require-hashes");
         }

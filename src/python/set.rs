@@ -6,7 +6,11 @@ const SYNAPSE: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
 const POSTGRES: &str = include_str!("postgres.lock");
 const REDIS: &str = include_str!("redis.lock");
+const TELEGRAM: &str = include_str!("telegram.lock");
 const HEISENBRIDGE: &str = include_str!("heisenbridge.lock");
+
+/// There is no wheel of these.
+const SOURCES: [&str; 1] = ["pyaes"];
 
 /// Packages that make one environment, in pip's requirements format.
 #[derive(Clone, Debug)]
@@ -54,6 +58,23 @@ impl Set {
         Self { name: "heisenbridge", version, requirements, locked: true }
     }
 
+    /// The bridge to Telegram.
+    pub(crate) fn telegram() -> Self {
+        let version = version_in(TELEGRAM, "mautrix-telegram").to_owned();
+        let requirements = TELEGRAM.to_owned();
+        Self { name: "telegram", version, requirements, locked: true }
+    }
+
+    /// The packages that are installed as they were built by their makers: all, but those that there are
+    /// only as sources. Of these the hash is locked as well.
+    pub(super) fn built(&self) -> Vec<&str> {
+        if !SOURCES.iter().any(|source| self.requirements.contains(&format!("\n{source}=="))) {
+            return vec![":all:"];
+        }
+        let pins = self.requirements.lines().filter_map(|line| Some(line.split_once("==")?.0));
+        pins.filter(|name| !name.starts_with(' ') && !SOURCES.contains(name)).collect()
+    }
+
     /// Names the environment: what is in it, and the hash of all it depends on.
     pub(super) fn folder(&self, python: &str) -> String {
         let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
@@ -75,13 +96,22 @@ mod tests {
 
     #[test]
     fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
-        for lock in [SYNAPSE, POSTGRES, REDIS, HEISENBRIDGE] {
+        for lock in [SYNAPSE, POSTGRES, REDIS, HEISENBRIDGE, TELEGRAM] {
             assert!(!lock.contains("://"));
             let blocks = lock.replace("\\\n", " ");
             for package in blocks.lines().filter(|line| !line.starts_with('#')) {
                 assert!(package.contains("--hash=sha256:"), "{package}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_has_no_wheel_is_built() {
+        assert_eq!(Set::synapse(None).built(), [":all:"]);
+        let telegram = Set::telegram();
+        let built = telegram.built();
+        assert!(built.contains(&"aiohttp") && built.contains(&"setuptools"));
+        assert!(!built.contains(&"pyaes") && !built.contains(&":all:"));
     }
 
     #[test]

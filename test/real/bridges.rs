@@ -2,9 +2,9 @@
 
 use std::{
     cell::RefCell,
-    fs,
+    fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Stdio},
@@ -160,6 +160,208 @@ fn keeps_secrets(server: &Instance, name: &str, said: &[&Said]) {
         assert_eq!(token.len(), 43);
         assert!(!texts.iter().any(|text| text.contains(&token)));
     }
+}
+
+/// The stand-in for a bridge, as a program of this server's.
+fn stand_in(server: &Instance) -> String {
+    let python = server.data.join("environments/synapse/bin/python");
+    let text = format!("#!{}\n{}", python.display(), include_str!("../stand_in.py"));
+    program(server, "stand-in", &text)
+}
+
+fn program(server: &Instance, name: &str, text: &str) -> String {
+    let path = file(&server.data, name, text.as_bytes());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// Runs a statement on the server's PostgreSQL; the first column of what it answers.
+fn sql(server: &Instance, statement: &str) -> Vec<String> {
+    let script = "import sys, psycopg2
+c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='postgres', dbname='postgres', password=sys.stdin.read())
+c.autocommit = True
+q = c.cursor()
+q.execute(sys.argv[2])
+print(*(row[0] for row in (q.fetchall() if q.description else ())), sep='\\n')";
+    let password = File::open(server.data.join("secrets/postgres_superuser_password")).unwrap();
+    let python = server.data.join("environments/synapse/bin/python");
+    let said = Command::new(python)
+        .args(["-c", script, &server.ports[2].to_string(), statement])
+        .stdin(password)
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8(said.stdout).unwrap();
+    said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+const DATABASES: &str =
+    "SELECT datname FROM pg_database WHERE datname LIKE 'synapse\\_%' ORDER BY 1";
+const ROLES: &str = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'synapse\\_%' ORDER BY 1";
+
+#[test]
+fn bridges_of_ones_own_program_get_a_database_and_answer() {
+    let server = Instance::started("slack");
+    let program = stand_in(&server);
+    for name in ["slack", "discord"] {
+        let add = ["content", "add-bridge", name, "--program", &program];
+        let added = server.run(&add).success().says("it answers through Synapse after");
+        keeps_secrets(&server, name, &[&added]);
+        server.run(&add).exits(2);
+    }
+    let both = ["synapse_discord", "synapse_slack"];
+    assert_eq!(
+        (sql(&server, DATABASES), sql(&server, ROLES)),
+        (both.map(str::to_owned).into(), both.map(str::to_owned).into())
+    );
+    let (slack, discord) = (server.bridge("slack"), server.bridge("discord"));
+    assert_ne!(slack["port"], discord["port"]);
+    assert_eq!(slack["database"], "synapse_slack");
+
+    let room = server.room("To Slack");
+    server.run(&["content", "invite", &room, "@slackbot"]).success();
+    wait_for("the bot is there", || {
+        server.json(&["content", "get-room", &room])["members_count"] == 2
+    });
+    server.run(&["content", "send-message", &room, "hello"]).success();
+    wait_for("somebody answers", || server.heard(&room, "heard: hello"));
+    let page = server.json(&["content", "read-messages", &room]);
+    let answer =
+        page["messages"].as_array().unwrap().iter().find(|it| it["body"] == "heard: hello");
+    assert_eq!(answer.unwrap()["sender"], "@slack_ada:test.example");
+
+    // Its database is gone: that is said, and asked for again it is made again.
+    sql(&server, "DROP DATABASE synapse_slack WITH (FORCE)");
+    drop(server.run(&["manage", "restart", "bridge-slack"]));
+    server
+        .run(&["content", "list-bridges"])
+        .success()
+        .says("the bridge `slack`: its database `synapse_slack` is gone");
+    let synapse = server.pid("synapse");
+    let again = ["content", "add-bridge", "slack", "--program", &program];
+    server.run(&again).success().says("it answers through Synapse after");
+    assert_eq!(server.pid("synapse"), synapse);
+
+    for name in ["slack", "discord"] {
+        let said = server.run(&["content", "remove-bridge", name]).success();
+        said.says(&format!("dropped the database synapse_{name}"));
+    }
+    assert!(sql(&server, DATABASES).is_empty() && sql(&server, ROLES).is_empty());
+    assert!(server.is_healthy());
+}
+
+/// A registration as another program would write it.
+fn registration(server: &Instance, name: &str, port: u16, change: (&str, &str)) -> String {
+    let text = format!(
+        "id: {name}\nurl: http://127.0.0.1:{port}\nas_token: as-{name}\nhs_token: hs-{name}\n\
+         sender_localpart: {name}bot\nnamespaces:\n  users:\n  \
+         - {{regex: '@{name}_.*', exclusive: true}}\n"
+    );
+    let name = format!("{name}-{}.yaml", change.1.len());
+    file(&server.data, &name, text.replace(change.0, change.1).as_bytes()).display().to_string()
+}
+
+#[test]
+fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
+    let mut server = Instance::with_environment("bad-bridges");
+    server.variable("MATRIX_SYNAPSE_RESTARTS", "1");
+    server.run(&["manage", "install", "--start"]).success();
+    let program = stand_in(&server);
+    let port = free_port();
+    let good = registration(&server, "own", port, ("", ""));
+    let command = format!("{program} --flag");
+    let add = ["content", "add-bridge", "custom", "--name", "own", "--registration", &good];
+    server
+        .run(&[&add[..], &["--command", &command]].concat())
+        .success()
+        .says("it answers through Synapse after");
+    let synapse = server.pid("synapse");
+    let refused = |words: &[&str], what: &str| {
+        let said = server.run(&[&["content", "add-bridge"], words].concat()).exits(1).says(what);
+        assert!(said.stderr.contains("hint: ") || what.starts_with("cannot read"), "{said}");
+        assert!(!said.to_string().contains("hs-o"), "{said}");
+    };
+    let custom = |file: &str, what: &str| {
+        refused(&["custom", "--name", "other", "--registration", file], what);
+    };
+    let other = |from: &str, to: &str| registration(&server, "other", port + 1, (from, to));
+    custom(&other("id: other", "id: own"), "the id of the bridge is that of the bridge `own`");
+    custom(&other("as-other", "as-own"), "the as_token of the bridge is that of");
+    custom(&other("hs-other", "hs-own"), "the hs_token of the bridge is that of");
+    custom(&other("@other_.*", "@own_x.*"), "would own users of the bridge `own`");
+    custom(&other("otherbot", "ownbot"), "the sender_localpart of the bridge is that of");
+    custom(&other("otherbot", "own_me"), "which belongs to the bridge `own`");
+    custom(&other("@other_.*", "@.*"), "would own users of the bridge `own`");
+    custom(&other("@other_.*", "@op"), "would own the account `@operator:test.example`");
+    custom(&other("otherbot", "operator"), "the account that this program acts with");
+    server.run(&["content", "add-user", "carol"]).success();
+    custom(&other("otherbot", "carol"), "is an account of somebody here");
+    custom(&other("url: ", "uri: "), "is no registration: it has no `url`");
+    custom("/nowhere.yaml", "cannot read `/nowhere.yaml`");
+    let garbage = file(&server.data, "garbage.yaml", b"\x00\xff").display().to_string();
+    custom(&garbage, "is not valid UTF-8");
+    refused(&["matrix"], "there is no kind of bridge `matrix`");
+    refused(&["irc", "--name", "Ä b"], "is not a name for a bridge");
+    refused(&["slack"], "cannot be made without `--program`");
+    refused(&["irc", "--program", "/bin/true"], "has no use for `--program`");
+    refused(&["slack", "--program", "/nowhere"], "is not a program that can be executed");
+    let taken = port.to_string();
+    refused(&["irc", "--port", &taken], "is taken by the bridge `own`");
+    refused(&["irc", "--port", &server.port.to_string()], "is taken by the setting `server.port`");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = listener.local_addr().unwrap().port().to_string();
+    refused(&["irc", "--port", &held], &format!("port {held} is taken by"));
+    assert_eq!(server.pid("synapse"), synapse);
+    assert_eq!(server.json(&["content", "list-bridges"])["total"], 1);
+
+    // It crashes at once.
+    let crashes = program_that_crashes(&server);
+    let said = server.run(&["content", "add-bridge", "slack", "--program", &crashes]).exits(1);
+    let said = said.says("the service `bridge-slack` has failed").says("no such workspace");
+    said.says("`content remove-bridge slack` takes it away");
+    assert!(server.run(&["content", "send-message", &server.room("On"), "goes on"]).code == 0);
+    server.run(&["content", "remove-bridge", "slack"]).success();
+
+    // Synapse cannot reach it, or is not believed.
+    let away = registration(&server, "away", port + 2, ("127.0.0.1", "127.0.0.2"));
+    let add = ["content", "add-bridge", "custom", "--name", "away", "--registration", &away];
+    server.run(&add).success().says("Synapse cannot reach it at `http://127.0.0.2:");
+    assert_eq!(server.bridge("away")["state"], "apart");
+    let odd = registration(&server, "odd", port + 3, ("", ""));
+    let other = registration(&server, "odd", port + 3, ("hs-odd", "another"));
+    let command = format!("{program} -r {other}");
+    server
+        .run(&[
+            "content",
+            "add-bridge",
+            "custom",
+            "--name",
+            "odd",
+            "--registration",
+            &odd,
+            "--command",
+            &command,
+        ])
+        .exits(1)
+        .says("it refuses the hs_token of Synapse");
+
+    // A registration that is lost or damaged is left out.
+    let file_of = |name: &str| server.data.join("bridges").join(name).join("registration.yaml");
+    fs::remove_file(file_of("own")).unwrap();
+    fs::write(file_of("odd"), "garbage").unwrap();
+    let restarted = server.run(&["manage", "restart"]).success();
+    restarted.says("the bridge `own` is left out").says("the bridge `odd` is left out");
+    assert!(server.is_healthy());
+    assert_eq!(server.bridge("own")["state"], "lost");
+    assert!(server.homeserver_yaml().contains("bridges/away/registration.yaml"));
+    for name in ["own", "odd", "away"] {
+        server.run(&["content", "remove-bridge", name]).success();
+    }
+    assert!(server.is_healthy() && !server.data.join("bridges").exists());
+}
+
+fn program_that_crashes(server: &Instance) -> String {
+    program(server, "crashes", "#!/bin/sh\necho 'no such workspace' >&2\nexit 3\n")
 }
 
 #[test]

@@ -1,0 +1,132 @@
+"""Stands in for a bridge to a network that cannot be reached from here: speaks the application service
+protocol as real ones do, keeps what it has heard in the database it was given, and answers in a room it
+is invited to as a user of its own."""
+
+import http.server
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import yaml
+
+
+def argument(flag, otherwise=None):
+    return sys.argv[sys.argv.index(flag) + 1] if flag in sys.argv else otherwise
+
+
+def read(path):
+    with open(path) as file:
+        return yaml.safe_load(file)
+
+
+config = read(argument("-c")) if "-c" in sys.argv else None
+registration = read(argument("-r") or os.environ["BRIDGE_REGISTRATION"])
+homeserver = config["homeserver"]["address"] if config else os.environ["MATRIX_SYNAPSE_URL"]
+domain = config["homeserver"]["domain"] if config else os.environ["MATRIX_SYNAPSE_SERVER_NAME"]
+bot = config["appservice"]["bot"]["username"] if config else registration["sender_localpart"]
+name = registration["id"]
+
+
+class Kept:
+    """The transactions that were heard, so that one that comes again is not done again."""
+
+    def __init__(self, uri):
+        import psycopg2
+
+        self.connection = psycopg2.connect(uri)
+        self.connection.autocommit = True
+        self.run("CREATE TABLE IF NOT EXISTS heard (id text PRIMARY KEY)")
+
+    def run(self, statement, values=()):
+        cursor = self.connection.cursor()
+        cursor.execute(statement, values)
+        return cursor.rowcount
+
+    def is_new(self, transaction):
+        statement = "INSERT INTO heard VALUES (%s) ON CONFLICT DO NOTHING"
+        return self.run(statement, (transaction,)) == 1
+
+
+kept = Kept(config["database"]["uri"]) if config else None
+if config:
+    # Older ones read it from there.
+    assert config["appservice"]["database"] == config["database"]
+    assert config["appservice"]["as_token"] == registration["as_token"]
+
+
+def call(method, path, body, user):
+    url = f"{homeserver}/_matrix/client/v3/{path}?user_id={urllib.parse.quote(user)}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), method=method)
+    request.add_header("Authorization", "Bearer " + registration["as_token"])
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def register(localpart):
+    body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+    try:
+        call("POST", "register", body, f"@{localpart}:{domain}")
+    except urllib.error.HTTPError as error:
+        if json.load(error)["errcode"] != "M_USER_IN_USE":
+            raise
+
+
+def hear(event):
+    me, ghost = f"@{bot}:{domain}", f"@{name}_ada:{domain}"
+    room = urllib.parse.quote(event["room_id"])
+    content = event["content"]
+    if event["type"] == "m.room.member" and event.get("state_key") == me:
+        if content["membership"] == "invite":
+            call("POST", f"rooms/{room}/join", {}, me)
+    elif event["type"] == "m.room.message" and not event["sender"].startswith(f"@{name}"):
+        register(f"{name}_ada")
+        call("POST", f"rooms/{room}/invite", {"user_id": ghost}, me)
+        call("POST", f"rooms/{room}/join", {}, ghost)
+        answer = {"msgtype": "m.text", "body": "heard: " + content["body"]}
+        transaction = urllib.parse.quote(event["event_id"])
+        call("PUT", f"rooms/{room}/send/m.room.message/{transaction}", answer, ghost)
+
+
+class Door(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def body(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
+        if self.headers["Authorization"] == "Bearer " + registration["hs_token"]:
+            return body
+        self.answer(403, {"errcode": "M_FORBIDDEN"})
+        return None
+
+    def do_POST(self):
+        if self.body() is not None:
+            known = self.path == "/_matrix/app/v1/ping"
+            self.answer(*((200, {}) if known else (404, {"errcode": "M_UNRECOGNIZED"})))
+
+    def do_PUT(self):
+        body = self.body()
+        if body is None:
+            return
+        transaction = self.path.rsplit("/", 1)[1]
+        if kept is None or kept.is_new(transaction):
+            for event in body["events"]:
+                hear(event)
+        self.answer(200, {})
+
+    def log_message(self, form, *words):
+        print(form % words, flush=True)
+
+
+if config:
+    register(bot)
+address = urllib.parse.urlparse(registration["url"])
+print("listening", flush=True)
+http.server.ThreadingHTTPServer((address.hostname, address.port), Door).serve_forever()
