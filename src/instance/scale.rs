@@ -1,10 +1,10 @@
 //! Another set of workers, also while the homeserver runs.
 //!
 //! The order keeps requests from meeting a worker that is not there: the proxy forgets those that
-//! leave, then processes change, then it learns of those that are new. Where all must know the set
-//! (`synapse::workers` says when), those concerned are down together before the first of them starts
-//! with the new one: two processes never write the events of one room. What clients send meanwhile is
-//! refused and sent again by them with the same transaction id.
+//! leave, what they had under way is answered, then processes change, then the proxy learns of those
+//! that are new. Where all must know the set (`synapse::workers` says when), those concerned are down
+//! together before the first of them starts with the new one: two processes never write the events of
+//! one room. What clients send meanwhile is refused and sent again by them with the same transaction id.
 
 use std::time::Duration;
 
@@ -198,7 +198,11 @@ async fn change(
         let staying = staying(old, new)?;
         let homeserver = rendered::render(&staying)?.homeserver;
         if proxy::refresh(&staying, &homeserver).await? {
+            let now = control::status(&control::socket(&data.sockets())).await?;
+            let pid = now.and_then(|now| now.services.get(services::PROXY)?.pid);
+            let before = pid.map(proxy::serving).unwrap_or_default();
             replace(old).await?;
+            proxy::retired(&before).await;
         }
     }
     // The main process is left to the change itself: stopping it would take down whoever needs it.

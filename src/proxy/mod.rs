@@ -85,6 +85,11 @@ impl Explain for Error {
     }
 }
 
+/// How long old processes may take to hear that there are new settings.
+const TAKEN_UP: Duration = Duration::from_secs(10);
+/// How long requests may take that were under way then. What takes longer is a client that waits for
+/// news, and nginx repeats that.
+const UNDER_WAY: Duration = Duration::from_secs(3);
 /// How long nginx may take to judge its settings.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -206,6 +211,33 @@ async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Err
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Error::Slow),
+    }
+}
+
+/// The processes that do nginx's work; `master` has forked them.
+pub(crate) fn serving(master: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+    let pids = children.unwrap_or_default();
+    pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Waits until those who served before a reload take no more requests, and until what they had under
+/// way is answered: nginx is told of new settings long before it has taken them up.
+pub(crate) async fn retired(before: &[u32]) {
+    // nginx writes into its title what it does; an ended process has none.
+    let title = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let serves = |pid: &u32| {
+        let title = title(pid);
+        !title.is_empty() && !String::from_utf8_lossy(&title).contains("shutting down")
+    };
+    patiently(TAKEN_UP, || !before.iter().any(serves)).await;
+    patiently(UNDER_WAY, || before.iter().all(|pid| title(pid).is_empty())).await;
+}
+
+async fn patiently(limit: Duration, is_so: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + limit;
+    while !is_so() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

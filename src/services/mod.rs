@@ -134,6 +134,6 @@ const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 pub(crate) const HOOKS: &str = "hooks";
 const AUTOSCALE: &str = "autoscale";
-const PROXY: &str = "proxy";
+pub(crate) const PROXY: &str = "proxy";
 const TURN: &str = "turn";
 const CERTIFICATES: &str = "certificates";
