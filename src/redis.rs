@@ -81,7 +81,7 @@ pub(crate) fn password_file(data: &DataDir) -> PathBuf {
 
 /// Where our own listens besides, for processes of Synapse on other machines.
 pub(crate) fn network(config: &Config) -> Option<(IpAddr, u16)> {
-    let address = config.workers.address.filter(|_| !config.workers.elsewhere.0.is_empty())?;
+    let address = config.network_address()?;
     is_own(config).then_some((address, config.redis.port.0))
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     Config,
+    proxy::url_here,
     setting::section,
     shape::{Port, Size},
     stack::Part,
@@ -30,13 +31,7 @@ section! {
 impl Config {
     /// Where they are reached from this machine.
     pub(crate) fn hooks_url(&self) -> String {
-        let host = match self.hooks.address {
-            IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V6(address) if address.is_unspecified() => "[::1]".to_owned(),
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        format!("http://{host}:{}", self.hooks.port)
+        url_here(self.hooks.address, self.hooks.port)
     }
 
     /// A webhook's address: through the proxy where there is one, else on this machine.

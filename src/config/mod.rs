@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::{
-    error::{Explain, Kind},
-    files,
-};
+use crate::files;
 
 pub(crate) mod alerts;
 pub(crate) mod custom;
@@ -16,6 +13,7 @@ pub(crate) mod database;
 pub(crate) mod dotenv;
 pub(crate) mod edit;
 pub(crate) mod environment;
+mod error;
 pub(crate) mod fields;
 #[cfg(test)]
 pub(crate) mod generate;
@@ -41,164 +39,82 @@ pub(crate) mod web;
 pub(crate) mod workers;
 
 use environment::Environment;
+pub(crate) use error::Error;
 use paths::DataDir;
 use setting::{Setting, Source, Values};
 use shape::{Port, Shape as _};
 use stack::Part;
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the setting `{key}` {reason}: it is `{shown}` ({origin})")]
-    Value { key: &'static str, shown: String, reason: String, origin: Source },
-    #[error("there is no setting `{key}`{}", did_you_mean(.suggestion.as_deref()))]
-    Unknown { key: String, suggestion: Option<String> },
-    #[error("there is no `{key}`{}", did_you_mean(.suggestion.as_deref()))]
-    UnknownKey { key: String, suggestion: Option<String>, known: String },
-    #[error("`{path}` {reason}")]
-    Entry { path: String, reason: String },
-    #[error("`{}` cannot be read as settings", path.display())]
-    Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
-    #[error("`{}` is not valid JSON", path.display())]
-    Json { path: PathBuf, source: serde_json::Error },
-    #[error("`{}` cannot be understood in line {number}", path.display())]
-    Line { path: PathBuf, number: usize },
-    #[error("`{}` cannot be understood in line {number}", path.display())]
-    Assignment { path: PathBuf, number: usize },
-    #[error("`{}` must hold sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
-    Shape(PathBuf),
-    #[error("`{}` is not there", .0.display())]
-    NoEnvFile(PathBuf),
-    #[error("the secret `{key}` stands in `{}`", path.display())]
-    SecretInFile { key: &'static str, path: PathBuf },
-    #[error("`{key}` cannot be changed in `{}` without losing what stands around it", path.display())]
-    Unedited { key: &'static str, path: PathBuf },
-    #[error("`--set {0}` is not KEY=VALUE")]
-    Flag(String),
-    #[error("`{0}` is no name for a homeserver: 1 to 32 of a-z, 0-9 and `-`")]
-    InstanceName(String),
-    #[error("neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set")]
-    NoHome,
-    #[error("the data folder `{}` is not an absolute path", .0.display())]
-    RelativeDataDir(PathBuf),
-    #[error("a section and its table of settings differ")]
-    Unreadable,
-    #[error(transparent)]
-    File(#[from] files::Error),
-}
-
-fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
-}
-
-impl Error {
-    /// The same, naming what was typed in the place of `--set`.
-    #[must_use]
-    pub(crate) fn typed(mut self, word: impl Fn(&str) -> Option<&'static str>) -> Self {
-        if let Self::Value { key, origin, .. } = &mut self
-            && *origin == Source::Flag
-            && let Some(word) = word(key)
-        {
-            *origin = Source::Word(word);
+/// Declares the sections once: as fields of [`Config`], and as what is listed and read.
+macro_rules! sections {
+    ($($name:ident: $section:ty,)+) => {
+        /// All settings of one homeserver, typed and checked one by one.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Config {
+            pub(crate) data: DataDir,
+            $(pub(crate) $name: $section,)+
+            /// The profile that `stack.profile` names.
+            pub(crate) profile: profiles::Profile,
+            /// All services of the operator's own, in the profile or not.
+            pub(crate) custom: Vec<custom::Custom>,
+            /// `services` and `profiles` of the settings file as they stand there, without values of
+            /// variables.
+            pub(crate) named: BTreeMap<&'static str, Value>,
+            /// What the operator should know although the settings can be used.
+            pub(crate) warnings: Vec<String>,
+            /// Where each value came from; a key that is missing has its default.
+            pub(crate) values: Values,
         }
-        self
-    }
+
+        /// Every setting there is, in the order of the sections.
+        pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
+            [$(<$section>::SETTINGS),+].into_iter().flatten()
+        }
+
+        /// Whether each value is one that its setting can have.
+        fn check_values(values: &Values) -> Result<(), Error> {
+            $(<$section>::read(values)?;)+
+            Ok(())
+        }
+
+        impl Config {
+            fn of(
+                data: DataDir,
+                profile: profiles::Profile,
+                custom: Vec<custom::Custom>,
+                named: BTreeMap<&'static str, Value>,
+                warnings: Vec<String>,
+                values: Values,
+            ) -> Result<Self, Error> {
+                $(let $name = <$section>::read(&values)?;)+
+                Ok(Self { data, $($name,)+ profile, custom, named, warnings, values })
+            }
+        }
+    };
 }
 
-impl Explain for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Unreadable => Kind::Bug,
-            Self::Flag(_) | Self::NoHome | Self::RelativeDataDir(_) | Self::InstanceName(_) => {
-                Kind::Request
-            }
-            Self::File(error) => error.kind(),
-            _ => Kind::Setting,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Value { key, .. } => Some(format!("`config show {key}` explains it")),
-            Self::Unknown { .. } => Some("`config show` lists all settings".into()),
-            Self::UnknownKey { known, .. } => Some(format!("there are {known}")),
-            Self::Entry { .. } => Some("mend it in `settings.yaml` of the data folder".into()),
-            Self::SecretInFile { key, .. } => Some(format!(
-                "take it out there and give it with `config set {key}`, which keeps it in a private file"
-            )),
-            Self::NoHome | Self::RelativeDataDir(_) => {
-                Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
-            }
-            Self::File(error) => error.hint(),
-            Self::Json { path, .. } if path.ends_with("redis.json") => {
-                Some("remove that file; `manage start` with VROOLI_ROOT set writes it again".into())
-            }
-            Self::Json { .. } | Self::Line { .. } => {
-                Some("mend that file, or unset VROOLI_ROOT to do without it".into())
-            }
-            Self::Assignment { .. } => Some("a line of it is `NAME=value`".into()),
-            _ => None,
-        }
-    }
-}
-
-/// All settings of one homeserver, typed and checked one by one.
-#[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) data: DataDir,
-    pub(crate) server: server::Server,
-    pub(crate) database: database::Database,
-    pub(crate) synapse: synapse::Synapse,
-    pub(crate) supervision: supervision::Supervision,
-    pub(crate) stack: stack::Stack,
-    pub(crate) redis: redis::Redis,
-    pub(crate) workers: workers::Workers,
-    pub(crate) alerts: alerts::Alerts,
-    pub(crate) tls: tls::Tls,
-    pub(crate) turn: turn::Turn,
-    pub(crate) oidc: oidc::Oidc,
-    pub(crate) media: media::Media,
-    pub(crate) proxy: proxy::Proxy,
-    pub(crate) hooks: hooks::Hooks,
-    pub(crate) web: web::Web,
-    /// The profile that `stack.profile` names.
-    pub(crate) profile: profiles::Profile,
-    /// All services of the operator's own, in the profile or not.
-    pub(crate) custom: Vec<custom::Custom>,
-    /// `services` and `profiles` of the settings file as they stand there, without values of variables.
-    pub(crate) named: BTreeMap<&'static str, Value>,
-    /// What the operator should know although the settings can be used.
-    pub(crate) warnings: Vec<String>,
-    /// Where each value came from; a key that is missing has its default.
-    pub(crate) values: Values,
+sections! {
+    server: server::Server,
+    database: database::Database,
+    synapse: synapse::Synapse,
+    supervision: supervision::Supervision,
+    stack: stack::Stack,
+    redis: redis::Redis,
+    workers: workers::Workers,
+    alerts: alerts::Alerts,
+    tls: tls::Tls,
+    turn: turn::Turn,
+    oidc: oidc::Oidc,
+    media: media::Media,
+    proxy: proxy::Proxy,
+    hooks: hooks::Hooks,
+    web: web::Web,
 }
 
 /// Those whose value is a port.
 pub(crate) fn port_settings() -> impl Iterator<Item = &'static Setting> {
     let schema = Port::schema();
     settings().filter(move |setting| (setting.schema)() == schema)
-}
-
-/// Every setting there is, in the order of the sections.
-pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
-    [
-        server::Server::SETTINGS,
-        database::Database::SETTINGS,
-        synapse::Synapse::SETTINGS,
-        supervision::Supervision::SETTINGS,
-        stack::Stack::SETTINGS,
-        redis::Redis::SETTINGS,
-        workers::Workers::SETTINGS,
-        alerts::Alerts::SETTINGS,
-        tls::Tls::SETTINGS,
-        turn::Turn::SETTINGS,
-        oidc::Oidc::SETTINGS,
-        media::Media::SETTINGS,
-        proxy::Proxy::SETTINGS,
-        hooks::Hooks::SETTINGS,
-        web::Web::SETTINGS,
-    ]
-    .into_iter()
-    .flatten()
 }
 
 /// The setting of that key, or an error that names the nearest one.
@@ -247,22 +163,9 @@ pub(crate) fn check_flags(flags: &[String]) -> Result<(), Error> {
     }
     let mut values = Values::default();
     flagged(flags, &mut values)?;
-    server::Server::read(&values)?;
-    database::Database::read(&values)?;
-    synapse::Synapse::read(&values)?;
-    supervision::Supervision::read(&values)?;
-    redis::Redis::read(&values)?;
-    workers::Workers::read(&values)?;
-    alerts::Alerts::read(&values)?;
-    tls::Tls::read(&values)?;
-    turn::Turn::read(&values)?;
-    oidc::Oidc::read(&values)?;
-    media::Media::read(&values)?;
-    proxy::Proxy::read(&values)?;
-    hooks::Hooks::read(&values)?;
-    web::Web::read(&values)?;
     // The profile may be one of the settings file.
-    Ok(())
+    values.0.remove(PROFILE);
+    check_values(&values)
 }
 
 fn flagged(flags: &[String], values: &mut Values) -> Result<(), Error> {
@@ -307,29 +210,8 @@ impl Config {
             values.0.insert(setting.key, (value.clone(), source));
         }
         values.0.extend(stronger.0);
-        Ok(Self {
-            profile,
-            custom,
-            named: file.named.into_iter().map(|(name, it)| (name, fields::masked(it))).collect(),
-            warnings,
-            data,
-            server: server::Server::read(&values)?,
-            database: database::Database::read(&values)?,
-            synapse: synapse::Synapse::read(&values)?,
-            supervision: supervision::Supervision::read(&values)?,
-            stack: stack::Stack::read(&values)?,
-            redis: redis::Redis::read(&values)?,
-            workers: workers::Workers::read(&values)?,
-            alerts: alerts::Alerts::read(&values)?,
-            tls: tls::Tls::read(&values)?,
-            turn: turn::Turn::read(&values)?,
-            oidc: oidc::Oidc::read(&values)?,
-            media: media::Media::read(&values)?,
-            proxy: proxy::Proxy::read(&values)?,
-            hooks: hooks::Hooks::read(&values)?,
-            web: web::Web::read(&values)?,
-            values,
-        })
+        let named = file.named.into_iter().map(|(name, it)| (name, fields::masked(it))).collect();
+        Self::of(data, profile, custom, named, warnings, values)
     }
 
     pub(crate) fn source(&self, key: &str) -> Source {

@@ -1,6 +1,9 @@
 //! nginx in front: where it listens, and what it tells about this server.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use super::{
     Config,
@@ -32,16 +35,21 @@ section! {
     }
 }
 
+/// A listener as a program on this machine reaches it: one that listens everywhere also does on
+/// loopback.
+pub(super) fn url_here(address: IpAddr, port: Port) -> String {
+    let address = match address {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    format!("http://{}", SocketAddr::new(address, port.0))
+}
+
 impl Config {
     /// The proxy, as a program on this machine reaches it over HTTP.
     pub(crate) fn proxy_url(&self) -> String {
-        let host = match self.proxy.address {
-            IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V6(address) if address.is_unspecified() => "[::1]".to_owned(),
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        format!("http://{host}:{}", self.proxy.http_port)
+        url_here(self.proxy.address, self.proxy.http_port)
     }
     /// The proxy, as others reach it over HTTPS.
     pub(crate) fn proxy_https_url(&self) -> String {

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{
+    Config,
     setting::section,
     shape::{Percent, Port, Shape, Span, Words as _, words},
 };
@@ -177,6 +178,18 @@ section! {
         autoscale_cpu_percent: Percent = "75" ["MATRIX_SYNAPSE_AUTOSCALE_CPU_PERCENT"];
         /// How long they have to be that busy; after a change it is waited as long again, three times as long before one is taken away.
         autoscale_window: Span = "5m" ["MATRIX_SYNAPSE_AUTOSCALE_WINDOW"];
+    }
+}
+
+impl Config {
+    /// Whether this homeserver has processes on several machines.
+    pub(crate) fn is_apart(&self) -> bool {
+        !self.workers.elsewhere.0.is_empty()
+    }
+
+    /// The address of this machine for those on others, where there are any.
+    pub(crate) fn network_address(&self) -> Option<IpAddr> {
+        self.workers.address.filter(|_| self.is_apart())
     }
 }
 

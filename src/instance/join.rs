@@ -140,8 +140,10 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
     if write {
         rendered::prepare(config)?;
     }
-    let address = config.workers.address.filter(|_| workers::are_apart(config));
-    let address = address.filter(|_| config.has(Part::Workers)).ok_or(Error::NobodyElsewhere)?;
+    let address = config
+        .network_address()
+        .filter(|_| config.has(Part::Workers))
+        .ok_or(Error::NobodyElsewhere)?;
     let mut settings = BTreeMap::new();
     for setting in config::settings().filter(|setting| !setting.secret) {
         let Some((value, source)) = config.values.0.get(setting.key) else { continue };

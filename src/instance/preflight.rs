@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{aside, install::Options, join, prepare};
+use super::{aside, install::Options, join, prepare, rendered};
 use crate::{
     clock,
     config::{Config, instance, paths::DataDir, stack::Part, vrooli, web::Client},
@@ -19,7 +19,7 @@ use crate::{
     python::{self, Set},
     redis, services,
     supervisor::control,
-    tls, turn, web,
+    tls, web,
 };
 
 /// What an environment takes, in bytes.
@@ -99,8 +99,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     if config.has(Part::Proxy) {
         proxy::program(config)?;
     }
-    turn::check(config)?;
-    oidc::check(config)?;
+    rendered::fits(config)?;
     if !options.skip_validation {
         oidc::discover(config).await?;
     }

@@ -11,10 +11,10 @@ use crate::{
     error::{Explain, Kind},
     files, hooks,
     matrix::{self, operator},
-    oidc, postgres, process, proxy, redis,
+    postgres, process, proxy, redis,
     secret::Secret,
     synapse::{self, keys, workers},
-    tls, turn, web,
+    tls, web,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -122,8 +122,7 @@ fn look(
     if config.has(Part::Proxy) {
         proxy::program(config).map_err(rendered::Error::from)?;
     }
-    turn::check(config).map_err(rendered::Error::from)?;
-    oidc::check(config).map_err(rendered::Error::from)?;
+    rendered::fits(config)?;
     if let Some(error) = web::complaint(config) {
         let hint = error.hint().unwrap_or_default();
         on_step(Step::Warns(&format!("{error}: {hint}")));

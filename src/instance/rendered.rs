@@ -116,11 +116,16 @@ pub(crate) fn environment(config: &Config) -> Environment {
     Environment::at(config.data.synapse_environment())
 }
 
+/// Whether the relay and the login provider can be what the settings ask for; asks nobody.
+pub(crate) fn fits(config: &Config) -> Result<(), Error> {
+    turn::check(config)?;
+    Ok(oidc::check(config)?)
+}
+
 /// Renders and lets those judge it who will read it; what is in place stays.
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
-    turn::check(config)?;
-    oidc::check(config)?;
+    fits(config)?;
     // Synapse reads the files that its settings name, and some are new with these settings.
     redis::write(config)?;
     let rendered = render(config)?;

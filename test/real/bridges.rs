@@ -267,7 +267,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     server.variable("MATRIX_SYNAPSE_RESTARTS", "1");
     server.run(&["manage", "install", "--start"]).success();
     let program = stand_in(&server);
-    let port = free_port();
+    let [port, beside, far, queer] = std::array::from_fn(|_| free_port());
     let good = registration(&server, "own", port, ("", ""));
     let command = format!("{program} --flag");
     let add = ["content", "add-bridge", "custom", "--name", "own", "--registration", &good];
@@ -284,7 +284,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     let custom = |file: &str, what: &str| {
         refused(&["custom", "--name", "other", "--registration", file], what);
     };
-    let other = |from: &str, to: &str| registration(&server, "other", port + 1, (from, to));
+    let other = |from: &str, to: &str| registration(&server, "other", beside, (from, to));
     custom(&other("id: other", "id: own"), "the id of the bridge is that of the bridge `own`");
     custom(&other("as-other", "as-own"), "the as_token of the bridge is that of");
     custom(&other("hs-other", "hs-own"), "the hs_token of the bridge is that of");
@@ -323,12 +323,12 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     server.run(&["content", "remove-bridge", "slack"]).success();
 
     // Synapse cannot reach it, or is not believed.
-    let away = registration(&server, "away", port + 2, ("127.0.0.1", "127.0.0.2"));
+    let away = registration(&server, "away", far, ("127.0.0.1", "127.0.0.2"));
     let add = ["content", "add-bridge", "custom", "--name", "away", "--registration", &away];
     server.run(&add).success().says("Synapse cannot reach it at `http://127.0.0.2:");
     assert_eq!(server.bridge("away")["state"], "apart");
-    let odd = registration(&server, "odd", port + 3, ("", ""));
-    let other = registration(&server, "odd", port + 3, ("hs-odd", "another"));
+    let odd = registration(&server, "odd", queer, ("", ""));
+    let other = registration(&server, "odd", queer, ("hs-odd", "another"));
     let command = format!("{program} -r {other}");
     server
         .run(&[

@@ -14,7 +14,7 @@ use crate::{
     output::{Output, Report},
     postgres, proxy, redis, services,
     synapse::files,
-    tls, turn, web,
+    tls, web,
 };
 
 #[derive(clap::Args)]
@@ -44,8 +44,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     for warning in tls::check(config, clock::now())? {
         output.warn(warning);
     }
-    turn::check(config)?;
-    oidc::check(config)?;
+    rendered::fits(config)?;
     if let Err(error) = oidc::discover(config).await {
         // Synapse asks it again at each login.
         output.warn(Failure::from(error).to_string());

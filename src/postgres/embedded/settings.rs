@@ -34,7 +34,7 @@ pub(super) fn include(cluster: &Path, runner: Runner) -> Result<(), Error> {
 pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
     let cluster = cluster(&config.data);
     let mut all = vec![(FILE, render(config, memory()))];
-    if workers::are_apart(config) {
+    if config.is_apart() {
         // What the operator wrote stays, and counts more.
         all.push((HBA, files::read(&cluster.join("pg_hba.conf"))? + &allowed(config)));
     }
@@ -74,7 +74,7 @@ fn render(config: &Config, memory: u64) -> String {
         // Writing to a String cannot fail.
         writeln!(text, "{name} = {value}").ok();
     };
-    match config.workers.address.filter(|_| workers::are_apart(config)) {
+    match config.network_address() {
         Some(address) => {
             set("listen_addresses", &format!("'127.0.0.1,{address}'"));
             let file = cluster(&config.data).join(FOLDER).join(HBA).display().to_string();

@@ -72,11 +72,6 @@ impl Place {
     }
 }
 
-/// Whether this homeserver has processes on several machines.
-pub(crate) fn are_apart(config: &Config) -> bool {
-    !config.workers.elsewhere.0.is_empty()
-}
-
 /// Whether some of that kind run on other machines.
 pub(crate) fn is_apart(config: &Config, kind: Kind) -> bool {
     let of_kind = |name: &String| {
@@ -108,7 +103,7 @@ pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
     if config.is_joined() && config.workers.here.is_empty() {
         return Err(Error::NoneHere);
     }
-    if !are_apart(config) {
+    if !config.is_apart() {
         return Ok(());
     }
     if workers.iter().any(|it| it.kind == Kind::Media && it.machine(config).is_some()) {
@@ -153,9 +148,9 @@ impl Worker {
 
     /// Where other processes of Synapse hand it what only it may write.
     pub(super) fn replication(self, config: &Config) -> Place {
-        match (self.machine(config), config.workers.address) {
+        match (self.machine(config), config.network_address()) {
             (Some(machine), _) => self.on_network(config, machine),
-            (None, Some(own)) if are_apart(config) => self.on_network(config, own),
+            (None, Some(own)) => self.on_network(config, own),
             _ => Place::Socket(config.data.sockets().join(format!("{}.repl", self.name()))),
         }
     }
@@ -192,8 +187,8 @@ fn socket(data: &DataDir, worker: Worker) -> PathBuf {
 
 /// Where the main process answers the others.
 pub(super) fn of_main(config: &Config) -> Place {
-    match config.workers.address {
-        Some(own) if are_apart(config) => Place::Tcp((own, config.workers.port.0).into()),
+    match config.network_address() {
+        Some(own) => Place::Tcp((own, config.workers.port.0).into()),
         _ => Place::Socket(config.data.sockets().join("main.repl")),
     }
 }
