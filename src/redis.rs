@@ -164,24 +164,31 @@ pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     }
 }
 
-/// The same before a start; one of the platform's that is down is started there.
+/// The same before a start; one of the platform's that is down is started there, and that of a
+/// homeserver on another machine is waited for.
 pub(crate) async fn ensure(config: &Config, deadline: Instant) -> Result<(), Error> {
-    let mut found = check(config).await;
-    if let Err(Error::Unreachable { .. }) = found
-        && let Some(vrooli) = vrooli::starter(config, "redis.host")
-    {
-        vrooli::start(vrooli, "redis", deadline).await;
-        // A container may be up before what is in it.
-        let until = deadline.min(Instant::now() + PATIENCE * 2);
-        loop {
-            found = check(config).await;
-            if !matches!(found, Err(Error::Unreachable { .. })) || Instant::now() > until {
-                break;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
+    let found = check(config).await;
+    if !matches!(found, Err(Error::Unreachable { .. })) {
+        return found;
     }
-    found
+    if config.is_joined() {
+        return answers_by(config, deadline).await;
+    }
+    let Some(vrooli) = vrooli::starter(config, "redis.host") else { return found };
+    vrooli::start(vrooli, "redis", deadline).await;
+    // A container may be up before what is in it.
+    answers_by(config, deadline.min(Instant::now() + PATIENCE * 2)).await
+}
+
+/// Asks until it can be reached, or until then.
+async fn answers_by(config: &Config, until: Instant) -> Result<(), Error> {
+    loop {
+        let found = check(config).await;
+        if !matches!(found, Err(Error::Unreachable { .. })) || Instant::now() > until {
+            return found;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn asked(config: &Config, host: &str, port: u16) -> Result<(), Error> {

@@ -183,11 +183,22 @@ impl Config {
         flags: &[String],
         environment: &Environment,
     ) -> Result<Self, Error> {
+        let text = files::read_if_exists(&data.settings())?;
+        Self::of_text(data, text.as_deref().unwrap_or_default(), flags, environment)
+    }
+
+    /// The same with another text than that of the settings file.
+    pub(crate) fn of_text(
+        data: DataDir,
+        text: &str,
+        flags: &[String],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         let mut values = Values::default();
         for (key, (value, file)) in vrooli::provided(&data, environment)? {
             values.0.insert(key, (value, Source::Vrooli(file)));
         }
-        let mut file = settings_file(&data)?;
+        let mut file = settings_file(data.settings(), text)?;
         for (setting, value) in std::mem::take(&mut file.settings) {
             values.0.insert(setting.key, (value, Source::SettingsFile));
         }
@@ -298,15 +309,13 @@ struct SettingsFile {
 }
 
 /// The settings of `settings.yaml`, each checked to be one we know.
-fn settings_file(data: &DataDir) -> Result<SettingsFile, Error> {
-    let path = data.settings();
-    let Some(text) = files::read_if_exists(&path)? else { return Ok(SettingsFile::default()) };
+fn settings_file(path: PathBuf, text: &str) -> Result<SettingsFile, Error> {
     if text.trim().is_empty() {
         return Ok(SettingsFile::default());
     }
     // A line of the file may hold a secret: an error names only its place.
     let options = serde_yaml::options! { with_snippet: false };
-    let document: Value = serde_yaml::from_str_with_options(&text, options)
+    let document: Value = serde_yaml::from_str_with_options(text, options)
         .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
     let sections: BTreeMap<String, Value> = match document {
         Value::Null => return Ok(SettingsFile::default()),

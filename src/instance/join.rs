@@ -17,6 +17,7 @@ use super::{held, preflight, prepare, rendered, scale, start};
 use crate::{
     config::{
         self, Config, edit,
+        environment::Environment,
         setting::{Source, shown},
         shape::Shape as _,
         stack::{self, Part},
@@ -27,6 +28,7 @@ use crate::{
     postgres::{self, ClientSettings},
     python::{self, Set},
     redis,
+    supervisor::control,
     synapse::{self, workers},
 };
 
@@ -55,6 +57,10 @@ pub(crate) enum Error {
     NobodyHere,
     #[error("`{name}` runs on the machine {machine}, and this one does not have that address")]
     OtherMachine { name: String, machine: IpAddr },
+    #[error("the settings in `{}` cannot be used", .0.display())]
+    BadSettings(PathBuf),
+    #[error("`{0}` is a setting of the homeserver, and this data folder is for workers of it")]
+    OfTheHomeserver(&'static str),
 }
 
 impl Explain for Error {
@@ -74,7 +80,12 @@ impl Explain for Error {
             Self::OnlyHere { setting, .. } => {
                 format!("`config set {setting} HOST`: a name or address that the other machines know")
             }
-            Self::NotOurs(_) => "`manage join-file FILE` on the homeserver's machine writes one".into(),
+            Self::NotOurs(_) | Self::BadSettings(_) => {
+                "`manage join-file FILE` on the homeserver's machine writes one".into()
+            }
+            Self::OfTheHomeserver(_) => {
+                "set it there; `manage join-file` writes a new file, and `manage start --join FILE` takes it in. Only `supervision` is set here".into()
+            }
             Self::IsHomeserver(_) | Self::OtherServer { .. } => {
                 "`--instance NAME` or MATRIX_SYNAPSE_DATA_DIR names another data folder".into()
             }
@@ -103,6 +114,8 @@ pub(crate) struct Joining {
     believed: String,
 }
 
+/// How processes are kept is set on each machine.
+const OF_EACH_MACHINE: &str = "supervision.";
 /// Settings that are of the homeserver's machine alone.
 const OF_THAT_MACHINE: [&str; 8] =
     ["stack.", "alerts.", "hooks.", "tls.", "proxy.", "web.", "supervision.", "redis."];
@@ -230,12 +243,20 @@ fn reachable(what: &'static str, host: String, setting: &'static str) -> Result<
     Ok(host)
 }
 
-/// Whether this data folder can be one for these workers of the file; which run here then.
+/// What belongs to the homeserver is not set where only workers of it run.
+pub(crate) fn may_set(config: &Config, key: &'static str) -> Result<(), Error> {
+    if config.is_joined() && !key.starts_with(OF_EACH_MACHINE) {
+        return Err(Error::OfTheHomeserver(key));
+    }
+    Ok(())
+}
+
+/// Whether this data folder can be one for workers of the file; what its `settings.yaml` is then.
 pub(crate) fn look(
     config: &Config,
     file: &Path,
     names: &[String],
-) -> Result<(Joining, Vec<String>), Failure> {
+) -> Result<(Joining, String), Failure> {
     let data = &config.data;
     let joining = read(file)?;
     if !config.is_joined() && (prepare::is_installed(data) || data.signing_key().exists()) {
@@ -253,7 +274,13 @@ pub(crate) fn look(
     here.sort();
     here.dedup();
     preflight::data_folder(data)?;
-    Ok((joining, here))
+    let settings = settings_file(config, &joining, here).and_then(|text| {
+        let new = Config::of_text(data.clone(), &text, &[], &Environment::default())?;
+        workers::chosen(&new)?;
+        Ok(text)
+    });
+    let bad = |why| Failure::from(Error::BadSettings(file.to_owned())).because(why);
+    Ok((joining, settings.map_err(bad)?))
 }
 
 /// Puts the files of Synapse in place, with the settings as they are after [`join`]; then it is
@@ -274,13 +301,12 @@ pub(crate) async fn join(
     on_step: &mut dyn FnMut(&str),
 ) -> Result<bool, Failure> {
     let data = &config.data;
-    let (joining, here) = look(config, file, names)?;
+    let (joining, settings) = look(config, file, names)?;
     data.create()?;
     files::private_folder(&data.environments())?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let _lock = held::wait(data, "manage start --join", deadline, &mut wait).await?;
-    let shipped = Set::synapse(None).version;
-    let version = (shipped != joining.synapse).then_some(joining.synapse.as_str());
+    let version = joining.other_version();
     let log = data.logs().join("install.log");
     let set = Set::synapse(version);
     let plan = python::plan(&data.environments(), &log, set, None).await?;
@@ -289,6 +315,9 @@ pub(crate) async fn join(
         on_step(&format!("installing Synapse {} with {}", joining.synapse, plan.tool()));
         plan.apply(false).await?;
         changed = true;
+    }
+    if control::status(&control::socket(&data.sockets())).await?.is_none() {
+        plan.sweep()?;
     }
     on_step("writing settings and secrets");
     for (name, text) in &joining.secrets {
@@ -308,27 +337,43 @@ pub(crate) async fn join(
             changed = true;
         }
     }
-    let believed = data.tls().join("believed.pem");
-    let mut settings = joining.settings;
     if !joining.believed.is_empty() {
-        changed |= files::write_if_changed(&believed, joining.believed.as_bytes(), files::PUBLIC)?;
-        let list = vec![believed.display().to_string()];
-        settings.insert("synapse.federation_custom_ca_list".to_owned(), list.into());
+        let (file, text) = (believed(config), joining.believed.as_bytes());
+        changed |= files::write_if_changed(&file, text, files::PUBLIC)?;
     }
-    settings.insert("stack.profile".to_owned(), stack::JOINED.into());
-    settings.insert("workers.here".to_owned(), here.into());
-    if let Some(version) = version {
-        settings.insert("synapse.version".to_owned(), version.into());
-    }
-    let text = settings_file(config, settings)?;
-    Ok(files::write_if_changed(&data.settings(), text.as_bytes(), files::PRIVATE)? || changed)
+    Ok(files::write_if_changed(&data.settings(), settings.as_bytes(), files::PRIVATE)? || changed)
 }
 
-/// The whole of `settings.yaml`: what the file says, and how processes are kept on this machine.
-fn settings_file(config: &Config, joined: BTreeMap<String, Value>) -> Result<String, Failure> {
+/// Where the CAs are kept that came with the file.
+fn believed(config: &Config) -> PathBuf {
+    config.data.tls().join("believed.pem")
+}
+
+impl Joining {
+    /// The version of Synapse where it is not the one that this program installs by itself.
+    fn other_version(&self) -> Option<&str> {
+        let shipped = Set::synapse(None).version;
+        (shipped != self.synapse).then_some(self.synapse.as_str())
+    }
+}
+
+/// The whole of `settings.yaml`: what the file says, who runs here, and how processes are kept on this
+/// machine.
+fn settings_file(config: &Config, joining: &Joining, here: Vec<String>) -> Result<String, Failure> {
+    let mut joined = joining.settings.clone();
+    let mut set = |key: &str, value: Value| joined.insert(key.to_owned(), value);
+    if !joining.believed.is_empty() {
+        let list = vec![believed(config).display().to_string()];
+        set("synapse.federation_custom_ca_list", list.into());
+    }
+    set("stack.profile", stack::JOINED.into());
+    set("workers.here", here.into());
+    if let Some(version) = joining.other_version() {
+        set("synapse.version", version.into());
+    }
     let mut sections: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
     let own = config::settings().filter(|setting| {
-        let of_machine = setting.key.starts_with("supervision.");
+        let of_machine = setting.key.starts_with(OF_EACH_MACHINE);
         of_machine && config.source(setting.key) == Source::SettingsFile
     });
     let own =

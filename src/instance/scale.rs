@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{held, join, prepare, ready, rendered, start, stop};
+use super::{held, join, prepare, ready, rendered, start, stop, used};
 use crate::{
     config::{self, Config, edit, shape::Words as _, stack::Part, workers::Counts},
     error::{Explain, Failure, Kind},
@@ -32,6 +32,8 @@ use crate::{
 pub(crate) enum Error {
     #[error("the profile `{0}` has no workers")]
     NoWorkers(String),
+    #[error("`{0}` has changed, and what runs still listens where it was")]
+    Network(String),
     #[error("the supervisor has ended while the workers changed")]
     Ended,
     #[error("the workers have changed in part: the new ones are set, and not all of them run")]
@@ -42,6 +44,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoWorkers(_) => Kind::Request,
+            Self::Network(_) => Kind::Setting,
             Self::Ended | Self::Halfway { .. } => Kind::Environment,
         }
     }
@@ -49,6 +52,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoWorkers(_) => "`manage start --profile scale` starts one that has".into(),
+            Self::Network(_) => "`manage restart` takes it up; then scale".into(),
             Self::Ended => "`manage start` brings all back".into(),
             Self::Halfway { before } => {
                 let before = match before.as_str() {
@@ -83,6 +87,8 @@ impl Plan {
 
 /// The main process, as a service.
 const MAIN: &str = "synapse";
+/// Where PostgreSQL and Redis listen for other machines, which they read when they start.
+const OF_THE_NETWORK: [&str; 2] = ["workers.address", "redis.port"];
 
 /// What would change; everything that could be in the way is looked at, nothing is changed but what is
 /// made at every start anyway.
@@ -99,6 +105,12 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
     services::outline(new)?;
     redis::check(new).await?;
     let now = control::status(&control::socket(&new.data.sockets())).await?;
+    if let Some(now) = &now {
+        let changed = used::changed(new, now)?;
+        if let Some(setting) = changed.iter().find(|it| OF_THE_NETWORK.contains(&it.as_str())) {
+            return Err(Error::Network(setting.clone()).into());
+        }
+    }
     let rendered = rendered::judged(new).await?;
     let chosen = workers::chosen(new)?;
     let mut plan = Plan { running: now.is_some(), ..Plan::default() };

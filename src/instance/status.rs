@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
+    net::{IpAddr, TcpStream, ToSocketAddrs as _},
     time::Duration,
 };
 
@@ -16,12 +16,13 @@ use crate::{
     error::Failure,
     files,
     postgres::{self, Stats},
-    process,
+    process, redis,
     supervisor::{
         control,
         record::{Report, Snapshot},
         state::Phase,
     },
+    synapse::workers,
 };
 
 /// How long a server on this machine may take to say that it lives.
@@ -65,6 +66,19 @@ pub(crate) struct Status {
     /// What is in the database, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<Stats>,
+    /// The workers on other machines, where these were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) elsewhere: Vec<Elsewhere>,
+}
+
+/// A worker of this homeserver on another machine.
+#[derive(Debug, Serialize)]
+pub(crate) struct Elsewhere {
+    pub(crate) name: String,
+    pub(crate) machine: IpAddr,
+    pub(crate) healthy: bool,
+    /// Why it is not.
+    pub(crate) message: Option<String>,
 }
 
 /// A process of the homeserver.
@@ -139,6 +153,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         services,
         damaged,
         database: None,
+        elsewhere: Vec::new(),
     })
 }
 
@@ -152,31 +167,68 @@ impl Status {
         self.health_url = format!("{url}/health");
     }
 
-    /// Asks the database of a server that runs, because Synapse calls itself healthy without one.
-    /// The answer of the whole is due within ten seconds.
-    pub(crate) async fn ask_database(&mut self, config: &Config) {
-        const LIMIT: Duration = Duration::from_secs(4);
+    /// Asks those whom a server that runs needs and does not keep: the database, because Synapse calls
+    /// itself healthy without one, somebody else's Redis, and workers on other machines. Of these it is
+    /// only said how they are: all that runs here may be well. The answer of the whole is due within
+    /// ten seconds.
+    pub(crate) async fn ask_others(&mut self, config: &Config) {
         if !self.running {
             return;
         }
+        let redis = async {
+            let other = config.shared_redis().is_some();
+            if other { redis::check(config).await } else { Ok(()) }
+        };
+        let (database, redis, elsewhere) =
+            tokio::join!(Self::ask_database(config), redis, away(config));
+        self.elsewhere = elsewhere;
+        match database {
+            Ok(stats) => self.database = Some(stats),
+            Err(why) => self.is_unwell(format!("the database does not do its part: {why}")),
+        }
+        if let Err(error) = redis {
+            self.is_unwell(error.to_string());
+        }
+    }
+
+    fn is_unwell(&mut self, why: String) {
+        if self.healthy {
+            self.healthy = false;
+            self.state = State::Unhealthy;
+            self.health_message = why;
+        }
+    }
+
+    async fn ask_database(config: &Config) -> Result<Stats, String> {
+        const LIMIT: Duration = Duration::from_secs(4);
         let asked = async {
             let mut inside = postgres::connect(config, postgres::Who::Synapse).await?;
             postgres::stats(&mut inside).await
         };
-        let why = match tokio::time::timeout(LIMIT, asked).await {
-            Ok(Ok(stats)) => {
-                self.database = Some(stats);
-                return;
-            }
-            Ok(Err(error)) => Failure::from(error).to_string(),
-            Err(_) => format!("it does not answer within {} s", LIMIT.as_secs()),
-        };
-        if self.healthy {
-            self.healthy = false;
-            self.state = State::Unhealthy;
-            self.health_message = format!("the database does not do its part: {why}");
+        match tokio::time::timeout(LIMIT, asked).await {
+            Ok(Ok(stats)) => Ok(stats),
+            Ok(Err(error)) => Err(Failure::from(error).to_string()),
+            Err(_) => Err(format!("it does not answer within {} s", LIMIT.as_secs())),
         }
     }
+}
+
+/// Asks the workers on other machines, all at once.
+async fn away(config: &Config) -> Vec<Elsewhere> {
+    if config.is_joined() {
+        return Vec::new();
+    }
+    let asked = workers::elsewhere(config).into_iter().map(|(name, address)| {
+        let answered =
+            tokio::task::spawn_blocking(move || answers(&address.ip().to_string(), address.port()));
+        (name, address.ip(), answered)
+    });
+    let mut all = Vec::new();
+    for (name, machine, answered) in asked.collect::<Vec<_>>() {
+        let message = answered.await.unwrap_or_else(|error| Err(error.to_string())).err();
+        all.push(Elsewhere { name, machine, healthy: message.is_none(), message });
+    }
+    all
 }
 
 /// The state and the sentence for it. `answers` is asked only where a Synapse of ours runs: whatever

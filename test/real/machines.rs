@@ -1,10 +1,12 @@
 //! Workers on another machine: two hosts that share nothing but a network, each a network namespace,
 //! and a homeserver that has processes on both.
 
-use std::process::Command;
+use std::{fs, process::Command};
+
+use serde_json::Value;
 
 use crate::{
-    common::{Instance, wait_for},
+    common::{Instance, free_port, wait_for},
     load::under_load,
 };
 
@@ -96,12 +98,20 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         .run(&["manage", "start", "--join", &file])
         .exits(1)
         .says("the data folder of a homeserver");
+    refuses_other_settings(&server, &workers, &file);
+    // What was set there is taken up.
+    join(&[]).success();
+    join(&[]).exits(2).says("already running");
+    let away = || server.json(&["status"])["elsewhere"].clone();
+    assert_eq!(away()[0]["name"], "generic-2");
+    assert_eq!((&away()[0]["healthy"], &away()[1]["healthy"]), (&true.into(), &true.into()));
 
     let written = |name: &str| workers.run(&["logs", name, "--tail", "10000"]).success().stdout;
     under_load(&server, |more| {
         more(8);
         far.set("down");
         assert!(server.is_healthy(), "what runs here goes on");
+        server.run(&["status"]).success().says("generic-2 (10.93.7.2): the server does not answer");
         far.set("up");
         more(8);
         workers.run(&["manage", "stop"]).success();
@@ -122,6 +132,38 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         "on other machines, with a new file of `manage join-file`: generic-2, event-persister-2",
     );
     scale("generic=1,event_persister=2").exits(1).says("`workers.elsewhere` names `generic-2`");
+    both_begin_at_once(&server, &workers);
+    let port = free_port().to_string();
+    server.run(&["config", "set", "redis.port", &port]).success();
+    scale("generic=3,event_persister=2").exits(1).says("what runs still listens where it was");
     workers.run(&["manage", "uninstall", "--purge", "--force"]).success();
     assert!(server.is_healthy());
+}
+
+/// What belongs to the homeserver comes from it, and is looked at before anything changes.
+fn refuses_other_settings(server: &Instance, workers: &Instance, file: &str) {
+    workers
+        .run(&["config", "set", "synapse.presence", "true"])
+        .exits(1)
+        .says("`synapse.presence` is a setting of the homeserver");
+    workers.run(&["config", "set", "supervision.probe_interval", "14s"]).success();
+    let mut joining: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    joining["settings"]["synapse.presence"] = "perhaps".into();
+    let bad = server.data.join("bad.json");
+    fs::write(&bad, joining.to_string()).unwrap();
+    let before = fs::read_to_string(workers.data.join("settings.yaml")).unwrap();
+    let said = workers.run(&["manage", "start", "--join", &bad.display().to_string()]).exits(1);
+    said.says("cannot be used").says("`synapse.presence` must be").says("`manage join-file FILE`");
+    assert_eq!(fs::read_to_string(workers.data.join("settings.yaml")).unwrap(), before);
+}
+
+/// As after a power cut: the machine with the workers waits for the database and for Redis.
+fn both_begin_at_once(server: &Instance, workers: &Instance) {
+    workers.run(&["manage", "stop"]).success();
+    server.run(&["manage", "stop"]).success();
+    std::thread::scope(|scope| {
+        scope.spawn(|| workers.run(&["manage", "start", "--timeout", "2m"]).success());
+        server.run(&["manage", "start"]).success();
+    });
+    assert!(workers.is_healthy());
 }

@@ -71,7 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if !args.fast {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
-            Ok(config) => status.ask_database(config).await,
+            Ok(config) => status.ask_others(config).await,
             Err(failure) => output.warn(failure.to_string()),
         }
     }
@@ -138,7 +138,16 @@ impl Report for Answer {
         if let Some(name) = &status.server_name {
             writeln!(page, "   📛 Server name: {name}")?;
         }
-        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)
+        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)?;
+        if !status.elsewhere.is_empty() {
+            writeln!(page, "\n🧭 On other machines:")?;
+        }
+        for worker in &status.elsewhere {
+            let sign = if worker.healthy { "✅" } else { "⚠️ " };
+            let why = worker.message.as_deref().unwrap_or("Healthy");
+            writeln!(page, "   {sign} {} ({}): {why}", worker.name, worker.machine)?;
+        }
+        Ok(())
     }
 
     fn details(&self, page: &mut String) -> fmt::Result {

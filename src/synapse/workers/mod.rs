@@ -12,7 +12,7 @@ use crate::{
     config::{Config, paths::DataDir, shape::Words as _, stack::Part},
     error::{self, Explain},
 };
-pub(crate) use place::{here, is_apart, media_socket, not_elsewhere, ports};
+pub(crate) use place::{elsewhere, here, is_apart, media_socket, not_elsewhere, ports};
 
 pub(crate) mod costs;
 pub(crate) mod endpoints;

@@ -92,6 +92,16 @@ pub(crate) fn here(config: &Config, workers: &[Worker]) -> Vec<Worker> {
     workers.iter().filter(is_here).copied().collect()
 }
 
+/// Those that run on other machines, and where they answer `/health`.
+pub(crate) fn elsewhere(config: &Config) -> Vec<(String, SocketAddr)> {
+    let workers = super::chosen(config).unwrap_or_default().into_iter();
+    let away = workers.filter_map(|worker| match worker.place(config) {
+        Place::Tcp(address) => Some((worker.name(), address)),
+        Place::Socket(_) => None,
+    });
+    away.collect()
+}
+
 /// Whether the settings say for all of them where they are.
 pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
     let names: BTreeSet<String> = workers.iter().map(|worker| worker.name()).collect();
