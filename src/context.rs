@@ -50,6 +50,21 @@ pub(crate) fn profile(name: Option<&str>) -> Vec<Own> {
     name.map(own).into_iter().collect()
 }
 
+/// A hint whose commands, `` `manage start` ``, have the flag that names the homeserver.
+fn addressed(mut hint: String, flag: &str) -> String {
+    const GROUPS: [&str; 7] =
+        ["manage", "content", "config", "test", "status", "logs", "credentials"];
+    if flag.is_empty() {
+        return hint;
+    }
+    for group in GROUPS {
+        for end in [' ', '`'] {
+            hint = hint.replace(&format!("`{group}{end}"), &format!("`{flag} {group}{end}"));
+        }
+    }
+    hint
+}
+
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) environment: Environment,
@@ -102,8 +117,23 @@ impl Context {
         Ok(config)
     }
 
-    /// A server on a full disk does not say why it fails: it is named here.
-    pub(crate) fn explained(&self, failure: Failure) -> Failure {
+    /// The flag that names this homeserver among several, as it was typed; empty where none was.
+    pub(crate) fn flag(&self) -> String {
+        let Flags { data_dir, instance, .. } = &self.flags;
+        let folder = data_dir.as_ref().map(|folder| {
+            let folder = folder.display().to_string();
+            // Commands are copied into a shell.
+            format!("--data-dir {}", shlex::try_quote(&folder).unwrap_or(folder.as_str().into()))
+        });
+        let instance = instance.as_ref().map(|name| format!("--instance {name}"));
+        folder.into_iter().chain(instance).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What is said of a failure here: commands that it names are about this homeserver and no other,
+    /// and a server on a full disk does not say why it fails.
+    pub(crate) fn explained(&self, mut failure: Failure) -> Failure {
+        let flag = self.flag();
+        failure.hint = failure.hint.map(|hint| addressed(hint, &flag));
         let servers = failure.error.downcast_ref().is_some_and(matrix::Error::is_servers_fault);
         let space = servers.then(|| files::has_space(self.data().ok()?.root()).err()).flatten();
         match space {
@@ -150,5 +180,20 @@ impl Context {
         let Some(name) = acting else { return Ok(operator) };
         let user = matrix::names::user(name, &operator.session().server_name)?;
         Ok(matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_in_a_hint_is_about_the_homeserver_that_was_named() {
+        let hint = "`manage start` starts it; `status` shows how it is; `manage` is no command";
+        assert_eq!(addressed(hint.into(), ""), hint);
+        assert_eq!(
+            addressed("`manage start` starts it; `status` shows how it is".into(), "--instance b"),
+            "`--instance b manage start` starts it; `--instance b status` shows how it is"
+        );
     }
 }

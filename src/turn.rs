@@ -127,21 +127,25 @@ fn last_port(config: &Config) -> Result<u16, Error> {
     u16::try_from(last).map_err(|_| Error::Ports { first, count })
 }
 
-/// Keeps the secret where Synapse reads it, and writes what our own relay reads; true if that changed.
-pub(crate) fn write(config: &Config) -> Result<bool, Error> {
+/// Keeps the secret where Synapse reads it; none where there is no relay.
+pub(crate) fn keep_secret(config: &Config) -> Result<Option<Secret>, Error> {
     check(config)?;
     if config.relay_uris().is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
-    let data = &config.data;
-    let file = secret(data);
+    let file = secret(&config.data);
     if let Some(given) = &config.turn.secret {
         files::write_if_changed(&file, given.expose().as_bytes(), files::PRIVATE)?;
     }
-    let secret = Secret::read_or_generate(&file, &mut rng())?;
-    if !config.has_relay() {
+    Ok(Some(Secret::read_or_generate(&file, &mut rng())?))
+}
+
+/// The same, and writes what our own relay reads; true if that changed.
+pub(crate) fn write(config: &Config) -> Result<bool, Error> {
+    let Some(secret) = keep_secret(config)?.filter(|_| config.has_relay()) else {
         return Ok(false);
-    }
+    };
+    let data = &config.data;
     files::private_folder(&data.turn())?;
     let text = render(config, &secret)?;
     Ok(files::write_if_changed(&conf(data), text.as_bytes(), files::PRIVATE)?)

@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_path_and_no_value_of_a_variable() {
         for (yaml, expected) in [
-            ("comand: x", "`services.bot.command` is missing"),
+            ("comand: x", "`services.bot.command` is missing, and `comand` is not known"),
             (
                 "{command: x, healht: {}}",
                 "there is no `services.bot.healht`; did you mean `services.bot.health`?",

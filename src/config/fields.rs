@@ -56,7 +56,14 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn missing(&self, key: &str) -> Error {
-        wrong(self.path(key), "is missing")
+        // A misspelt key is the likeliest reason.
+        let near = |other: &&String| {
+            !self.known.contains(&other.as_str()) && nearest(other, [key].into_iter()).is_some()
+        };
+        match self.map.keys().find(near) {
+            Some(other) => wrong(self.path(key), format!("is missing, and `{other}` is not known")),
+            None => wrong(self.path(key), "is missing"),
+        }
     }
 
     /// Names a key that was not asked for.

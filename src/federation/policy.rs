@@ -58,8 +58,8 @@ impl Refusal {
         match self {
             Self::Off => Step::bad(
                 "settings",
-                "federation is off: our server speaks to no other, and no other to it",
-                "`config set synapse.federation private` or `open`, then `manage restart`",
+                "federation is off, or private with nobody: our server speaks to no other, and no other to it",
+                "`config set synapse.federation private` and `config set synapse.federation_servers LIST`, or `open`; then `manage restart`",
             ),
             Self::NotListed(server) => Step::bad(
                 "settings",

@@ -3,7 +3,7 @@
 use super::{prepare, rendered, start::Error};
 use crate::{
     config::Config,
-    redis, services,
+    postgres, redis, services,
     supervisor::{control::Request, record::Snapshot, service::Service},
 };
 
@@ -17,6 +17,9 @@ pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Re
         return Ok(None);
     }
     redis::check(config).await.map_err(prepare::Error::from)?;
+    if now.services.get("synapse").is_some_and(|report| report.state.is_ready()) {
+        postgres::has_room(config).await.map_err(prepare::Error::from)?;
+    }
     // Their files are in place before anything reads them.
     rendered::refresh(config).await.map_err(prepare::Error::from)?;
     let services = services::all(config).await?;

@@ -64,6 +64,8 @@ pub(crate) struct Kept {
     pub(crate) to: &'static str,
 }
 
+/// The folder of those settings that are secrets.
+const SECRETS: &str = "secrets";
 /// The step of the client for browsers.
 const BUILD: &str = "build the web client hydrogen with npm";
 
@@ -220,11 +222,15 @@ pub(crate) async fn install(
     }
     on_step("checking the settings");
     let environment = rendered::environment(config);
-    if write_files(config, &environment, options, &mut done).await? {
+    let wrote = write_files(config, &environment, options, &mut done).await?;
+    if wrote {
         done.steps.push("wrote homeserver.yaml".into());
-        if running {
-            done.warnings.push("the running server does not use the new settings yet: `manage restart` takes them up".into());
-        }
+    }
+    if running && (wrote || done.kept.iter().any(|kept| kept.to == SECRETS)) {
+        done.warnings.push(
+            "the running server does not use the new settings yet: `manage restart` takes them up"
+                .into(),
+        );
     }
     if instance::write(config, &done.version)? {
         done.steps.push("wrote instance.env".into());
@@ -255,6 +261,8 @@ async fn write_files(
     options: &Options,
     done: &mut Installed,
 ) -> Result<bool, Failure> {
+    // A secret is where Synapse reads it before it is judged.
+    let pending = persist::pending(config);
     if let Some(ready) = rendered::prepare(config)? {
         if ready.made {
             done.steps.push("made a certificate, signed by a CA of our own".into());
@@ -269,10 +277,14 @@ async fn write_files(
         done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.
-    for key in persist::keep(config)? {
+    let mut kept = persist::keep(config)?;
+    kept.extend(pending);
+    kept.sort_unstable();
+    kept.dedup();
+    for key in kept {
         done.steps.push(format!("kept the setting {key}"));
         let secret = config::find(key).is_ok_and(|setting| setting.secret);
-        let to = if secret { "secrets" } else { "settings.yaml" };
+        let to = if secret { SECRETS } else { "settings.yaml" };
         done.kept.push(Kept { key, from: config.source(key).to_string(), to });
     }
     Ok(synapse_files::write(&config.data, &new)?)

@@ -1,6 +1,10 @@
 //! What has to be so before the processes are started, and what is done when they run.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, TcpListener, UdpSocket},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -97,6 +101,7 @@ pub(super) async fn check(
     if config.is_joined() {
         return Ok(postgres::has_room(config).await?);
     }
+    none_is_elsewhere(config)?;
     if !postgres::target(config)?.is_embedded() {
         postgres::plan(config, deadline).await?;
     }
@@ -142,12 +147,7 @@ pub(super) async fn run(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
     look(config, force, &|_| false, on_step)?;
-    if !config.is_joined() {
-        let here = workers::here(config, &workers::chosen(config).unwrap_or_default());
-        let names: Vec<String> = here.into_iter().map(workers::Worker::name).collect();
-        workers::not_elsewhere(config, &names)
-            .map_err(|error| rendered::Error::from(synapse::Error::from(error)))?;
-    }
+    none_is_elsewhere(config)?;
     redis::ensure(config, deadline).await?;
     let embedded = postgres::target(config)?.is_embedded();
     write_instance_file(config)?;
@@ -169,6 +169,17 @@ pub(super) async fn run(
     // Settings may have changed since the last start. Synapse is asked only about what is new.
     rendered::refresh(config).await?;
     Ok(())
+}
+
+/// No worker that is to run here runs on another machine still.
+fn none_is_elsewhere(config: &Config) -> Result<(), Error> {
+    if config.is_joined() {
+        return Ok(());
+    }
+    let here = workers::here(config, &workers::chosen(config).unwrap_or_default());
+    let names: Vec<String> = here.into_iter().map(workers::Worker::name).collect();
+    let found = workers::not_elsewhere(config, &names);
+    Ok(found.map_err(|error| rendered::Error::from(synapse::Error::from(error)))?)
 }
 
 /// What needs the running server: the account that this program acts with. True if its session had to
@@ -240,9 +251,17 @@ pub(super) fn ports_are_free(
     }
     if config.has_relay() {
         let turn = &config.turn;
-        free(&turn.address.to_string(), turn.port.0, "turn.port")?;
+        let mut ports = vec![(turn.port.0, "turn.port")];
         if config.tls.certificate.is_some() {
-            free(&turn.address.to_string(), turn.tls_port.0, "turn.tls_port")?;
+            ports.push((turn.tls_port.0, "turn.tls_port"));
+        }
+        for (port, setting) in ports {
+            free(&turn.address.to_string(), port, setting)?;
+            // Where it runs already that port is its own.
+            let of_ours = process::udp_owner(port).is_some_and(|(pid, _)| ours(pid));
+            if !of_ours {
+                udp_is_free(turn.address, port, setting)?;
+            }
         }
     }
     if hooks::are_there(&config.data) {
@@ -252,6 +271,16 @@ pub(super) fn ports_are_free(
         free(&config.proxy.address.to_string(), port.0, setting)?;
     }
     Ok(())
+}
+
+fn udp_is_free(address: IpAddr, port: u16, setting: &'static str) -> Result<(), Error> {
+    match UdpSocket::bind((address, port)) {
+        Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+            Err(Error::PortTaken { port, setting, program: process::udp_owner(port) })
+        }
+        // Whatever else is wrong with the address was found with TCP.
+        _ => Ok(()),
+    }
 }
 
 fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), Error> {

@@ -75,18 +75,25 @@ impl Explain for Error {
 /// Stands for the key of our sessions as long as there is none.
 const NO_KEY: &str = "made by `manage install`";
 
-/// Makes what the rendered files point to: the database's password file, the key of our sessions,
-/// certificates and the CAs we believe. What is said of a certificate, where there is one.
+/// Makes what the rendered files point to: what Synapse reads, certificates, the settings of the relay.
+/// What is said of a certificate, where there is one.
 pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Error> {
+    prepare_for_synapse(config)?;
+    let ready = tls::ensure(config, clock::now())?;
+    turn::write(config)?;
+    Ok(ready)
+}
+
+/// Makes the files that Synapse reads because its settings name them, some of which are new with these
+/// settings: passwords and secrets, the key of our sessions, the CAs we believe.
+pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Error> {
     postgres::write_passfile(config)?;
     redis::write(config)?;
     keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
     tls::trusted::write(config)?;
-    let ready = tls::ensure(config, clock::now())?;
-    turn::write(config)?;
-    oidc::write(config)?;
-    Ok(ready)
+    turn::keep_secret(config)?;
+    Ok(oidc::write(config)?)
 }
 
 /// Renders the files; writes nothing.
@@ -126,8 +133,7 @@ pub(crate) fn fits(config: &Config) -> Result<(), Error> {
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
     fits(config)?;
-    // Synapse reads the files that its settings name, and some are new with these settings.
-    redis::write(config)?;
+    prepare_for_synapse(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;

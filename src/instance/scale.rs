@@ -276,7 +276,7 @@ pub(super) async fn replace(config: &Config) -> Result<(), Failure> {
     let request = Request::Replace { profile: config.profile.name.clone(), services };
     let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
     stream.ok_or(Error::Ended)?.next().await?.ok_or(Error::Ended)?;
-    Ok(())
+    Ok(used::renew(config)?)
 }
 
 /// Asks for these and waits until they run.

@@ -17,7 +17,12 @@ const MOST: u16 = 90;
 /// What has to be set for a homeserver of that name: `section.name` and a value, where nothing else
 /// sets it. None if no ports are left.
 pub(crate) fn settings(config: &Config, name: &str) -> Option<Vec<(&'static str, String)>> {
-    let is_default = |setting: &&Setting| config.source(setting.key) == Source::Default;
+    // Servers that several homeservers share stay where they are.
+    let shared_redis = config.redis.host.is_some() || config.shared_redis().is_some();
+    let is_theirs = |key: &str| key == "database.port" || (key == "redis.port" && shared_redis);
+    let is_default = |setting: &&Setting| {
+        config.source(setting.key) == Source::Default && !is_theirs(setting.key)
+    };
     let mut chosen: Vec<(&'static str, String)> = Vec::new();
     let word = format!("synapse_{}", name.replace('-', "_"));
     for key in ["database.name", "database.user"] {
@@ -78,6 +83,7 @@ mod tests {
             let all = settings(&load(name), name).unwrap();
             assert!(all.iter().all(|(key, _)| *key != "server.metrics_port"), "{all:?}");
             assert!(all.contains(&("database.name", format!("synapse_{name}"))));
+            assert!(all.iter().all(|(key, _)| *key != "database.port"), "{all:?}");
             let (_, port) = all.into_iter().find(|(key, _)| *key == "server.port").unwrap();
             port
         };

@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     defined, held, named, prepare,
     ready::{LastWords, failed, follow},
-    stop,
+    stop, used,
 };
 use crate::{
     config::{self, Config, edit, paths::DataDir},
@@ -172,6 +172,7 @@ pub(crate) async fn start(
             if let Some(mut stream) = Stream::open(&socket, &define).await? {
                 stream.next().await?;
             }
+            used::renew(config)?;
         } else if is_up(&now, &names) {
             // An earlier start may have been interrupted before its last step, and a session may
             // have been ended since: one request tells.

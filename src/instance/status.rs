@@ -79,6 +79,8 @@ pub(crate) struct Elsewhere {
     pub(crate) healthy: bool,
     /// Why it is not.
     pub(crate) message: Option<String>,
+    /// Whether others wait while it is not: for what only it writes.
+    pub(crate) needed: bool,
 }
 
 /// A process of the homeserver.
@@ -120,7 +122,8 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     let value = |name: &str| known.get(name).cloned();
     let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
-    let url = format!("http://{host}:{port}");
+    // Where only workers run, that of the homeserver.
+    let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
     let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
     let (mut state, mut health_message) = judged(installed, &asked, || answers(&host, port));
     if !matches!(state, State::NotInstalled | State::Stopped)
@@ -168,9 +171,8 @@ impl Status {
     }
 
     /// Asks those whom a server that runs needs and does not keep: the database, because Synapse calls
-    /// itself healthy without one, somebody else's Redis, and workers on other machines. Of these it is
-    /// only said how they are: all that runs here may be well. The answer of the whole is due within
-    /// ten seconds.
+    /// itself healthy without one, somebody else's Redis, and workers on other machines. The main process
+    /// stands in for those of these that only answer. The answer of the whole is due within ten seconds.
     pub(crate) async fn ask_others(&mut self, config: &Config) {
         if !self.running {
             return;
@@ -181,7 +183,6 @@ impl Status {
         };
         let (database, redis, elsewhere) =
             tokio::join!(Self::ask_database(config), redis, away(config));
-        self.elsewhere = elsewhere;
         match database {
             Ok(stats) => self.database = Some(stats),
             Err(why) => self.is_unwell(format!("the database does not do its part: {why}")),
@@ -189,6 +190,11 @@ impl Status {
         if let Err(error) = redis {
             self.is_unwell(error.to_string());
         }
+        if let Some(away) = elsewhere.iter().find(|it| it.needed && !it.healthy) {
+            let (name, machine) = (&away.name, away.machine);
+            self.is_unwell(format!("{name} on {machine} does not answer"));
+        }
+        self.elsewhere = elsewhere;
     }
 
     fn is_unwell(&mut self, why: String) {
@@ -218,15 +224,15 @@ async fn away(config: &Config) -> Vec<Elsewhere> {
     if config.is_joined() {
         return Vec::new();
     }
-    let asked = workers::elsewhere(config).into_iter().map(|(name, address)| {
+    let asked = workers::elsewhere(config).into_iter().map(|(name, address, needed)| {
         let answered =
             tokio::task::spawn_blocking(move || answers(&address.ip().to_string(), address.port()));
-        (name, address.ip(), answered)
+        (name, address.ip(), needed, answered)
     });
     let mut all = Vec::new();
-    for (name, machine, answered) in asked.collect::<Vec<_>>() {
+    for (name, machine, needed, answered) in asked.collect::<Vec<_>>() {
         let message = answered.await.unwrap_or_else(|error| Err(error.to_string())).err();
-        all.push(Elsewhere { name, machine, healthy: message.is_none(), message });
+        all.push(Elsewhere { name, machine, healthy: message.is_none(), message, needed });
     }
     all
 }

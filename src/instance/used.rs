@@ -51,6 +51,18 @@ pub(crate) fn note(config: &Config) -> Result<(), files::Error> {
     files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
 }
 
+/// Notes that what runs was given its services anew. The supervisor itself, PostgreSQL and Redis read
+/// theirs only when they start.
+pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
+    const STAY: [&str; 3] = ["supervision.", "database.", "redis."];
+    let text = files::read_if_exists(&file(config))?.unwrap_or_default();
+    let Ok(mut used) = serde_json::from_str::<Used>(&text) else { return Ok(()) };
+    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || key == "workers.address";
+    used.values.extend(values(config).into_iter().filter(|(key, _)| !stays(key)));
+    let text = serde_json::to_string(&used).unwrap_or_default();
+    files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
+}
+
 /// The settings that have changed since this supervisor was started, those of Synapse's own aside. Where
 /// nothing was noted, nothing is known.
 pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, files::Error> {
@@ -97,5 +109,8 @@ mod tests {
         note(&load(&["database.password=hidden"])).unwrap();
         let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
         assert!(!noted.contains("hidden"), "{noted}");
+        renew(&load(&["supervision.probe_interval=25s", "server.port=8100"])).unwrap();
+        let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
+        assert!(noted.contains("8100") && !noted.contains("25s"), "{noted}");
     }
 }

@@ -130,7 +130,8 @@ pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
         }
         return OwnedRoomId::try_from(text).map(Room::Id).map_err(|e| invalid(&e.to_string()));
     }
-    if text.starts_with('#') {
+    // An alias has no blanks; what a bridge calls a room may begin like one.
+    if text.starts_with('#') && !text.contains(char::is_whitespace) {
         return alias(text, server).map(Room::Alias);
     }
     Ok(Room::Name(text.to_owned()))

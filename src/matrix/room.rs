@@ -66,6 +66,12 @@ async fn of_alias(client: &Client, alias: &OwnedRoomAliasId) -> Result<OwnedRoom
 }
 
 /// There is no room of that name: it may be an alias without its sign.
+/// Refuses as the server refuses who is not in the room.
+pub(crate) async fn require_joined(client: &Client, room: &RoomId) -> Result<(), Error> {
+    let path = format!("/_matrix/client/v3/rooms/{}/joined_members", escaped(room));
+    client.raw(Method::GET, &path, None).await.map(drop)
+}
+
 async fn unnamed(client: &Client, name: String) -> Error {
     let alias = format!("#{name}");
     match names::room(&alias, &client.session().server_name) {

@@ -112,7 +112,7 @@ impl Explain for Error {
             Self::Unreachable { .. } => "start that server, or correct `database.host` and `database.port`; `config show database` says where they come from".into(),
             Self::WrongPassword { setting, .. } => format!("`config set {setting}` takes the right one"),
             Self::Full { .. } | Self::Connections { .. } => {
-                "raise `max_connections` of that server (or the role's limit; our own gets enough at `manage stop` and `manage start`), or lower `database.connections_max` or the number of workers".into()
+                "raise `max_connections` of that server (or the role's limit; our own gets enough at `manage restart`), or lower `database.connections_max` or the number of workers".into()
             }
             Self::Refused { .. } => "that server's pg_hba.conf decides who may connect from where".into(),
             Self::OldServer { .. } => "upgrade that server, or use our own with `config set database.kind embedded`".into(),

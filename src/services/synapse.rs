@@ -1,6 +1,6 @@
 //! Synapse, one process.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
@@ -30,12 +30,10 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
     let lives = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
     let hung = config.supervision.hung_after.0;
     let metrics = format!("http://127.0.0.1:{}/_synapse/metrics", config.server.metrics_port);
-    let mut endpoints =
-        BTreeMap::from([("client".to_owned(), url), ("metrics".to_owned(), metrics)]);
-    if config.oidc.issuer.is_some() {
-        // What the login provider has to know of us.
-        endpoints.insert("oidc-callback".to_owned(), config.oidc_callback());
-    }
+    // What a login provider has to know of us, also before we know of it.
+    let callback = config.oidc_callback();
+    let endpoints = [("client", url), ("metrics", metrics), ("oidc-callback", callback)];
+    let endpoints = endpoints.map(|(name, url)| (name.to_owned(), url)).into();
     Service {
         name: SYNAPSE.to_owned(),
         summary: "Synapse".to_owned(),

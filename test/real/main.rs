@@ -54,6 +54,8 @@ mod own_postgres;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod proxy;

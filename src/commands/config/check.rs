@@ -12,7 +12,7 @@ use crate::{
     instance::{prepare, rendered, used},
     oidc,
     output::{Output, Report},
-    postgres, proxy, redis, services,
+    postgres, proxy, services,
     synapse::files,
     tls, web,
 };
@@ -55,8 +55,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
-        // Synapse reads the files that its settings name, and its password is made with these.
-        redis::write(config)?;
+        rendered::prepare_for_synapse(config)?;
         files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
         for_proxy = proxy::check(config, &wanted.homeserver).await?;

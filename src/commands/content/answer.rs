@@ -88,7 +88,9 @@ impl Reach {
         client: &Client,
         text: &str,
     ) -> Result<ruma::OwnedRoomId, Failure> {
-        let needs_operator = !text.starts_with(['!', '#']) && self.acting.is_some();
+        let server = client.session().server_name;
+        let needs_operator =
+            self.acting.is_some() && matches!(names::room(text, &server)?, names::Room::Name(_));
         if needs_operator {
             return Ok(room::resolve(&self.operator(context)?, text).await?);
         }

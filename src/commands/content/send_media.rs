@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    matrix::{media::Media, message, names},
+    matrix::{media::Media, message, names, room},
     output::Output,
 };
 
@@ -64,7 +64,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let data = context.data()?;
     // Before the upload, so that nothing is left behind where the message is not welcome.
-    let plain = async || message::require_plain(&client, &data, &room).await;
+    let plain = async || {
+        room::require_joined(&client, &room).await?;
+        message::require_plain(&client, &data, &room).await
+    };
     args.reach.within(&client, &room, output, plain).await?;
     let progress = output.progress(format!("uploading {}", media.name));
     let url = media.upload(&client).await?;

@@ -15,11 +15,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many of each kind, such as `event_persister=2,synchrotron=2`
+    /// How many of each kind, such as `event_persister=2,synchrotron=2`; without it they are shown
     #[arg(
         long,
         value_name = "LIST",
-        required_unless_present_any = ["preset", "simulate"],
         conflicts_with_all = ["preset", "simulate"]
     )]
     workers: Option<String>,
@@ -89,7 +88,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             scale::keep(&new, &keys)?;
         }
         output.emit(&Scaled { changed: false, dry_run: context.dry_run, list, plan });
-        return Ok(if changed { Outcome::Done } else { Outcome::Moot });
+        // Without anything asked for they were only to be shown.
+        return Ok(if changed || asked.is_empty() { Outcome::Done } else { Outcome::Moot });
     }
     let progress = output.progress("scaling");
     let done = scale::scale(old, &new, &keys, timeout, &mut |step| progress.now(step)).await;

@@ -47,6 +47,9 @@ struct Uninstalled {
     /// The folder that now holds them.
     aside: Option<PathBuf>,
     dropped: Dropped,
+    /// What names this homeserver among several.
+    #[serde(skip)]
+    flag: String,
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
@@ -64,6 +67,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         paths: Vec::new(),
         aside: None,
         dropped: Dropped::default(),
+        flag: context.flag(),
     };
     if !uninstall::is_needed(&data, what)? {
         report.needed = false;
@@ -142,7 +146,10 @@ impl Report for Uninstalled {
             )?;
             return self.list(page);
         }
-        writeln!(page, "uninstalled")?;
+        match self.data {
+            "purge" => writeln!(page, "uninstalled, and everything is erased")?,
+            _ => writeln!(page, "uninstalled")?,
+        }
         if self.data == "keep" {
             writeln!(page, "these stay where they are:")?;
             self.list(page)?;
@@ -158,7 +165,8 @@ impl Report for Uninstalled {
         if let Some(aside) = &self.aside {
             let aside = aside.display();
             writeln!(page, "data, secrets, keys and settings are in {aside}")?;
-            writeln!(page, "`manage install --restore {aside}` brings them back")?;
+            let flag = if self.flag.is_empty() { String::new() } else { format!("{} ", self.flag) };
+            writeln!(page, "`{flag}manage install --restore {aside}` brings them back")?;
         }
         for (what, name) in [("database", &self.dropped.database), ("role", &self.dropped.role)] {
             if let Some(name) = name {

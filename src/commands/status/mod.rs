@@ -38,6 +38,9 @@ struct Answer {
     enabled: Option<bool>,
     #[serde(flatten)]
     status: Status,
+    /// What has to be typed for this homeserver and no other.
+    #[serde(skip)]
+    program: String,
     uptime: String,
     memory_usage: String,
     cpu_usage: String,
@@ -92,6 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             .and_then(status::cpu_percent)
             .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
         status,
+        program: format!("{NAME} {}", context.flag()).trim_end().to_owned(),
     });
     Ok(outcome)
 }
@@ -115,7 +119,7 @@ fn time(seconds: u64) -> String {
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let status = &self.status;
+        let Self { status, program, .. } = self;
         writeln!(page, "📊 Matrix Synapse Status\n\n📊 Basic Status:")?;
         let mut mark = |good: bool, bad: &str, sentence: &str| {
             writeln!(page, "   {} {sentence}", if good { "✅" } else { bad })
@@ -126,10 +130,13 @@ impl Report for Answer {
         mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
         match status.state {
             State::NotInstalled => {
-                return writeln!(page, "\n💡 Installation required: {NAME} manage install --start");
+                return writeln!(
+                    page,
+                    "\n💡 Installation required: {program} manage install --start"
+                );
             }
-            State::Stopped => writeln!(page, "\n💡 To start it: {NAME} manage start")?,
-            State::Unhealthy => writeln!(page, "\n💡 To see why: {NAME} logs")?,
+            State::Stopped => writeln!(page, "\n💡 To start it: {program} manage start")?,
+            State::Unhealthy => writeln!(page, "\n💡 To see why: {program} logs")?,
             State::Running | State::Starting => {}
         }
         writeln!(page, "\n🌐 Service Endpoints:")?;

@@ -7,11 +7,7 @@ use std::{
 };
 
 use super::{super::Error, cluster, runner::Runner, socket_folder};
-use crate::{
-    config::{Config, stack::Part},
-    files,
-    synapse::workers,
-};
+use crate::{config::Config, files, synapse::workers};
 
 const FOLDER: &str = "conf.d";
 const FILE: &str = "10-resource-matrix-synapse.conf";
@@ -64,8 +60,8 @@ fn render(config: &Config, memory: u64) -> String {
     // Synapse's own, one pool a process, the superuser's, ours and a backup's, and a fifth in reserve.
     let pools = config.database.connections_max.saturating_mul(workers::processes(config));
     let connections = pools.saturating_add(3 + 10).saturating_mul(6) / 5;
-    // With workers there may be more of them before this server is started anew.
-    let least = if config.has(Part::Workers) { 200 } else { 50 };
+    // There may be workers, and more of them, before this server is started anew. One costs 20 kB.
+    let least = 400;
     let sockets = socket_folder(&config.data).display().to_string().replace('\'', "''");
     let share = |part: u64, least: u64, most: u64| (memory / part / MIB).clamp(least, most);
     let mut text =
@@ -127,11 +123,11 @@ mod tests {
         let text = render(&config, 1 << 30);
         assert!(text.contains("unix_socket_directories = '/srv/it''s/run/pg'\n"), "{text}");
         assert!(text.contains("shared_buffers = 128MB\n"), "{text}");
-        assert!(text.contains("max_connections = 50\n"), "{text}");
-        let flags = ["stack.profile=scale", "workers.list=generic=30"].map(str::to_owned);
+        assert!(text.contains("max_connections = 400\n"), "{text}");
+        let flags = ["stack.profile=scale", "workers.list=generic=60"].map(str::to_owned);
         let data = DataDir::new("/a".into());
         let many = Config::load(data, &flags, &Environment::default()).unwrap();
-        assert!(render(&many, 1 << 30).contains("max_connections = 387\n"));
+        assert!(render(&many, 1 << 30).contains("max_connections = 747\n"));
         assert!(text.contains("recovery_init_sync_method = syncfs\n"), "{text}");
     }
 

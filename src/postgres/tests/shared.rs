@@ -77,8 +77,8 @@ async fn what_is_not_as_it_must_be_is_refused_and_left_alone() {
     run(&mut inside(&other_program).await, "CREATE TABLE invoices ()").await;
     refuses(&server, &other_program, "such as `invoices`").await;
     refuses(&server, &with(&["database.connections_max=1000"]), "leaves").await;
-    let many = with(&["stack.profile=scale", "workers.list=generic=20"]);
-    refuses(&server, &many, "and Synapse may open 210").await;
+    let many = with(&["stack.profile=scale", "workers.list=generic=60"]);
+    refuses(&server, &many, "and Synapse may open 610").await;
     let guest = |flags: &[&str]| server.guest(flags);
     refuses(&server, &guest(&["database.user=mighty"]), "more than a homeserver should: SUPERUSER")
         .await;

@@ -155,22 +155,29 @@ impl State {
                 let is_it = |other: &&usize| self.units[**other].service.name == need.service;
                 Some((*self.order.iter().find(is_it)?, need.condition))
             });
-            self.units[*i].needs = needs.collect();
-        }
-        self.all_needs.resize(self.units.len(), BTreeSet::new());
-        for i in &self.order {
-            let mut needs = BTreeSet::new();
-            for (need, _) in &self.units[*i].needs {
-                needs.insert(*need);
-                // They come earlier in the order, so theirs are known.
-                needs.extend(self.all_needs.get(*need).into_iter().flatten());
+            let needs = needs.collect();
+            let unit = &mut self.units[*i];
+            let before = std::mem::replace(&mut unit.needs, needs);
+            // An old process that is about to go leaves before what it needed itself.
+            if unit.phase == Phase::Stopping {
+                unit.needed.extend(before.into_iter().map(|(need, _)| need));
+            } else {
+                unit.needed.clear();
             }
-            // A process that is still the old one leaves before what it needed.
-            if self.units[*i].phase.has_process() {
-                needs.append(&mut self.all_needs[*i]);
-            }
-            self.all_needs[*i] = needs;
         }
+        self.all_needs = (0..self.units.len()).map(|i| self.needs_of(i)).collect();
+    }
+
+    fn needs_of(&self, service: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![service];
+        while let Some(i) = next.pop() {
+            let unit = &self.units[i];
+            let all = unit.needs.iter().map(|(need, _)| *need).chain(unit.needed.iter().copied());
+            next.extend(all.filter(|need| found.insert(*need)));
+        }
+        found.remove(&service);
+        found
     }
 
     /// What is to run needs all it needs.

@@ -416,3 +416,20 @@ fn what_only_the_old_process_needed_goes_although_the_new_one_runs() {
     world.exit(0, 0);
     assert!(world.state.is_ready());
 }
+
+#[test]
+fn what_nobody_needs_any_more_goes_although_who_needed_it_through_others_runs_on() {
+    let services = [sample("redis", &[]), sample("main", &["redis"]), sample("proxy", &["main"])];
+    let mut world = World { state: State::new(services.into()), now: Instant::now() };
+    world.step(Event::Start(Vec::new()));
+    (0..3).for_each(|service| drop(world.ready(service)));
+    let mut main = sample("main", &[]);
+    main.revision = "2".to_owned();
+    world.state.replace(vec![main, sample("proxy", &["main"])]);
+    assert_eq!(world.step(Event::Tick), [Action::Signal(1, Signal::TERM)]);
+    assert_eq!(world.exit(1, 0), [Action::Signal(0, Signal::TERM), Action::Spawn(1)]);
+    world.exit(0, 0);
+    world.ready(1);
+    assert!(world.state.is_ready());
+    assert_eq!((world.state.units[2].run, world.phase(2)), (1, Phase::Running));
+}

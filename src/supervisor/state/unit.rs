@@ -2,7 +2,7 @@
 //! has ended.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -91,6 +91,8 @@ pub(super) enum Then {
 pub(crate) struct Unit {
     pub(crate) service: Service,
     pub(super) needs: Vec<(usize, Condition)>,
+    /// What its process needed when that was another service than the one it is now.
+    pub(super) needed: BTreeSet<usize>,
     /// It is to run, as long as everything is.
     pub(crate) wanted: bool,
     pub(crate) phase: Phase,
@@ -115,6 +117,7 @@ impl Unit {
         Self {
             service,
             needs: Vec::new(),
+            needed: BTreeSet::new(),
             wanted,
             phase: Phase::Stopped,
             run: 0,

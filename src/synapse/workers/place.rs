@@ -92,11 +92,14 @@ pub(crate) fn here(config: &Config, workers: &[Worker]) -> Vec<Worker> {
     workers.iter().filter(is_here).copied().collect()
 }
 
-/// Those that run on other machines, and where they answer `/health`.
-pub(crate) fn elsewhere(config: &Config) -> Vec<(String, SocketAddr)> {
+/// Those that run on other machines, where they answer `/health`, and whether others wait while they
+/// do not: for what only they write.
+pub(crate) fn elsewhere(config: &Config) -> Vec<(String, SocketAddr, bool)> {
     let workers = super::chosen(config).unwrap_or_default().into_iter();
     let away = workers.filter_map(|worker| match worker.place(config) {
-        Place::Tcp(address) => Some((worker.name(), address)),
+        Place::Tcp(address) => {
+            Some((worker.name(), address, !worker.kind.facts().streams.is_empty()))
+        }
         Place::Socket(_) => None,
     });
     away.collect()
