@@ -204,7 +204,8 @@ mod tests {
             database: None,
         };
         let users = ["@irc_.*:a".to_owned()];
-        let registration = Registration::new("irc", "http://h:1", "s", &users, &mut rand::rng());
+        let registration =
+            Registration::new("irc", "http://h:1", "s", &users, &[], &mut rand::rng());
         Made { bridge, registration, network: Network::default() }
     }
 

@@ -16,7 +16,9 @@ pub(super) fn command(config: &Config, bridge: &Bridge) -> Vec<OsString> {
     let mut words: Vec<OsString> = match super::environment(data, bridge.asked.kind) {
         Some(environment) => {
             let python = Environment::at(environment).python().into();
-            vec![python, "-m".into(), "mautrix_telegram".into()]
+            // It speaks of a module that the locked set has in the version it wants.
+            let quiet = "ignore:pkg_resources is deprecated".into();
+            vec![python, "-W".into(), quiet, "-m".into(), "mautrix_telegram".into()]
         }
         None => bridge.asked.program.clone().map(Into::into).into_iter().collect(),
     };

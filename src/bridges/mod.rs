@@ -8,6 +8,7 @@ mod irc;
 mod mautrix;
 mod namespaces;
 pub(crate) mod registration;
+pub(crate) mod telegram;
 
 use std::{
     collections::BTreeMap,
@@ -248,7 +249,13 @@ pub(crate) fn registration(
         Kind::Telegram | Kind::Slack | Kind::Discord => format!("{name}-sender"),
         Kind::Irc | Kind::Hookshot | Kind::Custom => format!("{name}bot"),
     };
-    Registration::new(name, &format!("http://127.0.0.1:{port}"), &sender, &[bot, ghosts], rng)
+    // Its public channels have addresses.
+    let aliases = match kind {
+        Kind::Telegram => vec![format!("#{name}_.*:{server}")],
+        Kind::Irc | Kind::Slack | Kind::Discord | Kind::Hookshot | Kind::Custom => Vec::new(),
+    };
+    let url = format!("http://127.0.0.1:{port}");
+    Registration::new(name, &url, &sender, &[bot, ghosts], &aliases, rng)
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ mod settings;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod telegram;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod web;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Patience, only_planned, stdin_text};
 use crate::{
-    bridges::{Asked, Error, Kind, Network},
+    bridges::{Asked, Error, Kind, Network, telegram},
     commands::{Outcome, Result},
     config::{Config, shape::Words as _},
     context::Context,
@@ -144,6 +144,7 @@ fn wanted(args: Args, config: &Config) -> std::result::Result<Wanted, Failure> {
         api_hash: args.api_hash_file.map(|path| key(&path, "the API hash")).transpose()?,
         bot_token: args.bot_token_file.map(|path| key(&path, "the bot's token")).transpose()?,
     };
+    telegram::check(&network)?;
     let owner = match &args.owner {
         _ if custom => None,
         Some(owner) => Some(names::anyone(owner, &config.server.name.0)?.to_string()),
