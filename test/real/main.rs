@@ -12,6 +12,8 @@ mod bad_services;
 #[cfg(test)]
 mod bridges;
 #[cfg(test)]
+mod bridges_mautrix;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod calls;
