@@ -32,6 +32,8 @@ mod foreground;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hookshot;
+#[cfg(test)]
 mod hung;
 #[cfg(test)]
 mod install;

@@ -81,7 +81,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let silent = added.ping.as_ref().is_some_and(|ping| !ping.ok);
     output.emit(&Answer::new(text(&added), Some(&added.bridge), json!(added)));
     if let Some(message) = added.ping.as_ref().and_then(|ping| ping.message.as_ref()) {
-        output.warn(format!("the bridge `{}` does not answer: {message}", added.bridge));
+        let verb = if silent { "does not answer" } else { "was not asked" };
+        output.warn(format!("the bridge `{}` {verb}: {message}", added.bridge));
     }
     Ok(match added {
         Added { service: Some(_), .. } if silent => Outcome::Unwell,
