@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Missing { kind: Kind, flag: &'static str },
     #[error("a bridge of the kind `{}` has no use for `{flag}`", kind_word(*kind))]
     Useless { kind: Kind, flag: &'static str },
+    #[error("`{flag}` {why}")]
+    Key { flag: &'static str, why: &'static str },
     #[error("`{}` is not a program that can be executed", .0.display())]
     Program(PathBuf),
     #[error("the command of the bridge cannot be read: {0}")]
@@ -72,7 +74,10 @@ impl Explain for Error {
             Self::Missing { flag: "--registration", .. } => {
                 "`--registration FILE` names the file that the bridge's own program wrote".into()
             }
-            Self::Missing { .. } => "https://my.telegram.org/apps gives both out".into(),
+            Self::Missing { .. } | Self::Key { flag: "--api-id" | "--api-hash-file", .. } => {
+                "https://my.telegram.org/apps gives both out".into()
+            }
+            Self::Key { .. } => "https://t.me/BotFather gives it out".into(),
             Self::Useless { flag, .. } => format!("leave `{flag}` out"),
             Self::Program(_) => "name the file itself, and see that it may be executed".into(),
             Self::Command(_) => "quote it as for a shell: `--command '/opt/x/run --flag'`".into(),

@@ -32,9 +32,9 @@ impl Found {
         Some((&self.name, self.registration.as_ref().ok()?))
     }
 
-    /// The port that it has, running or not.
-    pub(crate) fn port(&self) -> Option<u16> {
-        self.bridge.as_ref().ok()?.listens
+    /// Whether the port is one of its own, running or not.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.bridge.as_ref().is_ok_and(|bridge| bridge.ports().any(|own| own == port))
     }
 
     /// One that can run: both of its files are there and good.
@@ -66,8 +66,18 @@ pub(crate) struct Ping {
     pub(crate) at: String,
     pub(crate) ok: bool,
     pub(crate) milliseconds: Option<u64>,
-    /// What is wrong.
+    /// What is wrong, or not known.
     pub(crate) message: Option<String>,
+}
+
+impl Ping {
+    /// In a few words.
+    pub(crate) fn text(&self) -> String {
+        match (&self.message, self.milliseconds) {
+            (Some(message), _) => message.clone(),
+            (None, milliseconds) => format!("{} ms", milliseconds.unwrap_or_default()),
+        }
+    }
 }
 
 /// All that are there, by name.
@@ -201,10 +211,12 @@ mod tests {
             asked,
             id: "irc".into(),
             listens: Some(29300),
+            hooks: None,
             database: None,
         };
         let users = ["@irc_.*:a".to_owned()];
-        let registration = Registration::new("irc", "http://h:1", "s", &users, &mut rand::rng());
+        let registration =
+            Registration::new("irc", "http://h:1", "s", &users, &[], &mut rand::rng());
         Made { bridge, registration, network: Network::default() }
     }
 

@@ -1,11 +1,11 @@
-//! The bridges that read a file of settings beside the registration: those of the mautrix family, and
-//! Hookshot. What we do not say, they take from the example that each brings.
+//! The bridges of the mautrix family, which read a file of settings beside the registration. What we do
+//! not say, they take from the example that each brings.
 
 use std::ffi::OsString;
 
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 
-use super::{Bridge, CONFIG, Error, KEY, Kind, Made, REGISTRATION};
+use super::{Bridge, CONFIG, Error, Kind, Made, REGISTRATION};
 use crate::{
     config::{Config, shape::Words as _},
     python::Environment,
@@ -16,7 +16,9 @@ pub(super) fn command(config: &Config, bridge: &Bridge) -> Vec<OsString> {
     let mut words: Vec<OsString> = match super::environment(data, bridge.asked.kind) {
         Some(environment) => {
             let python = Environment::at(environment).python().into();
-            vec![python, "-m".into(), "mautrix_telegram".into()]
+            // It speaks of a module that the locked set has in the version it wants.
+            let quiet = "ignore:pkg_resources is deprecated".into();
+            vec![python, "-W".into(), quiet, "-m".into(), "mautrix_telegram".into()]
         }
         None => bridge.asked.program.clone().map(Into::into).into_iter().collect(),
     };
@@ -34,7 +36,6 @@ pub(super) fn config(config: &Config, made: &Made, database: &str) -> Result<Str
     let Made { bridge, registration, network } = made;
     let (file, template) = match bridge.asked.kind {
         Kind::Telegram => ("telegram.yaml.j2", include_str!("../../templates/telegram.yaml.j2")),
-        Kind::Hookshot => ("hookshot.yaml.j2", include_str!("../../templates/hookshot.yaml.j2")),
         _ => ("mautrix.yaml.j2", include_str!("../../templates/mautrix.yaml.j2")),
     };
     let values = context! {
@@ -52,8 +53,15 @@ pub(super) fn config(config: &Config, made: &Made, database: &str) -> Result<Str
         api_id => network.api_id,
         api_hash => network.api_hash.as_ref().map(crate::secret::Secret::expose),
         bot_token => network.bot_token.as_ref().map(crate::secret::Secret::expose),
-        key => bridge.file(&config.data, KEY).display().to_string(),
     };
+    rendered(file, template, values)
+}
+
+pub(super) fn rendered(
+    file: &str,
+    template: &str,
+    values: minijinja::Value,
+) -> Result<String, Error> {
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     Ok(templates.render_named_str(file, template, values)? + "\n")

@@ -4,10 +4,12 @@
 
 mod error;
 mod folder;
+pub(crate) mod hookshot;
 mod irc;
 mod mautrix;
 mod namespaces;
 pub(crate) mod registration;
+pub(crate) mod telegram;
 
 use std::{
     collections::BTreeMap,
@@ -97,6 +99,9 @@ pub(crate) struct Bridge {
     pub(crate) id: String,
     /// Where it listens on this machine, if it does.
     pub(crate) listens: Option<u16>,
+    /// Where others on this machine tell it things, if it listens for that as well.
+    #[serde(default)]
+    pub(crate) hooks: Option<u16>,
     /// Its role and its database, where it wants them.
     pub(crate) database: Option<String>,
 }
@@ -115,6 +120,16 @@ impl Bridge {
         self.folder(data).join(name)
     }
 
+    /// The ports that it has on this machine.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.listens.into_iter().chain(self.hooks)
+    }
+
+    /// Where its webhooks are, each below its id.
+    pub(crate) fn hooks_url(&self) -> Option<String> {
+        self.hooks.map(|port| format!("http://127.0.0.1:{port}/webhook/"))
+    }
+
     /// How its process is started; none where that is not our business.
     pub(crate) fn launch(&self, config: &Config) -> Option<Launch> {
         let data = &config.data;
@@ -123,10 +138,7 @@ impl Bridge {
         let words: Vec<OsString> = match self.asked.kind {
             Kind::Irc => irc::command(config, self),
             Kind::Slack | Kind::Discord | Kind::Telegram => mautrix::command(config, self),
-            Kind::Hookshot => {
-                let program = self.asked.program.clone()?;
-                vec![program.into(), self.file(data, CONFIG).into(), registration.clone().into()]
-            }
+            Kind::Hookshot => hookshot::command(data, self),
             Kind::Custom => self.asked.command.iter().map(OsString::from).collect(),
         };
         let (program, args) = words.split_first()?;
@@ -138,6 +150,9 @@ impl Bridge {
             ("MATRIX_SYNAPSE_SERVER_NAME".to_owned(), config.server.name.to_string().into()),
             ("BRIDGE_REGISTRATION".to_owned(), registration.into()),
         ]);
+        if self.asked.kind == Kind::Hookshot {
+            launch.environment.insert("NODE_ENV".to_owned(), "production".into());
+        }
         Some(launch)
     }
 }
@@ -168,7 +183,8 @@ impl Made {
     ) -> Result<Option<String>, Error> {
         match self.bridge.asked.kind {
             Kind::Irc | Kind::Custom => Ok(None),
-            Kind::Telegram | Kind::Slack | Kind::Discord | Kind::Hookshot => {
+            Kind::Hookshot => hookshot::config(config, &self.bridge).map(Some),
+            Kind::Telegram | Kind::Slack | Kind::Discord => {
                 mautrix::config(config, self, database.unwrap_or_default()).map(Some)
             }
         }
@@ -206,7 +222,21 @@ fn ports(data: &DataDir) -> impl Iterator<Item = u16> {
 
 /// The port that was asked for, or the first that nobody has.
 pub(crate) fn port(config: &Config, asked: Option<u16>, there: &[Found]) -> Result<u16, Error> {
-    let owner = |port: u16| there.iter().find(|found| found.port() == Some(port));
+    port_but(config, asked, there, None)
+}
+
+/// The same for another one of a bridge, which has `ours` already.
+pub(crate) fn port_beside(config: &Config, ours: u16, there: &[Found]) -> Result<u16, Error> {
+    port_but(config, None, there, Some(ours))
+}
+
+fn port_but(
+    config: &Config,
+    asked: Option<u16>,
+    there: &[Found],
+    ours: Option<u16>,
+) -> Result<u16, Error> {
+    let owner = |port: u16| there.iter().find(|found| found.has(port));
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let set = config.ports();
     if let Some(port) = asked {
@@ -227,7 +257,10 @@ pub(crate) fn port(config: &Config, asked: Option<u16>, there: &[Found]) -> Resu
     }
     let mut ports = ports(&config.data);
     let unused = |port: &u16| {
-        owner(*port).is_none() && !set.iter().any(|(_, other)| other == port) && is_free(*port)
+        ours != Some(*port)
+            && owner(*port).is_none()
+            && !set.iter().any(|(_, other)| other == port)
+            && is_free(*port)
     };
     ports.find(unused).ok_or(Error::NoPort)
 }
@@ -248,7 +281,13 @@ pub(crate) fn registration(
         Kind::Telegram | Kind::Slack | Kind::Discord => format!("{name}-sender"),
         Kind::Irc | Kind::Hookshot | Kind::Custom => format!("{name}bot"),
     };
-    Registration::new(name, &format!("http://127.0.0.1:{port}"), &sender, &[bot, ghosts], rng)
+    // Its public channels have addresses.
+    let aliases = match kind {
+        Kind::Telegram => vec![format!("#{name}_.*:{server}")],
+        Kind::Irc | Kind::Slack | Kind::Discord | Kind::Hookshot | Kind::Custom => Vec::new(),
+    };
+    let url = format!("http://127.0.0.1:{port}");
+    Registration::new(name, &url, &sender, &[bot, ghosts], &aliases, rng)
 }
 
 #[cfg(test)]

@@ -29,19 +29,23 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// One with new tokens; `users` are expressions of users that nobody else may be.
+    /// One with new tokens; `users` and `aliases` are expressions of those that nobody else may have.
     pub(super) fn new(
         id: &str,
         url: &str,
         sender: &str,
         users: &[String],
+        aliases: &[String],
         rng: &mut impl Rng,
     ) -> Self {
         let (as_token, hs_token) = (Secret::generate(rng), Secret::generate(rng));
-        let spaces: Vec<(&str, String, bool)> =
-            users.iter().map(|users| ("users", users.clone(), true)).collect();
-        let users: Vec<Value> =
-            users.iter().map(|regex| json!({ "exclusive": true, "regex": regex })).collect();
+        let space = |name, all: &[String]| -> Vec<(&'static str, String, bool)> {
+            all.iter().map(|expression| (name, expression.clone(), true)).collect()
+        };
+        let spaces = [space("users", users), space("aliases", aliases)].concat();
+        let listed = |all: &[String]| -> Vec<Value> {
+            all.iter().map(|regex| json!({ "exclusive": true, "regex": regex })).collect()
+        };
         let document = json!({
             "id": id,
             "url": url,
@@ -52,7 +56,7 @@ impl Registration {
             "rate_limited": false,
             "receive_ephemeral": true,
             "protocols": [],
-            "namespaces": { "users": users, "aliases": [], "rooms": [] },
+            "namespaces": { "users": listed(users), "aliases": listed(aliases), "rooms": [] },
         });
         // JSON is YAML.
         let text = serde_yaml::to_string(&document).unwrap_or_else(|_| document.to_string());
@@ -235,8 +239,16 @@ mod tests {
 
     fn made(id: &str) -> Registration {
         let users = [format!("@{id}bot:a\\.b"), format!("@{id}_.*:a\\.b")];
+        let aliases = [format!("#{id}_.*:a\\.b")];
         let mut rng = StdRng::seed_from_u64(u64::from(id.as_bytes()[0]));
-        Registration::new(id, "http://127.0.0.1:29300", &format!("{id}bot"), &users, &mut rng)
+        Registration::new(
+            id,
+            "http://127.0.0.1:29300",
+            &format!("{id}bot"),
+            &users,
+            &aliases,
+            &mut rng,
+        )
     }
 
     #[test]

@@ -203,12 +203,17 @@ async fn made(config: &Config, wanted: &Wanted, there: &[Found]) -> Result<Made,
         registration.leaves(&user, "an account of a bot or a user here")?;
     }
     is_nobody(config, &registration).await?;
+    let hooks = match (asked.kind, listens) {
+        (Kind::Hookshot, Some(port)) => Some(bridges::port_beside(config, port, there)?),
+        _ => None,
+    };
     let database = asked.kind.wants_database().then(|| database_name(config, name));
     let bridge = Bridge {
         name: name.clone(),
         asked: asked.clone(),
         id: registration.id.clone(),
         listens,
+        hooks,
         database,
     };
     Ok(Made { bridge, registration, network: network.clone() })
@@ -295,7 +300,7 @@ async fn put(
     }
     if bridge.asked.kind == Kind::Hookshot {
         on_step("making its key");
-        more.push((bridges::KEY, key().await?));
+        more.push((bridges::KEY, bridges::hookshot::key().await?));
     }
     bridges::add(data, made, &more)?;
     let ready = async {
@@ -310,17 +315,6 @@ async fn put(
     }
     steps.push(format!("registered the bridge {}", bridge.name));
     Ok(())
-}
-
-/// The key with which Hookshot encrypts tokens of the services it speaks to.
-async fn key() -> Result<Secret, Failure> {
-    let mut command = process::command("openssl");
-    command.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"]);
-    let made = process::tool(&mut command).await.map_err(|error| {
-        Failure::from(error)
-            .hinted("`apt-get install -y --no-install-recommends openssl` installs it")
-    });
-    Ok(Secret::new(made?))
 }
 
 async fn make_database(
@@ -433,7 +427,7 @@ pub(crate) async fn ask(
     };
     let noted = Ping {
         at: clock::now().to_string(),
-        ok: answer.is_ok(),
+        ok: matches!(answer, Ok(_) | Err(Silent::Unasked)),
         milliseconds: answer.as_ref().ok().and_then(|it| u64::try_from(it.as_millis()).ok()),
         message: answer.err().map(|error| error.to_string()),
     };

@@ -20,6 +20,11 @@ pub(crate) enum Silent {
     WrongToken,
     #[error("it answers Synapse with {0}")]
     Status(String),
+    /// It is there, but older than the question.
+    #[error(
+        "it was reached, but does not know the question: whether it believes Synapse shows with the first message"
+    )]
+    Unasked,
     #[error("Synapse does not know its as_token: it has not read this registration")]
     Unknown,
     #[error(transparent)]
@@ -38,6 +43,11 @@ pub(crate) struct Asks {
     pub(crate) bridge: String,
 }
 
+/// Of the bridge's answer, as Synapse tells it: `HTTP 404 Not Found`.
+fn status(message: &str) -> Option<u16> {
+    message.strip_prefix("HTTP ")?.split(' ').next()?.parse().ok()
+}
+
 /// How long the bridge took to answer ([spec]).
 ///
 /// [spec]: https://spec.matrix.org/latest/application-service-api/#post_matrixclientv1appserviceappserviceidping
@@ -54,13 +64,26 @@ pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Sile
         Error::Refused { errcode, message, .. } => match errcode.as_str() {
             "M_CONNECTION_FAILED" => Silent::Unreachable(bridge),
             "M_CONNECTION_TIMEOUT" => Silent::Slow,
-            "M_BAD_STATUS" if message.contains("401") || message.contains("403") => {
-                Silent::WrongToken
-            }
-            "M_BAD_STATUS" => Silent::Status(message.clone()),
+            "M_BAD_STATUS" => match status(message) {
+                Some(401 | 403) => Silent::WrongToken,
+                Some(404 | 405) => Silent::Unasked,
+                _ => Silent::Status(message.clone()),
+            },
             "M_UNKNOWN_TOKEN" | "M_FORBIDDEN" => Silent::Unknown,
             _ => error.into(),
         },
         _ => error.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_of_a_bridge_is_told_by_its_status_not_by_its_words() {
+        assert_eq!(status("HTTP 404 Not Found"), Some(404));
+        assert_eq!(status("HTTP 502 it said 403"), Some(502));
+        assert_eq!((status("HTTP"), status("403 HTTP ")), (None, None));
+    }
 }

@@ -167,24 +167,52 @@ impl Plan {
         let mut venv = process::command(uv);
         venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
         self.run(venv.arg(folder)).await?;
-        let mut install = process::command(uv);
-        install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
-        install.arg(folder.join("bin/python"));
-        if self.wheels.is_some() {
-            install.arg("--offline");
-        }
-        self.packages(&mut install, list);
-        self.run(&mut install).await
+        let install = || {
+            let mut install = process::command(uv);
+            install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
+            install.arg(folder.join("bin/python"));
+            if self.wheels.is_some() {
+                install.arg("--offline");
+            }
+            install
+        };
+        self.install(install, &["--no-build-isolation"], list).await
     }
 
     async fn with_pip(&self, folder: &Path, list: &Path) -> Result<(), Error> {
         let mut venv = process::command(&self.interpreter.path);
         self.run(venv.args(["-m", "venv"]).arg(folder)).await?;
-        let mut install = process::command(folder.join("bin/python"));
-        install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
-        install.args(["--progress-bar", "off", "--compile"]);
-        self.packages(&mut install, list);
-        self.run(&mut install).await
+        let install = || {
+            let mut install = process::command(folder.join("bin/python"));
+            install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
+            install.args(["--progress-bar", "off", "--compile"]);
+            install
+        };
+        // Before 25.3 pip would ask for `wheel`, which setuptools does without.
+        self.install(install, &["--no-build-isolation", "--use-pep517"], list).await
+    }
+
+    /// What its makers have built comes first. What there is only as sources is then built with that: so what
+    /// builds it is locked by its hash as well, and is had without a network. `builds` tells the tool so.
+    async fn install(
+        &self,
+        tool: impl Fn() -> Command,
+        builds: &[&str],
+        list: &Path,
+    ) -> Result<(), Error> {
+        let mut last = tool();
+        if let Some(built) = self.set.without_sources() {
+            let first = list.with_extension("built.txt");
+            files::write_atomically(&first, built.as_bytes(), files::PUBLIC)?;
+            let mut install = tool();
+            self.packages(install.arg("--no-deps"), &first);
+            let installed = self.run(&mut install).await;
+            files::remove(&first)?;
+            installed?;
+            last.args(builds);
+        }
+        self.packages(&mut last, list);
+        self.run(&mut last).await
     }
 
     /// The arguments that uv and pip share. Only wheels, where there are any: nothing else is built, no code

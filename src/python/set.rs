@@ -75,6 +75,25 @@ impl Set {
         pins.filter(|name| !name.starts_with(' ') && !SOURCES.contains(name)).collect()
     }
 
+    /// The requirements but for those packages; none where there are none of them.
+    pub(super) fn without_sources(&self) -> Option<String> {
+        let is_source = |line: &str| SOURCES.iter().any(|it| line.starts_with(&format!("{it}==")));
+        if !self.requirements.lines().any(is_source) {
+            return None;
+        }
+        let mut left = String::new();
+        let mut skips = false;
+        for line in self.requirements.lines() {
+            // What belongs to a package is indented below it.
+            skips = if line.starts_with(' ') { skips } else { is_source(line) };
+            if !skips {
+                left += line;
+                left.push('\n');
+            }
+        }
+        Some(left)
+    }
+
     /// Names the environment: what is in it, and the hash of all it depends on.
     pub(super) fn folder(&self, python: &str) -> String {
         let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
@@ -112,6 +131,11 @@ mod tests {
         let built = telegram.built();
         assert!(built.contains(&"aiohttp") && built.contains(&"setuptools"));
         assert!(!built.contains(&"pyaes") && !built.contains(&":all:"));
+        assert!(Set::synapse(None).without_sources().is_none());
+        let first = telegram.without_sources().unwrap();
+        assert!(!first.contains("pyaes") && first.contains("\nsetuptools==80."));
+        let hashes = |text: &str| text.matches("--hash=").count();
+        assert_eq!(hashes(&first) + 1, hashes(&telegram.requirements));
     }
 
     #[test]

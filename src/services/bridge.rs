@@ -50,6 +50,9 @@ fn service(config: &Config, own: bool, bridge: &Bridge) -> Option<Service> {
         });
         endpoints.insert("appservice".to_owned(), format!("http://127.0.0.1:{port}"));
     }
+    if let Some(url) = bridge.hooks_url() {
+        endpoints.insert("hooks".to_owned(), url);
+    }
     Some(Service {
         name: bridge.service(),
         summary: format!("bridge to {network}"),

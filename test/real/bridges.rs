@@ -117,11 +117,11 @@ impl Instance {
         self.run(&["content", "send-message", room, text, "--as", user]).success();
     }
 
-    fn heard(&self, room: &str, text: &str) -> bool {
+    pub(crate) fn heard(&self, room: &str, text: &str) -> bool {
         self.bodies(room).iter().any(|body| body.contains(text))
     }
 
-    fn bridge(&self, name: &str) -> Value {
+    pub(crate) fn bridge(&self, name: &str) -> Value {
         let all = self.json(&["content", "list-bridges"]);
         let found = all["bridges"].as_array().unwrap().iter().find(|it| it["name"] == name);
         found.cloned().unwrap_or_else(|| panic!("{all}"))
@@ -132,7 +132,7 @@ impl Instance {
     }
 
     /// The two tokens of a bridge's registration.
-    fn tokens(&self, name: &str) -> [String; 2] {
+    pub(crate) fn tokens(&self, name: &str) -> [String; 2] {
         let file = self.data.join("bridges").join(name).join("registration.yaml");
         let text = fs::read_to_string(file).unwrap();
         ["as_token: ", "hs_token: "].map(|key| {
@@ -142,8 +142,8 @@ impl Instance {
     }
 }
 
-/// Neither command lines nor logs nor answers hold a token, and nobody else can read its files.
-fn keeps_secrets(server: &Instance, name: &str, said: &[&Said]) {
+/// Neither command lines nor logs nor answers hold a secret, and nobody else can read its files.
+pub(crate) fn keeps_secrets(server: &Instance, name: &str, said: &[&Said], more: &[&str]) {
     let folder = server.data.join("bridges").join(name);
     for entry in fs::read_dir(&folder).unwrap() {
         let entry = entry.unwrap();
@@ -156,27 +156,30 @@ fn keeps_secrets(server: &Instance, name: &str, said: &[&Said]) {
         texts.push(String::from_utf8_lossy(&fs::read(log.unwrap().path()).unwrap()).into_owned());
     }
     texts.extend(said.iter().map(ToString::to_string));
-    for token in server.tokens(name) {
-        assert_eq!(token.len(), 43);
-        assert!(!texts.iter().any(|text| text.contains(&token)));
+    let tokens = server.tokens(name);
+    assert!(tokens.iter().all(|token| token.len() == 43));
+    let password = fs::read_to_string(folder.join("database_password")).ok();
+    let secrets = tokens.iter().chain(&password).map(String::as_str).chain(more.iter().copied());
+    for secret in secrets {
+        assert!(!secret.is_empty() && !texts.iter().any(|text| text.contains(secret)));
     }
 }
 
 /// The stand-in for a bridge, as a program of this server's.
-fn stand_in(server: &Instance) -> String {
+pub(crate) fn stand_in(server: &Instance) -> String {
     let python = server.data.join("environments/synapse/bin/python");
     let text = format!("#!{}\n{}", python.display(), include_str!("../stand_in.py"));
     program(server, "stand-in", &text)
 }
 
-fn program(server: &Instance, name: &str, text: &str) -> String {
+pub(crate) fn program(server: &Instance, name: &str, text: &str) -> String {
     let path = file(&server.data, name, text.as_bytes());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
 }
 
 /// Runs a statement on the server's PostgreSQL; the first column of what it answers.
-fn sql(server: &Instance, statement: &str) -> Vec<String> {
+pub(crate) fn sql(server: &Instance, statement: &str) -> Vec<String> {
     let script = "import sys, psycopg2
 c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='postgres', dbname='postgres', password=sys.stdin.read())
 c.autocommit = True
@@ -195,9 +198,10 @@ print(*(row[0] for row in (q.fetchall() if q.description else ())), sep='\\n')";
     said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-const DATABASES: &str =
+pub(crate) const DATABASES: &str =
     "SELECT datname FROM pg_database WHERE datname LIKE 'synapse\\_%' ORDER BY 1";
-const ROLES: &str = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'synapse\\_%' ORDER BY 1";
+pub(crate) const ROLES: &str =
+    "SELECT rolname FROM pg_roles WHERE rolname LIKE 'synapse\\_%' ORDER BY 1";
 
 #[test]
 fn bridges_of_ones_own_program_get_a_database_and_answer() {
@@ -206,7 +210,7 @@ fn bridges_of_ones_own_program_get_a_database_and_answer() {
     for name in ["slack", "discord"] {
         let add = ["content", "add-bridge", name, "--program", &program];
         let added = server.run(&add).success().says("it answers through Synapse after");
-        keeps_secrets(&server, name, &[&added]);
+        keeps_secrets(&server, name, &[&added], &[]);
         server.run(&add).exits(2);
     }
     let both = ["synapse_discord", "synapse_slack"];
@@ -373,7 +377,7 @@ fn a_message_goes_to_irc_and_back() {
     let add = ["content", "add-bridge", "irc", "--owner", "alice"];
     let added = server.run(&add).success().says("it answers through Synapse after");
     assert_ne!(server.pid("synapse"), before);
-    keeps_secrets(&server, "irc", &[&added]);
+    keeps_secrets(&server, "irc", &[&added], &[]);
     let again = server.pid("synapse");
     server.run(&add).exits(2).says("exists already");
     assert_eq!(server.pid("synapse"), again);

@@ -284,7 +284,7 @@ impl Instance {
     /// A POST without a token.
     #[track_caller]
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
-        request(self.port, &format!("POST {path}"), body)
+        post(self.port, path, body)
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
@@ -318,6 +318,12 @@ pub(crate) fn free_port() -> u16 {
 #[track_caller]
 pub(crate) fn get(port: u16, path: &str) -> (u16, String) {
     request(port, &format!("GET {path}"), "")
+}
+
+/// What a POST without a token answers.
+#[track_caller]
+pub(crate) fn post(port: u16, path: &str, body: &str) -> (u16, String) {
+    request(port, &format!("POST {path}"), body)
 }
 
 #[track_caller]

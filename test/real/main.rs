@@ -12,6 +12,8 @@ mod bad_services;
 #[cfg(test)]
 mod bridges;
 #[cfg(test)]
+mod bridges_mautrix;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod calls;
@@ -29,6 +31,8 @@ mod federation;
 mod foreground;
 #[cfg(test)]
 mod hooks;
+#[cfg(test)]
+mod hookshot;
 #[cfg(test)]
 mod hung;
 #[cfg(test)]
@@ -69,6 +73,8 @@ mod services;
 mod settings;
 #[cfg(test)]
 mod stalls;
+#[cfg(test)]
+mod telegram;
 #[cfg(test)]
 mod users;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
 const PASSWORD: &str = "the superuser's \"password\"";
 
 /// A server as the platform has it: the superuser is `vrooli`, and databases sort as people do.
-struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     programs: PathBuf,
     port: u16,
@@ -26,7 +26,7 @@ struct Server {
 }
 
 impl Server {
-    fn started() -> Self {
+    pub(crate) fn started() -> Self {
         Self::of(programs())
     }
 
@@ -109,12 +109,12 @@ impl Server {
         ask(&self.options().username("vrooli").password(PASSWORD), question)
     }
 
-    fn ask(&self, question: &str) -> String {
+    pub(crate) fn ask(&self, question: &str) -> String {
         self.try_ask(question).unwrap()
     }
 
     /// Statements of the superuser, one by one.
-    fn run(&self, statements: &[&str]) {
+    pub(crate) fn run(&self, statements: &[&str]) {
         for statement in statements {
             on_server(&self.options().username("vrooli").password(PASSWORD), async |connection| {
                 sqlx::raw_sql(AssertSqlSafe((*statement).to_owned())).execute(connection).await
@@ -124,7 +124,7 @@ impl Server {
     }
 
     /// Every role and database with all that is said of them.
-    fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         self.ask(
             "SELECT string_agg(x, E'\\n' ORDER BY x) FROM (
                 SELECT concat_ws(' ', rolname, rolsuper, rolpassword, shobj_description(oid, 'pg_authid')) AS x
@@ -135,7 +135,7 @@ impl Server {
     }
 
     /// A homeserver that is told of this server by variables; nothing is installed yet.
-    fn guest(&self, name: &str) -> Instance {
+    pub(crate) fn guest(&self, name: &str) -> Instance {
         let mut guest = Instance::with_environment(name);
         guest.variable("SYNAPSE_DB_HOST", "127.0.0.1");
         guest.variable("SYNAPSE_DB_PORT", &self.port.to_string());

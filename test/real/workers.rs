@@ -17,7 +17,7 @@ pub(crate) fn installed(name: &str, list: &str) -> Instance {
     server
 }
 
-fn with_workers(name: &str, list: &str) -> Instance {
+pub(crate) fn with_workers(name: &str, list: &str) -> Instance {
     let server = installed(name, list);
     server.run(&["manage", "start"]).success();
     server

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Patience, only_planned, stdin_text};
 use crate::{
-    bridges::{Asked, Error, Kind, Network},
+    bridges::{Asked, Error, Kind, Network, telegram},
     commands::{Outcome, Result},
     config::{Config, shape::Words as _},
     context::Context,
@@ -81,7 +81,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let silent = added.ping.as_ref().is_some_and(|ping| !ping.ok);
     output.emit(&Answer::new(text(&added), Some(&added.bridge), json!(added)));
     if let Some(message) = added.ping.as_ref().and_then(|ping| ping.message.as_ref()) {
-        output.warn(format!("the bridge `{}` does not answer: {message}", added.bridge));
+        let verb = if silent { "does not answer" } else { "was not asked" };
+        output.warn(format!("the bridge `{}` {verb}: {message}", added.bridge));
     }
     Ok(match added {
         Added { service: Some(_), .. } if silent => Outcome::Unwell,
@@ -144,6 +145,7 @@ fn wanted(args: Args, config: &Config) -> std::result::Result<Wanted, Failure> {
         api_hash: args.api_hash_file.map(|path| key(&path, "the API hash")).transpose()?,
         bot_token: args.bot_token_file.map(|path| key(&path, "the bot's token")).transpose()?,
     };
+    telegram::check(&network)?;
     let owner = match &args.owner {
         _ if custom => None,
         Some(owner) => Some(names::anyone(owner, &config.server.name.0)?.to_string()),

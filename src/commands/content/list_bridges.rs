@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Patience};
 use crate::{
-    bridges::{self, Found, Ping},
+    bridges::{self, Found},
     commands::{Outcome, Result},
     config::{Config, shape::Words as _},
     context::Context,
@@ -42,10 +42,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         };
         let ping = match bridges::ping(&config.data, found.name()) {
             None => "never".to_owned(),
-            Some(Ping { ok: true, at, milliseconds, .. }) => {
-                format!("{} ms, {at}", milliseconds.unwrap_or_default())
-            }
-            Some(Ping { at, message, .. }) => format!("{}, {at}", message.unwrap_or_default()),
+            Some(ping) => format!("{}, {}", ping.text(), ping.at),
         };
         if let Some(message) = line["message"].as_str() {
             output.warn(message);
