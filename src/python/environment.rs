@@ -74,6 +74,14 @@ pub(crate) struct Plan {
     log: PathBuf,
 }
 
+/// What is installed in one go.
+struct List<'a> {
+    path: PathBuf,
+    text: &'a str,
+    /// Whether what its packages need is in it or there already; all of it is locked then.
+    complete: bool,
+}
+
 /// Finds the tools. The environment goes below `environments`, what the tools say into `log`; `wheels`
 /// is a folder to install from instead of an index.
 pub(crate) async fn plan(
@@ -143,58 +151,79 @@ impl Plan {
     }
 
     async fn fill(&self, folder: &Path) -> Result<&'static str, Error> {
-        let list = PathBuf::from(format!("{}.txt", folder.display()));
-        files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
+        let lists = self.lists(folder);
+        for list in &lists {
+            files::write_atomically(&list.path, list.text.as_bytes(), files::PUBLIC)?;
+        }
         let filled = match &self.uv {
             // uv does not read pip's settings, so where an index is known only to pip, pip does it.
-            Some(uv) => match self.with_uv(uv, folder, &list).await {
+            Some(uv) => match self.with_uv(uv, folder, &lists).await {
                 Err(error) if self.interpreter.has_venv && !error.is_full_disk() => {
                     files::remove(folder)?;
-                    self.with_pip(folder, &list).await.map(|()| PIP)
+                    self.with_pip(folder, &lists).await.map(|()| PIP)
                 }
                 other => other.map(|()| UV),
             },
-            None => self.with_pip(folder, &list).await.map(|()| PIP),
+            None => self.with_pip(folder, &lists).await.map(|()| PIP),
         };
-        files::remove(&list)?;
+        for list in &lists {
+            files::remove(&list.path)?;
+        }
         if filled.is_err() {
             files::remove(folder)?;
         }
         filled
     }
 
-    async fn with_uv(&self, uv: &Path, folder: &Path, list: &Path) -> Result<(), Error> {
+    fn lists(&self, folder: &Path) -> Vec<List<'_>> {
+        let path = |name: &str| PathBuf::from(format!("{}.{name}", folder.display()));
+        let own = List { path: path("txt"), text: &self.set.requirements, complete: false };
+        let more = self.set.more.map(|text| List { path: path("more.txt"), text, complete: true });
+        [own].into_iter().chain(more).collect()
+    }
+
+    async fn with_uv(&self, uv: &Path, folder: &Path, lists: &[List<'_>]) -> Result<(), Error> {
         let mut venv = process::command(uv);
         venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
         self.run(venv.arg(folder)).await?;
-        let mut install = process::command(uv);
-        install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
-        install.arg(folder.join("bin/python"));
-        if self.wheels.is_some() {
-            install.arg("--offline");
+        for list in lists {
+            let mut install = process::command(uv);
+            install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
+            install.arg(folder.join("bin/python"));
+            if self.wheels.is_some() {
+                install.arg("--offline");
+            }
+            self.packages(&mut install, list);
+            self.run(&mut install).await?;
         }
-        self.packages(&mut install, list);
-        self.run(&mut install).await
+        Ok(())
     }
 
-    async fn with_pip(&self, folder: &Path, list: &Path) -> Result<(), Error> {
+    async fn with_pip(&self, folder: &Path, lists: &[List<'_>]) -> Result<(), Error> {
         let mut venv = process::command(&self.interpreter.path);
         self.run(venv.args(["-m", "venv"]).arg(folder)).await?;
-        let mut install = process::command(folder.join("bin/python"));
-        install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
-        install.args(["--progress-bar", "off", "--compile"]);
-        self.packages(&mut install, list);
-        self.run(&mut install).await
+        for list in lists {
+            let mut install = process::command(folder.join("bin/python"));
+            install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
+            install.args(["--progress-bar", "off", "--compile"]);
+            self.packages(&mut install, list);
+            self.run(&mut install).await?;
+        }
+        Ok(())
     }
 
     /// The arguments that uv and pip share. Only wheels, where there are any: nothing else is built, no code
     /// of a package runs.
-    fn packages(&self, command: &mut Command, list: &Path) {
-        for package in self.set.built() {
-            command.args(["--only-binary", package]);
+    fn packages(&self, command: &mut Command, list: &List<'_>) {
+        if list.complete {
+            command.args(["--only-binary", ":all:", "--no-deps"]);
+        } else {
+            for package in self.set.built() {
+                command.args(["--only-binary", package]);
+            }
         }
-        command.arg("--requirement").arg(list);
-        if self.set.locked {
+        command.arg("--requirement").arg(&list.path);
+        if list.complete || self.set.locked {
             command.arg("--require-hashes");
         }
         if let Some(wheels) = &self.wheels {
@@ -246,7 +275,13 @@ mod tests {
         }
         let (link, none) = (folder.path().join("nothing"), String::new());
         let plan = Plan {
-            set: Set { name: "nothing", version: "1".into(), requirements: none, locked: false },
+            set: Set {
+                name: "nothing",
+                version: "1".into(),
+                requirements: none,
+                more: None,
+                locked: false,
+            },
             interpreter,
             uv: process::find("false"),
             wheels: Some(folder.path().to_owned()),
