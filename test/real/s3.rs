@@ -18,7 +18,7 @@ use crate::{
 };
 
 const KEY: &str = "test:synapse";
-const SECRET: &str = "hunter22-hunter22";
+const SECRET: &str = "kept-in-a-file-of-its-own";
 const BUCKET: &str = "uploads";
 
 /// The store, which keeps what it has while it is stopped.
