@@ -2,7 +2,7 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
-//! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins,
+//! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
 //! `bridges/` to other networks, `hooks/` what programs post to rooms, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
 //! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
@@ -27,6 +27,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod s3;
 mod secret;
 mod services;
 mod supervisor;
@@ -49,7 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["checks", "instance"],
     &["services"],
-    &["federation", "oidc", "proxy", "turn"],
+    &["federation", "oidc", "proxy", "s3", "turn"],
     &["hooks"],
     &["matrix", "postgres", "tls"],
     &["synapse"],

@@ -174,7 +174,12 @@ fn table() -> String {
             page,
             "| `{}` | {} | {} | {} |",
             setting.key,
-            if setting.secret { "made by us".into() } else { code(setting.default) },
+            // Others only somebody else can know.
+            if setting.secret && setting.doc.contains("made by us") {
+                "made by us".into()
+            } else {
+                code(setting.default)
+            },
             variables.join(", "),
             setting.doc.replace('\n', " ").replace('|', "\\|"),
         )

@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{
+    database::Password,
     setting::section,
-    shape::{Shape, Size, Span},
+    shape::{HttpUrl, Shape, Size, Span},
 };
 
 /// What one user may upload within a time: `1d=500M`.
@@ -45,6 +46,26 @@ impl Shape for Limit {
     }
 }
 
+/// The name of a bucket, of Amazon's or of others, who allow more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Bucket(pub(crate) String);
+
+impl Shape for Bucket {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if !(3..=63).contains(&text.len()) || !text.chars().all(allowed) {
+            return Err("must be 3 to 63 of a-z, 0-9 and - . _".into());
+        }
+        Ok(Self(text))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{3,63}$" })
+    }
+}
+
 section! {
     /// What people upload, and what is fetched for them.
     Media "media" {
@@ -58,6 +79,18 @@ section! {
         url_previews: bool = "false" ["MATRIX_SYNAPSE_URL_PREVIEWS"];
         /// The most that is read for a preview.
         preview_size: Size = "10M" ["MATRIX_SYNAPSE_PREVIEW_SIZE"];
+        /// The bucket of an object store that speaks S3; what our own users upload is kept there as well where this is set.
+        s3_bucket: Option<Bucket> = "" ["MATRIX_SYNAPSE_S3_BUCKET"];
+        /// The address of the store; by default Amazon's own.
+        s3_endpoint: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_S3_ENDPOINT"];
+        /// The region of the bucket. Most stores that are not Amazon's take this one.
+        s3_region: String = "us-east-1" ["MATRIX_SYNAPSE_S3_REGION"];
+        /// The name of the key (access key id) that may list, read and write the bucket.
+        s3_access_key: String = "" ["MATRIX_SYNAPSE_S3_ACCESS_KEY"];
+        /// The secret that goes with it.
+        #[secret] s3_secret_key: Option<Password> = "" ["MATRIX_SYNAPSE_S3_SECRET_KEY"];
+        /// What the names of all objects begin with, such as `chat/`, where the bucket has other things too. It must not change once there are some.
+        s3_prefix: String = "" ["MATRIX_SYNAPSE_S3_PREFIX"];
     }
 }
 

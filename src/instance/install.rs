@@ -18,6 +18,7 @@ use crate::{
     error::Failure,
     files, postgres, process, proxy,
     python::Environment,
+    s3,
     supervisor::control,
     synapse::{files as synapse_files, keys},
     tls,
@@ -179,6 +180,7 @@ pub(crate) async fn install(
         ));
     }
     let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
+    let is_asked = options.skip_validation || checked.synapse.is_done();
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {
         if plan.is_done() && !options.force {
@@ -201,6 +203,10 @@ pub(crate) async fn install(
                 set.name, set.version
             ));
         }
+    }
+    if !is_asked {
+        // It can only be asked by what was just installed.
+        s3::ask(config, &rendered::environment(config)).await?;
     }
     if let Some(plan) = checked.web {
         on_step("building the web client with npm");

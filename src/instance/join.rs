@@ -117,8 +117,18 @@ pub(crate) struct Joining {
 /// How processes are kept is set on each machine.
 const OF_EACH_MACHINE: &str = "supervision.";
 /// Settings that are of the homeserver's machine alone.
-const OF_THAT_MACHINE: [&str; 8] =
-    ["stack.", "alerts.", "hooks.", "tls.", "proxy.", "web.", "supervision.", "redis."];
+const OF_THAT_MACHINE: [&str; 9] = [
+    "stack.",
+    "alerts.",
+    "hooks.",
+    "tls.",
+    "proxy.",
+    "web.",
+    "supervision.",
+    "redis.",
+    // The worker that has the media never runs elsewhere.
+    "media.s3_",
+];
 /// The secrets that every process of Synapse reads.
 const SECRETS: [&str; 9] = [
     "signing.key",

@@ -17,7 +17,7 @@ use crate::{
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
-    redis, services,
+    redis, s3, services,
     supervisor::control,
     tls, web,
 };
@@ -129,8 +129,10 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     }
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();
-    let set = Set::synapse(config.synapse.version.as_deref());
-    let synapse = python::plan(&data.environments(), &log, set, wheels).await?;
+    let synapse = python::plan(&data.environments(), &log, s3::packages(config), wheels).await?;
+    if !options.skip_validation && synapse.is_done() {
+        s3::ask(config, &rendered::environment(config)).await?;
+    }
     let needs_own = embedded
         && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
     let postgres = if needs_own {

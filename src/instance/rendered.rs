@@ -11,7 +11,7 @@ use crate::{
     postgres::{self, ClientSettings},
     proxy,
     python::Environment,
-    redis,
+    redis, s3,
     synapse::{
         self,
         files::{self, DatabaseSettings, Rendered},
@@ -40,6 +40,8 @@ pub(crate) enum Error {
     Turn(#[from] turn::Error),
     #[error(transparent)]
     Oidc(#[from] oidc::Error),
+    #[error(transparent)]
+    S3(#[from] s3::Error),
 }
 
 impl Explain for Error {
@@ -54,6 +56,7 @@ impl Explain for Error {
             Self::Redis(error) => error.kind(),
             Self::Turn(error) => error.kind(),
             Self::Oidc(error) => error.kind(),
+            Self::S3(error) => error.kind(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Explain for Error {
             Self::Redis(error) => error.hint(),
             Self::Turn(error) => error.hint(),
             Self::Oidc(error) => error.hint(),
+            Self::S3(error) => error.hint(),
         }
     }
 }
@@ -93,7 +97,8 @@ pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Error> {
     jwt::Key::read_or_generate(&config.data)?;
     tls::trusted::write(config)?;
     turn::keep_secret(config)?;
-    Ok(oidc::write(config)?)
+    oidc::write(config)?;
+    Ok(s3::write(config)?)
 }
 
 /// Renders the files; writes nothing.
@@ -112,10 +117,18 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Error> {
     let key = jwt::Key::read(&config.data)?;
     let key = key.map_or_else(|| NO_KEY.to_owned(), |key| key.public_pem());
     let believed = tls::trusted::paths(config)?;
-    let providers = oidc::providers(config);
+    let (logins, media) = (oidc::providers(config), s3::providers(config));
     // One that Synapse could not read would keep it from starting.
     let (bridges, _) = bridges::registrations(&config.data)?;
-    Ok(files::render(config, &database, Some(&key), &believed, providers.as_ref(), &bridges)?)
+    Ok(files::render(
+        config,
+        &database,
+        Some(&key),
+        &believed,
+        logins.as_ref(),
+        media.as_ref(),
+        &bridges,
+    )?)
 }
 
 /// The Synapse that is installed.
@@ -123,16 +136,19 @@ pub(crate) fn environment(config: &Config) -> Environment {
     Environment::at(config.data.synapse_environment())
 }
 
-/// Whether the relay and the login provider can be what the settings ask for; asks nobody.
+/// Whether the relay, the login provider and the store for media can be what the settings ask for; asks
+/// nobody.
 pub(crate) fn fits(config: &Config) -> Result<(), Error> {
     turn::check(config)?;
-    Ok(oidc::check(config)?)
+    oidc::check(config)?;
+    Ok(s3::check(config)?)
 }
 
 /// Renders and lets those judge it who will read it; what is in place stays.
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
     fits(config)?;
+    s3::is_installed(config, &environment(config))?;
     prepare_for_synapse(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
@@ -166,6 +182,7 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Error> {
 
 /// Synapse's files as they would be written, found good by Synapse.
 pub(crate) async fn judged(config: &Config) -> Result<Rendered, Error> {
+    s3::is_installed(config, &environment(config))?;
     prepare(config)?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;

@@ -74,6 +74,16 @@ pub(crate) struct Plan {
     log: PathBuf,
 }
 
+/// What is installed in one go.
+struct List {
+    path: PathBuf,
+    text: String,
+    /// Whether what its packages need is in it or there already; all of it is locked then.
+    complete: bool,
+    /// Whether some of them are built from sources, with what is there already.
+    builds: bool,
+}
+
 /// Finds the tools. The environment goes below `environments`, what the tools say into `log`; `wheels`
 /// is a folder to install from instead of an index.
 pub(crate) async fn plan(
@@ -143,86 +153,95 @@ impl Plan {
     }
 
     async fn fill(&self, folder: &Path) -> Result<&'static str, Error> {
-        let list = PathBuf::from(format!("{}.txt", folder.display()));
-        files::write_atomically(&list, self.set.requirements.as_bytes(), files::PUBLIC)?;
+        let lists = self.lists(folder);
+        for list in &lists {
+            files::write_atomically(&list.path, list.text.as_bytes(), files::PUBLIC)?;
+        }
         let filled = match &self.uv {
             // uv does not read pip's settings, so where an index is known only to pip, pip does it.
-            Some(uv) => match self.with_uv(uv, folder, &list).await {
+            Some(uv) => match self.with_uv(uv, folder, &lists).await {
                 Err(error) if self.interpreter.has_venv && !error.is_full_disk() => {
                     files::remove(folder)?;
-                    self.with_pip(folder, &list).await.map(|()| PIP)
+                    self.with_pip(folder, &lists).await.map(|()| PIP)
                 }
                 other => other.map(|()| UV),
             },
-            None => self.with_pip(folder, &list).await.map(|()| PIP),
+            None => self.with_pip(folder, &lists).await.map(|()| PIP),
         };
-        files::remove(&list)?;
+        for list in &lists {
+            files::remove(&list.path)?;
+        }
         if filled.is_err() {
             files::remove(folder)?;
         }
         filled
     }
 
-    async fn with_uv(&self, uv: &Path, folder: &Path, list: &Path) -> Result<(), Error> {
+    /// What its makers have built comes first. What there is only as sources is then built with that: so
+    /// what builds it is locked by its hash as well, and is had without a network.
+    fn lists(&self, folder: &Path) -> Vec<List> {
+        let list = |name: &str, text: String| List {
+            path: PathBuf::from(format!("{}.{name}", folder.display())),
+            text,
+            complete: true,
+            builds: false,
+        };
+        let built = self.set.without_sources().map(|text| list("built.txt", text));
+        let own = list("txt", self.set.requirements.clone());
+        let own = List { complete: false, builds: built.is_some(), ..own };
+        let more = self.set.more.map(|text| list("more.txt", text.to_owned()));
+        built.into_iter().chain([own]).chain(more).collect()
+    }
+
+    async fn with_uv(&self, uv: &Path, folder: &Path, lists: &[List]) -> Result<(), Error> {
         let mut venv = process::command(uv);
         venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
         self.run(venv.arg(folder)).await?;
-        let install = || {
+        for list in lists {
             let mut install = process::command(uv);
             install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
             install.arg(folder.join("bin/python"));
             if self.wheels.is_some() {
                 install.arg("--offline");
             }
-            install
-        };
-        self.install(install, &["--no-build-isolation"], list).await
+            if list.builds {
+                install.arg("--no-build-isolation");
+            }
+            self.packages(&mut install, list);
+            self.run(&mut install).await?;
+        }
+        Ok(())
     }
 
-    async fn with_pip(&self, folder: &Path, list: &Path) -> Result<(), Error> {
+    async fn with_pip(&self, folder: &Path, lists: &[List]) -> Result<(), Error> {
         let mut venv = process::command(&self.interpreter.path);
         self.run(venv.args(["-m", "venv"]).arg(folder)).await?;
-        let install = || {
+        for list in lists {
             let mut install = process::command(folder.join("bin/python"));
             install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
             install.args(["--progress-bar", "off", "--compile"]);
-            install
-        };
-        // Before 25.3 pip would ask for `wheel`, which setuptools does without.
-        self.install(install, &["--no-build-isolation", "--use-pep517"], list).await
-    }
-
-    /// What its makers have built comes first. What there is only as sources is then built with that: so what
-    /// builds it is locked by its hash as well, and is had without a network. `builds` tells the tool so.
-    async fn install(
-        &self,
-        tool: impl Fn() -> Command,
-        builds: &[&str],
-        list: &Path,
-    ) -> Result<(), Error> {
-        let mut last = tool();
-        if let Some(built) = self.set.without_sources() {
-            let first = list.with_extension("built.txt");
-            files::write_atomically(&first, built.as_bytes(), files::PUBLIC)?;
-            let mut install = tool();
-            self.packages(install.arg("--no-deps"), &first);
-            let installed = self.run(&mut install).await;
-            files::remove(&first)?;
-            installed?;
-            last.args(builds);
+            if list.builds {
+                // Before 25.3 pip would ask for `wheel`, which setuptools does without.
+                install.args(["--no-build-isolation", "--use-pep517"]);
+            }
+            self.packages(&mut install, list);
+            self.run(&mut install).await?;
         }
-        self.packages(&mut last, list);
-        self.run(&mut last).await
+        Ok(())
     }
 
     /// The arguments that uv and pip share. Only wheels, where there are any: nothing else is built, no code
     /// of a package runs.
-    fn packages(&self, command: &mut Command, list: &Path) {
-        for package in self.set.built() {
-            command.args(["--only-binary", package]);
+    fn packages(&self, command: &mut Command, list: &List) {
+        if list.complete {
+            command.args(["--only-binary", ":all:", "--no-deps"]);
+        } else {
+            for package in self.set.built() {
+                command.args(["--only-binary", package]);
+            }
         }
-        command.arg("--requirement").arg(list);
-        if self.set.locked {
+        command.arg("--requirement").arg(&list.path);
+        if list.complete || self.set.locked {
             command.arg("--require-hashes");
         }
         if let Some(wheels) = &self.wheels {
@@ -274,7 +293,13 @@ mod tests {
         }
         let (link, none) = (folder.path().join("nothing"), String::new());
         let plan = Plan {
-            set: Set { name: "nothing", version: "1".into(), requirements: none, locked: false },
+            set: Set {
+                name: "nothing",
+                version: "1".into(),
+                requirements: none,
+                more: None,
+                locked: false,
+            },
             interpreter,
             uv: process::find("false"),
             wheels: Some(folder.path().to_owned()),

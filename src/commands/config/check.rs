@@ -12,7 +12,7 @@ use crate::{
     instance::{prepare, rendered, used},
     oidc,
     output::{Output, Report},
-    postgres, proxy, services,
+    postgres, proxy, s3, services,
     synapse::files,
     tls, web,
 };
@@ -55,6 +55,12 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
+        match s3::ask(config, &environment).await {
+            // Synapse could not even read its settings.
+            Err(error @ s3::Error::NotInstalled) => return Err(error.into()),
+            Err(error) => output.warn(Failure::from(error).to_string()),
+            Ok(()) => {}
+        }
         rendered::prepare_for_synapse(config)?;
         files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;

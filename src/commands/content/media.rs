@@ -12,6 +12,7 @@ use crate::{
     instance::stored::{self, Files, Stored},
     matrix::admin::statistics::users_media::{Request, Usage},
     output::{self, Output, Report, amount},
+    s3,
 };
 
 #[derive(clap::Args)]
@@ -32,6 +33,8 @@ struct Figures {
     bytes: u64,
     /// What is left of the disk, in bytes.
     left: Option<u64>,
+    /// The bucket in which uploads are kept as well.
+    bucket: Option<String>,
     users: Vec<Usage>,
     /// How many users have uploaded something.
     total_users: u64,
@@ -47,6 +50,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     output.emit(&Figures {
         bytes: all.iter().map(|files| files.bytes).sum(),
         left: files::space_left(data.root()).ok(),
+        bucket: s3::described(&context.config()?.media),
         users: page.users,
         total_users: page.total,
         stored,
@@ -70,6 +74,9 @@ impl Report for Figures {
         output::table(page, &["MEDIA", "FILES", "SIZE"], rows)?;
         if let Some(left) = self.left {
             writeln!(page, "left on the disk: {}", amount(left))?;
+        }
+        if let Some(bucket) = &self.bucket {
+            writeln!(page, "uploads and their thumbnails are also in the bucket {bucket}")?;
         }
         if self.users.is_empty() {
             return Ok(());
