@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::{self, Config, setting::shown},
@@ -21,7 +22,7 @@ const OURS: [&str; 5] = [
     "synapse.version",
 ];
 
-/// The values of all settings but the secret ones, and whose they are.
+/// The values of all settings, of secret ones a hash, and whose they are.
 #[derive(Debug, Serialize, Deserialize)]
 struct Used {
     pid: u32,
@@ -38,9 +39,18 @@ fn values(config: &Config) -> BTreeMap<String, String> {
         let set = config.values.0.get(setting.key).map(|(value, _)| shown(value));
         set.unwrap_or_else(|| setting.default.to_owned())
     };
-    let counts = |key: &str| !OURS.contains(&key);
-    let open = config::settings().filter(|setting| !setting.secret && counts(setting.key));
-    open.map(|setting| (setting.key.to_owned(), text(setting))).collect()
+    let all = config::settings().filter(|setting| !OURS.contains(&setting.key));
+    let known = |setting: &config::setting::Setting| {
+        let text = text(setting);
+        if setting.secret && !text.is_empty() { hash(setting.key, &text) } else { text }
+    };
+    all.map(|setting| (setting.key.to_owned(), known(setting))).collect()
+}
+
+/// Tells two secrets apart and nothing else.
+fn hash(key: &str, secret: &str) -> String {
+    let hash = Sha256::new().chain_update(key).chain_update(secret).finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Notes what this process, a supervisor, was started with.
@@ -72,7 +82,9 @@ pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, fi
     });
     let Some(used) = used else { return Ok(Vec::new()) };
     let differs = |(key, value): &(String, String)| {
-        used.values.get(key).is_some_and(|before| before != value)
+        // A secret that this program made itself was not there before.
+        let made = config::find(key).is_ok_and(|setting| setting.secret);
+        used.values.get(key).is_some_and(|before| before != value && !(made && before.is_empty()))
     };
     Ok(values(config).into_iter().filter(differs).map(|(key, _)| key).collect())
 }
@@ -102,10 +114,11 @@ mod tests {
             Config::load(data.clone(), &flags, &Environment::default()).unwrap()
         };
         let before = values(&load(&["database.password=hidden"]));
-        let after = values(&load(&["supervision.probe_interval=25s", "server.port=8008"]));
+        let flags = ["supervision.probe_interval=25s", "server.port=8008", "database.password=new"];
+        let after = values(&load(&flags));
         let changed: Vec<&String> =
             after.iter().filter(|(key, value)| before[*key] != **value).map(|it| it.0).collect();
-        assert_eq!(changed, ["supervision.probe_interval"]);
+        assert_eq!(changed, ["database.password", "supervision.probe_interval"]);
         note(&load(&["database.password=hidden"])).unwrap();
         let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
         assert!(!noted.contains("hidden"), "{noted}");

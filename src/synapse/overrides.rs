@@ -55,6 +55,10 @@ const OWNED: &[(&str, &str)] = &[
     ("database.args.sslmode", "`config set database.tls MODE`"),
 ];
 
+/// A list that is ours only where we have one: in the place of ours nobody would find what is in it.
+const STORE: (&str, &str) =
+    ("media_storage_providers", "`config set media.s3_bucket ''` leaves the stores to you");
+
 /// One file of the operator.
 pub(super) struct Override {
     pub(super) path: PathBuf,
@@ -125,6 +129,10 @@ pub(super) fn merge_file(base: &mut Value, file: Override) -> Result<(), Error> 
     if let Some((key, expected, found)) = misfit(base, &file.content) {
         let why = format!("it must be {expected} and is {found}");
         return Err(Error::Misshapen { key, path: file.path, why });
+    }
+    let (key, instead) = STORE;
+    if base.get(key).is_some() && file.content.get(key).is_some() {
+        return Err(Error::Owned { key, path: file.path, instead });
     }
     merge(base, file.content);
     Ok(())
@@ -197,6 +205,19 @@ mod tests {
         ));
         assert!(touches(&json!({"database": null}), "database.args.password"));
         assert!(!touches(&json!({"database": {"txn_limit": 1}}), "database.args.password"));
+    }
+
+    #[test]
+    fn stores_of_media_are_the_operators_where_none_is_ours() {
+        let file = || Override {
+            path: "/a.yaml".into(),
+            content: json!({"media_storage_providers": [{"module": "theirs"}]}),
+        };
+        let (mut none, mut ours) = (json!({}), json!({"media_storage_providers": [{}]}));
+        merge_file(&mut none, file()).unwrap();
+        assert_eq!(none["media_storage_providers"][0]["module"], "theirs");
+        let error = merge_file(&mut ours, file()).unwrap_err();
+        assert!(matches!(error, Error::Owned { key: "media_storage_providers", .. }), "{error}");
     }
 
     #[test]
