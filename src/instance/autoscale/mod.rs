@@ -74,6 +74,8 @@ struct Course {
     samples: BTreeMap<Kind, Vec<Sample>>,
     /// When a number was changed last, or could not be.
     changed: Option<Instant>,
+    /// When it was last said that there is no core for another one.
+    told: Option<Instant>,
 }
 
 impl Course {
@@ -134,6 +136,16 @@ pub(crate) async fn run(load: impl Fn() -> Result<Config, Failure>) -> Result<()
                 tracing::warn!("{}: stays at {from}: {failure}", kind.word());
             }
             course.changed = Some(Instant::now());
+        } else if let Some((kind, Change { from, to }, busy)) = course.next(|_| limits(max), now)
+            && to > from
+            && course.told.is_none_or(|told| now.duration_since(told) >= window)
+        {
+            // Said once a window, for whoever wonders why nothing happens.
+            let kind = kind.word();
+            tracing::info!(
+                "{kind}: stays at {from}, busy {busy:.0} % each: no core is left of {cores}"
+            );
+            course.told = Some(now);
         }
         sleep(interval(window)).await;
     }
