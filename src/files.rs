@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec},
     fs::{FileType, FlockOperation},
     io::Errno,
 };
@@ -137,9 +138,8 @@ fn regular(opened: io::Result<File>) -> io::Result<File> {
 
 /// Reads a file of one of these kinds, at most `largest` bytes.
 pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Result<Vec<u8>, Error> {
-    // A pipe that nobody writes to would hold us here, unless a person named it.
-    let wait = if kinds.contains(&FileType::Fifo) { 0 } else { NONBLOCK };
-    let file = OpenOptions::new().read(true).custom_flags(wait).open(path);
+    // A pipe that nobody writes to would hold us here.
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path);
     let file = file.map_err(|error| match error.raw_os_error() {
         // What a socket, and a device without its driver, says.
         Some(code) if code == Errno::NXIO.raw_os_error() => Error::NotAFile(path.to_owned()),
@@ -151,6 +151,9 @@ pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Resul
     if kind != FileType::Directory && !kinds.contains(&kind) {
         return Err(Error::NotAFile(path.to_owned()));
     }
+    if kind == FileType::Fifo {
+        written(&file).map_err(Error::io("read", path))?;
+    }
     // Not by its length alone: that of a pipe, and of a file that grows, is another.
     if metadata.len() > largest {
         return Err(Error::TooLarge { path: path.to_owned(), largest });
@@ -161,6 +164,25 @@ pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Resul
         return Err(Error::TooLarge { path: path.to_owned(), largest });
     }
     Ok(bytes)
+}
+
+/// Waits until somebody writes into a pipe, for a while; from then on it is read to its end.
+fn written(pipe: &File) -> io::Result<()> {
+    const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+    let mut asked = [PollFd::new(pipe, PollFlags::IN)];
+    if rustix::event::poll(&mut asked, Some(&PATIENCE))? == 0 {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody writes into this pipe"));
+    }
+    let flags = rustix::fs::fcntl_getfl(pipe)?;
+    Ok(rustix::fs::fcntl_setfl(pipe, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
+/// Whether files could be made in a folder: it may be written, and there is space.
+pub(crate) fn can_grow(folder: &Path) -> Result<(), Error> {
+    use rustix::fs::Access;
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| Error::io("write", folder)(error.into()))?;
+    has_space(folder)
 }
 
 /// The same, where a missing file is nothing unusual.

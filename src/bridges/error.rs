@@ -32,6 +32,8 @@ pub(crate) enum Error {
     Other(String),
     #[error("`{}` is no registration: {why}", path.display())]
     Registration { path: PathBuf, why: String },
+    #[error("Synapse cannot read the registration of the bridge `{name}`: {why}")]
+    Unread { name: String, why: String },
     #[error("the {what} of the bridge is that of the bridge `{other}`")]
     Twice { what: &'static str, other: String },
     #[error(
@@ -67,6 +69,9 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Kind(_) => format!("the kinds are {}", Kind::words()),
+            Self::Unread { name, .. } => format!(
+                "correct `bridges/{name}/registration.yaml` in the data folder, or take the bridge away with `content remove-bridge {name}`"
+            ),
             Self::Name(_) => "one is such as `irc` or `libera-chat`".into(),
             Self::Missing { flag: "--program", .. } => {
                 "build it or get it from its makers, and name the file with `--program PATH`".into()

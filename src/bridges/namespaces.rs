@@ -82,6 +82,21 @@ pub(super) fn overlap(one: &str, other: &str, server: &str) -> bool {
     meet(&[one, other, &ids]).unwrap_or(one == other)
 }
 
+/// Tells of many users whether they belong to an expression.
+pub(super) struct Owner(Automaton);
+
+impl Owner {
+    pub(super) fn of(expression: &str) -> Option<Self> {
+        automaton(expression).map(Self)
+    }
+
+    pub(super) fn has(&self, user: &str) -> bool {
+        let step = |state: StateID, byte: u8| self.0.next_state(state, byte);
+        let end = start(&self.0).map(|state| user.bytes().fold(state, step));
+        end.is_some_and(|state| self.0.is_match_state(self.0.next_eoi_state(state)))
+    }
+}
+
 /// Whether the user belongs to it.
 pub(super) fn holds(expression: &str, user: &str) -> bool {
     meet(&[expression, &format!("{}$", escaped(user))]).unwrap_or(false)
@@ -122,6 +137,8 @@ mod tests {
         assert!(holds("@irc_.*:a\\.b", "@irc_bob:a.b"));
         assert!(holds("@irc", "@ircbot:a.b"));
         assert!(!holds("@irc_.*:a\\.b", "@operator:a.b"));
+        let owner = Owner::of("@irc_.*:a\\.b").unwrap();
+        assert!(owner.has("@irc_bob:a.b") && !owner.has("@operator:a.b") && !owner.has(""));
         assert!(is_expression("@x.*") && !is_expression("@(x") && !is_expression("@x{9999}{9999}"));
         assert_eq!(escaped("a.b-c:80"), "a\\.b-c:80");
     }

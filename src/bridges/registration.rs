@@ -115,6 +115,9 @@ impl Registration {
                 return Err(flaw(format!("its `{key}` has a value of the wrong kind")));
             }
         }
+        if word("as_token")? == word("hs_token")? {
+            return Err(flaw("its `as_token` and its `hs_token` are the same".into()));
+        }
         Ok(Self {
             id: word("id")?,
             url,
@@ -127,7 +130,7 @@ impl Registration {
     }
 
     /// As it stands in its file.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.text.expose()
     }
 
@@ -149,13 +152,19 @@ impl Registration {
         self.exclusive("users").any(|expression| namespaces::holds(expression, user))
     }
 
+    /// The first of these users whom nobody else might be.
+    pub(crate) fn owned(&self, users: Vec<String>) -> Option<String> {
+        let owners: Vec<_> = self.exclusive("users").filter_map(namespaces::Owner::of).collect();
+        users.into_iter().find(|user| owners.iter().any(|owner| owner.has(user)))
+    }
+
     /// Refuses one that gets into the way of another bridge. `server` is ours.
     pub(crate) fn fits_beside(&self, others: &[Found], server: &str) -> Result<(), Error> {
         for (name, other) in others.iter().filter_map(Found::registration) {
             let same = [
                 ("id", self.id == other.id),
-                ("as_token", self.as_token == other.as_token),
-                ("hs_token", self.hs_token == other.hs_token),
+                ("as_token", [&other.as_token, &other.hs_token].contains(&&self.as_token)),
+                ("hs_token", [&other.as_token, &other.hs_token].contains(&&self.hs_token)),
                 ("sender_localpart", self.sender == other.sender),
             ];
             if let Some((what, _)) = same.into_iter().find(|(_, same)| *same) {

@@ -69,7 +69,8 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
     };
     config::check_flags(&flags.set)?;
     let environment = Environment::of_this_process();
-    if flags.instance.is_none() {
+    // A folder that was typed is the one that is meant, also by what we start ourselves.
+    if flags.instance.is_none() && flags.data_dir.is_none() {
         flags.instance = environment.get("MATRIX_SYNAPSE_INSTANCE");
     }
     let context = Context::new(flags, environment);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     database::Password,
     setting::section,
-    shape::{HttpUrl, Shape, Size, Span},
+    shape::{HttpUrl, Lasting, Shape, Size, Span},
 };
 
 /// What one user may upload within a time: `1d=500M`.
@@ -72,7 +72,7 @@ section! {
         /// What one user may upload within a time, such as `1d=500M,30d=2G`. The size of one upload is `synapse.max_upload_size`.
         user_limits: Vec<Limit> = "" ["MATRIX_SYNAPSE_MEDIA_USER_LIMITS"];
         /// How long uploads of our own users are kept after they were last seen; empty means for ever. They are gone then.
-        local_lifetime: Option<Span> = "" ["MATRIX_SYNAPSE_LOCAL_MEDIA_LIFETIME"];
+        local_lifetime: Option<Lasting> = "" ["MATRIX_SYNAPSE_LOCAL_MEDIA_LIFETIME"];
         /// Make a thumbnail in whatever size a client asks for; otherwise in the usual sizes, once.
         dynamic_thumbnails: bool = "false" ["MATRIX_SYNAPSE_DYNAMIC_THUMBNAILS"];
         /// Fetch what links lead to and show a preview. The server then calls addresses that anybody posts; those of private networks stay closed.

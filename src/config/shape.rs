@@ -397,6 +397,33 @@ impl Shape for Span {
     }
 }
 
+/// A length of time after which something is gone; with none of it everything would be, at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lasting(pub(crate) Span);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Lasting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Shape for Lasting {
+    fn read(value: &Value) -> Result<Self, String> {
+        let span = Span::read(value)?;
+        if span.0.is_zero() { Err("must be longer than nought".into()) } else { Ok(Self(span)) }
+    }
+
+    fn schema() -> Value {
+        Span::schema()
+    }
+}
+
 /// What [`words!`] makes.
 pub(crate) trait Words: Sized + 'static {
     const ALL: &'static [Self];

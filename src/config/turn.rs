@@ -6,7 +6,7 @@ use super::{
     Config,
     range::Range,
     setting::section,
-    shape::{Port, ServerName, Span},
+    shape::{Lasting, Port, ServerName},
 };
 use crate::secret::Secret;
 
@@ -36,7 +36,7 @@ section! {
         /// Addresses that are not of the public internet and may be called all the same, such as 10.1.2.0/24. All others stay closed, so that nobody gets into the network behind it.
         allowed_peers: Vec<Range> = "" ["MATRIX_SYNAPSE_TURN_ALLOWED_PEERS"];
         /// How long the credentials are good that a client is given.
-        lifetime: Span = "1h" ["MATRIX_SYNAPSE_TURN_LIFETIME"];
+        lifetime: Lasting = "1h" ["MATRIX_SYNAPSE_TURN_LIFETIME"];
     }
 }
 

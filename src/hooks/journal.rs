@@ -11,7 +11,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs::{self, File, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -30,6 +30,8 @@ const REMEMBERED: u64 = 24 * 60 * 60 * 1000;
 /// How many keys are remembered at most.
 const MOST_KEYS: usize = 100_000;
 const END: &str = ".jsonl";
+/// What a damaged segment is kept as.
+const DAMAGED: &str = "damaged";
 
 /// A message that was accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,8 +91,8 @@ pub(super) struct Journal {
 pub(super) struct Found {
     /// What is not done with, in order.
     pub(super) waiting: Vec<Entry>,
-    /// Lines that say nothing that we know.
-    pub(super) skipped: usize,
+    /// Copies of segments in which something cannot be read.
+    pub(super) damaged: Vec<PathBuf>,
 }
 
 /// A message to be accepted.
@@ -108,9 +110,11 @@ pub(super) struct Draft {
 pub(crate) fn waiting(folder: &Path) -> Result<Vec<Entry>, files::Error> {
     let mut read = Read::default();
     for path in paths(folder) {
-        // One that is removed at this moment has nothing that waits.
-        if let Some(text) = files::read_if_exists(&path)? {
-            read.lines(&text);
+        match fs::read(&path) {
+            Ok(bytes) => read.lines(&String::from_utf8_lossy(&bytes)),
+            // One that is removed at this moment has nothing that waits.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(files::Error::io("read", &path)(error)),
         }
     }
     Ok(read.waiting())
@@ -119,8 +123,12 @@ pub(crate) fn waiting(folder: &Path) -> Result<Vec<Entry>, files::Error> {
 /// The segments, oldest first.
 fn paths(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| named(path).is_some()).collect();
+    let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let mut paths: Vec<PathBuf> = entries
+        .filter(is_file)
+        .map(|entry| entry.path())
+        .filter(|path| named(path).is_some())
+        .collect();
     paths.sort();
     paths
 }
@@ -163,11 +171,20 @@ impl Journal {
         files::private_folder(folder)?;
         let mut seen = Seen::load(folder);
         let (mut read, mut segments, mut next) = (Read::default(), VecDeque::new(), 1);
+        let mut damaged = Vec::new();
         for path in paths(folder) {
             let Some((number, epoch)) = named(&path) else { continue };
             // A power failure may have left anything behind what was flushed.
             let bytes = fs::read(&path).map_err(files::Error::io("read", &path))?;
+            let before = read.skipped;
             read.lines(&String::from_utf8_lossy(&bytes));
+            let torn = bytes.last().is_some_and(|end| *end != b'\n');
+            if torn || read.skipped > before {
+                // What it says may be all there is of a message that was accepted.
+                let kept = path.with_extension(DAMAGED);
+                files::write_atomically(&kept, &bytes, files::PRIVATE)?;
+                damaged.push(kept);
+            }
             next = next.max(number + 1);
             segments.push_back(Segment { path, epoch, open: 0 });
         }
@@ -177,7 +194,6 @@ impl Journal {
             }
         }
         seen.forget(now);
-        let skipped = read.skipped;
         let waiting = read.waiting();
         let mut journal = Self { folder: folder.to_owned(), segments, active: None, next, seen };
         for entry in &waiting {
@@ -187,7 +203,7 @@ impl Journal {
         }
         // Nothing is appended to a segment whose end may be torn.
         journal.cut(now, true)?;
-        Ok((journal, Found { waiting, skipped }))
+        Ok((journal, Found { waiting, damaged }))
     }
 
     /// The id that a request with this key got before.
@@ -349,8 +365,19 @@ impl Seen {
     }
 
     fn load(folder: &Path) -> Self {
-        let text = files::read_if_exists(&Self::file(folder)).ok().flatten().unwrap_or_default();
-        let mut seen: Self = serde_json::from_str(&text).unwrap_or_default();
+        let file = Self::file(folder);
+        let text = fs::read(&file).unwrap_or_default();
+        let mut seen: Self = serde_json::from_slice(&text).unwrap_or_else(|error| {
+            if !text.is_empty() {
+                let kept = file.with_extension(DAMAGED);
+                drop(fs::rename(&file, &kept));
+                tracing::warn!(
+                    "a repeat of what came before may be taken for something new: `{}` is damaged ({error})",
+                    kept.display()
+                );
+            }
+            Self::default()
+        });
         let mut order: Vec<(u64, String)> =
             seen.ids.iter().map(|(name, (_, at))| (*at, name.clone())).collect();
         order.sort();

@@ -56,9 +56,9 @@ fn a_torn_end_is_no_message_and_spoils_none() {
     let path = paths(folder.path()).remove(0);
     let whole = fs::read(&path).unwrap();
     let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    for (torn, skipped, left) in [
-        (whole[..whole.len() - 1].to_vec(), 0, 1),
-        (whole[..first + 7].to_vec(), 0, 1),
+    for (torn, damaged, left) in [
+        (whole[..whole.len() - 1].to_vec(), 1, 1),
+        (whole[..first + 7].to_vec(), 1, 1),
         ([&whole[..first], b"\0\0\0\xff\n"].concat(), 1, 1),
         ([&whole[..first], b"\0\0\n", &whole[first..]].concat(), 1, 2),
         (Vec::new(), 0, 0),
@@ -67,7 +67,7 @@ fn a_torn_end_is_no_message_and_spoils_none() {
         files::private_folder(folder.path()).unwrap();
         files::write_atomically(&path, &torn, files::PRIVATE).unwrap();
         let (mut journal, found) = Journal::open(folder.path(), 1).unwrap();
-        assert_eq!((found.waiting.len(), found.skipped), (left, skipped));
+        assert_eq!((found.waiting.len(), found.damaged.len()), (left, damaged));
         journal.accept(vec![draft("c", None)]).unwrap();
         let (_, found) = Journal::open(folder.path(), 1).unwrap();
         assert_eq!(bodies(&found.waiting).last(), Some(&"c"));

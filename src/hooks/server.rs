@@ -102,10 +102,19 @@ fn router(shared: Arc<Shared>) -> Router {
         answer
     };
     Router::new()
-        .route("/health", get(|| async { "OK" }))
+        .route("/health", get(health))
         .route("/hook/{id}", post(accept).fallback(only_post))
         .fallback(nothing)
         .with_state(shared)
+}
+
+/// Whether it could accept something now.
+async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    let folder = shared.data.hook_journal();
+    match files::can_grow(&folder) {
+        Ok(()) => (StatusCode::OK, "OK".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
 }
 
 async fn listen(listener: TcpListener, router: Router) {

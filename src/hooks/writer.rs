@@ -96,9 +96,12 @@ pub(super) fn start(
     waiting: UnboundedSender<Waiting>,
 ) -> Result<Sender<Job>, Error> {
     let folder = data.hook_journal();
-    let (journal, Found { waiting: found, skipped }) = Journal::open(&folder, now())?;
-    if skipped > 0 {
-        tracing::warn!("{skipped} lines of the journal in `{}` say nothing", folder.display());
+    let (journal, Found { waiting: found, damaged }) = Journal::open(&folder, now())?;
+    for kept in damaged {
+        tracing::warn!(
+            "the journal was damaged, and messages may be lost: what cannot be read is in `{}`",
+            kept.display()
+        );
     }
     if !found.is_empty() {
         tracing::info!("{} messages wait to be sent", found.len());
@@ -131,7 +134,7 @@ struct Asked {
 
 impl Writer {
     fn run(&mut self, jobs: &Receiver<Job>) {
-        let (mut tidied, mut busy) = (Instant::now(), Instant::now());
+        let (mut tidied, mut busy, mut failed) = (Instant::now(), Instant::now(), false);
         loop {
             match jobs.recv_timeout(TIDY) {
                 Ok(first) => {
@@ -142,9 +145,12 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if tidied.elapsed() >= TIDY {
-                if let Err(error) = self.journal.cut(now(), busy.elapsed() >= IDLE) {
+                let cut = self.journal.cut(now(), busy.elapsed() >= IDLE);
+                // Said once, and not every second until somebody mends it.
+                if let (Err(error), false) = (&cut, failed) {
                     tracing::warn!("the journal cannot be cut: {error}");
                 }
+                failed = cut.is_err();
                 tidied = Instant::now();
             }
         }

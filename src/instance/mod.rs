@@ -12,6 +12,7 @@ pub(crate) mod install;
 pub(crate) mod join;
 pub(crate) mod named;
 mod persist;
+pub(crate) mod ports;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod ready;

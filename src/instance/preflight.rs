@@ -8,12 +8,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{aside, install::Options, join, prepare, rendered};
+use super::{aside, install::Options, join, ports, prepare, rendered};
 use crate::{
     clock,
     config::{Config, instance, paths::DataDir, stack::Part, vrooli, web::Client},
     error::{Explain, Failure, Kind},
-    files, hooks, oidc,
+    files, oidc,
     postgres::{self, Contents},
     proxy,
     python::{self, Set},
@@ -33,8 +33,6 @@ pub(crate) enum Error {
     DataDir { path: PathBuf, why: &'static str },
     #[error("the disk of `{}` has {} MB left, and this takes {} MB", path.display(), left >> 20, needed >> 20)]
     Full { path: PathBuf, left: u64, needed: u64 },
-    #[error("two settings are the same port {port}: `{first}` and `{second}`")]
-    SamePort { port: u16, first: &'static str, second: &'static str },
     #[error(
         "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
     )]
@@ -51,7 +49,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::DataDir { .. } | Self::Full { .. } | Self::KeyMissing { .. } => Kind::Environment,
-            Self::SamePort { .. } | Self::OtherName { .. } => Kind::Setting,
+            Self::OtherName { .. } => Kind::Setting,
         }
     }
 
@@ -59,9 +57,6 @@ impl Explain for Error {
         Some(match self {
             Self::DataDir { .. } => "name another data folder with MATRIX_SYNAPSE_DATA_DIR".into(),
             Self::Full { .. } => files::FREE_SPACE.into(),
-            Self::SamePort { second, port, .. } => {
-                format!("`--set {second}={}` takes another one", port.saturating_add(1))
-            }
             Self::OtherName { old, .. } => format!(
                 "keep `--server-name {old}`, or give the new one a data folder and a database of its own"
             ),
@@ -105,7 +100,7 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     }
     web::check(config)?;
     let embedded = postgres::target(config)?.is_embedded();
-    ports_differ(config, embedded)?;
+    ports::differ(config)?;
     // What is relative to the data folder is not there before it is brought back.
     if options.restore.is_none() {
         services::outline(config)?;
@@ -170,28 +165,6 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
         key_is_not_lost(config, options, Instant::now()).await?;
     }
     Ok(Checked { synapse, postgres, redis, web })
-}
-
-fn ports_differ(config: &Config, embedded: bool) -> Result<(), Error> {
-    let server = &config.server;
-    let mut ports =
-        vec![("server.port", server.port.0), ("server.metrics_port", server.metrics_port.0)];
-    if embedded {
-        ports.push(("database.embedded_port", config.database.embedded_port.0));
-    }
-    if config.has_relay() {
-        ports.push(("turn.port", config.turn.port.0));
-    }
-    if hooks::are_there(&config.data) {
-        ports.push(("hooks.port", config.hooks.port.0));
-    }
-    ports.extend(config.proxy_ports().iter().map(|(setting, port)| (*setting, port.0)));
-    for (at, (second, port)) in ports.iter().enumerate() {
-        if let Some((first, _)) = ports.iter().take(at).find(|(_, other)| other == port) {
-            return Err(Error::SamePort { port: *port, first, second });
-        }
-    }
-    Ok(())
 }
 
 /// Whether the data folder can be made or written, without making it.

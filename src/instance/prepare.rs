@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{rendered, secrets, start::Step};
+use super::{ports, rendered, secrets, start::Step};
 use crate::{
     bridges, clock,
     config::{Config, instance, paths::DataDir, stack::Part},
@@ -27,6 +27,10 @@ pub(crate) enum Error {
     PortTaken { port: u16, setting: &'static str, program: Option<(u32, String)> },
     #[error("nothing can listen on `{address}` port {port}")]
     Address { address: String, port: u16, setting: &'static str, source: io::Error },
+    #[error(transparent)]
+    Ports(#[from] ports::Error),
+    #[error(transparent)]
+    Bridge(#[from] bridges::Error),
     #[error(transparent)]
     Secrets(#[from] secrets::Error),
     #[error(transparent)]
@@ -53,6 +57,8 @@ impl Explain for Error {
             Self::Postgres(error) => error.kind(),
             Self::Redis(error) => error.kind(),
             Self::Operator(error) => error.kind(),
+            Self::Ports(error) => error.kind(),
+            Self::Bridge(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Address { .. } => Kind::Setting,
             Self::PortTaken { .. } => Kind::Environment,
@@ -69,6 +75,8 @@ impl Explain for Error {
             Self::File(files::Error::Full { .. }) => {
                 Some(format!("{}; `--force` starts it all the same", files::FREE_SPACE))
             }
+            Self::Ports(error) => error.hint(),
+            Self::Bridge(error) => error.hint(),
             Self::Secrets(error) => error.hint(),
             Self::Rendered(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
@@ -118,6 +126,7 @@ fn look(
     secrets::look_after(&config.data)?;
     secrets::are_there(&config.data)?;
     postgres::can_be_read(&config.data)?;
+    ports::differ(config)?;
     for warning in tls::check(config, clock::now()).map_err(rendered::Error::from)? {
         on_step(Step::Warns(&warning));
     }
@@ -269,6 +278,22 @@ pub(super) fn ports_are_free(
     }
     for (setting, port) in config.proxy_ports() {
         free(&config.proxy.address.to_string(), port.0, setting)?;
+    }
+    for (bridge, _) in bridges::all(&config.data)?.iter().filter_map(bridges::Found::whole) {
+        // Synapse would hand another program what is said in the bridge's rooms.
+        let kept = bridge.launch(config).is_some();
+        for port in bridge.ports().filter(|_| kept) {
+            match process::listener(port) {
+                Some((pid, program)) if !ours(pid) => {
+                    let by = format!(
+                        "`{program}` (pid {pid}); it is that of the bridge `{}`",
+                        bridge.name
+                    );
+                    return Err(bridges::Error::Port { port, by }.into());
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
 }

@@ -37,6 +37,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Redis(#[from] redis::Error),
     #[error(transparent)]
+    Bridge(#[from] bridges::Error),
+    #[error(transparent)]
     Turn(#[from] turn::Error),
     #[error(transparent)]
     Oidc(#[from] oidc::Error),
@@ -54,6 +56,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.kind(),
             Self::Tls(error) => error.kind(),
             Self::Redis(error) => error.kind(),
+            Self::Bridge(error) => error.kind(),
             Self::Turn(error) => error.kind(),
             Self::Oidc(error) => error.kind(),
             Self::S3(error) => error.kind(),
@@ -69,6 +72,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.hint(),
             Self::Tls(error) => error.hint(),
             Self::Redis(error) => error.hint(),
+            Self::Bridge(error) => error.hint(),
             Self::Turn(error) => error.hint(),
             Self::Oidc(error) => error.hint(),
             Self::S3(error) => error.hint(),
@@ -144,10 +148,29 @@ pub(crate) fn fits(config: &Config) -> Result<(), Error> {
     Ok(s3::check(config)?)
 }
 
+/// Whether Synapse can read all registrations of bridges: it does not start with one that it cannot.
+pub(crate) async fn bridges_are_read(config: &Config) -> Result<(), Error> {
+    let there = bridges::all(&config.data).map_err(bridges::Error::from)?;
+    let texts: Vec<(String, String)> = there
+        .iter()
+        .filter_map(bridges::Found::whole)
+        .map(|(bridge, registration)| (bridge.name.clone(), registration.text().to_owned()))
+        .collect();
+    let server = config.server.name.to_string();
+    let verdicts = synapse::appservice::judge(&environment(config), &server, &texts).await?;
+    for ((name, _), verdict) in texts.into_iter().zip(verdicts) {
+        if let Some(why) = verdict {
+            return Err(bridges::Error::Unread { name, why }.into());
+        }
+    }
+    Ok(())
+}
+
 /// Renders and lets those judge it who will read it; what is in place stays.
 pub(crate) async fn check(config: &Config) -> Result<(), Error> {
     tls::check(config, clock::now())?;
     fits(config)?;
+    bridges_are_read(config).await?;
     s3::is_installed(config, &environment(config))?;
     prepare_for_synapse(config)?;
     let rendered = render(config)?;
@@ -184,6 +207,7 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Error> {
 pub(crate) async fn judged(config: &Config) -> Result<Rendered, Error> {
     s3::is_installed(config, &environment(config))?;
     prepare(config)?;
+    bridges_are_read(config).await?;
     let rendered = render(config)?;
     files::check(config, &rendered, &environment(config)).await?;
     Ok(rendered)

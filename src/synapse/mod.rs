@@ -1,5 +1,6 @@
 //! The program on disk: the files it reads, its keys, and what its installed version makes of both.
 
+pub(crate) mod appservice;
 pub(crate) mod files;
 pub(crate) mod keys;
 mod known;
@@ -38,6 +39,8 @@ pub(crate) enum Error {
     Refused(String),
     #[error("Synapse cannot say what its workers answer: {0}")]
     NoEndpoints(String),
+    #[error("Synapse cannot say what it reads of a bridge: {0}")]
+    NoVerdict(String),
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
@@ -59,9 +62,11 @@ impl Explain for Error {
             | Self::Unknown(_)
             | Self::Refused(_)
             | Self::Workers(_) => Kind::Setting,
-            Self::NoEndpoints(_) | Self::BadKey(_) | Self::Process(_) | Self::File(_) => {
-                Kind::Environment
-            }
+            Self::NoEndpoints(_)
+            | Self::NoVerdict(_)
+            | Self::BadKey(_)
+            | Self::Process(_)
+            | Self::File(_) => Kind::Environment,
         }
     }
 
@@ -74,7 +79,9 @@ impl Explain for Error {
             Self::Refused(_) => {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
-            Self::NoEndpoints(_) => Some("`manage install --force` installs Synapse anew".into()),
+            Self::NoEndpoints(_) | Self::NoVerdict(_) => {
+                Some("`manage install --force` installs Synapse anew".into())
+            }
             Self::BadKey(_) => Some("put it back from a backup".into()),
             Self::Workers(error) => error.hint(),
             Self::Process(error) => error.hint(),

@@ -55,14 +55,14 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoProxy { .. } => Some(
-                "`config set stack.profile isms` has one; `config unset web.client` does without a client".into(),
+                "`config set stack.profile isms` has one; `config set web.client ''` does without a client".into(),
             ),
             Self::Folder { .. } => Some(
                 "`config set web.client FOLDER` names the folder of a client that is built, with its index.html"
                     .into(),
             ),
             Self::NotBuilt => Some("`manage install` builds it".into()),
-            Self::Settings { .. } => Some("mend it, or `config unset web.config`".into()),
+            Self::Settings { .. } => Some("mend it, or `config set web.config ''`".into()),
             Self::Missing(_) => Some(
                 "`apt-get install -y --no-install-recommends nodejs npm` installs it".into(),
             ),
@@ -138,8 +138,11 @@ fn can_be_served(path: &Path) -> Result<(), Error> {
         }
         Ok(_) => {}
     }
-    match fs::File::open(path.join(INDEX)).and_then(|file| file.metadata()) {
-        Ok(found) if found.is_file() => Ok(()),
+    match fs::metadata(path.join(INDEX)) {
+        Ok(found) if found.is_file() => match files::open(&path.join(INDEX)) {
+            Ok(_) => Ok(()),
+            Err(error) => refused("cannot be read", error),
+        },
         Ok(_) => Err(Error::Folder {
             path: path.to_owned(),
             why: "has an index.html that is no file",
@@ -169,7 +172,7 @@ fn settings(config: &Config) -> Result<Map<String, Value>, Error> {
     };
     if let Some(path) = &config.web.config {
         let refused = |why, source| Error::Settings { path: path.clone(), why, source };
-        let text = files::read_input(path)?;
+        let text = files::read(path)?;
         match serde_json::from_str(&text) {
             Ok(Value::Object(own)) => all.extend(own),
             Ok(_) => return Err(refused("is no JSON object", None)),

@@ -301,6 +301,12 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     server.run(&["content", "add-user", "carol"]).success();
     custom(&other("otherbot", "carol"), "is an account of somebody here");
     custom(&other("url: ", "uri: "), "is no registration: it has no `url`");
+    custom(&other("@other_.*", "@carol:.*"), "would own the account `@carol:test.example`");
+    custom(&other("hs-other", "as-other"), "its `as_token` and its `hs_token` are the same");
+    custom(&other("hs-other", "as-own"), "the hs_token of the bridge is that of");
+    // What Synapse reads otherwise than others do would keep it from starting.
+    custom(&other("@other_.*", "@other_(?<name>a)"), "Python cannot read one of its expressions");
+    custom(&other("id: other", "id: 1:30"), "Required string field: 'id'");
     custom("/nowhere.yaml", "cannot read `/nowhere.yaml`");
     let garbage = file(&server.data, "garbage.yaml", b"\x00\xff").display().to_string();
     custom(&garbage, "is not valid UTF-8");
@@ -353,6 +359,13 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     let file_of = |name: &str| server.data.join("bridges").join(name).join("registration.yaml");
     fs::remove_file(file_of("own")).unwrap();
     fs::write(file_of("odd"), "garbage").unwrap();
+    let unreadable = fs::read_to_string(file_of("away")).unwrap().replace("@away_", "@away_**");
+    let readable = fs::read(file_of("away")).unwrap();
+    fs::write(file_of("away"), unreadable).unwrap();
+    let refused = "Synapse cannot read the registration of the bridge `away`: ";
+    server.run(&["config", "check"]).exits(1).says(refused);
+    server.run(&["manage", "restart"]).exits(1).says(refused).says("was not stopped");
+    fs::write(file_of("away"), readable).unwrap();
     let restarted = server.run(&["manage", "restart"]).success();
     restarted.says("the bridge `own` is left out").says("the bridge `odd` is left out");
     assert!(server.is_healthy());

@@ -9,7 +9,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::{prepare, rendered, used},
+    instance::{ports, prepare, rendered, used},
     oidc,
     output::{Output, Report},
     postgres, proxy, s3, services,
@@ -44,6 +44,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     for warning in tls::check(config, clock::now())? {
         output.warn(warning);
     }
+    ports::differ(config)?;
     rendered::fits(config)?;
     if let Err(error) = oidc::discover(config).await {
         // Synapse asks it again at each login.
@@ -62,6 +63,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
             Ok(()) => {}
         }
         rendered::prepare_for_synapse(config)?;
+        rendered::bridges_are_read(config).await?;
         files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
         for_proxy = proxy::check(config, &wanted.homeserver).await?;

@@ -63,6 +63,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         }
     }
     let existed = found.is_some();
+    if let (Some(id), Some(text)) = (&hook_id, &args.room) {
+        is_free(context, &admin, id, &user_id, text).await?;
+    }
     if only_planned(context, output, &plan(&args, &user_id, hook_id.as_deref())) {
         return Ok(Outcome::Done);
     }
@@ -119,6 +122,27 @@ fn hook_id(args: &Args, user_id: &OwnedUserId) -> std::result::Result<Option<Str
         return Err(hooks::Error::Name(id.escape_debug().to_string()).into());
     }
     Ok(Some(id))
+}
+
+/// Refuses the name of a webhook that sends to another room or as another bot, before anything is made.
+async fn is_free(
+    context: &Context,
+    admin: &Client,
+    id: &str,
+    user_id: &OwnedUserId,
+    text: &str,
+) -> std::result::Result<(), Failure> {
+    let Some(found) = registry::find(&context.data()?, id)? else { return Ok(()) };
+    let room = match resolved(context, admin, text).await {
+        Ok(room) => Some(room),
+        Err(Error::NoRoom(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if found.user_id == *user_id && room.as_ref() == Some(&found.room_id) {
+        return Ok(());
+    }
+    let (room, user) = (found.room, found.user_id.to_string());
+    Err(hooks::Error::Taken { id: found.id, room, user }.into())
 }
 
 fn plan(args: &Args, user_id: &OwnedUserId, hook: Option<&str>) -> String {

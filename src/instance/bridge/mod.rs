@@ -9,6 +9,10 @@ use rand::rng;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+mod made;
+
+use made::made;
+
 use super::{held, join, prepare, rendered, scale, start};
 use crate::{
     bridges::{self, Asked, Bridge, Found, Kind, Made, Network, Ping, Registration},
@@ -16,14 +20,8 @@ use crate::{
     config::Config,
     error::Failure,
     files,
-    matrix::{
-        self,
-        admin::users,
-        ping::{self, Asks, Silent},
-        session,
-    },
+    matrix::ping::{self, Asks, Silent},
     postgres::{self, Tenant},
-    process,
     python::{self, Set},
     secret::Secret,
     services,
@@ -171,77 +169,6 @@ fn same(wanted: &Wanted, there: &[Found]) -> Result<Option<(Bridge, Registration
             Err(bridges::Error::Other(wanted.name.clone()).into())
         }
         Some((bridge, registration)) => Ok(Some((bridge.clone(), registration.clone()))),
-    }
-}
-
-/// The bridge as it would be; refuses what cannot be. Nothing is changed.
-async fn made(config: &Config, wanted: &Wanted, there: &[Found]) -> Result<Made, Failure> {
-    let Wanted { name, asked, network, registration, .. } = wanted;
-    if let Some(program) = &asked.program
-        && !process::is_program(program)
-    {
-        return Err(bridges::Error::Program(program.clone()).into());
-    }
-    let (registration, listens) = if let Some((path, text)) = registration {
-        let registration = Registration::read(path, text.expose())?;
-        let port = registration.local_port();
-        if let Some(port) = port.filter(|_| !asked.command.is_empty()) {
-            bridges::port(config, Some(port), there)?;
-        }
-        (registration, port)
-    } else {
-        let port = bridges::port(config, asked.port, there)?;
-        (bridges::registration(config, asked.kind, name, port, &mut rng()), Some(port))
-    };
-    let server = config.server.name.to_string();
-    registration.fits_beside(there, &server)?;
-    let operator = format!("@{}:{server}", config.server.operator.0);
-    if let Ok(operator) = <&ruma::UserId>::try_from(operator.as_str()) {
-        registration.leaves(operator, "the account that this program acts with")?;
-    }
-    for user in session::others(&config.data) {
-        registration.leaves(&user, "an account of a bot or a user here")?;
-    }
-    is_nobody(config, &registration).await?;
-    let hooks = match (asked.kind, listens) {
-        (Kind::Hookshot, Some(port)) => Some(bridges::port_beside(config, port, there)?),
-        _ => None,
-    };
-    let database = asked.kind.wants_database().then(|| database_name(config, name));
-    let bridge = Bridge {
-        name: name.clone(),
-        asked: asked.clone(),
-        id: registration.id.clone(),
-        listens,
-        hooks,
-        database,
-    };
-    Ok(Made { bridge, registration, network: network.clone() })
-}
-
-fn database_name(config: &Config, name: &str) -> String {
-    /// What PostgreSQL cuts a name off at.
-    const LONGEST: usize = 63;
-    let name = format!("_{}", name.replace('-', "_"));
-    let ours = &config.database.name.0;
-    let end = ours.floor_char_boundary(LONGEST.saturating_sub(name.len()));
-    ours[..end].to_owned() + &name
-}
-
-/// Refuses a bridge that would act as a person: its account may be there only if it made it.
-async fn is_nobody(config: &Config, registration: &Registration) -> Result<(), Failure> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    // Where the server does not run nobody can tell, and Synapse itself will refuse.
-    let Ok(operator) = matrix::client::operator(&config.data, PATIENCE) else { return Ok(()) };
-    let user = registration.user(&config.server.name.to_string());
-    let Ok(user_id) = ruma::OwnedUserId::try_from(user.as_str()) else { return Ok(()) };
-    let found = operator.send(users::get::Request { user_id: user_id.into() }).await;
-    match found {
-        Ok(found) if found.user.appservice_id.as_ref() != Some(&registration.id) => {
-            let whose = "is an account of somebody here".to_owned();
-            Err(bridges::Error::Sender { user, whose }.into())
-        }
-        _ => Ok(()),
     }
 }
 
