@@ -73,11 +73,6 @@ pub(crate) fn names(data: &DataDir) -> Vec<String> {
     names
 }
 
-/// All of them, sorted by name.
-pub(crate) fn all(data: &DataDir) -> Result<Vec<Hook>, Error> {
-    names(data).iter().filter_map(|name| find(data, name).transpose()).collect()
-}
-
 /// Makes a webhook, or finds the one that is so already; true if it was there.
 pub(crate) fn ensure(
     data: &DataDir,

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -210,9 +210,11 @@ impl IntoResponse for Refusal {
 
 async fn accept(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    // What is no text is no name either.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let (head, body) = request.into_parts();
     let hook = known(&shared.data, &id)?;
     let token = token(&head.headers, head.uri.query());

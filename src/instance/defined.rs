@@ -17,7 +17,13 @@ pub(super) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Re
         return Ok(None);
     }
     redis::check(config).await.map_err(prepare::Error::from)?;
-    if now.services.get("synapse").is_some_and(|report| report.state.is_ready()) {
+    // Each worker that is new has connections of its own.
+    let is_new = |service: &Service| {
+        service.tags.iter().any(|tag| tag == services::WORKER)
+            && !now.services.contains_key(&service.name)
+    };
+    let runs = now.services.get("synapse").is_some_and(|report| report.state.is_ready());
+    if runs && outline.iter().any(is_new) {
         postgres::has_room(config).await.map_err(prepare::Error::from)?;
     }
     // Their files are in place before anything reads them.

@@ -285,16 +285,19 @@ fn one_is_asked_as_its_settings_say_with_the_variables_they_give() {
            stop_signal: INT\n    health: {{type: exec, command: [test, -e, ready], interval: 100ms}}\n  \
            heard:\n    command: sleep 1000\n    health: {{type: tcp, port: {port}, interval: 100ms}}"
     ));
-    let said = server.run(&["manage", "start", "asked", "--timeout", "2"]).exits(1);
+    let said = server.run(&["manage", "start", "asked", "--timeout", "6"]).exits(1);
     drop(said.says("`asked` is starting").says("`test` failed"));
     fs::write(folder.path().join("ready"), "").unwrap();
     server.run(&["manage", "start", "asked"]).success();
     let said = server.run(&["logs", "asked"]).success().says("a file, settings");
     drop(said.says(&home.to_string()));
-    let said = server.run(&["manage", "start", "heard", "--timeout", "2"]).exits(1);
+    let said = server.run(&["manage", "start", "heard", "--timeout", "6"]).exits(1);
     drop(said.says(&format!("`127.0.0.1:{port}` cannot be reached")));
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    server.run(&["manage", "start", "heard"]).success();
+    // It is asked again and again, so a start may find it well already.
+    let said = server.run(&["manage", "start", "heard"]);
+    assert!([0, 2].contains(&said.code), "{said}");
+    wait_for("it is well", || server.report("heard")["state"] == "running");
     drop(listener);
     wait_for("it is not well", || server.report("heard")["health"]["healthy"] == false);
     server.run(&["manage", "stop", "asked"]).success();

@@ -8,6 +8,7 @@ use super::answer::Answer;
 use crate::{
     commands::{Outcome, Result},
     context::Context,
+    error::Failure,
     hooks::{dead, journal, registry},
     output::{Output, table},
 };
@@ -30,7 +31,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     for letter in dead::all(&folder)? {
         counts.entry(letter.entry.hook).or_default().1 += 1;
     }
-    let mut hooks = registry::all(data)?;
+    let mut hooks = Vec::new();
+    for name in registry::names(data) {
+        match registry::find(data, &name) {
+            Ok(found) => hooks.extend(found),
+            // One whose file is damaged does not hide the others.
+            Err(error) => output.warn(Failure::from(error).to_string()),
+        }
+    }
     if let Some(part) = &args.filter {
         hooks.retain(|hook| {
             [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()]

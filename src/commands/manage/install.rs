@@ -134,14 +134,19 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
 }
 
 async fn answer(context: &Context, config: &Config, done: Installed) -> Result<Answer, Failure> {
-    let running = context.supervisor().await?.is_some_and(|now| now.ready);
+    let now = context.supervisor().await?;
+    let running = now.as_ref().is_some_and(|now| now.ready);
+    // A proxy that is only to come answers nobody yet.
+    let is_new = now.is_some_and(|now| now.profile != config.profile.name);
+    let url = if running && is_new { config.local_url() } else { config.public_url() };
     // Only Vrooli puts a link on PATH.
     let launcher =
         || Some(context.environment.resource_dir()?.join("cli.sh").display().to_string());
     let linked = process::find(commands::NAME).map(|_| commands::NAME.to_owned());
     let mut program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
-    if let Some(name) = context.instance() {
-        program.push_str(&format!(" --instance {name}"));
+    let flag = context.flag();
+    if !flag.is_empty() {
+        program = format!("{program} {flag}");
     }
     let next: &[&str] = if running {
         &[
@@ -156,7 +161,7 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
         installed: prepare::is_installed(&config.data),
         dry_run: context.dry_run,
         running,
-        url: config.public_url(),
+        url,
         server_name: config.server.name.to_string(),
         data_dir: config.data.root().display().to_string(),
         done,

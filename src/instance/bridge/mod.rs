@@ -137,6 +137,8 @@ pub(crate) async fn add(
     added.running = true;
     on_step("letting Synapse know");
     added.restarted = take_up(config, &now, deadline, timeout).await?;
+    // A run that was killed had not come to it.
+    added.existed &= added.restarted.is_empty();
     if let Some(service) = &added.service {
         on_step("waiting for the bridge");
         let up = scale::bring_up(config, vec![service.clone()], deadline, timeout).await;
