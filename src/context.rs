@@ -129,6 +129,11 @@ impl Context {
         folder.into_iter().chain(instance).collect::<Vec<_>>().join(" ")
     }
 
+    /// A program as it has to be typed for this homeserver and no other.
+    pub(crate) fn typed(&self, program: &str) -> String {
+        format!("{program} {}", self.flag()).trim_end().to_owned()
+    }
+
     /// What is said of a failure here: commands that it names are about this homeserver and no other,
     /// and a server on a full disk does not say why it fails.
     pub(crate) fn explained(&self, mut failure: Failure) -> Failure {

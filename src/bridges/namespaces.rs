@@ -99,7 +99,7 @@ impl Owner {
 
 /// Whether the user belongs to it.
 pub(super) fn holds(expression: &str, user: &str) -> bool {
-    meet(&[expression, &format!("{}$", escaped(user))]).unwrap_or(false)
+    Owner::of(expression).is_some_and(|owner| owner.has(user))
 }
 
 #[cfg(test)]

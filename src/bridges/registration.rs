@@ -115,15 +115,16 @@ impl Registration {
                 return Err(flaw(format!("its `{key}` has a value of the wrong kind")));
             }
         }
-        if word("as_token")? == word("hs_token")? {
+        let (as_token, hs_token) = (token("as_token")?, token("hs_token")?);
+        if as_token == hs_token {
             return Err(flaw("its `as_token` and its `hs_token` are the same".into()));
         }
         Ok(Self {
             id: word("id")?,
             url,
             sender,
-            as_token: token("as_token")?,
-            hs_token: token("hs_token")?,
+            as_token,
+            hs_token,
             spaces: spaces(map.get("namespaces")).map_err(flaw)?,
             text: Secret::new(text),
         })

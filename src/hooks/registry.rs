@@ -28,6 +28,11 @@ impl Hook {
         Sha256::digest(token) == Sha256::digest(self.token.expose())
     }
 
+    /// What is said to whoever wants its name for another one.
+    pub(crate) fn taken(self) -> Error {
+        Error::Taken { id: self.id, room: self.room, user: self.user_id.to_string() }
+    }
+
     fn save(&self, data: &DataDir) -> Result<(), Error> {
         files::private_folder(&data.hooks())?;
         let document = serde_json::json!({
@@ -88,8 +93,7 @@ pub(crate) fn ensure(
         if found.user_id == *user_id && found.room_id == room_id {
             return Ok((found, true));
         }
-        let (room, user) = (found.room, found.user_id.to_string());
-        return Err(Error::Taken { id: found.id, room, user });
+        return Err(found.taken());
     }
     let hook = Hook {
         id: id.to_owned(),

@@ -141,8 +141,7 @@ async fn is_free(
     if found.user_id == *user_id && room.as_ref() == Some(&found.room_id) {
         return Ok(());
     }
-    let (room, user) = (found.room, found.user_id.to_string());
-    Err(hooks::Error::Taken { id: found.id, room, user }.into())
+    Err(found.taken().into())
 }
 
 fn plan(args: &Args, user_id: &OwnedUserId, hook: Option<&str>) -> String {

@@ -143,11 +143,8 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
     let launcher =
         || Some(context.environment.resource_dir()?.join("cli.sh").display().to_string());
     let linked = process::find(commands::NAME).map(|_| commands::NAME.to_owned());
-    let mut program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
-    let flag = context.flag();
-    if !flag.is_empty() {
-        program = format!("{program} {flag}");
-    }
+    let program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
+    let program = context.typed(&program);
     let next: &[&str] = if running {
         &[
             "status --verbose",

@@ -95,7 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             .and_then(status::cpu_percent)
             .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
         status,
-        program: format!("{NAME} {}", context.flag()).trim_end().to_owned(),
+        program: context.typed(NAME),
     });
     Ok(outcome)
 }
