@@ -1,7 +1,8 @@
 //! `resource-matrix-synapse`: installs, runs and talks through a Matrix homeserver.
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
-//! of one homeserver, `services/` which processes it is, `matrix/` the server on the wire,
+//! of one homeserver, `daemons/` what runs on and watches, `services/` which processes it is, `matrix/`
+//! the server on the wire,
 //! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
 //! `bridges/` to other networks, `hooks/` what programs post to rooms, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
@@ -14,6 +15,8 @@ mod clock;
 mod commands;
 mod config;
 mod context;
+mod daemons;
+mod data_dir;
 mod error;
 mod federation;
 mod files;
@@ -45,18 +48,23 @@ pub fn main() -> std::process::ExitCode {
 #[cfg(test)]
 const LAYERS: &[&[&str]] = &[
     &["cli"],
-    &["commands"],
+    &["commands", "mcp"],
     &["context"],
-    &["output"],
-    &["checks", "instance"],
+    &["daemons"],
+    &["targets", "instance"],
+    &["checks"],
+    &["backup", "manifest"],
     &["services"],
     &["federation", "oidc", "proxy", "s3", "turn"],
-    &["hooks"],
+    &["hooks", "relay"],
+    &["outbox"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
     &["bridges", "redis", "web"],
     &["config", "supervisor", "python"],
+    &["output"],
     &["secret", "process", "clock"],
+    &["data_dir"],
     &["files"],
     &["error"],
 ];

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Bridge, Error, Kind, Made, REGISTRATION, Registration};
-use crate::{config::paths::DataDir, files, secret::Secret};
+use crate::{data_dir::DataDir, files, secret::Secret};
 
 const NOTE: &str = "bridge.json";
 const PING: &str = "ping.json";

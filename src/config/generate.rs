@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::setting::Setting;
+use super::values::setting::Setting;
 
 /// The sections, in the order of [`super::settings`].
 fn sections() -> Vec<(&'static str, Vec<&'static Setting>)> {
@@ -60,9 +60,9 @@ fn schema() -> String {
         );
     }
     let named = |what: &str, schema: Value| json!({ "type": "object", "description": what, "additionalProperties": schema });
-    let custom = named("Services of your own, by their names.", super::custom::schema());
+    let custom = named("Services of your own, by their names.", super::named::custom::schema());
     properties.insert("services".into(), custom);
-    let profiles = named("Profiles of your own, by their names.", super::profiles::schema());
+    let profiles = named("Profiles of your own, by their names.", super::named::profiles::schema());
     properties.insert("profiles".into(), profiles);
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -118,8 +118,8 @@ fn exports() -> String {
         .replace("@HOST@", default("server.address"))
         .replace("@SERVER_NAME@", default("server.name"))
         .replace("@SECRETS@", &secrets.join(" "))
-        .replace("@END@", super::instance::END)
-        .replace("@NAMES@", &super::instance::NAMES.join(" | "))
+        .replace("@END@", super::exports::END)
+        .replace("@NAMES@", &super::exports::NAMES.join(" | "))
 }
 
 const EXPORTS: &str = r#"#!/usr/bin/env bash

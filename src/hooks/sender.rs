@@ -16,7 +16,7 @@ use super::{
     writer::{Job, Waiting},
 };
 use crate::{
-    config::paths::DataDir,
+    data_dir::DataDir,
     error::Failure,
     matrix::{
         self,

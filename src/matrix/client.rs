@@ -14,15 +14,14 @@ use ruma::api::{
     path_builder::{PathBuilder, SinglePath, VersionHistory},
 };
 
-use crate::{
-    config::paths::DataDir,
-    files::{self, Lock},
-    synapse::workers,
-};
-
 use super::{
     Error, jwt,
     session::{self, Session},
+};
+use crate::{
+    data_dir::DataDir,
+    files::{self, Lock},
+    synapse::workers,
 };
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));

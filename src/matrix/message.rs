@@ -9,9 +9,8 @@ use http::Method;
 use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
-use crate::{config::paths::DataDir, files};
-
 use super::{Error, client::Client, room, segment::escaped};
+use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
 /// and what the server puts around the content counts: at most ten previous events, the events that

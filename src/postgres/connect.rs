@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Error, Target, embedded, target, target::known_password};
 use crate::{
-    config::{Config, database::Tls},
+    config::{Config, sections::database::Tls},
     files,
     secret::Secret,
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::embedded;
 use crate::{
-    config::paths::DataDir,
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
 };

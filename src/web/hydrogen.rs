@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, INDEX};
-use crate::{config::paths::DataDir, files, process};
+use crate::{data_dir::DataDir, files, process};
 
 /// What npm's packages and the result take for a while, in bytes.
 pub(crate) const SPACE: u64 = 100 << 20;

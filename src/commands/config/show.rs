@@ -12,7 +12,7 @@ use crate::{
     commands::{Outcome, Result},
     config::{
         self, Config,
-        setting::{Setting, Source, shown},
+        values::setting::{Setting, Source, shown},
     },
     context::Context,
     output::{Output, Report, table},

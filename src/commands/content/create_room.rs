@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     error::Failure,
     files::Lock,
-    instance::held,
+    instance::lock,
     matrix::{Error, client::Client, names, room},
     output::Output,
 };
@@ -160,7 +160,7 @@ async fn turn(context: &Context, alias: &RoomAliasId, timeout: Duration) -> Opti
     let run = context.data().ok()?.run();
     let number = alias.alias().bytes().map(u32::from).sum::<u32>() % LOCKS;
     let path = run.join(format!("rooms-{number}.lock"));
-    held::at(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
+    lock::at(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
 }
 
 /// Says which room has the alias already, if one has.

@@ -5,17 +5,17 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::config::{Config, paths::DataDir};
+use crate::{config::Config, data_dir::DataDir};
 
 mod binaries;
-mod cluster;
+mod create;
 mod runner;
 mod settings;
 mod stray;
 mod superuser;
 mod temporary;
 
-pub(crate) use cluster::create;
+pub(crate) use create::create;
 pub(crate) use stray::{running, stop_stray};
 pub(super) use superuser::renew_password;
 pub(crate) use superuser::{can_be_entered, password_is_lost};

@@ -9,11 +9,7 @@ use super::{
     super::{Error, scram},
     SUPERUSER, binaries, cluster, exists, runner, stray, superuser_password, text,
 };
-use crate::{
-    config::{Config, paths::DataDir},
-    process,
-    secret::Secret,
-};
+use crate::{config::Config, data_dir::DataDir, process, secret::Secret};
 
 /// Whether there is a cluster, and no password to enter it as its superuser.
 pub(crate) fn password_is_lost(data: &DataDir) -> bool {

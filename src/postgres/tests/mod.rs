@@ -19,7 +19,8 @@ use tokio::{
 
 use super::{Error, Plan, Who, connect, connect::connect_by, embedded, ensure};
 use crate::{
-    config::{Config, environment::Environment, paths::DataDir},
+    config::{Config, sources::environment::Environment},
+    data_dir::DataDir,
     process,
 };
 

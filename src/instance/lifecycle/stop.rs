@@ -1,0 +1,213 @@
+//! Stopping: the supervisor is asked to end everything in order; what a killed one left behind is
+//! ended too.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::select;
+use crate::{
+    data_dir::DataDir,
+    error::{Explain, Kind},
+    files::{self, Lock},
+    instance::lock,
+    postgres,
+    supervisor::{
+        control::{self, Request, Stream},
+        record::{self, Report, Snapshot},
+        state::Phase,
+    },
+};
+
+/// How long the kernel and the supervisor may take after the last process was killed.
+const AFTERWARDS: Duration = Duration::from_secs(15);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the supervisor has not ended after {:.1} s", .0.as_secs_f64())]
+    Slow(Duration),
+    #[error("{holder} holds the supervisor's lock and does not answer")]
+    Hung { holder: String },
+    #[error(transparent)]
+    Name(#[from] select::Unknown),
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Control(#[from] control::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Name(error) => error.kind(),
+            Self::Postgres(error) => error.kind(),
+            Self::Control(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Slow(_) | Self::Hung { .. } => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Slow(_) | Self::Hung { .. } => {
+                Some("`manage stop --force` kills it; `manage start` brings all back".into())
+            }
+            Self::Name(error) => error.hint(),
+            Self::Postgres(error) => error.hint(),
+            Self::Control(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// After that, what still runs is killed.
+    pub(crate) timeout: Duration,
+    /// Kill at once.
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    NotRunning,
+    Now,
+}
+
+/// What a stop does, told as it happens.
+pub(crate) enum Step<'a> {
+    WaitsFor(&'a str),
+    Changed(&'a Snapshot),
+}
+
+/// Stops everything and waits until it is gone.
+pub(crate) async fn stop(
+    data: &DataDir,
+    options: Options,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Stopped, Error> {
+    if !files::exists(&data.run())? {
+        return Ok(Stopped::NotRunning);
+    }
+    let deadline = Instant::now() + options.timeout;
+    let mut wait = |who: &str| on_step(Step::WaitsFor(who));
+    let lock = lock::wait(data, "manage stop", deadline, &mut wait);
+    let _lock = lock.await?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let asked = tell(data, options.force, left, on_step).await;
+    let stopped = match asked {
+        Ok(stopped) => stopped,
+        Err(Error::Slow(_) | Error::Control(_)) if options.force => false,
+        Err(error) => return Err(error),
+    };
+    let left = match clear(data).await {
+        Err(Error::Hung { .. }) if options.force => {
+            kill_supervisor(data).await?;
+            true
+        }
+        left => left?,
+    };
+    Ok(if stopped || left { Stopped::Now } else { Stopped::NotRunning })
+}
+
+/// Stops these services, after all that need them, and waits until they are down; the rest goes on.
+pub(crate) async fn some(
+    data: &DataDir,
+    words: &[String],
+    within: Duration,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Vec<String>, Error> {
+    if !files::exists(&data.run())? {
+        return Ok(Vec::new());
+    }
+    let socket = control::socket(&data.sockets());
+    let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
+    let names = select::resolve(words, &select::running(&now))?;
+    let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    let request = Request::Down { services: names, within_ms };
+    let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(Vec::new()) };
+    let up = |snapshot: &Snapshot| -> Vec<String> {
+        let up = snapshot.services.iter().filter(|(_, it)| it.state != Phase::Stopped);
+        up.map(|(name, _)| name.clone()).collect()
+    };
+    let before = up(&now);
+    let down = timeout(within + AFTERWARDS, async {
+        while let Some(now) = stream.next().await? {
+            let waits = |report: &Report| !report.wanted && report.state != Phase::Stopped;
+            if !now.services.values().any(waits) {
+                let left = up(&now);
+                return Ok(before.into_iter().filter(|name| !left.contains(name)).collect());
+            }
+            on_step(Step::Changed(&now));
+        }
+        Ok::<_, Error>(before)
+    });
+    down.await.map_err(|_| Error::Slow(within))?
+}
+
+/// Asks the supervisor to end, and waits for that; false if there is none. For a flow that holds the
+/// instance's lock already.
+pub(crate) async fn ask(data: &DataDir, force: bool, within: Duration) -> Result<bool, Error> {
+    tell(data, force, within, &mut |_| {}).await
+}
+
+async fn tell(
+    data: &DataDir,
+    force: bool,
+    within: Duration,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<bool, Error> {
+    let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    let request = Request::Stop { force, within_ms };
+    let socket = control::socket(&data.sockets());
+    let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(false) };
+    let began = Instant::now();
+    let drained = timeout(within + AFTERWARDS, async {
+        while let Some(now) = stream.next().await? {
+            on_step(Step::Changed(&now));
+        }
+        // The socket is closed a moment before the lock.
+        while matches!(lock(data), Err(files::Error::Held { .. })) {
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok::<_, Error>(())
+    });
+    drained.await.map_err(|_| Error::Slow(began.elapsed()))??;
+    Ok(true)
+}
+
+fn lock(data: &DataDir) -> Result<Lock, files::Error> {
+    Lock::try_acquire(&data.supervisor_lock(), "manage stop")
+}
+
+/// Ends what a supervisor that was killed left behind; true if there was something.
+pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
+    // One that was just started takes its lock before it listens.
+    let _lock = match lock(data) {
+        Err(files::Error::Held { holder, .. }) => return Err(Error::Hung { holder }),
+        lock => lock?,
+    };
+    let left = record::sweep(&data.run().join("state.json"), AFTERWARDS).await;
+    let server = postgres::embedded::stop_stray(data, AFTERWARDS).await?;
+    Ok(left > 0 || server)
+}
+
+/// Kills a supervisor that does not answer; its services end with it.
+async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
+    let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
+    // `daemon supervise` (pid 123)
+    let digits = holder.rsplit_once("pid ").map(|(_, rest)| rest.trim_end_matches(')'));
+    let pid = digits.and_then(|digits| Pid::from_raw(digits.parse().ok()?));
+    let Some(pid) = pid else { return Err(Error::Hung { holder }) };
+    rustix::process::kill_process(pid, Signal::KILL).ok();
+    let gone = timeout(AFTERWARDS, async {
+        while matches!(lock(data), Err(files::Error::Held { .. })) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    gone.await.map_err(|_| Error::Hung { holder })?;
+    clear(data).await.map(drop)
+}
