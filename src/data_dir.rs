@@ -45,6 +45,11 @@ impl DataDir {
         self.secrets().join(name)
     }
 
+    /// The password of the superuser of our own PostgreSQL.
+    pub(crate) fn superuser_password(&self) -> PathBuf {
+        self.secret("postgres_superuser_password")
+    }
+
     /// The key this server signs with; without it the server loses its identity.
     pub(crate) fn signing_key(&self) -> PathBuf {
         self.secret("signing.key")

@@ -52,12 +52,6 @@ impl Found {
         }
         Some(format!("the bridge `{}` is left out: {why}", self.name))
     }
-
-    #[cfg(test)]
-    pub(super) fn test(name: &str, registration: Registration) -> Self {
-        let bridge = Err(Error::NoPort);
-        Self { name: name.to_owned(), bridge, registration: Ok(registration), leaving: false }
-    }
 }
 
 /// Where the last question went, and what came back.

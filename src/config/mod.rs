@@ -24,8 +24,9 @@ use sources::{dotenv, environment::Environment, vrooli};
 use stack::Part;
 use values::{
     fields,
-    setting::{self, Setting, Source, Values},
+    setting::{self, Setting, Values},
     shape::{Port, Shape as _},
+    source::Source,
 };
 
 use crate::{data_dir::DataDir, files};

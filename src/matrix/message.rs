@@ -88,7 +88,7 @@ fn without_tags(html: &str) -> String {
 /// Refuses what the server would refuse for its size, before anything is sent.
 pub(crate) fn check_size(content: &Value) -> Result<(), Error> {
     let size = content.to_string().len();
-    if size > LARGEST { Err(Error::TooLarge(size)) } else { Ok(()) }
+    if size > LARGEST { Err(Error::TooLarge { size, largest: LARGEST }) } else { Ok(()) }
 }
 
 /// Sends a message. The transaction id makes a repeat harmless: the same id on the same device is

@@ -137,7 +137,7 @@ fn credentials(
         if embedded::password_is_lost(&config.data) {
             return Err(Error::lost_superuser(&config.data));
         }
-        let password = Secret::read(&embedded::superuser_password(&config.data))?;
+        let password = Secret::read(&config.data.superuser_password())?;
         return Ok(Some((embedded::SUPERUSER.into(), password)));
     }
     let password = config.database.admin_password.clone();

@@ -11,7 +11,7 @@ use crate::{
         Config,
         sections::database::{Kind, Tls},
         sources::vrooli,
-        values::setting::Source,
+        values::source::Source,
     },
     files,
     secret::Secret,

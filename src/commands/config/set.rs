@@ -16,7 +16,10 @@ use crate::{
     config::{
         self, Config,
         sources::edit,
-        values::setting::{Setting, Source, shown},
+        values::{
+            setting::{Setting, shown},
+            source::Source,
+        },
     },
     context::Context,
     error::Failure,

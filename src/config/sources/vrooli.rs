@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{dotenv::unquoted, environment::Environment};
 use crate::{
-    config::{Config, Error, settings, values::setting::Source},
+    config::{Config, Error, settings, values::source::Source},
     data_dir::DataDir,
     files, process,
 };

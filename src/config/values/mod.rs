@@ -4,3 +4,4 @@ pub(crate) mod fields;
 pub(crate) mod range;
 pub(crate) mod setting;
 pub(crate) mod shape;
+pub(crate) mod source;

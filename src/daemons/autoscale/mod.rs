@@ -16,7 +16,7 @@ use crate::{
     config::{
         Config,
         sections::workers::{Counts, Kind},
-        values::{setting::Source, shape::Words as _},
+        values::{shape::Words as _, source::Source},
     },
     error::{Explain, Failure, Kind as ErrorKind},
     instance::workers::scale::{self, Plan},

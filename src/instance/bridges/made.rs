@@ -44,7 +44,7 @@ pub(super) async fn made(
         (bridges::registration(config, asked.kind, name, port, &mut rng()), Some(port))
     };
     let server = config.server.name.to_string();
-    registration.fits_beside(there, &server)?;
+    registration.fits_beside(there.iter().filter_map(Found::registration), &server)?;
     let operator = format!("@{}:{server}", config.server.operator.0);
     if let Ok(operator) = <&ruma::UserId>::try_from(operator.as_str()) {
         registration.leaves(operator, "the account that this program acts with")?;

@@ -6,7 +6,7 @@ use crate::{
     config::{
         self, Config,
         sources::{edit, environment::Environment},
-        values::setting::{Source, shown},
+        values::{setting::shown, source::Source},
     },
     error::Failure,
     files,

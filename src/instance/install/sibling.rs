@@ -7,7 +7,7 @@ use crate::{
     config::{
         self, Config,
         sources::environment::Environment,
-        values::setting::{Setting, Source},
+        values::{setting::Setting, source::Source},
     },
     data_dir::DataDir,
 };

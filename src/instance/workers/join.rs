@@ -22,10 +22,7 @@ use crate::{
             workers::Elsewhere,
         },
         sources::{edit, environment::Environment},
-        values::{
-            setting::{Source, shown},
-            shape::Shape as _,
-        },
+        values::{setting::shown, shape::Shape as _, source::Source},
     },
     error::{Explain, Failure, Kind},
     files,

@@ -4,9 +4,7 @@ use std::{fs, path::Path};
 
 use rand::rng;
 
-use super::{
-    super::Error, SUPERUSER, binaries, cluster, exists, runner, settings, superuser_password, text,
-};
+use super::{super::Error, SUPERUSER, binaries, cluster, exists, runner, settings, text};
 use crate::{config::Config, files, process, secret::Secret};
 
 /// Makes the cluster if it is not there; true if it did.
@@ -31,7 +29,7 @@ pub(crate) async fn create(config: &Config) -> Result<bool, Error> {
     files::remove(&new)?;
     // initdb reads the password as the account it runs as; the file lies in a closed folder.
     let password = Removed(&data.postgres().join("password.new"));
-    Secret::read_or_generate(&superuser_password(data), &mut rng())?.write(password.0)?;
+    Secret::read_or_generate(&data.superuser_password(), &mut rng())?.write(password.0)?;
     runner.give(password.0)?;
     let (program, args) = runner.wrap(
         &binaries.program("initdb"),

@@ -39,11 +39,6 @@ pub(crate) fn exists(data: &DataDir) -> bool {
     cluster(data).join("PG_VERSION").exists()
 }
 
-/// The file of the superuser's password.
-pub(super) fn superuser_password(data: &DataDir) -> PathBuf {
-    data.secret("postgres_superuser_password")
-}
-
 /// How to run the server in the foreground. SIGINT stops it without waiting for its clients, SIGQUIT
 /// at once, with a recovery at the next start.
 #[derive(Clone, Debug, PartialEq, Eq)]
