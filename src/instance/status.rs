@@ -286,7 +286,7 @@ pub(crate) fn word(phase: Phase) -> &'static str {
         Phase::Starting => "starting",
         Phase::Running => "running",
         Phase::Completed => "completed",
-        Phase::Resting => "resting",
+        Phase::Backoff => "backoff",
         Phase::Stopping => "stopping",
         Phase::Stopped => "stopped",
         Phase::Failed => "failed",
@@ -331,7 +331,7 @@ fn absent(name: &str) -> Service {
 fn service(report: Report, name: String) -> Service {
     let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
     let ill = health.filter(|health| !health.healthy);
-    let ended = matches!(phase, Phase::Resting | Phase::Stopping | Phase::Failed);
+    let ended = matches!(phase, Phase::Backoff | Phase::Stopping | Phase::Failed);
     Service {
         well: ill.is_none() && !ended,
         message: ill
@@ -426,7 +426,7 @@ mod tests {
         let some = vec![named("postgres", Phase::Running), service(Phase::Stopped, true)];
         let (state_of_some, said) = judged(true, &Ok(some), || Ok(()));
         assert_eq!((state_of_some, said.as_str()), (State::Stopped, "stopped: synapse"));
-        assert_eq!(state(vec![service(Phase::Resting, false)], Ok(())), State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Backoff, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, false)], Ok(())), State::Unhealthy);
         assert_eq!(state(vec![service(Phase::Running, true)], Ok(())), State::Running);
         assert_eq!(state(vec![service(Phase::Completed, true)], silent), State::Unhealthy);

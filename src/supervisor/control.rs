@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    events::{Happening, Recent},
+    events::{Recent, ServiceEvent},
     record::Snapshot,
     service::Service,
 };
@@ -103,7 +103,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "lowercase")]
 enum Reply {
     Now(Box<Snapshot>),
-    Event(Box<Happening>),
+    Event(Box<ServiceEvent>),
     /// Nothing more happens: the supervisor ends in order.
     Ended,
     Refused(String),
@@ -176,10 +176,10 @@ impl Events {
     }
 
     /// The next one; none when the supervisor has ended in order.
-    pub(crate) async fn next(&mut self) -> Result<Option<Happening>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<ServiceEvent>, Error> {
         let Ok(Some(line)) = self.0.lines.next_line().await else { return Err(Error::Broken) };
         match serde_json::from_str(&line).map_err(Error::Unclear)? {
-            Reply::Event(happening) => Ok(Some(*happening)),
+            Reply::Event(event) => Ok(Some(*event)),
             Reply::Now(_) | Reply::Ended => Ok(None),
             Reply::Refused(why) => Err(Error::Refused(why)),
         }
@@ -194,8 +194,8 @@ pub(crate) async fn status(socket: &Path) -> Result<Option<Snapshot>, Error> {
     }
 }
 
-/// What a client wants, on its way to the loop; the answer is a refusal or nothing.
-pub(crate) struct Wish {
+/// What a client asks for, on its way to the loop; the answer is a refusal or nothing.
+pub(crate) struct Incoming {
     pub(crate) request: Request,
     pub(crate) answer: tokio::sync::oneshot::Sender<Result<(), String>>,
 }
@@ -225,14 +225,14 @@ pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
 /// Answers clients until the loop ends.
 pub(crate) async fn serve(
     listener: UnixListener,
-    wishes: mpsc::Sender<Wish>,
+    requests: mpsc::Sender<Incoming>,
     truth: watch::Receiver<Snapshot>,
     recent: Recent,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(answer(stream, wishes.clone(), truth.clone(), recent.clone()));
+                tokio::spawn(answer(stream, requests.clone(), truth.clone(), recent.clone()));
             }
             // Out of files, most likely: others give some back.
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -242,7 +242,7 @@ pub(crate) async fn serve(
 
 async fn answer(
     stream: UnixStream,
-    wishes: mpsc::Sender<Wish>,
+    requests: mpsc::Sender<Incoming>,
     mut truth: watch::Receiver<Snapshot>,
     recent: Recent,
 ) -> Option<()> {
@@ -256,9 +256,9 @@ async fn answer(
     if let Request::Events { mut after } = request {
         let mut ended = false;
         loop {
-            for happening in recent.after(after) {
-                after = happening.number;
-                send(&mut write, &Reply::Event(Box::new(happening))).await?;
+            for event in recent.after(after) {
+                after = event.number;
+                send(&mut write, &Reply::Event(Box::new(event))).await?;
             }
             if ended {
                 return send(&mut write, &Reply::Ended).await;
@@ -273,7 +273,7 @@ async fn answer(
     let once = request == Request::Status;
     if !matches!(request, Request::Status | Request::Subscribe) {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        wishes.send(Wish { request, answer }).await.ok()?;
+        requests.send(Incoming { request, answer }).await.ok()?;
         if let Err(why) = answered.await.ok()? {
             return send(&mut write, &Reply::Refused(why)).await;
         }
