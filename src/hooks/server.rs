@@ -43,7 +43,7 @@ use super::{
 };
 use crate::{
     config::{Config, hooks::Hooks, paths::DataDir},
-    files,
+    files, process,
 };
 
 /// Connections at once; who comes after waits for one of them to end.
@@ -72,7 +72,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (data, set) = (config.data.clone(), config.hooks.clone());
     let lock = data.run().join("hooks.lock");
     files::private_folder(&data.run())?;
-    let _lock = files::Lock::try_acquire(&lock, "daemon hooks")?;
+    let _lock = process::Lock::try_acquire(&lock, "daemon hooks")?;
     let address = SocketAddr::from((set.address, set.port.0));
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| Error::Listen(address, source))?;

@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    config::paths::DataDir,
-    files::{Error, Lock},
-};
+use crate::{config::paths::DataDir, files::Error, process::Lock};
 
 /// Takes `run/instance.lock`, waiting for another command until `deadline`; `on_wait` is told once
 /// who that is.

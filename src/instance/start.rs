@@ -20,6 +20,7 @@ use super::{
     stop, used,
 };
 use crate::{
+    clock::Backoff,
     config::{self, Config, edit, paths::DataDir},
     error::{Explain, Kind},
     files, process, services,
@@ -137,7 +138,7 @@ async fn enter(
     config: &Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<files::Lock, Error> {
+) -> Result<process::Lock, Error> {
     let data = &config.data;
     if !prepare::is_installed(data) {
         return Err(Error::NotInstalled(data.root().to_owned()));
@@ -322,7 +323,7 @@ async fn answered(
     timeout: Duration,
 ) -> Result<Stream, Error> {
     let socket = control::socket(&config.data.sockets());
-    let mut pause = Duration::from_millis(2);
+    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
     loop {
         if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
             return Ok(stream);
@@ -335,8 +336,7 @@ async fn answered(
             let source = LastWords::new("the supervisor does not listen");
             return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+        sleep(backoff.pause()).await;
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{
     error::Failure,
     files,
     postgres::{self, Stats},
-    process, redis,
+    process::{self, Stat},
+    redis,
     supervisor::{
         control,
         record::{Report, Snapshot},
@@ -338,7 +339,7 @@ fn service(report: Report, name: String) -> Service {
             .and_then(|health| health.message)
             .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
             .or(waits_for),
-        uptime_seconds: pid.and_then(uptime_seconds),
+        uptime_seconds: pid.and_then(|pid| Stat::of(pid)?.uptime_seconds()),
         memory_bytes: pid.and_then(process::resident_bytes),
         name,
         phase,
@@ -349,21 +350,10 @@ fn service(report: Report, name: String) -> Service {
 
 /// The share of one processor that a process has used over its life, in percent.
 pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
-    // Fields 14 and 15 of proc_pid_stat(5), after the command name; clock ticks are 100 a second
-    // for every program on Linux.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    let process = Stat::of(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "nothing lives for 2^53 seconds")]
-    let lived = uptime_seconds(pid)? as f64;
-    Some((ticks(11)? + ticks(12)?) / lived.max(1.0))
-}
-
-/// How long a process has lived.
-fn uptime_seconds(pid: u32) -> Option<u64> {
-    let since_boot = std::fs::read_to_string("/proc/uptime").ok()?;
-    let since_boot: u64 = since_boot.split('.').next()?.parse().ok()?;
-    Some(since_boot.saturating_sub(process::start_ticks(pid)? / 100))
+    let lived = process.uptime_seconds()? as f64;
+    Some(process.cpu_seconds() * 100.0 / lived.max(1.0))
 }
 
 /// One `GET /health` without a client: this has to cost less than starting curl.

@@ -8,6 +8,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 pub(crate) mod control;
+mod down;
 pub(crate) mod events;
 pub(crate) mod job;
 pub(crate) mod journal;
@@ -19,9 +20,11 @@ mod probe;
 pub(crate) mod record;
 pub(crate) mod service;
 pub(crate) mod state;
+mod sweep;
 mod unit;
 mod watch;
 
+pub(crate) use sweep::sweep;
 pub(crate) use watch::run;
 
 use crate::{

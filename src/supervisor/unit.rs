@@ -14,15 +14,17 @@ use tokio::{
 };
 
 use super::{
-    Settings, job,
+    Settings,
+    down::Down,
+    job,
     log::{self, LogFile, Shared},
     notify,
     probe::{self, Answer},
-    record::{Down, Ended, Health, Report},
+    record::{Ended, Health, Report},
     service::{Probe, Restart, Service},
     state::{self, Exit, Phase},
 };
-use crate::{clock, process};
+use crate::{clock, process::Stat};
 
 /// Between two questions to a service that is starting: a tenth of the time it has taken so far,
 /// because a start is waited for.
@@ -125,7 +127,7 @@ impl Unit {
         let mut job = job::spawn(&self.service.launch, &self.plain, death, path)?;
         self.pid = Some(job.pid);
         let pid = job.pid.as_raw_nonzero().get().unsigned_abs();
-        self.start_ticks = process::start_ticks(pid);
+        self.start_ticks = Stat::of(pid).map(|process| process.start_ticks);
         self.started_at = Some(now());
         let captured = tokio::spawn(log::capture(job.output, Arc::clone(&self.log)));
         let teller = self.teller();

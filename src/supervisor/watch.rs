@@ -14,16 +14,18 @@ use tokio::{
 };
 
 use super::{
-    Error, Settings, control,
-    control::{Incoming, Request},
+    Error, Settings,
+    control::{self, Incoming, Request},
+    down::Down,
     events::{self, Recent},
     job, orphans,
-    record::{self, Down, Snapshot, Supervisor},
+    record::{self, Snapshot, Supervisor},
     service::Service,
     state::{Action, Event, Exit, Phase, State, name_of},
+    sweep,
     unit::{Occurrence, Unit, UnitEvent},
 };
-use crate::files::Lock;
+use crate::process::Lock;
 
 /// How long what a killed supervisor left behind may take to end by itself.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -50,7 +52,7 @@ pub(crate) async fn run(
         place.ok_or_else(|| Error::NoService(name.clone()))
     });
     let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
-    record::sweep(&settings.state_file(), SWEEP).await;
+    sweep(&settings.state_file(), SWEEP).await;
     let mut watch = Watch::new(services, settings);
     let listener = control::listen(&watch.settings.sockets)?;
     let (requests, mut incoming) = mpsc::channel(16);

@@ -9,10 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Action;
-use crate::supervisor::service::{Condition, Restart, Service, Signal};
+use crate::{
+    clock::Backoff,
+    supervisor::service::{Condition, Restart, Service, Signal},
+};
 
-/// The longest pause before another try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses before another try.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// Tries after the first for a service that never became ready: it is more likely broken than unlucky.
 const TRIES_BEFORE_READY: u32 = 2;
 /// How long the kernel gets to end a killed group before it is killed again.
@@ -238,14 +241,9 @@ impl Unit {
                 } else {
                     self.phase = Phase::Backoff;
                     self.restarts += 1;
-                    self.until = Some(now + pause(deaths));
+                    self.until = Some(now + BACKOFF.nth(deaths.saturating_sub(1)));
                 }
             }
         }
     }
-}
-
-/// 1, 2, 4, … seconds.
-fn pause(deaths: u32) -> Duration {
-    LONGEST_PAUSE.min(Duration::from_secs(1 << (deaths.saturating_sub(1)).min(16)))
 }
