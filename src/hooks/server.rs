@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::server::conn::http1;
@@ -315,7 +316,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     match value.to_str() {
         Ok(text) if !text.is_empty() && text.len() <= LONGEST_KEY => {
             let hash = Sha256::digest(text);
-            Ok(Some(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()))
+            Ok(Some(HEXLOWER.encode(&hash[..16])))
         }
         _ => Err(Refusal::new(
             StatusCode::BAD_REQUEST,

@@ -141,7 +141,7 @@ fn file(data: &DataDir) -> std::path::PathBuf {
 /// Listens to the supervisor and tells the room, until the supervisor ends.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let Some(room) = &config.alerts.room else { return Ok(()) };
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let now = loop {
         match control::status(&socket).await? {
             Some(now) => break now,

@@ -26,7 +26,7 @@ use crate::{
     files, process, services,
     supervisor::{
         control::{self, Request, Stream},
-        journal::Follower,
+        log::read::Follower,
         record::Snapshot,
         state::Phase,
     },
@@ -159,7 +159,7 @@ pub(crate) async fn start(
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
     let _lock = enter(config, deadline, on_step).await?;
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let mut log = own_log(data);
     let mut launched = false;
     let (stream, names) = if let Some(mut stream) = found(data, &socket).await? {
@@ -322,7 +322,7 @@ async fn answered(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Stream, Error> {
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
     loop {
         if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
@@ -400,7 +400,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::supervisor::log::aside;
+    use crate::supervisor::log::rotated;
 
     #[test]
     fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
@@ -416,7 +416,7 @@ mod tests {
         let mut log = own_log(&data);
         assert!(own_words(&mut log).is_none());
         write("ERROR before it was put aside");
-        fs::rename(&path, aside(&path, 1)).unwrap();
+        fs::rename(&path, rotated(&path, 1)).unwrap();
         write("ERROR after it");
         let words = own_words(&mut log).unwrap().to_string();
         assert_eq!(words, "ERROR before it was put aside\nERROR after it");

@@ -296,7 +296,7 @@ pub(crate) fn word(phase: Phase) -> &'static str {
 
 /// The processes in the order in which they start; none where no supervisor lives.
 async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service>, String> {
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
         Ok(Ok(Some(snapshot))) => snapshot,
         Ok(Ok(None)) => {

@@ -129,7 +129,7 @@ pub(crate) async fn some(
     if !files::exists(&data.run())? {
         return Ok(Vec::new());
     }
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
     let names = named::resolve(words, &named::running(&now))?;
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
@@ -168,7 +168,7 @@ async fn tell(
 ) -> Result<bool, Error> {
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
     let request = Request::Stop { force, within_ms };
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(false) };
     let began = Instant::now();
     let drained = timeout(within + AFTERWARDS, async {
@@ -196,7 +196,7 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
         Err(files::Error::Held { holder, .. }) => return Err(Error::Hung { holder }),
         lock => lock?,
     };
-    let left = supervisor::sweep(&data.run().join("state.json"), AFTERWARDS).await;
+    let left = supervisor::sweep(&data.state_file(), AFTERWARDS).await;
     let server = postgres::embedded::stop_stray(data, AFTERWARDS).await?;
     Ok(left > 0 || server)
 }
@@ -206,8 +206,8 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
 async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
     // A full disk may have kept its name out of the lock, and an earlier version wrote no proof there.
-    let found = process::holder(&data.supervisor_lock())
-        .or_else(|| record::supervisor(&data.run().join("state.json")));
+    let found =
+        process::holder(&data.supervisor_lock()).or_else(|| record::supervisor(&data.state_file()));
     let Some(supervisor) = found else { return Err(Error::Unknown { holder }) };
     supervisor.signal(Signal::KILL);
     let gone = timeout(AFTERWARDS, async {

@@ -109,11 +109,6 @@ enum Reply {
     Refused(String),
 }
 
-/// `control.sock` in the folder for sockets.
-pub(crate) fn socket(folder: &Path) -> PathBuf {
-    folder.join("control.sock")
-}
-
 /// The stream of snapshots that a request opened.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -200,9 +195,10 @@ pub(crate) struct Incoming {
     pub(crate) answer: tokio::sync::oneshot::Sender<Result<(), String>>,
 }
 
-/// Listens in a folder that must be ours alone. The caller holds the supervisor's lock, so a socket
-/// that is there is a dead one.
-pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
+/// Listens on a socket whose folder must be ours alone. The caller holds the supervisor's lock, so a
+/// socket that is there is a dead one.
+pub(crate) fn listen(socket: &Path) -> Result<UnixListener, Error> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
     let ours = |metadata: fs::Metadata| {
         metadata.is_dir()
             && metadata.uid() == rustix::process::geteuid().as_raw()
@@ -212,14 +208,13 @@ pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
     if !fs::symlink_metadata(folder).is_ok_and(ours) {
         return Err(Error::Unsafe(folder.to_owned()));
     }
-    let path = socket(folder);
     let bound = (|| {
-        files::remove(&path).map_err(io::Error::other)?;
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(files::PRIVATE))?;
+        files::remove(socket).map_err(io::Error::other)?;
+        let listener = UnixListener::bind(socket)?;
+        fs::set_permissions(socket, fs::Permissions::from_mode(files::PRIVATE))?;
         Ok(listener)
     })();
-    bound.map_err(|source| Error::Listen { path, source })
+    bound.map_err(|source| Error::Listen { path: socket.to_owned(), source })
 }
 
 /// Answers clients until the loop ends.

@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -40,7 +39,7 @@ pub(crate) async fn run(
     settings: Settings,
     changed: &mut dyn FnMut(&Snapshot),
 ) -> Result<bool, Error> {
-    let lock = Lock::try_acquire(&settings.run.join("supervisor.lock"), "daemon supervise")?;
+    let lock = Lock::try_acquire(&settings.lock, "daemon supervise")?;
     let services = super::order::sort(services)?;
     // Before anything that takes time: none of them has a process yet.
     let down = Down::anew(&settings.run)?;
@@ -52,9 +51,9 @@ pub(crate) async fn run(
         place.ok_or_else(|| Error::NoService(name.clone()))
     });
     let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
-    sweep(&settings.state_file(), SWEEP).await;
+    sweep(&settings.state, SWEEP).await;
     let mut watch = Watch::new(services, settings);
-    let listener = control::listen(&watch.settings.sockets)?;
+    let listener = control::listen(&watch.settings.control)?;
     let (requests, mut incoming) = mpsc::channel(16);
     let (publish, truth) = watch::channel(watch.snapshot());
     let server = tokio::spawn(control::serve(listener, requests, truth, watch.recent.clone()));
@@ -111,11 +110,7 @@ pub(crate) async fn run(
     server.abort();
     drop(timeout(LAST_WORDS, async { while incoming.recv().await.is_some() {} }).await);
     orphans::end().await;
-    for file in watch
-        .units
-        .iter()
-        .map(Unit::notify_socket)
-        .chain([control::socket(&watch.settings.sockets)])
+    for file in watch.units.iter().map(Unit::notify_socket).chain([watch.settings.control.clone()])
     {
         drop(crate::files::remove(&file));
     }
@@ -384,7 +379,7 @@ impl Watch {
         if same {
             return;
         }
-        if let Err(error) = snapshot.write(&self.settings.state_file()) {
+        if let Err(error) = snapshot.write(&self.settings.state) {
             if !self.record_fails {
                 tracing::warn!(
                     "{error}: {}",
@@ -397,11 +392,5 @@ impl Watch {
         }
         changed(&snapshot);
         self.written = Some((bare, Instant::now()));
-    }
-}
-
-impl Settings {
-    fn state_file(&self) -> PathBuf {
-        self.run.join("state.json")
     }
 }

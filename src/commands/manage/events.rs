@@ -10,10 +10,7 @@ use crate::{
     context::Context,
     instance::{named, status},
     output::{Output, Report},
-    supervisor::{
-        control::{self, Events},
-        events::ServiceEvent,
-    },
+    supervisor::{control::Events, events::ServiceEvent},
 };
 
 #[derive(clap::Args)]
@@ -40,7 +37,7 @@ struct Shown(ServiceEvent);
 
 /// Exit 2 where no supervisor runs.
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let socket = control::socket(&context.data()?.sockets());
+    let socket = context.data()?.control_socket();
     let Some(now) = context.supervisor().await? else {
         output.emit(&List { events: Vec::new(), total: 0, running: false });
         return Ok(Outcome::Moot);
