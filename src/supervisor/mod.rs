@@ -1,6 +1,6 @@
 //! Keeps any process running, and knows none by name.
 //!
-//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe` and `notify` ask,
+//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe`, `get` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
 //! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
@@ -11,6 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 pub(crate) mod control;
 mod down;
 pub(crate) mod events;
+mod get;
 pub(crate) mod job;
 pub(crate) mod log;
 pub(crate) mod notify;
@@ -24,6 +25,7 @@ mod sweep;
 mod unit;
 mod watch;
 
+pub(crate) use get::get;
 pub(crate) use sweep::sweep;
 pub(crate) use watch::run;
 
