@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    data_dir::DataDir,
-    files::{Error, Lock},
-};
+use crate::{data_dir::DataDir, files::Error, process::Lock};
 
 /// Takes `run/instance.lock`, waiting for another command until `deadline`; `on_wait` is told once
 /// who that is.

@@ -18,11 +18,7 @@ use super::{
     Error, jwt,
     session::{self, Session},
 };
-use crate::{
-    data_dir::DataDir,
-    files::{self, Lock},
-    synapse::workers,
-};
+use crate::{clock::Backoff, data_dir::DataDir, files, process::Lock, synapse::workers};
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
@@ -156,7 +152,8 @@ impl Client {
         // message is a PUT with a transaction id).
         let repeatable = request.method() != Method::POST || harmless(request.uri().path());
         let changes = request.method() != Method::GET;
-        let (mut pause, mut refusals, mut renewed, mut sent) = (FIRST_PAUSE, 0, false, false);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let (mut refusals, mut renewed, mut sent) = (0, false, false);
         loop {
             let passing = match self.attempt(&request).await {
                 Ok(answer) => return Ok(answer),
@@ -179,7 +176,7 @@ impl Client {
                     return Err(unknown(passing));
                 }
                 Error::Refused { status: 429, retry_after, .. } => {
-                    let wait = retry_after.unwrap_or(pause);
+                    let wait = retry_after.unwrap_or(backoff.peek());
                     // The server may name any number: never add it to a moment.
                     if wait >= self.left() {
                         return Err(Error::Limited { wait });
@@ -199,11 +196,10 @@ impl Client {
                 }
                 _ => return Err(passing),
             }
-            if pause >= self.left() {
+            if backoff.peek() >= self.left() {
                 return Err(if sent && changes { unknown(passing) } else { passing });
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 

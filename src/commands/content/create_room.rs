@@ -12,10 +12,10 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    files::Lock,
     instance::lock,
     matrix::{Error, client::Client, names, room},
     output::Output,
+    process::Lock,
 };
 
 const CREATE: &str = "/_matrix/client/v3/createRoom";

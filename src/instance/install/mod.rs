@@ -189,7 +189,7 @@ pub(crate) async fn install(
             "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
         ));
     }
-    let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
+    let running = control::status(&data.control_socket()).await.ok().flatten().is_some();
     let is_asked = options.skip_validation || checked.synapse.is_done();
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {

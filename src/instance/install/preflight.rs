@@ -127,9 +127,7 @@ pub(crate) async fn check(config: &Config, options: &Options) -> Result<Checked,
         let (old, new) = (old.clone(), server.name.to_string());
         return Err(Error::OtherName { old, new }.into());
     }
-    if options.start
-        && control::status(&control::socket(&data.sockets())).await.ok().flatten().is_none()
-    {
+    if options.start && control::status(&data.control_socket()).await.ok().flatten().is_none() {
         prepare::ports_are_free(config, embedded, &|_| false)?;
     }
     let log = data.logs().join("install.log");

@@ -60,7 +60,7 @@ pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Re
         return Err(start::Error::NotInstalled(data.root().to_owned()).into());
     }
     // A supervisor that does not answer is no reason not to look.
-    let now = control::status(&control::socket(&data.sockets())).await.unwrap_or(None);
+    let now = control::status(&data.control_socket()).await.unwrap_or(None);
     let pids = now.iter().flat_map(|now| now.services.values().filter_map(|report| report.pid));
     let pids: Vec<u32> = pids.collect();
     let found = async {
@@ -82,7 +82,7 @@ pub(crate) async fn some(
     timeout: Duration,
 ) -> Result<Vec<String>, Error> {
     let deadline = Instant::now() + timeout;
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let mut before = control::status(&socket).await?.ok_or(Error::NotRunning)?;
     if before.profile == config.profile.name
         && let Some(define) = definition::request(config, &before).await?

@@ -19,6 +19,7 @@ use super::{
     wait::{LastWords, failed, follow},
 };
 use crate::{
+    clock::Backoff,
     config::{self, Config, sources::edit},
     data_dir::DataDir,
     error::{Explain, Kind},
@@ -30,7 +31,7 @@ use crate::{
     process, services,
     supervisor::{
         control::{self, Request, Stream},
-        journal::Follower,
+        log::read::Follower,
         record::Snapshot,
         state::Phase,
     },
@@ -142,7 +143,7 @@ async fn enter(
     config: &Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<files::Lock, Error> {
+) -> Result<process::Lock, Error> {
     let data = &config.data;
     if !prepare::is_installed(data) {
         return Err(Error::NotInstalled(data.root().to_owned()));
@@ -163,7 +164,7 @@ pub(crate) async fn start(
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
     let _lock = enter(config, deadline, on_step).await?;
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let mut log = own_log(data);
     let mut launched = false;
     let (stream, names) = if let Some(mut stream) = found(data, &socket).await? {
@@ -326,8 +327,8 @@ async fn answered(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Stream, Error> {
-    let socket = control::socket(&config.data.sockets());
-    let mut pause = Duration::from_millis(2);
+    let socket = config.data.control_socket();
+    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
     loop {
         if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
             return Ok(stream);
@@ -340,8 +341,7 @@ async fn answered(
             let source = LastWords::new("the supervisor does not listen");
             return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+        sleep(backoff.pause()).await;
     }
 }
 
@@ -405,7 +405,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::supervisor::log::aside;
+    use crate::supervisor::log::rotated;
 
     #[test]
     fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
@@ -421,7 +421,7 @@ mod tests {
         let mut log = own_log(&data);
         assert!(own_words(&mut log).is_none());
         write("ERROR before it was put aside");
-        fs::rename(&path, aside(&path, 1)).unwrap();
+        fs::rename(&path, rotated(&path, 1)).unwrap();
         write("ERROR after it");
         let words = own_words(&mut log).unwrap().to_string();
         assert_eq!(words, "ERROR before it was put aside\nERROR after it");

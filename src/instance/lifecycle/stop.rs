@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::select;
 use crate::{
     data_dir::DataDir,
     error::{Explain, Kind},
-    files::{self, Lock},
+    files,
     instance::lock,
     postgres,
+    process::{self, Lock},
     supervisor::{
+        self,
         control::{self, Request, Stream},
         record::{self, Report, Snapshot},
         state::Phase,
@@ -29,6 +31,8 @@ pub(crate) enum Error {
     Slow(Duration),
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
+    #[error("{holder} holds the supervisor's lock, and nothing proves which process that is")]
+    Unknown { holder: String },
     #[error(transparent)]
     Name(#[from] select::Unknown),
     #[error(transparent)]
@@ -46,7 +50,7 @@ impl Explain for Error {
             Self::Postgres(error) => error.kind(),
             Self::Control(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::Slow(_) | Self::Hung { .. } => Kind::Environment,
+            Self::Slow(_) | Self::Hung { .. } | Self::Unknown { .. } => Kind::Environment,
         }
     }
 
@@ -55,6 +59,10 @@ impl Explain for Error {
             Self::Slow(_) | Self::Hung { .. } => {
                 Some("`manage stop --force` kills it; `manage start` brings all back".into())
             }
+            Self::Unknown { .. } => Some(
+                "`fuser run/supervisor.lock` in the data folder names the process: end it, then run it again"
+                    .into(),
+            ),
             Self::Name(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -123,7 +131,7 @@ pub(crate) async fn some(
     if !files::exists(&data.run())? {
         return Ok(Vec::new());
     }
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
     let names = select::resolve(words, &select::running(&now))?;
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
@@ -162,7 +170,7 @@ async fn tell(
 ) -> Result<bool, Error> {
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
     let request = Request::Stop { force, within_ms };
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(false) };
     let began = Instant::now();
     let drained = timeout(within + AFTERWARDS, async {
@@ -190,19 +198,20 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
         Err(files::Error::Held { holder, .. }) => return Err(Error::Hung { holder }),
         lock => lock?,
     };
-    let left = record::sweep(&data.run().join("state.json"), AFTERWARDS).await;
+    let left = supervisor::sweep(&data.state_file(), AFTERWARDS).await;
     let server = postgres::embedded::stop_stray(data, AFTERWARDS).await?;
     Ok(left > 0 || server)
 }
 
-/// Kills a supervisor that does not answer; its services end with it.
+/// Kills a supervisor that does not answer; its services end with it. Only a process is killed that is
+/// proved to be the supervisor: a pid may have been given to another.
 async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
-    // `daemon supervise` (pid 123)
-    let digits = holder.rsplit_once("pid ").map(|(_, rest)| rest.trim_end_matches(')'));
-    let pid = digits.and_then(|digits| Pid::from_raw(digits.parse().ok()?));
-    let Some(pid) = pid else { return Err(Error::Hung { holder }) };
-    rustix::process::kill_process(pid, Signal::KILL).ok();
+    // A full disk may have kept its name out of the lock, and an earlier version wrote no proof there.
+    let found =
+        process::holder(&data.supervisor_lock()).or_else(|| record::supervisor(&data.state_file()));
+    let Some(supervisor) = found else { return Err(Error::Unknown { holder }) };
+    supervisor.signal(Signal::KILL);
     let gone = timeout(AFTERWARDS, async {
         while matches!(lock(data), Err(files::Error::Held { .. })) {
             sleep(Duration::from_millis(5)).await;

@@ -21,7 +21,9 @@ use crate::{
     error::{Explain, Kind},
     files, hooks,
     matrix::{self, operator},
-    postgres, process, proxy, redis,
+    postgres,
+    process::{self, Stat},
+    proxy, redis,
     secret::Secret,
     synapse::{self, keys, workers},
     tls, web,
@@ -108,7 +110,9 @@ pub(super) async fn check(
     running: &[u32],
     deadline: Instant,
 ) -> Result<(), Error> {
-    let ours = |pid: u32| running.iter().any(|leader| process::is_in_group(pid, *leader));
+    let ours = |pid: u32| {
+        running.iter().any(|leader| Stat::of(pid).is_some_and(|it| it.is_in_group(*leader)))
+    };
     look(config, force, &ours, &mut |_| ())?;
     redis::check(config).await?;
     render::check(config).await?;

@@ -333,7 +333,7 @@ pub(crate) async fn join(
         plan.apply(false).await?;
         changed = true;
     }
-    if control::status(&control::socket(&data.sockets())).await?.is_none() {
+    if control::status(&data.control_socket()).await?.is_none() {
         plan.sweep()?;
     }
     on_step("writing settings and secrets");
