@@ -52,7 +52,8 @@ fn row(arg: &Arg) -> String {
 
 /// A table of arguments, or nothing where there are none.
 fn arguments<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
-    let is_own = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    let is_own =
+        |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
     let rows: String = args.filter(is_own).map(row).collect();
     match rows.is_empty() {
         true => rows,

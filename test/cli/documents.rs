@@ -75,7 +75,8 @@ fn no_link_between_documents_is_dead() {
     let mut dead = Vec::new();
     for (document, text) in &documents {
         for (target, anchor) in links(document, text) {
-            let has_anchor = || documents.get(&target).is_some_and(|it| anchors(it).contains(&anchor));
+            let has_anchor =
+                || documents.get(&target).is_some_and(|it| anchors(it).contains(&anchor));
             if !target.exists() || !anchor.is_empty() && !has_anchor() {
                 dead.push(format!("{}: {}#{anchor}", document.display(), target.display()));
             }
@@ -131,10 +132,10 @@ fn each_error_in_the_reference_is_one_that_is_said() {
     let differs = Regex::new(r"`[^`]*`|\d+|…").unwrap();
     let errors: Vec<String> = error.captures_iter(&page).map(|found| found[1].to_owned()).collect();
     assert!(errors.len() > 30, "{errors:#?}");
-    for error in errors {
-        let longest = differs.split(&error).max_by_key(|piece| piece.len()).unwrap();
-        assert!(said.contains(longest.trim()), "nobody says `{longest}` of: {error}");
-    }
+    let piece =
+        |error: &str| differs.split(error).max_by_key(|it| it.len()).unwrap().trim().to_owned();
+    let unsaid: Vec<&String> = errors.iter().filter(|it| !said.contains(&piece(it))).collect();
+    assert!(unsaid.is_empty(), "nobody says {unsaid:#?}");
 }
 
 #[test]

@@ -77,7 +77,8 @@ fn each_example_shows_what_one_gets() {
             for name in ["HOME", "LANG"] {
                 shell.env(name, std::env::var(name).unwrap_or_default());
             }
-            let said = shell.env("PATH", &path).stdin(std::process::Stdio::null()).output().unwrap();
+            let said =
+                shell.env("PATH", &path).stdin(std::process::Stdio::null()).output().unwrap();
             let said = String::from_utf8(said.stdout).unwrap();
             let (got, wanted) = (without_chance(&said), without_chance(&shown));
             assert_eq!(got, wanted, "{document}:\n$ {typed}\n{said}");
