@@ -13,7 +13,7 @@ fn shown(command: &Command) -> impl Iterator<Item = &Command> {
 }
 
 /// What stands in a cell of a table.
-fn cell(text: impl ToString) -> String {
+fn cell(text: &impl ToString) -> String {
     text.to_string().replace('\n', " ").replace('|', "\\|")
 }
 
@@ -21,16 +21,11 @@ fn cell(text: impl ToString) -> String {
 fn typed(arg: &Arg) -> String {
     let value = arg.get_value_names().map(|names| names.join("> <")).unwrap_or_default();
     let takes = arg.get_action().takes_values();
-    let long = arg.get_long().map(|long| match takes {
-        true => format!("`--{long} <{value}>`"),
-        false => format!("`--{long}`"),
-    });
+    let value = if takes { format!(" <{value}>") } else { String::new() };
+    let long = arg.get_long().map(|long| format!("`--{long}{value}`"));
     let short = arg.get_short().map(|short| format!("`-{short}`"));
     let names: Vec<String> = short.into_iter().chain(long).collect();
-    match names.is_empty() {
-        true => format!("`{arg}`"),
-        false => names.join(", "),
-    }
+    if names.is_empty() { format!("`{arg}`") } else { names.join(", ") }
 }
 
 fn row(arg: &Arg) -> String {
@@ -47,7 +42,7 @@ fn row(arg: &Arg) -> String {
         let defaults = defaults.iter().map(|it| it.to_string_lossy().into_owned());
         write!(meaning, " (default `{}`)", list(defaults.collect())).unwrap();
     }
-    format!("| {} | {} |\n", typed(arg), cell(meaning))
+    format!("| {} | {} |\n", typed(arg), cell(&meaning))
 }
 
 /// A table of arguments, or nothing where there are none.
@@ -55,10 +50,7 @@ fn arguments<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
     let is_own =
         |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
     let rows: String = args.filter(is_own).map(row).collect();
-    match rows.is_empty() {
-        true => rows,
-        false => format!("\n| argument | meaning |\n| --- | --- |\n{rows}"),
-    }
+    if rows.is_empty() { rows } else { format!("\n| argument | meaning |\n| --- | --- |\n{rows}") }
 }
 
 /// One command with what can stand behind it, and those below it.

@@ -227,11 +227,10 @@ fn tables() -> String {
 fn row(setting: &Setting) -> String {
     let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
     let variables: Vec<String> = setting.variables.iter().map(|it| code(it)).collect();
-    let default = match setting.secret && setting.doc.contains("made by us") {
-        true => "made by us".to_owned(),
-        // Others only somebody else can know.
-        false => code(setting.default),
-    };
+    let is_generated = ["made by us", "generated"].iter().any(|it| setting.doc.contains(it));
+    // Other secrets only somebody else can know.
+    let default =
+        if setting.secret && is_generated { "generated".to_owned() } else { code(setting.default) };
     let meaning = setting.doc.replace('\n', " ").replace('|', "\\|");
     format!("| `{}` | {default} | {} | {meaning} |\n", setting.key, variables.join(", "))
 }

@@ -25,9 +25,10 @@ fn examples(document: &str) -> Vec<(String, String)> {
 /// by their names. Each goes on with the homeserver that those before it have left.
 fn documents() -> Vec<(String, Vec<(String, String)>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<String> = docs.map(|name| format!("docs/{}", name.display())).collect();
-    names.retain(|name| name.ends_with(".md"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let named = |path: std::path::PathBuf| path.strip_prefix(root).unwrap().display().to_string();
+    let mut names: Vec<String> = docs.map(named).collect();
     names.sort_by_key(|name| (name != "docs/start.md", name.clone()));
     names.insert(0, "README.md".to_owned());
     let read = |name: &String| examples(&fs::read_to_string(root.join(name)).unwrap());
