@@ -154,3 +154,16 @@ fn the_examples_of_the_schema_are_good_settings() {
         assert_eq!(said.code, Some(0), "{example}: {said}");
     }
 }
+
+#[test]
+fn the_settings_in_the_documents_are_good() {
+    let block = Regex::new(r"(?ms)^```yaml\n(.*?)^```$").unwrap();
+    let page = fs::read_to_string(resource().join("docs/services.md")).unwrap();
+    let blocks: Vec<String> = block.captures_iter(&page).map(|found| found[1].to_owned()).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:#?}");
+    // The profile chooses a service that the block before it describes.
+    let said = Person::new().settings(blocks.concat()).types("config show profiles --format json");
+    assert_eq!(said.code, Some(0), "{said}");
+    let said = Person::new().settings(blocks.concat()).types("config check");
+    assert!(said.stderr.contains("`/srv/answers`"), "only the folder is missing: {said}");
+}
