@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{held, named};
 use crate::{
@@ -106,7 +106,7 @@ pub(crate) async fn stop(
     let asked = tell(data, options.force, left, on_step).await;
     let stopped = match asked {
         Ok(stopped) => stopped,
-        Err(Error::Slow(_) | Error::Control(_)) if options.force => false,
+        Err(Error::Slow(_) | Error::Hung { .. } | Error::Control(_)) if options.force => false,
         Err(error) => return Err(error),
     };
     let left = match clear(data).await {
@@ -176,10 +176,7 @@ async fn tell(
             on_step(Step::Changed(&now));
         }
         // The socket is closed a moment before the lock.
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(2)).await;
-        }
-        Ok::<_, Error>(())
+        free(data).await.map(drop)
     });
     drained.await.map_err(|_| Error::Slow(began.elapsed()))??;
     Ok(true)
@@ -187,6 +184,15 @@ async fn tell(
 
 fn lock(data: &DataDir) -> Result<Lock, files::Error> {
     Lock::try_acquire(&data.supervisor_lock(), "manage stop")
+}
+
+/// The same as soon as a supervisor that ends has given it up.
+async fn free(data: &DataDir) -> Result<Lock, Error> {
+    let until = Instant::now() + AFTERWARDS;
+    match Lock::acquire(&data.supervisor_lock(), "manage stop", until, &mut |_| ()).await {
+        Err(files::Error::Held { holder, .. }) => Err(Error::Hung { holder }),
+        lock => Ok(lock?),
+    }
 }
 
 /// Ends what a supervisor that was killed left behind; true if there was something.
@@ -210,11 +216,6 @@ async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
         process::holder(&data.supervisor_lock()).or_else(|| record::supervisor(&data.state_file()));
     let Some(supervisor) = found else { return Err(Error::Unknown { holder }) };
     supervisor.signal(Signal::KILL);
-    let gone = timeout(AFTERWARDS, async {
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    });
-    gone.await.map_err(|_| Error::Hung { holder })?;
+    drop(free(data).await?);
     clear(data).await.map(drop)
 }

@@ -8,7 +8,7 @@ use super::{
     Error, Target, Who,
     connect::connect_by,
     ddl,
-    plan::{Wanted, home, this},
+    plan::{Wanted, home},
     record::Record,
     survey::survey,
     target,
@@ -34,13 +34,7 @@ pub(crate) async fn drop_made(config: &Config, deadline: Instant) -> Result<Drop
     if !here || !(record.role_made || record.database_made) {
         return Ok(dropped);
     }
-    let wanted = Wanted {
-        home: this(config),
-        role: record.role.clone(),
-        database: record.database.clone(),
-        role_made: record.role_made,
-        database_made: record.database_made,
-    };
+    let wanted = Wanted::of(config, &record);
     let mut admin = connect_by(config, Who::Admin, deadline, async || {}).await?;
     dropped.database = drop_database(&mut admin, &wanted).await?;
     if dropped.database.is_some() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Error,
+    record::Record,
     survey::{Database, Role, Survey},
 };
 use crate::{config::Config, synapse::workers};
@@ -135,6 +136,19 @@ pub(super) struct Wanted {
     /// Whether they are noted as of our making.
     pub(super) role_made: bool,
     pub(super) database_made: bool,
+}
+
+impl Wanted {
+    /// What the homeserver is to have, as it is noted.
+    pub(super) fn of(config: &Config, record: &Record) -> Self {
+        Self {
+            home: this(config),
+            role: record.role.clone(),
+            database: record.database.clone(),
+            role_made: record.role_made,
+            database_made: record.database_made,
+        }
+    }
 }
 
 /// The server is new enough and has connections for the pools of all processes of Synapse.
