@@ -155,7 +155,7 @@ mod tests {
         let path = folder.path().join("lock");
         let me = Identity::of(std::process::id()).unwrap();
         let said = |text: &str| {
-            std::fs::write(&path, text).unwrap();
+            files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
             let held = File::open(&path).unwrap();
             held.lock().unwrap();
             let Err(Error::Held { holder: said, .. }) = Lock::try_acquire(&path, "") else {

@@ -220,12 +220,11 @@ impl Watch {
         match action {
             Action::Define(i) => {
                 let service = self.state.units[*i].service.clone();
-                match self.units.get_mut(*i) {
-                    Some(unit) => unit.redefine(service),
-                    None => {
-                        let unit = Unit::new(*i, service, &self.settings, self.tell.clone());
-                        self.units.push(unit);
-                    }
+                if let Some(unit) = self.units.get_mut(*i) {
+                    unit.redefine(service);
+                } else {
+                    let unit = Unit::new(*i, service, &self.settings, self.tell.clone());
+                    self.units.push(unit);
                 }
             }
             Action::Spawn(i) => {
