@@ -5,12 +5,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{
-    Error, Target, Who,
-    connect::connect_by,
-    ddl,
-    plan::{Wanted, home},
-    record::Record,
-    survey::survey,
+    Error, Target, Who, connect::connect_by, ddl, plan::Wanted, record::Record, survey::survey,
     target,
 };
 use crate::config::Config;
@@ -58,8 +53,8 @@ pub(super) async fn drop_database(
     // A killed run may have made the database and not marked it: then its owner is our role.
     let found = found.filter(|found| {
         let comment = found.comment.as_deref();
-        let ours = home(comment).is_some_and(|home| home == wanted.home);
-        wanted.database_made && (ours || comment.is_none()) && found.owner == *role
+        let ours = wanted.is_marked(comment) || comment.is_none();
+        wanted.database_made && ours && found.owner == *role
     });
     if found.is_none() {
         return Ok(None);
@@ -77,8 +72,8 @@ pub(super) async fn drop_role(
 ) -> Result<Option<String>, Error> {
     let Wanted { role, database, .. } = wanted;
     let found = survey(admin, role, database).await?.role;
-    let ours = |comment: Option<&str>| home(comment).is_some_and(|home| home == wanted.home);
-    if !found.is_some_and(|found| wanted.role_made && ours(found.comment.as_deref())) {
+    let ours = wanted.role_made;
+    if !found.is_some_and(|found| ours && wanted.is_marked(found.comment.as_deref())) {
         return Ok(None);
     }
     ddl::run(admin, "DROP ROLE IF EXISTS %I", &[role])

@@ -149,6 +149,11 @@ impl Wanted {
             database_made: record.database_made,
         }
     }
+
+    /// Whether a comment on the server says that something was made for this data folder.
+    pub(super) fn is_marked(&self, comment: Option<&str>) -> bool {
+        home(comment).is_some_and(|home| home == self.home)
+    }
 }
 
 /// The server is new enough and has connections for the pools of all processes of Synapse.
@@ -215,7 +220,7 @@ pub(super) fn mark(home: &str) -> String {
 }
 
 /// The data folder of the homeserver for which something was made.
-pub(super) fn home(comment: Option<&str>) -> Option<&str> {
+fn home(comment: Option<&str>) -> Option<&str> {
     comment?.strip_prefix(MARK)
 }
 

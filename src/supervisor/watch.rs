@@ -55,8 +55,8 @@ pub(crate) async fn run(
     let mut watch = Watch::new(services, settings);
     let listener = control::listen(&watch.settings.control)?;
     let (requests, mut incoming) = mpsc::channel(16);
-    let (publish, truth) = watch::channel(watch.snapshot());
-    let server = tokio::spawn(control::serve(listener, requests, truth, watch.recent.clone()));
+    let (publish, snapshots) = watch::channel(watch.snapshot());
+    let server = tokio::spawn(control::serve(listener, requests, snapshots, watch.recent.clone()));
     let signals = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
