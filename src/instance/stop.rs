@@ -1,7 +1,7 @@
 //! Stopping: the supervisor is asked to end everything in order; what a killed one left behind is
 //! ended too.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use rustix::process::Signal;
 use tokio::time::{Instant, timeout};
@@ -30,7 +30,7 @@ pub(crate) enum Error {
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
     #[error("{holder} holds the supervisor's lock, and nothing proves which process that is")]
-    Unknown { holder: String },
+    Unknown { holder: String, lock: PathBuf },
     #[error(transparent)]
     Name(#[from] named::Unknown),
     #[error(transparent)]
@@ -57,10 +57,10 @@ impl Explain for Error {
             Self::Slow(_) | Self::Hung { .. } => {
                 Some("`manage stop --force` kills it; `manage start` brings all back".into())
             }
-            Self::Unknown { .. } => Some(
-                "`fuser run/supervisor.lock` in the data folder names the process: end it, then run it again"
-                    .into(),
-            ),
+            Self::Unknown { lock, .. } => Some(format!(
+                "`fuser {}` names the process: end it, then run it again",
+                lock.display()
+            )),
             Self::Name(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -212,9 +212,9 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
 async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
     // A full disk may have kept its name out of the lock, and an earlier version wrote no proof there.
-    let found =
-        process::holder(&data.supervisor_lock()).or_else(|| record::supervisor(&data.state_file()));
-    let Some(supervisor) = found else { return Err(Error::Unknown { holder }) };
+    let path = data.supervisor_lock();
+    let found = process::holder(&path).or_else(|| record::supervisor(&data.state_file()));
+    let Some(supervisor) = found else { return Err(Error::Unknown { holder, lock: path }) };
     supervisor.signal(Signal::KILL);
     drop(free(data).await?);
     clear(data).await.map(drop)
