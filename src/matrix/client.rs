@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -276,24 +276,14 @@ impl Client {
         client.map(Some).map_err(|source| Error::Tls(source.into()))
     }
 
-    async fn lock(&self, path: &Path) -> Result<Lock, Error> {
-        loop {
-            match Lock::try_acquire(path, "a new session") {
-                Err(files::Error::Held { .. }) if Instant::now() < self.deadline => {
-                    tokio::time::sleep(FIRST_PAUSE).await;
-                }
-                taken => return Ok(taken?),
-            }
-        }
-    }
-
     /// Logs in again with our key, the same device, and keeps the new token. Another process may
     /// have done so a moment ago: a second login on a device ends what the first one got.
     async fn renew(&self) -> Result<(), Error> {
         let Some((data, file)) = &self.home else { return Ok(()) };
         let old = self.session();
         files::private_folder(&data.run())?;
-        let _lock = self.lock(&data.run().join("session.lock")).await?;
+        let (lock, until) = (data.run().join("session.lock"), self.deadline.into());
+        let _lock = Lock::acquire(&lock, "a new session", until, &mut |_| ()).await?;
         let kept = Session::load(file).unwrap_or(None);
         let fresh = match kept.filter(|kept| kept.access_token != old.access_token) {
             Some(newer) => newer,

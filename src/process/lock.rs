@@ -9,9 +9,13 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::Identity;
 use crate::files::{self, Error};
+
+/// Between two tries to get a lock that another process holds.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An exclusive lock on a file, held as long as this lives; the kernel drops it with the process,
 /// so it cannot go stale.
@@ -63,6 +67,28 @@ impl Lock {
         // A full disk must not stop a lock: the name of the holder is only a courtesy.
         drop(note(&mut file, purpose));
         Ok(Self { _file: file })
+    }
+
+    /// The same, but another holder is waited for until `deadline`; `on_wait` is told once who that is.
+    pub(crate) async fn acquire(
+        path: &Path,
+        purpose: &str,
+        deadline: Instant,
+        on_wait: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
+        let mut told = false;
+        loop {
+            match Self::try_acquire(path, purpose) {
+                Err(Error::Held { holder, .. }) if Instant::now() < deadline => {
+                    if !told {
+                        on_wait(&holder);
+                        told = true;
+                    }
+                    sleep(PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Whether a lock is there that nobody holds; whoever held it has ended. Costs three system calls.
@@ -129,7 +155,7 @@ mod tests {
         let path = folder.path().join("lock");
         let me = Identity::of(std::process::id()).unwrap();
         let said = |text: &str| {
-            std::fs::write(&path, text).unwrap();
+            files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
             let held = File::open(&path).unwrap();
             held.lock().unwrap();
             let Err(Error::Held { holder: said, .. }) = Lock::try_acquire(&path, "") else {

@@ -17,7 +17,7 @@ mod stat;
 
 pub(crate) use lock::{Lock, holder};
 pub(crate) use ports::{listener, udp_owner};
-pub(crate) use stat::{Identity, Stat, resident_bytes};
+pub(crate) use stat::{Identity, Stat, pid_of, resident_bytes, signal};
 
 use crate::{
     error::{Explain, Kind},

@@ -83,10 +83,18 @@ impl Identity {
 
     /// Sends it a signal; false if it is not there any more.
     pub(crate) fn signal(self, signal: Signal) -> bool {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let Some(pid) = pid.filter(|_| self.is_alive()) else { return false };
-        rustix::process::kill_process(pid, signal).is_ok()
+        self.is_alive() && self::signal(self.pid, signal)
     }
+}
+
+/// Sends a signal to a process that is ours to end; false if it is not there.
+pub(crate) fn signal(pid: u32, signal: Signal) -> bool {
+    pid_of(pid).is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
+}
+
+/// A pid as the kernel's calls take it.
+pub(crate) fn pid_of(number: u32) -> Option<Pid> {
+    Pid::from_raw(number.try_into().ok()?)
 }
 
 /// Resident memory of a process, in bytes.

@@ -1,5 +1,5 @@
 //! The control socket, from both sides: a request is one line of JSON, and every line that comes back
-//! is the whole truth at that moment. A request but `status` keeps the line open: another snapshot
+//! is a snapshot of everything at that moment. A request but `status` keeps the line open: another snapshot
 //! comes with every change, and the end of the stream is the end of the supervisor.
 
 use std::{
@@ -221,13 +221,13 @@ pub(crate) fn listen(socket: &Path) -> Result<UnixListener, Error> {
 pub(crate) async fn serve(
     listener: UnixListener,
     requests: mpsc::Sender<Incoming>,
-    truth: watch::Receiver<Snapshot>,
+    snapshots: watch::Receiver<Snapshot>,
     recent: Recent,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(answer(stream, requests.clone(), truth.clone(), recent.clone()));
+                tokio::spawn(answer(stream, requests.clone(), snapshots.clone(), recent.clone()));
             }
             // Out of files, most likely: others give some back.
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -238,7 +238,7 @@ pub(crate) async fn serve(
 async fn answer(
     stream: UnixStream,
     requests: mpsc::Sender<Incoming>,
-    mut truth: watch::Receiver<Snapshot>,
+    mut snapshots: watch::Receiver<Snapshot>,
     recent: Recent,
 ) -> Option<()> {
     let (read, mut write) = stream.into_split();
@@ -260,7 +260,7 @@ async fn answer(
             }
             tokio::select! {
                 () = recent.more(after) => {}
-                changed = truth.changed() => ended = changed.is_err(),
+                changed = snapshots.changed() => ended = changed.is_err(),
                 _ = lines.next_line() => return None,
             }
         }
@@ -274,13 +274,13 @@ async fn answer(
         }
     }
     loop {
-        let now = truth.borrow_and_update().clone();
+        let now = snapshots.borrow_and_update().clone();
         send(&mut write, &Reply::Now(Box::new(now))).await?;
         if once {
             return Some(());
         }
         tokio::select! {
-            changed = truth.changed() => changed.ok()?,
+            changed = snapshots.changed() => changed.ok()?,
             // A client says nothing more: this is its end.
             _ = lines.next_line() => return None,
         }

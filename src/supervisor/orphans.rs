@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use crate::process::Stat;
+use crate::process::{Stat, pid_of};
 
 /// Makes this process the one that gets the orphans of all its descendants.
 pub(crate) fn adopt() {
@@ -55,7 +55,7 @@ fn children() -> Vec<Pid> {
     let lists =
         threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let pids = |list: String| -> Vec<Pid> {
-        list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+        list.split_whitespace().filter_map(|pid| pid_of(pid.parse().ok()?)).collect()
     };
     lists.flat_map(pids).collect()
 }

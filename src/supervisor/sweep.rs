@@ -10,7 +10,11 @@ use std::{
 use rustix::process::{Pid, Signal};
 
 use super::{job, record::Snapshot};
-use crate::{clock::Backoff, files, process::Stat};
+use crate::{
+    clock::Backoff,
+    files,
+    process::{Stat, pid_of},
+};
 
 /// Between two looks at whether they have ended.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -77,7 +81,7 @@ fn left_behind(old: &Snapshot) -> Vec<Pid> {
     let mut left = Vec::new();
     for id in pids {
         let Some(process) = Stat::of(id).filter(|process| !process.is_zombie) else { continue };
-        let Some(pid) = id.try_into().ok().and_then(Pid::from_raw) else { continue };
+        let Some(pid) = pid_of(id) else { continue };
         // A group number may have been given to others since: ours are in the old supervisor's
         // session and not older than the service, and the first of them is exactly that process.
         let ours = groups.iter().find(|(group, ticks)| {

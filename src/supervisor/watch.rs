@@ -55,8 +55,8 @@ pub(crate) async fn run(
     let mut watch = Watch::new(services, settings);
     let listener = control::listen(&watch.settings.control)?;
     let (requests, mut incoming) = mpsc::channel(16);
-    let (publish, truth) = watch::channel(watch.snapshot());
-    let server = tokio::spawn(control::serve(listener, requests, truth, watch.recent.clone()));
+    let (publish, snapshots) = watch::channel(watch.snapshot());
+    let server = tokio::spawn(control::serve(listener, requests, snapshots, watch.recent.clone()));
     let signals = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -220,12 +220,11 @@ impl Watch {
         match action {
             Action::Define(i) => {
                 let service = self.state.units[*i].service.clone();
-                match self.units.get_mut(*i) {
-                    Some(unit) => unit.redefine(service),
-                    None => {
-                        let unit = Unit::new(*i, service, &self.settings, self.tell.clone());
-                        self.units.push(unit);
-                    }
+                if let Some(unit) = self.units.get_mut(*i) {
+                    unit.redefine(service);
+                } else {
+                    let unit = Unit::new(*i, service, &self.settings, self.tell.clone());
+                    self.units.push(unit);
                 }
             }
             Action::Spawn(i) => {

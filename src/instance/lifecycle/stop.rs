@@ -1,10 +1,10 @@
 //! Stopping: the supervisor is asked to end everything in order; what a killed one left behind is
 //! ended too.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use rustix::process::Signal;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::select;
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
     #[error("{holder} holds the supervisor's lock, and nothing proves which process that is")]
-    Unknown { holder: String },
+    Unknown { holder: String, lock: PathBuf },
     #[error(transparent)]
     Name(#[from] select::Unknown),
     #[error(transparent)]
@@ -59,10 +59,10 @@ impl Explain for Error {
             Self::Slow(_) | Self::Hung { .. } => {
                 Some("`manage stop --force` kills it; `manage start` brings all back".into())
             }
-            Self::Unknown { .. } => Some(
-                "`fuser run/supervisor.lock` in the data folder names the process: end it, then run it again"
-                    .into(),
-            ),
+            Self::Unknown { lock, .. } => Some(format!(
+                "`fuser {}` names the process: end it, then run it again",
+                lock.display()
+            )),
             Self::Name(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -108,7 +108,7 @@ pub(crate) async fn stop(
     let asked = tell(data, options.force, left, on_step).await;
     let stopped = match asked {
         Ok(stopped) => stopped,
-        Err(Error::Slow(_) | Error::Control(_)) if options.force => false,
+        Err(Error::Slow(_) | Error::Hung { .. } | Error::Control(_)) if options.force => false,
         Err(error) => return Err(error),
     };
     let left = match clear(data).await {
@@ -178,10 +178,7 @@ async fn tell(
             on_step(Step::Changed(&now));
         }
         // The socket is closed a moment before the lock.
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(2)).await;
-        }
-        Ok::<_, Error>(())
+        free(data).await.map(drop)
     });
     drained.await.map_err(|_| Error::Slow(began.elapsed()))??;
     Ok(true)
@@ -189,6 +186,15 @@ async fn tell(
 
 fn lock(data: &DataDir) -> Result<Lock, files::Error> {
     Lock::try_acquire(&data.supervisor_lock(), "manage stop")
+}
+
+/// The same as soon as a supervisor that ends has given it up.
+async fn free(data: &DataDir) -> Result<Lock, Error> {
+    let until = Instant::now() + AFTERWARDS;
+    match Lock::acquire(&data.supervisor_lock(), "manage stop", until, &mut |_| ()).await {
+        Err(files::Error::Held { holder, .. }) => Err(Error::Hung { holder }),
+        lock => Ok(lock?),
+    }
 }
 
 /// Ends what a supervisor that was killed left behind; true if there was something.
@@ -208,15 +214,10 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
 async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
     // A full disk may have kept its name out of the lock, and an earlier version wrote no proof there.
-    let found =
-        process::holder(&data.supervisor_lock()).or_else(|| record::supervisor(&data.state_file()));
-    let Some(supervisor) = found else { return Err(Error::Unknown { holder }) };
+    let path = data.supervisor_lock();
+    let found = process::holder(&path).or_else(|| record::supervisor(&data.state_file()));
+    let Some(supervisor) = found else { return Err(Error::Unknown { holder, lock: path }) };
     supervisor.signal(Signal::KILL);
-    let gone = timeout(AFTERWARDS, async {
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    });
-    gone.await.map_err(|_| Error::Hung { holder })?;
+    drop(free(data).await?);
     clear(data).await.map(drop)
 }

@@ -44,6 +44,10 @@ impl World {
         world
     }
 
+    fn services(&self) -> Vec<Service> {
+        self.state.units.iter().map(|unit| unit.service.clone()).collect()
+    }
+
     fn step(&mut self, event: Event) -> Vec<Action> {
         self.state.step(event, self.now)
     }
@@ -382,8 +386,7 @@ fn other_services_replace_those_that_run_and_what_did_not_change_goes_on() {
 #[test]
 fn a_service_that_can_reads_its_files_again_without_ending() {
     let mut world = World::running();
-    let mut services: Vec<Service> =
-        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    let mut services = world.services();
     services[PROXY].reload = Some(Signal::HUP);
     assert_eq!(world.step(Event::Replace(services.clone())), [Action::Define(PROXY)]);
     let reload = [Action::Signal(PROXY, Signal::HUP)];
@@ -400,8 +403,7 @@ fn a_service_that_was_stopped_stays_so_when_others_come() {
     let mut world = World::running();
     world.step(Event::Down { services: vec![PROXY], by: None });
     world.exit(PROXY, 0);
-    let mut services: Vec<Service> =
-        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    let mut services = world.services();
     services.push(sample("web", &["main"]));
     assert_eq!(world.step(Event::Replace(services)), [Action::Define(4), Action::Spawn(4)]);
     assert_eq!(world.phase(PROXY), Phase::Stopped);
@@ -411,8 +413,7 @@ fn a_service_that_was_stopped_stays_so_when_others_come() {
 #[test]
 fn services_that_are_only_defined_wait_until_they_are_asked_for() {
     let mut world = World::running();
-    let mut services: Vec<Service> =
-        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    let mut services = world.services();
     services.push(sample("web", &["main"]));
     assert_eq!(world.step(Event::Define(services.clone())), [Action::Define(4)]);
     assert!(world.state.is_ready());
