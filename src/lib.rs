@@ -27,6 +27,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod reply;
 mod s3;
 mod secret;
 mod services;
@@ -47,6 +48,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["commands"],
     &["context"],
+    &["reply"],
     &["output"],
     &["checks", "instance"],
     &["services"],
