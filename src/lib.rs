@@ -32,6 +32,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod reply;
 mod s3;
 mod secret;
 mod services;
