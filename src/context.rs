@@ -7,10 +7,11 @@ use std::{
 };
 
 use crate::{
-    config::{self, Config, environment::Environment, paths::DataDir},
+    config::{self, Config, sources::environment::Environment},
+    data_dir::DataDir,
     error::Failure,
     files,
-    instance::{join, prepare, sibling, start},
+    instance::{install::sibling, lifecycle::start, prepare, workers::join},
     matrix::{self, client::Client},
     supervisor::{control, record::Snapshot},
 };

@@ -8,7 +8,8 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, oidc::Kind as Provider, paths::DataDir},
+    config::{Config, sections::oidc::Kind as Provider},
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, matrix,
 };
@@ -166,7 +167,7 @@ fn judge(asked: &str, body: &[u8]) -> Result<(), Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     #[test]
     fn only_the_provider_that_was_asked_is_taken() {

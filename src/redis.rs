@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, paths::DataDir, stack::Part, vrooli},
+    config::{Config, sections::stack::Part, sources::vrooli},
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
     secret::Secret,
@@ -238,7 +239,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     async fn answered(answers: &'static [&'static str], flags: &[&str]) -> Result<(), Error> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

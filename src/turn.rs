@@ -8,7 +8,8 @@ use rand::rng;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::{Config, paths::DataDir, range::Range},
+    config::{Config, values::range::Range},
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
     secret::Secret,
@@ -185,7 +186,7 @@ fn render(config: &Config, secret: &Secret) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     fn config(flags: &[&str]) -> Config {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();

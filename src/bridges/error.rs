@@ -51,7 +51,7 @@ pub(crate) enum Error {
 }
 
 fn kind_word(kind: Kind) -> &'static str {
-    use crate::config::shape::Words as _;
+    use crate::config::values::shape::Words as _;
     kind.word()
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Bridge, Error, Kind, Made, REGISTRATION, Registration};
-use crate::{config::paths::DataDir, files, secret::Secret};
+use crate::{data_dir::DataDir, files, secret::Secret};
 
 const NOTE: &str = "bridge.json";
 const PING: &str = "ping.json";
@@ -51,12 +51,6 @@ impl Found {
             why = format!("{why}: {source}");
         }
         Some(format!("the bridge `{}` is left out: {why}", self.name))
-    }
-
-    #[cfg(test)]
-    pub(super) fn test(name: &str, registration: Registration) -> Self {
-        let bridge = Err(Error::NoPort);
-        Self { name: name.to_owned(), bridge, registration: Ok(registration), leaving: false }
     }
 }
 

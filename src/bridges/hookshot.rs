@@ -9,12 +9,7 @@ use std::ffi::OsString;
 use minijinja::context;
 
 use super::{Bridge, CONFIG, Error, KEY, REGISTRATION, mautrix::rendered};
-use crate::{
-    config::{Config, paths::DataDir},
-    error::Failure,
-    process,
-    secret::Secret,
-};
+use crate::{config::Config, data_dir::DataDir, error::Failure, process, secret::Secret};
 
 pub(super) fn command(data: &DataDir, bridge: &Bridge) -> Vec<OsString> {
     let Some(program) = bridge.asked.program.clone() else { return Vec::new() };

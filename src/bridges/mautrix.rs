@@ -7,7 +7,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior, context};
 
 use super::{Bridge, CONFIG, Error, Kind, Made, REGISTRATION};
 use crate::{
-    config::{Config, shape::Words as _},
+    config::{Config, values::shape::Words as _},
     python::Environment,
 };
 

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::{Config, paths::DataDir, shape::Words as _},
+    config::{Config, values::shape::Words as _},
+    data_dir::DataDir,
     supervisor::service::Launch,
 };
 
@@ -34,7 +35,7 @@ pub(crate) use folder::{
 };
 pub(crate) use registration::Registration;
 
-crate::config::shape::words! {
+crate::config::values::shape::words! {
     /// What a bridge leads to, or how it comes to be.
     Kind {
         Irc = "irc",

@@ -9,7 +9,7 @@ use rand::Rng;
 use ruma::UserId;
 use serde_json::{Value, json};
 
-use super::{Error, Found, namespaces};
+use super::{Error, namespaces};
 use crate::secret::Secret;
 
 /// The namespaces whose owners must not get into each other's way.
@@ -160,8 +160,12 @@ impl Registration {
     }
 
     /// Refuses one that gets into the way of another bridge. `server` is ours.
-    pub(crate) fn fits_beside(&self, others: &[Found], server: &str) -> Result<(), Error> {
-        for (name, other) in others.iter().filter_map(Found::registration) {
+    pub(crate) fn fits_beside<'a>(
+        &self,
+        others: impl Iterator<Item = (&'a str, &'a Self)>,
+        server: &str,
+    ) -> Result<(), Error> {
+        for (name, other) in others {
             let same = [
                 ("id", self.id == other.id),
                 ("as_token", [&other.as_token, &other.hs_token].contains(&&self.as_token)),
@@ -300,7 +304,7 @@ mod tests {
     #[test]
     fn two_bridges_have_nothing_in_common() {
         let beside = |one: &Registration, other: Registration| {
-            one.fits_beside(&[Found::test("other", other)], "a.b").map_err(|it| it.to_string())
+            one.fits_beside([("other", &other)].into_iter(), "a.b").map_err(|it| it.to_string())
         };
         let one = made("irc");
         beside(&one, made("slack")).unwrap();

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     commands::{self, Outcome, Typed},
-    config::{self, environment::Environment},
+    config::{self, sources::environment::Environment},
     context::{Context, Flags},
     error::Failure,
     output::{self, Format, Output},

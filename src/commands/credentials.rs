@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     commands::{Outcome, Result},
-    config::tls::Certificate,
+    config::sections::tls::Certificate,
     context::Context,
     error::{Failure, Kind},
     files,

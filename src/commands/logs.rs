@@ -13,11 +13,12 @@ use serde::Serialize;
 
 use crate::{
     commands::{Outcome, Result, moment::moment},
-    config::{self, dotenv, paths::DataDir},
+    config::{self, sources::dotenv},
     context::Context,
+    data_dir::DataDir,
     error::Failure,
     files,
-    instance::named,
+    instance::lifecycle::select,
     output::{Output, Report},
     secret::MASK,
     services,
@@ -154,7 +155,7 @@ fn chosen(
     // Settings that cannot be read keep nobody from reading logs.
     let outline = context.config().ok().and_then(|config| services::outline(config).ok());
     let services = outline.unwrap_or_default();
-    let mut known = named::listed(&services);
+    let mut known = select::listed(&services);
     let others = there.iter().filter(|name| !services.iter().any(|it| it.name == **name));
     known.extend(others.map(|name| (name.as_str(), &[][..])));
     known.extend(
@@ -163,7 +164,7 @@ fn chosen(
             .filter(|name| !there.iter().any(|it| it == **name))
             .map(|name| (*name, &[][..])),
     );
-    named::resolve(words, &known).map_err(|unknown| {
+    select::resolve(words, &known).map_err(|unknown| {
         let hint = match unknown.suggestion {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("there are logs of {}", unknown.there.join(", ")),

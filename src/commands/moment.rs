@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{clock, config::shape::Span};
+use crate::{clock, config::values::shape::Span};
 
 /// A time, or a length of time before now: `2026-11-21T05:00:00Z`, `10m`, `2h`, `3d`.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::setting::Source;
+use super::values::source::Source;
 use crate::{
     error::{Explain, Kind},
     files,

@@ -5,45 +5,31 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::files;
-
-pub(crate) mod alerts;
-pub(crate) mod custom;
-pub(crate) mod database;
-pub(crate) mod dotenv;
-pub(crate) mod edit;
-pub(crate) mod environment;
 mod error;
-pub(crate) mod fields;
+pub(crate) mod exports;
 #[cfg(test)]
 pub(crate) mod generate;
-pub(crate) mod hooks;
-pub(crate) mod instance;
-pub(crate) mod media;
-pub(crate) mod oidc;
-pub(crate) mod paths;
-pub(crate) mod profiles;
-pub(crate) mod proxy;
-pub(crate) mod range;
-pub(crate) mod redis;
-pub(crate) mod server;
-pub(crate) mod setting;
-pub(crate) mod shape;
-pub(crate) mod stack;
-pub(crate) mod supervision;
-pub(crate) mod synapse;
-pub(crate) mod tls;
-pub(crate) mod turn;
-pub(crate) mod vrooli;
-pub(crate) mod web;
-pub(crate) mod workers;
+pub(crate) mod named;
+pub(crate) mod sections;
+pub(crate) mod sources;
+pub(crate) mod values;
 
-use environment::Environment;
 pub(crate) use error::Error;
-use paths::DataDir;
-use setting::{Setting, Source, Values};
-use shape::{Port, Shape as _};
+use named::{custom, profiles};
+use sections::{
+    alerts, database, hooks, media, oidc, proxy, redis, server, stack, supervision, synapse, tls,
+    turn, web, workers,
+};
+use sources::{dotenv, environment::Environment, vrooli};
 use stack::Part;
+use values::{
+    fields,
+    setting::{self, Setting, Values},
+    shape::{Port, Shape as _},
+    source::Source,
+};
+
+use crate::{data_dir::DataDir, files};
 
 /// Declares the sections once: as fields of [`Config`], and as what is listed and read.
 macro_rules! sections {

@@ -7,7 +7,7 @@ use ruma::ServerName;
 use serde::Deserialize;
 
 use super::Step;
-use crate::config::range::Range;
+use crate::config::values::range::Range;
 
 /// The keys of homeserver.yaml that decide it. Without the file nothing is refused.
 #[derive(Debug, Default, Deserialize)]

@@ -24,7 +24,7 @@ pub(crate) use server::run;
 use std::{io, net::SocketAddr};
 
 use crate::{
-    config::paths::DataDir,
+    data_dir::DataDir,
     error::{Explain, Kind},
     files,
 };

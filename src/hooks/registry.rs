@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
-use crate::{config::paths::DataDir, files, secret::Secret};
+use crate::{data_dir::DataDir, files, secret::Secret};
 
 const END: &str = ".json";
 

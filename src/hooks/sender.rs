@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Backoff,
-    config::paths::DataDir,
+    data_dir::DataDir,
     error::Failure,
     matrix::{
         self,
@@ -138,7 +138,9 @@ async fn send(
 /// Whether the same will be answered however often it is asked.
 fn is_final(error: &matrix::Error) -> bool {
     match error {
-        matrix::Error::TooLarge(_) | matrix::Error::Encrypted(_) | matrix::Error::NoUser(_) => true,
+        matrix::Error::TooLarge { .. } | matrix::Error::Encrypted(_) | matrix::Error::NoUser(_) => {
+            true
+        }
         matrix::Error::Refused { status, errcode, .. } => {
             // Of these the server says that they pass, or they are about who asks and not what.
             let passes = ["M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_UNRECOGNIZED"];

@@ -43,7 +43,8 @@ use super::{
     writer::{self, Job, Room},
 };
 use crate::{
-    config::{Config, hooks::Hooks, paths::DataDir},
+    config::{Config, sections::hooks::Hooks},
+    data_dir::DataDir,
     files, process,
 };
 

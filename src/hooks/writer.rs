@@ -16,7 +16,7 @@ use super::{
     Error, dead,
     journal::{Draft, Entry, Found, Journal},
 };
-use crate::{clock, config::paths::DataDir, files};
+use crate::{clock, data_dir::DataDir, files};
 
 /// How often what is done with is flushed and removed.
 const TIDY: Duration = Duration::from_secs(1);

@@ -14,12 +14,11 @@ use ruma::api::{
     path_builder::{PathBuilder, SinglePath, VersionHistory},
 };
 
-use crate::{clock::Backoff, config::paths::DataDir, files, process::Lock, synapse::workers};
-
 use super::{
     Error, jwt,
     session::{self, Session},
 };
+use crate::{clock::Backoff, data_dir::DataDir, files, process::Lock, synapse::workers};
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);

@@ -35,11 +35,10 @@ pub(crate) enum Error {
     #[error("the homeserver asks to wait {} before the next request", span(*wait))]
     Limited { wait: Duration },
     #[error(
-        "the message is too large: {0} bytes where {largest} are allowed (an event has 65,536, and \
-         the server adds its own part)",
-        largest = super::message::LARGEST
+        "the message is too large: {size} bytes where {largest} are allowed (an event has 65,536, and \
+         the server adds its own part)"
     )]
-    TooLarge(usize),
+    TooLarge { size: usize, largest: usize },
     #[error("`{name}` has {size} bytes, and the homeserver takes at most {largest} ({})", mebibytes(*largest))]
     MediaTooLarge { name: String, size: u64, largest: u64 },
     #[error("there is no session of `{0}` yet")]
@@ -160,7 +159,7 @@ impl Explain for Error {
             Self::NotAdmin(_) => Kind::Setting,
             Self::Request(..) => Kind::Bug,
             Self::Refused { .. }
-            | Self::TooLarge(_)
+            | Self::TooLarge { .. }
             | Self::MediaTooLarge { .. }
             | Self::NoUser(_)
             | Self::NoRoom(_)
@@ -213,7 +212,9 @@ impl Explain for Error {
                 _ => return None,
             },
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
-            Self::TooLarge(_) => "split the text, or send it as a file with `content send-media`",
+            Self::TooLarge { .. } => {
+                "split the text, or send it as a file with `content send-media`"
+            }
             Self::MediaTooLarge { size, .. } => {
                 return Some(format!(
                     "`config set synapse.max_upload_size {}` and `manage restart` make it take that",

@@ -10,9 +10,8 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 
-use crate::{clock, config::paths::DataDir, files, secret::Secret};
-
 use super::Error;
+use crate::{clock, data_dir::DataDir, files, secret::Secret};
 
 /// Who signs: `jwt_config.issuer` in Synapse's settings.
 pub(crate) const ISSUER: &str = "resource-matrix-synapse";

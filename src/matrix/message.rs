@@ -9,9 +9,8 @@ use http::Method;
 use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
-use crate::{config::paths::DataDir, files};
-
 use super::{Error, client::Client, room, segment::escaped};
+use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
 /// and what the server puts around the content counts: at most ten previous events, the events that
@@ -89,7 +88,7 @@ fn without_tags(html: &str) -> String {
 /// Refuses what the server would refuse for its size, before anything is sent.
 pub(crate) fn check_size(content: &Value) -> Result<(), Error> {
     let size = content.to_string().len();
-    if size > LARGEST { Err(Error::TooLarge(size)) } else { Ok(()) }
+    if size > LARGEST { Err(Error::TooLarge { size, largest: LARGEST }) } else { Ok(()) }
 }
 
 /// Sends a message. The transaction id makes a repeat harmless: the same id on the same device is

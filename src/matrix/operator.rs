@@ -8,13 +8,12 @@ use http::Method;
 use ruma::{OwnedServerName, OwnedUserId};
 use sha1::Sha1;
 
-use crate::{config::paths::DataDir, secret::Secret};
-
 use super::{
     Error, admin,
     client::{self, Client},
     session::{self, OPERATOR_DEVICE, Session},
 };
+use crate::{data_dir::DataDir, secret::Secret};
 
 /// Makes sure that the operator exists, is a server admin without rate limits, and has a session in
 /// `secrets/operator.json`; true if that session had to be made or renewed. The server must be up.

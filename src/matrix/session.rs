@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use ruma::{OwnedServerName, OwnedUserId, UserId};
 use serde::Deserialize;
 
-use crate::{config::paths::DataDir, files, secret::Secret};
-
 use super::Error;
+use crate::{data_dir::DataDir, files, secret::Secret};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Session {

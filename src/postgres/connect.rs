@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Error, Target, embedded, target, target::known_password};
 use crate::{
-    config::{Config, database::Tls},
+    config::{Config, sections::database::Tls},
     files,
     secret::Secret,
 };
@@ -137,7 +137,7 @@ fn credentials(
         if embedded::password_is_lost(&config.data) {
             return Err(Error::lost_superuser(&config.data));
         }
-        let password = Secret::read(&embedded::superuser_password(&config.data))?;
+        let password = Secret::read(&config.data.superuser_password())?;
         return Ok(Some((embedded::SUPERUSER.into(), password)));
     }
     let password = config.database.admin_password.clone();

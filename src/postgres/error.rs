@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::embedded;
 use crate::{
-    config::paths::DataDir,
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
 };
@@ -157,7 +156,7 @@ impl Explain for Error {
 
 impl Error {
     pub(super) fn lost_superuser(data: &DataDir) -> Self {
-        let path = embedded::superuser_password(data);
+        let path = data.superuser_password();
         Self::LostSuperuser { there: path.exists(), path }
     }
 

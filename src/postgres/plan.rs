@@ -231,7 +231,7 @@ pub(super) fn this(config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{environment::Environment, paths::DataDir};
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
 
     fn decide(change: impl FnOnce(&mut Survey)) -> Result<Plan, Error> {
         let mut survey = Survey {

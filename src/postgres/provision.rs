@@ -17,7 +17,7 @@ use super::{
     target::{known_password, role_password},
 };
 use crate::{
-    config::{Config, vrooli},
+    config::{Config, sources::vrooli},
     secret::Secret,
 };
 

@@ -9,9 +9,9 @@ use super::{Error, embedded, record::Record};
 use crate::{
     config::{
         Config,
-        database::{Kind, Tls},
-        setting::Source,
-        vrooli,
+        sections::database::{Kind, Tls},
+        sources::vrooli,
+        values::source::Source,
     },
     files,
     secret::Secret,
@@ -174,7 +174,7 @@ const PASSWORD: &str = "database_password";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{environment::Environment, paths::DataDir};
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
 
     fn config(folder: &tempfile::TempDir, flags: &[&str]) -> Config {
         let data = DataDir::new(folder.path().to_owned());

@@ -14,7 +14,7 @@ use super::{
     target,
 };
 use crate::{
-    config::{Config, database::Tls},
+    config::{Config, sections::database::Tls},
     secret::Secret,
 };
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, pool, temporary};
 use crate::{
-    config::{Config, web::Client},
+    config::{Config, sections::web::Client},
     files, hooks,
     synapse::workers::{Worker, endpoints::Endpoint},
     tls, web,

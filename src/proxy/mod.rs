@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::{
-    config::{Config, paths::DataDir, stack::Part},
+    config::{Config, sections::stack::Part},
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
     python::Environment,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    config::{Config, shape::Words as _},
+    config::{Config, values::shape::Words as _},
     synapse::workers::{
         Worker,
         endpoints::Endpoint,

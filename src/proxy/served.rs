@@ -18,7 +18,8 @@ use rustix::process::{Pid, Signal};
 
 use super::{arguments, conf, conf as path_of, program, temporary};
 use crate::{
-    config::{Config, environment::Environment, paths::DataDir},
+    config::{Config, sources::environment::Environment},
+    data_dir::DataDir,
     files,
     synapse::workers::{self, endpoints::Endpoint},
 };

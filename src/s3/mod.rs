@@ -16,7 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, media::Media, paths::DataDir},
+    config::{Config, sections::media::Media},
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
     python::{Environment, Set},
@@ -255,7 +256,7 @@ fn judge(answer: Answer, bucket: &str, endpoint: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment as Variables;
+    use crate::config::sources::environment::Environment as Variables;
 
     fn config(data: &DataDir, flags: &[&str]) -> Config {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();

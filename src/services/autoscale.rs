@@ -2,7 +2,7 @@
 
 use super::{AUTOSCALE, SYNAPSE};
 use crate::{
-    config::{Config, stack::Part},
+    config::{Config, sections::stack::Part},
     supervisor::service::Service,
 };
 

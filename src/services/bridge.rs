@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{CUSTOM, POSTGRES, SYNAPSE};
 use crate::{
     bridges::{self, Bridge, Kind},
-    config::{Config, shape::Words as _},
+    config::{Config, values::shape::Words as _},
     files,
     supervisor::service::{Condition, Live, Need, Probe, Service, Signal},
 };

@@ -2,7 +2,7 @@
 
 use super::{CERTIFICATES, PROXY};
 use crate::{
-    config::{Config, stack::Part},
+    config::{Config, sections::stack::Part},
     supervisor::service::Service,
 };
 

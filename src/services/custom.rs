@@ -15,8 +15,8 @@ use super::{Error, variables};
 use crate::{
     config::{
         self, Config,
-        custom::{self, Custom, Health, Question},
-        dotenv,
+        named::custom::{self, Custom, Health, Question},
+        sources::dotenv,
     },
     process,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Restart, Service, Signal},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use crate::{
-    config::{self, Config, setting::Source},
+    config::{self, Config, values::source::Source},
     postgres,
     supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
     synapse::workers,

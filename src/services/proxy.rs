@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{PROXY, SYNAPSE};
 use crate::{
-    config::{Config, stack::Part},
+    config::{Config, sections::stack::Part},
     files, proxy,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
 };

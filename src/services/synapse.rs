@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
-    config::{Config, stack::Part},
+    config::{Config, sections::stack::Part},
     redis, s3,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse,

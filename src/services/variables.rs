@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::Error;
 use crate::{
-    config::{Config, fields::Variables},
+    config::{Config, values::fields::Variables},
     supervisor::{
         notify,
         service::{Inherits, Service},

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{POSTGRES, REDIS, SYNAPSE};
 use crate::{
-    config::{Config, shape::Words as _, stack::Part},
+    config::{Config, sections::stack::Part, values::shape::Words as _},
     redis, s3,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse::{self, workers},

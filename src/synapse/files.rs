@@ -11,11 +11,13 @@ use super::{Error, keys, known, overrides, workers};
 use crate::{
     config::{
         Config,
-        media::Limit,
-        paths::DataDir,
-        stack::Part,
-        synapse::{Encryption, LogLevel, Mode},
+        sections::{
+            media::Limit,
+            stack::Part,
+            synapse::{Encryption, LogLevel, Mode},
+        },
     },
+    data_dir::DataDir,
     files as disk,
     python::Environment,
 };
@@ -220,7 +222,7 @@ pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment as Variables;
+    use crate::config::sources::environment::Environment as Variables;
     use crate::files::{PRIVATE, write_atomically as write};
 
     fn rendered(folder: &tempfile::TempDir, flags: &[&str]) -> Result<Value, Error> {

@@ -7,8 +7,7 @@ use rand::Rng;
 
 use super::Error;
 use crate::{
-    config::Config, config::paths::DataDir, files as disk, process, python::Environment,
-    secret::Secret,
+    config::Config, data_dir::DataDir, files as disk, process, python::Environment, secret::Secret,
 };
 
 pub(crate) fn macaroon(data: &DataDir) -> PathBuf {

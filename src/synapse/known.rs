@@ -12,7 +12,7 @@ use super::{
     overrides::{self, Override},
     script,
 };
-use crate::{config::paths::DataDir, files as disk, python::Environment};
+use crate::{data_dir::DataDir, files as disk, python::Environment};
 
 const SCRIPT: &str = include_str!("check.py");
 

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use serde_json::Value;
 
 use super::Error;
-use crate::{config::paths::DataDir, files as disk};
+use crate::{data_dir::DataDir, files as disk};
 
 /// What an override may not touch, and what to do instead: all that names a secret, a port, a path or
 /// a database that this program makes and others read.

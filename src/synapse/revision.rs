@@ -11,7 +11,7 @@ use super::{
     overrides,
     workers::{self, Worker},
 };
-use crate::{config::paths::DataDir, files as disk};
+use crate::{data_dir::DataDir, files as disk};
 
 /// Of the files that are in place now; `worker` is none for the main process. Empty where there are
 /// none yet.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 pub(crate) use error::Error;
 pub(crate) use own::ca;
 
-use crate::config::{Config, tls::Certificate};
+use crate::config::{Config, sections::tls::Certificate};
 
 /// The two files a server needs: PEM, the certificate with its intermediates, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,11 +10,7 @@ use rcgen::{
 };
 
 use super::{Error, Pair, given, names};
-use crate::{
-    config::{Config, paths::DataDir},
-    files,
-    secret::Secret,
-};
+use crate::{config::Config, data_dir::DataDir, files, secret::Secret};
 
 /// How long the CA is good for. Others are given it by hand, so that this is rarely enough.
 const CA_YEARS: i64 = 10;

@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use super::{Error, chain, own};
-use crate::config::{Config, synapse::Mode};
+use crate::config::{Config, sections::synapse::Mode};
 
 /// The CAs of this machine, our own where we have one, and the operator's.
 pub(crate) fn all(config: &Config) -> Result<RootCertStore, Error> {

@@ -6,7 +6,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use super::*;
 use crate::{
     clock,
-    config::{environment::Environment, paths::DataDir},
+    config::sources::environment::Environment,
+    data_dir::DataDir,
     error::Explain as _,
     files::{PRIVATE, PUBLIC, write_atomically},
 };

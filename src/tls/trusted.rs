@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, chain};
 use crate::{
-    config::{Config, paths::DataDir, synapse::Mode},
+    config::{Config, sections::synapse::Mode},
+    data_dir::DataDir,
     files,
 };
 

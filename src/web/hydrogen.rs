@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, INDEX};
-use crate::{config::paths::DataDir, files, process};
+use crate::{data_dir::DataDir, files, process};
 
 /// What npm's packages and the result take for a while, in bytes.
 pub(crate) const SPACE: u64 = 100 << 20;

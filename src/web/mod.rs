@@ -13,7 +13,11 @@ use serde_json::{Map, Value, json};
 pub(crate) use hydrogen::{Plan, SPACE, plan};
 
 use crate::{
-    config::{Config, paths::DataDir, stack::Part, web::Client},
+    config::{
+        Config,
+        sections::{stack::Part, web::Client},
+    },
+    data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
 };
@@ -206,7 +210,7 @@ pub(crate) fn write(config: &Config) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     fn load(flags: &[String]) -> Config {
         let mut flags = flags.to_vec();

@@ -9,7 +9,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::{ports, prepare, rendered, used},
+    instance::prepare::{self, applied, ports, render},
     oidc,
     output::{Output, Report},
     postgres, proxy, s3, services,
@@ -45,14 +45,14 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         output.warn(warning);
     }
     ports::differ(config)?;
-    rendered::fits(config)?;
+    render::fits(config)?;
     if let Err(error) = oidc::discover(config).await {
         // Synapse asks it again at each login.
         output.warn(Failure::from(error).to_string());
     }
     web::check(config)?;
-    let wanted = rendered::render(config)?;
-    let environment = rendered::environment(config);
+    let wanted = render::render(config)?;
+    let environment = render::environment(config);
     let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
@@ -62,8 +62,8 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
             Err(error) => output.warn(Failure::from(error).to_string()),
             Ok(()) => {}
         }
-        rendered::prepare_for_synapse(config)?;
-        rendered::bridges_are_read(config).await?;
+        render::prepare_for_synapse(config)?;
+        render::bridges_are_read(config).await?;
         files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
         for_proxy = proxy::check(config, &wanted.homeserver).await?;
@@ -79,10 +79,10 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let mut unused = Vec::new();
     let mut in_use = for_synapse && for_proxy;
     if let Some(now) = &now {
-        unused = used::changed(config, now)?;
+        unused = applied::changed(config, now)?;
         if unused.is_empty() && synapse_asked {
             let stale = [
-                ("homeserver.yaml", !for_synapse || used::is_older(config, now)),
+                ("homeserver.yaml", !for_synapse || applied::is_older(config, now)),
                 ("nginx.conf", !for_proxy),
             ];
             unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));

@@ -12,7 +12,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     files,
-    instance::rendered,
+    instance::prepare::render,
     output::{Output, Report},
 };
 
@@ -34,7 +34,7 @@ struct Rendered {
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
-    let new = rendered::render(config)?.homeserver;
+    let new = render::render(config)?.homeserver;
     let old = files::read_if_exists(&config.data.homeserver_yaml())?.unwrap_or_default();
     let diff = differences(&values(&old), &values(&new));
     output.emit(&Rendered { homeserver_yaml: new, diff, only_diff: args.diff });

@@ -14,13 +14,17 @@ use tokio::time::Instant;
 use crate::{
     commands::{Outcome, Result},
     config::{
-        self, Config, edit,
-        setting::{Setting, Source, shown},
+        self, Config,
+        sources::edit,
+        values::{
+            setting::{Setting, shown},
+            source::Source,
+        },
     },
     context::Context,
     error::Failure,
     files,
-    instance::{held, join},
+    instance::{lock, workers::join},
     output::{self, Output, Report},
     secret::{MASK, Secret},
 };
@@ -105,7 +109,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     data.create()?;
     let deadline = Instant::now() + PATIENCE;
     let mut wait = |who: &str| output.say(format!("waiting for {who}"));
-    let _lock = held::wait(&data, "config set", deadline, &mut wait).await?;
+    let _lock = lock::wait(&data, "config set", deadline, &mut wait).await?;
     report.changed = if setting.secret {
         let file = data.secret(&setting.secret_file());
         let changed = files::read_if_exists(&file)?.as_deref() != Some(&text);

@@ -12,7 +12,10 @@ use crate::{
     commands::{Outcome, Result},
     config::{
         self, Config,
-        setting::{Setting, Source, shown},
+        values::{
+            setting::{Setting, shown},
+            source::Source,
+        },
     },
     context::Context,
     output::{Output, Report, table},

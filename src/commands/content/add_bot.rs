@@ -17,7 +17,7 @@ use crate::{
         self,
         registry::{self, Hook},
     },
-    instance::hooks::{Taken, take_up},
+    instance::lifecycle::hooks::{Taken, take_up},
     matrix::{Error, admin::users, client::Client, names, operator, room, session},
     output::Output,
 };

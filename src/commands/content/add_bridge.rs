@@ -10,11 +10,11 @@ use super::answer::{Answer, Patience, only_planned, stdin_text};
 use crate::{
     bridges::{Asked, Error, Kind, Network, telegram},
     commands::{Outcome, Result},
-    config::{Config, shape::Words as _},
+    config::{Config, values::shape::Words as _},
     context::Context,
     error::Failure,
     files,
-    instance::bridge::{self, Added, Wanted},
+    instance::bridges::{self, Added, Wanted},
     matrix::names,
     output::Output,
     process,
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let wanted = wanted(args, config)?;
     if context.dry_run {
         let what = format!("add the bridge {}", wanted.name);
-        if bridge::check(config, &wanted).await? && only_planned(context, output, &what) {
+        if bridges::check(config, &wanted).await? && only_planned(context, output, &what) {
             return Ok(Outcome::Done);
         }
         let text = format!("exists already: the bridge {}", wanted.name);
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         return Ok(Outcome::Moot);
     }
     let progress = output.progress(format!("adding the bridge {}", wanted.name));
-    let added = bridge::add(config, &wanted, timeout, &mut |step| progress.now(step)).await;
+    let added = bridges::add(config, &wanted, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
     let added = added?;
     let silent = added.ping.as_ref().is_some_and(|ping| !ping.ok);

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     clock,
-    config::synapse::Mode,
+    config::sections::synapse::Mode,
     context::Context,
     error::Failure,
     files,

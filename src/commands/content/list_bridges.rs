@@ -6,10 +6,10 @@ use super::answer::{Answer, Patience};
 use crate::{
     bridges::{self, Found},
     commands::{Outcome, Result},
-    config::{Config, shape::Words as _},
+    config::{Config, values::shape::Words as _},
     context::Context,
     error::Failure,
-    instance::{bridge, status},
+    instance::{self, status},
     output::{Output, table},
     supervisor::{record::Snapshot, state::Phase},
 };
@@ -65,7 +65,7 @@ async fn ask(
 ) -> std::result::Result<(), Failure> {
     if let Some((_, registration)) = found.whole().filter(|(_, it)| it.url.is_some()) {
         let wait = patience.given().unwrap_or_default();
-        bridge::ask(config, found.name(), registration, wait).await?;
+        instance::bridges::ask(config, found.name(), registration, wait).await?;
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ async fn line(config: &Config, found: &Found, now: Option<&Snapshot>) -> Value {
     };
     let mut message = found.flaw();
     if let (None, Some(bridge), Some(_)) = (&message, noted, now) {
-        let flaw = bridge::flaw(config, bridge).await;
+        let flaw = instance::bridges::flaw(config, bridge).await;
         message = flaw.map(|flaw| format!("the bridge `{name}`: {flaw}"));
     }
     json!({

@@ -9,7 +9,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     files,
-    instance::stored::{self, Files, Stored},
+    instance::status::media::{self, Files, Stored},
     matrix::admin::statistics::users_media::{Request, Usage},
     output::{self, Output, Report, amount},
     s3,
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let operator = args.patience.operator(context)?;
     let page = operator.send(Request::largest_first(args.limit)).await?;
     let data = context.data()?;
-    let stored = stored::stored(&data)?;
+    let stored = media::stored(&data)?;
     let Stored { local, local_thumbnails, remote, remote_thumbnails, previews } = &stored;
     let all = [local, local_thumbnails, remote, remote_thumbnails, previews];
     output.emit(&Figures {

@@ -7,7 +7,7 @@ use crate::{
     bridges,
     commands::{Outcome, Result},
     context::Context,
-    instance::bridge,
+    instance,
     output::Output,
 };
 
@@ -30,7 +30,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let timeout = args.patience.given().unwrap_or(config.supervision.start_timeout.0);
     let progress = output.progress(format!("taking the bridge {name} away"));
-    let removed = bridge::remove(config, name, timeout, &mut |step| progress.now(step)).await;
+    let removed =
+        instance::bridges::remove(config, name, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
     let Some(removed) = removed? else {
         let text = format!("there is no bridge {name}");

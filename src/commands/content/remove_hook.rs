@@ -7,7 +7,7 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     hooks::registry,
-    instance,
+    instance::lifecycle,
     output::Output,
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn run(Args { id }: Args, context: &Context, output: &Output) -
         return Ok(Outcome::Done);
     }
     registry::remove(data, &id)?;
-    instance::hooks::let_go(config).await?;
+    lifecycle::hooks::let_go(config).await?;
     let text = format!("removed {id}; what it took is sent all the same");
     output.emit(&Answer::new(text, Some(&id), json!({ "id": id, "removed": true })));
     Ok(Outcome::Done)

@@ -12,7 +12,7 @@ use crate::{
     error::Failure,
     files,
     hooks::registry,
-    instance,
+    instance::lifecycle,
     matrix::{admin::users, names, session},
     output::Output,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     files::remove(&session::file(&data, &user_id))?;
     let mut text = format!("deactivated {user_id}; the name cannot be used again");
     if !hooks.is_empty() {
-        instance::hooks::let_go(context.config()?).await?;
+        lifecycle::hooks::let_go(context.config()?).await?;
         text += &format!("\nits webhooks are gone: {}", hooks.join(", "));
     }
     let fields =

@@ -3,7 +3,7 @@
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    instance::autoscale,
+    daemons::autoscale,
     output::Output,
 };
 

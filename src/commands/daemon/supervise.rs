@@ -13,10 +13,14 @@ use tokio::{sync::Notify, time::sleep};
 use super::echo::Echo;
 use crate::{
     commands::{Outcome, Result},
-    config::{Config, paths::DataDir},
+    config::Config,
     context::Context,
+    data_dir::DataDir,
     error::Failure,
-    instance::{ready, start, used},
+    instance::{
+        lifecycle::{start, wait},
+        prepare::applied,
+    },
     output::Output,
     postgres, services,
     supervisor::{
@@ -64,7 +68,7 @@ pub(crate) async fn supervise(
         postgres::embedded::make_ready(config).await?;
     }
     let services = services::all(config).await?;
-    used::note(config)?;
+    applied::note(config)?;
     let plain = job::PLAIN
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));
@@ -96,7 +100,7 @@ pub(crate) async fn supervise(
         }
         let custom = |report: &Report| report.tags.iter().any(|tag| tag == services::CUSTOM);
         let failed = || now.failed().find(|(_, report)| !custom(report));
-        failure = failure.take().or_else(|| failed().map(|(name, r)| ready::failed(name, r)));
+        failure = failure.take().or_else(|| failed().map(|(name, r)| wait::failed(name, r)));
     };
     // `manage start` makes the account where it started us; in the foreground nobody else does.
     let beside = async {

@@ -9,7 +9,7 @@ use crate::{
     config::nearest,
     context::Context,
     error::Failure,
-    instance::named,
+    instance::lifecycle::select,
     output::{Output, Report},
     services,
 };
@@ -36,10 +36,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let running = context.supervisor().await?;
     let services = services::all(context.config()?).await?;
     let (there, listed) = match &running {
-        Some(now) => (named::running(now), false),
-        None => (named::listed(&services), true),
+        Some(now) => (select::running(now), false),
+        None => (select::listed(&services), true),
     };
-    let found = named::resolve(std::slice::from_ref(&args.service), &there)?;
+    let found = select::resolve(std::slice::from_ref(&args.service), &there)?;
     let service = found.into_iter().next().unwrap_or(args.service);
     let report = running.as_ref().and_then(|now| now.services.get(&service));
     let ready = report.is_some_and(|report| report.state.is_ready());

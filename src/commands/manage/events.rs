@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     commands::{Outcome, Result},
     context::Context,
-    instance::{named, status},
+    instance::{lifecycle::select, status},
     output::{Output, Report},
     supervisor::{control::Events, events::ServiceEvent},
 };
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         output.emit(&List { events: Vec::new(), total: 0, running: false });
         return Ok(Outcome::Moot);
     };
-    let names = named::resolve(&args.services, &named::running(&now))?;
+    let names = select::resolve(&args.services, &select::running(&now))?;
     let wanted = |it: &ServiceEvent| names.is_empty() || names.contains(&it.service);
     let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
     if args.follow {

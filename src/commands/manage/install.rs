@@ -13,8 +13,9 @@ use crate::{
     context::{Context, Own},
     error::Failure,
     instance::{
-        install::{self, Installed, Options},
-        preflight, prepare, start,
+        install::{self, Installed, Options, preflight},
+        lifecycle::start,
+        prepare,
     },
     output::{Output, Report},
     process,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     commands::{NAME, Outcome, Result},
     context::Context,
-    instance::join::{self, Written},
+    instance::workers::join::{self, Written},
     output::{Output, Report},
 };
 

@@ -7,12 +7,15 @@ use serde::Serialize;
 use super::start::{Change, Running};
 use crate::{
     commands::{Outcome, Result},
-    config::shape::Span,
+    config::values::shape::Span,
     context::{self, Context},
     instance::{
-        prepare, restart,
-        start::{self, Started},
-        stop,
+        lifecycle::{
+            restart,
+            start::{self, Started},
+            stop,
+        },
+        prepare,
     },
     output::{Output, Report},
     services,

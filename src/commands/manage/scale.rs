@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::simulate;
 use crate::{
     commands::{Outcome, Result},
-    config::shape::Span,
+    config::values::shape::Span,
     context::{Context, Own},
-    instance::scale::{self, Plan},
+    instance::workers::scale::{self, Plan},
     output::{Output, Report},
 };
 

@@ -11,13 +11,15 @@ use tokio::time::Instant;
 
 use crate::{
     commands::{self, Outcome, daemon},
-    config::shape::Span,
+    config::values::shape::Span,
     context::{self, Context},
     error::Failure,
     instance::{
-        join,
-        start::{self, Options, Started, Step},
-        stop,
+        lifecycle::{
+            start::{self, Options, Started, Step},
+            stop,
+        },
+        workers::join,
     },
     output::{Output, Report},
     services,

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::{
     commands::{Outcome, Result},
-    config::shape::Span,
+    config::values::shape::Span,
     context::{self, Context},
     error::Failure,
-    instance::stop::{self, Options, Step, Stopped},
+    instance::lifecycle::stop::{self, Options, Step, Stopped},
     output::{Output, Progress, Report},
     services,
     supervisor::state::Phase,

@@ -12,8 +12,8 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::{
-        aside,
+    instance::install::{
+        archive,
         uninstall::{self, Data},
     },
     output::{self, Output, Report},
@@ -74,10 +74,10 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         output.emit(&report);
         return Ok(Outcome::Moot);
     }
-    report.paths = aside::data_of(&data)?;
+    report.paths = archive::data_of(&data)?;
     if what == Data::Aside {
         // An uninstall that was killed is gone on with.
-        report.paths.extend(aside::moved(&data)?);
+        report.paths.extend(archive::moved(&data)?);
         report.paths.sort();
         report.paths.dedup();
     }

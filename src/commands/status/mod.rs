@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{NAME, Outcome, Result, info},
-    config::vrooli,
+    config::sources::vrooli,
     context::{self, Context},
     instance::status::{self, Service, State, Status},
     output::{self, Output, Report, amount},

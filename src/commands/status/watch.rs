@@ -13,7 +13,7 @@ use super::table;
 use crate::{
     clock,
     commands::{Outcome, Result},
-    config::paths::DataDir,
+    data_dir::DataDir,
     instance::status::{self, State, Status},
     output::{Output, Report},
     supervisor::control::{Request, Stream},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{super::Error, cluster};
-use crate::{config::paths::DataDir, files, process};
+use crate::{data_dir::DataDir, files, process};
 
 /// The oldest version that Synapse supports.
 pub(super) const OLDEST: u32 = 14;

@@ -5,17 +5,17 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::config::{Config, paths::DataDir};
+use crate::{config::Config, data_dir::DataDir};
 
 mod binaries;
-mod cluster;
+mod create;
 mod runner;
 mod settings;
 mod stray;
 mod superuser;
 mod temporary;
 
-pub(crate) use cluster::create;
+pub(crate) use create::create;
 pub(crate) use stray::{running, stop_stray};
 pub(super) use superuser::renew_password;
 pub(crate) use superuser::{can_be_entered, password_is_lost};
@@ -37,11 +37,6 @@ pub(crate) fn socket_folder(data: &DataDir) -> PathBuf {
 /// Whether the cluster has been made.
 pub(crate) fn exists(data: &DataDir) -> bool {
     cluster(data).join("PG_VERSION").exists()
-}
-
-/// The file of the superuser's password.
-pub(super) fn superuser_password(data: &DataDir) -> PathBuf {
-    data.secret("postgres_superuser_password")
 }
 
 /// How to run the server in the foreground. SIGINT stops it without waiting for its clients, SIGQUIT

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::geteuid;
 
 use super::{super::Error, cluster, socket_folder, text};
-use crate::{config::paths::DataDir, files, process};
+use crate::{data_dir::DataDir, files, process};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Runner {

@@ -114,7 +114,7 @@ fn memory() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{environment::Environment, paths::DataDir};
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
 
     #[test]
     fn a_small_machine_gets_small_buffers_and_a_quote_in_a_path_is_doubled() {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{super::Error, cluster, socket_folder};
-use crate::{config::paths::DataDir, files, process};
+use crate::{data_dir::DataDir, files, process};
 
 /// How long orphans of a killed server may take to notice.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,17 +7,13 @@ use rand::rng;
 
 use super::{
     super::{Error, scram},
-    SUPERUSER, binaries, cluster, exists, runner, stray, superuser_password, text,
+    SUPERUSER, binaries, cluster, exists, runner, stray, text,
 };
-use crate::{
-    config::{Config, paths::DataDir},
-    process,
-    secret::Secret,
-};
+use crate::{config::Config, data_dir::DataDir, process, secret::Secret};
 
 /// Whether there is a cluster, and no password to enter it as its superuser.
 pub(crate) fn password_is_lost(data: &DataDir) -> bool {
-    exists(data) && !superuser_password(data).exists()
+    exists(data) && !data.superuser_password().exists()
 }
 
 /// Refuses what [`renew_password`] could not mend: the password is lost, and the server runs.
@@ -66,5 +62,5 @@ pub(in crate::postgres) async fn renew_password(config: &Config) -> Result<(), E
     writer.write_all(statement.as_bytes()).map_err(failed)?;
     drop(writer);
     process::tool(command.stdin(reader)).await?;
-    Ok(password.write(&superuser_password(data))?)
+    Ok(password.write(&data.superuser_password())?)
 }

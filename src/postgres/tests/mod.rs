@@ -19,7 +19,8 @@ use tokio::{
 
 use super::{Error, Plan, Who, connect, connect::connect_by, embedded, ensure};
 use crate::{
-    config::{Config, environment::Environment, paths::DataDir},
+    config::{Config, sources::environment::Environment},
+    data_dir::DataDir,
     process,
 };
 
@@ -110,7 +111,7 @@ impl Home {
 
     /// Another homeserver, which uses this one's server as its shared one.
     fn guest(&self, flags: &[&str]) -> Self {
-        let password = embedded::superuser_password(&self.config.data);
+        let password = self.config.data.superuser_password();
         let password = crate::secret::Secret::read(&password).unwrap();
         let port = format!("database.port={}", self.config.database.embedded_port);
         let password = format!("database.admin_password={}", password.expose());

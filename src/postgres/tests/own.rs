@@ -145,7 +145,7 @@ async fn a_lost_superuser_password_is_made_anew_while_nothing_runs() {
     inside(&home).await;
     home.admin().await;
 
-    files::write_atomically(&embedded::superuser_password(&data), b"wrong", 0o600).unwrap();
+    files::write_atomically(&data.superuser_password(), b"wrong", 0o600).unwrap();
     let wrong = connect(&home.config, Who::Admin).await.unwrap_err();
     assert!(matches!(wrong, Error::LostSuperuser { there: true, .. }), "{wrong}");
 }

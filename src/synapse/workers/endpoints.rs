@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::paths::DataDir,
+    data_dir::DataDir,
     files,
     python::Environment,
     synapse::{Error, overrides, script},

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Kind, costs};
-use crate::config::shape::Words as _;
+use crate::config::values::shape::Words as _;
 
 /// What is asked of the homeserver.
 #[derive(Clone, Copy, Debug, Serialize)]

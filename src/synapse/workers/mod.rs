@@ -7,9 +7,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-pub(crate) use crate::config::workers::Kind;
+pub(crate) use crate::config::sections::workers::Kind;
 use crate::{
-    config::{Config, paths::DataDir, shape::Words as _, stack::Part},
+    config::{Config, sections::stack::Part, values::shape::Words as _},
+    data_dir::DataDir,
     error::{self, Explain},
 };
 pub(crate) use place::{elsewhere, here, is_apart, media_socket, not_elsewhere, ports};
@@ -149,7 +150,7 @@ pub(crate) fn processes(config: &Config) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     fn names(flags: &[&str]) -> Result<String, Error> {
         let data = DataDir::new("/nowhere".into());

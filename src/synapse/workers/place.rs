@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::{Error, Kind, Worker};
 use crate::{
-    config::{Config, nearest, paths::DataDir, shape::Words as _},
+    config::{Config, nearest, values::shape::Words as _},
+    data_dir::DataDir,
     files as disk,
     synapse::overrides,
 };
@@ -223,7 +224,7 @@ pub(crate) fn ports(config: &Config, workers: &[Worker]) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::environment::Environment;
+    use crate::config::sources::environment::Environment;
 
     fn config(flags: &[&str]) -> Config {
         let flags = ["stack.profile=scale"].iter().chain(flags).map(|it| (*it).to_owned());

@@ -3,9 +3,11 @@
 use super::Kind;
 use crate::config::{
     Config,
-    shape::Words as _,
-    synapse::Mode,
-    workers::{Counts, Preset},
+    sections::{
+        synapse::Mode,
+        workers::{Counts, Preset},
+    },
+    values::shape::Words as _,
 };
 
 /// Whether there are other servers to talk to.

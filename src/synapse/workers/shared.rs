@@ -135,7 +135,7 @@ pub(crate) fn matters_to(homeserver: &Value, worker: Option<&str>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{environment::Environment, paths::DataDir};
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
 
     /// What all know with this list of workers.
     fn known(list: &str) -> Value {

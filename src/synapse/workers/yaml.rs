@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{Kind, Worker, folder, preset};
 use crate::{
-    config::{Config, paths::DataDir, stack::Part},
+    config::{Config, sections::stack::Part},
+    data_dir::DataDir,
     files as disk,
     synapse::{Error, files},
 };

@@ -1,0 +1,94 @@
+//! What others may know of the installed instance: `instance.env` in the data folder, `NAME=value`
+//! lines without a secret. `config/exports.sh` hands them to scenarios; `status --fast` asks there
+//! instead of reading all settings.
+
+use std::collections::BTreeMap;
+
+use super::Config;
+use crate::{data_dir::DataDir, files};
+
+/// The lines of the file. Their values must be free of blanks, quotes and shell metacharacters.
+pub(crate) const NAMES: [&str; 7] = [
+    "MATRIX_SYNAPSE_DATA_DIR",
+    "MATRIX_SYNAPSE_HOST",
+    "MATRIX_SYNAPSE_PORT",
+    "MATRIX_SYNAPSE_BASE_URL",
+    "MATRIX_SYNAPSE_SERVER_NAME",
+    "MATRIX_SYNAPSE_URL",
+    "MATRIX_SYNAPSE_INSTALLED_VERSION",
+];
+
+/// The last line: without it the file was cut off.
+pub(crate) const END: &str = "# end";
+
+/// The known lines of the file; none where nothing is installed, and no lines where it is damaged.
+pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, String>>, files::Error> {
+    let Some(text) = files::read_if_exists(&data.instance_file())? else { return Ok(None) };
+    if text.lines().last() != Some(END) || !text.ends_with('\n') {
+        return Ok(Some(BTreeMap::new()));
+    }
+    let known = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        Some((*NAMES.iter().find(|known| **known == name)?, value.to_owned()))
+    };
+    Ok(Some(text.lines().filter_map(known).collect()))
+}
+
+/// The version of Synapse that is installed, by the name of the environment: `synapse-VERSION-HASH`.
+pub(crate) fn version(data: &DataDir) -> Option<String> {
+    let environment = std::fs::read_link(data.synapse_environment()).ok()?;
+    let (name, _hash) = environment.file_name()?.to_str()?.rsplit_once('-')?;
+    name.strip_prefix("synapse-").map(str::to_owned)
+}
+
+/// What the file would say.
+pub(crate) fn values(config: &Config, version: &str) -> BTreeMap<&'static str, String> {
+    let url = config.local_url();
+    let authority = url.rsplit_once("://").map_or(url.as_str(), |(_, authority)| authority);
+    let authority = authority.split('/').next().unwrap_or(authority);
+    let usual = if url.starts_with("https://") { "443" } else { "80" };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, usual),
+    };
+    let values = [
+        config.data.root().display().to_string(),
+        host.to_owned(),
+        port.to_owned(),
+        config.public_url(),
+        config.server.name.to_string(),
+        url.clone(),
+        version.to_owned(),
+    ];
+    NAMES.into_iter().zip(values).collect()
+}
+
+/// Writes the file; true if that changed it. `version` is Synapse's.
+pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error> {
+    let values = values(config, version);
+    let lines = NAMES.iter().map(|name| format!("{name}={}\n", values[name]));
+    let text: String = lines.chain([format!("{END}\n")]).collect();
+    files::write_if_changed(&config.data.instance_file(), text.as_bytes(), files::PUBLIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sources::environment::Environment;
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_cut_off_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        assert_eq!(read(&data).unwrap(), None);
+        let config = Config::load(data.clone(), &[], &Environment::default()).unwrap();
+        write(&config, "1.2.3").unwrap();
+        assert_eq!(read(&data).unwrap(), Some(values(&config, "1.2.3")));
+        let text = files::read(&data.instance_file()).unwrap();
+        for length in 0..text.len() {
+            files::write_atomically(&data.instance_file(), &text.as_bytes()[..length], 0o600)
+                .unwrap();
+            assert_eq!(read(&data).unwrap(), Some(BTreeMap::new()), "{length}");
+        }
+    }
+}

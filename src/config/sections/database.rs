@@ -1,0 +1,85 @@
+//! Which PostgreSQL, and as whom.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    config::values::{
+        setting::section,
+        shape::{Identifier, Port, Shape, words},
+    },
+    secret::Secret,
+};
+
+/// A password that somebody else chose, so that we have no say in its length.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Password(pub(crate) Secret);
+
+impl Shape for Password {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = String::read(value)?;
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err("must not be empty or hold control characters".into());
+        }
+        // What SCRAM has no form for, most programs cannot log in with.
+        if stringprep::saslprep(&text).is_err() {
+            return Err("must not hold characters younger than Unicode 3.2, such as emoji".into());
+        }
+        Ok(Self(Secret::new(text)))
+    }
+
+    fn schema() -> Value {
+        serde_json::json!({ "type": "string", "minLength": 1, "writeOnly": true })
+    }
+}
+
+words! {
+    /// Which PostgreSQL server is used.
+    Kind {
+        /// A shared one where a host is configured or provided, else our own.
+        Auto = "auto",
+        Shared = "shared",
+        Embedded = "embedded",
+    }
+}
+
+words! {
+    /// Whether the connection is encrypted (libpq's `sslmode`).
+    Tls {
+        Disable = "disable",
+        Prefer = "prefer",
+        Require = "require",
+        VerifyFull = "verify-full",
+    }
+}
+
+section! {
+    /// Which PostgreSQL, and as whom.
+    Database "database" {
+        /// `shared` (an existing server), `embedded` (our own, in the data folder), or `auto`: shared where a host is known, else embedded.
+        kind: Kind = "auto" ["MATRIX_SYNAPSE_DATABASE"];
+        /// The host of a shared server.
+        host: Option<String> = "" ["SYNAPSE_DB_HOST", "MATRIX_POSTGRES_HOST"];
+        /// Its port.
+        port: Port = "5433" ["SYNAPSE_DB_PORT", "MATRIX_POSTGRES_PORT"];
+        /// The port of our own server, on loopback. 5542 is registered to nobody and lies outside the range of Vrooli's PostgreSQL instances, 5433 to 5499.
+        embedded_port: Port = "5542" ["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"];
+        /// The database; it is made if it is missing.
+        name: Identifier = "synapse" ["SYNAPSE_DB_NAME", "MATRIX_POSTGRES_DB"];
+        /// The role that owns it; it is made if it is missing.
+        user: Identifier = "synapse" ["SYNAPSE_DB_USER", "MATRIX_POSTGRES_USER"];
+        /// The role's password; made by us where it is not given.
+        #[secret] password: Option<Password> = "" ["SYNAPSE_DB_PASSWORD", "MATRIX_POSTGRES_PASSWORD"];
+        /// The superuser who makes role and database on a shared server.
+        admin_user: Identifier = "vrooli" ["MATRIX_SYNAPSE_DB_ADMIN_USER", "POSTGRES_USER"];
+        /// The superuser's password.
+        #[secret] admin_password: Option<Password> = "" ["MATRIX_SYNAPSE_DB_ADMIN_PASSWORD", "POSTGRES_PASSWORD"];
+        /// Encryption of the connection to a shared server.
+        tls: Tls = "prefer" ["MATRIX_SYNAPSE_DB_TLS"];
+        /// Connections a process keeps open.
+        connections_min: u32 = "5" ["MATRIX_SYNAPSE_DB_CONNECTIONS_MIN"];
+        /// Connections a process opens at most.
+        connections_max: u32 = "10" ["MATRIX_SYNAPSE_DB_CONNECTIONS_MAX"];
+    }
+}

@@ -1,0 +1,220 @@
+//! Where everything lives: one data folder, a path a name. Two data folders are two servers.
+
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use crate::files;
+
+/// The data folder of one homeserver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataDir(PathBuf);
+
+/// The longest path of a unix socket is 107 bytes; the longest name we put behind it is
+/// `thread-subscriptions-200.repl`.
+const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
+
+impl DataDir {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// The operator's settings; with comments, never rewritten whole.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.0.join("settings.yaml")
+    }
+
+    /// The operator's own Synapse settings, merged last.
+    pub(crate) fn overrides(&self) -> PathBuf {
+        self.0.join("homeserver.d")
+    }
+
+    /// Mode 0700: secrets, keys and sessions.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.0.join("secrets")
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> PathBuf {
+        self.secrets().join(name)
+    }
+
+    /// The password of the superuser of our own PostgreSQL.
+    pub(crate) fn superuser_password(&self) -> PathBuf {
+        self.secret("postgres_superuser_password")
+    }
+
+    /// The key this server signs with; without it the server loses its identity.
+    pub(crate) fn signing_key(&self) -> PathBuf {
+        self.secret("signing.key")
+    }
+
+    /// The sessions this program acts with, a file a user.
+    pub(crate) fn sessions(&self) -> PathBuf {
+        self.secrets().join("sessions")
+    }
+
+    /// What we render for Synapse to read.
+    pub(crate) fn synapse(&self) -> PathBuf {
+        self.0.join("synapse")
+    }
+
+    pub(crate) fn homeserver_yaml(&self) -> PathBuf {
+        self.synapse().join("homeserver.yaml")
+    }
+
+    /// What we render for nginx to read, and its temporary files.
+    pub(crate) fn proxy(&self) -> PathBuf {
+        self.0.join("proxy")
+    }
+
+    /// What coturn reads and writes.
+    pub(crate) fn turn(&self) -> PathBuf {
+        self.0.join("turn")
+    }
+
+    /// The client for browsers that was built here, and what it is told.
+    pub(crate) fn web(&self) -> PathBuf {
+        self.0.join("web")
+    }
+
+    /// Bridges to other networks, a folder each.
+    pub(crate) fn bridges(&self) -> PathBuf {
+        self.0.join("bridges")
+    }
+
+    /// Webhooks with their tokens, a file each.
+    pub(crate) fn hooks(&self) -> PathBuf {
+        self.secrets().join("hooks")
+    }
+
+    /// What webhooks took and what of it was sent.
+    pub(crate) fn hook_journal(&self) -> PathBuf {
+        self.0.join("hooks")
+    }
+
+    pub(crate) fn media(&self) -> PathBuf {
+        self.0.join("media")
+    }
+
+    /// Certificates, which anybody may see: our own CA's and those it signed.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+
+    /// Private Python environments: a folder a set, and a link `synapse` to the one in use.
+    pub(crate) fn environments(&self) -> PathBuf {
+        self.0.join("environments")
+    }
+
+    /// The Synapse environment in use.
+    pub(crate) fn synapse_environment(&self) -> PathBuf {
+        self.environments().join("synapse")
+    }
+
+    /// The embedded PostgreSQL: `data` is the cluster.
+    pub(crate) fn postgres(&self) -> PathBuf {
+        self.0.join("postgres")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// What can be made again: answers of slow questions, by the hash of what they depend on.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    /// Locks, state.json, and the sockets where the path is short enough.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    /// Held by our supervisor as long as it lives.
+    pub(crate) fn supervisor_lock(&self) -> PathBuf {
+        self.run().join("supervisor.lock")
+    }
+
+    /// There as long as the supervisor keeps this service and its process does not run.
+    pub(crate) fn down(&self, service: &str) -> PathBuf {
+        self.run().join("down").join(service)
+    }
+
+    /// What others may know of the installed instance, as `NAME=value` lines; `config/exports.sh`
+    /// reads it.
+    pub(crate) fn instance_file(&self) -> PathBuf {
+        self.0.join("instance.env")
+    }
+
+    /// Which Redis of the platform's is in use.
+    pub(crate) fn redis_note(&self) -> PathBuf {
+        self.0.join("redis.json")
+    }
+
+    /// What an uninstall sets aside, a dated folder each.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.0.join("aside")
+    }
+
+    /// Where sockets go: `run`, or where that path is too long for a socket a folder in `/tmp`
+    /// that is named after this data folder.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        let run = self.run();
+        if run.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
+            return run;
+        }
+        let hash = Sha256::digest(self.0.as_os_str().as_bytes());
+        let name = HEXLOWER.encode(&hash[..8]);
+        PathBuf::from(format!("/tmp/matrix-synapse-{}-{name}", rustix::process::geteuid().as_raw()))
+    }
+
+    /// What the supervisor writes for others to read.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.run().join("state.json")
+    }
+
+    /// The socket on which the supervisor answers.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.sockets().join("control.sock")
+    }
+
+    /// Makes the folders that everything else expects, all of mode 0700.
+    pub(crate) fn create(&self) -> Result<(), files::Error> {
+        let folders = [
+            self.0.clone(),
+            self.overrides(),
+            self.secrets(),
+            self.sessions(),
+            self.synapse(),
+            self.media(),
+            self.tls(),
+            self.logs(),
+            self.cache(),
+            self.run(),
+            self.sockets(),
+        ];
+        folders.iter().try_for_each(|folder| files::private_folder(folder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_data_folder_gets_a_short_socket_folder() {
+        let short = DataDir::new("/home/a/.vrooli/resources/matrix-synapse".into());
+        assert_eq!(short.sockets(), short.run());
+        let long = DataDir::new(format!("/{}", "x".repeat(200)).into());
+        assert!(long.sockets().as_os_str().len() < 50);
+        assert_ne!(long.sockets(), DataDir::new(format!("/{}", "y".repeat(200)).into()).sockets());
+    }
+}

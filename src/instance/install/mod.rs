@@ -1,0 +1,332 @@
+//! Installing: everything is looked at before anything is changed; what is there already stays. It can
+//! be killed anywhere and run again.
+
+pub(crate) mod archive;
+mod persist;
+pub(crate) mod preflight;
+pub(crate) mod sibling;
+pub(crate) mod uninstall;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rand::rng;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    lock,
+    prepare::{self, render},
+};
+use crate::{
+    config::{self, Config, exports, sources::environment::Environment as Variables},
+    data_dir::DataDir,
+    error::Failure,
+    files, postgres, process, proxy,
+    python::Environment,
+    s3,
+    supervisor::control,
+    synapse::{files as synapse_files, keys},
+    tls,
+};
+
+/// How to install.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Make everything anew that can be made anew: the environment and Synapse's files.
+    pub(crate) force: bool,
+    /// Do not let Synapse judge the rendered settings.
+    pub(crate) skip_validation: bool,
+    /// A folder of wheels to install from.
+    pub(crate) offline: Option<PathBuf>,
+    pub(crate) fresh_keys: bool,
+    /// It is started afterwards.
+    pub(crate) start: bool,
+    /// A folder that an uninstall set aside.
+    pub(crate) restore: Option<PathBuf>,
+}
+
+/// What was found or done.
+#[derive(Debug, Serialize)]
+pub(crate) struct Installed {
+    /// Whether anything had to be done.
+    pub(crate) changed: bool,
+    /// Synapse's version.
+    pub(crate) version: String,
+    /// In the order in which it was done, or would be.
+    pub(crate) steps: Vec<String>,
+    /// The settings that came by variable or flag and were written down for later.
+    pub(crate) kept: Vec<Kept>,
+    #[serde(skip)]
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A setting that holds from now on, whatever the next command is called with.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    pub(crate) key: &'static str,
+    /// What it came from, such as `variable MATRIX_SYNAPSE_PORT`.
+    pub(crate) from: String,
+    /// Where it was written: `settings.yaml` or `secrets`.
+    pub(crate) to: &'static str,
+}
+
+/// The folder of those settings that are secrets.
+const SECRETS: &str = "secrets";
+/// The step of the client for browsers.
+const BUILD: &str = "build the web client hydrogen with npm";
+
+/// What would be done; changes nothing, and waits for nobody.
+pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed, Failure> {
+    let checked = preflight::check(config, options).await?;
+    let data = &config.data;
+    let mut steps = Vec::new();
+    if let Some(folder) = &options.restore {
+        archive::may_be_restored(data, folder)?;
+        steps.push(format!("take secrets, keys and data back from {}", folder.display()));
+    }
+    for key in persist::pending(config) {
+        steps.push(format!("keep the setting {key}"));
+    }
+    let plans = [Some(&checked.synapse), checked.postgres.as_ref(), checked.redis.as_ref()];
+    for plan in plans.into_iter().flatten() {
+        if options.force || !plan.is_done() {
+            let (set, tool) = (&plan.set, plan.tool());
+            steps.push(format!("install {} {} with {tool}", set.name, set.version));
+        }
+    }
+    if checked.web.is_some() {
+        steps.push(BUILD.into());
+    }
+    if options.restore.is_none() {
+        match postgres::plan(config, Instant::now()).await {
+            Ok(plan) => steps.extend(plan.steps.iter().map(ToString::to_string)),
+            Err(error @ postgres::Error::Unreachable { .. }) => {
+                steps.push(format!("make role and database where they are missing; now {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if !data.signing_key().exists() {
+            steps.push("make a signing key and the secrets".into());
+        }
+    }
+    if tls::pair(config)
+        .map_err(render::Error::from)?
+        .is_some_and(|pair| !pair.certificate.exists())
+    {
+        steps.push("make a certificate, signed by a CA of our own".into());
+    }
+    let wanted = render::render(config)?;
+    if !synapse_files::is_current(data, &wanted)? {
+        steps.push("render homeserver.yaml and let Synapse check it".into());
+    }
+    if !proxy::is_current(config, &wanted.homeserver).await? {
+        steps.push("render nginx.conf and let nginx check it".into());
+    }
+    let version = checked.synapse.set.version.clone();
+    Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings: Vec::new() })
+}
+
+/// Whether a run that was killed has brought everything back already.
+pub(crate) fn is_restored(data: &DataDir, folder: &Path) -> bool {
+    !folder.exists() && data.signing_key().exists()
+}
+
+/// Brings back what an uninstall set aside, settings among it. `config` is what these will be; all is
+/// looked at before anything is moved.
+pub(crate) async fn restore(
+    config: &Config,
+    options: &Options,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let data = &config.data;
+    preflight::check(config, options).await?;
+    archive::may_be_restored(data, folder)?;
+    data.create()?;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let _lock = lock::wait(data, "manage install", deadline, &mut |_| ()).await?;
+    archive::restore(data, folder)?;
+    Ok(data.create()?)
+}
+
+/// Installs, or brings an installation up to date with the settings.
+pub(crate) async fn install(
+    config: &Config,
+    variables: &Variables,
+    options: &Options,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<Installed, Failure> {
+    let checked = preflight::check(config, options).await?;
+    let data = &config.data;
+    let deadline = Instant::now() + config.supervision.start_timeout.0;
+    if !postgres::target(config)?.is_embedded() {
+        // What does not fit on somebody else's server is refused before anything is kept here.
+        on_step("looking at the database");
+        postgres::plan(config, deadline).await?;
+        preflight::key_is_not_lost(config, options, deadline).await?;
+    }
+    let was_installed = prepare::is_installed(data);
+    data.create()?;
+    files::private_folder(&data.environments())?;
+    let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
+    let _lock = lock::wait(data, "manage install", deadline, &mut wait).await?;
+    let mut done = Installed {
+        changed: false,
+        version: checked.synapse.set.version.clone(),
+        steps: Vec::new(),
+        kept: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if let (false, Some(folder)) =
+        (data.signing_key().exists() || options.fresh_keys, archive::with_keys(data)?.first())
+    {
+        let folder = folder.display();
+        done.warnings.push(format!(
+            "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
+        ));
+    }
+    let running = control::status(&data.control_socket()).await.ok().flatten().is_some();
+    let is_asked = options.skip_validation || checked.synapse.is_done();
+    let plans = [Some(checked.synapse), checked.postgres, checked.redis];
+    for plan in plans.into_iter().flatten() {
+        if plan.is_done() && !options.force {
+            if !running {
+                plan.sweep()?;
+            }
+            continue;
+        }
+        let (set, tool) = (&plan.set, plan.tool());
+        on_step(&format!("installing {} {} with {tool}", set.name, set.version));
+        let tool = plan.apply(options.force).await?;
+        // What runs, runs in the old one; that is removed the next time.
+        if !running {
+            plan.sweep()?;
+        }
+        done.steps.push(format!("installed {} {} with {tool}", set.name, set.version));
+        if !set.locked {
+            done.warnings.push(format!(
+                "{} {} is not the version this program ships a locked set for: its packages were not checked by hash",
+                set.name, set.version
+            ));
+        }
+    }
+    if !is_asked {
+        // It can only be asked by what was just installed.
+        s3::ask(config, &render::environment(config)).await?;
+    }
+    if let Some(plan) = checked.web {
+        on_step("building the web client with npm");
+        plan.apply(options.force).await?;
+        done.steps.push("built the web client hydrogen".into());
+    }
+    // Where the database is ours the keys come first: a cluster without a key is one that lost it.
+    let embedded = postgres::target(config)?.is_embedded();
+    if embedded {
+        make_keys(config, on_step, &mut done).await?;
+    }
+    on_step("looking after the database");
+    let deadline = Instant::now() + config.supervision.start_timeout.0;
+    let mut told = |step: &postgres::Step| on_step(&step.to_string());
+    let database = postgres::ensure(config, deadline, &mut told).await?;
+    done.steps.extend(database.steps.iter().map(ToString::to_string));
+    if !embedded {
+        make_keys(config, on_step, &mut done).await?;
+    }
+    on_step("checking the settings");
+    let environment = render::environment(config);
+    let wrote = write_files(config, &environment, options, &mut done).await?;
+    if wrote {
+        done.steps.push("wrote homeserver.yaml".into());
+    }
+    if running && (wrote || done.kept.iter().any(|kept| kept.to == SECRETS)) {
+        done.warnings.push(
+            "the running server does not use the new settings yet: `manage restart` takes them up"
+                .into(),
+        );
+    }
+    if exports::write(config, &done.version)? {
+        done.steps.push("wrote instance.env".into());
+    }
+    done.changed = !was_installed || !done.steps.is_empty();
+    if let Err(why) = register(variables).await {
+        done.warnings.push(format!("it is not registered with Vrooli: {why}"));
+    }
+    Ok(done)
+}
+
+async fn make_keys(
+    config: &Config,
+    on_step: &mut dyn FnMut(&str),
+    done: &mut Installed,
+) -> Result<(), Failure> {
+    on_step("looking after secrets and keys");
+    keys::secrets(config, &mut rng())?;
+    if keys::signing(&config.data, &render::environment(config)).await? {
+        done.steps.push("made the signing key and the secrets".into());
+    }
+    Ok(())
+}
+
+async fn write_files(
+    config: &Config,
+    environment: &Environment,
+    options: &Options,
+    done: &mut Installed,
+) -> Result<bool, Failure> {
+    // A secret is where Synapse reads it before it is judged.
+    let pending = persist::pending(config);
+    if let Some(ready) = render::prepare(config)? {
+        if ready.made {
+            done.steps.push("made a certificate, signed by a CA of our own".into());
+        }
+        done.warnings.extend(ready.warnings);
+    }
+    let new = render::render(config)?;
+    if !options.skip_validation {
+        synapse_files::check(config, &new, environment).await?;
+    }
+    if proxy::refresh(config, &new.homeserver).await? {
+        done.steps.push("wrote nginx.conf".into());
+    }
+    // What came with this command is kept once it has proved good, and not before.
+    let mut kept = persist::keep(config)?;
+    kept.extend(pending);
+    kept.sort_unstable();
+    kept.dedup();
+    for key in kept {
+        done.steps.push(format!("kept the setting {key}"));
+        let secret = config::find(key).is_ok_and(|setting| setting.secret);
+        let to = if secret { SECRETS } else { "settings.yaml" };
+        done.kept.push(Kept { key, from: config.source(key).to_string(), to });
+    }
+    Ok(synapse_files::write(&config.data, &new)?)
+}
+
+/// Registers this resource with the platform that called us, where there is one.
+async fn register(variables: &Variables) -> Result<(), String> {
+    let (Some(root), Some(folder)) = (variables.vrooli_root(), variables.resource_dir()) else {
+        return Ok(());
+    };
+    let script = root.join("scripts/lib/resources/install-resource-cli.sh");
+    if !script.exists() {
+        return Ok(());
+    }
+    let executable = fs::metadata(&script).is_ok_and(|it| it.permissions().mode() & 0o111 != 0);
+    let mut command = if executable {
+        process::command(&script)
+    } else {
+        let mut bash = process::command("bash");
+        bash.arg(&script);
+        bash
+    };
+    let work = process::tool(command.arg(folder));
+    match tokio::time::timeout(Duration::from_secs(30), work).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it takes too long".into()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Webhooks of a homeserver that runs: the first one brings a service with it, and the proxy learns of
+//! it; with the last one they go.
+
+use super::{definition, start};
+use crate::{
+    config::Config,
+    error::Failure,
+    services,
+    supervisor::control::{self, Stream},
+};
+
+/// Whether webhooks are taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Now,
+    /// They will be when the homeserver is started.
+    Later,
+}
+
+/// Has a homeserver that runs take webhooks, and waits until it does.
+pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
+    let socket = config.data.control_socket();
+    // Only a start changes the profile of what runs.
+    let same = |name: &str| name == config.profile.name;
+    if !control::status(&socket).await?.is_some_and(|now| same(&now.profile)) {
+        return Ok(Taken::Later);
+    }
+    let options = start::Options {
+        services: vec![services::HOOKS.to_owned()],
+        timeout: config.supervision.start_timeout.0,
+        force: false,
+    };
+    start::start(config, options, &mut |_| ()).await?;
+    Ok(Taken::Now)
+}
+
+/// Lets go of the service and the proxy's address where no webhook is left.
+pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
+    let socket = config.data.control_socket();
+    let Some(now) = control::status(&socket).await? else { return Ok(()) };
+    if now.profile != config.profile.name || crate::hooks::are_there(&config.data) {
+        return Ok(());
+    }
+    if let Some(define) = definition::request(config, &now).await?
+        && let Some(mut stream) = Stream::open(&socket, &define).await?
+    {
+        stream.next().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Which settings the supervisor that runs was started with: `run/settings.json`, to tell which ones have
+//! changed since.
+
+use std::{collections::BTreeMap, fs, time::SystemTime};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    config::{self, Config, values::setting::shown},
+    files,
+    supervisor::record::{Snapshot, Supervisor},
+    synapse,
+};
+
+/// What no process that runs reads.
+const OURS: [&str; 5] = [
+    "supervision.start_timeout",
+    "database.admin_user",
+    "database.admin_password",
+    "stack.profile",
+    "synapse.version",
+];
+
+/// The values of all settings, of secret ones a hash, and whose they are.
+#[derive(Debug, Serialize, Deserialize)]
+struct Used {
+    pid: u32,
+    start_ticks: u64,
+    values: BTreeMap<String, String>,
+}
+
+fn file(config: &Config) -> std::path::PathBuf {
+    config.data.run().join("settings.json")
+}
+
+fn values(config: &Config) -> BTreeMap<String, String> {
+    let text = |setting: &config::values::setting::Setting| {
+        let set = config.values.0.get(setting.key).map(|(value, _)| shown(value));
+        set.unwrap_or_else(|| setting.default.to_owned())
+    };
+    let all = config::settings().filter(|setting| !OURS.contains(&setting.key));
+    let known = |setting: &config::values::setting::Setting| {
+        let text = text(setting);
+        if setting.secret && !text.is_empty() { hash(setting.key, &text) } else { text }
+    };
+    all.map(|setting| (setting.key.to_owned(), known(setting))).collect()
+}
+
+/// Tells two secrets apart and nothing else.
+fn hash(key: &str, secret: &str) -> String {
+    let hash = Sha256::new().chain_update(key).chain_update(secret).finalize();
+    HEXLOWER.encode(&hash)
+}
+
+/// Notes what this process, a supervisor, was started with.
+pub(crate) fn note(config: &Config) -> Result<(), files::Error> {
+    let Supervisor { pid, start_ticks, .. } = Supervisor::of_this_process();
+    let used = Used { pid, start_ticks, values: values(config) };
+    let text = serde_json::to_string(&used).unwrap_or_default();
+    files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
+}
+
+/// Notes that what runs was given its services anew. The supervisor itself, PostgreSQL and Redis read
+/// theirs only when they start.
+pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
+    const STAY: [&str; 3] = ["supervision.", "database.", "redis."];
+    let text = files::read_if_exists(&file(config))?.unwrap_or_default();
+    let Ok(mut used) = serde_json::from_str::<Used>(&text) else { return Ok(()) };
+    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || key == "workers.address";
+    used.values.extend(values(config).into_iter().filter(|(key, _)| !stays(key)));
+    let text = serde_json::to_string(&used).unwrap_or_default();
+    files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
+}
+
+/// The settings that have changed since this supervisor was started, those of Synapse's own aside. Where
+/// nothing was noted, nothing is known.
+pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, files::Error> {
+    let text = files::read_if_exists(&file(config))?.unwrap_or_default();
+    let used = serde_json::from_str::<Used>(&text).ok().filter(|used| {
+        (used.pid, used.start_ticks) == (now.supervisor.pid, now.supervisor.start_ticks)
+    });
+    let Some(used) = used else { return Ok(Vec::new()) };
+    let differs = |(key, value): &(String, String)| {
+        // A secret that this program made itself was not there before.
+        let made = config::find(key).is_ok_and(|setting| setting.secret);
+        used.values.get(key).is_some_and(|before| before != value && !(made && before.is_empty()))
+    };
+    Ok(values(config).into_iter().filter(differs).map(|(key, _)| key).collect())
+}
+
+/// Whether Synapse was started before its file was written.
+pub(crate) fn is_older(config: &Config, now: &Snapshot) -> bool {
+    let started = now.services.get("synapse").and_then(|synapse| synapse.started_at.as_ref());
+    let started = started.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let files = [config.data.homeserver_yaml(), synapse::files::log_yaml(&config.data)];
+    let written = |path: &std::path::PathBuf| fs::metadata(path).and_then(|it| it.modified()).ok();
+    let newest = files.iter().filter_map(written).max();
+    started.zip(newest).is_some_and(|(started, written)| SystemTime::from(started) < written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
+
+    #[test]
+    fn what_is_noted_is_what_counts_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        let load = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+            Config::load(data.clone(), &flags, &Environment::default()).unwrap()
+        };
+        let before = values(&load(&["database.password=hidden"]));
+        let flags = ["supervision.probe_interval=25s", "server.port=8008", "database.password=new"];
+        let after = values(&load(&flags));
+        let changed: Vec<&String> =
+            after.iter().filter(|(key, value)| before[*key] != **value).map(|it| it.0).collect();
+        assert_eq!(changed, ["database.password", "supervision.probe_interval"]);
+        note(&load(&["database.password=hidden"])).unwrap();
+        let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
+        assert!(!noted.contains("hidden"), "{noted}");
+        renew(&load(&["supervision.probe_interval=25s", "server.port=8100"])).unwrap();
+        let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
+        assert!(noted.contains("8100") && !noted.contains("25s"), "{noted}");
+    }
+}

@@ -1,0 +1,427 @@
+//! How the homeserver is, as cheaply as the question allows: what is installed and what runs is in
+//! files, whether it answers is one request on loopback, and only the detailed answer asks the
+//! database.
+
+pub(crate) mod media;
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use serde::Serialize;
+
+use crate::{
+    config::{Config, exports, sources::environment::Environment},
+    data_dir::DataDir,
+    error::Failure,
+    files,
+    postgres::{self, Stats},
+    process::{self, Stat},
+    redis,
+    supervisor::{
+        self, control,
+        record::{Report, Snapshot},
+        state::Phase,
+    },
+    synapse::workers,
+};
+
+/// How long a server on this machine may take to say that it lives.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    NotInstalled,
+    Stopped,
+    Starting,
+    Unhealthy,
+    Running,
+}
+
+/// What the platform reads in the JSON of `status`, and what else is known.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) installed: bool,
+    pub(crate) running: bool,
+    pub(crate) healthy: bool,
+    pub(crate) health_message: String,
+    #[serde(rename = "status")]
+    pub(crate) state: State,
+    /// Synapse's.
+    pub(crate) version: Option<String>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) port: u16,
+    pub(crate) base_url: String,
+    pub(crate) api_url: String,
+    pub(crate) health_url: String,
+    pub(crate) data_dir: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) uptime_seconds: Option<u64>,
+    /// All our processes together, in bytes.
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) services: Vec<Service>,
+    /// The file about the instance cannot be believed: what it should say is of the settings.
+    #[serde(skip)]
+    pub(crate) damaged: bool,
+    /// What is in the database, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<Stats>,
+    /// The workers on other machines, where these were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) elsewhere: Vec<Elsewhere>,
+}
+
+/// A worker of this homeserver on another machine.
+#[derive(Debug, Serialize)]
+pub(crate) struct Elsewhere {
+    pub(crate) name: String,
+    pub(crate) machine: IpAddr,
+    pub(crate) healthy: bool,
+    /// Why it is not.
+    pub(crate) message: Option<String>,
+    /// Whether others wait while it is not: for what only it writes.
+    pub(crate) needed: bool,
+}
+
+/// A process of the homeserver.
+#[derive(Debug, Serialize)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) phase: Phase,
+    pub(crate) pid: Option<u32>,
+    pub(crate) restarts: u32,
+    /// What is wrong with it, or what it waits for.
+    pub(crate) message: Option<String>,
+    pub(crate) uptime_seconds: Option<u64>,
+    pub(crate) memory_bytes: Option<u64>,
+    #[serde(skip)]
+    well: bool,
+}
+
+/// What is installed, what runs, whether it answers; reads no settings.
+pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
+    of(data, None).await
+}
+
+/// What the settings say where the file about the instance cannot be believed.
+fn settled(data: &DataDir) -> BTreeMap<&'static str, String> {
+    let version = exports::version(data).unwrap_or_default();
+    let config = Config::load(data.clone(), &[], &Environment::default());
+    let mut values = config.map(|config| exports::values(&config, &version)).unwrap_or_default();
+    values.retain(|_, value| !value.is_empty());
+    values
+}
+
+/// The same of some services only: those of another profile, say.
+pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status, files::Error> {
+    let known = exports::read(data)?;
+    let installed =
+        known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
+    let damaged = known.as_ref().is_some_and(BTreeMap::is_empty);
+    let known = if damaged { settled(data) } else { known.unwrap_or_default() };
+    let value = |name: &str| known.get(name).cloned();
+    let port = value("MATRIX_SYNAPSE_PORT").and_then(|port| port.parse().ok()).unwrap_or(8008);
+    let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
+    // Where only workers run, that of the homeserver.
+    let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
+    let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
+    let (mut state, mut health_message) =
+        judged(installed, &asked, answers(format!("{host}:{port}"))).await;
+    if !matches!(state, State::NotInstalled | State::Stopped)
+        && let Err(full @ files::Error::Full { .. }) = files::has_space(data.root())
+    {
+        // A server that still answers refuses what it would have to write down.
+        let also = (state != State::Running).then(|| format!("; {health_message}"));
+        health_message = format!("{full}{}", also.unwrap_or_default());
+        state = State::Unhealthy;
+    }
+    let services = asked.unwrap_or_default();
+    let synapse = services.iter().find(|service| service.name == "synapse");
+    let pid = synapse.and_then(|service| service.pid);
+    Ok(Status {
+        installed,
+        running: pid.is_some() || matches!(state, State::Running | State::Starting),
+        healthy: state == State::Running,
+        health_message,
+        state,
+        version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
+        server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
+        port,
+        base_url: value("MATRIX_SYNAPSE_BASE_URL").unwrap_or_else(|| url.clone()),
+        api_url: format!("{url}/_matrix/client/v3"),
+        health_url: format!("{url}/health"),
+        data_dir: data.root().display().to_string(),
+        pid,
+        uptime_seconds: synapse.and_then(|service| service.uptime_seconds),
+        memory_bytes: pid.map(|_| services.iter().filter_map(|it| it.memory_bytes).sum()),
+        services,
+        damaged,
+        database: None,
+        elsewhere: Vec::new(),
+    })
+}
+
+impl Status {
+    /// Where nothing is installed: what the settings make of it.
+    pub(crate) fn would_be(&mut self, config: &Config) {
+        let url = config.local_url();
+        self.port = config.server.port.0;
+        self.base_url = config.public_url();
+        self.api_url = format!("{url}/_matrix/client/v3");
+        self.health_url = format!("{url}/health");
+    }
+
+    /// Asks those whom a server that runs needs and does not keep: the database, because Synapse calls
+    /// itself healthy without one, somebody else's Redis, and workers on other machines. The main process
+    /// stands in for those of these that only answer. The answer of the whole is due within ten seconds.
+    pub(crate) async fn ask_others(&mut self, config: &Config) {
+        if !self.running {
+            return;
+        }
+        let redis = async {
+            let other = config.shared_redis().is_some();
+            if other { redis::check(config).await } else { Ok(()) }
+        };
+        let (database, redis, elsewhere) =
+            tokio::join!(Self::ask_database(config), redis, away(config));
+        match database {
+            Ok(stats) => self.database = Some(stats),
+            Err(why) => self.is_unwell(format!("the database does not do its part: {why}")),
+        }
+        if let Err(error) = redis {
+            self.is_unwell(error.to_string());
+        }
+        if let Some(away) = elsewhere.iter().find(|it| it.needed && !it.healthy) {
+            let (name, machine) = (&away.name, away.machine);
+            self.is_unwell(format!("{name} on {machine} does not answer"));
+        }
+        self.elsewhere = elsewhere;
+    }
+
+    fn is_unwell(&mut self, why: String) {
+        if self.healthy {
+            self.healthy = false;
+            self.state = State::Unhealthy;
+            self.health_message = why;
+        }
+    }
+
+    async fn ask_database(config: &Config) -> Result<Stats, String> {
+        const LIMIT: Duration = Duration::from_secs(4);
+        let asked = async {
+            let mut inside = postgres::connect(config, postgres::Who::Synapse).await?;
+            postgres::stats(&mut inside).await
+        };
+        match tokio::time::timeout(LIMIT, asked).await {
+            Ok(Ok(stats)) => Ok(stats),
+            Ok(Err(error)) => Err(Failure::from(error).to_string()),
+            Err(_) => Err(format!("it does not answer within {} s", LIMIT.as_secs())),
+        }
+    }
+}
+
+/// Asks the workers on other machines, all at once.
+async fn away(config: &Config) -> Vec<Elsewhere> {
+    if config.is_joined() {
+        return Vec::new();
+    }
+    let asked = workers::elsewhere(config).into_iter().map(|(name, address, needed)| {
+        let answered = tokio::spawn(answers(address.to_string()));
+        (name, address.ip(), needed, answered)
+    });
+    let mut all = Vec::new();
+    for (name, machine, needed, answered) in asked.collect::<Vec<_>>() {
+        let message = answered.await.unwrap_or_else(|error| Err(error.to_string())).err();
+        all.push(Elsewhere { name, machine, healthy: message.is_none(), message, needed });
+    }
+    all
+}
+
+/// The state and the sentence for it. `answers` is asked only where a Synapse of ours runs: whatever
+/// else listens on its port is not ours to call healthy.
+async fn judged(
+    installed: bool,
+    services: &Result<Vec<Service>, String>,
+    answers: impl Future<Output = Result<(), String>>,
+) -> (State, String) {
+    if !installed {
+        return (State::NotInstalled, "Matrix Synapse is not installed".into());
+    }
+    let services = match services {
+        Ok(services) => services,
+        Err(why) => return (State::Unhealthy, why.clone()),
+    };
+    let said = |service: &Service| {
+        let more = service.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+        format!("{} is {}{more}", service.name, word(service.phase))
+    };
+    if services.iter().all(|service| matches!(service.phase, Phase::Stopped)) {
+        return (State::Stopped, "Matrix Synapse is installed but not running".into());
+    }
+    if let Some(service) = services.iter().find(|service| !service.well) {
+        return (State::Unhealthy, said(service));
+    }
+    // Stopped by somebody, or never asked for. Without Synapse there is no homeserver.
+    let stopped = services.iter().filter(|service| service.phase == Phase::Stopped);
+    let stopped: Vec<&str> = stopped.map(|service| service.name.as_str()).collect();
+    if !stopped.is_empty() {
+        let state = if stopped.contains(&"synapse") { State::Stopped } else { State::Unhealthy };
+        return (state, format!("stopped: {}", stopped.join(", ")));
+    }
+    if let Some(service) = services.iter().find(|service| !service.phase.is_ready()) {
+        return (State::Starting, said(service));
+    }
+    // A machine that only has workers has nobody who answers clients.
+    let is_here = services.iter().any(|service| service.name == "synapse");
+    match if is_here { answers.await } else { Ok(()) } {
+        Ok(()) => (State::Running, "Healthy".into()),
+        Err(why) => (State::Unhealthy, why),
+    }
+}
+
+/// The word for it in `status`.
+pub(crate) fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Starting => "starting",
+        Phase::Running => "running",
+        Phase::Completed => "completed",
+        Phase::Backoff => "backoff",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Failed => "failed",
+    }
+}
+
+/// The processes in the order in which they start; none where no supervisor lives.
+async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service>, String> {
+    let socket = data.control_socket();
+    let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
+        Ok(Ok(Some(snapshot))) => snapshot,
+        Ok(Ok(None)) => {
+            let names = only.unwrap_or_default();
+            return Ok(names.iter().map(|name| absent(name)).collect());
+        }
+        Ok(Err(error)) => return Err(Failure::from(error).to_string()),
+        Err(_) => return Err("the supervisor does not answer".into()),
+    };
+    let Snapshot { order, mut services, .. } = snapshot;
+    let names = only.map_or(order, <[String]>::to_vec);
+    let of = |name: String| match services.remove(&name) {
+        Some(report) => service(report, name),
+        None => absent(&name),
+    };
+    Ok(names.into_iter().map(of).collect())
+}
+
+/// A service that the supervisor does not keep.
+fn absent(name: &str) -> Service {
+    Service {
+        name: name.to_owned(),
+        phase: Phase::Stopped,
+        pid: None,
+        restarts: 0,
+        message: None,
+        uptime_seconds: None,
+        memory_bytes: None,
+        well: true,
+    }
+}
+
+fn service(report: Report, name: String) -> Service {
+    let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
+    let ill = health.filter(|health| !health.healthy);
+    let ended = matches!(phase, Phase::Backoff | Phase::Stopping | Phase::Failed);
+    Service {
+        well: ill.is_none() && !ended,
+        message: ill
+            .and_then(|health| health.message)
+            .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
+            .or(waits_for),
+        uptime_seconds: pid.and_then(|pid| Stat::of(pid)?.uptime_seconds()),
+        memory_bytes: pid.and_then(process::resident_bytes),
+        name,
+        phase,
+        pid,
+        restarts,
+    }
+}
+
+/// The share of one processor that a process has used over its life, in percent.
+pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
+    let process = Stat::of(pid)?;
+    #[expect(clippy::cast_precision_loss, reason = "nothing lives for 2^53 seconds")]
+    let lived = process.uptime_seconds()? as f64;
+    Some(process.cpu_seconds() * 100.0 / lived.max(1.0))
+}
+
+/// Asks the server at `host:port` whether it is well. This has to cost less than starting curl.
+async fn answers(authority: String) -> Result<(), String> {
+    let url = format!("http://{authority}/health");
+    match tokio::time::timeout(PATIENCE, supervisor::get(&url, None, None)).await {
+        Ok(Ok(Some(200))) => Ok(()),
+        Ok(Ok(_)) => Err("the server answers, but not that it is well".into()),
+        Ok(Err(error)) => Err(format!("the server does not answer: {error}")),
+        Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    fn service(phase: Phase, well: bool) -> Service {
+        Service {
+            name: "synapse".to_owned(),
+            phase,
+            pid: None,
+            restarts: 0,
+            message: None,
+            uptime_seconds: None,
+            memory_bytes: None,
+            well,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_state_follows_from_what_runs_and_what_answers() {
+        let state = async |services: Vec<Service>, answer: Result<(), String>| {
+            judged(true, &Ok(services), ready(answer)).await.0
+        };
+        let silent = Err("silence".to_owned());
+        assert_eq!(judged(false, &Ok(Vec::new()), ready(Ok(()))).await.0, State::NotInstalled);
+        assert_eq!(
+            judged(true, &silent.clone().map(|()| Vec::new()), ready(Ok(()))).await.0,
+            State::Unhealthy
+        );
+        assert_eq!(state(vec![], Ok(())).await, State::Stopped);
+        assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())).await, State::Stopped);
+        assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())).await, State::Starting);
+        let named = |name: &str, phase| Service { name: name.to_owned(), ..service(phase, true) };
+        let some = vec![service(Phase::Running, true), named("alerts", Phase::Stopped)];
+        assert_eq!(state(some, Ok(())).await, State::Unhealthy);
+        let some = vec![named("postgres", Phase::Running), service(Phase::Stopped, true)];
+        let (state_of_some, said) = judged(true, &Ok(some), ready(Ok(()))).await;
+        assert_eq!((state_of_some, said.as_str()), (State::Stopped, "stopped: synapse"));
+        assert_eq!(state(vec![service(Phase::Backoff, false)], Ok(())).await, State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, false)], Ok(())).await, State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, true)], Ok(())).await, State::Running);
+        assert_eq!(state(vec![service(Phase::Completed, true)], silent).await, State::Unhealthy);
+    }
+
+    #[tokio::test]
+    async fn only_an_ok_counts_as_an_answer() {
+        let server = wiremock::MockServer::start().await;
+        let authority = server.address().to_string();
+        for (status, well) in [(200, true), (503, false)] {
+            let health = wiremock::Mock::given(wiremock::matchers::path("/health"));
+            let answer = wiremock::ResponseTemplate::new(status);
+            let _mounted = health.respond_with(answer).mount_as_scoped(&server).await;
+            assert_eq!(answers(authority.clone()).await.is_ok(), well);
+        }
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = answers(nobody.to_string()).await.unwrap_err();
+        assert!(error.starts_with("the server does not answer"), "{error}");
+    }
+}
