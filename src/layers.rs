@@ -107,7 +107,7 @@ impl Source {
                 path.pop();
             }
             UseTree::Group(it) => {
-                it.items.iter().for_each(|tree| self.imported(tree, path, exported))
+                it.items.iter().for_each(|tree| self.imported(tree, path, exported));
             }
         }
     }
