@@ -125,9 +125,9 @@ pub(crate) trait Said {
     fn schemas() -> Schemas;
 }
 
-fn schema<T: JsonSchema>() -> Option<Schema> {
+fn schema<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    Some(settings.into_generator().into_root_schema_for::<T>())
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 impl<A: Report + JsonSchema + 'static> Said for Reply<A> {
@@ -136,7 +136,7 @@ impl<A: Report + JsonSchema + 'static> Said for Reply<A> {
     }
 
     fn schemas() -> Schemas {
-        Schemas { answer: schema::<A>(), record: None }
+        Schemas { answer: Some(schema::<A>()), record: None }
     }
 }
 
@@ -149,7 +149,7 @@ impl<A: Report + JsonSchema + 'static, R: JsonSchema> Said for Live<A, R> {
     }
 
     fn schemas() -> Schemas {
-        Schemas { answer: schema::<A>(), record: schema::<R>() }
+        Schemas { answer: Some(schema::<A>()), record: Some(schema::<R>()) }
     }
 }
 

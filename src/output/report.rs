@@ -81,6 +81,7 @@ pub(crate) trait Sentence: Serialize {
     fn sentence(&self) -> String;
 
     /// What `-q` prints: the id of the thing, or nothing.
+    #[expect(clippy::unnecessary_literal_bound, reason = "others have an id of their own")]
     fn id(&self) -> &str {
         ""
     }
@@ -136,9 +137,9 @@ impl<T: Report> AnyReport for T {
         }
         let mut page = String::new();
         if view.verbose {
-            self.long(&mut page)?
+            self.long(&mut page)?;
         } else {
-            self.text(&mut page)?
+            self.text(&mut page)?;
         }
         Ok(page)
     }

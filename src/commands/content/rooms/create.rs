@@ -2,7 +2,10 @@
 
 use ruma::{
     OwnedRoomAliasId, OwnedUserId, ServerName,
-    api::client::room::create_room::v3::{CreationContent, Request, RoomPreset},
+    api::client::room::create_room::{
+        self,
+        v3::{CreationContent, RoomPreset},
+    },
     events::AnyInitialStateEvent,
     room::RoomType,
     serde::Raw,
@@ -145,10 +148,10 @@ fn request(
     args: &Args,
     alias: Option<&OwnedRoomAliasId>,
     invite: Vec<OwnedUserId>,
-) -> Result<Request, Failure> {
+) -> Result<create_room::v3::Request, Failure> {
     let bug =
         |error: serde_json::Error| Failure { kind: Kind::Bug, error: error.into(), hint: None };
-    let mut request = Request::new();
+    let mut request = create_room::v3::Request::new();
     request.name = Some(args.name.clone());
     request.room_alias_name = alias.map(|alias| alias.alias().to_owned());
     request.topic.clone_from(&args.topic);
