@@ -246,7 +246,9 @@ impl Instance {
 
     #[track_caller]
     pub(crate) fn json(&self, words: &[&str]) -> Value {
-        self.run(&[words, &["--format", "json"]].concat()).success().json()
+        let answer = self.run(&[words, &["--format", "json"]].concat()).success().json();
+        crate::schema::check(words, &answer);
+        answer
     }
 
     /// A room of this name made for one test; its id.

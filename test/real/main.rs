@@ -70,6 +70,8 @@ mod rooms;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod settings;
