@@ -108,6 +108,11 @@ impl DataDir {
         self.0.join("tls")
     }
 
+    /// The certificate of our own CA, for others to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.tls().join("ca.pem")
+    }
+
     /// Private Python environments: a folder a set, and a link `synapse` to the one in use.
     pub(crate) fn environments(&self) -> PathBuf {
         self.0.join("environments")
@@ -173,6 +178,13 @@ impl DataDir {
         let hash = Sha256::digest(self.0.as_os_str().as_bytes());
         let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         PathBuf::from(format!("/tmp/matrix-synapse-{}-{name}", rustix::process::geteuid().as_raw()))
+    }
+
+    /// Whether there is a homeserver in it, or workers of one elsewhere.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.synapse_environment().exists()
+            && self.homeserver_yaml().exists()
+            && self.instance_file().exists()
     }
 
     /// Makes the folders that everything else expects, all of mode 0700.

@@ -10,6 +10,7 @@
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
 
 mod bridges;
+mod checks;
 mod cli;
 mod clock;
 mod commands;
@@ -32,6 +33,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod render;
 mod s3;
 mod secret;
 mod services;
