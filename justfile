@@ -36,7 +36,7 @@ real *filter:
 snapshots:
     cargo insta test --review --test cli
 
-# Write the schema, the shell files, the help and the README's tables
+# Write what is generated: the schema, the shell files, the help, the tables of docs/reference-*.md
 [group('write')]
 generate:
     UPDATE=1 cargo test --lib generated::

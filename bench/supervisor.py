@@ -20,7 +20,7 @@ def read(pid):
 
 def measure(name, more, most_memory, most_cpu):
     with instance(more=more) as (env, data):
-        pid = int((data / "run/supervisor.lock").read_text().rsplit("(pid ", 1)[1].rstrip(")\n"))
+        pid = json.loads((data / "run/supervisor.lock").read_text())["pid"]
         services = json.loads((data / "run/state.json").read_text())["services"]
         _, switches, before = read(pid)
         time.sleep(MINUTE)

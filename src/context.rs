@@ -160,7 +160,7 @@ impl Context {
         let data = self.data()?;
         // What may not be looked at is not the same as nothing.
         files::exists(&data.run())?;
-        Ok(control::status(&control::socket(&data.sockets())).await?)
+        Ok(control::status(&data.control_socket()).await?)
     }
 
     /// The operator's client; only its session file is read.

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::files;
@@ -176,7 +177,7 @@ impl DataDir {
             return run;
         }
         let hash = Sha256::digest(self.0.as_os_str().as_bytes());
-        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = HEXLOWER.encode(&hash[..8]);
         PathBuf::from(format!("/tmp/matrix-synapse-{}-{name}", rustix::process::geteuid().as_raw()))
     }
 
@@ -185,6 +186,16 @@ impl DataDir {
         self.synapse_environment().exists()
             && self.homeserver_yaml().exists()
             && self.instance_file().exists()
+    }
+
+    /// What the supervisor writes for others to read.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.run().join("state.json")
+    }
+
+    /// The socket on which the supervisor answers.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.sockets().join("control.sock")
     }
 
     /// Makes the folders that everything else expects, all of mode 0700.

@@ -1,18 +1,17 @@
-//! Files written whole or not at all, private folders, and locks that say who holds them.
+//! Files written whole or not at all, and private folders.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{
         DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
     },
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
-    fs::{FileType, FlockOperation},
+    fs::FileType,
     io::Errno,
 };
 
@@ -24,7 +23,7 @@ pub(crate) const PRIVATE: u32 = 0o600;
 pub(crate) const PUBLIC: u32 = 0o644;
 
 /// For an open that must not wait for a writer.
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// What to do about a full disk.
 pub(crate) const FREE_SPACE: &str = "free some disk space, then run it again";
@@ -327,59 +326,6 @@ pub(crate) fn link(link: &Path, folder: &Path) -> Result<(), Error> {
     fs::rename(&new, link).map_err(Error::io("replace", link))
 }
 
-/// An exclusive lock on a file, held as long as this lives; the kernel drops it with the process,
-/// so it cannot go stale.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock or says at once who has it. `purpose` (`manage install`, …) is what another
-    /// caller will be told.
-    pub(crate) fn try_acquire(path: &Path, purpose: &str) -> Result<Self, Error> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(PRIVATE)
-            .open(path)
-            .map_err(Error::io("open the lock", path))?;
-        let mut taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        // Somebody may be looking whether it is held: that takes no time.
-        for _ in 0..3 {
-            if taken.is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        }
-        if taken.is_err() {
-            let mut holder = String::new();
-            let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            let holder = if known { holder.trim() } else { "another process" }.to_owned();
-            return Err(Error::Held { path: path.to_owned(), holder });
-        }
-        // A full disk must not stop a lock: the name of the holder is only a courtesy.
-        let noted = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "`{purpose}` (pid {})", std::process::id()));
-        drop(noted);
-        Ok(Self { _file: file })
-    }
-
-    /// Whether a lock is there that nobody holds; whoever held it has ended. Costs three system calls.
-    pub(crate) fn is_left(path: &Path) -> Result<bool, Error> {
-        match OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path) {
-            Ok(file) => Ok(rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::io("open the lock", path)(error)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,19 +363,5 @@ mod tests {
             assert_eq!(read(&path).unwrap(), "x");
             assert!(!write_if_changed(&path, b"x", PRIVATE).unwrap());
         }
-    }
-
-    #[test]
-    fn a_lock_names_its_holder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let held = Lock::try_acquire(&path, "manage install").unwrap();
-        let refusal = Lock::try_acquire(&path, "manage start").unwrap_err().to_string();
-        assert!(refusal.contains("`manage install` (pid "), "{refusal}");
-        assert!(!Lock::is_left(&path).unwrap());
-        drop(held);
-        assert!(Lock::is_left(&path).unwrap());
-        assert!(!Lock::is_left(&folder.path().join("none")).unwrap());
-        Lock::try_acquire(&path, "manage start").unwrap();
     }
 }

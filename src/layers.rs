@@ -329,3 +329,35 @@ fn no_files_need_each_other() {
         .collect();
     assert!(circles.is_empty(), "these files need each other: {circles:#?}");
 }
+
+mod generated {
+    use std::{fs, path::Path};
+
+    use crate::config::generate::compare_part;
+
+    /// The first sentence of what a module says of itself; none where there is no such module yet.
+    fn purpose(module: &str) -> Option<String> {
+        let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        let text = fs::read_to_string(src.join(format!("{module}.rs")))
+            .or_else(|_| fs::read_to_string(src.join(module).join("mod.rs")))
+            .ok()?;
+        let words: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let words: String = words.concat();
+        let sentence = words.trim().split(". ").next()?.trim_end_matches('.');
+        // What is a link in the documentation of the sources is a word here.
+        Some(sentence.replace(['[', ']'], "").replace('|', "\\|"))
+    }
+
+    #[test]
+    fn the_architecture_shows_the_layers() {
+        let mut page = String::from("| layer | module | what it is for |\n| --- | --- | --- |\n");
+        let layers = super::LAYERS.iter().enumerate();
+        for (number, module) in layers.flat_map(|(i, line)| line.iter().map(move |it| (i + 1, it)))
+        {
+            if let Some(purpose) = purpose(module) {
+                page.push_str(&format!("| {number} | `{module}` | {purpose} |\n"));
+            }
+        }
+        compare_part("docs/architecture.md", "layers", &page);
+    }
+}

@@ -4,7 +4,8 @@
 use std::{
     cell::RefCell,
     fmt::{self, Write as _},
-    io::{self, IsTerminal as _, Write as _},
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
     os::fd::AsFd as _,
     sync::OnceLock,
     time::Duration,
@@ -338,16 +339,19 @@ pub(crate) fn confirm(question: &str) -> bool {
 /// Asks for a secret on the terminal, and shows nothing of what is typed.
 pub(crate) fn ask_secret(name: &str) -> io::Result<String> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let stdin = io::stdin();
-    let before = tcgetattr(&stdin)?;
+    // Not stdout and stderr: somebody else may read these.
+    let mut terminal = fs::OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
     let mut line = String::new();
-    let read = write!(anstream::stderr(), "{name}: ").and_then(|()| stdin.read_line(&mut line));
-    tcsetattr(&stdin, OptionalActions::Flush, &before)?;
-    writeln!(anstream::stderr())?;
+    let read = write!(terminal, "{name}: ")
+        .and_then(|()| io::BufReader::new(&terminal).read_line(&mut line));
+    let restored = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    writeln!(terminal)?;
     read?;
+    restored?;
     Ok(line.trim_end_matches('\n').to_owned())
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use rand::rng;
 use sha2::{Digest as _, Sha256};
@@ -159,7 +160,7 @@ fn render(config: &Config, secret: &Secret) -> Result<String, Error> {
     let text = pair.as_ref().map(|pair| files::read_if_exists(&pair.certificate)).transpose()?;
     let text = text.flatten().unwrap_or_default();
     let values = context! {
-        hash => Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        hash => HEXLOWER.encode(&Sha256::digest(text)),
         address => turn.address.to_string(),
         external => turn.external_address.map(|it| it.to_string()),
         port => turn.port.0,

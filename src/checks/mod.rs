@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     config::Config,
     error::Failure,
-    process,
+    process::Stat,
     supervisor::{record::Snapshot, service::Service},
 };
 
@@ -136,7 +136,8 @@ impl<'a> Subject<'a> {
     /// Whether that process is one of those that run now.
     fn is_ours(&self, pid: u32) -> bool {
         let reports = self.running.iter().flat_map(|now| now.services.values());
-        reports.filter_map(|report| report.pid).any(|leader| process::is_in_group(pid, leader))
+        let mut leaders = reports.filter_map(|report| report.pid);
+        leaders.any(|leader| Stat::of(pid).is_some_and(|it| it.is_in_group(leader)))
     }
 }
 

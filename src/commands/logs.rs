@@ -22,7 +22,7 @@ use crate::{
     output::{Output, Report},
     secret::MASK,
     services,
-    supervisor::journal::{self, Follower, Line},
+    supervisor::log::read::{self, Follower, Line},
 };
 
 /// Shorter secrets would hide innocent words.
@@ -99,7 +99,7 @@ pub(crate) async fn show(
 ) -> Result {
     let data = context.data()?;
     let folder = data.logs();
-    let there = journal::names(&folder)?;
+    let there = read::names(&folder)?;
     let services = if names.is_empty() {
         there.into_iter().filter(|name| !APART.contains(&name.as_str())).collect()
     } else {
@@ -123,7 +123,7 @@ pub(crate) async fn show(
     };
     let count = part.tail.unwrap_or(if part.since.is_some() { usize::MAX } else { 50 });
     let mut follower = Follower::new(&folder, &services);
-    let (lines, mut unread) = journal::tail(&folder, &services, count, part.since);
+    let (lines, mut unread) = read::tail(&folder, &services, count, part.since);
     if lines.is_empty() && !part.follow && !unread.is_empty() {
         return Err(unread.swap_remove(0).into());
     }

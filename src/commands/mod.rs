@@ -20,6 +20,8 @@ pub(crate) mod content;
 pub(crate) mod credentials;
 pub(crate) mod daemon;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod generated;
 pub(crate) mod info;
 pub(crate) mod logs;

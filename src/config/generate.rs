@@ -1,5 +1,6 @@
-//! What is made from the settings for others to read: the schema, the shell files and the README's
-//! table. The files are part of the sources; the tests here compare them, and with `UPDATE=1` write them.
+//! What is made from the settings for others to read: the schema, the shell files and the tables of
+//! `docs/reference-settings.md`. The files are part of the sources; the tests here compare them, and with
+//! `UPDATE=1` write them.
 
 use std::fmt::Write as _;
 
@@ -71,9 +72,56 @@ fn schema() -> String {
         "description": "Settings of the Matrix homeserver",
         "type": "object",
         "properties": properties,
-        "examples": [{ "enabled": true }],
+        "examples": examples(),
     });
     format!("{schema:#}\n")
+}
+
+/// What people begin with, each under a title.
+fn examples() -> Value {
+    json!([
+        { "title": "A homeserver for this machine", "config": { "enabled": true } },
+        {
+            "title": "Another server name, on a shared PostgreSQL",
+            "config": {
+                "enabled": true,
+                "server": { "name": "chat.example.org" },
+                "database": { "kind": "shared", "host": "127.0.0.1", "port": 5433 },
+            },
+        },
+        {
+            "title": "Clients on other machines: nginx, HTTPS and a client for browsers",
+            "config": {
+                "enabled": true,
+                "stack": { "profile": "isms" },
+                "server": { "name": "example.org", "public_url": "https://matrix.example.org" },
+                "proxy": { "address": "0.0.0.0", "http_port": 80, "https_port": 443 },
+                "tls": {
+                    "certificate": "/etc/letsencrypt/live/matrix.example.org/fullchain.pem",
+                    "key": "/etc/letsencrypt/live/matrix.example.org/privkey.pem",
+                },
+                "web": { "client": "hydrogen" },
+            },
+        },
+        {
+            "title": "A private federation of two servers",
+            "config": {
+                "enabled": true,
+                "stack": { "profile": "isms" },
+                "server": { "name": "a.example.org" },
+                "tls": { "certificate": "own" },
+                "synapse": { "federation": "private", "federation_servers": ["b.example.org"] },
+            },
+        },
+        {
+            "title": "Workers for a busy server",
+            "config": {
+                "enabled": true,
+                "stack": { "profile": "scale" },
+                "workers": { "preset": "by-load", "autoscale": true },
+            },
+        },
+    ])
 }
 
 /// The variable a setting is known by to shells.
@@ -163,29 +211,28 @@ matrix_synapse_exports
 unset -f matrix_synapse_exports
 "#;
 
-/// The README's table of settings.
-fn table() -> String {
-    let mut page =
-        String::from("| setting | default | variable | what it is |\n| --- | --- | --- | --- |\n");
-    for setting in super::settings() {
-        let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
-        let variables: Vec<String> = setting.variables.iter().map(|it| code(it)).collect();
-        writeln!(
-            page,
-            "| `{}` | {} | {} | {} |",
-            setting.key,
-            // Others only somebody else can know.
-            if setting.secret && setting.doc.contains("made by us") {
-                "made by us".into()
-            } else {
-                code(setting.default)
-            },
-            variables.join(", "),
-            setting.doc.replace('\n', " ").replace('|', "\\|"),
-        )
-        .unwrap();
+/// The tables of settings, one a section.
+fn tables() -> String {
+    let mut page = String::new();
+    for (section, settings) in sections() {
+        writeln!(page, "\n### {section}\n").unwrap();
+        page.push_str("| setting | default | variables | meaning |\n| --- | --- | --- | --- |\n");
+        for setting in settings {
+            page.push_str(&row(setting));
+        }
     }
     page
+}
+
+fn row(setting: &Setting) -> String {
+    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+    let variables: Vec<String> = setting.variables.iter().map(|it| code(it)).collect();
+    let is_generated = ["made by us", "generated"].iter().any(|it| setting.doc.contains(it));
+    // Other secrets only somebody else can know.
+    let default =
+        if setting.secret && is_generated { "generated".to_owned() } else { code(setting.default) };
+    let meaning = setting.doc.replace('\n', " ").replace('|', "\\|");
+    format!("| `{}` | {default} | {} | {meaning} |\n", setting.key, variables.join(", "))
 }
 
 /// Compares a file of the sources with what it must be, or writes it.
@@ -199,9 +246,20 @@ pub(crate) fn compare(name: &str, wanted: &str) {
     let update = std::env::var_os("UPDATE").is_some();
     assert!(
         update,
-        "`{name}` is not what the sources say; `UPDATE=1 cargo test generated::` writes it"
+        "`{name}` is not what the sources say; `UPDATE=1 cargo test --lib generated::` writes it"
     );
     crate::files::write_atomically(&path, wanted.as_bytes(), crate::files::PUBLIC).unwrap();
+}
+
+/// The same for the part of a document between `<!-- NAME: generated -->` and `<!-- /NAME -->`.
+pub(crate) fn compare_part(document: &str, name: &str, wanted: &str) {
+    let begin = format!("<!-- {name}: generated -->\n");
+    let end = format!("<!-- /{name} -->");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let found = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = found.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    compare(document, &format!("{before}{begin}\n{}\n\n{end}{after}", wanted.trim()));
 }
 
 mod generated {
@@ -221,13 +279,7 @@ mod generated {
     }
 
     #[test]
-    fn the_readme_lists_all_settings() {
-        const BEGIN: &str = "<!-- settings: generated -->\n";
-        const END: &str = "<!-- /settings -->";
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-        let readme = std::fs::read_to_string(path).unwrap();
-        let (before, rest) = readme.split_once(BEGIN).unwrap();
-        let (_, after) = rest.split_once(END).unwrap();
-        super::compare("README.md", &format!("{before}{BEGIN}\n{}\n{END}{after}", super::table()));
+    fn the_reference_lists_all_settings() {
+        super::compare_part("docs/reference-settings.md", "settings", &super::tables());
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     supervisor::{
         control::{self, Events},
-        events::Happening,
+        events::ServiceEvent,
         state::Phase,
     },
 };
@@ -65,12 +65,12 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
-    pub(crate) fn look_at(&mut self, event: &Happening) {
+    pub(crate) fn look_at(&mut self, event: &ServiceEvent) {
         self.last = event.number;
         let why = || event.message.clone().unwrap_or_else(|| "no word why".to_owned());
         let now = match (event.state, event.healthy) {
             (Phase::Failed, _) => State::Failed(why()),
-            (Phase::Resting, _) => State::Unwell(format!("it ended by itself: {}", why())),
+            (Phase::Backoff, _) => State::Unwell(format!("it ended by itself: {}", why())),
             (Phase::Running, Some(false)) => State::Unwell(why()),
             (Phase::Running | Phase::Completed, _) => State::Well,
             // Somebody wants it so, or it is on its way.
@@ -78,7 +78,7 @@ impl Digest {
         };
         let well = || Known { told: State::Well, now: State::Well, ended: 0 };
         let known = self.services.entry(event.service.clone()).or_insert_with(well);
-        known.ended += u32::from(event.state == Phase::Resting);
+        known.ended += u32::from(event.state == Phase::Backoff);
         known.now = now;
     }
 
@@ -142,7 +142,7 @@ fn file(data: &DataDir) -> std::path::PathBuf {
 /// Listens to the supervisor and tells the room, until the supervisor ends.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let Some(room) = &config.alerts.room else { return Ok(()) };
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let now = loop {
         match control::status(&socket).await? {
             Some(now) => break now,
@@ -204,8 +204,8 @@ async fn tell(
 mod tests {
     use super::*;
 
-    fn event(number: u64, service: &str, state: Phase, healthy: Option<bool>) -> Happening {
-        Happening {
+    fn event(number: u64, service: &str, state: Phase, healthy: Option<bool>) -> ServiceEvent {
+        ServiceEvent {
             number,
             at: String::new(),
             service: service.to_owned(),
@@ -213,7 +213,7 @@ mod tests {
             was: Phase::Stopped,
             healthy,
             pid: None,
-            message: (state == Phase::Resting).then(|| "exit code 1".to_owned()),
+            message: (state == Phase::Backoff).then(|| "exit code 1".to_owned()),
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn a_hundred_deaths_are_one_message_and_then_silence() {
         let mut digest = Digest::default();
         for number in 0..100 {
-            digest.look_at(&event(2 * number, "synapse", Phase::Resting, None));
+            digest.look_at(&event(2 * number, "synapse", Phase::Backoff, None));
             digest.look_at(&event(2 * number + 1, "synapse", Phase::Running, Some(true)));
         }
         let text = digest.text().unwrap();

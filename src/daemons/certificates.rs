@@ -10,7 +10,7 @@ use crate::{
     clock,
     config::Config,
     error::{Explain, Failure},
-    supervisor::control::{self, Request, Stream},
+    supervisor::control::{Request, Stream},
     tls::{self, Pair},
 };
 
@@ -60,7 +60,7 @@ async fn look(
     let now = prints(pair);
     if now != *served {
         let request = Request::Reload { service: "proxy".to_owned() };
-        let socket = control::socket(&config.data.sockets());
+        let socket = config.data.control_socket();
         let stream = Stream::open(&socket, &request).await.map_err(|error| said(&error))?;
         let mut stream = stream.ok_or("the supervisor does not answer")?;
         stream.next().await.map_err(|error| said(&error))?;

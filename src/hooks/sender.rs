@@ -16,6 +16,7 @@ use super::{
     writer::{Job, Waiting},
 };
 use crate::{
+    clock::Backoff,
     data_dir::DataDir,
     error::Failure,
     matrix::{
@@ -86,7 +87,7 @@ async fn deliver(
     clients: &mut BTreeMap<OwnedUserId, Client>,
     entry: &Entry,
 ) -> Result<(), Failure> {
-    let (mut pause, mut said) = (FIRST_PAUSE, false);
+    let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
     loop {
         let error = match send(data, clients, entry).await {
             Ok(()) => {
@@ -102,6 +103,7 @@ async fn deliver(
         if is_final(&error) {
             return Err(error.into());
         }
+        let pause = backoff.pause();
         let wait = match &error {
             matrix::Error::Limited { wait } => *wait,
             _ => pause,
@@ -112,7 +114,6 @@ async fn deliver(
             said = true;
         }
         sleep(wait).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

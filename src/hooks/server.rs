@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::server::conn::http1;
@@ -44,7 +45,7 @@ use super::{
 use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
-    files,
+    files, process,
 };
 
 /// Connections at once; who comes after waits for one of them to end.
@@ -73,7 +74,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (data, set) = (config.data.clone(), config.hooks.clone());
     let lock = data.run().join("hooks.lock");
     files::private_folder(&data.run())?;
-    let _lock = files::Lock::try_acquire(&lock, "daemon hooks")?;
+    let _lock = process::Lock::try_acquire(&lock, "daemon hooks")?;
     let address = SocketAddr::from((set.address, set.port.0));
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| Error::Listen(address, source))?;
@@ -316,7 +317,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     match value.to_str() {
         Ok(text) if !text.is_empty() && text.len() <= LONGEST_KEY => {
             let hash = Sha256::digest(text);
-            Ok(Some(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()))
+            Ok(Some(HEXLOWER.encode(&hash[..16])))
         }
         _ => Err(Refusal::new(
             StatusCode::BAD_REQUEST,

@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -18,11 +18,7 @@ use super::{
     Error, jwt,
     session::{self, Session},
 };
-use crate::{
-    data_dir::DataDir,
-    files::{self, Lock},
-    synapse::workers,
-};
+use crate::{clock::Backoff, data_dir::DataDir, files, process::Lock, synapse::workers};
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
@@ -156,7 +152,8 @@ impl Client {
         // message is a PUT with a transaction id).
         let repeatable = request.method() != Method::POST || harmless(request.uri().path());
         let changes = request.method() != Method::GET;
-        let (mut pause, mut refusals, mut renewed, mut sent) = (FIRST_PAUSE, 0, false, false);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let (mut refusals, mut renewed, mut sent) = (0, false, false);
         loop {
             let passing = match self.attempt(&request).await {
                 Ok(answer) => return Ok(answer),
@@ -179,7 +176,7 @@ impl Client {
                     return Err(unknown(passing));
                 }
                 Error::Refused { status: 429, retry_after, .. } => {
-                    let wait = retry_after.unwrap_or(pause);
+                    let wait = retry_after.unwrap_or(backoff.peek());
                     // The server may name any number: never add it to a moment.
                     if wait >= self.left() {
                         return Err(Error::Limited { wait });
@@ -199,11 +196,10 @@ impl Client {
                 }
                 _ => return Err(passing),
             }
-            if pause >= self.left() {
+            if backoff.peek() >= self.left() {
                 return Err(if sent && changes { unknown(passing) } else { passing });
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
@@ -280,24 +276,14 @@ impl Client {
         client.map(Some).map_err(|source| Error::Tls(source.into()))
     }
 
-    async fn lock(&self, path: &Path) -> Result<Lock, Error> {
-        loop {
-            match Lock::try_acquire(path, "a new session") {
-                Err(files::Error::Held { .. }) if Instant::now() < self.deadline => {
-                    tokio::time::sleep(FIRST_PAUSE).await;
-                }
-                taken => return Ok(taken?),
-            }
-        }
-    }
-
     /// Logs in again with our key, the same device, and keeps the new token. Another process may
     /// have done so a moment ago: a second login on a device ends what the first one got.
     async fn renew(&self) -> Result<(), Error> {
         let Some((data, file)) = &self.home else { return Ok(()) };
         let old = self.session();
         files::private_folder(&data.run())?;
-        let _lock = self.lock(&data.run().join("session.lock")).await?;
+        let (lock, until) = (data.run().join("session.lock"), self.deadline.into());
+        let _lock = Lock::acquire(&lock, "a new session", until, &mut |_| ()).await?;
         let kept = Session::load(file).unwrap_or(None);
         let fresh = match kept.filter(|kept| kept.access_token != old.access_token) {
             Some(newer) => newer,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
 use ruma::{OwnedServerName, OwnedUserId};
@@ -93,8 +94,7 @@ async fn register(
     let mut mac = <Hmac<Sha1>>::new_from_slice(registration.expose().as_bytes())
         .map_err(|source| Error::Request("register", source.into()))?;
     mac.update([&nonce, localpart, password.expose(), "admin"].join("\0").as_bytes());
-    let mac: String =
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mac = HEXLOWER.encode(&mac.finalize().into_bytes());
     let body = serde_json::json!({
         "nonce": nonce, "username": localpart, "password": password.expose(), "admin": true,
         "mac": mac,

@@ -5,12 +5,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{
-    Error, Target, Who,
-    connect::connect_by,
-    ddl,
-    plan::{Wanted, home, this},
-    record::Record,
-    survey::survey,
+    Error, Target, Who, connect::connect_by, ddl, plan::Wanted, record::Record, survey::survey,
     target,
 };
 use crate::config::Config;
@@ -34,13 +29,7 @@ pub(crate) async fn drop_made(config: &Config, deadline: Instant) -> Result<Drop
     if !here || !(record.role_made || record.database_made) {
         return Ok(dropped);
     }
-    let wanted = Wanted {
-        home: this(config),
-        role: record.role.clone(),
-        database: record.database.clone(),
-        role_made: record.role_made,
-        database_made: record.database_made,
-    };
+    let wanted = Wanted::of(config, &record);
     let mut admin = connect_by(config, Who::Admin, deadline, async || {}).await?;
     dropped.database = drop_database(&mut admin, &wanted).await?;
     if dropped.database.is_some() {
@@ -64,8 +53,8 @@ pub(super) async fn drop_database(
     // A killed run may have made the database and not marked it: then its owner is our role.
     let found = found.filter(|found| {
         let comment = found.comment.as_deref();
-        let ours = home(comment).is_some_and(|home| home == wanted.home);
-        wanted.database_made && (ours || comment.is_none()) && found.owner == *role
+        let ours = wanted.is_marked(comment) || comment.is_none();
+        wanted.database_made && ours && found.owner == *role
     });
     if found.is_none() {
         return Ok(None);
@@ -83,8 +72,8 @@ pub(super) async fn drop_role(
 ) -> Result<Option<String>, Error> {
     let Wanted { role, database, .. } = wanted;
     let found = survey(admin, role, database).await?.role;
-    let ours = |comment: Option<&str>| home(comment).is_some_and(|home| home == wanted.home);
-    if !found.is_some_and(|found| wanted.role_made && ours(found.comment.as_deref())) {
+    let ours = wanted.role_made;
+    if !found.is_some_and(|found| ours && wanted.is_marked(found.comment.as_deref())) {
         return Ok(None);
     }
     ddl::run(admin, "DROP ROLE IF EXISTS %I", &[role])

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Error,
+    record::Record,
     survey::{Database, Role, Survey},
 };
 use crate::{config::Config, synapse::workers};
@@ -137,6 +138,24 @@ pub(super) struct Wanted {
     pub(super) database_made: bool,
 }
 
+impl Wanted {
+    /// What the homeserver is to have, as it is noted.
+    pub(super) fn of(config: &Config, record: &Record) -> Self {
+        Self {
+            home: this(config),
+            role: record.role.clone(),
+            database: record.database.clone(),
+            role_made: record.role_made,
+            database_made: record.database_made,
+        }
+    }
+
+    /// Whether a comment on the server says that something was made for this data folder.
+    pub(super) fn is_marked(&self, comment: Option<&str>) -> bool {
+        home(comment).is_some_and(|home| home == self.home)
+    }
+}
+
 /// The server is new enough and has connections for the pools of all processes of Synapse.
 pub(super) fn enough(config: &Config, server: &str, survey: &Survey) -> Result<(), Error> {
     if survey.version_number < OLDEST {
@@ -201,7 +220,7 @@ pub(super) fn mark(home: &str) -> String {
 }
 
 /// The data folder of the homeserver for which something was made.
-pub(super) fn home(comment: Option<&str>) -> Option<&str> {
+fn home(comment: Option<&str>) -> Option<&str> {
     comment?.strip_prefix(MARK)
 }
 

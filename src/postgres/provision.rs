@@ -195,13 +195,7 @@ async fn look(config: &Config, target: &Target, admin: &mut PgConnection) -> Res
     enough(config, &target.to_string(), &found)?;
     let login = found.role.is_some() && login(config).await?;
     let record = current_record(config, target)?;
-    let wanted = Wanted {
-        home: this(config),
-        role: record.role.clone(),
-        database: record.database.clone(),
-        role_made: record.role_made,
-        database_made: record.database_made,
-    };
+    let wanted = Wanted::of(config, &record);
     let plan = Plan::decide(&wanted, &found, login)?;
     // A database that somebody else made is looked into before it is used for the first time.
     if found.database.is_some() && !record.database_made && record.verifier.is_none() {

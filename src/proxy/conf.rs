@@ -3,6 +3,7 @@
 
 use std::{net::IpAddr, path::Path};
 
+use data_encoding::HEXLOWER;
 use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use serde_json::json;
@@ -128,7 +129,7 @@ fn encryption(config: &Config) -> Result<Option<Encryption>, Error> {
     let public = config.public_url();
     let origin = public.strip_prefix("https://").map(|rest| rest.split('/').next().unwrap_or(rest));
     Ok(Some(Encryption {
-        hash: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        hash: HEXLOWER.encode(&Sha256::digest(text)),
         certificate: certificate.display().to_string(),
         key: key.display().to_string(),
         https_port: proxy.https_port.0,

@@ -1,5 +1,6 @@
 //! The sets of packages that this program installs.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 const SYNAPSE: &str = include_str!("synapse.lock");
@@ -118,7 +119,7 @@ impl Set {
             .chain_update(self.more.unwrap_or_default())
             .chain_update(python)
             .finalize();
-        let hash: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = HEXLOWER.encode(&hash[..4]);
         format!("{}-{}-{hash}", self.name, self.version)
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, variables};
@@ -99,7 +100,7 @@ fn service(config: &Config, custom: &Custom) -> Result<Service, Error> {
 /// Of all that is said of it, its variables among it: another one, and it is another service.
 fn revision(service: &Service) -> String {
     let text = serde_json::to_vec(service).unwrap_or_default();
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text)[..8])
 }
 
 fn condition_of(condition: custom::Condition) -> Condition {

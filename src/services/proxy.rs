@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{PROXY, SYNAPSE};
@@ -31,9 +32,7 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         launch: Launch::new(program, data.root()).args(proxy::arguments(data, &conf)),
         // The certificate's hash stands in it as well.
         revision: match files::read_if_exists(&conf) {
-            Ok(Some(text)) => {
-                Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-            }
+            Ok(Some(text)) => HEXLOWER.encode(&Sha256::digest(text)),
             _ => String::new(),
         },
         reload: Some(Signal::HUP),

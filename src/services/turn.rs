@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::TURN;
@@ -30,8 +31,7 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         (scheme, uri)
     };
     let text = files::read_if_exists(&conf).ok().flatten();
-    let hash =
-        |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = |text: String| HEXLOWER.encode(&Sha256::digest(text));
     Some(Service {
         name: TURN.to_owned(),
         summary: "relay of calls (coturn)".to_owned(),

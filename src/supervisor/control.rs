@@ -1,5 +1,5 @@
 //! The control socket, from both sides: a request is one line of JSON, and every line that comes back
-//! is the whole truth at that moment. A request but `status` keeps the line open: another snapshot
+//! is a snapshot of everything at that moment. A request but `status` keeps the line open: another snapshot
 //! comes with every change, and the end of the stream is the end of the supervisor.
 
 use std::{
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    events::{Happening, Recent},
+    events::{Recent, ServiceEvent},
     record::Snapshot,
     service::Service,
 };
@@ -103,15 +103,10 @@ pub(crate) enum Request {
 #[serde(rename_all = "lowercase")]
 enum Reply {
     Now(Box<Snapshot>),
-    Event(Box<Happening>),
+    Event(Box<ServiceEvent>),
     /// Nothing more happens: the supervisor ends in order.
     Ended,
     Refused(String),
-}
-
-/// `control.sock` in the folder for sockets.
-pub(crate) fn socket(folder: &Path) -> PathBuf {
-    folder.join("control.sock")
 }
 
 /// The stream of snapshots that a request opened.
@@ -176,10 +171,10 @@ impl Events {
     }
 
     /// The next one; none when the supervisor has ended in order.
-    pub(crate) async fn next(&mut self) -> Result<Option<Happening>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<ServiceEvent>, Error> {
         let Ok(Some(line)) = self.0.lines.next_line().await else { return Err(Error::Broken) };
         match serde_json::from_str(&line).map_err(Error::Unclear)? {
-            Reply::Event(happening) => Ok(Some(*happening)),
+            Reply::Event(event) => Ok(Some(*event)),
             Reply::Now(_) | Reply::Ended => Ok(None),
             Reply::Refused(why) => Err(Error::Refused(why)),
         }
@@ -194,15 +189,16 @@ pub(crate) async fn status(socket: &Path) -> Result<Option<Snapshot>, Error> {
     }
 }
 
-/// What a client wants, on its way to the loop; the answer is a refusal or nothing.
-pub(crate) struct Wish {
+/// What a client asks for, on its way to the loop; the answer is a refusal or nothing.
+pub(crate) struct Incoming {
     pub(crate) request: Request,
     pub(crate) answer: tokio::sync::oneshot::Sender<Result<(), String>>,
 }
 
-/// Listens in a folder that must be ours alone. The caller holds the supervisor's lock, so a socket
-/// that is there is a dead one.
-pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
+/// Listens on a socket whose folder must be ours alone. The caller holds the supervisor's lock, so a
+/// socket that is there is a dead one.
+pub(crate) fn listen(socket: &Path) -> Result<UnixListener, Error> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
     let ours = |metadata: fs::Metadata| {
         metadata.is_dir()
             && metadata.uid() == rustix::process::geteuid().as_raw()
@@ -212,27 +208,26 @@ pub(crate) fn listen(folder: &Path) -> Result<UnixListener, Error> {
     if !fs::symlink_metadata(folder).is_ok_and(ours) {
         return Err(Error::Unsafe(folder.to_owned()));
     }
-    let path = socket(folder);
     let bound = (|| {
-        files::remove(&path).map_err(io::Error::other)?;
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(files::PRIVATE))?;
+        files::remove(socket).map_err(io::Error::other)?;
+        let listener = UnixListener::bind(socket)?;
+        fs::set_permissions(socket, fs::Permissions::from_mode(files::PRIVATE))?;
         Ok(listener)
     })();
-    bound.map_err(|source| Error::Listen { path, source })
+    bound.map_err(|source| Error::Listen { path: socket.to_owned(), source })
 }
 
 /// Answers clients until the loop ends.
 pub(crate) async fn serve(
     listener: UnixListener,
-    wishes: mpsc::Sender<Wish>,
-    truth: watch::Receiver<Snapshot>,
+    requests: mpsc::Sender<Incoming>,
+    snapshots: watch::Receiver<Snapshot>,
     recent: Recent,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(answer(stream, wishes.clone(), truth.clone(), recent.clone()));
+                tokio::spawn(answer(stream, requests.clone(), snapshots.clone(), recent.clone()));
             }
             // Out of files, most likely: others give some back.
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
@@ -242,8 +237,8 @@ pub(crate) async fn serve(
 
 async fn answer(
     stream: UnixStream,
-    wishes: mpsc::Sender<Wish>,
-    mut truth: watch::Receiver<Snapshot>,
+    requests: mpsc::Sender<Incoming>,
+    mut snapshots: watch::Receiver<Snapshot>,
     recent: Recent,
 ) -> Option<()> {
     let (read, mut write) = stream.into_split();
@@ -256,16 +251,16 @@ async fn answer(
     if let Request::Events { mut after } = request {
         let mut ended = false;
         loop {
-            for happening in recent.after(after) {
-                after = happening.number;
-                send(&mut write, &Reply::Event(Box::new(happening))).await?;
+            for event in recent.after(after) {
+                after = event.number;
+                send(&mut write, &Reply::Event(Box::new(event))).await?;
             }
             if ended {
                 return send(&mut write, &Reply::Ended).await;
             }
             tokio::select! {
                 () = recent.more(after) => {}
-                changed = truth.changed() => ended = changed.is_err(),
+                changed = snapshots.changed() => ended = changed.is_err(),
                 _ = lines.next_line() => return None,
             }
         }
@@ -273,19 +268,19 @@ async fn answer(
     let once = request == Request::Status;
     if !matches!(request, Request::Status | Request::Subscribe) {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        wishes.send(Wish { request, answer }).await.ok()?;
+        requests.send(Incoming { request, answer }).await.ok()?;
         if let Err(why) = answered.await.ok()? {
             return send(&mut write, &Reply::Refused(why)).await;
         }
     }
     loop {
-        let now = truth.borrow_and_update().clone();
+        let now = snapshots.borrow_and_update().clone();
         send(&mut write, &Reply::Now(Box::new(now))).await?;
         if once {
             return Some(());
         }
         tokio::select! {
-            changed = truth.changed() => changed.ok()?,
+            changed = snapshots.changed() => changed.ok()?,
             // A client says nothing more: this is its end.
             _ = lines.next_line() => return None,
         }

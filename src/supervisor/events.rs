@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1000;
 
 /// One change of one service. Times are RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Happening {
+pub(crate) struct ServiceEvent {
     /// Counted from 1 by each supervisor.
     pub(crate) number: u64,
     pub(crate) at: String,
@@ -33,7 +33,7 @@ pub(crate) struct Happening {
 /// The last of them, and the number of the last one of all, to wait for.
 #[derive(Clone, Debug)]
 pub(crate) struct Recent {
-    kept: Arc<Mutex<VecDeque<Happening>>>,
+    kept: Arc<Mutex<VecDeque<ServiceEvent>>>,
     last: Arc<watch::Sender<u64>>,
 }
 
@@ -44,13 +44,13 @@ impl Default for Recent {
 }
 
 impl Recent {
-    pub(crate) fn add(&self, happenings: impl IntoIterator<Item = Happening>) {
+    pub(crate) fn add(&self, events: impl IntoIterator<Item = ServiceEvent>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut number = *self.last.borrow();
-        for mut happening in happenings {
+        for mut event in events {
             number += 1;
-            happening.number = number;
-            kept.push_back(happening);
+            event.number = number;
+            kept.push_back(event);
         }
         while kept.len() > REMEMBERED {
             kept.pop_front();
@@ -64,9 +64,9 @@ impl Recent {
         *self.last.borrow()
     }
 
-    pub(crate) fn after(&self, number: u64) -> Vec<Happening> {
+    pub(crate) fn after(&self, number: u64) -> Vec<ServiceEvent> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().filter(|happening| happening.number > number).cloned().collect()
+        kept.iter().filter(|event| event.number > number).cloned().collect()
     }
 
     /// Returns when there is one after that number.
@@ -77,8 +77,8 @@ impl Recent {
 }
 
 /// What has changed from one moment to the next.
-pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<Happening> {
-    let happening = |name: &String| {
+pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<ServiceEvent> {
+    let event = |name: &String| {
         let now = new.services.get(name)?;
         let before = old.services.get(name);
         let healthy = |health: &Option<super::record::Health>| health.as_ref().map(|it| it.healthy);
@@ -92,9 +92,9 @@ pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<Happening
             return None;
         }
         let ill = now.health.as_ref().and_then(|health| health.message.clone());
-        let ended = matches!(now.state, Phase::Resting | Phase::Failed | Phase::Stopped);
+        let ended = matches!(now.state, Phase::Backoff | Phase::Failed | Phase::Stopped);
         let exit = now.last_exit.as_ref().filter(|_| ended).map(|ended| ended.exit.to_string());
-        Some(Happening {
+        Some(ServiceEvent {
             number: 0,
             at: at.to_owned(),
             service: name.clone(),
@@ -105,9 +105,9 @@ pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<Happening
             message: ill.or(exit),
         })
     };
-    let mut happened: Vec<Happening> = new.order.iter().filter_map(happening).collect();
+    let mut happened: Vec<ServiceEvent> = new.order.iter().filter_map(event).collect();
     // Of what happens at once, the end of one is why another goes on.
-    happened.sort_by_key(|happening| happening.state.has_process());
+    happened.sort_by_key(|event| event.state.has_process());
     happened
 }
 
@@ -126,10 +126,10 @@ mod tests {
         };
         old.services.get_mut("db").unwrap().health = health(true);
         new.services.get_mut("db").unwrap().health = health(false);
-        new.services.get_mut("main").unwrap().state = Phase::Resting;
+        new.services.get_mut("main").unwrap().state = Phase::Backoff;
         let said = between(&old, &new, "now");
         let said: Vec<_> = said.iter().map(|it| (&*it.service, it.state, it.healthy)).collect();
-        assert_eq!(said, [("main", Phase::Resting, None), ("db", Phase::Running, Some(false))]);
+        assert_eq!(said, [("main", Phase::Backoff, None), ("db", Phase::Running, Some(false))]);
     }
 
     #[tokio::test]

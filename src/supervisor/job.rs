@@ -108,7 +108,7 @@ pub(crate) fn spawn(
     let child = command.spawn()?;
     // The command holds the writing ends; with it gone, the pipe ends with the service.
     drop(command);
-    let pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    let pid = child.id().and_then(process::pid_of);
     let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
     Ok(Job { child, pid, output: pipe::Receiver::from_owned_fd(reader.into())? })
 }

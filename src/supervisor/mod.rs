@@ -1,16 +1,18 @@
 //! Keeps any process running, and knows none by name.
 //!
-//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe` and `notify` ask,
+//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe`, `get` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
-//! written for others to read, `events` what happened, `orphans` are reaped.
+//! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
+//! reaped, and what a killed supervisor left behind is ended by `sweep`.
 
 use std::{path::PathBuf, sync::Arc};
 
 pub(crate) mod control;
+mod down;
 pub(crate) mod events;
+mod get;
 pub(crate) mod job;
-pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod order;
@@ -19,9 +21,12 @@ mod probe;
 pub(crate) mod record;
 pub(crate) mod service;
 pub(crate) mod state;
+mod sweep;
 mod unit;
 mod watch;
 
+pub(crate) use get::get;
+pub(crate) use sweep::sweep;
 pub(crate) use watch::run;
 
 use crate::{
@@ -73,9 +78,15 @@ pub(crate) struct Settings {
     pub(crate) profile: String,
     /// Those that are to run at first, with all they need; without names, all.
     pub(crate) wanted: Vec<String>,
-    /// For `supervisor.lock` and `state.json`.
+    /// Held as long as it runs.
+    pub(crate) lock: PathBuf,
+    /// Written with every change, for others to read.
+    pub(crate) state: PathBuf,
+    /// For the marks of services that have no process.
     pub(crate) run: PathBuf,
-    /// For `control.sock` and the sockets of `sd_notify`: a short path, ours, mode 0700.
+    /// The socket on which it answers, in a folder that is ours, mode 0700.
+    pub(crate) control: PathBuf,
+    /// For the sockets of `sd_notify`: a short path, likewise.
     pub(crate) sockets: PathBuf,
     pub(crate) logs: PathBuf,
     pub(crate) limits: log::Limits,

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::record::Process;
+use crate::process::{Stat, pid_of};
 
 /// Makes this process the one that gets the orphans of all its descendants.
 pub(crate) fn adopt() {
@@ -16,10 +16,11 @@ pub(crate) fn adopt() {
 /// Reaps those that have ended. `started` says whether we started a process ourselves: whoever did
 /// that waits for it.
 pub(crate) fn reap(started: impl Fn(Pid) -> bool) {
-    let own = Process::of_this_process().map(|process| process.group);
+    let group_of = |pid: u32| Stat::of(pid).map(|process| process.group);
+    let own = group_of(std::process::id());
     for pid in children().into_iter().filter(|pid| !started(*pid)) {
         // Helpers such as probes are in our group, and waited for; no service is.
-        let group = Process::group_of(pid);
+        let group = group_of(pid.as_raw_nonzero().get().unsigned_abs());
         if group.is_some() && group != own {
             rustix::process::waitid(
                 WaitId::Pid(pid),
@@ -54,7 +55,7 @@ fn children() -> Vec<Pid> {
     let lists =
         threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let pids = |list: String| -> Vec<Pid> {
-        list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+        list.split_whitespace().filter_map(|pid| pid_of(pid.parse().ok()?)).collect()
     };
     lists.flat_map(pids).collect()
 }

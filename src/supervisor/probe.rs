@@ -1,20 +1,12 @@
 //! Asks processes how they are. An answer is `Ok`, or a clause that says what is wrong.
 
-use std::{io, ops::Range, path::Path, time::Duration};
+use std::{ops::Range, path::Path, time::Duration};
 
 use serde::Deserialize;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpStream, UnixStream},
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
-use super::{job, service::Probe};
-use crate::{
-    files,
-    process::{self},
-    secret::Secret,
-};
+use super::{get, job, service::Probe};
+use crate::{files, process, secret::Secret};
 
 /// How long an answer may take, where nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +28,10 @@ pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
                 let mut command = job::command(launch, plain);
                 process::tool(&mut command).await.map(drop).map_err(|error| error.to_string())
             }
-            Probe::Tcp(address) => connect(address).await.map(drop),
+            Probe::Tcp(address) => match TcpStream::connect(address).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("`{address}` cannot be reached: {error}")),
+            },
             Probe::Http { url, socket, bearer_file } => {
                 http(url, socket.as_deref(), bearer_file.as_deref(), 0..500).await
             }
@@ -44,12 +39,6 @@ pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
         }
     });
     asked.await.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs_f64())))
-}
-
-async fn connect(address: &str) -> Result<TcpStream, String> {
-    TcpStream::connect(address)
-        .await
-        .map_err(|error| format!("`{address}` cannot be reached: {error}"))
 }
 
 fn line(path: &Path, number: usize, reads: &str) -> Answer {
@@ -75,55 +64,18 @@ fn bearer(file: &Path) -> Secret {
         .map_or_else(|| Secret::generate(&mut rand::rng()), |session: Session| session.access_token)
 }
 
-/// A plain GET, without the megabytes that a whole HTTP client takes.
 async fn http(
     url: &str,
     socket: Option<&Path>,
     bearer_file: Option<&Path>,
     good: Range<u16>,
 ) -> Answer {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` is not plain HTTP"))?;
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut request =
-        format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: */*\r\n");
-    if let Some(file) = bearer_file {
-        request.push_str("Authorization: Bearer ");
-        request.push_str(bearer(file).expose());
-        request.push_str("\r\n");
+    match get(url, socket, bearer_file.map(bearer).as_ref()).await {
+        Ok(Some(status)) if good.contains(&status) => Ok(()),
+        Ok(Some(status)) => Err(format!("`{url}` answers {status}")),
+        Ok(None) => Err(format!("`{url}` does not speak HTTP")),
+        Err(error) => Err(format!("`{url}` does not answer: {error}")),
     }
-    request.push_str("\r\n");
-    let answered = match socket {
-        None => exchange(connect(host).await?, &request).await,
-        Some(path) => match UnixStream::connect(path).await {
-            Ok(stream) => exchange(stream, &request).await,
-            Err(error) => Err(error),
-        },
-    };
-    let head = answered.map_err(|error| format!("`{url}` does not answer: {error}"))?;
-    // `HTTP/1.1 200 OK`
-    let status: Option<u16> = head.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
-    match status {
-        Some(status) if good.contains(&status) => Ok(()),
-        Some(status) => Err(format!("`{url}` answers {status}")),
-        None => Err(format!("`{url}` does not speak HTTP")),
-    }
-}
-
-/// Sends a request; the first line of the answer, at least as far as its status.
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &str,
-) -> io::Result<String> {
-    let mut head = [0; 256];
-    let mut length = 0;
-    stream.write_all(request.as_bytes()).await?;
-    while length < 12 {
-        match stream.read(&mut head[length..]).await? {
-            0 => break,
-            more => length += more,
-        }
-    }
-    Ok(String::from_utf8_lossy(&head[..length]).into_owned())
 }
 
 #[cfg(test)]

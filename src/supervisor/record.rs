@@ -1,21 +1,19 @@
 //! What the supervisor says about its services: on the control socket, and in `state.json` for others
-//! to read. A new supervisor reads of it only which processes its predecessor may have left behind.
+//! to read.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    job,
-    state::{Exit, Phase},
+use super::state::{Exit, Phase};
+use crate::{
+    clock, files,
+    process::{Identity, Stat},
 };
-use crate::{clock, files, process};
 
 /// Everything about one homeserver's processes at one moment. Times are RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,15 +102,29 @@ pub(crate) struct Health {
 impl Supervisor {
     pub(crate) fn of_this_process() -> Self {
         let pid = std::process::id();
+        let stat = Stat::of(pid);
         Self {
             pid,
-            start_ticks: process::start_ticks(pid).unwrap_or_default(),
-            session: Process::of_this_process().map_or(0, |process| process.session),
+            start_ticks: stat.map_or(0, |stat| stat.start_ticks),
+            session: stat.map_or(0, |stat| stat.session),
             boot: boot(),
             started_at: clock::now().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+
+    /// Whether the machine has not been booted since: only then its processes can be told from others.
+    pub(super) fn is_of_this_boot(&self) -> bool {
+        self.boot == boot()
+    }
+}
+
+/// The supervisor that wrote this file last, if it lives.
+pub(crate) fn supervisor(state: &Path) -> Option<Identity> {
+    let snapshot: Snapshot = serde_json::from_str(&files::read(state).ok()?).ok()?;
+    let Supervisor { pid, start_ticks, .. } = snapshot.supervisor;
+    let identity = Identity { pid, start_ticks };
+    (snapshot.supervisor.is_of_this_boot() && identity.is_alive()).then_some(identity)
 }
 
 fn boot() -> String {
@@ -159,146 +171,7 @@ impl Snapshot {
     }
 }
 
-/// Ends what a supervisor that was killed left behind, and waits until it is gone. The kernel has
-/// told the processes themselves to end already; this finds those that did not, and their children.
-/// Returns how many processes were left. The caller holds the supervisor's lock.
-pub(crate) async fn sweep(state: &Path, patience: Duration) -> usize {
-    let Ok(text) = files::read(state) else { return 0 };
-    let Ok(old) = serde_json::from_str::<Snapshot>(&text) else { return 0 };
-    if old.supervisor.boot != boot() {
-        return 0;
-    }
-    let began = Instant::now();
-    let mut most = 0;
-    let mut asked = false;
-    let mut pause = Duration::from_millis(5);
-    loop {
-        let left = left_behind(&old);
-        most = most.max(left.len());
-        if left.is_empty() {
-            return most;
-        }
-        if !asked {
-            tracing::warn!(
-                "{} processes of a supervisor that was killed are still here",
-                left.len()
-            );
-            for (_, pid) in &left {
-                job::signal(*pid, Signal::TERM);
-            }
-            asked = true;
-        }
-        if began.elapsed() >= patience {
-            for (_, pid) in &left {
-                job::signal(*pid, Signal::KILL);
-            }
-        }
-        if began.elapsed() >= patience + Duration::from_secs(10) {
-            tracing::error!("{} processes cannot be killed", left.len());
-            return most;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
-    }
-}
-
-/// The processes that belong to the groups of these services, by service.
-fn left_behind(old: &Snapshot) -> Vec<(String, Pid)> {
-    let groups: Vec<(&String, i32, u64)> = old
-        .services
-        .iter()
-        .filter_map(|(name, r)| Some((name, r.pid?.try_into().ok()?, r.start_ticks?)))
-        .filter(|(_, group, _)| {
-            let group = Pid::from_raw(*group);
-            group.is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
-        })
-        .collect();
-    if groups.is_empty() {
-        return Vec::new();
-    }
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut left = Vec::new();
-    for pid in processes {
-        let Some(process) = Process::read(pid) else { continue };
-        // A group number may have been given to others since: ours are in the old supervisor's
-        // session and not older than the service, and the first of them is exactly that process.
-        let ours = groups.iter().find(|(_, group, ticks)| {
-            process.group == *group
-                && process.session == old.supervisor.session
-                && (if pid == *group { process.ticks == *ticks } else { process.ticks >= *ticks })
-        });
-        if let (Some((name, ..)), Some(pid)) = (ours, Pid::from_raw(pid)) {
-            left.push(((*name).clone(), pid));
-        }
-    }
-    left
-}
-
-pub(super) struct Process {
-    pub(super) group: i32,
-    session: i32,
-    ticks: u64,
-}
-
-impl Process {
-    /// The process group, also of one that only waits to be reaped.
-    pub(super) fn group_of(pid: Pid) -> Option<i32> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
-    }
-
-    /// The kernel's own calls say 0 for a group or session led from outside our PID namespace, which
-    /// rustix cannot hold.
-    pub(super) fn of_this_process() -> Option<Self> {
-        Self::read(std::process::id().try_into().ok()?)
-    }
-
-    /// Fields 3 (state), 5, 6 and 22 of `proc_pid_stat(5)`; none for one that only waits to be reaped.
-    fn read(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        if matches!(fields.next()?, "Z" | "X") {
-            return None;
-        }
-        let group = fields.nth(1)?.parse().ok()?;
-        let session = fields.next()?.parse().ok()?;
-        let ticks = fields.nth(15)?.parse().ok()?;
-        Some(Self { group, session, ticks })
-    }
-}
-
 /// Services that all run.
-/// Marks which services have no process: an empty file each. Whoever is about to talk to one sees there
-/// that somebody else may have its port.
-#[derive(Clone)]
-pub(super) struct Down(PathBuf);
-
-impl Down {
-    /// Below `run`, where nothing of an earlier supervisor stays.
-    pub(super) fn anew(run: &Path) -> Result<Self, files::Error> {
-        let folder = run.join("down");
-        files::remove(&folder)?;
-        files::private_folder(&folder)?;
-        Ok(Self(folder))
-    }
-
-    pub(super) fn of(run: &Path) -> Self {
-        Self(run.join("down"))
-    }
-
-    pub(super) fn mark(&self, service: &str) {
-        let file = self.0.join(service);
-        if let Err(error) = files::append(&file) {
-            tracing::warn!("`{}` cannot be written: {error}", file.display());
-        }
-    }
-
-    pub(super) fn clear(&self, service: &str) -> Result<(), files::Error> {
-        files::remove(&self.0.join(service))
-    }
-}
-
 #[cfg(test)]
 pub(crate) fn sample(names: &[&str]) -> Snapshot {
     let report = Report {
@@ -329,44 +202,5 @@ pub(crate) fn sample(names: &[&str]) -> Snapshot {
         services: names.iter().map(|name| (name.clone(), report.clone())).collect(),
         order: names,
         events: 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_a_killed_service_started_is_swept_after_its_supervisor() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = process::command("sh");
-        // The child of this service outlives it, as a worker of nginx does.
-        command.args(["-c", "sleep 1000 & echo $!; wait"]).process_group(0);
-        let mut service = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        let mut said = [0; 16];
-        let stdout = service.stdout.as_mut().unwrap();
-        let length = tokio::io::AsyncReadExt::read(stdout, &mut said).await.unwrap();
-        let worker: u32 = String::from_utf8_lossy(&said[..length]).trim().parse().unwrap();
-        let pid = service.id().unwrap();
-        let mut old = sample(&["nginx"]);
-        old.supervisor = Supervisor::of_this_process();
-        let report = old.services.get_mut("nginx").unwrap();
-        report.pid = Some(pid);
-        report.start_ticks = process::start_ticks(pid);
-        let state = folder.path().join("state.json");
-        old.write(&state).unwrap();
-        service.kill().await.unwrap();
-        assert!(process::start_ticks(worker).is_some());
-        assert_eq!(sweep(&state, Duration::from_secs(5)).await, 1);
-        assert!(Process::read(worker.try_into().unwrap()).is_none());
-    }
-
-    #[test]
-    fn our_own_process_is_read_as_the_kernel_has_it() {
-        let pid = std::process::id();
-        let process = Process::read(pid.try_into().unwrap()).unwrap();
-        assert_eq!(Some(process.ticks), process::start_ticks(pid));
-        assert_eq!(process.session, Supervisor::of_this_process().session);
-        assert_eq!(Some(process.group), Process::group_of(rustix::process::getpid()));
     }
 }

@@ -14,15 +14,17 @@ use tokio::{
 };
 
 use super::{
-    Settings, job,
+    Settings,
+    down::Down,
+    job,
     log::{self, LogFile, Shared},
     notify,
     probe::{self, Answer},
-    record::{Down, Ended, Health, Report},
-    service::{Probe, Service},
+    record::{Ended, Health, Report},
+    service::{Probe, Restart, Service},
     state::{self, Exit, Phase},
 };
-use crate::{clock, process};
+use crate::{clock, process::Stat};
 
 /// Between two questions to a service that is starting: a tenth of the time it has taken so far,
 /// because a start is waited for.
@@ -32,13 +34,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_LINES: Duration = Duration::from_millis(300);
 
 /// What the tasks around a process tell the loop.
-pub(crate) struct News {
+pub(crate) struct UnitEvent {
     pub(crate) service: usize,
     pub(crate) run: u32,
-    pub(crate) what: What,
+    pub(crate) what: Occurrence,
 }
 
-pub(crate) enum What {
+pub(crate) enum Occurrence {
     Exited(Exit),
     Ready,
     WaitsFor(String),
@@ -56,7 +58,7 @@ pub(crate) struct Unit {
     sockets: PathBuf,
     down: Down,
     plain: Arc<job::Variables>,
-    tell: mpsc::Sender<News>,
+    tell: mpsc::Sender<UnitEvent>,
     probes: Vec<JoinHandle<()>>,
     run: u32,
     start_ticks: Option<u64>,
@@ -77,7 +79,7 @@ impl Unit {
         index: usize,
         service: Service,
         settings: &Settings,
-        tell: mpsc::Sender<News>,
+        tell: mpsc::Sender<UnitEvent>,
     ) -> Self {
         let echo = settings.echo.clone();
         let log = LogFile::new(&settings.logs, &service.name, settings.limits, echo);
@@ -125,7 +127,7 @@ impl Unit {
         let mut job = job::spawn(&self.service.launch, &self.plain, death, path)?;
         self.pid = Some(job.pid);
         let pid = job.pid.as_raw_nonzero().get().unsigned_abs();
-        self.start_ticks = process::start_ticks(pid);
+        self.start_ticks = Stat::of(pid).map(|process| process.start_ticks);
         self.started_at = Some(now());
         let captured = tokio::spawn(log::capture(job.output, Arc::clone(&self.log)));
         let teller = self.teller();
@@ -134,16 +136,19 @@ impl Unit {
             let status = job.child.wait().await;
             down.mark(&name);
             drop(timeout(LAST_LINES, captured).await);
-            teller.tell(What::Exited(job::exit_of(status))).await;
+            teller.tell(Occurrence::Exited(job::exit_of(status))).await;
         });
-        let (teller, probes) = (self.teller(), self.service.ready.clone());
-        let plain = Arc::clone(&self.plain);
-        self.probes.push(tokio::spawn(become_ready(probes, socket, plain, teller)));
+        // A piece of work is done when it ends, not before.
+        if self.service.restart != Restart::Never || !self.service.ready.is_empty() {
+            let (teller, probes) = (self.teller(), self.service.ready.clone());
+            let plain = Arc::clone(&self.plain);
+            self.probes.push(tokio::spawn(become_ready(probes, socket, plain, teller)));
+        }
         Ok(())
     }
 
     fn teller(&self) -> Teller {
-        Teller { service: self.index, run: self.run, news: self.tell.clone() }
+        Teller { service: self.index, run: self.run, events: self.tell.clone() }
     }
 
     /// It is ready: from now on it is asked how it is.
@@ -158,7 +163,7 @@ impl Unit {
                 loop {
                     sleep(live.interval).await;
                     let answer = probe::ask(&live.probe, &plain).await;
-                    teller.tell(What::Checked(number, answer)).await;
+                    teller.tell(Occurrence::Checked(number, answer)).await;
                 }
             }));
         }
@@ -205,7 +210,7 @@ impl Unit {
     pub(crate) fn report(&self, unit: &state::Unit) -> Report {
         let running = unit.phase == Phase::Running;
         let wrong = self.answers.iter().find_map(|(answer, _)| answer.as_ref().err());
-        let failing = matches!(unit.phase, Phase::Failed | Phase::Resting);
+        let failing = matches!(unit.phase, Phase::Failed | Phase::Backoff);
         let words = || self.log.lock().unwrap_or_else(PoisonError::into_inner).last_words();
         let pid = self.pid.map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         Report {
@@ -241,13 +246,13 @@ impl Unit {
 struct Teller {
     service: usize,
     run: u32,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<UnitEvent>,
 }
 
 impl Teller {
-    async fn tell(&self, what: What) {
-        let news = News { service: self.service, run: self.run, what };
-        drop(self.news.send(news).await);
+    async fn tell(&self, what: Occurrence) {
+        let event = UnitEvent { service: self.service, run: self.run, what };
+        drop(self.events.send(event).await);
     }
 }
 
@@ -261,7 +266,9 @@ async fn become_ready(
     for probe in probes {
         if matches!(probe, Probe::Notify) {
             if let Some(socket) = socket.take() {
-                teller.tell(What::WaitsFor("it has not said that it is ready".to_owned())).await;
+                teller
+                    .tell(Occurrence::WaitsFor("it has not said that it is ready".to_owned()))
+                    .await;
                 if notify::ready(socket).await.is_err() {
                     return;
                 }
@@ -276,11 +283,11 @@ async fn become_ready(
         let mut told = None;
         while let Err(why) = probe::ask(&probe, &plain).await {
             if told.as_ref() != Some(&why) {
-                teller.tell(What::WaitsFor(why.clone())).await;
+                teller.tell(Occurrence::WaitsFor(why.clone())).await;
                 told = Some(why);
             }
             sleep((begun.elapsed() / 10).clamp(FIRST_PAUSE, LONGEST_PAUSE)).await;
         }
     }
-    teller.tell(What::Ready).await;
+    teller.tell(Occurrence::Ready).await;
 }

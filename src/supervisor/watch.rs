@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -14,16 +13,18 @@ use tokio::{
 };
 
 use super::{
-    Error, Settings, control,
-    control::{Request, Wish},
+    Error, Settings,
+    control::{self, Incoming, Request},
+    down::Down,
     events::{self, Recent},
     job, orphans,
-    record::{self, Down, Snapshot, Supervisor},
-    service::{Restart, Service},
+    record::{self, Snapshot, Supervisor},
+    service::Service,
     state::{Action, Event, Exit, Phase, State, name_of},
-    unit::{News, Unit},
+    sweep,
+    unit::{Occurrence, Unit, UnitEvent},
 };
-use crate::files::Lock;
+use crate::process::Lock;
 
 /// How long what a killed supervisor left behind may take to end by itself.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -38,7 +39,7 @@ pub(crate) async fn run(
     settings: Settings,
     changed: &mut dyn FnMut(&Snapshot),
 ) -> Result<bool, Error> {
-    let lock = Lock::try_acquire(&settings.run.join("supervisor.lock"), "daemon supervise")?;
+    let lock = Lock::try_acquire(&settings.lock, "daemon supervise")?;
     let services = super::order::sort(services)?;
     // Before anything that takes time: none of them has a process yet.
     let down = Down::anew(&settings.run)?;
@@ -50,12 +51,12 @@ pub(crate) async fn run(
         place.ok_or_else(|| Error::NoService(name.clone()))
     });
     let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
-    record::sweep(&settings.state_file(), SWEEP).await;
+    sweep(&settings.state, SWEEP).await;
     let mut watch = Watch::new(services, settings);
-    let listener = control::listen(&watch.settings.sockets)?;
-    let (wish, mut wishes) = mpsc::channel(16);
-    let (publish, truth) = watch::channel(watch.snapshot());
-    let server = tokio::spawn(control::serve(listener, wish, truth, watch.recent.clone()));
+    let listener = control::listen(&watch.settings.control)?;
+    let (requests, mut incoming) = mpsc::channel(16);
+    let (publish, snapshots) = watch::channel(watch.snapshot());
+    let server = tokio::spawn(control::serve(listener, requests, snapshots, watch.recent.clone()));
     let signals = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -70,54 +71,46 @@ pub(crate) async fn run(
     let mut asked_to_stop = false;
     watch.queue.push_back(Event::Start(wanted));
     loop {
-        while let Some(event) = watch.queue.pop_front() {
-            for action in watch.state.step(event, Instant::now()) {
-                watch.act(&action);
-            }
-        }
+        watch.drain();
         watch.publish(&publish, changed);
         if watch.finished {
             break;
         }
         if !watch.failed && watch.has_failed() {
             watch.failed = true;
-            watch.stop(false, None);
+            watch.queue.push_back(Event::Stop { force: false, by: None });
             continue;
         }
         let deadline = watch.state.deadline();
-        let event = tokio::select! {
+        let wake = tokio::select! {
             biased;
-            _ = terminate.recv() => Happened::Signal,
-            _ = interrupt.recv() => Happened::Signal,
-            Some(wish) = wishes.recv() => Happened::Wish(wish),
-            Some(news) = watch.news.recv() => Happened::News(news),
-            _ = child.recv() => Happened::ChildEnded,
-            () = until(deadline) => Happened::Tick,
+            _ = terminate.recv() => Wake::Signal,
+            _ = interrupt.recv() => Wake::Signal,
+            Some(request) = incoming.recv() => Wake::Request(request),
+            Some(event) = watch.unit_events.recv() => Wake::Unit(event),
+            _ = child.recv() => Wake::ChildEnded,
+            () = until(deadline) => Wake::Tick,
         };
-        match event {
-            Happened::Signal => {
+        match wake {
+            Wake::Signal => {
                 // The second one means it.
-                watch.stop(asked_to_stop, None);
+                watch.queue.push_back(Event::Stop { force: asked_to_stop, by: None });
                 asked_to_stop = true;
             }
-            Happened::Wish(wish) => watch.grant(wish),
-            Happened::News(news) => watch.take(news),
-            Happened::ChildEnded => {
+            Wake::Request(request) => watch.answer(request),
+            Wake::Unit(event) => watch.take(event),
+            Wake::ChildEnded => {
                 orphans::reap(|pid| watch.units.iter().any(|unit| unit.pid == Some(pid)));
             }
-            Happened::Tick => watch.queue.push_back(Event::Tick),
+            Wake::Tick => watch.queue.push_back(Event::Tick),
         }
     }
-    // Whoever listens hears the end: they hold the other side of the wishes until then.
+    // Whoever listens hears the end: they hold the other side of the requests until then.
     drop(publish);
     server.abort();
-    drop(timeout(LAST_WORDS, async { while wishes.recv().await.is_some() {} }).await);
+    drop(timeout(LAST_WORDS, async { while incoming.recv().await.is_some() {} }).await);
     orphans::end().await;
-    for file in watch
-        .units
-        .iter()
-        .map(Unit::notify_socket)
-        .chain([control::socket(&watch.settings.sockets)])
+    for file in watch.units.iter().map(Unit::notify_socket).chain([watch.settings.control.clone()])
     {
         drop(crate::files::remove(&file));
     }
@@ -125,11 +118,13 @@ pub(crate) async fn run(
     Ok(!watch.failed)
 }
 
-enum Happened {
+/// What the loop waits for.
+enum Wake {
     Signal,
-    Wish(Wish),
-    News(News),
+    Request(Incoming),
+    Unit(UnitEvent),
     ChildEnded,
+    /// The state's deadline is over.
     Tick,
 }
 
@@ -147,8 +142,8 @@ struct Watch {
     units: Vec<Unit>,
     /// Events that are still to be decided on.
     queue: VecDeque<Event>,
-    tell: mpsc::Sender<News>,
-    news: mpsc::Receiver<News>,
+    tell: mpsc::Sender<UnitEvent>,
+    unit_events: mpsc::Receiver<UnitEvent>,
     profile: String,
     /// When it was chosen.
     since: String,
@@ -161,14 +156,14 @@ struct Watch {
 
 impl Watch {
     fn new(services: Vec<Service>, settings: Settings) -> Self {
-        let (tell, news) = mpsc::channel(64);
+        let (tell, unit_events) = mpsc::channel(64);
         let mut watch = Self {
             me: Supervisor::of_this_process(),
-            state: State::new(services),
+            state: State::default(),
             units: Vec::new(),
             queue: VecDeque::new(),
             tell,
-            news,
+            unit_events,
             profile: settings.profile.clone(),
             since: crate::clock::now().to_string(),
             recent: Recent::default(),
@@ -178,71 +173,60 @@ impl Watch {
             failed: false,
             settings,
         };
-        watch.keep_up();
+        watch.queue.push_back(Event::Define(services));
+        watch.drain();
         watch
     }
 
-    /// Has for each service of the state what is known around it.
-    fn keep_up(&mut self) {
-        for (i, unit) in self.state.units.iter().enumerate() {
-            let service = unit.service.clone();
-            if let Some(kept) = self.units.get_mut(i) {
-                kept.redefine(service);
-            } else {
-                self.units.push(Unit::new(i, service, &self.settings, self.tell.clone()));
+    /// Has everything decided that is to be decided, and does it.
+    fn drain(&mut self) {
+        while let Some(event) = self.queue.pop_front() {
+            for action in self.state.step(event, Instant::now()) {
+                self.act(&action);
             }
         }
     }
 
     /// Other services from now on: those that did not change go on.
-    fn replace(&mut self, profile: Option<String>, services: Vec<Service>) -> Result<(), String> {
+    fn define(&mut self, profile: Option<String>, services: Vec<Service>) -> Result<Event, String> {
         let services = super::order::sort(services).map_err(|error| error.to_string())?;
-        let actions = if let Some(profile) = profile {
-            tracing::info!("the services are those of `{profile}` from now on");
-            self.profile = profile;
-            self.since = crate::clock::now().to_string();
-            self.state.replace(services)
-        } else {
+        let Some(profile) = profile else {
             tracing::info!("the services are defined anew");
-            self.state.define(services)
+            return Ok(Event::Define(services));
         };
-        self.keep_up();
-        for action in actions {
-            self.act(&action);
-        }
-        self.queue.push_back(Event::Tick);
-        Ok(())
+        tracing::info!("the services are those of `{profile}` from now on");
+        self.profile = profile;
+        self.since = crate::clock::now().to_string();
+        Ok(Event::Replace(services))
     }
 
-    /// Has a service that runs read its files again; one that does not run reads them when it starts.
-    fn reload(&mut self, name: &str) -> Result<(), String> {
-        for i in self.find(&[name.to_owned()])? {
-            let unit = &self.state.units[i];
-            let signal = unit
-                .service
-                .reload
-                .ok_or_else(|| format!("`{name}` reads its files when it starts, and only then"))?;
-            if matches!(unit.phase, Phase::Starting | Phase::Running) {
-                self.act(&Action::Signal(i, signal));
-            }
+    fn reload(&self, name: &str) -> Result<Event, String> {
+        let i = self.find_one(name)?;
+        match self.state.units[i].service.reload {
+            Some(_) => Ok(Event::Reload(i)),
+            None => Err(format!("`{name}` reads its files when it starts, and only then")),
         }
-        Ok(())
     }
 
     fn find(&self, names: &[String]) -> Result<Vec<usize>, String> {
-        let find = |name: &String| {
-            self.state.find(name).ok_or_else(|| format!("there is no service `{name}`"))
-        };
-        names.iter().map(find).collect()
+        names.iter().map(|name| self.find_one(name)).collect()
     }
 
-    fn stop(&mut self, force: bool, within: Option<Duration>) {
-        let by = within.map(|within| Instant::now() + within);
-        self.queue.push_back(Event::Stop { force, by });
+    fn find_one(&self, name: &str) -> Result<usize, String> {
+        self.state.find(name).ok_or_else(|| format!("there is no service `{name}`"))
     }
 
     fn act(&mut self, action: &Action) {
         match action {
+            Action::Define(i) => {
+                let service = self.state.units[*i].service.clone();
+                if let Some(unit) = self.units.get_mut(*i) {
+                    unit.redefine(service);
+                } else {
+                    let unit = Unit::new(*i, service, &self.settings, self.tell.clone());
+                    self.units.push(unit);
+                }
+            }
             Action::Spawn(i) => {
                 let run = self.state.units[*i].run;
                 let name = &self.units[*i].service.name;
@@ -281,29 +265,28 @@ impl Watch {
         }
     }
 
-    fn take(&mut self, news: News) {
-        let (service, run) = (news.service, news.run);
+    /// What a unit has to tell.
+    fn take(&mut self, event: UnitEvent) {
+        let UnitEvent { service, run, what } = event;
         if self.state.units[service].run != run {
             return;
         }
-        let name = self.units[service].service.name.clone();
-        match news.what {
-            super::unit::What::Exited(exit) => {
+        let unit = &mut self.units[service];
+        let name = &unit.service.name;
+        match what {
+            Occurrence::Exited(exit) => {
                 tracing::info!("`{name}` has ended: {exit}");
                 self.queue.push_back(Event::Exited { service, run, exit });
             }
-            super::unit::What::Ready => {
-                // A piece of work is done when it ends, not before.
-                let Service { restart, ready, .. } = &self.units[service].service;
-                if *restart != Restart::Never || !ready.is_empty() {
-                    tracing::info!("`{name}` is ready");
-                    self.units[service].ready();
-                    self.queue.push_back(Event::Ready { service, run });
-                }
+            Occurrence::Ready => {
+                tracing::info!("`{name}` is ready");
+                unit.ready();
+                self.queue.push_back(Event::Ready { service, run });
             }
-            super::unit::What::WaitsFor(why) => self.units[service].waits_for = Some(why),
-            super::unit::What::Checked(probe, answer) => {
-                if self.units[service].checked(probe, answer) {
+            Occurrence::WaitsFor(why) => unit.waits_for = Some(why),
+            Occurrence::Checked(probe, answer) => {
+                if unit.checked(probe, answer) {
+                    let name = &unit.service.name;
                     tracing::warn!("`{name}` does not answer any more and is restarted");
                     self.queue.push_back(Event::Hung { service, run });
                 }
@@ -311,40 +294,35 @@ impl Watch {
         }
     }
 
-    fn grant(&mut self, wish: Wish) {
-        let granted = match wish.request {
+    /// Does what a client asks for, or says why not.
+    fn answer(&mut self, incoming: Incoming) {
+        let by = |within_ms: Option<u64>| {
+            within_ms.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds))
+        };
+        let event = match incoming.request {
             Request::Stop { force, within_ms } => {
                 tracing::info!("somebody asks for the end");
-                self.stop(force, within_ms.map(Duration::from_millis));
-                Ok(())
+                Ok(Event::Stop { force, by: by(within_ms) })
             }
-            Request::Restart { service: None } => {
-                self.queue.push_back(Event::Restart(None));
-                Ok(())
+            Request::Restart { service: None } => Ok(Event::Restart(None)),
+            Request::Restart { service: Some(name) } => {
+                self.find_one(&name).map(|service| Event::Restart(Some(service)))
             }
-            Request::Restart { service: Some(name) } => self.find(&[name]).map(|found| {
-                let events = found.into_iter().map(|i| Event::Restart(Some(i)));
-                self.queue.extend(events);
-            }),
-            Request::Start { services } => {
-                self.find(&services).map(|found| self.queue.push_back(Event::Start(found)))
+            Request::Start { services } => self.find(&services).map(Event::Start),
+            Request::Down { services, within_ms } => {
+                let by = by(within_ms);
+                self.find(&services).map(|services| Event::Down { services, by })
             }
-            Request::Down { services, within_ms } => self.find(&services).map(|services| {
-                let by = within_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-                self.queue.push_back(Event::Down { services, by });
-            }),
             Request::Reload { service } => self.reload(&service),
-            Request::Replace { profile, services } => self.replace(Some(profile), services),
-            Request::Define { services } => self.replace(None, services),
-            Request::Status | Request::Subscribe | Request::Events { .. } => Ok(()),
+            Request::Replace { profile, services } => self.define(Some(profile), services),
+            Request::Define { services } => self.define(None, services),
+            // Answered without us.
+            Request::Status | Request::Subscribe | Request::Events { .. } => Ok(Event::Tick),
         };
+        let answer = event.map(|event| self.queue.push_back(event));
         // The change has to be in the first snapshot that the client gets.
-        while let Some(event) = self.queue.pop_front() {
-            for action in self.state.step(event, Instant::now()) {
-                self.act(&action);
-            }
-        }
-        drop(wish.answer.send(granted));
+        self.drain();
+        drop(incoming.answer.send(answer));
     }
 
     /// Whether that ends everything.
@@ -400,7 +378,7 @@ impl Watch {
         if same {
             return;
         }
-        if let Err(error) = snapshot.write(&self.settings.state_file()) {
+        if let Err(error) = snapshot.write(&self.settings.state) {
             if !self.record_fails {
                 tracing::warn!(
                     "{error}: {}",
@@ -413,11 +391,5 @@ impl Watch {
         }
         changed(&snapshot);
         self.written = Some((bare, Instant::now()));
-    }
-}
-
-impl Settings {
-    fn state_file(&self) -> PathBuf {
-        self.run.join("state.json")
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -65,7 +66,7 @@ pub(super) async fn check(
         .chain_update(environment.identity().unwrap_or_default())
         .chain_update(&homeserver)
         .finalize();
-    let hash: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&hash[..16]);
     let note = data.cache().join("checked");
     if disk::read_if_exists(&note)?.as_deref() == Some(&hash) {
         return Ok(());

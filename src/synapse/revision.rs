@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -35,5 +36,5 @@ fn of(homeserver: &str, log: &str, own: Option<&str>, worker: Option<Worker>) ->
         .chain_update(log)
         .chain_update(own.unwrap_or_default())
         .finalize();
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash[..16])
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::HEXLOWER;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
@@ -34,7 +35,7 @@ fn all(config: &Config) -> Result<BTreeMap<PathBuf, CertificateDer<'static>>, Er
     let folder = folder(&config.data);
     let named = |certificate: CertificateDer<'static>| {
         let hash = Sha256::digest(&certificate);
-        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = HEXLOWER.encode(&hash[..8]);
         (folder.join(format!("{name}.pem")), certificate)
     };
     Ok(certificates.into_iter().map(named).collect())

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, INDEX};
@@ -64,7 +65,7 @@ fn name() -> String {
     for (file, content) in SOURCES {
         hash.update(format!("{file} {}\n{content}", content.len()));
     }
-    let hash: String = hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&hash.finalize()[..6]);
     format!("hydrogen-{hash}")
 }
 

@@ -48,33 +48,6 @@ fn the_help_of_every_command_is_the_one_in_the_file() {
 }
 
 #[test]
-fn the_readme_lists_all_commands() {
-    const BEGIN: &str = "<!-- commands: generated -->\n";
-    const END: &str = "<!-- /commands -->";
-    let person = Person::new();
-    let mut page = String::from("| command | what it does |\n| --- | --- |\n");
-    for (word, about) in subcommands(&person.types("--help").stdout) {
-        let below = subcommands(&person.runs(&[&word, "--help"]).stdout);
-        if below.is_empty() {
-            writeln!(page, "| `{word}` | {about} |").unwrap();
-        }
-        for (verb, about) in below {
-            writeln!(page, "| `{word} {verb}` | {about} |").unwrap();
-        }
-    }
-    let path = resource().join("README.md");
-    let readme = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    let wanted = format!("{before}{BEGIN}\n{page}\n{END}{after}");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
-    }
-    let update = "`UPDATE=1 cargo test --test cli help::` writes the README's table";
-    assert!(readme == wanted || std::env::var_os("UPDATE").is_some(), "{update}");
-}
-
-#[test]
 fn no_words_and_a_bare_group_are_questions_for_help() {
     for line in ["", "help", "--help", "content", "content --help", "help content"] {
         let said = Person::new().types(line);

@@ -10,6 +10,8 @@ mod completions;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod exports_sh;
 #[cfg(test)]
 mod federation;

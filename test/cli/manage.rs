@@ -1,5 +1,7 @@
 //! `manage` and its words at the top level, where nothing is installed.
 
+use std::{fs, process::Command};
+
 use crate::common::Person;
 
 #[test]
@@ -19,10 +21,10 @@ fn what_may_not_be_looked_at_is_no_stopped_homeserver() {
     let person = Person::new();
     let home = person.home.path().to_owned();
     let mode = |path: &std::path::Path, mode: u32| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    std::fs::create_dir_all(person.data().join("run")).unwrap();
-    std::fs::create_dir_all(person.data().join("logs")).unwrap();
+    fs::create_dir_all(person.data().join("run")).unwrap();
+    fs::create_dir_all(person.data().join("logs")).unwrap();
     mode(&home, 0o755);
     mode(&person.data(), 0o700);
     let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse");
@@ -49,7 +51,7 @@ fn what_may_not_be_looked_at_is_no_stopped_homeserver() {
 #[test]
 fn a_file_in_the_place_of_the_logs_is_an_error() {
     let person = Person::new().settings("");
-    std::fs::write(person.data().join("logs"), "").unwrap();
+    fs::write(person.data().join("logs"), "").unwrap();
     let said = person.types("logs");
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stderr.contains("Not a directory"), "{said}");
@@ -59,10 +61,10 @@ fn a_file_in_the_place_of_the_logs_is_an_error() {
 fn a_log_that_is_no_file_is_named_and_not_waited_for() {
     let person = Person::new().settings("");
     let logs = person.data().join("logs");
-    std::fs::create_dir_all(logs.join("folder.log")).unwrap();
+    fs::create_dir_all(logs.join("folder.log")).unwrap();
     let pipe = logs.join("pipe.log");
     assert!(person.command("mkfifo").arg(&pipe).output().unwrap().status.success());
-    std::fs::write(logs.join("good.log"), "2026-11-21T05:20:00.000Z hello\n").unwrap();
+    fs::write(logs.join("good.log"), "2026-11-21T05:20:00.000Z hello\n").unwrap();
     let said = person.types("logs");
     assert_eq!(said.code, Some(0), "{said}");
     assert!(said.stdout.contains("hello"), "{said}");
@@ -91,7 +93,7 @@ fn a_dry_run_makes_nothing() {
     for line in ["manage stop --dry-run", "manage uninstall --dry-run", "logs", "status"] {
         person.types(line);
     }
-    assert_eq!(std::fs::read_dir(person.home.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(person.home.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -153,4 +155,28 @@ fn the_generic_forms_name_their_flags() {
         let said = Person::new().types(line);
         assert!(said.stderr.contains(shape), "{said}");
     }
+}
+
+#[test]
+fn a_pid_alone_is_no_reason_to_kill_a_process() {
+    let person = Person::new();
+    let run = person.data().join("run");
+    fs::create_dir_all(&run).unwrap();
+    let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pid = bystander.id();
+    let lock = run.join("supervisor.lock");
+    let of_before = format!("`daemon supervise` (pid {pid})");
+    let of_another = format!(r#"{{"pid":{pid},"start_ticks":1,"purpose":"daemon supervise"}}"#);
+    for text in [&of_before, &of_another] {
+        fs::write(&lock, text).unwrap();
+        let held = fs::File::open(&lock).unwrap();
+        held.lock().unwrap();
+        let said = person.types("manage stop --force");
+        assert_eq!(said.code, Some(1), "{said}");
+        assert!(said.stderr.contains(&of_before) && said.stderr.contains("fuser"), "{said}");
+    }
+    let lives = bystander.try_wait().unwrap().is_none();
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    assert!(lives, "it was killed");
 }

@@ -276,9 +276,9 @@ impl Instance {
     /// The supervisor's process id, as its lock says.
     #[track_caller]
     pub(crate) fn supervisor(&self) -> u32 {
-        let holder = fs::read_to_string(self.data.join("run/supervisor.lock")).unwrap();
-        let digits = holder.rsplit_once("(pid ").unwrap().1;
-        digits.trim_end().trim_end_matches(')').parse().unwrap()
+        let holder = fs::read(self.data.join("run/supervisor.lock")).unwrap();
+        let holder: Value = serde_json::from_slice(&holder).unwrap();
+        u32::try_from(holder["pid"].as_u64().unwrap()).unwrap()
     }
 
     /// A POST without a token.

@@ -26,6 +26,8 @@ mod defaults;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod foreground;
@@ -63,8 +65,6 @@ mod profiles;
 mod provisioning;
 #[cfg(test)]
 mod proxy;
-#[cfg(test)]
-mod readme;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A homeserver that runs goes from one profile to another and back, and takes up what the README has
+//! A homeserver that runs goes from one profile to another and back, and takes up what the documents have
 //! one set; whatever is refused, what runs goes on.
 
 use std::net::UdpSocket;
@@ -28,7 +28,7 @@ fn a_running_homeserver_goes_from_one_profile_to_another_and_back() {
     let bodies = page["messages"].as_array().unwrap().iter().map(|it| it["body"].clone());
     assert_eq!(bodies.collect::<Vec<_>>(), ["before", "with workers", "without"]);
 
-    // A relay, as the README has it; first its port is somebody else's, with UDP.
+    // A relay, as docs/calls.md has it; first its port is somebody else's, with UDP.
     let port = free_port();
     let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
     server.run(&["config", "set", "turn.port", &port.to_string()]).success();

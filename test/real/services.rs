@@ -110,7 +110,7 @@ fn a_service_that_is_killed_is_started_again() {
     });
     assert_eq!(record(&server)["services"]["synapse"]["restarts"], 1);
     assert_eq!(server.pid("postgres"), database);
-    server.run(&["manage", "events", "synapse"]).success().says("resting: killed by SIGKILL");
+    server.run(&["manage", "events", "synapse"]).success().says("backoff: killed by SIGKILL");
 }
 
 #[test]
@@ -217,10 +217,10 @@ fn what_happens_is_told_line_by_line() {
     let mut some = Followed::new(&server, &["manage", "events", "--follow", "synapse"]);
     let first = all.until("synapse", "running");
     kill_9(server.pid("synapse"));
-    let resting = all.until("synapse", "resting");
-    assert_eq!(resting["was"], "running");
-    assert_eq!(resting["message"], "killed by SIGKILL");
-    assert!(resting["number"].as_u64() > first["number"].as_u64());
+    let backoff = all.until("synapse", "backoff");
+    assert_eq!(backoff["was"], "running");
+    assert_eq!(backoff["message"], "killed by SIGKILL");
+    assert!(backoff["number"].as_u64() > first["number"].as_u64());
     all.until("synapse", "running");
     server.run(&["manage", "stop", "synapse"]).success();
     all.until("synapse", "stopped");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -204,5 +205,5 @@ fn digest(registration: Option<&Secret>, network: &Network) -> Option<String> {
         hash.update(part.map_or("", Secret::expose));
         hash.update([0]);
     }
-    Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(HEXLOWER.encode(&hash.finalize()))
 }

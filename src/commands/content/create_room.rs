@@ -12,10 +12,9 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    files::Lock,
-    instance::lock,
     matrix::{Error, client::Client, names, room},
     output::Output,
+    process::Lock,
 };
 
 const CREATE: &str = "/_matrix/client/v3/createRoom";
@@ -160,7 +159,7 @@ async fn turn(context: &Context, alias: &RoomAliasId, timeout: Duration) -> Opti
     let run = context.data().ok()?.run();
     let number = alias.alias().bytes().map(u32::from).sum::<u32>() % LOCKS;
     let path = run.join(format!("rooms-{number}.lock"));
-    lock::at(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
+    Lock::acquire(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
 }
 
 /// Says which room has the alias already, if one has.

@@ -1,6 +1,6 @@
 //! Where a new password comes from: a file, stdin, a question on a terminal, or our own choice.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{error::Failure, files, output, secret::Secret};
 
@@ -54,26 +54,10 @@ impl Source {
 
 /// Asks on the terminal, with the echo off.
 fn asked() -> Result<String, Failure> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
     if !output::stdin_is_terminal() {
         return Err(Failure::request("there is no terminal to ask for a password on")
             .hinted("use `--password-file FILE` or `--password-stdin`"));
     }
-    let tty = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let failed =
-        |error: std::io::Error| Failure::environment(format!("the terminal fails: {error}"));
-    let mut terminal = tty().map_err(failed)?;
-    let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &silent).map_err(|error| failed(error.into()))?;
-    let mut line = String::new();
-    let read = terminal.write_all(b"Password: ").and_then(|()| {
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(&terminal), &mut line)
-    });
-    let restored = tcsetattr(&terminal, OptionalActions::Flush, &before);
-    drop(terminal.write_all(b"\n"));
-    read.map_err(failed)?;
-    restored.map_err(|error| failed(error.into()))?;
-    Ok(line.trim_end_matches('\n').to_owned())
+    output::ask_secret("Password")
+        .map_err(|error| Failure::environment(format!("the terminal fails: {error}")))
 }

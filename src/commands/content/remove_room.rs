@@ -9,6 +9,7 @@ use super::{
     get_room::absent,
 };
 use crate::{
+    clock::Backoff,
     commands::{Outcome, Result},
     context::Context,
     matrix::{Error, admin::rooms, message, room},
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let delete_id = operator.send(request).await?.delete_id;
     let progress = output.progress(format!("removing {id}"));
     let deadline = Instant::now() + args.patience.timeout();
-    let mut pause = Duration::from_millis(50);
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     loop {
         let request = rooms::delete_status::Request { delete_id: delete_id.clone().into() };
         let state = operator.send(request).await?;
@@ -63,12 +64,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             }
             status => progress.now(format!("removing {id}: {status}")),
         }
-        if Instant::now() + pause > deadline {
+        if Instant::now() + backoff.peek() > deadline {
             let reason = "it is still at work; it goes on without us".into();
             return Err(Error::NotRemoved { room: id.to_string(), reason }.into());
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+        tokio::time::sleep(backoff.pause()).await;
     }
     drop(progress);
     message::forget(&context.data()?, &id);

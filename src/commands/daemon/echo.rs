@@ -14,7 +14,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::super::logs::Shown;
 use crate::{
     output::{Format, Output},
-    supervisor::{journal::Line, log},
+    supervisor::log::{self, read::Line},
 };
 
 /// How many lines may wait to be printed.

@@ -10,10 +10,7 @@ use crate::{
     context::Context,
     instance::{lifecycle::select, status},
     output::{Output, Report},
-    supervisor::{
-        control::{self, Events},
-        events::Happening,
-    },
+    supervisor::{control::Events, events::ServiceEvent},
 };
 
 #[derive(clap::Args)]
@@ -36,17 +33,17 @@ struct List {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Shown(Happening);
+struct Shown(ServiceEvent);
 
 /// Exit 2 where no supervisor runs.
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let socket = control::socket(&context.data()?.sockets());
+    let socket = context.data()?.control_socket();
     let Some(now) = context.supervisor().await? else {
         output.emit(&List { events: Vec::new(), total: 0, running: false });
         return Ok(Outcome::Moot);
     };
     let names = select::resolve(&args.services, &select::running(&now))?;
-    let wanted = |it: &Happening| names.is_empty() || names.contains(&it.service);
+    let wanted = |it: &ServiceEvent| names.is_empty() || names.contains(&it.service);
     let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
     if args.follow {
         while let Some(next) = output.while_read(events.next()).await {
@@ -59,7 +56,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let mut list = Vec::new();
     // All that is known comes at once; the number says when that is over.
-    while list.last().is_none_or(|it: &Happening| it.number < now.events) && now.events > 0 {
+    while list.last().is_none_or(|it: &ServiceEvent| it.number < now.events) && now.events > 0 {
         let Some(happening) = events.next().await? else { break };
         list.push(happening);
     }
@@ -70,11 +67,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 
 impl Shown {
     /// With milliseconds, as `logs` has them: the two are read side by side.
-    fn of(mut happening: Happening) -> Self {
-        if let Ok(at) = happening.at.parse::<Timestamp>() {
-            happening.at = format!("{at:.3}");
+    fn of(mut event: ServiceEvent) -> Self {
+        if let Ok(at) = event.at.parse::<Timestamp>() {
+            event.at = format!("{at:.3}");
         }
-        Self(happening)
+        Self(event)
     }
 }
 
@@ -93,7 +90,7 @@ impl Report for List {
 
 impl Report for Shown {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Happening { at, service, state, healthy, message, .. } = &self.0;
+        let ServiceEvent { at, service, state, healthy, message, .. } = &self.0;
         write!(page, "{at} {service:<10} {}", status::word(*state))?;
         if *healthy == Some(false) {
             write!(page, ", not well")?;

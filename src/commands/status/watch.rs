@@ -16,7 +16,7 @@ use crate::{
     data_dir::DataDir,
     instance::status::{self, State, Status},
     output::{Output, Report},
-    supervisor::control::{self, Request, Stream},
+    supervisor::control::{Request, Stream},
 };
 
 /// How long it is not looked although nothing is told: the memory and the answer of the server change
@@ -29,7 +29,7 @@ struct Watched(Status);
 
 /// Until it is interrupted, or nobody reads any more.
 pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output) -> Result {
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let mut screen = output.screen();
     let (mut stream, mut last) = (None, None);
     loop {

@@ -91,8 +91,7 @@ async fn phase(
 }
 
 fn kill_group(pid: Option<u32>) {
-    let pid = pid.and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
-    if let Some(pid) = pid {
+    if let Some(pid) = pid.and_then(process::pid_of) {
         // A group that is gone already is what we want.
         rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap_or_default();
     }

@@ -1,5 +1,5 @@
 //! What a setting is: said once, with its documentation, variables and default; everything else that
-//! mentions it (the schema, the shell defaults, the README's table, `config show`) is made from it.
+//! mentions it (the schema, the shell defaults, the reference's tables, `config show`) is made from it.
 
 use std::collections::BTreeMap;
 

@@ -112,7 +112,7 @@ pub(crate) async fn run(load: impl Fn() -> Result<Config, Failure>) -> Result<()
     let (min, max) = (set.autoscale_min, set.autoscale_max.max(set.autoscale_min));
     let cpu_percent = f64::from(set.autoscale_cpu_percent.0);
     let cores = workers::cores(&config);
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     tracing::info!(
         "{min} to {max} workers of a kind, busy up to {cpu_percent} % for {window:?}, on {cores} cores"
     );

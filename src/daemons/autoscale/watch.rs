@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Instant};
 use super::takes_part;
 use crate::{
     config::{sections::workers::Kind, values::shape::Words as _},
-    process, services,
+    process::Stat,
+    services,
     supervisor::{record::Snapshot, state::Phase},
 };
 
@@ -35,7 +36,7 @@ impl Watch {
                 continue;
             }
             let spent = report.pid.filter(|_| report.state == Phase::Running).and_then(|pid| {
-                let time = process::cpu_seconds(pid)?;
+                let time = Stat::of(pid)?.cpu_seconds();
                 times.insert(pid, (now, time));
                 let (then, before) = self.last.get(&pid)?;
                 let passed = now.duration_since(*then).as_secs_f64();

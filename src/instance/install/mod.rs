@@ -8,12 +8,7 @@ mod preflight;
 pub(crate) mod sibling;
 pub(crate) mod uninstall;
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use rand::rng;
 use serde::Serialize;
@@ -182,7 +177,7 @@ pub(crate) async fn install(
             "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
         ));
     }
-    let running = control::status(&control::socket(&data.sockets())).await.ok().flatten().is_some();
+    let running = control::status(&data.control_socket()).await.ok().flatten().is_some();
     let is_asked = options.skip_validation || checked.synapse.is_done();
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {

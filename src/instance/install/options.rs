@@ -16,4 +16,3 @@ pub(crate) struct Options {
     /// A folder that an uninstall set aside.
     pub(crate) restore: Option<PathBuf>,
 }
-

@@ -22,7 +22,7 @@ pub(crate) enum Taken {
 
 /// Has a homeserver that runs take webhooks, and waits until it does.
 pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     // Only a start changes the profile of what runs.
     let same = |name: &str| name == config.profile.name;
     if !control::status(&socket).await?.is_some_and(|now| same(&now.profile)) {
@@ -40,7 +40,7 @@ pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
 
 /// Lets go of the service and the proxy's address where no webhook is left.
 pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let Some(now) = control::status(&socket).await? else { return Ok(()) };
     if now.profile != config.profile.name || crate::hooks::are_there(&config.data) {
         return Ok(());

@@ -9,6 +9,7 @@ use tokio::{
 
 use super::stop;
 use crate::{
+    clock::Backoff,
     config::Config,
     data_dir::DataDir,
     error::Failure,
@@ -19,8 +20,8 @@ use crate::{
     },
     process, services,
     supervisor::{
-        control::{self, Request, Stream},
-        journal::Follower,
+        control::{Request, Stream},
+        log::read::Follower,
     },
 };
 
@@ -75,8 +76,8 @@ pub(super) async fn answered(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Stream, Error> {
-    let socket = control::socket(&config.data.sockets());
-    let mut pause = Duration::from_millis(2);
+    let socket = config.data.control_socket();
+    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
     loop {
         if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
             return Ok(stream);
@@ -89,8 +90,7 @@ pub(super) async fn answered(
             let source = LastWords::new("the supervisor does not listen");
             return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+        sleep(backoff.pause()).await;
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::supervisor::log::aside;
+    use crate::supervisor::log::rotated;
 
     #[test]
     fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
@@ -131,7 +131,7 @@ mod tests {
         let mut log = own_log(&data);
         assert!(own_words(&mut log).is_none());
         write("ERROR before it was put aside");
-        fs::rename(&path, aside(&path, 1)).unwrap();
+        fs::rename(&path, rotated(&path, 1)).unwrap();
         write("ERROR after it");
         let words = own_words(&mut log).unwrap().to_string();
         assert_eq!(words, "ERROR before it was put aside\nERROR after it");

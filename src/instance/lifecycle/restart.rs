@@ -35,7 +35,7 @@ impl Explain for NotRunning {
 pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Failure> {
     guard::installed(&config.data)?;
     // A supervisor that does not answer is no reason not to look.
-    let now = control::status(&control::socket(&config.data.sockets())).await.unwrap_or(None);
+    let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
     let found = async {
         let homeserver = Homeserver::of(config)?;
         let subject = homeserver.subject(Flow::Restart, Instant::now() + timeout);
@@ -61,7 +61,7 @@ pub(crate) async fn some(
     timeout: Duration,
 ) -> Result<Vec<String>, Failure> {
     let deadline = Instant::now() + timeout;
-    let socket = control::socket(&config.data.sockets());
+    let socket = config.data.control_socket();
     let mut before = control::status(&socket).await?.ok_or(NotRunning)?;
     if before.profile == config.profile.name {
         let mut homeserver = Homeserver::of(config)?;

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     config::{self, Config, sources::edit},
     error::Failure,
-    files,
     instance::{
         error::{Error, failed},
         guard,
@@ -23,10 +22,11 @@ use crate::{
         prepare::{self, applied},
         step::Step,
     },
+    process::Lock,
     services,
     supervisor::{
         control::{self, Request, Stream},
-        journal::Follower,
+        log::read::Follower,
         record::Snapshot,
         state::Phase,
     },
@@ -60,7 +60,7 @@ async fn enter<'a>(
     config: &'a Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<(files::Lock, Homeserver<'a>), Failure> {
+) -> Result<(Lock, Homeserver<'a>), Failure> {
     let data = &config.data;
     guard::installed(data)?;
     data.create()?;
@@ -79,15 +79,14 @@ pub(crate) async fn start(
     let data = &config.data;
     let (_lock, mut homeserver) = enter(config, deadline, on_step).await?;
     let mut names = homeserver.select(&options.services)?;
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let mut log = own_log(data);
     let mut launched = false;
     let stream = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
         let mut warn = |warning: &str| on_step(Step::Warns(warning));
         let force = options.force;
-        let define =
-            definition::request(&mut homeserver, &now, force, deadline, &mut warn).await?;
+        let define = definition::request(&mut homeserver, &now, force, deadline, &mut warn).await?;
         if let Some(define) = define {
             on_step(Step::Prepares("the services that have changed"));
             if let Some(mut stream) = Stream::open(&socket, &define).await? {
@@ -223,4 +222,3 @@ async fn ready(
     let now = follow(stream, wait.deadline, wait.timeout, &mut judge).await?;
     now.ok_or_else(|| Error::Ended(own_words(log)))
 }
-

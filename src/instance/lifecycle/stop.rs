@@ -1,19 +1,21 @@
 //! Stopping: the supervisor is asked to end everything in order; what a killed one left behind is
 //! ended too.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use rustix::process::{Pid, Signal};
-use tokio::time::{Instant, sleep, timeout};
+use rustix::process::Signal;
+use tokio::time::{Instant, timeout};
 
 use super::select;
 use crate::{
     data_dir::DataDir,
     error::{Explain, Kind},
-    files::{self, Lock},
+    files,
     instance::lock,
     postgres,
+    process::{self, Lock},
     supervisor::{
+        self,
         control::{self, Request, Stream},
         record::{self, Report, Snapshot},
         state::Phase,
@@ -29,6 +31,8 @@ pub(crate) enum Error {
     Slow(Duration),
     #[error("{holder} holds the supervisor's lock and does not answer")]
     Hung { holder: String },
+    #[error("{holder} holds the supervisor's lock, and nothing proves which process that is")]
+    Unknown { holder: String, lock: PathBuf },
     #[error(transparent)]
     Name(#[from] select::Unknown),
     #[error(transparent)]
@@ -46,7 +50,7 @@ impl Explain for Error {
             Self::Postgres(error) => error.kind(),
             Self::Control(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::Slow(_) | Self::Hung { .. } => Kind::Environment,
+            Self::Slow(_) | Self::Hung { .. } | Self::Unknown { .. } => Kind::Environment,
         }
     }
 
@@ -55,6 +59,10 @@ impl Explain for Error {
             Self::Slow(_) | Self::Hung { .. } => {
                 Some("`manage stop --force` kills it; `manage start` brings all back".into())
             }
+            Self::Unknown { lock, .. } => Some(format!(
+                "`fuser {}` names the process: end it, then run it again",
+                lock.display()
+            )),
             Self::Name(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Control(error) => error.hint(),
@@ -100,7 +108,7 @@ pub(crate) async fn stop(
     let asked = tell(data, options.force, left, on_step).await;
     let stopped = match asked {
         Ok(stopped) => stopped,
-        Err(Error::Slow(_) | Error::Control(_)) if options.force => false,
+        Err(Error::Slow(_) | Error::Hung { .. } | Error::Control(_)) if options.force => false,
         Err(error) => return Err(error),
     };
     let left = match clear(data).await {
@@ -123,7 +131,7 @@ pub(crate) async fn some(
     if !files::exists(&data.run())? {
         return Ok(Vec::new());
     }
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
     let names = select::resolve(words, &select::running(&now))?;
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
@@ -162,7 +170,7 @@ async fn tell(
 ) -> Result<bool, Error> {
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
     let request = Request::Stop { force, within_ms };
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let Some(mut stream) = Stream::open(&socket, &request).await? else { return Ok(false) };
     let began = Instant::now();
     let drained = timeout(within + AFTERWARDS, async {
@@ -170,10 +178,7 @@ async fn tell(
             on_step(Step::Changed(&now));
         }
         // The socket is closed a moment before the lock.
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(2)).await;
-        }
-        Ok::<_, Error>(())
+        free(data).await.map(drop)
     });
     drained.await.map_err(|_| Error::Slow(began.elapsed()))??;
     Ok(true)
@@ -183,6 +188,15 @@ fn lock(data: &DataDir) -> Result<Lock, files::Error> {
     Lock::try_acquire(&data.supervisor_lock(), "manage stop")
 }
 
+/// The same as soon as a supervisor that ends has given it up.
+async fn free(data: &DataDir) -> Result<Lock, Error> {
+    let until = Instant::now() + AFTERWARDS;
+    match Lock::acquire(&data.supervisor_lock(), "manage stop", until, &mut |_| ()).await {
+        Err(files::Error::Held { holder, .. }) => Err(Error::Hung { holder }),
+        lock => Ok(lock?),
+    }
+}
+
 /// Ends what a supervisor that was killed left behind; true if there was something.
 pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
     // One that was just started takes its lock before it listens.
@@ -190,24 +204,20 @@ pub(crate) async fn clear(data: &DataDir) -> Result<bool, Error> {
         Err(files::Error::Held { holder, .. }) => return Err(Error::Hung { holder }),
         lock => lock?,
     };
-    let left = record::sweep(&data.run().join("state.json"), AFTERWARDS).await;
+    let left = supervisor::sweep(&data.state_file(), AFTERWARDS).await;
     let server = postgres::embedded::stop_stray(data, AFTERWARDS).await?;
     Ok(left > 0 || server)
 }
 
-/// Kills a supervisor that does not answer; its services end with it.
+/// Kills a supervisor that does not answer; its services end with it. Only a process is killed that is
+/// proved to be the supervisor: a pid may have been given to another.
 async fn kill_supervisor(data: &DataDir) -> Result<(), Error> {
     let Err(files::Error::Held { holder, .. }) = lock(data) else { return Ok(()) };
-    // `daemon supervise` (pid 123)
-    let digits = holder.rsplit_once("pid ").map(|(_, rest)| rest.trim_end_matches(')'));
-    let pid = digits.and_then(|digits| Pid::from_raw(digits.parse().ok()?));
-    let Some(pid) = pid else { return Err(Error::Hung { holder }) };
-    rustix::process::kill_process(pid, Signal::KILL).ok();
-    let gone = timeout(AFTERWARDS, async {
-        while matches!(lock(data), Err(files::Error::Held { .. })) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    });
-    gone.await.map_err(|_| Error::Hung { holder })?;
+    // A full disk may have kept its name out of the lock, and an earlier version wrote no proof there.
+    let path = data.supervisor_lock();
+    let found = process::holder(&path).or_else(|| record::supervisor(&data.state_file()));
+    let Some(supervisor) = found else { return Err(Error::Unknown { holder, lock: path }) };
+    supervisor.signal(Signal::KILL);
+    drop(free(data).await?);
     clear(data).await.map(drop)
 }

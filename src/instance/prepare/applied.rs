@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -50,7 +51,7 @@ fn values(config: &Config) -> BTreeMap<String, String> {
 /// Tells two secrets apart and nothing else.
 fn hash(key: &str, secret: &str) -> String {
     let hash = Sha256::new().chain_update(key).chain_update(secret).finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash)
 }
 
 /// Notes what this process, a supervisor, was started with.

@@ -4,12 +4,7 @@
 
 pub(crate) mod media;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read as _, Write as _},
-    net::{IpAddr, TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::Serialize;
 
@@ -19,9 +14,10 @@ use crate::{
     error::Failure,
     files,
     postgres::{self, Stats},
-    process, redis,
+    process::{self, Stat},
+    redis,
     supervisor::{
-        control,
+        self, control,
         record::{Report, Snapshot},
         state::Phase,
     },
@@ -128,7 +124,8 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     // Where only workers run, that of the homeserver.
     let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
     let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
-    let (mut state, mut health_message) = judged(installed, &asked, || answers(&host, port));
+    let (mut state, mut health_message) =
+        judged(installed, &asked, answers(format!("{host}:{port}"))).await;
     if !matches!(state, State::NotInstalled | State::Stopped)
         && let Err(full @ files::Error::Full { .. }) = files::has_space(data.root())
     {
@@ -228,8 +225,7 @@ async fn away(config: &Config) -> Vec<Elsewhere> {
         return Vec::new();
     }
     let asked = workers::elsewhere(config).into_iter().map(|(name, address, needed)| {
-        let answered =
-            tokio::task::spawn_blocking(move || answers(&address.ip().to_string(), address.port()));
+        let answered = tokio::spawn(answers(address.to_string()));
         (name, address.ip(), needed, answered)
     });
     let mut all = Vec::new();
@@ -242,10 +238,10 @@ async fn away(config: &Config) -> Vec<Elsewhere> {
 
 /// The state and the sentence for it. `answers` is asked only where a Synapse of ours runs: whatever
 /// else listens on its port is not ours to call healthy.
-fn judged(
+async fn judged(
     installed: bool,
     services: &Result<Vec<Service>, String>,
-    answers: impl FnOnce() -> Result<(), String>,
+    answers: impl Future<Output = Result<(), String>>,
 ) -> (State, String) {
     if !installed {
         return (State::NotInstalled, "Matrix Synapse is not installed".into());
@@ -275,8 +271,8 @@ fn judged(
         return (State::Starting, said(service));
     }
     // A machine that only has workers has nobody who answers clients.
-    let asked = services.iter().any(|service| service.name == "synapse").then(answers);
-    match asked.unwrap_or(Ok(())) {
+    let is_here = services.iter().any(|service| service.name == "synapse");
+    match if is_here { answers.await } else { Ok(()) } {
         Ok(()) => (State::Running, "Healthy".into()),
         Err(why) => (State::Unhealthy, why),
     }
@@ -289,7 +285,7 @@ pub(crate) fn word(phase: Phase) -> &'static str {
         Phase::Starting => "starting",
         Phase::Running => "running",
         Phase::Completed => "completed",
-        Phase::Resting => "resting",
+        Phase::Backoff => "backoff",
         Phase::Stopping => "stopping",
         Phase::Stopped => "stopped",
         Phase::Failed => "failed",
@@ -298,7 +294,7 @@ pub(crate) fn word(phase: Phase) -> &'static str {
 
 /// The processes in the order in which they start; none where no supervisor lives.
 async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service>, String> {
-    let socket = control::socket(&data.sockets());
+    let socket = data.control_socket();
     let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
         Ok(Ok(Some(snapshot))) => snapshot,
         Ok(Ok(None)) => {
@@ -334,14 +330,14 @@ fn absent(name: &str) -> Service {
 fn service(report: Report, name: String) -> Service {
     let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
     let ill = health.filter(|health| !health.healthy);
-    let ended = matches!(phase, Phase::Resting | Phase::Stopping | Phase::Failed);
+    let ended = matches!(phase, Phase::Backoff | Phase::Stopping | Phase::Failed);
     Service {
         well: ill.is_none() && !ended,
         message: ill
             .and_then(|health| health.message)
             .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
             .or(waits_for),
-        uptime_seconds: pid.and_then(uptime_seconds),
+        uptime_seconds: pid.and_then(|pid| Stat::of(pid)?.uptime_seconds()),
         memory_bytes: pid.and_then(process::resident_bytes),
         name,
         phase,
@@ -352,48 +348,27 @@ fn service(report: Report, name: String) -> Service {
 
 /// The share of one processor that a process has used over its life, in percent.
 pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
-    // Fields 14 and 15 of proc_pid_stat(5), after the command name; clock ticks are 100 a second
-    // for every program on Linux.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    let process = Stat::of(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "nothing lives for 2^53 seconds")]
-    let lived = uptime_seconds(pid)? as f64;
-    Some((ticks(11)? + ticks(12)?) / lived.max(1.0))
+    let lived = process.uptime_seconds()? as f64;
+    Some(process.cpu_seconds() * 100.0 / lived.max(1.0))
 }
 
-/// How long a process has lived.
-fn uptime_seconds(pid: u32) -> Option<u64> {
-    let since_boot = std::fs::read_to_string("/proc/uptime").ok()?;
-    let since_boot: u64 = since_boot.split('.').next()?.parse().ok()?;
-    Some(since_boot.saturating_sub(process::start_ticks(pid)? / 100))
-}
-
-/// One `GET /health` without a client: this has to cost less than starting curl.
-fn answers(host: &str, port: u16) -> Result<(), String> {
-    let asked = || -> io::Result<Vec<u8>> {
-        let host = host.trim_matches(['[', ']']);
-        let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = vec![0; 16];
-        let length = stream.read(&mut answer)?;
-        answer.truncate(length);
-        Ok(answer)
-    };
-    match asked() {
-        Ok(answer) if answer.starts_with(b"HTTP/1.") && answer.get(8..12) == Some(b" 200") => {
-            Ok(())
-        }
-        Ok(_) => Err("the server answers, but not that it is well".into()),
-        Err(error) => Err(format!("the server does not answer: {error}")),
+/// Asks the server at `host:port` whether it is well. This has to cost less than starting curl.
+async fn answers(authority: String) -> Result<(), String> {
+    let url = format!("http://{authority}/health");
+    match tokio::time::timeout(PATIENCE, supervisor::get(&url, None, None)).await {
+        Ok(Ok(Some(200))) => Ok(()),
+        Ok(Ok(_)) => Err("the server answers, but not that it is well".into()),
+        Ok(Err(error)) => Err(format!("the server does not answer: {error}")),
+        Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     fn service(phase: Phase, well: bool) -> Service {
@@ -409,47 +384,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_state_follows_from_what_runs_and_what_answers() {
-        let state = |services: Vec<Service>, answer: Result<(), String>| {
-            judged(true, &Ok(services), || answer).0
+    #[tokio::test]
+    async fn the_state_follows_from_what_runs_and_what_answers() {
+        let state = async |services: Vec<Service>, answer: Result<(), String>| {
+            judged(true, &Ok(services), ready(answer)).await.0
         };
         let silent = Err("silence".to_owned());
-        assert_eq!(judged(false, &Ok(Vec::new()), || Ok(())).0, State::NotInstalled);
+        assert_eq!(judged(false, &Ok(Vec::new()), ready(Ok(()))).await.0, State::NotInstalled);
         assert_eq!(
-            judged(true, &silent.clone().map(|()| Vec::new()), || Ok(())).0,
+            judged(true, &silent.clone().map(|()| Vec::new()), ready(Ok(()))).await.0,
             State::Unhealthy
         );
-        assert_eq!(state(vec![], Ok(())), State::Stopped);
-        assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())), State::Stopped);
-        assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())), State::Starting);
+        assert_eq!(state(vec![], Ok(())).await, State::Stopped);
+        assert_eq!(state(vec![service(Phase::Stopped, true)], Ok(())).await, State::Stopped);
+        assert_eq!(state(vec![service(Phase::Waiting, true)], Ok(())).await, State::Starting);
         let named = |name: &str, phase| Service { name: name.to_owned(), ..service(phase, true) };
         let some = vec![service(Phase::Running, true), named("alerts", Phase::Stopped)];
-        assert_eq!(state(some, Ok(())), State::Unhealthy);
+        assert_eq!(state(some, Ok(())).await, State::Unhealthy);
         let some = vec![named("postgres", Phase::Running), service(Phase::Stopped, true)];
-        let (state_of_some, said) = judged(true, &Ok(some), || Ok(()));
+        let (state_of_some, said) = judged(true, &Ok(some), ready(Ok(()))).await;
         assert_eq!((state_of_some, said.as_str()), (State::Stopped, "stopped: synapse"));
-        assert_eq!(state(vec![service(Phase::Resting, false)], Ok(())), State::Unhealthy);
-        assert_eq!(state(vec![service(Phase::Running, false)], Ok(())), State::Unhealthy);
-        assert_eq!(state(vec![service(Phase::Running, true)], Ok(())), State::Running);
-        assert_eq!(state(vec![service(Phase::Completed, true)], silent), State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Backoff, false)], Ok(())).await, State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, false)], Ok(())).await, State::Unhealthy);
+        assert_eq!(state(vec![service(Phase::Running, true)], Ok(())).await, State::Running);
+        assert_eq!(state(vec![service(Phase::Completed, true)], silent).await, State::Unhealthy);
     }
 
-    #[test]
-    fn only_an_ok_counts_as_an_answer() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = std::thread::spawn(move || {
-            for answer in ["HTTP/1.1 200 OK\r\n\r\nOK", "HTTP/1.1 503 No\r\n\r\n", "SSH-2.0\r\n"] {
-                let (mut stream, _) = listener.accept().unwrap();
-                assert!(stream.read(&mut [0; 512]).unwrap() > 0);
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        assert!(answers("127.0.0.1", port).is_ok());
-        assert!(answers("127.0.0.1", port).is_err());
-        assert!(answers("127.0.0.1", port).is_err());
-        server.join().unwrap();
-        assert!(answers("127.0.0.1", port).unwrap_err().starts_with("the server does not answer"));
+    #[tokio::test]
+    async fn only_an_ok_counts_as_an_answer() {
+        let server = wiremock::MockServer::start().await;
+        let authority = server.address().to_string();
+        for (status, well) in [(200, true), (503, false)] {
+            let health = wiremock::Mock::given(wiremock::matchers::path("/health"));
+            let answer = wiremock::ResponseTemplate::new(status);
+            let _mounted = health.respond_with(answer).mount_as_scoped(&server).await;
+            assert_eq!(answers(authority.clone()).await.is_ok(), well);
+        }
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = answers(nobody.to_string()).await.unwrap_err();
+        assert!(error.starts_with("the server does not answer"), "{error}");
     }
 }

@@ -15,9 +15,7 @@ use super::join_file::{Error, Joining, SECRETS, name_of, places, read};
 use crate::{
     checks::folder,
     config::{
-        self, Config, exports,
-        sections::stack,
-        sources::environment::Environment,
+        self, Config, exports, sections::stack, sources::environment::Environment,
         values::source::Source,
     },
     error::Failure,
@@ -94,7 +92,7 @@ pub(crate) async fn join(
         plan.apply(false).await?;
         changed = true;
     }
-    if control::status(&control::socket(&data.sockets())).await?.is_none() {
+    if control::status(&data.control_socket()).await?.is_none() {
         plan.sweep()?;
     }
     on_step("writing settings and secrets");

@@ -109,7 +109,7 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
         return Err(Error::NoWorkers(new.profile.name.clone()).into());
     }
     let homeserver = Homeserver::of(new)?;
-    let now = control::status(&control::socket(&new.data.sockets())).await?;
+    let now = control::status(&new.data.control_socket()).await?;
     if let Some(now) = &now {
         let changed = applied::changed(new, now)?;
         if let Some(setting) = changed.iter().find(|it| OF_THE_NETWORK.contains(&it.as_str())) {
@@ -217,7 +217,7 @@ async fn change(
         let staying = staying(old, new)?;
         let homeserver = render::render(&staying)?.homeserver;
         if proxy::refresh(&staying, &homeserver).await? {
-            let now = control::status(&control::socket(&data.sockets())).await?;
+            let now = control::status(&data.control_socket()).await?;
             let pid = now.and_then(|now| now.services.get(services::PROXY)?.pid);
             let before = pid.map(proxy::serving).unwrap_or_default();
             replace(old).await?;
@@ -227,7 +227,7 @@ async fn change(
     // The main process is left to the change itself: stopping it would take down whoever needs it.
     let leaving = plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops);
     // One that the settings have moved to another machine is gone with what the proxy was told.
-    let now = control::status(&control::socket(&data.sockets())).await?.ok_or(Error::Ended)?;
+    let now = control::status(&data.control_socket()).await?.ok_or(Error::Ended)?;
     let down: Vec<String> =
         leaving.filter(|name| now.services.contains_key(*name)).cloned().collect();
     if !down.is_empty() {
@@ -281,7 +281,7 @@ fn staying(old: &Config, new: &Config) -> Result<Config, Failure> {
 pub(crate) async fn replace(config: &Config) -> Result<(), Failure> {
     let services = services::all(config).await?;
     let request = Request::Replace { profile: config.profile.name.clone(), services };
-    let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
+    let stream = Stream::open(&config.data.control_socket(), &request).await?;
     stream.ok_or(Error::Ended)?.next().await?.ok_or(Error::Ended)?;
     Ok(applied::renew(config)?)
 }
@@ -294,7 +294,7 @@ pub(crate) async fn bring_up(
     timeout: Duration,
 ) -> Result<(), Failure> {
     let request = Request::Start { services: names.clone() };
-    let stream = Stream::open(&control::socket(&config.data.sockets()), &request).await?;
+    let stream = Stream::open(&config.data.control_socket(), &request).await?;
     let stream = stream.ok_or(Error::Ended)?;
     let mut judge = |now: &Snapshot| {
         let there = names.iter().all(|name| now.services.contains_key(name));

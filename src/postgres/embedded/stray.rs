@@ -6,11 +6,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{super::Error, cluster, socket_folder};
-use crate::{data_dir::DataDir, files};
+use crate::{data_dir::DataDir, files, process};
 
 /// How long orphans of a killed server may take to notice.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,10 +28,8 @@ pub(crate) fn running(data: &DataDir) -> Option<u32> {
 pub(crate) async fn stop_stray(data: &DataDir, patience: Duration) -> Result<bool, Error> {
     let Some(pid) = running(data) else { return Ok(false) };
     for (signal, patience) in [(Signal::INT, patience), (Signal::QUIT, PATIENCE)] {
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            // It may have ended meanwhile.
-            kill_process(pid, signal).ok();
-        }
+        // It may have ended meanwhile.
+        process::signal(pid, signal);
         let until = Instant::now() + patience;
         while running(data).is_some() {
             if Instant::now() > until {

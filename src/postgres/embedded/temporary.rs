@@ -3,7 +3,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::{
     process::Child,
     time::{Instant, sleep, timeout},
@@ -66,10 +66,8 @@ impl Temporary {
     /// Ends it in good order.
     pub(in crate::postgres) async fn stop(mut self) -> Result<(), Error> {
         let id = self.0.id().unwrap_or_default();
-        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-            // It may have ended by itself.
-            kill_process(pid, Signal::INT).ok();
-        }
+        // Our child, which may have ended by itself.
+        process::signal(id, Signal::INT);
         match timeout(PATIENCE, self.0.wait()).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::Stuck(id)),

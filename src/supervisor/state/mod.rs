@@ -1,5 +1,6 @@
 //! What to do next, decided without touching anything: events in, actions out, a line a rule.
 
+mod definition;
 mod unit;
 
 use std::{
@@ -7,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use unit::Then;
+use unit::StopReason;
 pub(crate) use unit::{Exit, Phase, Unit, name_of};
 
-use super::service::{Change, Condition, Service, Signal};
+use super::service::{Condition, Service, Signal};
 
 /// What a stop with a deadline keeps back for the services that end later, if it has that much: a
 /// database writes down what it has in memory.
@@ -20,6 +21,11 @@ const LEAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
+    /// The services are these from now on, in the order in which they start; those that are new wait
+    /// until they are asked for.
+    Define(Vec<Service>),
+    /// The same, but those that are new are to run.
+    Replace(Vec<Service>),
     /// These are to run with all they need; without names, all.
     Start(Vec<usize>),
     /// A process ended. `run` says which one it was, so that late news of an older one are ignored.
@@ -49,12 +55,16 @@ pub(crate) enum Event {
     },
     /// One is to be restarted, or all.
     Restart(Option<usize>),
+    /// It is to read its files again; one that does not run reads them when it starts.
+    Reload(usize),
     /// Time has passed: see [`State::deadline`].
     Tick,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
+    /// It is new, or something about it has changed.
+    Define(usize),
     Spawn(usize),
     /// To the process itself.
     Signal(usize, Signal),
@@ -64,14 +74,16 @@ pub(crate) enum Action {
     Finish,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Goal {
+    #[default]
     Up,
     Down,
     DownAndUp,
 }
 
-#[derive(Debug)]
+/// What is known of all services; at first there are none.
+#[derive(Debug, Default)]
 pub(crate) struct State {
     /// A service keeps its place for ever, so that late news find it; one that is not in `order` any
     /// more is taken down and then forgotten.
@@ -88,109 +100,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Services in the order in which they start; none is to run yet.
-    pub(crate) fn new(services: Vec<Service>) -> Self {
-        let mut state = Self {
-            units: Vec::new(),
-            order: Vec::new(),
-            all_needs: Vec::new(),
-            goal: Goal::Up,
-            by: None,
-            killing: false,
-        };
-        state.set(services, false);
-        state
-    }
-
-    /// From now on the services are these, in the order in which they start. Those that are new are to
-    /// run, those that are gone are not, and the others are restarted or read their files again as far
-    /// as what has changed asks for it. The next step does the rest.
-    pub(crate) fn replace(&mut self, services: Vec<Service>) -> Vec<Action> {
-        self.set(services, true)
-    }
-
-    /// The same, but those that are new wait until they are asked for.
-    pub(crate) fn define(&mut self, services: Vec<Service>) -> Vec<Action> {
-        self.set(services, false)
-    }
-
-    fn set(&mut self, services: Vec<Service>, wanted: bool) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let mut order = Vec::with_capacity(services.len());
-        for service in services {
-            let found = self.units.iter().position(|unit| unit.service.name == service.name);
-            let Some(i) = found else {
-                order.push(self.units.len());
-                self.units.push(Unit::new(service, wanted));
-                continue;
-            };
-            let unit = &mut self.units[i];
-            if unit.phase.has_process() && unit.phase != Phase::Stopping {
-                match unit.service.change_to(&service) {
-                    Change::Nothing => {}
-                    Change::Reload(signal) => actions.push(Action::Signal(i, signal)),
-                    Change::Restart => {
-                        unit.forgive();
-                        unit.begin_stop(Then::Start);
-                    }
-                }
-            }
-            unit.wanted |= wanted && !self.order.contains(&i);
-            unit.service = service;
-            order.push(i);
-        }
-        self.order = order;
-        self.link();
-        for i in 0..self.units.len() {
-            self.units[i].wanted &= self.order.contains(&i);
-        }
-        self.want_needs();
-        actions
-    }
-
-    /// Looks up who needs whom. What one that is gone needed is remembered until it is down.
-    fn link(&mut self) {
-        for i in &self.order {
-            let needs = self.units[*i].service.needs.iter().filter_map(|need| {
-                let is_it = |other: &&usize| self.units[**other].service.name == need.service;
-                Some((*self.order.iter().find(is_it)?, need.condition))
-            });
-            let needs = needs.collect();
-            let unit = &mut self.units[*i];
-            let before = std::mem::replace(&mut unit.needs, needs);
-            // An old process that is about to go leaves before what it needed itself.
-            if unit.phase == Phase::Stopping {
-                unit.needed.extend(before.into_iter().map(|(need, _)| need));
-            } else {
-                unit.needed.clear();
-            }
-        }
-        self.all_needs = (0..self.units.len()).map(|i| self.needs_of(i)).collect();
-    }
-
-    fn needs_of(&self, service: usize) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        let mut next = vec![service];
-        while let Some(i) = next.pop() {
-            let unit = &self.units[i];
-            let all = unit.needs.iter().map(|(need, _)| *need).chain(unit.needed.iter().copied());
-            next.extend(all.filter(|need| found.insert(*need)));
-        }
-        found.remove(&service);
-        found
-    }
-
-    /// What is to run needs all it needs.
-    fn want_needs(&mut self) {
-        for i in 0..self.units.len() {
-            if self.units[i].wanted {
-                for need in self.all_needs[i].clone() {
-                    self.units[need].wanted = self.order.contains(&need);
-                }
-            }
-        }
-    }
-
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.order.iter().copied().find(|i| self.units[*i].service.name == name)
     }
@@ -213,76 +122,79 @@ impl State {
         self.goal == Goal::Up && self.units[service].wanted
     }
 
+    /// The rules: what an event changes, and what is to be done then.
     pub(crate) fn step(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Start(services) => {
-                let all = services.is_empty();
-                for i in if all { self.order.clone() } else { services } {
-                    self.units[i].wanted = true;
-                }
-                self.want_needs();
-                let ended = [Phase::Failed, Phase::Resting];
-                let again = self.units.iter_mut().filter(|unit| unit.wanted);
-                again.filter(|unit| ended.contains(&unit.phase)).for_each(Unit::renew);
-            }
-            Event::Down { services, by } => {
-                for (i, unit) in self.units.iter_mut().enumerate() {
-                    if services.iter().any(|it| *it == i || self.all_needs[i].contains(it)) {
-                        unit.wanted = false;
-                    }
-                }
-                self.by = by;
-            }
+            Event::Define(services) => self.define(services, false, &mut actions),
+            Event::Replace(services) => self.define(services, true, &mut actions),
+            Event::Start(services) => self.start(services),
+            Event::Down { services, by } => self.take_down(&services, by),
+            Event::Stop { force, by } => self.stop(force, by, now),
+            Event::Restart(None) if self.goal != Goal::Down => self.goal = Goal::DownAndUp,
+            Event::Restart(Some(service)) if self.goal == Goal::Up => self.restart(service),
+            Event::Reload(service) => actions.extend(self.units[service].reload(service)),
             Event::Exited { service, run, exit } if self.is_current(service, run) => {
                 actions.push(Action::KillGroup(service));
-                let going_down = !self.is_to_run(service);
-                self.units[service].exited(exit, going_down, now);
-                // What only the old process needed may go.
-                self.link();
+                self.exited(service, exit, now);
             }
             Event::Ready { service, run } if self.is_current(service, run) => {
-                let unit = &mut self.units[service];
-                if unit.phase == Phase::Starting {
-                    unit.phase = Phase::Running;
-                    unit.was_ready = true;
-                }
+                self.units[service].ready();
             }
             Event::Hung { service, run } if self.is_current(service, run) => {
-                let unit = &mut self.units[service];
-                if unit.phase == Phase::Running {
-                    unit.begin_stop(Then::CountAsDeath);
-                }
-            }
-            Event::Exited { .. } | Event::Ready { .. } | Event::Hung { .. } => {}
-            Event::Stop { force, by } => {
-                self.goal = Goal::Down;
-                self.killing = force;
-                // A second request may shorten the time, never lengthen it.
-                self.by = self.by.into_iter().chain(by).min();
-                for i in 0..self.units.len() {
-                    if self.units[i].phase == Phase::Stopping {
-                        let by = self.last_moment(i, now);
-                        self.units[i].hurry(by);
-                    }
-                }
-            }
-            Event::Restart(None) if self.goal != Goal::Down => self.goal = Goal::DownAndUp,
-            Event::Restart(Some(service)) if self.goal == Goal::Up => {
-                self.units[service].wanted = true;
-                self.want_needs();
-                let unit = &mut self.units[service];
-                if matches!(unit.phase, Phase::Starting | Phase::Running) {
-                    unit.forgive();
-                    unit.begin_stop(Then::Start);
-                } else if unit.phase != Phase::Stopping {
-                    unit.renew();
-                }
+                self.units[service].hung();
             }
             Event::Restart(_) | Event::Tick => {}
+            // Of an older process.
+            Event::Exited { .. } | Event::Ready { .. } | Event::Hung { .. } => {}
         }
         self.advance(now, &mut actions);
         actions
+    }
+
+    fn start(&mut self, services: Vec<usize>) {
+        for i in if services.is_empty() { self.order.clone() } else { services } {
+            self.units[i].wanted = true;
+        }
+        self.want_needs();
+        let ended = [Phase::Failed, Phase::Backoff];
+        let again = self.units.iter_mut().filter(|unit| unit.wanted);
+        again.filter(|unit| ended.contains(&unit.phase)).for_each(Unit::renew);
+    }
+
+    fn take_down(&mut self, services: &[usize], by: Option<Instant>) {
+        for (i, unit) in self.units.iter_mut().enumerate() {
+            if services.iter().any(|it| *it == i || self.all_needs[i].contains(it)) {
+                unit.wanted = false;
+            }
+        }
+        self.by = by;
+    }
+
+    fn stop(&mut self, force: bool, by: Option<Instant>, now: Instant) {
+        self.goal = Goal::Down;
+        self.killing = force;
+        // A second request may shorten the time, never lengthen it.
+        self.by = self.by.into_iter().chain(by).min();
+        for i in 0..self.units.len() {
+            if self.units[i].phase == Phase::Stopping {
+                let by = self.last_moment(i, now);
+                self.units[i].hurry(by);
+            }
+        }
+    }
+
+    fn restart(&mut self, service: usize) {
+        self.units[service].wanted = true;
+        self.want_needs();
+        self.units[service].restart();
+    }
+
+    fn exited(&mut self, service: usize, exit: Exit, now: Instant) {
+        let going_down = !self.is_to_run(service);
+        self.units[service].exited(exit, going_down, now);
+        // What only the old process needed may go.
+        self.link();
     }
 
     fn is_current(&self, service: usize, run: u32) -> bool {
@@ -313,7 +225,7 @@ impl State {
             }
             let met = to_run && self.needs_are_met(i);
             let unit = &mut self.units[i];
-            if unit.phase == Phase::Resting && unit.until.is_some_and(|until| until <= now) {
+            if unit.phase == Phase::Backoff && unit.until.is_some_and(|until| until <= now) {
                 unit.phase = Phase::Waiting;
                 unit.until = None;
             }
@@ -351,10 +263,10 @@ impl State {
             let unit = &mut self.units[i];
             match unit.phase {
                 Phase::Starting | Phase::Running if killing || !needed => {
-                    unit.begin_stop(Then::Start);
+                    unit.begin_stop(StopReason::Requested);
                     unit.by = by;
                 }
-                Phase::Waiting | Phase::Resting | Phase::Completed | Phase::Failed => {
+                Phase::Waiting | Phase::Backoff | Phase::Completed | Phase::Failed => {
                     unit.phase = Phase::Stopped;
                     unit.until = None;
                 }

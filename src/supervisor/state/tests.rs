@@ -22,8 +22,15 @@ impl World {
         init.restart = Restart::Never;
         let mut main = sample("main", &["db"]);
         main.needs.push(Need::new("init", Condition::Completed));
-        let services = [sample("db", &[]), init, main, sample("proxy", &["main"])];
-        Self { state: State::new(services.into()), now: Instant::now() }
+        Self::of([sample("db", &[]), init, main, sample("proxy", &["main"])])
+    }
+
+    fn of(services: impl Into<Vec<Service>>) -> Self {
+        let mut world = Self { state: State::default(), now: Instant::now() };
+        let services = services.into();
+        let defined: Vec<Action> = (0..services.len()).map(Action::Define).collect();
+        assert_eq!(world.step(Event::Define(services)), defined, "none is to run yet");
+        world
     }
 
     fn running() -> Self {
@@ -35,6 +42,10 @@ impl World {
         world.ready(PROXY);
         assert!(world.state.is_ready());
         world
+    }
+
+    fn services(&self) -> Vec<Service> {
+        self.state.units.iter().map(|unit| unit.service.clone()).collect()
     }
 
     fn step(&mut self, event: Event) -> Vec<Action> {
@@ -96,7 +107,7 @@ fn a_service_that_dies_is_started_again_after_growing_pauses_until_its_budget_is
     let mut world = World::running();
     for (restart, pause) in [1, 2, 4, 8, 16].into_iter().enumerate() {
         assert_eq!(world.exit(MAIN, 1), []);
-        assert_eq!(world.phase(MAIN), Phase::Resting);
+        assert_eq!(world.phase(MAIN), Phase::Backoff);
         assert_eq!(world.wait(), (pause, vec![Action::Spawn(MAIN)]));
         assert_eq!(world.state.units[MAIN].restarts as usize, restart + 1);
         world.ready(MAIN);
@@ -168,8 +179,7 @@ fn what_a_one_shot_needed_is_needed_by_those_that_needed_the_one_shot() {
     init.restart = Restart::Never;
     let mut main = sample("main", &[]);
     main.needs.push(Need::new("init", Condition::Completed));
-    let state = State::new(vec![sample("db", &[]), init, main]);
-    let mut world = World { state, now: Instant::now() };
+    let mut world = World::of([sample("db", &[]), init, main]);
     world.step(Event::Start(Vec::new()));
     world.ready(DB);
     world.exit(INIT, 0);
@@ -192,8 +202,7 @@ fn a_service_that_does_not_stop_gets_its_next_signal_and_then_is_killed() {
 fn two_slow_ones() -> World {
     let mut main = sample("main", &["db"]);
     main.stop.truncate(1);
-    let state = State::new(vec![sample("db", &[]), main]);
-    let mut world = World { state, now: Instant::now() };
+    let mut world = World::of([sample("db", &[]), main]);
     world.step(Event::Start(Vec::new()));
     world.ready(DB);
     world.ready(1);
@@ -302,7 +311,7 @@ fn a_hung_service_is_stopped_and_that_counts_as_a_death() {
     let hung = Event::Hung { service: MAIN, run };
     assert_eq!(world.step(hung), [Action::Signal(MAIN, Signal::TERM)]);
     world.exit(MAIN, 0);
-    assert_eq!(world.phase(MAIN), Phase::Resting);
+    assert_eq!(world.phase(MAIN), Phase::Backoff);
 }
 
 #[test]
@@ -358,10 +367,11 @@ fn others() -> Vec<Service> {
 #[test]
 fn other_services_replace_those_that_run_and_what_did_not_change_goes_on() {
     let mut world = World::running();
-    assert_eq!(world.state.replace(others()), []);
-    let actions = world.step(Event::Tick);
+    let actions = world.step(Event::Replace(others()));
     let cache = world.state.find("cache").unwrap();
-    assert_eq!(actions, [Action::Signal(PROXY, Signal::TERM), Action::Spawn(cache)]);
+    let defined = [Action::Define(cache), Action::Define(PROXY)];
+    assert_eq!(actions[..2], defined, "before anything is done to them");
+    assert_eq!(actions[2..], [Action::Signal(PROXY, Signal::TERM), Action::Spawn(cache)]);
     assert!(!world.state.is_ready());
     assert_eq!(world.state.find("main"), None);
     world.ready(cache);
@@ -376,12 +386,14 @@ fn other_services_replace_those_that_run_and_what_did_not_change_goes_on() {
 #[test]
 fn a_service_that_can_reads_its_files_again_without_ending() {
     let mut world = World::running();
-    let mut services: Vec<Service> =
-        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    let mut services = world.services();
     services[PROXY].reload = Some(Signal::HUP);
-    assert_eq!(world.state.replace(services.clone()), []);
+    assert_eq!(world.step(Event::Replace(services.clone())), [Action::Define(PROXY)]);
+    let reload = [Action::Signal(PROXY, Signal::HUP)];
+    assert_eq!(world.step(Event::Reload(PROXY)), reload);
     services[PROXY].revision = "2".to_owned();
-    assert_eq!(world.state.replace(services), [Action::Signal(PROXY, Signal::HUP)]);
+    let actions = world.step(Event::Replace(services));
+    assert_eq!(actions, [Action::Define(PROXY), reload[0].clone()]);
     assert_eq!(world.step(Event::Tick), []);
     assert_eq!(world.state.units[PROXY].run, 1);
 }
@@ -391,25 +403,41 @@ fn a_service_that_was_stopped_stays_so_when_others_come() {
     let mut world = World::running();
     world.step(Event::Down { services: vec![PROXY], by: None });
     world.exit(PROXY, 0);
-    let mut services: Vec<Service> =
-        world.state.units.iter().map(|unit| unit.service.clone()).collect();
+    let mut services = world.services();
     services.push(sample("web", &["main"]));
-    world.state.replace(services);
-    assert_eq!(world.step(Event::Tick), [Action::Spawn(4)]);
+    assert_eq!(world.step(Event::Replace(services)), [Action::Define(4), Action::Spawn(4)]);
     assert_eq!(world.phase(PROXY), Phase::Stopped);
+    assert_eq!(world.step(Event::Reload(PROXY)), [], "it reads its files when it starts");
+}
+
+#[test]
+fn services_that_are_only_defined_wait_until_they_are_asked_for() {
+    let mut world = World::running();
+    let mut services = world.services();
+    services.push(sample("web", &["main"]));
+    assert_eq!(world.step(Event::Define(services.clone())), [Action::Define(4)]);
+    assert!(world.state.is_ready());
+    assert_eq!(world.step(Event::Define(services)), [], "nothing has changed");
+    assert_eq!(world.step(Event::Start(vec![4])), [Action::Spawn(4)]);
+}
+
+#[test]
+fn the_word_that_earlier_versions_wrote_for_a_pause_is_understood() {
+    let read = |text: &str| serde_json::from_str::<Phase>(text).unwrap();
+    assert_eq!([read("\"resting\""), read("\"backoff\"")], [Phase::Backoff; 2]);
+    assert_eq!(serde_json::to_string(&Phase::Backoff).unwrap(), "\"backoff\"");
 }
 
 #[test]
 fn what_only_the_old_process_needed_goes_although_the_new_one_runs() {
     let services = [sample("db", &[]), sample("main", &["db"]), sample("other", &["db"])];
-    let mut world = World { state: State::new(services.into()), now: Instant::now() };
+    let mut world = World::of(services);
     world.step(Event::Start(Vec::new()));
     (0..3).for_each(|service| drop(world.ready(service)));
     let mut main = sample("main", &[]);
     main.revision = "2".to_owned();
-    world.state.replace(vec![main]);
-    let actions = world.step(Event::Tick);
-    assert_eq!(actions, [1, 2].map(|service| Action::Signal(service, Signal::TERM)));
+    let actions = world.step(Event::Replace(vec![main]));
+    assert_eq!(actions[1..], [1, 2].map(|service| Action::Signal(service, Signal::TERM)));
     assert_eq!(world.exit(1, 0), [Action::Spawn(1)]);
     world.ready(1);
     assert_eq!(world.exit(2, 0), [Action::Signal(0, Signal::TERM)]);
@@ -420,13 +448,13 @@ fn what_only_the_old_process_needed_goes_although_the_new_one_runs() {
 #[test]
 fn what_nobody_needs_any_more_goes_although_who_needed_it_through_others_runs_on() {
     let services = [sample("redis", &[]), sample("main", &["redis"]), sample("proxy", &["main"])];
-    let mut world = World { state: State::new(services.into()), now: Instant::now() };
+    let mut world = World::of(services);
     world.step(Event::Start(Vec::new()));
     (0..3).for_each(|service| drop(world.ready(service)));
     let mut main = sample("main", &[]);
     main.revision = "2".to_owned();
-    world.state.replace(vec![main, sample("proxy", &["main"])]);
-    assert_eq!(world.step(Event::Tick), [Action::Signal(1, Signal::TERM)]);
+    let actions = world.step(Event::Replace(vec![main, sample("proxy", &["main"])]));
+    assert_eq!(actions, [Action::Define(1), Action::Signal(1, Signal::TERM)]);
     assert_eq!(world.exit(1, 0), [Action::Signal(0, Signal::TERM), Action::Spawn(1)]);
     world.exit(0, 0);
     world.ready(1);

@@ -9,10 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Action;
-use crate::supervisor::service::{Condition, Restart, Service, Signal};
+use crate::{
+    clock::Backoff,
+    supervisor::service::{Condition, Restart, Service, Signal},
+};
 
-/// The longest pause before another try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses before another try.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// Tries after the first for a service that never became ready: it is more likely broken than unlucky.
 const TRIES_BEFORE_READY: u32 = 2;
 /// How long the kernel gets to end a killed group before it is killed again.
@@ -56,8 +59,9 @@ pub(crate) enum Phase {
     Running,
     /// It ran once, as it should.
     Completed,
-    /// It ended by itself and is tried again after a pause.
-    Resting,
+    /// It ended by itself and is started again after a pause. Earlier versions wrote `resting`.
+    #[serde(alias = "resting")]
+    Backoff,
     Stopping,
     Stopped,
     /// It ended too often.
@@ -79,11 +83,13 @@ impl Phase {
     }
 }
 
-/// What follows when a process that is being stopped has ended.
+/// Why a process is being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    Start,
-    CountAsDeath,
+pub(super) enum StopReason {
+    /// It is not to run any more, or to run anew: it starts again as soon as it is to run.
+    Requested,
+    /// It did not answer any more: its end counts as one by itself.
+    Hung,
 }
 
 /// One service as far as decisions need it.
@@ -103,7 +109,7 @@ pub(crate) struct Unit {
     pub(crate) last_exit: Option<Exit>,
     deaths: VecDeque<Instant>,
     pub(super) was_ready: bool,
-    then: Then,
+    stop_reason: StopReason,
     /// The next stop signal to send.
     pub(super) signals_sent: usize,
     /// When its pause or its current stop signal is over.
@@ -125,7 +131,7 @@ impl Unit {
             last_exit: None,
             deaths: VecDeque::new(),
             was_ready: false,
-            then: Then::Start,
+            stop_reason: StopReason::Requested,
             signals_sent: 0,
             until: None,
             by: None,
@@ -144,12 +150,45 @@ impl Unit {
         self.was_ready = false;
     }
 
-    pub(super) fn begin_stop(&mut self, then: Then) {
+    pub(super) fn begin_stop(&mut self, reason: StopReason) {
         self.phase = Phase::Stopping;
-        self.then = then;
+        self.stop_reason = reason;
         self.signals_sent = 0;
         self.until = None;
         self.by = None;
+    }
+
+    /// What it waited for has come true.
+    pub(super) fn ready(&mut self) {
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Running;
+            self.was_ready = true;
+        }
+    }
+
+    pub(super) fn hung(&mut self) {
+        if self.phase == Phase::Running {
+            self.begin_stop(StopReason::Hung);
+        }
+    }
+
+    /// Ends its process, which is started again, or starts it where it has none.
+    pub(super) fn restart(&mut self) {
+        if self.runs() {
+            self.forgive();
+            self.begin_stop(StopReason::Requested);
+        } else if self.phase != Phase::Stopping {
+            self.renew();
+        }
+    }
+
+    pub(super) fn reload(&self, service: usize) -> Option<Action> {
+        let signal = self.service.reload.filter(|_| self.runs())?;
+        Some(Action::Signal(service, signal))
+    }
+
+    fn runs(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Running)
     }
 
     /// It is being stopped, and has only until then.
@@ -184,7 +223,9 @@ impl Unit {
         self.until = None;
         match self.service.restart {
             _ if going_down => self.phase = Phase::Stopped,
-            _ if was_stopping && self.then == Then::Start => self.phase = Phase::Waiting,
+            _ if was_stopping && self.stop_reason == StopReason::Requested => {
+                self.phase = Phase::Waiting;
+            }
             Restart::Never if succeeded => self.phase = Phase::Completed,
             Restart::Never => self.phase = Phase::Failed,
             Restart::OnFailure { .. } if succeeded && !was_stopping => {
@@ -198,16 +239,11 @@ impl Unit {
                 if deaths > budget {
                     self.phase = Phase::Failed;
                 } else {
-                    self.phase = Phase::Resting;
+                    self.phase = Phase::Backoff;
                     self.restarts += 1;
-                    self.until = Some(now + pause(deaths));
+                    self.until = Some(now + BACKOFF.nth(deaths.saturating_sub(1)));
                 }
             }
         }
     }
-}
-
-/// 1, 2, 4, … seconds.
-fn pause(deaths: u32) -> Duration {
-    LONGEST_PAUSE.min(Duration::from_secs(1 << (deaths.saturating_sub(1)).min(16)))
 }

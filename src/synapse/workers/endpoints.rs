@@ -1,5 +1,6 @@
 //! What a worker of the installed Synapse answers: asked of that Synapse, and remembered.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -51,7 +52,7 @@ pub(crate) async fn read(
         .chain_update(environment.identity().unwrap_or_default())
         .chain_update(&features)
         .finalize();
-    let of: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let of = HEXLOWER.encode(&hash[..16]);
     let note = data.cache().join("endpoints.json");
     let known = files::read_if_exists(&note)?;
     let known: Option<Known> = known.and_then(|text| serde_json::from_str(&text).ok());

@@ -9,7 +9,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub(crate) use crate::config::sections::workers::Kind;
 use crate::{
-    config::{Config, sections::{stack::Part, workers::Counts}, values::shape::Words as _},
+    config::{
+        Config,
+        sections::{stack::Part, workers::Counts},
+        values::shape::Words as _,
+    },
     data_dir::DataDir,
     error::{self, Explain},
 };

@@ -1,4 +1,4 @@
-//! Reads what `log` wrote: the last lines of several services in the order in which they were
+//! Reads what was written: the last lines of several services in the order in which they were
 //! written, and the lines that come after them.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::log::aside;
+use super::rotated;
 use crate::files;
 
 /// How much of the end of a file is read before all of it is: enough for so many usual lines.
@@ -72,10 +72,10 @@ fn last_of(
 ) -> Result<Vec<Line>, files::Error> {
     let mut lines: Vec<Line> = Vec::new();
     for number in 0.. {
-        let file = if number == 0 { path.to_owned() } else { aside(path, number) };
+        let file = if number == 0 { path.to_owned() } else { rotated(path, number) };
         let text = match end_of(&file, count) {
             Ok(text) => text,
-            // It is being put aside just now.
+            // It is being rotated just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound && number == 0 => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(files::Error::io("read", &file)(error)),
@@ -174,7 +174,7 @@ impl Follower {
 impl Followed {
     fn more(&mut self) -> Vec<Line> {
         self.read();
-        // A log that was put aside has been read to its end by now; go on with the new one.
+        // A log that was rotated has been read to its end by now; go on with the new one.
         let inode = |file: &File| file.metadata().map(|metadata| metadata.ino()).ok();
         let there = fs::metadata(&self.path).map(|metadata| metadata.ino()).ok();
         if there.is_some() && self.file.as_ref().and_then(inode) != there {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn following_goes_on_when_a_log_is_put_aside() {
+    fn following_goes_on_when_a_log_is_rotated() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "a.log", "old\n");
         let mut follower = Follower::new(folder.path(), &["a".to_owned()]);
@@ -241,7 +241,7 @@ mod tests {
         write(folder.path(), "a.log", "old\nnew\nbeg");
         assert_eq!(messages(&follower.more()), ["new"]);
         write(folder.path(), "a.log", "old\nnew\nbegun\n");
-        fs::rename(&path, aside(&path, 1)).unwrap();
+        fs::rename(&path, rotated(&path, 1)).unwrap();
         write(folder.path(), "a.log", "newest\n");
         assert_eq!(messages(&follower.more()), ["begun", "newest"]);
     }

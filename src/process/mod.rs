@@ -1,4 +1,5 @@
-//! Starting other programs: tools that we wait for, and what `/proc` knows of a process.
+//! Starting other programs: tools that we wait for; `stat` is what `/proc` knows of a process, `ports` who
+//! has a port, `lock` a lock that says which process holds it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,6 +10,14 @@ use std::{
 };
 
 use tokio::process::Command;
+
+mod lock;
+mod ports;
+mod stat;
+
+pub(crate) use lock::{Lock, holder};
+pub(crate) use ports::{listener, udp_owner};
+pub(crate) use stat::{Identity, Stat, pid_of, resident_bytes, signal};
 
 use crate::{
     error::{Explain, Kind},
@@ -132,90 +141,4 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
 /// Whether this is a file that can be executed.
 pub(crate) fn is_program(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-}
-
-/// Whether a process belongs to the group that another leads.
-pub(crate) fn is_in_group(pid: u32, leader: u32) -> bool {
-    // Field 5 of proc_pid_stat(5): the kernel's call says 0 for a group led from outside our PID
-    // namespace, which rustix cannot hold.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let group = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(2));
-    group.and_then(|group| group.parse().ok()) == Some(leader)
-}
-
-/// When a process started, in clock ticks since boot: with the pid it names one process for ever,
-/// where a pid alone may have been given to another. None if there is no such process.
-pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    // Field 22 of proc_pid_stat(5), counted after the command name, which may hold anything.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
-/// The CPU time that a process has taken, in seconds.
-pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
-    // Fields 14 and 15 of proc_pid_stat(5), of its own and of the kernel for it.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut next = || fields.next()?.parse::<u32>().ok();
-    let ticks = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
-    Some((f64::from(next()?) + f64::from(next()?)) / f64::from(ticks))
-}
-
-/// Resident memory of a process, in bytes.
-pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// Who listens on a TCP port of this machine: pid and program, as far as we may see it.
-pub(crate) fn listener(port: u16) -> Option<(u32, String)> {
-    const LISTEN: &str = "0A";
-    owner(["/proc/net/tcp", "/proc/net/tcp6"], LISTEN, port)
-}
-
-/// Who receives on a UDP port of this machine, likewise.
-pub(crate) fn udp_owner(port: u16) -> Option<(u32, String)> {
-    const UNCONNECTED: &str = "07";
-    owner(["/proc/net/udp", "/proc/net/udp6"], UNCONNECTED, port)
-}
-
-fn owner(tables: [&str; 2], state: &str, port: u16) -> Option<(u32, String)> {
-    // proc_net_tcp(5): `sl local_address rem_address st … inode`, numbers in hexadecimal.
-    let inode = tables.into_iter().find_map(|table| {
-        let table = std::fs::read_to_string(table).ok()?;
-        table.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let (_, local) = fields.get(1)?.rsplit_once(':')?;
-            let ours = u16::from_str_radix(local, 16) == Ok(port) && fields.get(3) == Some(&state);
-            if ours { fields.get(9).map(|inode| (*inode).to_owned()) } else { None }
-        })
-    })?;
-    let socket = PathBuf::from(format!("socket:[{inode}]"));
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let pid =
-        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| {
-            let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
-            open.into_iter()
-                .flatten()
-                .flatten()
-                .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == socket))
-        })?;
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some((pid, name.trim().to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_listens_on_a_port_is_found() {
-        let listener_of_ours = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener_of_ours.local_addr().unwrap().port();
-        assert_eq!(listener(port).unwrap().0, std::process::id());
-        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = receiver.local_addr().unwrap().port();
-        assert_eq!(udp_owner(port).unwrap().0, std::process::id());
-    }
 }

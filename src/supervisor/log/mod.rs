@@ -12,6 +12,8 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 
 use crate::{clock, files, secret::MASK};
 
+pub(crate) mod read;
+
 /// Longer lines are cut into several.
 const LONGEST_LINE: usize = 8 * 1024;
 /// What stands before a token in the address of a request, which servers quote where one fails.
@@ -21,16 +23,16 @@ const LAST_WORDS: usize = 20;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The size in bytes at which a file is put aside.
+    /// The size in bytes at which a file is rotated.
     pub(crate) size: u64,
-    /// How many are kept aside: `x.log.1` is the newest.
+    /// How many old ones are kept: `x.log.1` is the newest.
     pub(crate) files: u32,
 }
 
 /// Shows a line elsewhere as it is written: the service, the time, what it says. It must not wait.
 pub(crate) type Echo = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 
-/// A log file that is put aside when it is full. It never fails: what cannot be written is counted.
+/// A log file that is rotated when it is full. It never fails: what cannot be written is counted.
 pub(crate) struct LogFile {
     service: String,
     echo: Option<Echo>,
@@ -42,8 +44,8 @@ pub(crate) struct LogFile {
     last_words: VecDeque<String>,
 }
 
-/// `<path>.<number>`: the file that was put aside so many turns ago.
-pub(crate) fn aside(path: &Path, number: u32) -> PathBuf {
+/// `<path>.<number>`: the file after so many rotations.
+pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
@@ -57,7 +59,7 @@ impl LogFile {
             Limits { size: limits.size.max(16 * LONGEST_LINE as u64), files: limits.files };
         // The limit may have been lowered since the last time.
         let mut old = limits.files + 1;
-        while fs::remove_file(aside(&path, old)).is_ok() {
+        while fs::remove_file(rotated(&path, old)).is_ok() {
             old += 1;
         }
         Self {
@@ -139,7 +141,7 @@ impl LogFile {
         };
         if self.size > 0 && self.size + bytes.len() as u64 > self.limits.size {
             drop(file);
-            self.put_aside()?;
+            self.rotate()?;
             file = self.open()?;
         }
         if let Err(error) = file.write_all(bytes) {
@@ -158,14 +160,14 @@ impl LogFile {
         Ok(file)
     }
 
-    fn put_aside(&self) -> io::Result<()> {
+    fn rotate(&self) -> io::Result<()> {
         for number in (1..self.limits.files).rev() {
-            drop(fs::rename(aside(&self.path, number), aside(&self.path, number + 1)));
+            drop(fs::rename(rotated(&self.path, number), rotated(&self.path, number + 1)));
         }
         if self.limits.files == 0 {
             return fs::remove_file(&self.path);
         }
-        fs::rename(&self.path, aside(&self.path, 1))
+        fs::rename(&self.path, rotated(&self.path, 1))
     }
 }
 

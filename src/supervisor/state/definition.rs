@@ -1,0 +1,97 @@
+//! Which services there are, and who needs whom.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Phase, State, Unit, unit::StopReason};
+use crate::supervisor::service::{Change, Service};
+
+impl State {
+    /// From now on the services are these, in the order in which they start. Those that are gone are
+    /// not to run any more, those that are new are if `start_new`, and the others are restarted or
+    /// read their files again as far as what has changed asks for it.
+    pub(super) fn define(
+        &mut self,
+        services: Vec<Service>,
+        start_new: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut order = Vec::with_capacity(services.len());
+        for service in services {
+            let found = self.units.iter().position(|unit| unit.service.name == service.name);
+            let Some(i) = found else {
+                let i = self.units.len();
+                order.push(i);
+                actions.push(Action::Define(i));
+                self.units.push(Unit::new(service, start_new));
+                continue;
+            };
+            order.push(i);
+            let unit = &mut self.units[i];
+            unit.wanted |= start_new && !self.order.contains(&i);
+            if unit.service == service {
+                continue;
+            }
+            actions.push(Action::Define(i));
+            if unit.phase.has_process() && unit.phase != Phase::Stopping {
+                match unit.service.change_to(&service) {
+                    Change::Nothing => {}
+                    Change::Reload(signal) => actions.push(Action::Signal(i, signal)),
+                    Change::Restart => {
+                        unit.forgive();
+                        unit.begin_stop(StopReason::Requested);
+                    }
+                }
+            }
+            unit.service = service;
+        }
+        self.order = order;
+        self.link();
+        for i in 0..self.units.len() {
+            self.units[i].wanted &= self.order.contains(&i);
+        }
+        self.want_needs();
+    }
+
+    /// Looks up who needs whom. What one that is gone needed is remembered until it is down.
+    pub(super) fn link(&mut self) {
+        for i in &self.order {
+            let needs = self.units[*i].service.needs.iter().filter_map(|need| {
+                let is_it = |other: &&usize| self.units[**other].service.name == need.service;
+                Some((*self.order.iter().find(is_it)?, need.condition))
+            });
+            let needs = needs.collect();
+            let unit = &mut self.units[*i];
+            let before = std::mem::replace(&mut unit.needs, needs);
+            // An old process that is about to go leaves before what it needed itself.
+            if unit.phase == Phase::Stopping {
+                unit.needed.extend(before.into_iter().map(|(need, _)| need));
+            } else {
+                unit.needed.clear();
+            }
+        }
+        self.all_needs = (0..self.units.len()).map(|i| self.needs_of(i)).collect();
+    }
+
+    fn needs_of(&self, service: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![service];
+        while let Some(i) = next.pop() {
+            let unit = &self.units[i];
+            let all = unit.needs.iter().map(|(need, _)| *need).chain(unit.needed.iter().copied());
+            next.extend(all.filter(|need| found.insert(*need)));
+        }
+        found.remove(&service);
+        found
+    }
+
+    /// What is to run needs all it needs.
+    pub(super) fn want_needs(&mut self) {
+        for i in 0..self.units.len() {
+            if self.units[i].wanted {
+                for need in self.all_needs[i].clone() {
+                    self.units[need].wanted = self.order.contains(&need);
+                }
+            }
+        }
+    }
+}

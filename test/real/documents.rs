@@ -1,0 +1,88 @@
+//! The examples of the documents, typed as they stand there: what is shown is what one gets.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::common::Instance;
+
+/// The commands in the blocks marked `console`, each with the output that is shown for it.
+fn examples(document: &str) -> Vec<(String, String)> {
+    let mut steps: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in document.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+        } else if let (true, Some(command)) = (inside, line.strip_prefix("$ ")) {
+            steps.push((command.to_owned(), String::new()));
+        } else if let (true, Some((_, output))) = (inside, steps.last_mut()) {
+            output.push_str(line);
+            output.push('\n');
+        }
+    }
+    steps
+}
+
+/// What has examples, in the order in which a reader comes to it: `README.md`, `docs/start.md`, then the others
+/// by their names. Each goes on with the homeserver that those before it have left.
+fn documents() -> Vec<(String, Vec<(String, String)>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let named = |path: std::path::PathBuf| path.strip_prefix(root).unwrap().display().to_string();
+    let mut names: Vec<String> = docs.map(named).collect();
+    names.sort_by_key(|name| (name != "docs/start.md", name.clone()));
+    names.insert(0, "README.md".to_owned());
+    let read = |name: &String| examples(&fs::read_to_string(root.join(name)).unwrap());
+    let read = names.iter().map(|name| (name.clone(), read(name)));
+    read.filter(|(_, steps)| !steps.is_empty()).collect()
+}
+
+/// Replaces what differs from run to run: ids, times, passwords, ports, sizes.
+fn without_chance(text: &str) -> String {
+    let chance = [
+        (r"\$[A-Za-z0-9_-]{43}", "$EVENT"),
+        (r"![A-Za-z0-9_-]{43}", "!ROOM"),
+        (r"\b[A-Za-z0-9]{43}\b", "SECRET"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
+        (r"syt_[A-Za-z0-9_]+", "TOKEN"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"Port: \d+", "Port: PORT"),
+        (r"( in |Data Dir: |file: )/\S+", "$1FOLDER"),
+        (r"\b\d+(\.\d+)? (kB|MB|GB)", "SIZE"),
+        (r"\b\d+(\.\d+)?( ?(ms|s|min|m|h))\b", "SPAN"),
+        // The tour of a reader has no variables of a test.
+        (r"(?m)^written to settings\.yaml: .*\n", ""),
+        (r" +", " "),
+    ];
+    chance.iter().fold(text.trim().to_owned(), |text, (pattern, word)| {
+        regex::Regex::new(pattern).unwrap().replace_all(&text, *word).into_owned()
+    })
+}
+
+#[test]
+fn each_example_shows_what_one_gets() {
+    let mut server = Instance::with_environment("documents");
+    server.variable("MATRIX_SYNAPSE_SERVER_NAME", "vrooli.local");
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("resource-matrix-synapse");
+    std::os::unix::fs::symlink(assert_cmd::cargo_bin!(), program).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let documents = documents();
+    assert!(documents.len() >= 4, "{documents:?}");
+    for (document, steps) in documents {
+        for (typed, shown) in steps {
+            let words = server.command();
+            let mut shell = Command::new("bash");
+            shell.args(["-c", &format!("{typed} 2>&1")]).env_clear().current_dir(folder.path());
+            shell.envs(words.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            for name in ["HOME", "LANG"] {
+                shell.env(name, std::env::var(name).unwrap_or_default());
+            }
+            let said =
+                shell.env("PATH", &path).stdin(std::process::Stdio::null()).output().unwrap();
+            let said = String::from_utf8(said.stdout).unwrap();
+            let (got, wanted) = (without_chance(&said), without_chance(&shown));
+            assert_eq!(got, wanted, "{document}:\n$ {typed}\n{said}");
+        }
+    }
+}
