@@ -70,6 +70,11 @@ impl DataDir {
         self.synapse().join("homeserver.yaml")
     }
 
+    /// How Synapse writes its log.
+    pub(crate) fn log_yaml(&self) -> PathBuf {
+        self.synapse().join("log.yaml")
+    }
+
     /// What we render for nginx to read, and its temporary files.
     pub(crate) fn proxy(&self) -> PathBuf {
         self.0.join("proxy")
