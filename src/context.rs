@@ -2,7 +2,9 @@
 
 use std::{
     cell::OnceCell,
+    fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +15,9 @@ use crate::{
     files,
     instance::{guard, install::sibling},
     matrix::{self, client::Client},
+    output::{Progress, Talk, View},
+    reply::{Planned, Stop},
+    secret::Secret,
     supervisor::{control, record::Snapshot},
 };
 
@@ -51,14 +56,13 @@ pub(crate) fn profile(name: Option<&str>) -> Vec<Own> {
     name.map(own).into_iter().collect()
 }
 
-/// A hint whose commands, `` `manage start` ``, have the flag that names the homeserver.
-fn addressed(mut hint: String, flag: &str) -> String {
-    const GROUPS: [&str; 7] =
-        ["manage", "content", "config", "test", "status", "logs", "credentials"];
+/// A hint whose commands, `` `manage start` ``, have the flag that names the homeserver; `words` are those
+/// that a command begins with.
+fn addressed(mut hint: String, flag: &str, words: &[&str]) -> String {
     if flag.is_empty() {
         return hint;
     }
-    for group in GROUPS {
+    for group in words {
         for end in [' ', '`'] {
             hint = hint.replace(&format!("`{group}{end}"), &format!("`{flag} {group}{end}"));
         }
@@ -70,14 +74,49 @@ fn addressed(mut hint: String, flag: &str) -> String {
 pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) dry_run: bool,
+    pub(crate) talk: Arc<Talk>,
     flags: Flags,
     config: OnceCell<Config>,
 }
 
 impl Context {
-    pub(crate) fn new(flags: Flags, environment: Environment) -> Self {
+    pub(crate) fn new(flags: Flags, environment: Environment, talk: Arc<Talk>) -> Self {
         let dry_run = flags.dry_run || environment.dry_run();
-        Self { environment, dry_run, flags, config: OnceCell::new() }
+        Self { environment, dry_run, talk, flags, config: OnceCell::new() }
+    }
+
+    /// With `--dry-run` a verb ends here, and what it would do now is its answer: a clause that goes on
+    /// from "would".
+    pub(crate) fn would(&self, act: impl fmt::Display) -> Result<(), Stop> {
+        if self.dry_run { Err(Stop::Planned(Planned::new(act))) } else { Ok(()) }
+    }
+
+    /// Something the person should know although it worked.
+    pub(crate) fn warn(&self, sentence: impl Into<String>) {
+        self.talk.warn(sentence);
+    }
+
+    #[expect(dead_code, reason = "for verbs that are still to be converted")]
+    /// What is going on, for a person.
+    pub(crate) fn say(&self, sentence: impl fmt::Display) {
+        self.talk.say(sentence);
+    }
+
+    /// A line of progress for long work, until it is dropped.
+    pub(crate) fn progress(&self, doing: impl Into<String>) -> Progress {
+        self.talk.progress(doing)
+    }
+
+    #[expect(dead_code, reason = "for verbs that are still to be converted")]
+    /// `*****`, or the secret where the person asked to see it.
+    pub(crate) fn masked(&self, secret: &Secret) -> String {
+        self.talk.masked(secret)
+    }
+
+    #[expect(dead_code, reason = "for verbs that are still to be converted")]
+    /// How answers are wanted; only what is asked of the server may depend on it.
+    pub(crate) fn view(&self) -> View {
+        self.talk.view
     }
 
     /// The data folder; nothing in it is read.
@@ -137,9 +176,9 @@ impl Context {
 
     /// What is said of a failure here: commands that it names are about this homeserver and no other,
     /// and a server on a full disk does not say why it fails.
-    pub(crate) fn explained(&self, mut failure: Failure) -> Failure {
+    pub(crate) fn explained(&self, mut failure: Failure, words: &[&str]) -> Failure {
         let flag = self.flag();
-        failure.hint = failure.hint.map(|hint| addressed(hint, &flag));
+        failure.hint = failure.hint.map(|hint| addressed(hint, &flag, words));
         let servers = failure.error.downcast_ref().is_some_and(matrix::Error::is_servers_fault);
         let space = servers.then(|| files::has_space(self.data().ok()?.root()).err()).flatten();
         match space {
@@ -196,9 +235,11 @@ mod tests {
     #[test]
     fn a_command_in_a_hint_is_about_the_homeserver_that_was_named() {
         let hint = "`manage start` starts it; `status` shows how it is; `manage` is no command";
-        assert_eq!(addressed(hint.into(), ""), hint);
+        let words = ["manage", "status"];
+        assert_eq!(addressed(hint.into(), "", &words), hint);
+        let hint = "`manage start` starts it; `status` shows how it is";
         assert_eq!(
-            addressed("`manage start` starts it; `status` shows how it is".into(), "--instance b"),
+            addressed(hint.into(), "--instance b", &words),
             "`--instance b manage start` starts it; `--instance b status` shows how it is"
         );
     }

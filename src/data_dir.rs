@@ -155,7 +155,11 @@ impl DataDir {
 
     /// There as long as the supervisor keeps this service and its process does not run.
     pub(crate) fn down(&self, service: &str) -> PathBuf {
-        self.run().join("down").join(service)
+        self.down_marks().join(service)
+    }
+
+    pub(crate) fn down_marks(&self) -> PathBuf {
+        self.run().join("down")
     }
 
     /// What others may know of the installed instance, as `NAME=value` lines; `config/exports.sh`

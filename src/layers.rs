@@ -29,6 +29,7 @@ const LAYERS: &[&[&str]] = &[
     &["synapse"],
     &["bridges", "redis", "web"],
     &["config", "supervisor", "python"],
+    &["reply"],
     &["output"],
     &["secret", "process", "clock"],
     &["data_dir"],
@@ -107,7 +108,7 @@ impl Source {
                 path.pop();
             }
             UseTree::Group(it) => {
-                it.items.iter().for_each(|tree| self.imported(tree, path, exported))
+                it.items.iter().for_each(|tree| self.imported(tree, path, exported));
             }
         }
     }

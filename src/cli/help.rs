@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
 
 use crate::{
-    commands::{self, NAME},
+    commands::{NAME, typed},
     error::Failure,
     output::Report,
 };
@@ -59,7 +59,7 @@ pub(super) fn usage_error(argv: &[OsString], error: &clap::Error) -> Failure {
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
         hints.extend(tips.iter().map(ToString::to_string));
     }
-    let command = commands::path(argv);
+    let command = typed::path(argv);
     hints.extend(usage(error).map(|usage| format!("it is `{usage}`")));
     hints.push(match command {
         Some(command) if error.kind() != ErrorKind::InvalidSubcommand => {
@@ -84,7 +84,7 @@ fn meant(error: &clap::Error) -> Option<String> {
             ContextValue::Strings(words) => words.clone(),
             _ => Vec::new(),
         })
-        .filter(|word| !commands::is_hidden(word))
+        .filter(|word| !typed::is_hidden(word))
         // The likeliest is the last.
         .rev()
         .map(|word| format!("`{word}`"))

@@ -2,18 +2,25 @@
 
 mod help;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{ArgMatches, error::ErrorKind};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    commands::{self, Outcome, Typed},
+    commands::{
+        self,
+        reply::deliver,
+        table::Run,
+        tree::TREE,
+        typed::{self, Typed},
+    },
     config::{self, sources::environment::Environment},
     context::{Context, Flags},
     error::Failure,
-    output::{self, Format, Output},
+    output::{self, Format, Output, View},
+    reply::Outcome,
 };
 
 /// The whole program.
@@ -33,7 +40,7 @@ fn answer(argv: &[OsString]) -> Outcome {
     };
     let output = output_of(&matches);
     run(&typed, &matches, &output).unwrap_or_else(|failure| {
-        output.fail(&failure);
+        output.fail_gathered(&failure);
         Outcome::Failed
     })
 }
@@ -41,23 +48,23 @@ fn answer(argv: &[OsString]) -> Outcome {
 /// Help, the version, or a line that cannot be understood.
 fn without_command(argv: &[OsString]) -> Outcome {
     let mut line = for_clap(argv);
-    let mut parsed = commands::tree().try_get_matches_from(&line);
+    let mut parsed = commands::tree::tree().try_get_matches_from(&line);
     // Flags without a command ask for help, as nothing at all does.
     if parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::MissingSubcommand) {
         line.push("--help".into());
-        parsed = commands::tree().try_get_matches_from(&line);
+        parsed = commands::tree::tree().try_get_matches_from(&line);
     }
     if let Err(error) = parsed {
         return refused(argv, &error);
     }
-    let output = Output::new(asked_format(argv), false, false, false);
+    let output = Output::new(View { format: asked_format(argv), ..View::default() });
     output.fail(&Failure::request("no command was given").hinted("`help` lists the commands"));
     Outcome::Failed
 }
 
-fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result {
+fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> Result<Outcome, Failure> {
     let Typed { entry, is_alias, .. } = typed;
-    if output.format == Format::Env && entry.name != "credentials" {
+    if output.view.format == Format::Env && entry.name != "credentials" {
         return Err(Failure::request("only `credentials` has the format `env`")
             .hinted("the formats are text, json and yaml"));
     }
@@ -73,7 +80,7 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
     if flags.instance.is_none() && flags.data_dir.is_none() {
         flags.instance = environment.get("MATRIX_SYNAPSE_INSTANCE");
     }
-    let context = Context::new(flags, environment);
+    let context = Context::new(flags, environment, Arc::clone(&output.talk));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -84,9 +91,14 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> commands::Result
         let _within = runtime.enter();
         drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
     }
-    let outcome = runtime
-        .block_on((entry.run)(matches, &context, output))
-        .map_err(|failure| context.explained(failure))?;
+    let ended = runtime.block_on(async {
+        match entry.run {
+            Run::Verb(run) => deliver(run(matches, &context).await, &context, output).await,
+            Run::Old(run) => run(matches, &context, output).await,
+        }
+    });
+    let words: Vec<&str> = TREE.iter().map(commands::tree::Node::name).collect();
+    let outcome = ended.map_err(|failure| context.explained(failure, &words))?;
     // Vrooli tries the top-level word after the `manage` form said 2, and takes any non-zero for a
     // failure: "already so" is success there.
     Ok(if *is_alias && outcome == Outcome::Moot { Outcome::Done } else { outcome })
@@ -102,12 +114,17 @@ fn output_of(matches: &ArgMatches) -> Output {
         _ => Format::Text,
     };
     let flag = |name| matches.get_flag(name);
-    Output::new(format, flag("quiet"), flag("verbose"), flag("show-secrets"))
+    Output::new(View {
+        format,
+        quiet: flag("quiet"),
+        verbose: flag("verbose"),
+        show_secrets: flag("show-secrets"),
+    })
 }
 
 /// clap's own answers: help and the version are data, everything else is a usage error.
 fn refused(argv: &[OsString], error: &clap::Error) -> Outcome {
-    let output = Output::new(asked_format(argv), false, false, false);
+    let output = Output::new(View { format: asked_format(argv), ..View::default() });
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             output.emit(&help::Page::of(error));
@@ -146,7 +163,7 @@ fn asked_format(argv: &[OsString]) -> Format {
 
 /// The line for clap, whose `help` takes nothing but commands: our flags beside it are read by us.
 fn for_clap(argv: &[OsString]) -> Vec<OsString> {
-    let words: Vec<&str> = commands::words(argv).collect();
+    let words: Vec<&str> = typed::words(argv).collect();
     if words.first() != Some(&"help") {
         return argv.to_vec();
     }

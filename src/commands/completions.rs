@@ -6,7 +6,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use serde::Serialize;
 
 use crate::{
-    commands::{self, NAME, Node, Outcome, Result, TREE},
+    commands::{NAME, Outcome, Result, tree},
     context::Context,
     error::Failure,
     output::{Output, Report},
@@ -66,23 +66,5 @@ pub(crate) fn answer(argv: &[OsString]) -> Option<Outcome> {
 /// all others would cost more than everything else.
 fn tree_for(argv: &[OsString]) -> clap::Command {
     let typed = |name: &str| argv.iter().any(|word| word == name);
-    let entry = |entry: &commands::Entry| {
-        if typed(entry.name) {
-            entry.command()
-        } else {
-            clap::Command::new(entry.name).about(entry.about).hide(entry.hidden)
-        }
-    };
-    let mut root = clap::Command::new(NAME).args(commands::globals());
-    for node in TREE {
-        root = root.subcommand(match node {
-            Node::Leaf(leaf) => entry(leaf),
-            Node::Alias(leaf) => entry(leaf).hide(true),
-            Node::Group { name, about, hidden, entries } => {
-                let group = clap::Command::new(*name).about(*about).hide(*hidden);
-                if typed(name) { group.subcommands(entries.iter().map(entry)) } else { group }
-            }
-        });
-    }
-    root
+    tree::root(&|entry| if typed(entry.name) { entry.command() } else { entry.bare() })
 }

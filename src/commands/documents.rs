@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
 
-use super::{NAME, tree};
+use super::{NAME, tree::tree};
 
 /// `README.md`, `CONTRIBUTING.md`, `PRD.md` and `docs/*.md`, by their names.
 fn documents() -> Vec<(String, String)> {

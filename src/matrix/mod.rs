@@ -2,6 +2,7 @@
 //! requests alike, the sessions it acts with, and what takes more than one request.
 
 pub(crate) mod admin;
+pub(crate) mod api;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod jwt;

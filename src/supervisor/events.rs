@@ -15,7 +15,7 @@ use super::{record::Snapshot, state::Phase};
 const REMEMBERED: usize = 1000;
 
 /// One change of one service. Times are RFC 3339.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 pub(crate) struct ServiceEvent {
     /// Counted from 1 by each supervisor.
     pub(crate) number: u64,

@@ -6,7 +6,7 @@
 //! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
 //! reaped, and what a killed supervisor left behind is ended by `sweep`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) mod control;
 mod down;
@@ -30,6 +30,7 @@ pub(crate) use sweep::sweep;
 pub(crate) use watch::run;
 
 use crate::{
+    data_dir::DataDir,
     error::{Explain, Kind},
     files,
 };
@@ -78,17 +79,8 @@ pub(crate) struct Settings {
     pub(crate) profile: String,
     /// Those that are to run at first, with all they need; without names, all.
     pub(crate) wanted: Vec<String>,
-    /// Held as long as it runs.
-    pub(crate) lock: PathBuf,
-    /// Written with every change, for others to read.
-    pub(crate) state: PathBuf,
-    /// For the marks of services that have no process.
-    pub(crate) run: PathBuf,
-    /// The socket on which it answers, in a folder that is ours, mode 0700.
-    pub(crate) control: PathBuf,
-    /// For the sockets of `sd_notify`: a short path, likewise.
-    pub(crate) sockets: PathBuf,
-    pub(crate) logs: PathBuf,
+    /// Its lock, its sockets, its logs and what it writes for others to read.
+    pub(crate) data: DataDir,
     pub(crate) limits: log::Limits,
     /// The variables that every process gets: of those named in [`job::PLAIN`], what is set.
     pub(crate) plain: Arc<job::Variables>,

@@ -82,14 +82,14 @@ impl Unit {
         tell: mpsc::Sender<UnitEvent>,
     ) -> Self {
         let echo = settings.echo.clone();
-        let log = LogFile::new(&settings.logs, &service.name, settings.limits, echo);
-        let down = Down::of(&settings.run);
+        let log = LogFile::new(&settings.data.logs(), &service.name, settings.limits, echo);
+        let down = Down::of(&settings.data);
         down.mark(&service.name);
         Self {
             index,
             log_path: log.path().to_owned(),
             log: log::shared(log),
-            sockets: settings.sockets.clone(),
+            sockets: settings.data.sockets(),
             down,
             plain: Arc::clone(&settings.plain),
             tell,

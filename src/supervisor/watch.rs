@@ -39,10 +39,10 @@ pub(crate) async fn run(
     settings: Settings,
     changed: &mut dyn FnMut(&Snapshot),
 ) -> Result<bool, Error> {
-    let lock = Lock::try_acquire(&settings.lock, "daemon supervise")?;
+    let lock = Lock::try_acquire(&settings.data.supervisor_lock(), "daemon supervise")?;
     let services = super::order::sort(services)?;
     // Before anything that takes time: none of them has a process yet.
-    let down = Down::anew(&settings.run)?;
+    let down = Down::anew(&settings.data)?;
     for service in &services {
         down.mark(&service.name);
     }
@@ -51,9 +51,9 @@ pub(crate) async fn run(
         place.ok_or_else(|| Error::NoService(name.clone()))
     });
     let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
-    sweep(&settings.state, SWEEP).await;
+    sweep(&settings.data.state_file(), SWEEP).await;
     let mut watch = Watch::new(services, settings);
-    let listener = control::listen(&watch.settings.control)?;
+    let listener = control::listen(&watch.settings.data.control_socket())?;
     let (requests, mut incoming) = mpsc::channel(16);
     let (publish, snapshots) = watch::channel(watch.snapshot());
     let server = tokio::spawn(control::serve(listener, requests, snapshots, watch.recent.clone()));
@@ -110,7 +110,8 @@ pub(crate) async fn run(
     server.abort();
     drop(timeout(LAST_WORDS, async { while incoming.recv().await.is_some() {} }).await);
     orphans::end().await;
-    for file in watch.units.iter().map(Unit::notify_socket).chain([watch.settings.control.clone()])
+    for file in
+        watch.units.iter().map(Unit::notify_socket).chain([watch.settings.data.control_socket()])
     {
         drop(crate::files::remove(&file));
     }
@@ -378,7 +379,7 @@ impl Watch {
         if same {
             return;
         }
-        if let Err(error) = snapshot.write(&self.settings.state) {
+        if let Err(error) = snapshot.write(&self.settings.data.state_file()) {
             if !self.record_fails {
                 tracing::warn!(
                     "{error}: {}",

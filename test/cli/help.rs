@@ -4,11 +4,16 @@ use std::fmt::Write as _;
 
 use crate::common::{Person, resource};
 
-/// The words listed below `Commands:`, each with what it does.
+/// The words listed below `Commands:` or the headings of nouns, each with what it does.
 fn subcommands(help: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    for line in help.lines().skip_while(|line| *line != "Commands:").skip(1) {
-        let Some(entry) = line.strip_prefix("  ") else { break };
+    let mut listed = false;
+    for line in help.lines() {
+        if let Some(heading) = line.strip_suffix(':').filter(|it| !it.starts_with(' ')) {
+            let others = ["Arguments", "Options", "Global options", "Examples", "Exit codes"];
+            listed = !others.contains(&heading) && heading != "Default configuration";
+        }
+        let Some(entry) = line.strip_prefix("  ").filter(|_| listed) else { continue };
         match (entry.split_once(' '), found.last_mut()) {
             (Some(("", more)), Some((_, about))) => about.extend([" ", more.trim()]),
             (Some((word, about)), _) => found.push((word.to_owned(), about.trim().to_owned())),

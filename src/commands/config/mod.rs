@@ -1,6 +1,6 @@
 //! `config`: the settings, ours and Synapse's.
 
-use super::commands;
+use super::table::commands;
 
 mod check;
 mod render;
@@ -8,8 +8,9 @@ mod set;
 mod show;
 
 commands! {
-    "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
-    "show" => show, "Show each setting, and where its value came from";
-    "set" => set, "Change one setting; comments in settings.yaml stay";
-    "render" => render, "Print the homeserver.yaml that the settings make";
+    "Commands";
+    #[old] "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
+    #[old] "show" => show, "Show each setting, and where its value came from";
+    #[old] "set" => set, "Change one setting; comments in settings.yaml stay";
+    #[old] "render" => render, "Print the homeserver.yaml that the settings make";
 }

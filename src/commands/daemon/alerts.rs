@@ -1,17 +1,19 @@
 //! `daemon alerts`: the service that tells a room how the others are.
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::reply::{Nothing, Stream},
     context::Context,
     daemons::alerts,
-    output::Output,
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_: Args, context: &Context, _: &Output) -> Result {
+pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
-    alerts::run(context.config()?).await?;
-    Ok(Outcome::Done)
+    Ok(Stream::new(async |context, _| {
+        alerts::run(context.config()?).await?;
+        Ok(Outcome::Done)
+    }))
 }

@@ -1,17 +1,19 @@
 //! `daemon autoscale`: the service that changes the number of workers with the load.
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::reply::{Nothing, Stream},
     context::Context,
     daemons::autoscale,
-    output::Output,
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_: Args, context: &Context, _: &Output) -> Result {
+pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
-    autoscale::run(|| context.config_now()).await?;
-    Ok(Outcome::Done)
+    Ok(Stream::new(async |context, _| {
+        autoscale::run(|| context.config_now()).await?;
+        Ok(Outcome::Done)
+    }))
 }

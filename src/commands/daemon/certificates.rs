@@ -1,17 +1,19 @@
 //! `daemon certificates`: the service that has new certificates read, and renews our own.
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::reply::{Nothing, Stream},
     context::Context,
     daemons::certificates,
-    output::Output,
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_: Args, context: &Context, _: &Output) -> Result {
+pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
-    certificates::run(context.config()?).await?;
-    Ok(Outcome::Done)
+    Ok(Stream::new(async |context, _| {
+        certificates::run(context.config()?).await?;
+        Ok(Outcome::Done)
+    }))
 }

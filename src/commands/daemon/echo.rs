@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::super::logs::Shown;
 use crate::{
-    output::{Format, Output},
+    output::{Format, Output, View},
     supervisor::log::{self, read::Line},
 };
 
@@ -57,7 +57,7 @@ impl Echo {
 }
 
 fn print(format: Format, messages: &Receiver<Message>) {
-    let output = Output::new(format, false, false, false);
+    let output = Output::new(View { format, ..View::default() });
     while let Ok(message) = messages.recv() {
         match message {
             Message::Line(line) => drop(output.emit_line(&Shown::plain(line))),

@@ -1,17 +1,19 @@
 //! `daemon hooks`: the service that takes webhooks.
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::reply::{Nothing, Stream},
     context::Context,
     hooks,
-    output::Output,
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_: Args, context: &Context, _: &Output) -> Result {
+pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
-    hooks::run(context.config()?).await?;
-    Ok(Outcome::Done)
+    Ok(Stream::new(async |context, _| {
+        hooks::run(context.config()?).await?;
+        Ok(Outcome::Done)
+    }))
 }

@@ -1,6 +1,6 @@
 //! `daemon`: what `manage start` and the supervisor run; nothing to type by hand.
 
-use super::commands;
+use super::table::commands;
 
 mod alerts;
 mod autoscale;
@@ -14,13 +14,14 @@ mod supervise;
 pub(crate) use supervise::supervise;
 
 commands! {
-    #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
-    #[hidden] "exec" => exec, "Become a program that ends with its parent";
+    "Commands";
+    #[hidden] #[old] "supervise" => supervise, "Keep the homeserver's processes";
+    #[hidden] #[old] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "hooks" => hooks, "Take webhooks and send them";
-    #[hidden] "provision" => provision, "Make role and database ready";
+    #[hidden] #[old] "provision" => provision, "Make role and database ready";
 }
 
 /// What a service of ours has to say goes to stderr, which the supervisor keeps as its log.

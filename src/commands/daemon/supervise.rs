@@ -72,12 +72,7 @@ pub(crate) async fn supervise(
     let settings = Settings {
         profile: config.stack.profile.name().to_owned(),
         wanted,
-        lock: data.supervisor_lock(),
-        state: data.state_file(),
-        run: data.run(),
-        control: data.control_socket(),
-        sockets: data.sockets(),
-        logs: data.logs(),
+        data: data.clone(),
         limits,
         plain: Arc::new(plain.collect()),
         echo: echo_lines,

@@ -3,13 +3,18 @@
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Reply,
+        reply::{Live, Stream},
+    },
     context::Context,
     instance::{lifecycle::select, status},
-    output::{Output, Report},
+    output::Report,
+    reply::{Outcome, Stop},
     supervisor::{control::Events, events::ServiceEvent},
 };
 
@@ -23,36 +28,39 @@ pub(crate) struct Args {
     follow: bool,
 }
 
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct List {
     events: Vec<Shown>,
     total: usize,
     /// What happened is known to the supervisor, as long as it lives.
     running: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-struct Shown(ServiceEvent);
+pub(crate) struct Shown(ServiceEvent);
 
 /// Exit 2 where no supervisor runs.
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<List, Shown>, Stop> {
     let socket = context.data()?.control_socket();
-    let Some(now) = context.supervisor().await? else {
-        output.emit(&List { events: Vec::new(), total: 0, running: false });
-        return Ok(Outcome::Moot);
+    let absent = || {
+        let answer = List { events: Vec::new(), total: 0, running: false };
+        Live::Reply(Reply::done_if(false, answer))
     };
+    let Some(now) = context.supervisor().await? else { return Ok(absent()) };
     let names = select::resolve(&args.services, &select::running(&now))?;
-    let wanted = |it: &ServiceEvent| names.is_empty() || names.contains(&it.service);
-    let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(Outcome::Moot) };
+    let wanted = move |it: &ServiceEvent| names.is_empty() || names.contains(&it.service);
+    let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(absent()) };
     if args.follow {
-        while let Some(next) = output.while_read(events.next()).await {
-            let Some(happening) = next? else { break };
-            if wanted(&happening) && !output.emit_line(&Shown::of(happening)) {
-                break;
+        return Ok(Live::Stream(Stream::new(async move |_, lines| {
+            while let Some(next) = lines.while_read(events.next()).await {
+                let Some(happening) = next? else { break };
+                if wanted(&happening) && !lines.emit(&Shown::of(happening))? {
+                    break;
+                }
             }
-        }
-        return Ok(Outcome::Done);
+            Ok(Outcome::Done)
+        })));
     }
     let mut list = Vec::new();
     // All that is known comes at once; the number says when that is over.
@@ -61,8 +69,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         list.push(happening);
     }
     let events: Vec<Shown> = list.into_iter().filter(|it| wanted(it)).map(Shown::of).collect();
-    output.emit(&List { total: events.len(), events, running: true });
-    Ok(Outcome::Done)
+    Ok(Live::Reply(Reply::done(List { total: events.len(), events, running: true })))
 }
 
 impl Shown {

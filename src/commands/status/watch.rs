@@ -36,7 +36,7 @@ pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output
         let now = Watched(status::of(data, only).await?);
         let what = essence(&now);
         if screen.is_drawn() || last.as_ref() != Some(&what) {
-            if !screen.show(output, &now) {
+            if !screen.show(output, &now)? {
                 return Ok(Outcome::Done);
             }
             last = Some(what);

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Outcome, Result, commands};
+use super::{Outcome, Result, table::commands};
 use crate::{
     context::Context,
     error::Failure,
@@ -24,10 +24,11 @@ mod smoke;
 mod unit;
 
 commands! {
-    "smoke" => smoke, "Check in seconds that the running server works";
-    "integration" => integration, "Check users, rooms and messages on the running server";
-    "unit" => unit, "Check settings, rendering and refusals, without a server";
-    "all" => all, "Run all of them";
+    "Commands";
+    #[old] "smoke" => smoke, "Check in seconds that the running server works";
+    #[old] "integration" => integration, "Check users, rooms and messages on the running server";
+    #[old] "unit" => unit, "Check settings, rendering and refusals, without a server";
+    #[old] "all" => all, "Run all of them";
 }
 
 /// What a phase found.

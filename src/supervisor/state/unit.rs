@@ -49,7 +49,7 @@ pub(crate) fn name_of(signal: Signal) -> String {
 }
 
 /// Where a service stands. The words are part of `state.json` and of the control socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Phase {
     /// What it needs is not there yet.

@@ -1,0 +1,15 @@
+//! Arguments that mean the same in many verbs: each is a type with its help and with what it is resolved
+//! to. They are flattened into the `Args` of a verb.
+
+pub(crate) mod room;
+pub(crate) mod sending;
+pub(crate) mod text;
+pub(crate) mod transaction;
+pub(crate) mod user;
+
+pub(crate) use self::{
+    room::RoomArg,
+    sending::{Patience, Sending},
+    transaction::TransactionArg,
+    user::UserArg,
+};

@@ -1,0 +1,139 @@
+//! Whom a verb acts as, and how long it tries.
+
+use std::time::Duration;
+
+use ruma::{OwnedRoomId, RoomId};
+
+use super::RoomArg;
+use crate::{
+    context::Context,
+    error::Failure,
+    matrix::{self, client::Client, names, room},
+};
+
+// How long a command tries that only the operator can do. No doc comment here and below: clap would
+// show it as the help of each command.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Patience {
+    /// Try for this many seconds; 60 where it is not given
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+}
+
+impl Patience {
+    pub(crate) fn timeout(self) -> Duration {
+        self.given().unwrap_or(Duration::from_mins(1))
+    }
+
+    /// What was typed.
+    pub(crate) fn given(self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
+    pub(crate) fn operator(self, context: &Context) -> Result<Client, Failure> {
+        context.operator(self.timeout())
+    }
+}
+
+// Whom a command acts as, and how long it tries.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Sending {
+    /// Act as this user instead of the operator
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) acting: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+impl Sending {
+    pub(crate) fn timeout(&self) -> Duration {
+        self.patience.timeout()
+    }
+
+    /// The time that was typed.
+    pub(crate) fn given(&self) -> Option<Duration> {
+        self.patience.given()
+    }
+
+    pub(crate) async fn client(&self, context: &Context) -> Result<Client, Failure> {
+        context.client(self.acting.as_deref(), self.timeout()).await
+    }
+
+    pub(crate) fn operator(&self, context: &Context) -> Result<Client, Failure> {
+        self.patience.operator(context)
+    }
+
+    /// For what only the operator can do: `--as` would promise something else.
+    pub(crate) fn only_operator(&self) -> Result<Patience, Failure> {
+        if self.acting.is_some() {
+            return Err(Failure::request("`--as` does not go with what only the operator does")
+                .hinted("leave `--as` out"));
+        }
+        Ok(self.patience)
+    }
+
+    /// The room that was meant; names are looked up by the operator, who sees all.
+    pub(crate) async fn room(
+        &self,
+        context: &Context,
+        client: &Client,
+        room: &RoomArg,
+    ) -> Result<OwnedRoomId, Failure> {
+        let server = client.session().server_name;
+        let named = names::room(room.as_str(), &server)?;
+        if self.acting.is_some() && matches!(named, names::Room::Name(_)) {
+            return Ok(room.resolve(context, &self.operator(context)?).await?);
+        }
+        Ok(room.resolve(context, client).await?)
+    }
+
+    /// Who acts, and the room that was meant.
+    pub(crate) async fn in_room(
+        &self,
+        context: &Context,
+        room: &RoomArg,
+    ) -> Result<(Client, OwnedRoomId), Failure> {
+        let client = self.client(context).await?;
+        let room = self.room(context, &client, room).await?;
+        Ok((client, room))
+    }
+
+    /// Does something within a room; where it is refused, whoever acts enters the room and does it
+    /// again: the operator into any, a user into one that is open or that they are invited to.
+    pub(crate) async fn within<T>(
+        &self,
+        client: &Client,
+        room: &RoomId,
+        context: &Context,
+        act: impl AsyncFn() -> Result<T, matrix::Error>,
+    ) -> Result<T, matrix::Error> {
+        match act().await {
+            Err(error) if error.is("M_FORBIDDEN") => {
+                if self.acting.is_none() {
+                    enter(client, room, context).await?;
+                } else if room::join(client, room).await.is_ok() {
+                    let user = client.session().user_id;
+                    context.warn(format!("{user} joined the room `{room}`"));
+                } else {
+                    return Err(error);
+                }
+                act().await
+            }
+            other => other,
+        }
+    }
+}
+
+/// Lets the operator into a room and says so.
+pub(crate) async fn enter(
+    client: &Client,
+    room: &RoomId,
+    context: &Context,
+) -> Result<(), matrix::Error> {
+    let how = match room::enter(client, room).await? {
+        room::Entered::Joined => "",
+        room::Entered::AsAdmin => " as an admin of it",
+    };
+    context.warn(format!("the operator joined the room `{room}`{how}"));
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! The user a verb is about.
+
+use ruma::{OwnedServerName, OwnedUserId, UserId};
+
+use crate::{
+    error::Failure,
+    matrix::{Error, admin::users, client::Client, names},
+};
+
+// No doc comments on the structs here: clap would show them as the help of each command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct UserArg {
+    /// The user
+    #[arg(id = "name", value_name = "NAME")]
+    user: String,
+}
+
+impl UserArg {
+    /// The user of this server that was meant.
+    pub(crate) fn resolve(&self, server: &OwnedServerName) -> Result<OwnedUserId, names::Error> {
+        names::user(&self.user, server)
+    }
+}
+
+impl<S: Into<String>> From<S> for UserArg {
+    fn from(user: S) -> Self {
+        Self { user: user.into() }
+    }
+}
+
+/// The account, if there is one.
+pub(crate) async fn find(
+    operator: &Client,
+    user_id: &UserId,
+) -> Result<Option<users::get::User>, Error> {
+    match operator.send(users::get::Request { user_id: user_id.to_owned().into() }).await {
+        Ok(found) => Ok(Some(found.user)),
+        Err(error @ Error::Refused { .. }) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes sure that a user exists, as far as this server can know that.
+pub(crate) async fn require(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
+    let ours = user_id.server_name() == operator.session().server_name;
+    if ours && find(operator, user_id).await?.is_none() {
+        return Err(Error::NoUser(user_id.to_string()).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! `content`: addresses through which other programs speak in a room.
+
+use crate::commands::table::commands;
+
+pub(in crate::commands::content) mod list;
+pub(in crate::commands::content) mod remove;
+
+commands! {
+    "Webhooks";
+    #[old] "list-hooks" => list, "List all webhooks, and what of them waits or was refused";
+    #[old] "remove-hook" => remove, "Take a webhook away";
+}

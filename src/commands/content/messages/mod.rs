@@ -1,0 +1,16 @@
+//! `content`: what is said in rooms.
+
+use crate::commands::table::commands;
+
+pub(in crate::commands::content) mod edit;
+pub(in crate::commands::content) mod read;
+pub(in crate::commands::content) mod redact;
+pub(in crate::commands::content) mod send;
+
+commands! {
+    "Messages";
+    #[old] "send-message" => send, "Send a message to a room";
+    #[old] "read-messages" => read, "Read the messages of a room";
+    #[old] "edit-message" => edit, "Change a message";
+    #[old] "redact-message" => redact, "Take a message away";
+}

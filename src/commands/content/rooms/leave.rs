@@ -1,0 +1,57 @@
+//! `content leave-room`.
+
+use ruma::api::client::membership::joined_rooms;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    commands::{
+        Answered, Reply,
+        content::arguments::{RoomArg, Sending},
+    },
+    context::Context,
+    matrix::room,
+    output::Sentence,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) room: RoomArg,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Left {
+    pub(crate) room_id: String,
+    pub(crate) user_id: String,
+    /// False where they were not in the room.
+    pub(crate) left: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
+    let (client, room) = args.sending.in_room(context, &args.room).await?;
+    let user = client.session().user_id;
+    let left = client.send(joined_rooms::v3::Request::new()).await?.joined_rooms.contains(&room);
+    if left {
+        context.would(format_args!("let {user} leave {room}"))?;
+        room::leave(&client, &room).await?;
+    }
+    Ok(Reply::done_if(left, Left { room_id: room.into(), user_id: user.into(), left }))
+}
+
+impl Sentence for Left {
+    fn sentence(&self) -> String {
+        let Self { room_id, user_id, left } = self;
+        if *left {
+            format!("{user_id} left {room_id}")
+        } else {
+            format!("{user_id} is not in {room_id}")
+        }
+    }
+
+    fn id(&self) -> &str {
+        &self.room_id
+    }
+}

@@ -1,0 +1,88 @@
+//! Rooms that are made once, however many want them.
+
+use std::time::Duration;
+
+use ruma::{
+    OwnedRoomId, RoomAliasId,
+    api::client::room::create_room::{self, v3::RoomPreset},
+};
+use tokio::time::Instant;
+
+use crate::{
+    context::Context,
+    matrix::{Error, client::Client, room},
+    process::Lock,
+};
+
+/// The room of an alias of this server, made where there is none: private, and called like its alias.
+/// True if it was there.
+pub(in crate::commands::content) async fn ensure(
+    context: &Context,
+    client: &Client,
+    alias: &RoomAliasId,
+    timeout: Duration,
+) -> Result<(OwnedRoomId, bool), Error> {
+    let _turn = turn(context, alias, timeout).await;
+    if let Some(room) = existing(client, alias).await? {
+        return Ok((room, true));
+    }
+    let mut request = create_room::v3::Request::new();
+    request.name = Some(alias.alias().to_owned());
+    request.room_alias_name = Some(alias.alias().to_owned());
+    request.preset = Some(RoomPreset::PrivateChat);
+    match client.send(request).await {
+        Ok(made) => Ok((made.room_id, false)),
+        Err(error) if taken(&error) => Ok((room::resolve(client, alias.as_str()).await?, true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Of several on this machine that want an alias, one makes the room and the others find it: Synapse
+/// would keep a row of each room that it then refuses. Without the lock it is only less tidy.
+pub(super) async fn turn(
+    context: &Context,
+    alias: &RoomAliasId,
+    timeout: Duration,
+) -> Option<Lock> {
+    /// Few files, and rooms with other names seldom wait for each other.
+    const LOCKS: u32 = 16;
+    let run = context.data().ok()?.run();
+    let number = alias.alias().bytes().map(u32::from).sum::<u32>() % LOCKS;
+    let path = run.join(format!("rooms-{number}.lock"));
+    Lock::acquire(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
+}
+
+/// The room that has the alias, if one has.
+pub(super) async fn existing(
+    client: &Client,
+    alias: &RoomAliasId,
+) -> Result<Option<OwnedRoomId>, Error> {
+    match room::resolve(client, alias.as_str()).await {
+        Ok(room) => Ok(Some(room)),
+        Err(Error::NoRoom(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the alias is in use: Synapse says so in two ways, the second where two came at once.
+pub(super) fn taken(error: &Error) -> bool {
+    error.is("M_ROOM_IN_USE") || matches!(error, Error::Refused { status: 409, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_taken_in_both_ways_that_the_server_says_it() {
+        let refused = |status, errcode: &str| Error::Refused {
+            status,
+            errcode: errcode.into(),
+            message: "Room alias #a:x.org already exists".into(),
+            retry_after: None,
+        };
+        assert!(taken(&refused(409, "M_UNKNOWN")));
+        assert!(taken(&refused(400, "M_ROOM_IN_USE")));
+        assert!(!taken(&refused(400, "M_UNKNOWN")));
+    }
+}

@@ -1,0 +1,12 @@
+//! `content`: other servers, and any endpoint.
+
+use crate::commands::table::commands;
+
+pub(in crate::commands::content) mod execute;
+pub(in crate::commands::content) mod federation_check;
+
+commands! {
+    "Server";
+    #[old] "federation-check" => federation_check, "Check federation with a server, step by step: 1 if broken";
+    #[old] "execute" => execute, "Call any endpoint of the server as the operator";
+}

@@ -1,0 +1,151 @@
+//! Talk: what is said on stderr beside the answer, and what a person is asked.
+
+use std::{
+    fmt, fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    mem,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::View;
+use crate::secret::{MASK, Secret};
+
+/// What a command says beside its answer. In a machine format stderr gets nothing: warnings wait for the
+/// document they belong to.
+#[derive(Debug, Default)]
+pub(crate) struct Talk {
+    pub(crate) view: View,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Talk {
+    pub(crate) fn new(view: View) -> Self {
+        Self { view, warnings: Mutex::default() }
+    }
+
+    /// What is going on, for a person. Silent with `-q` and in machine formats.
+    pub(crate) fn say(&self, sentence: impl fmt::Display) {
+        if self.view.is_text() && !self.view.quiet {
+            aside(&sentence.to_string());
+        }
+    }
+
+    /// Something the person should know although it worked; a field of the document in machine formats.
+    pub(crate) fn warn(&self, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        if self.view.is_text() {
+            aside(&format!("{}: {sentence}", paint("warning", AnsiColor::Yellow)));
+        } else {
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(sentence);
+        }
+    }
+
+    /// The warnings that wait for a document; afterwards none do.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A line of progress for long work: drawn on a terminal, and nothing in a pipe.
+    pub(crate) fn progress(&self, doing: impl Into<String>) -> Progress {
+        if !self.view.is_text() || self.view.quiet || !stderr_is_terminal() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(doing.into());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress(Some(bar))
+    }
+
+    /// `*****`, or the secret where the person asked to see it.
+    pub(crate) fn masked(&self, secret: &Secret) -> String {
+        if self.view.show_secrets { secret.expose().to_owned() } else { MASK.to_owned() }
+    }
+}
+
+/// Says it, whatever was asked for; nobody is left to be told that stderr is closed.
+pub(super) fn aside(text: &str) {
+    writeln!(anstream::stderr(), "{text}").ok();
+}
+
+pub(super) fn paint(word: &str, colour: AnsiColor) -> String {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    format!("{style}{word}{style:#}")
+}
+
+/// An error for people: the message, its causes, and what to type next.
+pub(super) fn paint_error(chain: &[String], hint: Option<&str>) -> String {
+    let (first, causes) = chain.split_first().map_or(("", chain), |(first, rest)| (first, rest));
+    let mut text = format!("{}: {first}", paint("error", AnsiColor::Red));
+    for cause in causes {
+        text.push_str("\n  because: ");
+        text.push_str(&cause.replace('\n', "\n           "));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!("\n\n{}: {hint}", paint("hint", AnsiColor::Cyan)));
+    }
+    text
+}
+
+/// A running line of progress; it vanishes when this is dropped.
+pub(crate) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    pub(crate) fn now(&self, doing: impl Into<String>) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(doing.into());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether a person may be watching, so that prompts and progress make sense.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether a person may answer a question.
+pub(crate) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks a person on the terminal; anything but a clear yes is a no.
+pub(crate) fn confirm(question: &str) -> bool {
+    let mut answer = String::new();
+    let asked = write!(anstream::stderr(), "{question} [y/N] ")
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// Asks for a secret on the terminal, and shows nothing of what is typed.
+pub(crate) fn ask_secret(name: &str) -> io::Result<String> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    // Not stdout and stderr: somebody else may read these.
+    let mut terminal = fs::OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let mut line = String::new();
+    let read = write!(terminal, "{name}: ")
+        .and_then(|()| io::BufReader::new(&terminal).read_line(&mut line));
+    let restored = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    writeln!(terminal)?;
+    read?;
+    restored?;
+    Ok(line.trim_end_matches('\n').to_owned())
+}
