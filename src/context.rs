@@ -13,7 +13,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::{install::sibling, lifecycle::start, prepare, workers::join},
+    instance::{guard, install::sibling},
     matrix::{self, client::Client},
     output::{Progress, Talk, View},
     reply::{Planned, Stop},
@@ -207,9 +207,9 @@ impl Context {
         let data = self.data()?;
         let is_joined = || self.config().is_ok_and(Config::is_joined);
         matrix::client::operator(&data, timeout).map_err(|error| match error {
-            matrix::Error::NoSession(_) if is_joined() => join::Error::IsJoined.into(),
-            matrix::Error::NoSession(_) if !prepare::is_installed(&data) => {
-                start::Error::NotInstalled(data.root().to_owned()).into()
+            matrix::Error::NoSession(_) if is_joined() => guard::Error::IsJoined.into(),
+            matrix::Error::NoSession(_) => {
+                guard::installed(&data).err().map_or_else(|| error.into(), Into::into)
             }
             error => error.into(),
         })

@@ -8,14 +8,14 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    checks::folder,
     commands::{self, Outcome},
     config::Config,
     context::{Context, Own},
     error::Failure,
     instance::{
-        install::{self, Installed, Options, preflight},
+        install::{self, Installed, Options},
         lifecycle::start,
-        prepare,
     },
     output::{Output, Report},
     process,
@@ -79,7 +79,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     };
     let own: Vec<Own> = typed.into_iter().filter_map(own).collect();
     // Settings are read from it.
-    preflight::data_folder(&context.data()?)?;
+    folder::data_folder(&context.data()?)?;
     let options = Options {
         force: args.force,
         start: args.start,
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     }
     let mut own = own;
     if let Some(name) = context.instance()
-        && !prepare::is_installed(&context.data()?)
+        && !context.data()?.is_installed()
     {
         own.extend(Own::of_instance(&context.load(context.data()?, &own)?, name)?);
     }
@@ -156,7 +156,7 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
         &["manage start", "status", "config show"]
     };
     Ok(Answer {
-        installed: prepare::is_installed(&config.data),
+        installed: config.data.is_installed(),
         dry_run: context.dry_run,
         running,
         url,

@@ -16,9 +16,10 @@ use crate::{
     error::Failure,
     instance::{
         lifecycle::{
-            start::{self, Options, Started, Step},
+            start::{self, Options, Started},
             stop,
         },
+        step::Step,
         workers::join,
     },
     output::{Output, Report},

@@ -3,7 +3,7 @@
 //! can be half there.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -50,19 +50,6 @@ impl Explain for Error {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
-    let read = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(files::Error::io("read the folder", folder))?,
-    };
-    let mut paths = Vec::new();
-    for entry in read {
-        paths.push(entry.map_err(files::Error::io("read the folder", folder))?.path());
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 fn is_named(path: &Path, names: &[&str]) -> bool {
     path.file_name().is_some_and(|name| names.iter().any(|known| name == *known))
 }
@@ -74,7 +61,7 @@ pub(crate) fn remove_program(data: &DataDir) -> Result<(), files::Error> {
 
 /// What would be set aside.
 pub(crate) fn data_of(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    let mut paths = entries(data.root())?;
+    let mut paths = files::entries(data.root())?;
     paths.retain(|path| !is_named(path, &PROGRAM) && !is_named(path, &STAYS) && !is_empty(path));
     Ok(paths)
 }
@@ -83,19 +70,19 @@ pub(crate) fn data_of(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
 fn is_empty(path: &Path) -> bool {
     path.is_dir()
         && !path.is_symlink()
-        && entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
+        && files::entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
 }
 
 /// The folder that an uninstall was filling when it was killed.
 fn unfinished(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
-    let mut folders = entries(&data.aside())?.into_iter();
+    let mut folders = files::entries(&data.aside())?.into_iter();
     Ok(folders.find(|path| path.to_string_lossy().ends_with(UNFINISHED)))
 }
 
 /// What an uninstall that was killed has set aside already, where it was before.
 pub(crate) fn moved(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
     let Some(folder) = unfinished(data)? else { return Ok(Vec::new()) };
-    Ok(entries(&folder)?.iter().map(|path| place(data, path)).collect())
+    Ok(files::entries(&folder)?.iter().map(|path| place(data, path)).collect())
 }
 
 /// Moves the data into a dated folder; none where there is no data. Its name says that it is not
@@ -139,7 +126,7 @@ pub(crate) fn may_be_restored(data: &DataDir, folder: &Path) -> Result<(), Error
 
 /// What is in the folder, if all of it can go to its place.
 fn movable(data: &DataDir, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let paths = entries(folder)?;
+    let paths = files::entries(folder)?;
     if !paths.iter().any(|path| is_named(path, &["secrets"])) {
         return Err(Error::NotAside(folder.to_owned()));
     }
@@ -166,17 +153,10 @@ pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folders that hold a signing key, the newest first.
-pub(crate) fn with_keys(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    let mut folders = entries(&data.aside())?;
-    folders.retain(|folder| folder.join("secrets/signing.key").exists());
-    folders.reverse();
-    Ok(folders)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::identity::with_keys;
 
     fn filled() -> (tempfile::TempDir, DataDir) {
         let folder = tempfile::tempdir().unwrap();
