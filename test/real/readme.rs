@@ -1,6 +1,6 @@
 //! The README's tour, typed as it stands there: what it shows is what one gets.
 
-use crate::common::Instance;
+use crate::common::{Instance, program};
 
 /// The commands of the tour with the output that the README shows for each.
 fn tour(readme: &str) -> Vec<(String, String)> {
@@ -48,9 +48,8 @@ fn the_tour_shows_what_one_gets() {
     let readme = include_str!("../../README.md");
     let mut server = Instance::with_environment("tour");
     server.variable("MATRIX_SYNAPSE_SERVER_NAME", "vrooli.local");
-    let program = assert_cmd::cargo_bin!();
     let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(program, folder.path().join("resource-matrix-synapse")).unwrap();
+    std::os::unix::fs::symlink(program(), folder.path().join("resource-matrix-synapse")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let steps = tour(readme);
     assert!(steps.len() >= 10, "{steps:?}");
