@@ -173,8 +173,8 @@ impl DataDir {
         self.0.join("redis.json")
     }
 
-    /// What an uninstall sets aside, a dated folder each.
-    pub(crate) fn aside(&self) -> PathBuf {
+    /// The archives of uninstalls, a dated folder each.
+    pub(crate) fn archives(&self) -> PathBuf {
         self.0.join("aside")
     }
 

@@ -48,7 +48,7 @@ pub(crate) enum Error {
     )]
     OtherName { old: String, new: String },
     #[error("the database holds a homeserver{}, and the key it signs with is not here", called(name.as_deref()))]
-    KeyMissing { name: Option<String>, aside: Vec<PathBuf> },
+    KeyMissing { name: Option<String>, archives: Vec<PathBuf> },
 }
 
 fn called(name: Option<&str>) -> String {
@@ -68,7 +68,7 @@ impl Explain for Error {
             Self::OtherName { old, .. } => format!(
                 "keep `--server-name {old}`, or give the new one a data folder and a database of its own"
             ),
-            Self::KeyMissing { aside, .. } => match aside.first() {
+            Self::KeyMissing { archives, .. } => match archives.first() {
                 Some(folder) => format!(
                     "`manage install --restore {}` takes the keys that an uninstall set aside; `--fresh-keys` makes new ones, and other servers will not believe this one any more",
                     folder.display()
@@ -96,9 +96,9 @@ fn name(subject: &Subject<'_>) -> Found {
     }
 }
 
-/// The folders of what uninstalls set aside that hold a signing key, the newest first.
+/// The archives of uninstalls that hold a signing key, the newest first.
 pub(crate) fn with_keys(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    let mut folders = files::entries(&data.aside())?;
+    let mut folders = files::entries(&data.archives())?;
     folders.retain(|folder| folder.join("secrets/signing.key").exists());
     folders.reverse();
     Ok(folders)
@@ -111,7 +111,7 @@ pub(crate) async fn key_is_not_lost(config: &Config, deadline: Instant) -> Resul
     if data.signing_key().exists() {
         return Ok(());
     }
-    let lost = |name| Error::KeyMissing { name, aside: with_keys(data).unwrap_or_default() };
+    let lost = |name| Error::KeyMissing { name, archives: with_keys(data).unwrap_or_default() };
     if postgres::target(config)?.is_embedded() {
         // An install makes the key before the cluster.
         if postgres::embedded::exists(data) {

@@ -81,7 +81,7 @@ pub(crate) trait Sentence: Serialize {
     fn sentence(&self) -> String;
 
     /// What `-q` prints: the id of the thing, or nothing.
-    #[expect(clippy::unnecessary_literal_bound, reason = "others have one of their own")]
+    #[expect(clippy::unnecessary_literal_bound, reason = "others have an id of their own")]
     fn id(&self) -> &str {
         ""
     }

@@ -122,7 +122,7 @@ pub(crate) fn is_restored(data: &DataDir, folder: &Path) -> bool {
     !folder.exists() && data.signing_key().exists()
 }
 
-/// Brings back what an uninstall set aside, settings among it. `config` is what these will be; all is
+/// Brings back the archive of an uninstall, settings among it. `config` is what these will be; all is
 /// looked at before anything is moved.
 pub(crate) async fn restore(
     config: &Config,

@@ -13,6 +13,6 @@ pub(crate) struct Options {
     pub(crate) fresh_keys: bool,
     /// It is started afterwards.
     pub(crate) start: bool,
-    /// A folder that an uninstall set aside.
+    /// An archive of an uninstall.
     pub(crate) restore: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Taking the program away. What people wrote is set aside, left in place, or erased, as asked; each
+//! Uninstalling. What people wrote is archived, left in place, or erased, as asked; each
 //! step can be killed and run again.
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -87,7 +87,7 @@ pub(crate) async fn uninstall(
     match what {
         Data::Keep => archive::remove_program(data)?,
         Data::Aside => {
-            let folder = archive::set_aside(data)?;
+            let folder = archive::fill(data)?;
             archive::remove_program(data)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
         }
