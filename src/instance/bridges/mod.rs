@@ -25,7 +25,6 @@ use crate::{
     python::{self, Set},
     render,
     secret::Secret,
-    services,
     supervisor::{control, record::Snapshot},
     synapse,
 };
@@ -273,7 +272,7 @@ async fn take_up(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Vec<String>, Failure> {
-    let workers = synapse::workers::chosen(config).map_err(services::Error::from)?;
+    let workers = synapse::workers::chosen(config)?;
     let workers = synapse::workers::here(config, &workers).into_iter();
     let all = [(MAIN.to_owned(), None)]
         .into_iter()
