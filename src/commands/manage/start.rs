@@ -183,7 +183,7 @@ pub(super) async fn go(
     for warning in warnings {
         output.warn(warning);
     }
-    Ok(started?)
+    started
 }
 
 /// The time that was typed, or what the settings say, even if these cannot be read.
