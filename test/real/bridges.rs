@@ -170,12 +170,17 @@ pub(crate) fn keeps_secrets(server: &Instance, name: &str, said: &[&Said], more:
 
 /// The stand-in for a bridge, as a program of this server's.
 pub(crate) fn stand_in(server: &Instance) -> String {
-    let python = server.data.join("environments/synapse/bin/python");
-    let text = format!("#!{}\n{}", python.display(), include_str!("../stand_in.py"));
-    program(server, "stand-in", &text)
+    python_program(server, "stand-in", include_str!("../stand_in.py"))
 }
 
-pub(crate) fn program(server: &Instance, name: &str, text: &str) -> String {
+/// One of the stand-ins, behind what they have in common.
+pub(crate) fn python_program(server: &Instance, name: &str, text: &str) -> String {
+    let python = server.data.join("environments/synapse/bin/python");
+    let common = include_str!("../stand_in_common.py");
+    program(server, name, &format!("#!{}\n{common}{text}", python.display()))
+}
+
+fn program(server: &Instance, name: &str, text: &str) -> String {
     let path = file(&server.data, name, text.as_bytes());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()

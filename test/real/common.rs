@@ -123,7 +123,8 @@ impl Instance {
         let janitor = Command::new("sh")
             .arg("-c")
             .arg("trap '' INT TERM HUP; cat >/dev/null; \"$1\" --data-dir \"$2\" manage stop --force; rm -rf \"$2\"")
-            .args(["janitor", assert_cmd::cargo_bin!().to_str().unwrap()])
+            .arg("janitor")
+            .arg(program())
             .arg(&data)
             .stdin(leash_end)
             .stdout(Stdio::null())
@@ -164,10 +165,10 @@ impl Instance {
         let mut command = match &self.host {
             Some(host) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", host]).arg(assert_cmd::cargo_bin!());
+                command.args(["netns", "exec", host]).arg(program());
                 command
             }
-            None => Command::new(assert_cmd::cargo_bin!()),
+            None => Command::new(program()),
         };
         let ours = ["MATRIX_", "SYNAPSE_", "POSTGRES_", "VROOLI_", "RMS_"];
         for (name, _) in std::env::vars() {
@@ -258,6 +259,12 @@ impl Drop for Instance {
             drop(janitor.wait());
         }
     }
+}
+
+/// The program under test: the one that is named, or the one that was built along with the tests.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("RMS_TEST_PROGRAM").map(PathBuf::from);
+    named.unwrap_or_else(|| assert_cmd::cargo_bin!().into())
 }
 
 /// Says that this machine cannot check what the test promises; CI has to be one that can.

@@ -154,7 +154,9 @@ fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
 
 #[test]
 fn a_damaged_note_of_the_database_is_named_and_can_be_removed() {
-    let server = Instance::installed("note");
+    // The database itself names its folder, which for a copy is another one.
+    let server = Instance::with_environment("note");
+    server.run(&["manage", "install"]).success();
     let note = server.data.join("database.json");
     let kept = fs::read(&note).unwrap();
     file(&server.data, "database.json", &kept[..kept.len() / 2]);

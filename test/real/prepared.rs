@@ -1,5 +1,6 @@
 //! One homeserver is installed from nothing, has run once and was stopped; what other tests start from is
-//! a copy of its folder under ports of its own, which `manage install` finds nothing to do in.
+//! a copy of its folder under ports of its own, which `manage install` finds nothing to do in. What a copy
+//! shares with the first are its secrets, and that folder's name as a mark in the database.
 
 use std::{
     fs,

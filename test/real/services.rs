@@ -371,6 +371,8 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["status", "--profile", "core"]).success();
     server.run(&["manage", "stop", "--profile", "core"]).success();
     server.run(&["status", "--profile", "core"]).exits(2);
+    // What is of no concern to it goes on, the supervisor above all.
+    server.run(&["manage", "events"]).success();
     server.run(&["manage", "restart", "--profile", "core"]).success();
     assert_eq!(record(&server)["order"], json!(["postgres", "database", "synapse"]));
 }

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     let own = |(key, word, value): (_, _, &Option<String>)| {
         Some(Own { key, word, value: value.clone()? })
     };
-    let own: Vec<Own> = typed.into_iter().filter_map(own).collect();
+    let context = &context.with(typed.into_iter().filter_map(own));
     // Settings are read from it.
     folder::data_folder(&context.data()?)?;
     let options = Options {
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     if let Some(folder) = &options.restore
         && !install::is_restored(&context.data()?, folder)
     {
-        let wanted = context.config_from(folder, &own)?;
+        let wanted = context.config_from(folder)?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
             output.emit(&answer(context, &wanted, done).await?);
@@ -99,13 +99,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         }
         install::restore(&wanted, &options, folder).await?;
     }
-    let mut own = own;
-    if let Some(name) = context.instance()
-        && !context.data()?.is_installed()
-    {
-        own.extend(Own::of_instance(&context.load(context.data()?, &own)?, name)?);
-    }
-    let config = context.config_with(&own)?;
+    let ports = match context.instance() {
+        Some(name) if !context.data()?.is_installed() => {
+            Own::of_instance(&context.config_now()?, name)?
+        }
+        _ => Vec::new(),
+    };
+    let context = &context.with(ports);
+    let config = context.config()?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
     if context.dry_run {
         let done = install::plan(config, &options).await?;

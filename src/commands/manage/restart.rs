@@ -41,7 +41,8 @@ struct Restarted {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let context = &context.with(context::profile(args.profile.as_deref()));
+    let config = context.config()?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
     if config.data.is_installed() {
         // Nothing is stopped that could not be started again.

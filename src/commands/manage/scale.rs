@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let asked = asked(&args);
     let old = context.config()?;
-    let new = context.config_from(old.data.root(), &asked)?;
+    let new = context.with(asked.iter().cloned()).config_now()?;
     let timeout = args.timeout.unwrap_or(new.supervision.start_timeout).0;
     let list = workers::listed(&new)?;
     let (plan, _) = scale::plan(old, &new).await?;

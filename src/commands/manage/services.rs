@@ -49,7 +49,8 @@ struct Line {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let context = &context.with(context::profile(args.profile.as_deref()));
+    let config = context.config()?;
     // Before an install there is no PostgreSQL to ask how it is started.
     let services = if config.data.is_installed() {
         services::all(config).await?
