@@ -123,7 +123,7 @@ async fn account(context: &Context, config: &Config, tell: &impl Fn(&str)) {
     let mut status = "everything runs";
     let mut told = false;
     loop {
-        let failure = start::account(config).await.err().map(Failure::from);
+        let failure = start::account(config).await.err();
         if let Some(failure) = &failure {
             tracing::warn!("{failure}");
             status = "everything runs, but the operator's account cannot be made";

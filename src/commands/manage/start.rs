@@ -189,7 +189,7 @@ pub(super) async fn go(context: &Context, options: Options) -> Result<Started, F
     for warning in warnings {
         context.warn(warning);
     }
-    Ok(started?)
+    started
 }
 
 /// The time that was typed, or what the settings say, even if these cannot be read.
