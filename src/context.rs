@@ -96,7 +96,6 @@ impl Context {
         self.talk.warn(sentence);
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// What is going on, for a person.
     pub(crate) fn say(&self, sentence: impl fmt::Display) {
         self.talk.say(sentence);

@@ -2,7 +2,7 @@
 
 use super::{items::items, kind::Kind};
 use crate::commands::content::{
-    arguments::{Sending, TransactionArg},
+    arguments::{MarkupArg, Sending, TransactionArg},
     bots, messages, rooms, users,
 };
 use crate::commands::reply::told;
@@ -121,15 +121,14 @@ async fn add(
             let args = messages::send::Args {
                 room: word("room").map_or_else(name, Ok)?.into(),
                 text: word("text").or_else(|| word("body")),
-                html: flag("html"),
-                markdown: flag("markdown"),
+                markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
                 reply_to: word("reply_to"),
                 transaction: TransactionArg { transaction_id: word("transaction_id") },
                 file: None,
                 sending,
             };
-            messages::send::run(args, context, output).await
+            told(messages::send::run(args, context).await, output)
         }
     }
 }
