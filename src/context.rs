@@ -112,7 +112,6 @@ impl Context {
         self.talk.masked(secret)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// How answers are wanted; only what is asked of the server may depend on it.
     pub(crate) fn view(&self) -> View {
         self.talk.view
