@@ -106,7 +106,6 @@ impl Context {
         self.talk.progress(doing)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// `*****`, or the secret where the person asked to see it.
     pub(crate) fn masked(&self, secret: &Secret) -> String {
         self.talk.masked(secret)

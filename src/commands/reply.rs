@@ -200,15 +200,3 @@ pub(crate) async fn deliver(
         }
     }
 }
-
-/// For old verbs that call new ones.
-pub(crate) fn told<S: Said>(said: Result<S, Stop>, output: &Output) -> Result<Outcome, Failure> {
-    match erased(said)? {
-        Erased::Answer(outcome, answer) => {
-            output.emit(&*answer);
-            Ok(outcome)
-        }
-        Erased::Stream(_) => Err(Failure::request("a stream has no one answer")),
-        Erased::Broken(Broken { failure, .. }) => Err(failure),
-    }
-}

@@ -70,7 +70,9 @@ enum Details {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     let Args { kind, filter, patience } = args;
-    let Some(kind) = kind else { return Ok(Reply::done(List::All(all(filter, patience, context).await?))) };
+    let Some(kind) = kind else {
+        return Ok(Reply::done(List::All(all(filter, patience, context).await?)));
+    };
     let kind = Kind::parse(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
@@ -92,7 +94,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     }
 }
 
-async fn all(filter: Option<String>, patience: Patience, context: &Context) -> Result<All, crate::reply::Stop> {
+async fn all(
+    filter: Option<String>,
+    patience: Patience,
+    context: &Context,
+) -> Result<All, crate::reply::Stop> {
     let args = rooms::list::Args { filter: filter.clone(), patience };
     let rooms = rooms::list::run(args, context).await?.answer.rooms;
     let args = users::list::Args { filter: filter.clone(), all: false, bots: false, patience };
@@ -119,7 +125,12 @@ impl Item {
     }
 
     fn hook(hook: Hook) -> Self {
-        Self { kind: Kind::Hook.word(), id: hook.id.clone(), name: None, details: Details::Hook(hook) }
+        Self {
+            kind: Kind::Hook.word(),
+            id: hook.id.clone(),
+            name: None,
+            details: Details::Hook(hook),
+        }
     }
 }
 
