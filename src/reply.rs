@@ -69,11 +69,19 @@ pub(crate) struct Planned {
     dry_run: bool,
     /// What would be done: a clause that goes on from "would".
     would: String,
+    /// Whether that is something.
+    #[serde(skip)]
+    pub(crate) outcome: Outcome,
 }
 
 impl Planned {
     pub(crate) fn new(would: impl fmt::Display) -> Self {
-        Self { dry_run: true, would: would.to_string() }
+        Self { dry_run: true, would: would.to_string(), outcome: Outcome::Done }
+    }
+
+    /// Of a command that has nothing to do.
+    pub(crate) fn nothing(would: impl fmt::Display) -> Self {
+        Self { outcome: Outcome::Moot, ..Self::new(would) }
     }
 }
 

@@ -80,13 +80,11 @@ impl<R: Report> Lines<'_, R> {
         self.output.while_read(wait).await
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// Where a record takes the place of the one before it, if a person looks at a terminal.
     pub(crate) fn screen(&self) -> Screen {
         self.output.screen()
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// False if nobody reads any more.
     pub(crate) fn show(&self, screen: &mut Screen, record: &R) -> Result<bool, Failure> {
         screen.show(self.output, record)
@@ -173,7 +171,7 @@ impl From<Stop> for Result<Erased, Failure> {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Failed(failure) => Err(failure),
-            Stop::Planned(planned) => Ok(Erased::Answer(Outcome::Done, Box::new(planned))),
+            Stop::Planned(planned) => Ok(Erased::Answer(planned.outcome, Box::new(planned))),
             Stop::Absent(absent) => Ok(Erased::Answer(Outcome::Moot, Box::new(absent))),
             Stop::Broken(broken) => Ok(Erased::Broken(broken)),
         }

@@ -211,15 +211,16 @@ fn it_has_the_words_that_the_validators_look_for() {
         assert!(text.contains(&format!("cli::register_command \"{word}\"")), "{word}");
     }
     assert!(!text.contains("main()"));
-    for (name, mode) in [
-        ("cli.sh", 0o755),
-        ("lib/core.sh", 0o644),
-        ("lib/test.sh", 0o644),
-        ("config/defaults.sh", 0o644),
-        ("config/exports.sh", 0o644),
-        ("test/run-tests.sh", 0o755),
-    ] {
-        let file = resource().join(name);
+    // What is sourced is not run by itself.
+    let sourced = ["lib", "config"].into_iter().flat_map(|folder| {
+        fs::read_dir(resource().join(folder)).unwrap().map(|entry| entry.unwrap().path())
+    });
+    let sourced = sourced.filter(|path| path.extension().is_some_and(|it| it == "sh"));
+    let run =
+        ["cli.sh", "test/run-tests.sh", ".ci/run", ".ci/dist"].map(|name| resource().join(name));
+    let files = sourced.map(|path| (path, 0o644)).chain(run.map(|path| (path, 0o755)));
+    for (file, mode) in files {
+        let name = file.display();
         let found = fs::metadata(&file).unwrap().permissions().mode() & 0o755;
         assert_eq!(found, mode, "{name}");
         let status = std::process::Command::new("bash").arg("-n").arg(&file).status().unwrap();

@@ -2,26 +2,26 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{
-    clock,
-    commands::{Outcome, Result},
+    checks::{self, Flow, Subject},
+    commands::{Answered, Reply},
     context::Context,
     error::Failure,
-    instance::prepare::{self, applied, ports, render},
-    oidc,
-    output::{Output, Report},
-    postgres, proxy, s3, services,
+    instance::prepare::applied,
+    output::Report,
+    proxy, render,
     synapse::files,
-    tls, web,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-#[derive(Serialize)]
-struct Checked {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Checked {
     valid: bool,
     /// Whether the installed Synapse was asked; it cannot be before it is installed.
     synapse_asked: bool,
@@ -36,41 +36,22 @@ struct Checked {
     unused: Vec<String>,
 }
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let config = context.config()?;
-    services::outline(config)?;
-    config.warnings.iter().for_each(|warning| output.warn(warning));
-    postgres::can_be_read(&config.data)?;
-    for warning in tls::check(config, clock::now())? {
-        output.warn(warning);
-    }
-    ports::differ(config)?;
-    render::fits(config)?;
-    if let Err(error) = oidc::discover(config).await {
-        // Synapse asks it again at each login.
-        output.warn(Failure::from(error).to_string());
-    }
-    web::check(config)?;
+    config.warnings.iter().for_each(|warning| context.warn(warning));
+    let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
+    checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
     let environment = render::environment(config);
-    let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
+    let synapse_asked = environment.is_complete() && config.data.is_installed();
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
-        match s3::ask(config, &environment).await {
-            // Synapse could not even read its settings.
-            Err(error @ s3::Error::NotInstalled) => return Err(error.into()),
-            Err(error) => output.warn(Failure::from(error).to_string()),
-            Ok(()) => {}
-        }
-        render::prepare_for_synapse(config)?;
-        render::bridges_are_read(config).await?;
-        files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
-        for_proxy = proxy::check(config, &wanted.homeserver).await?;
+        for_proxy = proxy::is_current(config, &wanted.homeserver).await?;
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
     if !unrouted.is_empty() {
-        output.warn(format!(
+        context.warn(format!(
             "the main process answers what workers could, because no rule knows it: {}",
             unrouted.join(" ")
         ));
@@ -89,15 +70,14 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         }
         in_use &= unused.is_empty();
     }
-    output.emit(&Checked {
+    Ok(Reply::done(Checked {
         valid: true,
         synapse_asked,
         in_use,
         running: now.is_some(),
         unused,
         unrouted,
-    });
-    Ok(Outcome::Done)
+    }))
 }
 
 impl Report for Checked {
