@@ -125,13 +125,11 @@ impl Context {
         self.talk.progress(doing)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// `*****`, or the secret where the person asked to see it.
     pub(crate) fn masked(&self, secret: &Secret) -> String {
         self.talk.masked(secret)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// How answers are wanted; only what is asked of the server may depend on it.
     pub(crate) fn view(&self) -> View {
         self.talk.view

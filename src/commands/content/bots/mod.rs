@@ -3,8 +3,10 @@
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod add;
+mod hook;
+mod place;
 
 commands! {
     "Bots";
-    #[old] "add-bot" => add, "Make a bot, with a room and a webhook if wanted";
+    "add-bot" => add, "Make a bot, with a room and a webhook if wanted";
 }

@@ -90,7 +90,7 @@ async fn add(
             let patience = sending.only_operator()?;
             let (admin, display_name) = (flag("admin"), word("display_name"));
             let args = users::add::Args { name: name()?, admin, display_name, password, patience };
-            users::add::run(args, context, output).await
+            told(users::add::run(args, context).await, output)
         }
         Kind::Bot => {
             let (display_name, patience) = (word("display_name"), sending.only_operator()?);
@@ -99,7 +99,7 @@ async fn add(
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
             let args = bots::add::Args { name, display_name, room, hook, hook_name, patience };
-            bots::add::run(args, context, output).await
+            told(bots::add::run(args, context).await, output)
         }
         Kind::Room => {
             let invite = item["invite"].as_array().into_iter().flatten();

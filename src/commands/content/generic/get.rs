@@ -76,7 +76,8 @@ async fn get(
 ) -> Result {
     match kind {
         Kind::User | Kind::Bot => {
-            users::get::run(users::get::Args { user: name.into(), patience }, context, output).await
+            let args = users::get::Args { user: name.into(), patience };
+            told(users::get::run(args, context).await, output)
         }
         Kind::Room => told(
             rooms::get::run(rooms::get::Args { room: name.into(), patience }, context).await,

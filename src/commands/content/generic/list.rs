@@ -24,12 +24,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         Kind::User | Kind::Bot => {
             let bots = kind == Kind::Bot;
             let args = users::list::Args { filter, all: false, bots, patience };
-            users::list::run(args, context, output).await
+            told(users::list::run(args, context).await, output)
         }
         Kind::Room => {
             told(rooms::list::run(rooms::list::Args { filter, patience }, context).await, output)
         }
-        Kind::Hook => hooks::list::run(hooks::list::Args { filter }, context, output).await,
+        Kind::Hook => told(hooks::list::run(hooks::list::Args { filter }, context).await, output),
         Kind::Message => Err(Failure::request("messages are listed room by room")
             .hinted("`content read-messages ROOM` lists them")),
     }

@@ -35,13 +35,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::remove::Args { user: name.into(), erase: false, patience };
-            users::remove::run(args, context, output).await
+            told(users::remove::run(args, context).await, output)
         }
         Kind::Room => {
             let args = rooms::remove::Args { room: name.into(), force, block: false, patience };
             told(rooms::remove::run(args, context).await, output)
         }
-        Kind::Hook => hooks::remove::run(hooks::remove::Args { id: name }, context, output).await,
+        Kind::Hook => told(hooks::remove::run(hooks::remove::Args { id: name }, context).await, output),
         Kind::Message => Err(Failure::request("a message is removed with its room and id")
             .hinted("`content redact-message ROOM EVENT` takes it away")),
     }
