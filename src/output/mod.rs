@@ -8,6 +8,7 @@ mod report;
 mod stdout;
 mod talk;
 
+use self::talk::paint_error;
 pub(crate) use self::{
     layout::{amount, fields, table},
     printer::{Output, Screen},
@@ -15,9 +16,3 @@ pub(crate) use self::{
     stdout::got_out,
     talk::{Progress, Talk, ask_secret, confirm, stdin_is_terminal},
 };
-use self::{stdout::write_page, talk::paint_error};
-
-/// Prints a text that is not a command's report: the `NAME=value` lines of `credentials`.
-pub(crate) fn print_raw(text: &str) {
-    write_page(text);
-}
