@@ -319,7 +319,7 @@ pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
     while !condition() {
         assert!(begun.elapsed() < LIMIT, "waited in vain until {what}");
         let pause = begun.elapsed() / 10;
-        std::thread::sleep(pause.clamp(Duration::from_millis(20), Duration::from_millis(250)));
+        std::thread::sleep(pause.clamp(Duration::from_millis(20), Duration::from_millis(150)));
     }
 }
 
