@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{Answered, Reply},
-    config::Config,
     context::Context,
-    data_dir::DataDir,
     error::Failure,
     hooks::{dead, journal, registry},
     output::{Report, table},
@@ -26,102 +24,82 @@ pub(crate) struct Args {
 pub(crate) struct Hooks {
     pub(crate) hooks: Vec<Hook>,
     pub(crate) total: usize,
-    /// Where the messages are kept that the homeserver refused.
+    /// Where what was refused is kept.
     pub(crate) refused_file: PathBuf,
 }
 
-/// An address through which other programs speak in a room.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Hook {
     pub(crate) id: String,
-    /// The bot that speaks.
+    /// The bot that it speaks through.
     pub(crate) user_id: String,
-    /// The room as whoever made the webhook called it.
+    /// The room as it was named.
     pub(crate) room: String,
     pub(crate) room_id: String,
-    /// How many messages are still to be sent.
+    /// How much is still to be sent.
     pub(crate) waiting: usize,
-    /// How many the homeserver refused.
+    /// How much the server would not take.
     pub(crate) refused: usize,
     pub(crate) url: String,
-    /// The address on this machine.
+    /// The same from this machine.
     pub(crate) local_url: String,
-    /// The file that holds the token.
+    /// Where the token is kept.
     pub(crate) file: PathBuf,
-    /// Masked, unless secrets are to be shown.
-    token: String,
+    pub(crate) token: String,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     let config = context.config()?;
-    let folder = config.data.hook_journal();
-    let (mut waiting, mut refused) = (Counts::default(), Counts::default());
+    let data = &config.data;
+    let folder = data.hook_journal();
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for entry in journal::waiting(&folder)? {
-        *waiting.entry(entry.hook).or_default() += 1;
+        counts.entry(entry.hook).or_default().0 += 1;
     }
     for letter in dead::all(&folder)? {
-        *refused.entry(letter.entry.hook).or_default() += 1;
+        counts.entry(letter.entry.hook).or_default().1 += 1;
     }
-    let mut hooks = all(&config.data, context);
+    let mut hooks = Vec::new();
+    for name in registry::names(data) {
+        match registry::find(data, &name) {
+            Ok(found) => hooks.extend(found),
+            // One whose file is damaged does not hide the others.
+            Err(error) => context.warn(Failure::from(error).to_string()),
+        }
+    }
     if let Some(part) = &args.filter {
-        hooks.retain(|hook| is_part(part, hook));
+        hooks.retain(|hook| {
+            [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()]
+                .iter()
+                .any(|text| text.contains(part.as_str()))
+        });
     }
-    let hooks: Vec<Hook> = hooks
-        .into_iter()
-        .map(|hook| Hook {
-            waiting: waiting.remove(&hook.id).unwrap_or_default(),
-            refused: refused.remove(&hook.id).unwrap_or_default(),
-            ..Hook::new(hook, config, context)
-        })
-        .collect();
-    Ok(Reply::done(Hooks { total: hooks.len(), hooks, refused_file: dead::file(&folder) }))
-}
-
-/// Of messages, by the name of the webhook.
-type Counts = BTreeMap<String, usize>;
-
-/// One whose file is damaged does not hide the others.
-fn all(data: &DataDir, context: &Context) -> Vec<registry::Hook> {
-    let found = registry::names(data).into_iter().map(|name| registry::find(data, &name));
-    let warned = |error| context.warn(Failure::from(error).to_string());
-    found.filter_map(|found| found.map_err(warned).ok().flatten()).collect()
-}
-
-fn is_part(part: &str, hook: &registry::Hook) -> bool {
-    let texts = [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()];
-    texts.iter().any(|text| text.contains(part))
-}
-
-impl Hook {
-    /// Without what waits or was refused.
-    fn new(hook: registry::Hook, config: &Config, context: &Context) -> Self {
-        Self {
+    let hook = |hook: registry::Hook| {
+        let (waiting, refused) = counts.get(&hook.id).copied().unwrap_or_default();
+        Hook {
             url: config.hook_address(&hook.id),
             local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
-            file: registry::file(&config.data, &hook.id),
+            file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),
             id: hook.id,
             user_id: hook.user_id.into(),
             room: hook.room,
             room_id: hook.room_id.into(),
-            waiting: 0,
-            refused: 0,
+            waiting,
+            refused,
         }
-    }
+    };
+    let hooks: Vec<Hook> = hooks.into_iter().map(hook).collect();
+    Ok(Reply::done(Hooks { total: hooks.len(), hooks, refused_file: dead::file(&folder) }))
 }
 
 impl Report for Hooks {
     fn text(&self, page: &mut String) -> fmt::Result {
         let number = |count: usize| if count == 0 { String::new() } else { count.to_string() };
         let row = |hook: &Hook| {
-            vec![
-                hook.id.clone(),
-                hook.user_id.clone(),
-                hook.room.clone(),
-                number(hook.waiting),
-                number(hook.refused),
-                hook.url.clone(),
-            ]
+            let Hook { id, user_id, room, waiting, refused, url, .. } = hook;
+            let (waiting, refused) = (number(*waiting), number(*refused));
+            vec![id.clone(), user_id.clone(), room.clone(), waiting, refused, url.clone()]
         };
         let heading = ["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"];
         table(page, &heading, self.hooks.iter().map(row).collect())?;

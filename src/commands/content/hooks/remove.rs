@@ -20,16 +20,17 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Removed {
     pub(crate) id: String,
-    /// Whether it was there.
+    /// False where there is no such webhook.
     pub(crate) removed: bool,
 }
 
 pub(crate) async fn run(Args { id }: Args, context: &Context) -> Answered<Removed> {
     let config = context.config()?;
-    let removed = registry::names(&config.data).contains(&id);
+    let data = &config.data;
+    let removed = registry::names(data).contains(&id);
     if removed {
         context.would(format_args!("take the webhook {id} away"))?;
-        registry::remove(&config.data, &id)?;
+        registry::remove(data, &id)?;
         lifecycle::hooks::let_go(config).await?;
     }
     Ok(Reply::done_if(removed, Removed { id, removed }))
@@ -37,10 +38,11 @@ pub(crate) async fn run(Args { id }: Args, context: &Context) -> Answered<Remove
 
 impl Sentence for Removed {
     fn sentence(&self) -> String {
-        if self.removed {
-            format!("removed {}; what it took is sent all the same", self.id)
+        let Self { id, removed } = self;
+        if *removed {
+            format!("removed {id}; what it took is sent all the same")
         } else {
-            format!("there is no webhook {}", self.id.escape_debug())
+            format!("there is no webhook {}", id.escape_debug())
         }
     }
 

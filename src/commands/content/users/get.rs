@@ -9,7 +9,7 @@ use crate::{
     clock,
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, user},
+        content::arguments::{Patience, UserArg, user::find},
     },
     context::Context,
     matrix::admin::users::get::User,
@@ -25,20 +25,18 @@ pub(crate) struct Args {
     pub(crate) patience: Patience,
 }
 
-/// A user or a bot.
-#[derive(Debug, Serialize, JsonSchema)]
+/// A user as machines read it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Shown {
     pub(crate) user_id: String,
     pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
-    /// Whether it is an admin of the server.
     pub(crate) admin: bool,
     pub(crate) deactivated: bool,
     pub(crate) locked: bool,
     /// The server's word for an account that is no person's, such as `bot`.
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
-    /// In milliseconds since 1970, as all moments are.
     pub(crate) created_ms: u64,
     pub(crate) last_seen_ms: Option<u64>,
 }
@@ -46,7 +44,7 @@ pub(crate) struct Shown {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(&operator.session().server_name)?;
-    let found = user::find(&operator, &user_id).await?;
+    let found = find(&operator, &user_id).await?;
     let user = found.ok_or_else(|| Stop::absent("user", "user_id", user_id))?;
     Ok(Reply::done(user.into()))
 }
@@ -70,22 +68,37 @@ impl From<User> for Shown {
 }
 
 impl Shown {
-    pub(super) fn created(&self) -> String {
+    pub(crate) fn created(&self) -> String {
         clock::of_ms(self.created_ms)
     }
 
-    pub(super) fn last_seen(&self) -> String {
+    pub(crate) fn last_seen(&self) -> String {
         self.last_seen_ms.map_or_else(|| "never".into(), clock::of_ms)
     }
 
-    pub(super) fn kind(&self) -> &str {
+    /// What an account is beside a user's: `admin`, `bot`, both or nothing.
+    pub(crate) fn what(&self) -> String {
+        let words = [if self.admin { "admin" } else { "" }, self.kind()];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A word for an account that cannot be used, and nothing for others.
+    pub(crate) fn state(&self) -> &'static str {
+        match (self.deactivated, self.locked) {
+            (true, _) => "deactivated",
+            (_, true) => "locked",
+            _ => "",
+        }
+    }
+
+    fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or_default()
     }
 
-    fn fields(&self, page: &mut String, count: usize) -> fmt::Result {
+    fn rows(&self) -> [(&'static str, String); 9] {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let kind = if self.kind().is_empty() { "person" } else { self.kind() };
-        let mut rows = vec![
+        [
             ("User", self.user_id.clone()),
             ("Name", text(&self.display_name)),
             ("Type", kind.to_owned()),
@@ -95,9 +108,12 @@ impl Shown {
             ("Avatar", text(&self.avatar_url)),
             ("Created", self.created()),
             ("Last seen", self.last_seen()),
-        ];
-        rows.truncate(count);
-        rows.retain(|(_, value)| !value.is_empty());
+        ]
+    }
+
+    fn fields(&self, page: &mut String, count: usize) -> fmt::Result {
+        let rows = self.rows().into_iter().take(count);
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
         output::fields(page, &rows)
     }
 }

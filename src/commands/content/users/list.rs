@@ -7,16 +7,9 @@ use serde::Serialize;
 
 use super::get::Shown;
 use crate::{
-    commands::{
-        Answered, Reply,
-        content::{arguments::Patience, bots::add::BOT},
-    },
+    commands::{Answered, Reply, content::arguments::Patience},
     context::Context,
-    matrix::{
-        Error,
-        admin::users::{self, get::User},
-        client::Client,
-    },
+    matrix::admin::users,
     output::{Report, table},
 };
 
@@ -45,45 +38,27 @@ pub(crate) struct Users {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
     let operator = args.patience.operator(context)?;
-    let mut users: Vec<Shown> =
-        accounts(&operator, args.all).await?.into_iter().map(Shown::from).collect();
-    if let Some(part) = &args.filter {
-        users.retain(|user| {
-            user.user_id.contains(part)
-                || user.display_name.as_ref().is_some_and(|name| name.contains(part))
-        });
-    }
-    users.retain(|user| !args.bots || user.kind() == BOT);
-    Ok(Reply::done(Users { total: users.len(), users }))
-}
-
-/// Page by page.
-async fn accounts(operator: &Client, all: bool) -> Result<Vec<User>, Error> {
     let (mut found, mut from) = (Vec::new(), None);
     loop {
-        let deactivated = (!all).then_some(false);
+        let deactivated = (!args.all).then_some(false);
         let page = operator.send(users::list::Request { from, limit: PAGE, deactivated }).await?;
         found.extend(page.users);
         from = page.next_token;
         if from.is_none() {
-            return Ok(found);
+            break;
         }
     }
-}
-
-/// What an account is beside a user's: `admin`, `bot`, both or nothing.
-fn what(user: &Shown) -> String {
-    let words = [if user.admin { "admin" } else { "" }, user.kind()];
-    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// A word for an account that cannot be used, and nothing for others.
-fn state(user: &Shown) -> &'static str {
-    match (user.deactivated, user.locked) {
-        (true, _) => "deactivated",
-        (_, true) => "locked",
-        _ => "",
+    if let Some(part) = &args.filter {
+        found.retain(|user| {
+            user.name.as_str().contains(part)
+                || user.displayname.as_ref().is_some_and(|name| name.contains(part))
+        });
     }
+    if args.bots {
+        found.retain(|user| user.user_type.as_deref() == Some("bot"));
+    }
+    let users: Vec<Shown> = found.into_iter().map(Shown::from).collect();
+    Ok(Reply::done(Users { total: users.len(), users }))
 }
 
 impl Users {
@@ -93,10 +68,10 @@ impl Users {
             let mut row = vec![
                 user.user_id.clone(),
                 user.display_name.clone().unwrap_or_default(),
-                what(user),
+                user.what(),
                 user.created(),
                 user.last_seen(),
-                state(user).to_owned(),
+                user.state().to_owned(),
             ];
             row.truncate(columns);
             row

@@ -21,13 +21,13 @@ pub(crate) struct Source {
 }
 
 /// A password, and whether it was our choice.
-pub(super) struct Password {
-    pub(super) secret: Secret,
-    pub(super) generated: bool,
+pub(crate) struct Password {
+    pub(crate) secret: Secret,
+    pub(crate) generated: bool,
 }
 
 impl Source {
-    pub(super) fn read(&self) -> Result<Password, Failure> {
+    pub(crate) fn read(&self) -> Result<Password, Failure> {
         let given = if let Some(path) = &self.password_file {
             let text = files::read_input(path)?;
             text.strip_suffix('\n').unwrap_or(&text).to_owned()

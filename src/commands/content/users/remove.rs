@@ -1,20 +1,19 @@
 //! `content remove-user`.
 
-use ruma::OwnedUserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, user},
+        content::arguments::{Patience, UserArg, user::find},
     },
     context::Context,
     error::Failure,
     files,
     hooks::registry,
     instance::lifecycle,
-    matrix::{admin::users::deactivate, session},
+    matrix::{admin::users, session},
     output::Sentence,
 };
 
@@ -32,22 +31,17 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Removed {
     pub(crate) user_id: String,
-    /// Whether it was there to be deactivated.
+    /// False where there is no such user, or not any more.
     pub(crate) removed: bool,
-    #[serde(flatten)]
-    pub(crate) gone: Option<Gone>,
-    /// Whether it was deactivated before.
+    /// Whether the user's messages were hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) erased: Option<bool>,
+    /// The webhooks that went with a bot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<Vec<String>>,
+    /// Whether there is such an account.
     #[serde(skip)]
-    already: bool,
-}
-
-/// What went with it.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Gone {
-    /// Whether its messages are hidden from who joins later.
-    pub(crate) erased: bool,
-    /// The names of its webhooks.
-    pub(crate) hooks: Vec<String>,
+    known: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
@@ -60,48 +54,49 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
         ))
         .into());
     }
-    let found = user::find(&operator, &user_id).await?;
+    let found = find(&operator, &user_id).await?;
     if found.as_ref().is_none_or(|user| user.deactivated) {
-        let user_id = user_id.into();
-        let absent = Removed { user_id, removed: false, gone: None, already: found.is_some() };
-        return Ok(Reply::done_if(false, absent));
+        let (user_id, known) = (user_id.into(), found.is_some());
+        let answer = Removed { user_id, removed: false, erased: None, hooks: None, known };
+        return Ok(Reply::done_if(false, answer));
     }
     context.would(format_args!("deactivate {user_id}"))?;
     let data = context.data()?;
     // Nothing more is taken that could not be sent.
     let hooks = registry::remove_of(&data, &user_id)?;
-    let erased = args.erase;
-    operator.send(deactivate::Request { user_id: user_id.clone().into(), erase: erased }).await?;
+    operator
+        .send(users::deactivate::Request { user_id: user_id.clone().into(), erase: args.erase })
+        .await?;
     files::remove(&session::file(&data, &user_id))?;
     if !hooks.is_empty() {
         lifecycle::hooks::let_go(context.config()?).await?;
     }
-    Ok(Reply::done(Removed::now(user_id, Gone { erased, hooks })))
-}
-
-impl Removed {
-    fn now(user_id: OwnedUserId, gone: Gone) -> Self {
-        Self { user_id: user_id.into(), removed: true, gone: Some(gone), already: false }
-    }
+    Ok(Reply::done(Removed {
+        user_id: user_id.into(),
+        removed: true,
+        erased: Some(args.erase),
+        hooks: Some(hooks),
+        known: true,
+    }))
 }
 
 impl Sentence for Removed {
     fn sentence(&self) -> String {
-        let Self { user_id, gone, already, .. } = self;
-        match gone {
-            None if *already => format!("{user_id} is deactivated already"),
-            None => format!("there is no user {user_id}"),
-            Some(Gone { hooks, .. }) => {
-                let mut text = format!("deactivated {user_id}; the name cannot be used again");
-                if !hooks.is_empty() {
-                    text += &format!("\nits webhooks are gone: {}", hooks.join(", "));
-                }
-                text
+        let Self { user_id, removed, hooks, known, .. } = self;
+        match (removed, known) {
+            (true, _) => {
+                let hooks = hooks.as_ref().filter(|hooks| !hooks.is_empty());
+                let hooks = hooks
+                    .map(|hooks| format!("\nits webhooks are gone: {}", hooks.join(", ")))
+                    .unwrap_or_default();
+                format!("deactivated {user_id}; the name cannot be used again{hooks}")
             }
+            (_, true) => format!("{user_id} is deactivated already"),
+            _ => format!("there is no user {user_id}"),
         }
     }
 
     fn id(&self) -> &str {
-        if self.removed || self.already { &self.user_id } else { "" }
+        if self.known { &self.user_id } else { "" }
     }
 }
