@@ -25,13 +25,7 @@ pub(crate) mod test;
 pub(crate) mod tree;
 pub(crate) mod typed;
 
-pub(crate) use crate::reply::Outcome;
 pub(crate) use reply::{Answered, Reply};
-
-use crate::error::Failure;
-
-/// What a verb that still prints by itself returns.
-pub(crate) type Result = std::result::Result<Outcome, Failure>;
 
 /// The words that stand alone.
 mod leaves {
