@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One message against a stub server: the whole process of ours against curl's, interleaved in one
 # run. Prints ratios of medians; fails above the promised ones.
-# usage: bench/send.sh BINARY [ROUNDS] [LIMIT]    LIMIT: 0.40, or 0.30 for the published build (`lib/dist.sh`)
+# usage: bench/send.sh BINARY [ROUNDS] [LIMIT]    LIMIT: 0.40, or 0.30 for the published build (`.ci/dist`)
 # shellcheck source=bench/common.sh
 source "$(dirname "$(readlink -f "$0")")/common.sh"
 rounds=${2:-200}
