@@ -50,4 +50,4 @@ deny:
 # Build what is published: one static program that needs no library of the machine
 [group('write')]
 dist:
-    bash .ci/dist
+    .ci/dist

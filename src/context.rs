@@ -13,7 +13,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::{install::sibling, lifecycle::start, prepare, workers::join},
+    instance::{guard, install::sibling},
     matrix::{self, client::Client},
     output::{Progress, Talk, View},
     reply::{Planned, Stop},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The flags that every command has and that are not about output.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     pub(crate) data_dir: Option<PathBuf>,
     /// The name of one of several homeservers.
@@ -32,6 +32,7 @@ pub(crate) struct Flags {
 }
 
 /// A setting that was typed as a flag of a command's own, such as `--port`.
+#[derive(Clone, Debug)]
 pub(crate) struct Own {
     pub(crate) key: &'static str,
     pub(crate) word: &'static str,
@@ -76,13 +77,30 @@ pub(crate) struct Context {
     pub(crate) dry_run: bool,
     pub(crate) talk: Arc<Talk>,
     flags: Flags,
+    /// Settings that the command has flags of its own for.
+    own: Vec<Own>,
     config: OnceCell<Config>,
 }
 
 impl Context {
     pub(crate) fn new(flags: Flags, environment: Environment, talk: Arc<Talk>) -> Self {
         let dry_run = flags.dry_run || environment.dry_run();
-        Self { environment, dry_run, talk, flags, config: OnceCell::new() }
+        Self { environment, dry_run, talk, flags, own: Vec::new(), config: OnceCell::new() }
+    }
+
+    /// The same with settings that a command has flags of its own for: whoever asks this one for the
+    /// settings gets them with these, whatever was read before.
+    #[must_use]
+    pub(crate) fn with(&self, own: impl IntoIterator<Item = Own>) -> Self {
+        let Self { environment, dry_run, talk, flags, own: before, config: _ } = self;
+        Self {
+            environment: environment.clone(),
+            dry_run: *dry_run,
+            talk: Arc::clone(talk),
+            flags: flags.clone(),
+            own: before.iter().cloned().chain(own).collect(),
+            config: OnceCell::new(),
+        }
     }
 
     /// With `--dry-run` a verb ends here, and what it would do now is its answer: a clause that goes on
@@ -135,24 +153,18 @@ impl Context {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let config = Config::load(self.data()?, &self.flags.set, &self.environment)?;
+        let config = self.config_now()?;
         Ok(self.config.get_or_init(|| config))
     }
 
     /// All settings as they are now, for what runs on while others change them.
     pub(crate) fn config_now(&self) -> Result<Config, Failure> {
-        Ok(self.load(self.data()?, &[])?)
-    }
-
-    /// The same, with settings that a command has flags of its own for.
-    pub(crate) fn config_with(&self, own: &[Own]) -> Result<&Config, Failure> {
-        let config = self.load(self.data()?, own)?;
-        Ok(self.config.get_or_init(|| config))
+        Ok(self.load(self.data()?)?)
     }
 
     /// What the settings will be when those of another folder are brought back to the data folder.
-    pub(crate) fn config_from(&self, folder: &Path, own: &[Own]) -> Result<Config, Failure> {
-        let mut config = self.load(DataDir::new(folder.to_owned()), own)?;
+    pub(crate) fn config_from(&self, folder: &Path) -> Result<Config, Failure> {
+        let mut config = self.load(DataDir::new(folder.to_owned()))?;
         config.data = self.data()?;
         Ok(config)
     }
@@ -187,7 +199,8 @@ impl Context {
         }
     }
 
-    pub(crate) fn load(&self, data: DataDir, own: &[Own]) -> Result<Config, config::Error> {
+    fn load(&self, data: DataDir) -> Result<Config, config::Error> {
+        let own = &self.own;
         let own_flags = own.iter().map(|Own { key, value, .. }| format!("{key}={value}"));
         let flags: Vec<String> = self.flags.set.iter().cloned().chain(own_flags).collect();
         let word = |key: &str| Some(own.iter().find(|own| own.key == key)?.word);
@@ -207,9 +220,9 @@ impl Context {
         let data = self.data()?;
         let is_joined = || self.config().is_ok_and(Config::is_joined);
         matrix::client::operator(&data, timeout).map_err(|error| match error {
-            matrix::Error::NoSession(_) if is_joined() => join::Error::IsJoined.into(),
-            matrix::Error::NoSession(_) if !prepare::is_installed(&data) => {
-                start::Error::NotInstalled(data.root().to_owned()).into()
+            matrix::Error::NoSession(_) if is_joined() => guard::Error::IsJoined.into(),
+            matrix::Error::NoSession(_) => {
+                guard::installed(&data).err().map_or_else(|| error.into(), Into::into)
             }
             error => error.into(),
         })
@@ -231,6 +244,22 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flag_of_a_command_counts_whatever_was_read_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+        let talk = Arc::new(Talk::default());
+        let context = Context::new(flags, Environment::default(), talk);
+        assert_eq!(context.config().unwrap().profile.name, "core");
+        let with = context.with(profile(Some("scale")));
+        assert_eq!(with.config().unwrap().profile.name, "scale");
+        let more = Own { key: "server.port", word: "--port", value: "8123".into() };
+        let with = with.with([more]);
+        let config = with.config().unwrap();
+        assert_eq!((config.profile.name.as_str(), config.server.port.0), ("scale", 8123));
+        assert_eq!(context.config().unwrap().profile.name, "core");
+    }
 
     #[test]
     fn a_command_in_a_hint_is_about_the_homeserver_that_was_named() {

@@ -70,6 +70,11 @@ impl DataDir {
         self.synapse().join("homeserver.yaml")
     }
 
+    /// How Synapse writes its log.
+    pub(crate) fn log_yaml(&self) -> PathBuf {
+        self.synapse().join("log.yaml")
+    }
+
     /// What we render for nginx to read, and its temporary files.
     pub(crate) fn proxy(&self) -> PathBuf {
         self.0.join("proxy")
@@ -107,6 +112,11 @@ impl DataDir {
     /// Certificates, which anybody may see: our own CA's and those it signed.
     pub(crate) fn tls(&self) -> PathBuf {
         self.0.join("tls")
+    }
+
+    /// The certificate of our own CA, for others to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.tls().join("ca.pem")
     }
 
     /// Private Python environments: a folder a set, and a link `synapse` to the one in use.
@@ -163,8 +173,8 @@ impl DataDir {
         self.0.join("redis.json")
     }
 
-    /// What an uninstall sets aside, a dated folder each.
-    pub(crate) fn aside(&self) -> PathBuf {
+    /// The archives of uninstalls, a dated folder each.
+    pub(crate) fn archives(&self) -> PathBuf {
         self.0.join("aside")
     }
 
@@ -178,6 +188,13 @@ impl DataDir {
         let hash = Sha256::digest(self.0.as_os_str().as_bytes());
         let name = HEXLOWER.encode(&hash[..8]);
         PathBuf::from(format!("/tmp/matrix-synapse-{}-{name}", rustix::process::geteuid().as_raw()))
+    }
+
+    /// Whether there is a homeserver in it, or workers of one elsewhere.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.synapse_environment().exists()
+            && self.homeserver_yaml().exists()
+            && self.instance_file().exists()
     }
 
     /// What the supervisor writes for others to read.

@@ -193,6 +193,20 @@ pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// What is in a folder, sorted; nothing where there is none.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(Error::io("read the folder", folder))?,
+    };
+    let mut paths = Vec::new();
+    for entry in read {
+        paths.push(entry.map_err(Error::io("read the folder", folder))?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// Whether something is there; an error where that cannot be seen.
 pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(Error::io("read", path))

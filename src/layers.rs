@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["targets", "instance"],
     &["checks"],
     &["backup", "manifest"],
-    &["services"],
+    &["services", "render"],
     &["federation", "oidc", "proxy", "s3", "turn"],
     &["hooks", "relay"],
     &["outbox"],

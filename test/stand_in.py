@@ -2,13 +2,8 @@
 protocol as real ones do, keeps what it has heard in the database it was given, and answers in a room it
 is invited to as a user of its own."""
 
-import http.server
-import json
 import os
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import yaml
 
@@ -57,66 +52,41 @@ if config:
     assert config["appservice"]["as_token"] == registration["as_token"]
 
 
-def call(method, path, body, user):
-    url = f"{homeserver}/_matrix/client/v3/{path}?user_id={urllib.parse.quote(user)}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), method=method)
-    request.add_header("Authorization", "Bearer " + registration["as_token"])
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def register(localpart):
-    body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-    try:
-        call("POST", "register", body, f"@{localpart}:{domain}")
-    except urllib.error.HTTPError as error:
-        if json.load(error)["errcode"] != "M_USER_IN_USE":
-            raise
+server = Homeserver(homeserver, domain, registration["as_token"])
 
 
 def hear(event):
     me, ghost = f"@{bot}:{domain}", f"@{name}_ada:{domain}"
-    room = urllib.parse.quote(event["room_id"])
-    content = event["content"]
+    room, content = event["room_id"], event["content"]
     if event["type"] == "m.room.member" and event.get("state_key") == me:
         if content["membership"] == "invite":
-            call("POST", f"rooms/{room}/join", {}, me)
+            server.join(room, me)
     elif event["type"] == "m.room.message" and not event["sender"].startswith(f"@{name}"):
-        register(f"{name}_ada")
+        server.register(f"{name}_ada")
         try:
-            call("POST", f"rooms/{room}/invite", {"user_id": ghost}, me)
+            server.invite(room, ghost, me)
         except urllib.error.HTTPError as error:
             # It is there already.
             assert error.code == 403, error
-        call("POST", f"rooms/{room}/join", {}, ghost)
-        answer = {"msgtype": "m.text", "body": "heard: " + content["body"]}
-        transaction = urllib.parse.quote(event["event_id"])
-        call("PUT", f"rooms/{room}/send/m.room.message/{transaction}", answer, ghost)
+        server.join(room, ghost)
+        server.send(room, ghost, "heard: " + content["body"], event["event_id"])
 
 
-class Door(http.server.BaseHTTPRequestHandler):
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def body(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
-        if self.headers["Authorization"] == "Bearer " + registration["hs_token"]:
+class Appservice(Door):
+    def heard(self):
+        body = self.body()
+        if self.knows(registration["hs_token"]):
             return body
         self.answer(403, {"errcode": "M_FORBIDDEN"})
         return None
 
     def do_POST(self):
-        if self.body() is not None:
+        if self.heard() is not None:
             known = self.path == "/_matrix/app/v1/ping"
             self.answer(*((200, {}) if known else (404, {"errcode": "M_UNRECOGNIZED"})))
 
     def do_PUT(self):
-        body = self.body()
+        body = self.heard()
         if body is None:
             return
         transaction = self.path.rsplit("/", 1)[1]
@@ -125,12 +95,9 @@ class Door(http.server.BaseHTTPRequestHandler):
                 hear(event)
         self.answer(200, {})
 
-    def log_message(self, form, *words):
-        print(form % words, flush=True)
-
 
 if config:
-    register(bot)
+    server.register(bot)
 address = urllib.parse.urlparse(registration["url"])
 print("listening", flush=True)
-http.server.ThreadingHTTPServer((address.hostname, address.port), Door).serve_forever()
+http.server.ThreadingHTTPServer((address.hostname, address.port), Appservice).serve_forever()

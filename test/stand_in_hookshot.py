@@ -2,15 +2,10 @@
 them, refuses what its own code refuses in them, listens where they say, and turns a POST to a webhook into
 a message of that webhook's user. Like those before 7.1 it does not know Synapse's question."""
 
-import http.server
-import json
 import os
 import re
 import sys
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import yaml
 
@@ -39,65 +34,28 @@ assert any(space.match(bot) for space in spaces)
 rooms = {}
 
 
-def call(method, path, body, user):
-    url = f"{bridge['url']}/_matrix/client/v3/{path}?user_id={urllib.parse.quote(user)}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), method=method)
-    request.add_header("Authorization", "Bearer " + registration["as_token"])
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def register(user):
-    localpart = user[1:].split(":")[0]
-    body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-    try:
-        call("POST", "register", body, bot)
-    except urllib.error.HTTPError as error:
-        if json.load(error)["errcode"] != "M_USER_IN_USE":
-            raise
-
-
-def send(room, user, text, transaction):
-    path = f"rooms/{urllib.parse.quote(room)}/send/m.room.message/{urllib.parse.quote(transaction)}"
-    call("PUT", path, {"msgtype": "m.text", "body": text}, user)
+server = Homeserver(bridge["url"], bridge["domain"], registration["as_token"])
 
 
 def hear(event):
     room, content = event["room_id"], event["content"]
-    path = f"rooms/{urllib.parse.quote(room)}"
     if event["type"] == "m.room.member" and event.get("state_key") == bot:
         if content["membership"] == "invite":
-            call("POST", f"{path}/join", {}, bot)
+            server.join(room, bot)
     elif event["type"] == "m.room.message" and content["body"].startswith("!hookshot webhook "):
         assert event["sender"] in (rule["actor"] for rule in config["permissions"])
         name = content["body"].split()[-1]
-        user = f"@{generic['userIdPrefix']}{name}:{bridge['domain']}"
-        register(user)
-        call("POST", f"{path}/invite", {"user_id": user}, bot)
-        call("POST", f"{path}/join", {}, user)
+        user = server.register(generic["userIdPrefix"] + name)
+        server.invite(room, user, bot)
+        server.join(room, user)
         rooms[name] = room, user
-        send(room, bot, f"the webhook is {generic['urlPrefix']}{name}", event["event_id"])
-
-
-class Door(http.server.BaseHTTPRequestHandler):
-    def body(self):
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
-
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, form, *words):
-        print(form % words, flush=True)
+        server.send(room, bot, f"the webhook is {generic['urlPrefix']}{name}", event["event_id"])
 
 
 class Appservice(Door):
     def do_PUT(self):
         body = self.body()
-        if self.headers["Authorization"] != "Bearer " + registration["hs_token"]:
+        if not self.knows(registration["hs_token"]):
             return self.answer(401, {"errcode": "AUTH_FAILED"})
         for event in body["events"]:
             hear(event)
@@ -112,12 +70,12 @@ class Webhooks(Door):
     def do_POST(self):
         room, user = rooms[self.path.removeprefix("/webhook/")]
         text = self.body()["text"]
-        send(room, user, text, text)
+        server.send(room, user, text, text)
         self.answer(200, {"ok": True})
 
 
-register(bot)
+server.register(registration["sender_localpart"])
 for it in hooks:
-    server = http.server.ThreadingHTTPServer((it["bindAddress"], it["port"]), Webhooks)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    listener = http.server.ThreadingHTTPServer((it["bindAddress"], it["port"]), Webhooks)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
 http.server.ThreadingHTTPServer((bridge["bindAddress"], bridge["port"]), Appservice).serve_forever()

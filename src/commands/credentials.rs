@@ -17,7 +17,6 @@ use crate::{
     instance::status::{self, State},
     output::{self, Format, Output, Report},
     secret::Secret,
-    tls,
 };
 
 #[derive(clap::Args)]
@@ -163,7 +162,7 @@ fn connection(
 /// rest.
 fn ca_file(context: &Context) -> Option<PathBuf> {
     let config = context.config().ok()?;
-    let file = tls::ca(&config.data);
+    let file = config.data.ca();
     (config.tls.certificate == Some(Certificate::Own) && file.exists()).then_some(file)
 }
 

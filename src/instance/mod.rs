@@ -1,9 +1,15 @@
 //! The flows of one homeserver. They print nothing.
 
 pub(crate) mod bridges;
+mod error;
+pub(crate) mod guard;
+mod homeserver;
 pub(crate) mod install;
 pub(crate) mod lifecycle;
 pub(crate) mod lock;
 pub(crate) mod prepare;
 pub(crate) mod status;
+pub(crate) mod step;
 pub(crate) mod workers;
+
+pub(crate) use error::failed;

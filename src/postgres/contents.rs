@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::{Error, Who, connect, embedded, provision::with_server, target};
+use super::{Error, Who, connect, embedded, server::with_server, target};
 use crate::config::Config;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

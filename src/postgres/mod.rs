@@ -15,6 +15,7 @@ mod plan;
 pub(crate) mod provision;
 mod record;
 mod scram;
+mod server;
 pub(crate) mod stats;
 mod survey;
 mod target;

@@ -12,6 +12,7 @@ use super::{
     plan::{Wanted, enough, fit_database, mark, this},
     record::Record,
     scram,
+    server::with_server,
     survey::{Survey, survey},
     target,
     target::{known_password, role_password},
@@ -99,21 +100,6 @@ pub(crate) async fn ensure(
     });
     done.steps.extend(plan.await?.steps);
     Ok(done)
-}
-
-/// Does something for which a server must run: our own one runs for its duration.
-pub(super) async fn with_server<T>(
-    config: &Config,
-    deadline: Instant,
-    work: impl AsyncFnOnce() -> Result<T, Error>,
-) -> Result<T, Error> {
-    if !target(config)?.is_embedded() || embedded::running(&config.data).is_some() {
-        return work().await;
-    }
-    let server = embedded::Temporary::start(config, deadline).await?;
-    let result = work().await;
-    server.stop().await?;
-    result
 }
 
 /// Whether our own cluster's superuser needs a new password and can be given one: nothing runs.

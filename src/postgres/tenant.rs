@@ -9,7 +9,8 @@ use super::{
     connect::{connect_as, connect_by, timed_out},
     drop_made::{Dropped, drop_database, drop_role},
     plan::{Wanted, this},
-    provision::{lock, take_all, wake, with_server},
+    provision::{lock, take_all, wake},
+    server::with_server,
     survey::survey,
     target,
 };

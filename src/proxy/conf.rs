@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Error, pool, temporary};
 use crate::{
     config::{Config, sections::web::Client},
+    error::Failure,
     files, hooks,
     synapse::workers::{Worker, endpoints::Endpoint},
     tls, web,
@@ -40,7 +41,7 @@ pub(super) fn render(
     config: &Config,
     workers: &[Worker],
     endpoints: &[Endpoint],
-) -> Result<String, Error> {
+) -> Result<String, Failure> {
     /// Not all kinds are as busy as they may be at the same time.
     const BUSY: usize = 3;
     let (data, proxy) = (&config.data, &config.proxy);
@@ -81,7 +82,8 @@ pub(super) fn render(
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     let template = include_str!("../../templates/nginx.conf.j2");
-    Ok(templates.render_named_str("nginx.conf.j2", template, &values)? + "\n")
+    let text = templates.render_named_str("nginx.conf.j2", template, &values);
+    Ok(text.map_err(Error::Template)? + "\n")
 }
 
 /// Where webhooks are taken.
@@ -101,7 +103,7 @@ struct Served {
     hashed: bool,
 }
 
-fn client_files(config: &Config) -> Result<Option<Served>, Error> {
+fn client_files(config: &Config) -> Result<Option<Served>, Failure> {
     let Some(root) = web::root(config) else { return Ok(None) };
     can_be_written(&root)?;
     Ok(Some(Served {
@@ -112,14 +114,14 @@ fn client_files(config: &Config) -> Result<Option<Served>, Error> {
 }
 
 /// Whether a path means itself within quotes.
-fn can_be_written(path: &Path) -> Result<(), Error> {
+fn can_be_written(path: &Path) -> Result<(), Failure> {
     if path.to_string_lossy().contains(['"', '$', '\\']) {
-        return Err(Error::Path(path.to_owned()));
+        return Err(Error::Path(path.to_owned()).into());
     }
     Ok(())
 }
 
-fn encryption(config: &Config) -> Result<Option<Encryption>, Error> {
+fn encryption(config: &Config) -> Result<Option<Encryption>, Failure> {
     let Some(tls::Pair { certificate, key }) = tls::pair(config)? else { return Ok(None) };
     let proxy = &config.proxy;
     can_be_written(&certificate)?;

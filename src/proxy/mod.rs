@@ -13,13 +13,10 @@ use std::{
 use crate::{
     config::{Config, sections::stack::Part},
     data_dir::DataDir,
-    error::{Explain, Kind},
+    error::{Explain, Failure, Kind},
     files, process,
     python::Environment,
-    synapse::{
-        self,
-        workers::{self, endpoints, routes},
-    },
+    synapse::workers::{self, endpoints, routes},
     tls, web,
 };
 
@@ -36,19 +33,7 @@ pub(crate) enum Error {
     #[error("nginx has not judged its settings within {} s", PATIENCE.as_secs())]
     Slow,
     #[error("the template of `nginx.conf` is wrong")]
-    Template(#[from] minijinja::Error),
-    #[error(transparent)]
-    Workers(#[from] workers::Error),
-    #[error(transparent)]
-    Synapse(#[from] synapse::Error),
-    #[error(transparent)]
-    Tls(#[from] tls::Error),
-    #[error(transparent)]
-    Web(#[from] web::Error),
-    #[error(transparent)]
-    Process(#[from] process::Error),
-    #[error(transparent)]
-    File(#[from] files::Error),
+    Template(#[source] minijinja::Error),
 }
 
 impl Explain for Error {
@@ -57,12 +42,6 @@ impl Explain for Error {
             Self::Missing(_) | Self::Slow => Kind::Environment,
             Self::NoProgram(_) | Self::Path(_) | Self::Refused(_) => Kind::Setting,
             Self::Template(_) => Kind::Bug,
-            Self::Workers(error) => error.kind(),
-            Self::Synapse(error) => error.kind(),
-            Self::Tls(error) => error.kind(),
-            Self::Web(error) => error.kind(),
-            Self::Process(error) => error.kind(),
-            Self::File(error) => error.kind(),
         }
     }
 
@@ -76,12 +55,6 @@ impl Explain for Error {
             Self::Path(_) => Some("give that file another name".into()),
             Self::Refused(_) => Some("`config show proxy` says what is set".into()),
             Self::Slow | Self::Template(_) => None,
-            Self::Workers(error) => error.hint(),
-            Self::Synapse(error) => error.hint(),
-            Self::Tls(error) => error.hint(),
-            Self::Web(error) => error.hint(),
-            Self::Process(error) => error.hint(),
-            Self::File(error) => error.hint(),
         }
     }
 }
@@ -101,12 +74,12 @@ pub(crate) fn conf(data: &DataDir) -> PathBuf {
 
 /// The nginx to run: the one that is set, or the machine's. Debian keeps it where only root's PATH
 /// leads.
-pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
+pub(crate) fn program(config: &Config) -> Result<PathBuf, Failure> {
     if let Some(program) = &config.proxy.program {
         return if process::is_program(program) {
             Ok(program.clone())
         } else {
-            Err(Error::NoProgram(program.clone()))
+            Err(Error::NoProgram(program.clone()).into())
         };
     }
     let usual = || {
@@ -116,7 +89,7 @@ pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
             .find(|file| process::is_program(file))
     };
     let name = config.profile.name.clone();
-    process::find("nginx").or_else(usual).ok_or(Error::Missing(name))
+    process::find("nginx").or_else(usual).ok_or_else(|| Error::Missing(name).into())
 }
 
 /// The words behind the program: our settings, and nothing of the machine's.
@@ -126,7 +99,7 @@ pub(crate) fn arguments(data: &DataDir, conf: &Path) -> [PathBuf; 6] {
 
 /// Whether what nginx would read now is what the settings make. `homeserver` is here and below what
 /// Synapse reads: some of its settings bring requests of their own.
-pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool, Error> {
+pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool, Failure> {
     if !config.has(Part::Proxy) {
         return Ok(true);
     }
@@ -137,7 +110,7 @@ pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool
     Ok(web::is_current(config)? && old == Some(render(config, homeserver).await?))
 }
 
-async fn render(config: &Config, homeserver: &str) -> Result<String, Error> {
+async fn render(config: &Config, homeserver: &str) -> Result<String, Failure> {
     let workers = workers::chosen(config)?;
     let endpoints = if routes::pools(&workers).is_empty() {
         Vec::new()
@@ -149,7 +122,7 @@ async fn render(config: &Config, homeserver: &str) -> Result<String, Error> {
 
 /// What a worker of the installed Synapse would answer, and what goes to the main process because no
 /// rule of ours knows it. Nothing where there are no workers.
-pub(crate) async fn unrouted(config: &Config, homeserver: &str) -> Result<Vec<String>, Error> {
+pub(crate) async fn unrouted(config: &Config, homeserver: &str) -> Result<Vec<String>, Failure> {
     if !config.has(Part::Proxy) || routes::pools(&workers::chosen(config)?).is_empty() {
         return Ok(Vec::new());
     }
@@ -163,7 +136,7 @@ fn synapse(config: &Config) -> Environment {
 
 /// Renders, lets nginx judge it, and puts it in place if it is good; true if that changed something.
 /// A bad one leaves the old file as it is. Without a proxy in the profile nothing is done.
-pub(crate) async fn refresh(config: &Config, homeserver: &str) -> Result<bool, Error> {
+pub(crate) async fn refresh(config: &Config, homeserver: &str) -> Result<bool, Failure> {
     let path = conf(&config.data);
     let judged = judge(config, homeserver).await?;
     let told = web::write(config)?;
@@ -173,7 +146,7 @@ pub(crate) async fn refresh(config: &Config, homeserver: &str) -> Result<bool, E
 }
 
 /// The same, and it stays as it was; true if it is what nginx reads now.
-pub(crate) async fn check(config: &Config, homeserver: &str) -> Result<bool, Error> {
+pub(crate) async fn check(config: &Config, homeserver: &str) -> Result<bool, Failure> {
     if tls::pair(config)?.is_some_and(|pair| !pair.certificate.exists()) {
         // Our own is made when it is needed, and nginx would miss it.
         return Ok(false);
@@ -189,7 +162,7 @@ pub(crate) async fn check(config: &Config, homeserver: &str) -> Result<bool, Err
 
 /// What the settings make, found good by nginx, in a file of its own; none where it is in place
 /// already.
-async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Error> {
+async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Failure> {
     if !config.has(Part::Proxy) {
         return Ok(None);
     }
@@ -208,10 +181,10 @@ async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Err
     match tokio::time::timeout(PATIENCE, process::tool(&mut command)).await {
         Ok(Ok(_)) => Ok(Some(candidate)),
         Ok(Err(process::Error::Failed { last_words, .. })) => {
-            Err(Error::Refused(complaints(&last_words)))
+            Err(Error::Refused(complaints(&last_words)).into())
         }
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Error::Slow),
+        Err(_) => Err(Error::Slow.into()),
     }
 }
 

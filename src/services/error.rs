@@ -5,19 +5,11 @@ use std::path::PathBuf;
 use crate::{
     config,
     error::{Explain, Kind},
-    files, postgres,
     supervisor::order,
-    synapse::workers,
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error(transparent)]
-    Postgres(#[from] postgres::Error),
-    #[error(transparent)]
-    File(#[from] files::Error),
-    #[error(transparent)]
-    Workers(#[from] workers::Error),
     #[error(transparent)]
     Order(#[from] order::Error),
     #[error("the service `{service}` cannot start `{program}`: {looked}")]
@@ -45,8 +37,6 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Postgres(error) => error.kind(),
-            Self::File(error) => error.kind(),
             Self::EnvFile { source, .. } => source.kind(),
             _ => Kind::Setting,
         }
@@ -57,9 +47,6 @@ impl Explain for Error {
             Some(format!("change `services.{service}.{key}` in `settings.yaml`"))
         };
         match self {
-            Self::Postgres(error) => error.hint(),
-            Self::File(error) => error.hint(),
-            Self::Workers(error) => error.hint(),
             Self::Order(_) => Some("`needs` in `settings.yaml` says who waits for whom".into()),
             Self::Program { service, .. } => change("command", service),
             Self::Folder { service, .. } => change("folder", service),

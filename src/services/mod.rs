@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use crate::{
     config::{self, Config, values::source::Source},
+    error::Failure,
     postgres,
     supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
     synapse::workers,
@@ -26,7 +27,7 @@ mod turn;
 mod variables;
 mod worker;
 
-pub(crate) use error::Error;
+use error::Error;
 pub(crate) use worker::TAG as WORKER;
 
 /// The tag that all of the operator's own services have, bridges among them: their failure does not end
@@ -35,7 +36,7 @@ pub(crate) const CUSTOM: &str = "custom";
 
 /// All of the profile that is set, in the order in which they start. Where PostgreSQL is our own, its
 /// cluster has to be there already.
-pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
+pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Failure> {
     let own = if postgres::target(config)?.is_embedded() {
         Some(postgresql::service(config).await?)
     } else {
@@ -46,12 +47,12 @@ pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Error> {
 
 /// The same with a PostgreSQL of our own that cannot be started: finds what is wrong with the settings
 /// before anything is there.
-pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Error> {
+pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
     let own = postgres::target(config)?.is_embedded();
     complete(config, own.then(|| postgresql::outline(config)))
 }
 
-fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error> {
+fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failure> {
     let is_own = own.is_some();
     if !config.is_joined() && !config.workers.here.is_empty() {
         return Err(workers::Error::SecondHomeserver.into());
@@ -59,7 +60,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let workers = worker::services(config, is_own)?;
     if config.is_joined() {
         // All that they need is on the machine of the homeserver.
-        return fits::together(config, workers, Vec::new());
+        return Ok(fits::together(config, workers, Vec::new())?);
     }
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
@@ -69,7 +70,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Error
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
-    fits::together(config, ours, custom::services(config)?)
+    Ok(fits::together(config, ours, custom::services(config)?)?)
 }
 
 /// A service that ends by itself is started again, so many times within ten minutes.

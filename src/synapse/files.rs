@@ -1,26 +1,33 @@
 //! homeserver.yaml, log.yaml and the workers' files: rendered from our settings, the operator's own merged in, checked by
 //! the installed Synapse, and only then put in the place of the old ones.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use minijinja::{Environment as Templates, UndefinedBehavior, context};
+use minijinja::{context, value::Serde};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, keys, known, overrides, workers};
+use super::{
+    Error, keys, known, overrides,
+    template::{fill, parse},
+    workers,
+};
 use crate::{
     config::{
         Config,
-        sections::{
-            media::Limit,
-            stack::Part,
-            synapse::{Encryption, LogLevel, Mode},
-        },
+        sections::{media::Limit, stack::Part},
+        values::shape::Words as _,
     },
     data_dir::DataDir,
     files as disk,
     python::Environment,
 };
+
+/// Sections of the settings come in as they are, each under its name; what is not a setting is in `made`.
+const TEMPLATE: &str = include_str!("../../templates/homeserver.yaml.j2");
 
 /// How Synapse reaches its database, in libpq's words. The password stands in `passfile` only.
 #[derive(Clone, Debug, Serialize)]
@@ -42,10 +49,6 @@ pub(crate) struct Rendered {
     pub(crate) workers: Vec<workers::File>,
 }
 
-pub(crate) fn log_yaml(data: &DataDir) -> PathBuf {
-    data.synapse().join("log.yaml")
-}
-
 /// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
 /// `believed` the CAs of other servers, where it is not the machine's list; `oidc_providers` who people
 /// log in through, `media_providers` where media are kept besides the disk, `bridges` their registrations, which all have to be there.
@@ -58,84 +61,41 @@ pub(crate) fn render(
     media_providers: Option<&Value>,
     bridges: &[PathBuf],
 ) -> Result<Rendered, Error> {
-    let (server, synapse, data) = (&config.server, &config.synapse, &config.data);
-    let federates = synapse.federation != Mode::Off;
-    let resources = if federates { vec!["client", "federation"] } else { vec!["client"] };
-    let key_servers: Vec<Value> = if synapse.federation == Mode::Open {
-        vec![serde_json::json!({ "server_name": "matrix.org" })]
-    } else {
-        Vec::new()
-    };
-    let path = |path: PathBuf| path.display().to_string();
+    let (synapse, data) = (&config.synapse, &config.data);
     let chosen = workers::chosen(config)?;
     let values = context! {
-        server_name => server.name.to_string(),
-        public_url => format!("{}/", config.public_url().trim_end_matches('/')),
-        port => server.port.0,
-        address => server.address.clone(),
-        metrics_port => server.metrics_port.0,
-        behind_proxy => server.behind_proxy || config.has(Part::Proxy),
-        admin_contact => server.admin_contact.clone(),
-        trusted_key_servers => minijinja::value::Serde(&key_servers),
-        resources => resources,
-        room_version => synapse.room_version.clone(),
-        registration => synapse.registration,
-        encryption => match synapse.encryption_enabled_by_default_for_room_type {
-            Encryption::Off => "off",
-            Encryption::Invite => "invite",
-            Encryption::All => "all",
+        server => Serde(&config.server),
+        synapse => Serde(synapse),
+        media => Serde(&config.media),
+        oidc => Serde(&config.oidc),
+        turn => Serde(&config.turn),
+        database => Serde(&config.database),
+        connection => Serde(database),
+        workers => Serde(workers::shared(config, &chosen)),
+        made => context! {
+            public_url => format!("{}/", config.public_url().trim_end_matches('/')),
+            behind_proxy => config.server.behind_proxy || config.has(Part::Proxy),
+            web_url => config.web_url(),
+            session_key => session_key,
+            believed => Serde(believed),
+            remote_media_lifetime => u64::try_from(synapse.remote_media_lifetime.0.as_millis()).unwrap_or(u64::MAX),
+            media_limits => Serde(media_limits(config)),
+            media_providers => media_providers.map(Serde),
+            oidc_providers => oidc_providers.map(Serde),
+            bridges => Serde(bridges),
+            relay_uris => config.relay_uris(),
         },
-        federation => match synapse.federation {
-            Mode::Off => "off",
-            Mode::Private => "private",
-            Mode::Open => "open",
-        },
-        federation_servers => synapse.federation_servers.clone(),
-        federation_custom_ca_list => believed.iter().cloned().map(path).collect::<Vec<_>>(),
-        ip_range_whitelist => synapse.ip_range_whitelist.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        max_upload_size => synapse.max_upload_size.to_string(),
-        remote_media_lifetime => u64::try_from(synapse.remote_media_lifetime.0.as_millis()).unwrap_or(u64::MAX),
-        web_url => config.web_url(),
-        presence => synapse.presence,
-        messages_per_second => synapse.messages_per_second,
-        messages_burst => synapse.messages_burst,
-        logins_per_second => synapse.logins_per_second,
-        logins_burst => synapse.logins_burst,
-        password_length => synapse.password_length,
-        bcrypt_rounds => synapse.bcrypt_rounds,
-        cache_factor => synapse.cache_factor,
-        connections_min => config.database.connections_min,
-        connections_max => config.database.connections_max,
-        database => minijinja::value::Serde(database),
-        session_key => session_key,
-        workers => minijinja::value::Serde(workers::shared(config, &chosen)),
-        passwords => config.oidc.passwords,
-        bridges => bridges.iter().cloned().map(path).collect::<Vec<_>>(),
-        oidc_providers => oidc_providers.map(minijinja::value::Serde),
-        media => context! {
-            user_limits => minijinja::value::Serde(media_limits(config)),
-            local_lifetime => config.media.local_lifetime.map(|it| it.to_string()),
-            dynamic_thumbnails => config.media.dynamic_thumbnails,
-            url_previews => config.media.url_previews,
-            preview_size => config.media.preview_size.to_string(),
-            providers => media_providers.map(minijinja::value::Serde),
-        },
-        turn => context! {
-            uris => config.relay_uris(),
-            secret => path(data.secret("turn_secret")),
-            lifetime => config.turn.lifetime.to_string(),
-        },
-        paths => context! {
-            signing_key => path(data.signing_key()),
-            macaroon => path(keys::macaroon(data)),
-            form => path(keys::form(data)),
-            registration => path(keys::registration(data)),
-            media => path(data.media()),
-            log_config => path(log_yaml(data)),
-        },
+        paths => Serde(BTreeMap::from([
+            ("signing_key", data.signing_key()),
+            ("macaroon", keys::macaroon(data)),
+            ("form", keys::form(data)),
+            ("registration", keys::registration(data)),
+            ("turn_secret", data.secret("turn_secret")),
+            ("media", data.media()),
+            ("log_config", data.log_yaml()),
+        ])),
     };
-    let template = include_str!("../../templates/homeserver.yaml.j2");
-    let mut homeserver = fill("homeserver.yaml.j2", template, &values)?;
+    let mut homeserver = fill("homeserver.yaml.j2", TEMPLATE, &values)?;
     // Read back even where nothing is merged: what we render is always YAML.
     let mut document = parse("homeserver.yaml", &homeserver)?;
     let own = overrides::read(data)?;
@@ -152,14 +112,8 @@ pub(crate) fn render(
         };
         parse("homeserver.yaml", &homeserver)?;
     }
-    let level = match synapse.log_level {
-        LogLevel::Debug => "DEBUG",
-        LogLevel::Info => "INFO",
-        LogLevel::Warning => "WARNING",
-        LogLevel::Error => "ERROR",
-    };
     let template = include_str!("../../templates/log.yaml.j2");
-    let log = fill("log.yaml.j2", template, &context! { log_level => level })?;
+    let log = fill("log.yaml.j2", template, &context! { log_level => synapse.log_level.word() })?;
     parse("log.yaml", &log)?;
     let workers = workers::render(config, &chosen)?;
     Ok(Rendered { homeserver, log, workers })
@@ -172,23 +126,6 @@ fn media_limits(config: &Config) -> Vec<Value> {
         serde_json::json!({ "time_period": period.to_string(), "max_size": size.to_string() })
     };
     config.media.user_limits.iter().map(limit).collect()
-}
-
-pub(super) fn fill(
-    file: &'static str,
-    template: &str,
-    values: &minijinja::Value,
-) -> Result<String, Error> {
-    let mut templates = Templates::new();
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    templates
-        .render_named_str(file, template, values)
-        .map(|text| text + "\n")
-        .map_err(|source| Error::Template { file, source })
-}
-
-pub(super) fn parse(file: &'static str, text: &str) -> Result<Value, Error> {
-    overrides::parse(text).map_err(|source| Error::Rendered(file, Box::new(source)))
 }
 
 /// Lets the installed Synapse judge what was rendered: its own check, and keys it has never heard of.
@@ -207,7 +144,7 @@ pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> 
     disk::private_folder(&data.synapse())?;
     let put =
         |path: &Path, text: &str| disk::write_if_changed(path, text.as_bytes(), disk::PRIVATE);
-    let log = put(&log_yaml(data), &rendered.log)?;
+    let log = put(&data.log_yaml(), &rendered.log)?;
     let workers = workers::write(data, &rendered.workers)?;
     Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log || workers)
 }
@@ -215,7 +152,7 @@ pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> 
 /// Whether the installed files are these.
 pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> {
     Ok(disk::holds(&data.homeserver_yaml(), rendered.homeserver.as_bytes())
-        && disk::holds(&log_yaml(data), rendered.log.as_bytes())
+        && disk::holds(&data.log_yaml(), rendered.log.as_bytes())
         && workers::are_current(data, &rendered.workers)?)
 }
 
@@ -265,6 +202,30 @@ mod tests {
         assert_eq!(yaml["jwt_config"]["secret"], "-----BEGIN\nx\n");
         assert_eq!(yaml["default_room_version"], "12");
         assert_eq!(yaml["app_service_config_files"], serde_json::json!(["/srv/irc.yaml"]));
+    }
+
+    #[test]
+    fn the_template_and_the_settings_know_each_other() {
+        /// What is no line of homeserver.yaml, or another one than the setting says.
+        const OTHERWISE: [&str; 5] = [
+            "synapse.version",
+            "synapse.registration_secret",
+            "synapse.log_level",
+            "synapse.federation_custom_ca_list",
+            "synapse.remote_media_lifetime",
+        ];
+        let mut templates = minijinja::Environment::new();
+        templates.add_template("t", TEMPLATE).unwrap();
+        let named = templates.get_template("t").unwrap().undeclared_variables(true);
+        let ours = ["made", "paths", "connection", "workers"];
+        for name in &named {
+            let (section, _) = name.split_once('.').unwrap_or((name, ""));
+            assert!(ours.contains(&section) || crate::config::find(name).is_ok(), "{name}");
+        }
+        for setting in crate::config::settings().filter(|it| it.key.starts_with("synapse.")) {
+            let is_named = named.contains(setting.key);
+            assert_ne!(is_named, OTHERWISE.contains(&setting.key), "{}", setting.key);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod known;
 mod overrides;
 mod revision;
 pub(crate) mod script;
+mod template;
 pub(crate) mod workers;
 
 use std::path::PathBuf;

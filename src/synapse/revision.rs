@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    files::{Rendered, log_yaml},
+    files::Rendered,
     overrides,
     workers::{self, Worker},
 };
@@ -19,7 +19,7 @@ pub(crate) fn revision(data: &DataDir, worker: Option<Worker>) -> String {
     let read = |path: &Path| disk::read_if_exists(path).ok().flatten();
     let Some(homeserver) = read(&data.homeserver_yaml()) else { return String::new() };
     let own = worker.and_then(|worker| read(&worker.yaml(data)));
-    of(&homeserver, &read(&log_yaml(data)).unwrap_or_default(), own.as_deref(), worker)
+    of(&homeserver, &read(&data.log_yaml()).unwrap_or_default(), own.as_deref(), worker)
 }
 
 /// Of files that would be written.

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub(crate) use error::Error;
-pub(crate) use own::ca;
 
 use crate::config::{Config, sections::tls::Certificate};
 

@@ -18,11 +18,6 @@ const DAYS: i64 = 90;
 /// A new one is made when fewer days are left than these.
 const RENEWED_AT: i64 = 30;
 
-/// The certificate of the CA, for others to believe.
-pub(crate) fn ca(data: &DataDir) -> PathBuf {
-    data.tls().join("ca.pem")
-}
-
 fn ca_key(data: &DataDir) -> PathBuf {
     data.secret("ca.key")
 }
@@ -55,7 +50,7 @@ pub(super) fn ensure(config: &Config, now: Timestamp) -> Result<bool, Error> {
     params.serial_number = Some(SerialNumber::from_slice(&serial()));
     span(&mut params, now, DAYS);
     let leaf = params.signed_by(&key, &issuer)?;
-    let chain = format!("{}{}", leaf.pem(), files::read(&ca(data))?);
+    let chain = format!("{}{}", leaf.pem(), files::read(&data.ca())?);
     files::write_atomically(&pair.certificate, chain.as_bytes(), files::PUBLIC)?;
     Ok(true)
 }
@@ -82,7 +77,7 @@ fn is_current(config: &Config, pair: &Pair, wanted: &[String], now: Timestamp) -
 
 /// The CA, made if there is none.
 fn issuer(data: &DataDir, server: &str, now: Timestamp) -> Result<Issuer<'static, KeyPair>, Error> {
-    let (certificate, key_file) = (ca(data), ca_key(data));
+    let (certificate, key_file) = (data.ca(), ca_key(data));
     if certificate.exists() {
         if !key_file.exists() {
             return Err(Error::LostKey { certificate, key: key_file });

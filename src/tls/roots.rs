@@ -10,14 +10,14 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use super::{Error, chain, own};
+use super::{Error, chain};
 use crate::config::{Config, sections::synapse::Mode};
 
 /// The CAs of this machine, our own where we have one, and the operator's.
 pub(crate) fn all(config: &Config) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let own = own::ca(&config.data);
+    let own = config.data.ca();
     let own = own.exists().then_some(own);
     for file in own.iter().chain(&config.synapse.federation_custom_ca_list) {
         roots.add_parsable_certificates(chain::read(file)?);
@@ -40,7 +40,7 @@ pub(crate) fn of_federation(config: &Config) -> Result<RootCertStore, Error> {
 
 /// Our own CA, and the file that others need of it; none where there is none.
 pub(crate) fn own(config: &Config) -> Result<Option<(PathBuf, RootCertStore)>, Error> {
-    let file = own::ca(&config.data);
+    let file = config.data.ca();
     if !file.exists() {
         return Ok(None);
     }

@@ -32,7 +32,7 @@ fn our_own_certificate_is_made_once_and_renewed_before_it_expires() {
     let now = clock::now();
     assert!(ensure(&config, now).unwrap().unwrap().made);
     let pair = pair(&config).unwrap().unwrap();
-    let (first, old) = (fs::read(&pair.certificate).unwrap(), fs::read(ca(&config.data)).unwrap());
+    let (first, old) = (fs::read(&pair.certificate).unwrap(), fs::read(config.data.ca()).unwrap());
     for secret in ["ca.key", "tls.key"] {
         let mode = fs::metadata(config.data.secret(secret)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, PRIVATE, "{secret}");
@@ -42,7 +42,7 @@ fn our_own_certificate_is_made_once_and_renewed_before_it_expires() {
     let renewed = ensure(&config, in_days(61)).unwrap().unwrap();
     assert!(renewed.made && renewed.warnings.is_empty(), "{renewed:?}");
     assert_ne!(fs::read(&pair.certificate).unwrap(), first);
-    assert_eq!(fs::read(ca(&config.data)).unwrap(), old, "the CA stays");
+    assert_eq!(fs::read(config.data.ca()).unwrap(), old, "the CA stays");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod common;
 #[cfg(test)]
 mod completions;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod documents;

@@ -3,16 +3,13 @@
 
 use std::{
     any::type_name,
-    path::PathBuf,
     process::{Command, Stdio},
 };
 
-use crate::common::Instance;
+use crate::{common::not_checked, prepared};
 
 /// Set in that other run.
 const APART: &str = "RMS_TEST_APART";
-/// In that other run: the Python environments of the shared server.
-const ENVIRONMENTS: &str = "RMS_TEST_ENVIRONMENTS";
 
 /// Mounts a disk of this many MB where temporary files are put, data folders among them.
 pub(crate) fn disk(megabytes: u32) -> String {
@@ -32,7 +29,7 @@ pub(crate) fn is_apart<T: Fn()>(_test: T, setup: &str) -> bool {
     unshare.args(NAMESPACE).args(["mount", "-t", "tmpfs", "none", "/mnt"]);
     let tried = unshare.stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !tried.is_ok_and(|status| status.success()) {
-        eprintln!("{name} was not run: only root mounts, and only where the machine allows it");
+        not_checked("only root mounts, and only where the machine allows it");
         return false;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +40,7 @@ pub(crate) fn is_apart<T: Fn()>(_test: T, setup: &str) -> bool {
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(APART, "1")
-        .env(ENVIRONMENTS, Instance::shared().data.join("environments"))
+        .envs(prepared::variables())
         .env("TMPDIR", folder.path())
         .output()
         .unwrap();
@@ -51,9 +48,4 @@ pub(crate) fn is_apart<T: Fn()>(_test: T, setup: &str) -> bool {
         (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
     false
-}
-
-/// The environments of the shared server, where this is the other run: its files are on another disk.
-pub(crate) fn environments() -> Option<PathBuf> {
-    std::env::var_os(ENVIRONMENTS).map(PathBuf::from)
 }

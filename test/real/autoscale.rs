@@ -14,8 +14,7 @@ use crate::common::{Instance, wait_for};
 
 #[test]
 fn a_busy_worker_gets_help_and_gives_it_back_and_no_message_is_lost() {
-    let mut server = Instance::empty("autoscale");
-    server.take_environment();
+    let mut server = Instance::installed("autoscale");
     for (name, value) in [
         ("MATRIX_SYNAPSE_PROFILE", "scale"),
         ("MATRIX_SYNAPSE_AUTOSCALE", "on"),

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::common::{Instance, is_alive, wait_for};
 
 static SERVER: LazyLock<(Mutex<Instance>, String)> = LazyLock::new(|| {
-    let mut server = Instance::with_environment("bad");
+    let mut server = Instance::installed("bad");
     server.variable("MATRIX_SYNAPSE_LOG_SIZE", "200K");
     server.variable("MATRIX_SYNAPSE_LOG_FILES", "1");
     server.run(&["manage", "install"]).success();
@@ -98,8 +98,7 @@ fn one_that_ignores_the_signal_is_killed_after_its_grace() {
 
 #[test]
 fn a_pipe_in_the_place_of_a_log_holds_nobody_up() {
-    let server = Instance::with_environment("pipes");
-    server.run(&["manage", "install"]).success();
+    let server = Instance::installed("pipes");
     let log = |name: &str| server.data.join("logs").join(format!("{name}.log"));
     let pipes = ["supervisor", "synapse", "postgres"];
     for name in pipes {

@@ -13,7 +13,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::common::{Instance, Said, file, free_port, kill_9, wait_for};
+use crate::{
+    common::{Instance, Said, file, free_port, kill_9, wait_for},
+    lent::Lent,
+};
 
 /// An IRC server of one's own.
 struct Irc {
@@ -167,12 +170,17 @@ pub(crate) fn keeps_secrets(server: &Instance, name: &str, said: &[&Said], more:
 
 /// The stand-in for a bridge, as a program of this server's.
 pub(crate) fn stand_in(server: &Instance) -> String {
-    let python = server.data.join("environments/synapse/bin/python");
-    let text = format!("#!{}\n{}", python.display(), include_str!("../stand_in.py"));
-    program(server, "stand-in", &text)
+    python_program(server, "stand-in", include_str!("../stand_in.py"))
 }
 
-pub(crate) fn program(server: &Instance, name: &str, text: &str) -> String {
+/// One of the stand-ins, behind what they have in common.
+pub(crate) fn python_program(server: &Instance, name: &str, text: &str) -> String {
+    let python = server.data.join("environments/synapse/bin/python");
+    let common = include_str!("../stand_in_common.py");
+    program(server, name, &format!("#!{}\n{common}{text}", python.display()))
+}
+
+fn program(server: &Instance, name: &str, text: &str) -> String {
     let path = file(&server.data, name, text.as_bytes());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
@@ -205,7 +213,7 @@ pub(crate) const ROLES: &str =
 
 #[test]
 fn bridges_of_ones_own_program_get_a_database_and_answer() {
-    let server = Instance::started("slack");
+    let server = Lent::up();
     let program = stand_in(&server);
     for name in ["slack", "discord"] {
         let add = ["content", "add-bridge", name, "--program", &program];
@@ -267,7 +275,7 @@ fn registration(server: &Instance, name: &str, port: u16, change: (&str, &str)) 
 
 #[test]
 fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
-    let mut server = Instance::with_environment("bad-bridges");
+    let mut server = Instance::installed("bad-bridges");
     server.variable("MATRIX_SYNAPSE_RESTARTS", "1");
     server.run(&["manage", "install", "--start"]).success();
     let program = stand_in(&server);
@@ -383,7 +391,7 @@ fn program_that_crashes(server: &Instance) -> String {
 
 #[test]
 fn a_message_goes_to_irc_and_back() {
-    let server = Instance::started("irc");
+    let server = Lent::up();
     let irc = Irc::new(&server.data);
     server.run(&["content", "add-user", "alice"]).success();
     let before = server.pid("synapse");

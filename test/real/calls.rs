@@ -57,7 +57,7 @@ fn relayed(
 
 #[test]
 fn a_call_is_relayed_for_users_of_this_server_and_into_no_private_network() {
-    let mut server = Instance::with_environment("calls");
+    let mut server = Instance::installed("calls");
     let relay = free_port();
     let relay_port = 30_000 + relay % 10_000;
     server.variable("MATRIX_SYNAPSE_TURN", "true");

@@ -6,7 +6,6 @@ use std::{
     fs::{self, File},
     io::{PipeWriter, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -17,8 +16,6 @@ use std::{
 };
 
 use serde_json::Value;
-
-use crate::apart;
 
 /// What one run of the program said.
 pub(crate) struct Said {
@@ -92,59 +89,12 @@ pub(crate) struct Instance {
     janitor: Option<Child>,
 }
 
-static SHARED: LazyLock<Instance> = LazyLock::new(|| {
-    let instance = Instance::empty("shared");
-    instance.run(&["manage", "install", "--start"]).success();
-    instance
-});
+static SHARED: LazyLock<Instance> = LazyLock::new(|| Instance::started("shared"));
 
 impl Instance {
     /// The server that all tests share which neither stop nor break it.
     pub(crate) fn shared() -> &'static Self {
         &SHARED
-    }
-
-    /// A server of one's own, installed and started. The Python environment is taken from the shared one.
-    pub(crate) fn started(name: &str) -> Self {
-        let instance = Self::installed(name);
-        instance.run(&["manage", "start"]).success();
-        instance
-    }
-
-    pub(crate) fn installed(name: &str) -> Self {
-        let instance = Self::with_environment(name);
-        instance.run(&["manage", "install"]).success();
-        instance
-    }
-
-    /// A data folder in which only the Python environment is there already.
-    pub(crate) fn with_environment(name: &str) -> Self {
-        let instance = Self::empty(name);
-        instance.take_environment();
-        instance
-    }
-
-    /// Links the Python environment of the shared server into the data folder.
-    pub(crate) fn take_environment(&self) {
-        fs::create_dir_all(&self.data).unwrap();
-        if let Some(environments) = apart::environments() {
-            let own = self.data.join("environments");
-            fs::create_dir(&own).unwrap();
-            for entry in fs::read_dir(environments).unwrap() {
-                let entry = entry.unwrap();
-                // What is a link there, to the one in use, is the same link here.
-                let target = fs::read_link(entry.path()).unwrap_or_else(|_| entry.path());
-                symlink(target, own.join(entry.file_name())).unwrap();
-            }
-            return;
-        }
-        let copied = Command::new("cp")
-            .arg("-al")
-            .arg(Self::shared().data.join("environments"))
-            .arg(&self.data)
-            .status()
-            .unwrap();
-        assert!(copied.success());
     }
 
     /// Only a name and ports: nothing is installed.
@@ -173,7 +123,8 @@ impl Instance {
         let janitor = Command::new("sh")
             .arg("-c")
             .arg("trap '' INT TERM HUP; cat >/dev/null; \"$1\" --data-dir \"$2\" manage stop --force; rm -rf \"$2\"")
-            .args(["janitor", assert_cmd::cargo_bin!().to_str().unwrap()])
+            .arg("janitor")
+            .arg(program())
             .arg(&data)
             .stdin(leash_end)
             .stdout(Stdio::null())
@@ -199,6 +150,12 @@ impl Instance {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// All that it may listen on.
+    pub(crate) fn all_ports(&self) -> [u16; 7] {
+        let ([client, metrics, database], [http, https, federation]) = (self.ports, self.proxy);
+        [client, metrics, database, http, https, federation, self.hooks]
+    }
+
     /// Has the settings come from its data folder alone.
     pub(crate) fn forget_settings(&mut self) {
         self.variables.retain(|(name, _)| name == "MATRIX_SYNAPSE_DATA_DIR");
@@ -208,10 +165,10 @@ impl Instance {
         let mut command = match &self.host {
             Some(host) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", host]).arg(assert_cmd::cargo_bin!());
+                command.args(["netns", "exec", host]).arg(program());
                 command
             }
-            None => Command::new(assert_cmd::cargo_bin!()),
+            None => Command::new(program()),
         };
         let ours = ["MATRIX_", "SYNAPSE_", "POSTGRES_", "VROOLI_", "RMS_"];
         for (name, _) in std::env::vars() {
@@ -302,6 +259,21 @@ impl Drop for Instance {
             drop(janitor.wait());
         }
     }
+}
+
+/// The program under test: the one that is named, or the one that was built along with the tests.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("RMS_TEST_PROGRAM").map(PathBuf::from);
+    named.unwrap_or_else(|| assert_cmd::cargo_bin!().into())
+}
+
+/// Says that this machine cannot check what the test promises; CI has to be one that can.
+#[track_caller]
+pub(crate) fn not_checked(why: &str) {
+    let thread = std::thread::current();
+    let said = format!("not checked: {}: {why}", thread.name().unwrap_or("a test"));
+    assert!(std::env::var_os("CI").is_none(), "{said}");
+    eprintln!("{said}");
 }
 
 /// A port that nobody listens on, outside the range that outgoing connections take theirs from.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::common::Instance;
+use crate::common::{Instance, program};
 
 /// The commands in the blocks marked `console`, each with the output that is shown for it.
 fn examples(document: &str) -> Vec<(String, String)> {
@@ -64,8 +64,8 @@ fn each_example_shows_what_one_gets() {
     let mut server = Instance::with_environment("documents");
     server.variable("MATRIX_SYNAPSE_SERVER_NAME", "vrooli.local");
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("resource-matrix-synapse");
-    std::os::unix::fs::symlink(assert_cmd::cargo_bin!(), program).unwrap();
+    let named = folder.path().join("resource-matrix-synapse");
+    std::os::unix::fs::symlink(program(), named).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let documents = documents();
     assert!(documents.len() >= 4, "{documents:?}");

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Instance, is_alive, signal};
+use crate::{
+    common::{Instance, is_alive, signal},
+    lent::Lent,
+};
 
 /// What the program tells whoever started it.
 fn above(server: &Instance) -> (UnixDatagram, impl Fn(&UnixDatagram) -> String) {
@@ -29,7 +32,7 @@ fn foreground(server: &Instance) -> Child {
 
 #[test]
 fn it_says_when_it_is_ready_shows_the_logs_and_ends_in_order() {
-    let server = Instance::installed("foreground");
+    let server = Lent::down();
     let (socket, next) = above(&server);
     let child = foreground(&server);
     let ready = next(&socket);

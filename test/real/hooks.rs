@@ -106,7 +106,7 @@ fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
 
 #[test]
 fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
-    let mut server = Instance::with_environment("hooked");
+    let mut server = Instance::installed("hooked");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.run(&["manage", "install", "--start"]).success();
     let [proxy, direct] = [server.proxy[0], server.hooks];

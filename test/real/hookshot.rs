@@ -4,17 +4,16 @@
 use serde_json::Value;
 
 use crate::{
-    bridges::{keeps_secrets, program},
+    bridges::{keeps_secrets, python_program},
     bridges_mautrix::room_with,
-    common::{Instance, post, wait_for},
+    common::{post, wait_for},
+    lent::Lent,
 };
 
 #[test]
 fn hookshots_files_are_such_as_it_takes_and_a_webhook_of_it_speaks_in_a_room() {
-    let server = Instance::started("hookshot");
-    let python = server.data.join("environments/synapse/bin/python");
-    let text = format!("#!{}\n{}", python.display(), include_str!("../stand_in_hookshot.py"));
-    let program = program(&server, "hookshot", &text);
+    let server = Lent::up();
+    let program = python_program(&server, "hookshot", include_str!("../stand_in_hookshot.py"));
     let add = ["content", "add-bridge", "hookshot", "--program", &program];
     let added = server.run(&add).success().says("was reached, but does not know the question");
     keeps_secrets(&server, "hookshot", &[&added], &["-----BEGIN PRIVATE KEY-----"]);

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Instance, Said, is_alive, signal, wait_for};
+use crate::{
+    common::{Instance, Said, is_alive, signal, wait_for},
+    lent::Lent,
+};
 
 /// `status --json` answers on one line and in time, whatever hangs.
 #[track_caller]
@@ -34,7 +37,7 @@ fn a_hung_synapse_is_restarted() {
 
 #[test]
 fn a_hung_postgres_is_seen_and_well_again_when_it_goes_on() {
-    let server = Instance::started("hung-postgres");
+    let server = Lent::up();
     let pid = server.pid("postgres");
     signal(pid, "STOP");
     status(&server).exits(1);
@@ -44,7 +47,7 @@ fn a_hung_postgres_is_seen_and_well_again_when_it_goes_on() {
 
 #[test]
 fn a_hung_supervisor_is_named_and_ended_by_force() {
-    let server = Instance::started("hung-supervisor");
+    let server = Lent::up();
     let (supervisor, synapse) = (server.supervisor(), server.pid("synapse"));
     signal(supervisor, "STOP");
     status(&server).exits(1).says("supervisor");
@@ -58,7 +61,7 @@ fn a_hung_supervisor_is_named_and_ended_by_force() {
 
 #[test]
 fn a_stop_with_a_deadline_kills_a_hung_synapse_and_then_stops_postgres_in_order() {
-    let server = Instance::started("hung-stop");
+    let server = Lent::up();
     let synapse = server.pid("synapse");
     signal(synapse, "STOP");
     let begun = Instant::now();

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Instance, file, free_port, wait_for};
+use crate::{
+    common::{Instance, file, free_port, wait_for},
+    lent::Lent,
+};
 
 const SECRETS: [&str; 4] =
     ["signing.key", "macaroon_secret_key", "form_secret", "synapse_registration_secret"];
@@ -28,7 +31,8 @@ fn everything(folder: &Path) -> String {
 
 #[test]
 fn an_install_again_changes_nothing() {
-    let server = Instance::installed("idem");
+    let server = Instance::with_environment("idem");
+    server.run(&["manage", "install"]).success();
     let before = secrets(&server);
     assert!(before.iter().all(Option::is_some));
     server.run(&["manage", "install"]).exits(2).says("already installed");
@@ -150,7 +154,9 @@ fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
 
 #[test]
 fn a_damaged_note_of_the_database_is_named_and_can_be_removed() {
-    let server = Instance::installed("note");
+    // The database itself names its folder, which for a copy is another one.
+    let server = Instance::with_environment("note");
+    server.run(&["manage", "install"]).success();
     let note = server.data.join("database.json");
     let kept = fs::read(&note).unwrap();
     file(&server.data, "database.json", &kept[..kept.len() / 2]);
@@ -173,7 +179,8 @@ fn a_damaged_note_of_the_database_is_named_and_can_be_removed() {
 
 #[test]
 fn what_is_uninstalled_is_set_aside_kept_or_erased() {
-    let server = Instance::installed("gone");
+    let server = Instance::with_environment("gone");
+    server.run(&["manage", "install"]).success();
     let before = secrets(&server);
     file(&server.data.join("media"), "picture", b"picture");
     let said = server.run(&["manage", "uninstall", "--keep-data"]).success();
@@ -245,7 +252,7 @@ fn what_is_in_the_way_is_named_before_anything_changes() {
 
 #[test]
 fn a_value_of_the_wrong_shape_or_at_the_wrong_place_is_named_with_its_file() {
-    let server = Instance::installed("shape");
+    let server = Lent::any();
     let overrides = server.data.join("homeserver.d");
     for (content, key) in [
         ("listeners: 5", "`listeners`"),
@@ -262,7 +269,7 @@ fn a_value_of_the_wrong_shape_or_at_the_wrong_place_is_named_with_its_file() {
 
 #[test]
 fn synapse_reads_back_what_was_meant() {
-    let server = Instance::installed("yaml");
+    let server = Lent::any();
     let nasty = vec![
         "no",
         "22:30:00",

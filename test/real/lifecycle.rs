@@ -2,11 +2,14 @@
 
 use std::{fs, net::TcpListener, process::Stdio};
 
-use crate::common::{Instance, is_alive, kill_9, wait_for};
+use crate::{
+    common::{Instance, is_alive, kill_9, wait_for},
+    lent::Lent,
+};
 
 #[test]
 fn a_second_start_and_a_second_stop_say_so() {
-    let server = Instance::started("twice");
+    let server = Lent::up();
     server.run(&["manage", "start"]).exits(2).says("already running");
     server.run(&["start"]).success();
     server.run(&["status"]).success().says("✅ Running: Yes");
@@ -26,7 +29,7 @@ fn a_second_start_and_a_second_stop_say_so() {
 
 #[test]
 fn a_second_start_makes_an_operator_session_again_that_does_not_work() {
-    let server = Instance::started("session");
+    let server = Lent::up();
     let file = server.data.join("secrets/operator.json");
     let kept = fs::read_to_string(&file).unwrap();
     server.run(&["manage", "start"]).exits(2).says("already running");
@@ -49,7 +52,7 @@ fn a_second_start_makes_an_operator_session_again_that_does_not_work() {
 
 #[test]
 fn whatever_is_killed_comes_back_with_every_message() {
-    let server = Instance::started("killed");
+    let server = Lent::up();
     let room = server.room("Kept");
     let mut sent = Vec::new();
     let send = |sent: &mut Vec<String>, text: &str| {
@@ -76,7 +79,7 @@ fn whatever_is_killed_comes_back_with_every_message() {
 
 #[test]
 fn two_starts_at_once_make_one_server() {
-    let server = Instance::installed("race");
+    let server = Lent::down();
     let start = || {
         server
             .command()
@@ -94,7 +97,7 @@ fn two_starts_at_once_make_one_server() {
 
 #[test]
 fn a_port_that_is_taken_is_named_with_its_holder() {
-    let server = Instance::installed("taken");
+    let server = Lent::down();
     let holder = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
     let said = server.run(&["manage", "start"]).exits(1);
     let said = said.says(&server.port.to_string()).says(&std::process::id().to_string());
@@ -105,7 +108,7 @@ fn a_port_that_is_taken_is_named_with_its_holder() {
 
 #[test]
 fn a_stopped_server_leaves_no_process() {
-    let server = Instance::started("gone");
+    let server = Lent::up();
     let pids = [server.pid("synapse"), server.pid("postgres")];
     server.run(&["manage", "stop"]).success();
     assert!(!pids.into_iter().any(is_alive));
@@ -113,7 +116,7 @@ fn a_stopped_server_leaves_no_process() {
 
 #[test]
 fn a_restart_that_would_fail_stops_nothing() {
-    let server = Instance::started("unfit");
+    let server = Lent::up();
     let pid = server.pid("synapse");
     let own = server.data.join("homeserver.d/own.yaml");
     for bad in ["no_such_setting: 5\n", "rc_message: [\n"] {
@@ -162,7 +165,7 @@ fn what_runs_says_which_settings_it_does_not_use_yet() {
 
 #[test]
 fn without_synapse_the_server_is_stopped_and_says_what_is() {
-    let server = Instance::started("partly");
+    let server = Lent::up();
     server.run(&["manage", "stop", "synapse"]).success();
     let status = server.run(&["status", "--json"]).exits(2).json();
     assert_eq!((&status["status"], &status["running"]), (&"stopped".into(), &false.into()));

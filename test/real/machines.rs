@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use serde_json::Value;
 
 use crate::{
-    common::{Instance, free_port, wait_for},
+    common::{Instance, free_port, not_checked, wait_for},
     load::under_load,
 };
 
@@ -58,12 +58,12 @@ impl Drop for Host {
 #[test]
 fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cut_off() {
     if !Host::can_be_made() {
-        eprintln!("this was not run: only root makes hosts, and only where the machine allows it");
+        not_checked("only root makes hosts, and only where the machine allows it");
         return;
     }
     let (near, far) = (Host::new('a', "10.93.7.1"), Host::new('b', "10.93.7.2"));
     near.wire(&far);
-    let mut server = Instance::with_environment("near");
+    let mut server = Instance::installed("near");
     server.host = Some(near.name.clone());
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.variable("MATRIX_SYNAPSE_WORKERS", "generic=2,event_persister=2");

@@ -42,6 +42,8 @@ mod install;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod lent;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod load;
@@ -59,6 +61,8 @@ mod oidc;
 mod own_postgres;
 #[cfg(test)]
 mod packages;
+#[cfg(test)]
+mod prepared;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
@@ -85,3 +89,19 @@ mod users;
 mod web;
 #[cfg(test)]
 mod workers;
+
+#[cfg(test)]
+mod tests {
+    /// A file that is not named above would never run.
+    #[test]
+    fn every_file_here_is_named_in_main() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/test/real");
+        let main = include_str!("main.rs");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+                assert!(main.contains(&format!("\nmod {module};")), "`{name}` is not named");
+            }
+        }
+    }
+}

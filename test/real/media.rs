@@ -22,7 +22,7 @@ impl Instance {
 
 #[test]
 fn uploads_are_counted_limited_and_shown_to_users_alone() {
-    let mut server = Instance::with_environment("media");
+    let mut server = Instance::installed("media");
     server.variable("MATRIX_SYNAPSE_MEDIA_USER_LIMITS", "1d=3K");
     server.variable("MATRIX_SYNAPSE_URL_PREVIEWS", "true");
     server.run(&["manage", "install", "--start"]).success();

@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 
 use crate::{
     apart::is_apart,
-    common::{Instance, file, is_alive, kill_9, wait_for},
+    common::{Instance, file, is_alive, kill_9, not_checked, wait_for},
 };
 
 /// Hides every PostgreSQL of the machine.
@@ -43,7 +43,7 @@ fn owner(pid: u32) -> u32 {
 #[test]
 fn an_account_runs_it_for_root_where_there_are_no_user_namespaces() {
     if !geteuid().is_root() {
-        eprintln!("not run: an ordinary user runs PostgreSQL without help");
+        not_checked("an ordinary user runs PostgreSQL without help");
         return;
     }
     let mut server = Instance::with_environment("account");

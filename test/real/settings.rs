@@ -2,11 +2,14 @@
 
 use std::fs;
 
-use crate::common::{Instance, file};
+use crate::{
+    common::{Instance, file},
+    lent::Lent,
+};
 
 #[test]
 fn a_misspelt_synapse_setting_is_refused_with_the_right_one() {
-    let server = Instance::installed("typo");
+    let server = Lent::any();
     let overrides = server.data.join("homeserver.d");
     file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetim: 3d\n");
     server
@@ -18,15 +21,12 @@ fn a_misspelt_synapse_setting_is_refused_with_the_right_one() {
     server.run(&["config", "check"]).exits(1).says("turn_shared_secret");
     file(&overrides, "mine.yaml", b"# a comment\nmedia_retention:\n  remote_media_lifetime: 3d\n");
     server.run(&["config", "check"]).success();
-    server.run(&["manage", "install", "--force"]).success();
-    let kept = fs::read_to_string(overrides.join("mine.yaml")).unwrap();
-    assert!(kept.starts_with("# a comment"));
     server.run(&["config", "render"]).success().says("3d");
 }
 
 #[test]
 fn what_we_own_cannot_be_overridden() {
-    let server = Instance::installed("owned");
+    let server = Lent::any();
     let overrides = server.data.join("homeserver.d");
     for owned in
         ["macaroon_secret_key: abc", "signing_key_path: /tmp/x", "server_name: other.example"]
@@ -39,7 +39,7 @@ fn what_we_own_cannot_be_overridden() {
 
 #[test]
 fn a_setting_is_set_and_the_comments_stay() {
-    let server = Instance::installed("set");
+    let server = Lent::any();
     let path = server.data.join("settings.yaml");
     // The install has kept a setting of that section.
     let text = fs::read_to_string(&path).unwrap();
@@ -56,14 +56,19 @@ fn a_setting_is_set_and_the_comments_stay() {
 }
 
 #[test]
-fn an_installation_keeps_its_secrets_when_it_is_installed_again() {
+fn an_installation_keeps_its_secrets_and_hand_edits_when_it_is_installed_again() {
+    const MINE: &[u8] = b"# a comment\nmedia_retention:\n  remote_media_lifetime: 3d\n";
     let server = Instance::installed("again");
+    let mine = file(&server.data.join("homeserver.d"), "mine.yaml", MINE);
     let read = |name: &str| fs::read(server.data.join("secrets").join(name)).unwrap();
     let names = ["signing.key", "macaroon_secret_key", "form_secret"];
     let before = names.map(read);
+    server.run(&["manage", "install"]).success();
     server.run(&["manage", "install"]).exits(2).says("already");
     server.run(&["manage", "install", "--force"]).success();
     assert_eq!(names.map(read), before);
+    assert_eq!(fs::read(mine).unwrap(), MINE);
+    server.run(&["config", "render"]).success().says("3d");
     assert!(before[1] != before[2]);
 }
 
@@ -76,6 +81,7 @@ fn an_uninstalled_server_can_be_had_back() {
     let aside = gone["aside"].as_str().unwrap().to_owned();
     server.run(&["status"]).exits(2);
     server.run(&["manage", "uninstall"]).exits(2);
+    server.take_environment();
     server.run(&["manage", "install", "--restore", &aside, "--start"]).success();
     assert_eq!(server.bodies(room.line()), ["still here"]);
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     bridges::{DATABASES, ROLES, keeps_secrets, sql},
     common::{Instance, file, kill_9, wait_for},
+    lent::Lent,
 };
 
 const HASH: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -28,7 +29,7 @@ fn asked(server: &Instance, room: &str, word: &str, answer: &str) {
 
 #[test]
 fn the_telegram_bridge_is_installed_answers_comes_back_and_leaves_nothing() {
-    let server = Instance::started("telegram");
+    let server = Lent::up();
     let write =
         |name: &str, text: &str| file(&server.data, name, text.as_bytes()).display().to_string();
     let (hash, bot) = (write("hash", &format!("{HASH}\n")), write("bot", BOT));

@@ -20,7 +20,7 @@ use crate::{
 
 /// A server with Hydrogen that all tests here share which do not break it.
 static SERVED: LazyLock<Instance> = LazyLock::new(|| {
-    let mut instance = Instance::with_environment("web");
+    let mut instance = Instance::installed("web");
     instance.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     instance.variable("MATRIX_SYNAPSE_WEB_CLIENT", "hydrogen");
     instance.run(&["manage", "install", "--start"]).success();
@@ -112,7 +112,7 @@ fn npm(folder: &Path, script: &str) -> String {
 
 #[test]
 fn a_build_that_fails_or_is_killed_leaves_everything_as_it_was() {
-    let mut server = Instance::with_environment("web-fails");
+    let mut server = Instance::installed("web-fails");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.run(&["manage", "install", "--start"]).success();
     let conf = fs::read(server.data.join("proxy/nginx.conf")).unwrap();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) fn installed(name: &str, list: &str) -> Instance {
-    let mut server = Instance::with_environment(name);
+    let mut server = Instance::installed(name);
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.run(&["manage", "install", "--set", &format!("workers.list={list}")]).success();
     server
@@ -92,7 +92,7 @@ impl Drop for Daemon {
 
 #[test]
 fn the_platforms_redis_is_found_woken_and_stays_the_one_in_use() {
-    let mut server = Instance::with_environment("platform-redis");
+    let mut server = Instance::installed("platform-redis");
     let platform = tempfile::tempdir().unwrap();
     let root = platform.path();
     let port = free_port();

@@ -3,18 +3,17 @@
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{
-    clock,
+    checks::{self, Flow, Subject},
     commands::{Outcome, Result},
     context::Context,
     error::Failure,
-    instance::prepare::{self, applied, ports, render},
-    oidc,
+    instance::prepare::applied,
     output::{Output, Report},
-    postgres, proxy, s3, services,
+    proxy, render,
     synapse::files,
-    tls, web,
 };
 
 #[derive(clap::Args)]
@@ -38,35 +37,16 @@ struct Checked {
 
 pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
     let config = context.config()?;
-    services::outline(config)?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
-    postgres::can_be_read(&config.data)?;
-    for warning in tls::check(config, clock::now())? {
-        output.warn(warning);
-    }
-    ports::differ(config)?;
-    render::fits(config)?;
-    if let Err(error) = oidc::discover(config).await {
-        // Synapse asks it again at each login.
-        output.warn(Failure::from(error).to_string());
-    }
-    web::check(config)?;
+    let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
+    checks::pass(&subject, &mut |warning| output.warn(warning)).await?;
     let wanted = render::render(config)?;
     let environment = render::environment(config);
-    let synapse_asked = environment.is_complete() && prepare::is_installed(&config.data);
+    let synapse_asked = environment.is_complete() && config.data.is_installed();
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
-        match s3::ask(config, &environment).await {
-            // Synapse could not even read its settings.
-            Err(error @ s3::Error::NotInstalled) => return Err(error.into()),
-            Err(error) => output.warn(Failure::from(error).to_string()),
-            Ok(()) => {}
-        }
-        render::prepare_for_synapse(config)?;
-        render::bridges_are_read(config).await?;
-        files::check(config, &wanted, &environment).await?;
         for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
-        for_proxy = proxy::check(config, &wanted.homeserver).await?;
+        for_proxy = proxy::is_current(config, &wanted.homeserver).await?;
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
     if !unrouted.is_empty() {

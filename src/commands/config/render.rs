@@ -12,8 +12,8 @@ use crate::{
     commands::{Outcome, Result},
     context::Context,
     files,
-    instance::prepare::render,
     output::{Output, Report},
+    render,
 };
 
 #[derive(clap::Args)]

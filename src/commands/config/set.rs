@@ -24,7 +24,7 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    instance::{lock, workers::join},
+    instance::{guard, lock},
     output::{self, Output, Report},
     secret::{MASK, Secret},
 };
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     // Without the flag: what counts today.
     let now = Config::load(data.clone(), &[], &context.environment).ok();
     if let Some(now) = &now {
-        join::may_set(now, setting.key)?;
+        guard::may_set(now, setting.key)?;
     }
     if let Some(source @ (Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))) =
         now.as_ref().map(|now| now.source(setting.key))

@@ -17,10 +17,7 @@ use crate::{
     context::Context,
     data_dir::DataDir,
     error::Failure,
-    instance::{
-        lifecycle::{start, wait},
-        prepare::applied,
-    },
+    instance::{self, lifecycle::start, prepare::applied},
     output::Output,
     postgres, services,
     supervisor::{
@@ -95,7 +92,7 @@ pub(crate) async fn supervise(
         }
         let custom = |report: &Report| report.tags.iter().any(|tag| tag == services::CUSTOM);
         let failed = || now.failed().find(|(_, report)| !custom(report));
-        failure = failure.take().or_else(|| failed().map(|(name, r)| wait::failed(name, r)));
+        failure = failure.take().or_else(|| failed().map(|(name, r)| instance::failed(name, r)));
     };
     // `manage start` makes the account where it started us; in the foreground nobody else does.
     let beside = async {

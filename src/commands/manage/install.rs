@@ -8,14 +8,14 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    checks::folder,
     commands::{self, Outcome},
     config::Config,
     context::{Context, Own},
     error::Failure,
     instance::{
-        install::{self, Installed, Options, preflight},
+        install::{self, Installed, Options},
         lifecycle::start,
-        prepare,
     },
     output::{Output, Report},
     process,
@@ -77,9 +77,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     let own = |(key, word, value): (_, _, &Option<String>)| {
         Some(Own { key, word, value: value.clone()? })
     };
-    let own: Vec<Own> = typed.into_iter().filter_map(own).collect();
+    let context = &context.with(typed.into_iter().filter_map(own));
     // Settings are read from it.
-    preflight::data_folder(&context.data()?)?;
+    folder::data_folder(&context.data()?)?;
     let options = Options {
         force: args.force,
         start: args.start,
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     if let Some(folder) = &options.restore
         && !install::is_restored(&context.data()?, folder)
     {
-        let wanted = context.config_from(folder, &own)?;
+        let wanted = context.config_from(folder)?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
             output.emit(&answer(context, &wanted, done).await?);
@@ -99,13 +99,14 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         }
         install::restore(&wanted, &options, folder).await?;
     }
-    let mut own = own;
-    if let Some(name) = context.instance()
-        && !prepare::is_installed(&context.data()?)
-    {
-        own.extend(Own::of_instance(&context.load(context.data()?, &own)?, name)?);
-    }
-    let config = context.config_with(&own)?;
+    let ports = match context.instance() {
+        Some(name) if !context.data()?.is_installed() => {
+            Own::of_instance(&context.config_now()?, name)?
+        }
+        _ => Vec::new(),
+    };
+    let context = &context.with(ports);
+    let config = context.config()?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
     if context.dry_run {
         let done = install::plan(config, &options).await?;
@@ -156,7 +157,7 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
         &["manage start", "status", "config show"]
     };
     Ok(Answer {
-        installed: prepare::is_installed(&config.data),
+        installed: config.data.is_installed(),
         dry_run: context.dry_run,
         running,
         url,

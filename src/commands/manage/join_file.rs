@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     commands::{NAME, Outcome, Result},
     context::Context,
-    instance::workers::join::{self, Written},
+    instance::workers::join_file::{self, Written},
     output::{Output, Report},
 };
 
@@ -30,7 +30,7 @@ struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let written = join::share(context.config()?, &args.file, !context.dry_run)?;
+    let written = join_file::share(context.config()?, &args.file, !context.dry_run)?;
     output.emit(&Answer { dry_run: context.dry_run, written });
     Ok(Outcome::Done)
 }

@@ -9,13 +9,10 @@ use crate::{
     commands::{Outcome, Result},
     config::values::shape::Span,
     context::{self, Context},
-    instance::{
-        lifecycle::{
-            restart,
-            start::{self, Started},
-            stop,
-        },
-        prepare,
+    instance::lifecycle::{
+        restart,
+        start::{self, Started},
+        stop,
     },
     output::{Output, Report},
     services,
@@ -44,9 +41,10 @@ struct Restarted {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let context = &context.with(context::profile(args.profile.as_deref()));
+    let config = context.config()?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
-    if prepare::is_installed(&config.data) {
+    if config.data.is_installed() {
         // Nothing is stopped that could not be started again.
         services::outline(config)?;
     }

@@ -11,6 +11,7 @@ use crate::{
     context::{Context, Own},
     instance::workers::scale::{self, Plan},
     output::{Output, Report},
+    synapse::workers,
 };
 
 #[derive(clap::Args)]
@@ -77,9 +78,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let asked = asked(&args);
     let old = context.config()?;
-    let new = context.config_from(old.data.root(), &asked)?;
+    let new = context.with(asked.iter().cloned()).config_now()?;
     let timeout = args.timeout.unwrap_or(new.supervision.start_timeout).0;
-    let list = scale::listed(&new)?;
+    let list = workers::listed(&new)?;
     let (plan, _) = scale::plan(old, &new).await?;
     let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
     if context.dry_run || plan.is_empty() {

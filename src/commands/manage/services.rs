@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     commands::{Outcome, Result},
     context::{self, Context},
-    instance::{prepare, status},
+    instance::status,
     output::{Output, Report},
     services,
     supervisor::{
@@ -49,9 +49,10 @@ struct Line {
 }
 
 pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let context = &context.with(context::profile(args.profile.as_deref()));
+    let config = context.config()?;
     // Before an install there is no PostgreSQL to ask how it is started.
-    let services = if prepare::is_installed(&config.data) {
+    let services = if config.data.is_installed() {
         services::all(config).await?
     } else {
         services::outline(config)?

@@ -16,9 +16,10 @@ use crate::{
     error::Failure,
     instance::{
         lifecycle::{
-            start::{self, Options, Started, Step},
+            start::{self, Options, Started},
             stop,
         },
+        step::Step,
         workers::join,
     },
     output::{Output, Report},
@@ -96,7 +97,8 @@ pub(crate) async fn run(mut args: Args, context: &Context, output: &Output) -> c
         take_in(context, file, &names, args.timeout, output).await?;
         args.services.clear();
     }
-    let config = context.config_with(&context::profile(args.profile.as_deref()))?;
+    let context = &context.with(context::profile(args.profile.as_deref()));
+    let config = context.config()?;
     config.warnings.iter().for_each(|warning| output.warn(warning));
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     let services = args.services;
@@ -146,7 +148,7 @@ async fn take_in(
     let mut on_step = |step: &str| progress.now(step);
     let changed = join::join(&config, file, names, deadline, &mut on_step).await?;
     on_step("checking the settings");
-    let changed = join::complete(context.config_with(&[])?).await? || changed;
+    let changed = join::complete(&context.config_now()?).await? || changed;
     if changed && context.supervisor().await?.is_some() {
         on_step("stopping what runs with the old settings");
         let timeout = config.supervision.stop_timeout.0;

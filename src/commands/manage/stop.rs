@@ -49,12 +49,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         super::Planned::emit("stop Synapse and PostgreSQL", output);
         return Ok(Outcome::Done);
     }
+    let context = &context.with(context::profile(args.profile.as_deref()));
     let timeout = super::start::time(args.timeout, context, PATIENCE);
-    let services = match &args.profile {
-        Some(name) => of_profile(name, context).await?,
-        None => args.services,
+    let services = match args.profile {
+        Some(_) => of_profile(context).await?,
+        None => Some(args.services).filter(|names| !names.is_empty()),
     };
-    if !services.is_empty() {
+    if let Some(services) = services {
         return some(&services, timeout, context, output).await;
     }
     let stopped = go(context, Options { timeout, force: args.force }, output).await?;
@@ -64,13 +65,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
 }
 
 /// The services of a profile that are kept; none where that is all of them, and all has to end.
-async fn of_profile(name: &str, context: &Context) -> std::result::Result<Vec<String>, Failure> {
-    let config = context.config_with(&context::profile(Some(name)))?;
-    let Some(now) = context.supervisor().await? else { return Ok(Vec::new()) };
-    let mut names: Vec<String> =
-        services::outline(config)?.into_iter().map(|service| service.name).collect();
+async fn of_profile(context: &Context) -> std::result::Result<Option<Vec<String>>, Failure> {
+    let services = services::outline(context.config()?)?;
+    let Some(now) = context.supervisor().await? else { return Ok(None) };
+    let mut names: Vec<String> = services.into_iter().map(|service| service.name).collect();
     names.retain(|name| now.services.contains_key(name));
-    Ok(if now.order.iter().all(|name| names.contains(name)) { Vec::new() } else { names })
+    let all = now.order.iter().all(|name| names.contains(name));
+    Ok((!all).then_some(names))
 }
 
 /// Stops some of its services.

@@ -50,8 +50,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let data = context.data()?;
     let names = match args.profile.as_deref() {
         Some(name) => {
-            let config = context.config_with(&context::profile(Some(name)))?;
-            let services = services::outline(config)?.into_iter();
+            let context = context.with(context::profile(Some(name)));
+            let services = services::outline(context.config()?)?.into_iter();
             Some(services.map(|service| service.name).collect::<Vec<_>>())
         }
         None => None,
@@ -117,6 +117,15 @@ fn time(seconds: u64) -> String {
     if words.is_empty() { "0s".into() } else { words.join(" ") }
 }
 
+/// Where it is, or would be.
+fn configuration(page: &mut String, status: &Status) -> fmt::Result {
+    writeln!(page, "\n⚙️  Configuration:")?;
+    if let Some(name) = &status.server_name {
+        writeln!(page, "   📛 Server name: {name}")?;
+    }
+    writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)
+}
+
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Self { status, program, .. } = self;
@@ -130,10 +139,8 @@ impl Report for Answer {
         mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
         match status.state {
             State::NotInstalled => {
-                return writeln!(
-                    page,
-                    "\n💡 Installation required: {program} manage install --start"
-                );
+                writeln!(page, "\n💡 Installation required: {program} manage install --start")?;
+                return configuration(page, status);
             }
             State::Stopped => writeln!(page, "\n💡 To start it: {program} manage start")?,
             State::Unhealthy => writeln!(page, "\n💡 To see why: {program} logs")?,
@@ -141,11 +148,7 @@ impl Report for Answer {
         }
         writeln!(page, "\n🌐 Service Endpoints:")?;
         writeln!(page, "   🔌 API: {}\n   🏥 Health: {}", status.api_url, status.health_url)?;
-        writeln!(page, "\n⚙️  Configuration:")?;
-        if let Some(name) = &status.server_name {
-            writeln!(page, "   📛 Server name: {name}")?;
-        }
-        writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)?;
+        configuration(page, status)?;
         if !status.elsewhere.is_empty() {
             writeln!(page, "\n🧭 On other machines:")?;
         }

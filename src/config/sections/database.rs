@@ -57,29 +57,29 @@ words! {
 section! {
     /// Which PostgreSQL, and as whom.
     Database "database" {
-        /// `shared` (an existing server), `embedded` (our own, in the data folder), or `auto`: shared where a host is known, else embedded.
+        /// `shared` (an existing server), `embedded` (one managed by this program in the data folder), or `auto`: shared if a host is known, else embedded.
         kind: Kind = "auto" ["MATRIX_SYNAPSE_DATABASE"];
-        /// The host of a shared server.
+        /// Host of the shared PostgreSQL server.
         host: Option<String> = "" ["SYNAPSE_DB_HOST", "MATRIX_POSTGRES_HOST"];
-        /// Its port.
+        /// Port of the shared PostgreSQL server.
         port: Port = "5433" ["SYNAPSE_DB_PORT", "MATRIX_POSTGRES_PORT"];
-        /// The port of our own server, on loopback. 5542 is registered to nobody and lies outside the range of Vrooli's PostgreSQL instances, 5433 to 5499.
+        /// Port of the embedded PostgreSQL server, on loopback. The default is not registered with IANA and lies outside the range of Vrooli's PostgreSQL instances, 5433 to 5499.
         embedded_port: Port = "5542" ["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"];
-        /// The database; it is made if it is missing.
+        /// Name of the database; created if it does not exist.
         name: Identifier = "synapse" ["SYNAPSE_DB_NAME", "MATRIX_POSTGRES_DB"];
-        /// The role that owns it; it is made if it is missing.
+        /// Role that owns the database; created if it does not exist.
         user: Identifier = "synapse" ["SYNAPSE_DB_USER", "MATRIX_POSTGRES_USER"];
-        /// The role's password; made by us where it is not given.
+        /// Password of that role; generated if it is not set.
         #[secret] password: Option<Password> = "" ["SYNAPSE_DB_PASSWORD", "MATRIX_POSTGRES_PASSWORD"];
-        /// The superuser who makes role and database on a shared server.
+        /// Superuser who creates the role and the database on a shared server.
         admin_user: Identifier = "vrooli" ["MATRIX_SYNAPSE_DB_ADMIN_USER", "POSTGRES_USER"];
-        /// The superuser's password.
+        /// Password of that superuser.
         #[secret] admin_password: Option<Password> = "" ["MATRIX_SYNAPSE_DB_ADMIN_PASSWORD", "POSTGRES_PASSWORD"];
         /// Encryption of the connection to a shared server.
         tls: Tls = "prefer" ["MATRIX_SYNAPSE_DB_TLS"];
-        /// Connections a process keeps open.
+        /// Connections that a process keeps open.
         connections_min: u32 = "5" ["MATRIX_SYNAPSE_DB_CONNECTIONS_MIN"];
-        /// Connections a process opens at most.
+        /// Most connections that a process opens.
         connections_max: u32 = "10" ["MATRIX_SYNAPSE_DB_CONNECTIONS_MAX"];
     }
 }

@@ -14,17 +14,17 @@ use crate::config::{
 section! {
     /// Webhooks: where they listen, and how much of them is taken.
     Hooks "hooks" {
-        /// The address that webhooks listen on, where there are any; the proxy reaches them there and serves them below `/hook/`.
+        /// Address of the webhook listener, which runs if there are webhooks. The proxy forwards `/hook/` to it.
         address: IpAddr = "127.0.0.1" ["MATRIX_SYNAPSE_HOOKS_ADDRESS"];
-        /// Their port.
+        /// Port of the webhook listener.
         port: Port = "8485" ["MATRIX_SYNAPSE_HOOKS_PORT"];
-        /// How many messages a second one webhook takes for long.
+        /// Sustained rate of messages per webhook, per second.
         per_second: f64 = "10" ["MATRIX_SYNAPSE_HOOKS_PER_SECOND"];
-        /// How many it takes at once before that counts.
+        /// Messages a webhook may send at once before that rate applies.
         burst: u32 = "1000" ["MATRIX_SYNAPSE_HOOKS_BURST"];
-        /// The largest request that is read.
+        /// Size of the largest request body.
         largest_body: Size = "128K" ["MATRIX_SYNAPSE_HOOKS_LARGEST_BODY"];
-        /// How much may wait to be sent, of all webhooks together; what comes on top is refused with 503.
+        /// How much may wait to be sent, for all webhooks together; beyond that a request is refused with 503.
         queue: Size = "32M" ["MATRIX_SYNAPSE_HOOKS_QUEUE"];
     }
 }

@@ -69,27 +69,27 @@ impl Shape for Bucket {
 section! {
     /// What people upload, and what is fetched for them.
     Media "media" {
-        /// What one user may upload within a time, such as `1d=500M,30d=2G`. The size of one upload is `synapse.max_upload_size`.
+        /// How much one user may upload within a time, such as `1d=500M,30d=2G`. The size of a single upload is `synapse.max_upload_size`.
         user_limits: Vec<Limit> = "" ["MATRIX_SYNAPSE_MEDIA_USER_LIMITS"];
-        /// How long uploads of our own users are kept after they were last seen; empty means for ever. They are gone then.
+        /// How long uploads of local users are kept after they were last accessed; then they are deleted. Empty: for ever.
         local_lifetime: Option<Lasting> = "" ["MATRIX_SYNAPSE_LOCAL_MEDIA_LIFETIME"];
-        /// Make a thumbnail in whatever size a client asks for; otherwise in the usual sizes, once.
+        /// Create thumbnails in any size a client asks for; otherwise in the usual sizes, once.
         dynamic_thumbnails: bool = "false" ["MATRIX_SYNAPSE_DYNAMIC_THUMBNAILS"];
-        /// Fetch what links lead to and show a preview. The server then calls addresses that anybody posts; those of private networks stay closed.
+        /// Fetch linked pages and show a preview. The server then connects to addresses that anybody posts; private networks stay blocked.
         url_previews: bool = "false" ["MATRIX_SYNAPSE_URL_PREVIEWS"];
-        /// The most that is read for a preview.
+        /// Most that is read for a preview.
         preview_size: Size = "10M" ["MATRIX_SYNAPSE_PREVIEW_SIZE"];
-        /// The bucket of an object store that speaks S3; what our own users upload is kept there as well where this is set.
+        /// Bucket of an S3-compatible object store; if set, uploads of local users are kept there as well.
         s3_bucket: Option<Bucket> = "" ["MATRIX_SYNAPSE_S3_BUCKET"];
-        /// The address of the store; by default Amazon's own.
+        /// URL of the object store; default: Amazon's.
         s3_endpoint: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_S3_ENDPOINT"];
-        /// The region of the bucket. Most stores that are not Amazon's take this one.
+        /// Region of the bucket. Most stores other than Amazon's accept the default.
         s3_region: String = "us-east-1" ["MATRIX_SYNAPSE_S3_REGION"];
-        /// The name of the key (access key id) that may list, read and write the bucket.
+        /// Access key id of a key that may list, read and write the bucket.
         s3_access_key: String = "" ["MATRIX_SYNAPSE_S3_ACCESS_KEY"];
-        /// The secret that goes with it.
+        /// Secret access key.
         #[secret] s3_secret_key: Option<Password> = "" ["MATRIX_SYNAPSE_S3_SECRET_KEY"];
-        /// What the names of all objects begin with, such as `chat/`, where the bucket has other things too. It must not change once there are some.
+        /// Prefix of all object names, such as `chat/`, for a bucket that has other objects too. It must not change once there are objects.
         s3_prefix: String = "" ["MATRIX_SYNAPSE_S3_PREFIX"];
     }
 }

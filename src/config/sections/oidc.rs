@@ -42,29 +42,29 @@ impl Shape for Id {
 section! {
     /// Logins through a provider that people have an account with already (OpenID Connect).
     Oidc "oidc" {
-        /// The address of the provider as it calls itself (its issuer); people can log in through it where this is set. For Keycloak `https://HOST/realms/REALM`.
+        /// Issuer URL of the OpenID provider; if set, people can log in through it. For Keycloak `https://HOST/realms/REALM`.
         issuer: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_OIDC_ISSUER"];
-        /// `keycloak`, or `generic` for any other one.
+        /// `keycloak`, or `generic` for any other provider.
         provider: Kind = "generic" ["MATRIX_SYNAPSE_OIDC_PROVIDER"];
-        /// The name of this homeserver at the provider, which sends people back to `/_synapse/client/oidc/callback` of `server.public_url`.
+        /// Client id of this homeserver at the provider, whose redirect URI is `/_synapse/client/oidc/callback` below `server.public_url`.
         client_id: String = "synapse" ["MATRIX_SYNAPSE_OIDC_CLIENT_ID"];
-        /// The secret that goes with it.
+        /// Client secret at the provider.
         #[secret] client_secret: Option<Password> = "" ["MATRIX_SYNAPSE_OIDC_CLIENT_SECRET"];
-        /// What the provider is called on the login page.
+        /// Name of the provider on the login page.
         name: String = "Single sign-on" ["MATRIX_SYNAPSE_OIDC_NAME"];
-        /// What it is called in addresses and in the database; it must not change once somebody has logged in.
+        /// Name of the provider in URLs and in the database; it must not change once somebody has logged in.
         id: Id = "oidc" ["MATRIX_SYNAPSE_OIDC_ID"];
-        /// What the provider is asked about people.
+        /// Scopes requested from the provider.
         scopes: Vec<String> = "openid profile" ["MATRIX_SYNAPSE_OIDC_SCOPES"];
-        /// What becomes the part of a user id before the colon: a template of what the provider says. What does not fit there is written differently, and a name that is taken gets a number.
+        /// Template for the localpart of a user id, made from the provider's claims. Characters that are not allowed are escaped, and a name that is taken gets a number.
         localpart: String = "{{ user.preferred_username }}" ["MATRIX_SYNAPSE_OIDC_LOCALPART"];
-        /// What becomes the display name, likewise.
+        /// Template for the display name, made from the provider's claims.
         display_name: String = "{{ user.name }}" ["MATRIX_SYNAPSE_OIDC_DISPLAY_NAME"];
-        /// Make an account for who has none yet.
+        /// Create an account at the first login.
         register: bool = "true" ["MATRIX_SYNAPSE_OIDC_REGISTER"];
-        /// Let people into the account that already has their name. Only where the provider's names are the homeserver's.
+        /// Let people into the existing account of the same name. Only if names at the provider and on the homeserver mean the same people.
         existing_users: bool = "false" ["MATRIX_SYNAPSE_OIDC_EXISTING_USERS"];
-        /// Let people log in with a password; without it only through the provider. This program does not need one.
+        /// Allow logins with a password; otherwise only through the provider. This program does not need one.
         passwords: bool = "true" ["MATRIX_SYNAPSE_PASSWORD_LOGIN"];
     }
 }

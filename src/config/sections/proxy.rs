@@ -17,21 +17,21 @@ use crate::config::{
 section! {
     /// nginx in front: where it listens, and what it tells about this server.
     Proxy "proxy" {
-        /// The nginx to run; by default the machine's own.
+        /// nginx program to run; default: the one on PATH.
         program: Option<PathBuf> = "" ["MATRIX_SYNAPSE_NGINX"];
-        /// The address the proxy listens on; `0.0.0.0` or `::` makes it reachable from other machines.
+        /// Address the proxy listens on; `0.0.0.0` or `::` makes it reachable from other machines.
         address: IpAddr = "127.0.0.1" ["MATRIX_SYNAPSE_PROXY_ADDRESS"];
-        /// The port for HTTP. Where there is a certificate it only sends readers on to HTTPS.
+        /// Port for HTTP. With a certificate it only redirects to HTTPS.
         http_port: Port = "8480" ["MATRIX_SYNAPSE_PROXY_HTTP_PORT"];
-        /// The port for HTTPS, used where there is a certificate.
+        /// Port for HTTPS, used if there is a certificate.
         https_port: Port = "8443" ["MATRIX_SYNAPSE_PROXY_HTTPS_PORT"];
-        /// The port for other servers, used where there is a certificate and federation is on.
+        /// Port for other servers, used if there is a certificate and federation is on.
         federation_port: Port = "8448" ["MATRIX_SYNAPSE_PROXY_FEDERATION_PORT", "MATRIX_FEDERATION_PORT"];
-        /// Requests in progress at once to processes of one kind; who comes after gets 429 and is told to wait.
+        /// Concurrent requests to processes of one kind; further ones get 429 and are told to wait.
         requests_at_once: u32 = "2000" ["MATRIX_SYNAPSE_PROXY_REQUESTS_AT_ONCE"];
         /// Serve `/.well-known/matrix/client`, and with federation `/.well-known/matrix/server`.
         well_known: bool = "true" ["MATRIX_SYNAPSE_PROXY_WELL_KNOWN"];
-        /// What other servers are told to connect to, as `host:port`; by default the host of the public address.
+        /// `host:port` that other servers are told to connect to; default: the host of the public URL.
         federation_address: Option<ServerName> = "" ["MATRIX_SYNAPSE_PROXY_FEDERATION_ADDRESS"];
     }
 }

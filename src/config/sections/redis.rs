@@ -22,13 +22,13 @@ words! {
 section! {
     /// Which Redis, where the profile has one.
     Redis "redis" {
-        /// `shared` (an existing server), `own` (ours, on a unix socket), or `auto`: shared where a host is known, else our own.
+        /// `shared` (an existing server), `own` (one managed by this program, on a unix socket), or `auto`: shared if a host is known, else own.
         kind: Kind = "auto" ["MATRIX_SYNAPSE_REDIS"];
-        /// The host of a shared server.
+        /// Host of the shared Redis.
         host: Option<String> = "" ["MATRIX_SYNAPSE_REDIS_HOST", "REDIS_HOST"];
-        /// Its port.
+        /// Port of the shared Redis.
         port: Port = "6380" ["MATRIX_SYNAPSE_REDIS_PORT", "REDIS_PORT"];
-        /// Its password, where it has one.
+        /// Password of the shared Redis, if it has one.
         #[secret] password: Option<Password> = "" ["MATRIX_SYNAPSE_REDIS_PASSWORD", "REDIS_PASSWORD"];
     }
 }

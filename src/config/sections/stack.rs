@@ -10,7 +10,7 @@ use crate::config::{
 section! {
     /// Which services make up this homeserver.
     Stack "stack" {
-        /// The set of services: core, isms, compliance, scale, full, or one of your own. A machine that runs workers of a homeserver elsewhere has `worker`.
+        /// The set of services: core, isms, compliance, scale, full, or a profile of your own. `worker` is the profile of a machine that runs workers of a homeserver elsewhere.
         profile: Profile = "core" ["MATRIX_SYNAPSE_PROFILE", "MATRIX_PROFILE"];
     }
 }

@@ -12,15 +12,15 @@ section! {
         start_timeout: Span = "60s" ["MATRIX_SYNAPSE_START_TIMEOUT"];
         /// How long a stop may take before processes are killed.
         stop_timeout: Span = "30s" ["MATRIX_SYNAPSE_STOP_TIMEOUT"];
-        /// How often a running service is asked how it is.
+        /// Interval between health probes of a running service.
         probe_interval: Span = "15s" ["MATRIX_SYNAPSE_PROBE_INTERVAL"];
-        /// How long Synapse may not answer at all before it is taken for hung and restarted.
+        /// How long Synapse may fail to answer before it counts as hung and is restarted.
         hung_after: Span = "2m" ["MATRIX_SYNAPSE_HUNG_AFTER"];
-        /// How often a service that dies is started again within ten minutes.
+        /// How often a service that dies is restarted within ten minutes.
         restarts: u32 = "5" ["MATRIX_SYNAPSE_RESTARTS"];
-        /// The size at which a log file is put aside.
+        /// Size at which a log file is rotated.
         log_size: Size = "20M" ["MATRIX_SYNAPSE_LOG_SIZE"];
-        /// How many old log files of a service are kept.
+        /// How many rotated log files of a service are kept.
         log_files: u32 = "4" ["MATRIX_SYNAPSE_LOG_FILES"];
     }
 }

@@ -41,45 +41,45 @@ words! {
 section! {
     /// How Synapse behaves.
     Synapse "synapse" {
-        /// The version to install; empty means the one this program ships a locked set for.
+        /// Version of Synapse to install. Empty: the one whose locked packages this program ships.
         version: Option<String> = "" ["MATRIX_SYNAPSE_VERSION"];
-        /// The version of new rooms, pinned so that an upgrade does not change it.
+        /// Room version of new rooms; pinned, so that an upgrade does not change it.
         room_version: String = "12" ["MATRIX_SYNAPSE_ROOM_VERSION"];
-        /// Let people register by themselves with a registration token. Without it only this program makes accounts.
+        /// Let people register with a registration token. Otherwise only this program creates accounts.
         registration: bool = "false" ["MATRIX_SYNAPSE_REGISTRATION", "MATRIX_ENABLE_REGISTRATION"];
-        /// The secret that registers accounts; made by us where it is not given.
+        /// Shared secret for registering accounts; generated if it is not set.
         #[secret] registration_secret: Option<Secret> = "" ["SYNAPSE_REGISTRATION_SECRET", "MATRIX_SYNAPSE_REGISTRATION_SECRET"];
-        /// Encrypt new rooms by default: `off`, `invite` (private rooms) or `all`. It stays off until this program can encrypt: it could not talk in such rooms.
+        /// Encrypt new rooms by default: `off`, `invite` (private rooms) or `all`. Keep it `off`: this program cannot send to encrypted rooms yet.
         encryption_enabled_by_default_for_room_type: Encryption = "off" ["MATRIX_SYNAPSE_ENCRYPTION"];
-        /// `off`, `private` (only `federation_servers`) or `open`.
+        /// `off`, `private` (only with `federation_servers`) or `open`.
         federation: Mode = "off" ["MATRIX_SYNAPSE_FEDERATION"];
-        /// The servers of a private federation.
+        /// Servers of a private federation.
         federation_servers: Vec<String> = "" ["MATRIX_SYNAPSE_FEDERATION_SERVERS"];
-        /// PEM files of CAs whose certificates other servers may have. With `private` only these are believed, with `open` these as well as the machine's. A homeserver with a certificate of its `own` has its CA in `tls/ca.pem` of its data folder.
+        /// PEM files of additional CAs for other servers' certificates. With `private` only these are trusted, with `open` also those of the machine. The CA of a homeserver whose certificate is `own` is `tls/ca.pem` in its data folder.
         federation_custom_ca_list: Vec<PathBuf> = "" ["MATRIX_SYNAPSE_FEDERATION_CA_LIST"];
-        /// Addresses, such as 127.0.0.0/8 or 10.1.2.3, that this server may speak to although they are not of the public internet: those of other servers on this machine or in this network. All others stay closed, so that nobody makes it ask around in there.
+        /// Addresses outside the public internet that this server may connect to, such as 127.0.0.0/8 or 10.1.2.3: other servers on this machine or in this network. All others stay blocked, against server-side request forgery.
         ip_range_whitelist: Vec<Range> = "" ["MATRIX_SYNAPSE_IP_RANGE_WHITELIST"];
-        /// The largest upload.
+        /// Size of the largest upload.
         max_upload_size: Size = "50M" ["MATRIX_SYNAPSE_MAX_UPLOAD_SIZE"];
-        /// How long media of other servers are kept after they were last seen.
+        /// How long media of other servers are kept after they were last accessed.
         remote_media_lifetime: Span = "90d" ["MATRIX_SYNAPSE_REMOTE_MEDIA_LIFETIME"];
-        /// Show who is online; costs much on a busy server.
+        /// Show who is online; expensive on a busy server.
         presence: bool = "false" ["MATRIX_SYNAPSE_PRESENCE"];
-        /// Messages a user may send a second in the long run.
+        /// Sustained rate of messages per user, per second.
         messages_per_second: f64 = "0.5" ["MATRIX_SYNAPSE_MESSAGES_PER_SECOND"];
-        /// Messages a user may send at once.
+        /// Messages a user may send at once before that rate applies.
         messages_burst: u32 = "30" ["MATRIX_SYNAPSE_MESSAGES_BURST"];
-        /// Logins a second from one address or to one account in the long run.
+        /// Sustained rate of logins per address and per account, per second.
         logins_per_second: f64 = "0.17" ["MATRIX_SYNAPSE_LOGINS_PER_SECOND"];
-        /// Logins at once.
+        /// Logins at once before that rate applies.
         logins_burst: u32 = "5" ["MATRIX_SYNAPSE_LOGINS_BURST"];
-        /// The shortest password.
+        /// Minimum length of a password.
         password_length: u32 = "12" ["MATRIX_SYNAPSE_PASSWORD_LENGTH"];
-        /// Work put into a password hash; each step doubles it.
+        /// Cost of a password hash; each step doubles it.
         bcrypt_rounds: u32 = "12" ["MATRIX_SYNAPSE_BCRYPT_ROUNDS"];
-        /// How much memory the caches may take, as a factor.
+        /// Factor on the size of Synapse's caches, and so on its memory.
         cache_factor: f64 = "1.0" ["MATRIX_SYNAPSE_CACHE_FACTOR"];
-        /// How much Synapse writes to its log. DEBUG may hold private things.
+        /// Log level of Synapse. DEBUG may log private data.
         log_level: LogLevel = "INFO" ["MATRIX_SYNAPSE_LOG_LEVEL", "SYNAPSE_LOG_LEVEL"];
     }
 }

@@ -10,9 +10,9 @@ use crate::config::values::{setting::section, shape::Shape};
 section! {
     /// Encryption towards clients and other servers.
     Tls "tls" {
-        /// The certificate that the proxy shows to clients and other servers: the PEM file with it and its intermediates, or `own` for one that this program makes, signed by a CA of this homeserver's own. Without it nothing is encrypted.
+        /// Certificate that the proxy presents to clients and other servers: a PEM file with its intermediates, or `own` for one issued by a CA of this homeserver. Without it nothing is encrypted.
         certificate: Option<Certificate> = "" ["MATRIX_SYNAPSE_TLS_CERTIFICATE"];
-        /// The PEM file with the private key of that certificate; with `own` there is one already.
+        /// PEM file of that certificate's private key; not needed with `own`.
         key: Option<PathBuf> = "" ["MATRIX_SYNAPSE_TLS_KEY"];
     }
 }

@@ -17,29 +17,29 @@ use crate::{
 section! {
     /// The relay through which calls get past firewalls: ours (coturn), or one of the operator's own.
     Turn "turn" {
-        /// Run a relay (coturn) beside the homeserver.
+        /// Run a TURN relay (coturn) beside the homeserver.
         enabled: bool = "false" ["MATRIX_SYNAPSE_TURN"];
-        /// A relay that is there already, as `turn:turn.example.org:3478?transport=udp`; it knows `turn.secret`. Instead of one of our own.
+        /// An existing TURN relay to use instead, as `turn:turn.example.org:3478?transport=udp`; it has to share `turn.secret`.
         uris: Vec<String> = "" ["MATRIX_SYNAPSE_TURN_URIS"];
-        /// The secret that the relay and Synapse share; made by us where it is not given.
+        /// Secret shared by the relay and Synapse; generated if it is not set.
         #[secret] secret: Option<Secret> = "" ["MATRIX_SYNAPSE_TURN_SECRET"];
-        /// The address the relay listens on and sends from; for calls between networks one that all of them reach.
+        /// Address the relay listens on and relays from; for calls between networks one that all of them can reach.
         address: IpAddr = "127.0.0.1" ["MATRIX_SYNAPSE_TURN_ADDRESS"];
-        /// The address that others see where this machine is behind a NAT.
+        /// Public address of this machine if it is behind a NAT.
         external_address: Option<IpAddr> = "" ["MATRIX_SYNAPSE_TURN_EXTERNAL_ADDRESS"];
-        /// The name that clients are told; by default the address that others see.
+        /// Host name that clients are given; default: the public address.
         host: Option<ServerName> = "" ["MATRIX_SYNAPSE_TURN_HOST"];
-        /// Its port, for UDP and TCP.
+        /// Port of the relay, UDP and TCP.
         port: Port = "3478" ["MATRIX_SYNAPSE_TURN_PORT"];
-        /// Its port with encryption, where `tls.certificate` is set.
+        /// Port of the relay with TLS, used if `tls.certificate` is set.
         tls_port: Port = "5349" ["MATRIX_SYNAPSE_TURN_TLS_PORT"];
-        /// The first of the UDP ports through which it relays.
+        /// First of the UDP ports that the relay uses for media.
         relay_port: Port = "49160" ["MATRIX_SYNAPSE_TURN_RELAY_PORT"];
-        /// How many of these there are: two for each side of a call that is relayed.
+        /// Number of those ports: two for each side of a relayed call.
         relay_ports: u32 = "100" ["MATRIX_SYNAPSE_TURN_RELAY_PORTS"];
-        /// Addresses that are not of the public internet and may be called all the same, such as 10.1.2.0/24. All others stay closed, so that nobody gets into the network behind it.
+        /// Addresses outside the public internet that may be called, such as 10.1.2.0/24. All others stay blocked, so that the relay opens no way into its network.
         allowed_peers: Vec<Range> = "" ["MATRIX_SYNAPSE_TURN_ALLOWED_PEERS"];
-        /// How long the credentials are good that a client is given.
+        /// How long the credentials given to a client are valid.
         lifetime: Lasting = "1h" ["MATRIX_SYNAPSE_TURN_LIFETIME"];
     }
 }

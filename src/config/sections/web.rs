@@ -17,9 +17,9 @@ use crate::config::{
 section! {
     /// The client for browsers that the proxy serves.
     Web "web" {
-        /// The client for browsers: `hydrogen`, which `manage install` builds; the folder of another one that is built, such as Element Web; or the address of one that is served elsewhere. Without it there is none.
+        /// Web client to serve: `hydrogen`, which `manage install` builds; the folder of another built client, such as Element Web; or the URL of one that is served elsewhere. Empty: none.
         client: Option<Client> = "" ["MATRIX_SYNAPSE_WEB_CLIENT"];
-        /// A JSON file with settings of the client; they count more than those this program makes for its `config.json`.
+        /// JSON file with settings of the web client; they override those that this program writes to its `config.json`.
         config: Option<PathBuf> = "" ["MATRIX_SYNAPSE_WEB_CONFIG"];
     }
 }

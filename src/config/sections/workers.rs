@@ -154,31 +154,31 @@ impl Shape for Counts {
 section! {
     /// Which processes of Synapse there are beside the main one, where the profile has workers.
     Workers "workers" {
-        /// A set of workers: `none`, `small`, `one-of-each`, or `by-load`, which grows with the cores.
+        /// Set of workers: `none`, `small`, `one-of-each`, or `by-load`, which grows with the number of cores.
         preset: Preset = "small" ["MATRIX_SYNAPSE_WORKERS_PRESET"];
-        /// The cores that `by-load`, the simulation and automatic scaling count with; 0 means those of this machine.
+        /// Number of cores that `by-load`, the simulation and autoscaling count with. 0: the cores of this machine.
         cores: u32 = "0" ["MATRIX_SYNAPSE_WORKERS_CORES"];
         /// Workers listed by hand instead of a preset: `event_persister=2,synchrotron=2`.
         list: Counts = "" ["MATRIX_SYNAPSE_WORKERS"];
         /// Workers that run on other machines, each with the address of its machine: `generic-2=10.0.0.2`. `manage join-file` writes what these machines need.
         elsewhere: Elsewhere = "" ["MATRIX_SYNAPSE_WORKERS_ELSEWHERE"];
-        /// The address of this machine for those of `elsewhere`. PostgreSQL and Redis of our own and Synapse's processes listen there too, and speak in the clear: it has to be in a private network.
+        /// Address of this machine for the workers in `elsewhere`. The embedded PostgreSQL, the own Redis and Synapse's processes listen there too, unencrypted: it must be in a private network.
         address: Option<IpAddr> = "" ["MATRIX_SYNAPSE_WORKERS_ADDRESS"];
-        /// The port of the main process among machines; each worker has one above it, which follows from its kind and its number.
+        /// Port of the main process for other machines; each worker has a port above it that follows from its kind and number.
         port: Port = "9300" ["MATRIX_SYNAPSE_WORKERS_PORT"];
-        /// Of the workers of a homeserver on another machine, those that run on this one. `manage start worker NAME --join FILE` writes it.
+        /// Which workers of a homeserver on another machine run on this one. `manage start worker NAME --join FILE` writes it.
         here: Vec<String> = "" ["MATRIX_SYNAPSE_WORKERS_HERE"];
-        /// The port of the first worker's Prometheus metrics, on loopback; each further worker has the next one. Only where the profile has metrics.
+        /// Port of the first worker's Prometheus metrics, on loopback; each further worker has the next one. Only if the profile has metrics.
         metrics_port: Port = "8020" ["MATRIX_SYNAPSE_WORKERS_METRICS_PORT"];
-        /// Add a worker where those of a kind are busy and take one away where they are not. Only kinds that can change while the others run on: those that answer requests and write nothing.
+        /// Add a worker when those of a kind are busy, and remove one when they are not. Only kinds that can change while the others run: those that answer requests and write no stream.
         autoscale: bool = "false" ["MATRIX_SYNAPSE_AUTOSCALE"];
-        /// The fewest workers of a kind that are left.
+        /// Fewest workers of a kind that autoscaling leaves.
         autoscale_min: u32 = "1" ["MATRIX_SYNAPSE_AUTOSCALE_MIN"];
-        /// The most workers of a kind that are made; never more than the cores and the database's connections carry.
+        /// Most workers of a kind that autoscaling starts; never more than the cores and the database's connections allow.
         autoscale_max: u32 = "4" ["MATRIX_SYNAPSE_AUTOSCALE_MAX"];
-        /// How busy the workers of a kind may be, in percent of a core each, before there is one more.
+        /// CPU use of the workers of a kind, in percent of a core each, above which one is added.
         autoscale_cpu_percent: Percent = "75" ["MATRIX_SYNAPSE_AUTOSCALE_CPU_PERCENT"];
-        /// How long they have to be that busy; after a change it is waited as long again, three times as long before one is taken away.
+        /// How long they must be that busy. After a change the next one waits as long again, and three times as long before a worker is removed.
         autoscale_window: Span = "5m" ["MATRIX_SYNAPSE_AUTOSCALE_WINDOW"];
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use rand::rng;
 
-use super::{Wanted, render};
+use super::Wanted;
 use crate::{
     bridges::{self, Bridge, Found, Kind, Made, Registration},
     config::Config,
     error::Failure,
     matrix::{self, admin::users, session},
-    postgres, process, synapse,
+    postgres, process, render, synapse,
 };
 
 /// The bridge as it would be; refuses what cannot be. Nothing is changed.

@@ -13,12 +13,7 @@ mod made;
 
 use made::made;
 
-use super::{
-    lifecycle::start,
-    lock,
-    prepare::{self, render},
-    workers::{join, scale},
-};
+use super::{guard, lock, workers::scale};
 use crate::{
     bridges::{self, Asked, Bridge, Found, Kind, Made, Network, Ping, Registration},
     clock,
@@ -28,8 +23,8 @@ use crate::{
     matrix::ping::{self, Asks, Silent},
     postgres::{self, Tenant},
     python::{self, Set},
+    render,
     secret::Secret,
-    services,
     supervisor::{control, record::Snapshot},
     synapse,
 };
@@ -72,20 +67,9 @@ pub(crate) struct Removed {
     pub(crate) dropped: Option<String>,
 }
 
-/// Makes sure that there can be bridges at all.
-fn enter(config: &Config) -> Result<(), Failure> {
-    if config.is_joined() {
-        return Err(join::Error::IsJoined.into());
-    }
-    if !prepare::is_installed(&config.data) {
-        return Err(start::Error::NotInstalled(config.data.root().to_owned()).into());
-    }
-    Ok(())
-}
-
 /// What would be refused, looked at without changing anything.
 pub(crate) async fn check(config: &Config, wanted: &Wanted) -> Result<bool, Failure> {
-    enter(config)?;
+    guard::homeserver(config)?;
     let there = bridges::all(&config.data)?;
     match same(wanted, &there)? {
         Some(_) => Ok(false),
@@ -102,7 +86,7 @@ pub(crate) async fn add(
 ) -> Result<Added, Failure> {
     let deadline = Instant::now() + timeout;
     let data = &config.data;
-    enter(config)?;
+    guard::homeserver(config)?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let _lock = lock::wait(data, "content add-bridge", deadline, &mut wait).await?;
     let there = bridges::all(data)?;
@@ -288,7 +272,7 @@ async fn take_up(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<Vec<String>, Failure> {
-    let workers = synapse::workers::chosen(config).map_err(services::Error::from)?;
+    let workers = synapse::workers::chosen(config)?;
     let workers = synapse::workers::here(config, &workers).into_iter();
     let all = [(MAIN.to_owned(), None)]
         .into_iter()
@@ -379,9 +363,7 @@ pub(crate) async fn remove(
     let deadline = Instant::now() + timeout;
     let data = &config.data;
     bridges::check_name(name)?;
-    if config.is_joined() {
-        return Err(join::Error::IsJoined.into());
-    }
+    guard::not_joined(config)?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     files::private_folder(&data.run())?;
     let _lock = lock::wait(data, "content remove-bridge", deadline, &mut wait).await?;
@@ -389,7 +371,7 @@ pub(crate) async fn remove(
     let Some(found) = bridges::of(data, name) else { return Ok(None) };
     bridges::leave(data, name)?;
     let mut removed = Removed { bridge: name.to_owned(), restarted: Vec::new(), dropped: None };
-    if prepare::is_installed(data) {
+    if data.is_installed() {
         render::refresh(config).await?;
         if let Some(now) = runs(config).await? {
             on_step("having Synapse forget it");

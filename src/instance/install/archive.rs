@@ -1,9 +1,9 @@
-//! Data that an uninstall set aside, and how it is had back. Everything in the data folder that an
+//! The archive of an uninstall, and how it is restored. Everything in the data folder that an
 //! installation cannot make again goes into `aside/<time>/`, by renaming: nothing is copied, nothing
 //! can be half there.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -14,9 +14,9 @@ use crate::{
     files,
 };
 
-/// What an installation makes, so that it is removed and not set aside.
+/// What an installation makes, so that it is removed and not archived.
 const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
-/// What stays where it is in any case: the lock of the command that is at work, and what was set aside.
+/// What stays where it is in any case: the lock of the command that is at work, and archives.
 const STAYS: [&str; 2] = ["run", "aside"];
 /// The end of the name of a folder that is still being filled.
 const UNFINISHED: &str = ".unfinished";
@@ -24,7 +24,7 @@ const UNFINISHED: &str = ".unfinished";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("`{}` was not set aside by an uninstall", .0.display())]
-    NotAside(PathBuf),
+    NotArchive(PathBuf),
     #[error("`{}` is in the way: there is data of another installation", .0.display())]
     Occupied(PathBuf),
     #[error(transparent)]
@@ -34,33 +34,20 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotAside(_) | Self::Occupied(_) => Kind::Request,
+            Self::NotArchive(_) | Self::Occupied(_) => Kind::Request,
             Self::File(error) => error.kind(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAside(_) => Some("`manage uninstall` prints the folder it made".into()),
+            Self::NotArchive(_) => Some("`manage uninstall` prints the folder it made".into()),
             Self::Occupied(_) => Some(
                 "set that aside first with `manage uninstall`, or name another data folder".into(),
             ),
             Self::File(error) => error.hint(),
         }
     }
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
-    let read = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(files::Error::io("read the folder", folder))?,
-    };
-    let mut paths = Vec::new();
-    for entry in read {
-        paths.push(entry.map_err(files::Error::io("read the folder", folder))?.path());
-    }
-    paths.sort();
-    Ok(paths)
 }
 
 fn is_named(path: &Path, names: &[&str]) -> bool {
@@ -72,9 +59,9 @@ pub(crate) fn remove_program(data: &DataDir) -> Result<(), files::Error> {
     PROGRAM.iter().try_for_each(|name| files::remove(&data.root().join(name)))
 }
 
-/// What would be set aside.
+/// What would be archived.
 pub(crate) fn data_of(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    let mut paths = entries(data.root())?;
+    let mut paths = files::entries(data.root())?;
     paths.retain(|path| !is_named(path, &PROGRAM) && !is_named(path, &STAYS) && !is_empty(path));
     Ok(paths)
 }
@@ -83,24 +70,24 @@ pub(crate) fn data_of(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
 fn is_empty(path: &Path) -> bool {
     path.is_dir()
         && !path.is_symlink()
-        && entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
+        && files::entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
 }
 
 /// The folder that an uninstall was filling when it was killed.
 fn unfinished(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
-    let mut folders = entries(&data.aside())?.into_iter();
+    let mut folders = files::entries(&data.archives())?.into_iter();
     Ok(folders.find(|path| path.to_string_lossy().ends_with(UNFINISHED)))
 }
 
-/// What an uninstall that was killed has set aside already, where it was before.
+/// What an uninstall that was killed has archived already, where it was before.
 pub(crate) fn moved(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
     let Some(folder) = unfinished(data)? else { return Ok(Vec::new()) };
-    Ok(entries(&folder)?.iter().map(|path| place(data, path)).collect())
+    Ok(files::entries(&folder)?.iter().map(|path| place(data, path)).collect())
 }
 
 /// Moves the data into a dated folder; none where there is no data. Its name says that it is not
 /// [`finish`]ed: should we be killed, the next uninstall goes on with it.
-pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
+pub(crate) fn fill(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
     let rest = data_of(data)?;
     let mut unfinished = unfinished(data)?;
     // Since then something else was installed: that is a set of its own.
@@ -114,12 +101,12 @@ pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error>
         return Ok(None);
     }
     let filling = unfinished.unwrap_or_else(|| {
-        data.aside().join(format!("{}{UNFINISHED}", clock::stamp(clock::now())))
+        data.archives().join(format!("{}{UNFINISHED}", clock::stamp(clock::now())))
     });
     files::private_folder(&filling)?;
     for path in rest {
         let to = filling.join(path.file_name().unwrap_or_default());
-        fs::rename(&path, &to).map_err(files::Error::io("set aside", &path))?;
+        fs::rename(&path, &to).map_err(files::Error::io("archive", &path))?;
     }
     Ok(Some(filling))
 }
@@ -128,7 +115,7 @@ pub(crate) fn set_aside(data: &DataDir) -> Result<Option<PathBuf>, files::Error>
 pub(crate) fn finish(filling: &Path) -> Result<PathBuf, files::Error> {
     let named = filling.to_string_lossy();
     let done = PathBuf::from(named.trim_end_matches(UNFINISHED));
-    fs::rename(filling, &done).map_err(files::Error::io("set aside", filling))?;
+    fs::rename(filling, &done).map_err(files::Error::io("archive", filling))?;
     Ok(done)
 }
 
@@ -139,9 +126,9 @@ pub(crate) fn may_be_restored(data: &DataDir, folder: &Path) -> Result<(), Error
 
 /// What is in the folder, if all of it can go to its place.
 fn movable(data: &DataDir, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let paths = entries(folder)?;
+    let paths = files::entries(folder)?;
     if !paths.iter().any(|path| is_named(path, &["secrets"])) {
-        return Err(Error::NotAside(folder.to_owned()));
+        return Err(Error::NotArchive(folder.to_owned()));
     }
     let taken = paths.iter().map(|path| place(data, path)).find(|to| to.exists() && !is_empty(to));
     taken.map_or(Ok(paths), |taken| Err(Error::Occupied(taken)))
@@ -151,7 +138,7 @@ fn place(data: &DataDir, path: &Path) -> PathBuf {
     data.root().join(path.file_name().unwrap_or_default())
 }
 
-/// Moves the data of a folder that [`set_aside`] made back into the data folder.
+/// Moves the data of a folder that [`fill`] made back into the data folder.
 pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
     let paths = movable(data, folder)?;
     // The secrets go last: as long as they are here a killed restore can be run again.
@@ -166,17 +153,10 @@ pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folders that hold a signing key, the newest first.
-pub(crate) fn with_keys(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    let mut folders = entries(&data.aside())?;
-    folders.retain(|folder| folder.join("secrets/signing.key").exists());
-    folders.reverse();
-    Ok(folders)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::identity::with_keys;
 
     fn filled() -> (tempfile::TempDir, DataDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -192,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_aside_comes_back_whole() {
+    fn an_archive_comes_back_whole() {
         let (_folder, data) = filled();
         remove_program(&data).unwrap();
-        let aside = finish(&set_aside(&data).unwrap().unwrap()).unwrap();
+        let aside = finish(&fill(&data).unwrap().unwrap()).unwrap();
         assert!(!data.signing_key().exists() && !data.homeserver_yaml().exists());
-        assert_eq!(set_aside(&data).unwrap(), None);
+        assert_eq!(fill(&data).unwrap(), None);
         assert_eq!(with_keys(&data).unwrap(), std::slice::from_ref(&aside));
         data.create().unwrap();
         restore(&data, &aside).unwrap();
@@ -209,16 +189,16 @@ mod tests {
     #[test]
     fn one_that_was_killed_is_finished_by_the_next() {
         let (_folder, data) = filled();
-        let half = data.aside().join("20260101T000000Z.unfinished");
+        let half = data.archives().join("20260101T000000Z.unfinished");
         files::private_folder(&half).unwrap();
         fs::rename(data.root().join("media"), half.join("media")).unwrap();
         assert_eq!(moved(&data).unwrap(), [data.root().join("media")]);
         // Killed again when all was moved: the folder is still known.
-        let filling = set_aside(&data).unwrap().unwrap();
+        let filling = fill(&data).unwrap().unwrap();
         assert_eq!(moved(&data).unwrap().len(), 3);
-        assert_eq!(set_aside(&data).unwrap().as_ref(), Some(&filling));
+        assert_eq!(fill(&data).unwrap().as_ref(), Some(&filling));
         let aside = finish(&filling).unwrap();
-        assert_eq!(aside, data.aside().join("20260101T000000Z"));
+        assert_eq!(aside, data.archives().join("20260101T000000Z"));
         assert!(moved(&data).unwrap().is_empty());
         assert!(aside.join("media/a").exists() && aside.join("secrets/signing.key").exists());
     }
@@ -226,22 +206,22 @@ mod tests {
     #[test]
     fn what_was_installed_after_one_that_was_killed_is_a_set_of_its_own() {
         let (_folder, data) = filled();
-        let old = data.aside().join("20260101T000000Z.unfinished");
+        let old = data.archives().join("20260101T000000Z.unfinished");
         files::private_folder(&old.join("media")).unwrap();
-        let aside = finish(&set_aside(&data).unwrap().unwrap()).unwrap();
+        let aside = finish(&fill(&data).unwrap().unwrap()).unwrap();
         assert!(aside.join("media/a").exists());
-        assert!(data.aside().join("20260101T000000Z/media").exists());
-        assert_ne!(aside, data.aside().join("20260101T000000Z"));
+        assert!(data.archives().join("20260101T000000Z/media").exists());
+        assert_ne!(aside, data.archives().join("20260101T000000Z"));
     }
 
     #[test]
     fn data_of_another_installation_is_not_overwritten() {
         let (_folder, data) = filled();
-        let aside = set_aside(&data).unwrap().unwrap();
+        let aside = fill(&data).unwrap().unwrap();
         data.create().unwrap();
         files::write_atomically(&data.signing_key(), b"new", files::PRIVATE).unwrap();
         assert!(matches!(restore(&data, &aside), Err(Error::Occupied(_))));
-        assert!(matches!(restore(&data, Path::new("/nowhere")), Err(Error::NotAside(_))));
+        assert!(matches!(restore(&data, Path::new("/nowhere")), Err(Error::NotArchive(_))));
         assert_eq!(files::read(&data.signing_key()).unwrap(), "new");
     }
 }

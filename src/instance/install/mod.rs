@@ -2,53 +2,33 @@
 //! be killed anywhere and run again.
 
 pub(crate) mod archive;
+mod options;
 mod persist;
-pub(crate) mod preflight;
+mod preflight;
 pub(crate) mod sibling;
 pub(crate) mod uninstall;
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use rand::rng;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{
-    lock,
-    prepare::{self, render},
-};
+pub(crate) use options::Options;
+
+use super::lock;
 use crate::{
+    checks::identity,
     config::{self, Config, exports, sources::environment::Environment as Variables},
     data_dir::DataDir,
     error::Failure,
     files, postgres, process, proxy,
     python::Environment,
-    s3,
+    render, s3,
     supervisor::control,
     synapse::{files as synapse_files, keys},
     tls,
 };
-
-/// How to install.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    /// Make everything anew that can be made anew: the environment and Synapse's files.
-    pub(crate) force: bool,
-    /// Do not let Synapse judge the rendered settings.
-    pub(crate) skip_validation: bool,
-    /// A folder of wheels to install from.
-    pub(crate) offline: Option<PathBuf>,
-    pub(crate) fresh_keys: bool,
-    /// It is started afterwards.
-    pub(crate) start: bool,
-    /// A folder that an uninstall set aside.
-    pub(crate) restore: Option<PathBuf>,
-}
 
 /// What was found or done.
 #[derive(Debug, Serialize)]
@@ -63,6 +43,14 @@ pub(crate) struct Installed {
     pub(crate) kept: Vec<Kept>,
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
+}
+
+impl Installed {
+    /// Each is said once.
+    fn warn(&mut self, warnings: Vec<String>) {
+        let new = warnings.into_iter().filter(|it| !self.warnings.contains(it));
+        self.warnings.extend(new.collect::<Vec<_>>());
+    }
 }
 
 /// A setting that holds from now on, whatever the next command is called with.
@@ -114,10 +102,7 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
             steps.push("make a signing key and the secrets".into());
         }
     }
-    if tls::pair(config)
-        .map_err(render::Error::from)?
-        .is_some_and(|pair| !pair.certificate.exists())
-    {
+    if tls::pair(config)?.is_some_and(|pair| !pair.certificate.exists()) {
         steps.push("make a certificate, signed by a CA of our own".into());
     }
     let wanted = render::render(config)?;
@@ -128,7 +113,8 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         steps.push("render nginx.conf and let nginx check it".into());
     }
     let version = checked.synapse.set.version.clone();
-    Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings: Vec::new() })
+    let warnings = checked.warnings;
+    Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings })
 }
 
 /// Whether a run that was killed has brought everything back already.
@@ -136,7 +122,7 @@ pub(crate) fn is_restored(data: &DataDir, folder: &Path) -> bool {
     !folder.exists() && data.signing_key().exists()
 }
 
-/// Brings back what an uninstall set aside, settings among it. `config` is what these will be; all is
+/// Brings back the archive of an uninstall, settings among it. `config` is what these will be; all is
 /// looked at before anything is moved.
 pub(crate) async fn restore(
     config: &Config,
@@ -167,9 +153,11 @@ pub(crate) async fn install(
         // What does not fit on somebody else's server is refused before anything is kept here.
         on_step("looking at the database");
         postgres::plan(config, deadline).await?;
-        preflight::key_is_not_lost(config, options, deadline).await?;
+        if !options.fresh_keys {
+            identity::key_is_not_lost(config, deadline).await?;
+        }
     }
-    let was_installed = prepare::is_installed(data);
+    let was_installed = data.is_installed();
     data.create()?;
     files::private_folder(&data.environments())?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
@@ -179,10 +167,10 @@ pub(crate) async fn install(
         version: checked.synapse.set.version.clone(),
         steps: Vec::new(),
         kept: Vec::new(),
-        warnings: Vec::new(),
+        warnings: checked.warnings,
     };
     if let (false, Some(folder)) =
-        (data.signing_key().exists() || options.fresh_keys, archive::with_keys(data)?.first())
+        (data.signing_key().exists() || options.fresh_keys, identity::with_keys(data)?.first())
     {
         let folder = folder.display();
         done.warnings.push(format!(
@@ -283,7 +271,7 @@ async fn write_files(
         if ready.made {
             done.steps.push("made a certificate, signed by a CA of our own".into());
         }
-        done.warnings.extend(ready.warnings);
+        done.warn(ready.warnings);
     }
     let new = render::render(config)?;
     if !options.skip_validation {

@@ -1,4 +1,4 @@
-//! Taking the program away. What people wrote is set aside, left in place, or erased, as asked; each
+//! Uninstalling. What people wrote is archived, left in place, or erased, as asked; each
 //! step can be killed and run again.
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -9,39 +9,11 @@ use super::archive;
 use crate::{
     config::Config,
     data_dir::DataDir,
-    error::{Explain, Kind},
+    error::Failure,
     files,
     instance::{bridges, lifecycle::stop, lock},
     postgres,
 };
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Stop(#[from] stop::Error),
-    #[error(transparent)]
-    Postgres(#[from] postgres::Error),
-    #[error(transparent)]
-    File(#[from] files::Error),
-}
-
-impl Explain for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Stop(error) => error.kind(),
-            Self::Postgres(error) => error.kind(),
-            Self::File(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Stop(error) => error.hint(),
-            Self::Postgres(error) => error.hint(),
-            Self::File(error) => error.hint(),
-        }
-    }
-}
 
 /// What happens to users' data, keys, secrets and settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +49,7 @@ pub(crate) async fn uninstall(
     config: Option<&Config>,
     what: Data,
     within: Duration,
-) -> Result<Uninstalled, Error> {
+) -> Result<Uninstalled, Failure> {
     let deadline = Instant::now() + within;
     files::private_folder(&data.run())?;
     let _lock = lock::wait(data, "manage uninstall", deadline, &mut |_| {}).await?;
@@ -87,7 +59,7 @@ pub(crate) async fn uninstall(
     match what {
         Data::Keep => archive::remove_program(data)?,
         Data::Aside => {
-            let folder = archive::set_aside(data)?;
+            let folder = archive::fill(data)?;
             archive::remove_program(data)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
         }

@@ -1,34 +1,45 @@
 //! Keeps a supervisor that runs up with the services that the settings ask for.
 
-use super::start::Error;
+use tokio::time::Instant;
+
 use crate::{
+    checks::{self, Flow, folder},
     config::Config,
-    instance::prepare::{self, render},
-    postgres, redis, services,
+    error::Failure,
+    instance::{homeserver::Homeserver, prepare::applied},
+    render, services,
     supervisor::{control::Request, record::Snapshot, service::Service},
 };
 
-/// What a running supervisor has to be told first; nothing where it keeps what the settings ask for.
-pub(crate) async fn request(config: &Config, now: &Snapshot) -> Result<Option<Request>, Error> {
-    render::refresh_proxy(config).await.map_err(prepare::Error::from)?;
-    let outline = services::outline(config)?;
+/// What a running supervisor has to be told first; nothing where it keeps what the settings ask for. All
+/// that a restart would refuse is refused here too, while what runs goes on as it was.
+pub(crate) async fn request(
+    homeserver: &mut Homeserver<'_>,
+    now: &Snapshot,
+    force: bool,
+    deadline: Instant,
+    on_warning: &mut dyn FnMut(&str),
+) -> Result<Option<Request>, Failure> {
+    let config = homeserver.config;
     let profile = config.profile.name.clone();
     let other = now.profile != profile;
-    if !other && !differ(config, now, &outline) {
+    if other
+        || differ(config, now, &homeserver.services)
+        || !applied::changed(config, now)?.is_empty()
+    {
+        let subject = homeserver.subject(Flow::Change, deadline);
+        let mut subject = subject.without(&folder::SPACE, force);
+        subject.running = Some(now);
+        checks::pass(&subject, on_warning).await?;
+    }
+    if render::refresh_proxy(config).await? {
+        homeserver.renew()?;
+    }
+    if !other && !differ(config, now, &homeserver.services) {
         return Ok(None);
     }
-    redis::check(config).await.map_err(prepare::Error::from)?;
-    // Each worker that is new has connections of its own.
-    let is_new = |service: &Service| {
-        service.tags.iter().any(|tag| tag == services::WORKER)
-            && !now.services.contains_key(&service.name)
-    };
-    let runs = now.services.get("synapse").is_some_and(|report| report.state.is_ready());
-    if runs && outline.iter().any(is_new) {
-        postgres::has_room(config).await.map_err(prepare::Error::from)?;
-    }
     // Their files are in place before anything reads them.
-    render::refresh(config).await.map_err(prepare::Error::from)?;
+    render::refresh(config).await?;
     let services = services::all(config).await?;
     Ok(Some(if other {
         Request::Replace { profile, services }
@@ -50,17 +61,4 @@ fn differ(config: &Config, now: &Snapshot, services: &[Service]) -> bool {
         None => true,
     };
     now.order.iter().any(gone) || services.iter().any(changed)
-}
-
-/// These with all they need; without names, none: all are meant then.
-pub(crate) fn with_needs(config: &Config, names: &[String]) -> Result<Vec<String>, Error> {
-    let services = services::outline(config)?;
-    let mut found = names.to_vec();
-    // Those that are needed stand before those that need them.
-    for service in services.iter().rev() {
-        if found.contains(&service.name) {
-            found.extend(service.needs.iter().map(|need| need.service.clone()));
-        }
-    }
-    Ok(found)
 }

@@ -1,10 +1,13 @@
 //! Webhooks of a homeserver that runs: the first one brings a service with it, and the proxy learns of
 //! it; with the last one they go.
 
+use tokio::time::Instant;
+
 use super::{definition, start};
 use crate::{
     config::Config,
     error::Failure,
+    instance::homeserver::Homeserver,
     services,
     supervisor::control::{self, Stream},
 };
@@ -28,7 +31,8 @@ pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
     let options = start::Options {
         services: vec![services::HOOKS.to_owned()],
         timeout: config.supervision.start_timeout.0,
-        force: false,
+        // Little is written for them.
+        force: true,
     };
     start::start(config, options, &mut |_| ()).await?;
     Ok(Taken::Now)
@@ -41,7 +45,10 @@ pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
     if now.profile != config.profile.name || crate::hooks::are_there(&config.data) {
         return Ok(());
     }
-    if let Some(define) = definition::request(config, &now).await?
+    let mut homeserver = Homeserver::of(config)?;
+    let deadline = Instant::now() + config.supervision.start_timeout.0;
+    let define = definition::request(&mut homeserver, &now, true, deadline, &mut |_| ()).await?;
+    if let Some(define) = define
         && let Some(mut stream) = Stream::open(&socket, &define).await?
     {
         stream.next().await?;

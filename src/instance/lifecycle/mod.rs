@@ -1,7 +1,8 @@
 //! Starting, stopping and restarting, all of it or some services.
 
-pub(crate) mod definition;
+mod definition;
 pub(crate) mod hooks;
+mod launch;
 pub(crate) mod restart;
 pub(crate) mod select;
 pub(crate) mod start;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{definition, select, start, wait};
+use super::{definition, select, wait};
 use crate::{
+    checks::{self, Flow, folder},
     config::Config,
-    error::{Explain, Kind},
-    instance::prepare,
-    services,
+    error::{Explain, Failure, Kind},
+    instance::{guard, homeserver::Homeserver},
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -18,61 +18,40 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the homeserver does not run")]
-    NotRunning,
-    #[error("the homeserver could not start again as things are, so it was not stopped")]
-    Unfit(#[source] Box<start::Error>),
-    #[error(transparent)]
-    Name(#[from] select::Unknown),
-    #[error(transparent)]
-    Start(#[from] start::Error),
-    #[error(transparent)]
-    Control(#[from] control::Error),
-}
+#[error("the homeserver does not run")]
+struct NotRunning;
 
-impl Explain for Error {
+impl Explain for NotRunning {
     fn kind(&self) -> Kind {
-        match self {
-            Self::NotRunning => Kind::Request,
-            Self::Unfit(error) => error.kind(),
-            Self::Name(error) => error.kind(),
-            Self::Start(error) => error.kind(),
-            Self::Control(error) => error.kind(),
-        }
+        Kind::Request
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotRunning => Some("`manage start` starts it".into()),
-            Self::Unfit(error) => error.hint(),
-            Self::Name(error) => error.hint(),
-            Self::Start(error) => error.hint(),
-            Self::Control(error) => error.hint(),
-        }
+        Some("`manage start` starts it".into())
     }
 }
 
 /// Whether it could start again. Where it runs, it goes on running whatever is found.
-pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Error> {
-    let data = &config.data;
-    if !prepare::is_installed(data) {
-        return Err(start::Error::NotInstalled(data.root().to_owned()).into());
-    }
+pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Failure> {
+    guard::installed(&config.data)?;
     // A supervisor that does not answer is no reason not to look.
-    let now = control::status(&data.control_socket()).await.unwrap_or(None);
-    let pids = now.iter().flat_map(|now| now.services.values().filter_map(|report| report.pid));
-    let pids: Vec<u32> = pids.collect();
+    let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
     let found = async {
-        services::outline(config)?;
-        prepare::check(config, force, &pids, Instant::now() + timeout).await?;
-        Ok::<_, start::Error>(())
+        let homeserver = Homeserver::of(config)?;
+        let subject = homeserver.subject(Flow::Restart, Instant::now() + timeout);
+        let mut subject = subject.without(&folder::SPACE, force);
+        subject.running = now.as_ref();
+        // The start that follows warns.
+        checks::pass(&subject, &mut |_| ()).await
     };
-    found.await.map_err(
-        |error| {
-            if now.is_some() { Error::Unfit(Box::new(error)) } else { error.into() }
-        },
-    )
+    found.await.map_err(|failure| {
+        if now.is_none() {
+            return failure;
+        }
+        let kind = failure.kind;
+        let unfit = "the homeserver could not start again as things are, so it was not stopped";
+        Failure { kind, ..Failure::request(unfit) }.because(failure)
+    })
 }
 
 /// Restarts these and waits until they are ready again; their names.
@@ -80,25 +59,29 @@ pub(crate) async fn some(
     config: &Config,
     words: &[String],
     timeout: Duration,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Failure> {
     let deadline = Instant::now() + timeout;
     let socket = config.data.control_socket();
-    let mut before = control::status(&socket).await?.ok_or(Error::NotRunning)?;
-    if before.profile == config.profile.name
-        && let Some(define) = definition::request(config, &before).await?
-    {
-        let stream = Stream::open(&socket, &define).await?;
-        before = stream.ok_or(Error::NotRunning)?.next().await?.ok_or(Error::NotRunning)?;
+    let mut before = control::status(&socket).await?.ok_or(NotRunning)?;
+    if before.profile == config.profile.name {
+        let mut homeserver = Homeserver::of(config)?;
+        // The others go on, however little space there is.
+        let define =
+            definition::request(&mut homeserver, &before, true, deadline, &mut |_| ()).await?;
+        if let Some(define) = define {
+            let stream = Stream::open(&socket, &define).await?;
+            before = stream.ok_or(NotRunning)?.next().await?.ok_or(NotRunning)?;
+        }
     }
     let names = select::resolve(words, &select::running(&before))?;
     for name in &names {
         let request = Request::Restart { service: Some(name.clone()) };
-        Stream::open(&socket, &request).await?.ok_or(Error::NotRunning)?.next().await?;
+        Stream::open(&socket, &request).await?.ok_or(NotRunning)?.next().await?;
     }
     let stream = Stream::open(&socket, &Request::Subscribe).await?;
-    let stream = stream.ok_or(Error::NotRunning)?;
+    let stream = stream.ok_or(NotRunning)?;
     let mut judge = |now: &Snapshot| wait::all_run(now, &names);
     let ready = wait::follow(stream, deadline, timeout, &mut judge).await?;
-    ready.ok_or(Error::NotRunning)?;
+    ready.ok_or(NotRunning)?;
     Ok(names)
 }

@@ -1,34 +1,29 @@
 //! Starting: everything ready before anything runs, then the supervisor, then patience until all its
 //! services are ready. A start that fails leaves nothing of its own running.
 
-use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use tokio::{
-    process::Child,
-    time::{Instant, sleep},
-};
+use tokio::time::Instant;
 
 use super::{
-    definition, select, stop,
-    wait::{LastWords, failed, follow},
+    definition,
+    launch::{answered, found, launch, own_log, own_words},
+    stop,
+    wait::follow,
 };
 use crate::{
-    clock::Backoff,
     config::{self, Config, sources::edit},
-    data_dir::DataDir,
-    error::{Explain, Kind},
-    files,
+    error::Failure,
     instance::{
+        error::{Error, failed},
+        guard,
+        homeserver::Homeserver,
         lock,
         prepare::{self, applied},
+        step::Step,
     },
-    process, services,
+    process::Lock,
+    services,
     supervisor::{
         control::{self, Request, Stream},
         log::read::Follower,
@@ -40,72 +35,6 @@ use crate::{
 /// How long a start that failed waits until what it started is gone.
 const CLEAR_UP: Duration = Duration::from_secs(20);
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the homeserver is not installed in `{}`", .0.display())]
-    NotInstalled(PathBuf),
-    #[error("the service `{service}` has failed: {tries}, the last time with {exit}")]
-    Failed { service: String, tries: String, exit: String, source: Option<LastWords> },
-    #[error("the homeserver runs, but not all of your own services")]
-    Partly(#[source] Box<Self>),
-    #[error("the homeserver was not ready within {} s", after.as_secs())]
-    Slow { after: Duration, service: String, source: LastWords },
-    #[error("the supervisor cannot be started")]
-    Launch(#[source] io::Error),
-    #[error("the supervisor has ended before everything was ready")]
-    Ended(#[source] Option<LastWords>),
-    #[error(transparent)]
-    Name(#[from] select::Unknown),
-    #[error(transparent)]
-    Services(#[from] services::Error),
-    #[error(transparent)]
-    Prepare(#[from] prepare::Error),
-    #[error(transparent)]
-    Stop(#[from] stop::Error),
-    #[error(transparent)]
-    Control(#[from] control::Error),
-    #[error(transparent)]
-    File(#[from] files::Error),
-}
-
-impl Explain for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Name(error) => error.kind(),
-            Self::Services(error) => error.kind(),
-            Self::Prepare(error) => error.kind(),
-            Self::Stop(error) => error.kind(),
-            Self::Control(error) => error.kind(),
-            Self::File(error) => error.kind(),
-            Self::Partly(error) => error.kind(),
-            Self::NotInstalled(_) => Kind::Request,
-            _ => Kind::Environment,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotInstalled(_) => Some("`manage install --start` installs and starts it".into()),
-            Self::Failed { service, .. } => Some(format!(
-                "`logs {service}` shows all it wrote; when that is mended, `manage start` tries again"
-            )),
-            Self::Slow { after, service, .. } => Some(format!(
-                "`manage start --timeout {}` waits longer; `logs {service}` shows what it did",
-                after.as_secs().saturating_mul(3)
-            )),
-            Self::Launch(_) => None,
-            Self::Partly(error) => error.hint(),
-            Self::Ended(_) => Some("`logs supervisor` shows more".into()),
-            Self::Name(error) => error.hint(),
-            Self::Services(error) => error.hint(),
-            Self::Prepare(error) => error.hint(),
-            Self::Stop(error) => error.hint(),
-            Self::Control(error) => error.hint(),
-            Self::File(error) => error.hint(),
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Only these, with all they need; without names, all of the profile.
@@ -114,18 +43,6 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Start although little disk space is left.
     pub(crate) force: bool,
-}
-
-/// What a start does, told as it happens.
-pub(crate) enum Step<'a> {
-    /// Another command works on this homeserver: which one.
-    WaitsFor(&'a str),
-    Prepares(&'a str),
-    /// Something the person should know although it works.
-    Warns(&'a str),
-    Launches,
-    Changed(&'a Snapshot),
-    Account,
 }
 
 #[derive(Debug)]
@@ -139,20 +56,17 @@ pub(crate) enum Started {
 }
 
 /// Makes sure that there is something to start, and that nobody else is at it.
-async fn enter(
-    config: &Config,
+async fn enter<'a>(
+    config: &'a Config,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<process::Lock, Error> {
+) -> Result<(Lock, Homeserver<'a>), Failure> {
     let data = &config.data;
-    if !prepare::is_installed(data) {
-        return Err(Error::NotInstalled(data.root().to_owned()));
-    }
-    // What is wrong with them is said before anything is changed.
-    services::outline(config)?;
+    guard::installed(data)?;
     data.create()?;
     let mut wait = |who: &str| on_step(Step::WaitsFor(who));
-    Ok(lock::wait(data, "manage start", deadline, &mut wait).await?)
+    let lock = lock::wait(data, "manage start", deadline, &mut wait).await?;
+    Ok((lock, Homeserver::of(config)?))
 }
 
 /// Starts what is asked for and waits until it is ready.
@@ -160,19 +74,19 @@ pub(crate) async fn start(
     config: &Config,
     options: Options,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<Started, Error> {
+) -> Result<Started, Failure> {
     let deadline = Instant::now() + options.timeout;
     let data = &config.data;
-    let _lock = enter(config, deadline, on_step).await?;
+    let (_lock, mut homeserver) = enter(config, deadline, on_step).await?;
+    let mut names = homeserver.select(&options.services)?;
     let socket = data.control_socket();
     let mut log = own_log(data);
     let mut launched = false;
-    let (stream, names) = if let Some(mut stream) = found(data, &socket).await? {
+    let stream = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
-        let other = now.profile != config.profile.name;
-        let define = definition::request(config, &now).await?;
-        let there = services::outline(config)?;
-        let names = select::resolve(&options.services, &select::listed(&there))?;
+        let mut warn = |warning: &str| on_step(Step::Warns(warning));
+        let force = options.force;
+        let define = definition::request(&mut homeserver, &now, force, deadline, &mut warn).await?;
         if let Some(define) = define {
             on_step(Step::Prepares("the services that have changed"));
             if let Some(mut stream) = Stream::open(&socket, &define).await? {
@@ -186,26 +100,22 @@ pub(crate) async fn start(
                 runs_synapse(&now) && prepare::finish(config, deadline, on_step).await?;
             return Ok(Started::Already { now, new_session });
         }
-        // Another profile brings its services along.
-        let names = if other { Vec::new() } else { names };
+        if now.profile != config.profile.name {
+            // Another profile brings its services along.
+            names.clear();
+        }
         let asked = Request::Start { services: names.clone() };
         let stream = Stream::open(&socket, &asked).await?;
-        (stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?, names)
+        stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?
     } else {
-        prepare::run(config, options.force, deadline, on_step).await?;
-        let names = if options.services.is_empty() {
-            Vec::new()
-        } else {
-            select::resolve(&options.services, &select::listed(&services::outline(config)?))?
-        };
+        prepare::run(&homeserver, options.force, deadline, on_step).await?;
         on_step(Step::Launches);
         let mut child = launch(config, &names, on_step)?;
         launched = true;
-        let stream = answered(config, &mut child, &mut log, deadline, options.timeout).await?;
-        (stream, names)
+        answered(config, &mut child, &mut log, deadline, options.timeout).await?
     };
     let whole = names.is_empty();
-    let concerned = definition::with_needs(config, &names)?;
+    let concerned = homeserver.with_needs(&names);
     let wait = Wait { names, concerned, deadline, timeout: options.timeout };
     match ready(stream, &wait, &mut log, on_step).await {
         Ok(snapshot) => {
@@ -218,14 +128,14 @@ pub(crate) async fn start(
             if whole && runs(&socket).await? =>
         {
             prepare::finish(config, deadline, on_step).await?;
-            Err(Error::Partly(Box::new(error)))
+            Err(Error::Partly(Box::new(error)).into())
         }
         Err(error) => {
             if launched {
                 // What has failed says more than what happens while it is cleared away.
                 drop(stop::ask(data, false, CLEAR_UP).await);
             }
-            Err(error)
+            Err(error.into())
         }
     }
 }
@@ -246,7 +156,7 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
 }
 
 /// Whether all runs but services of the operator's own.
-async fn runs(socket: &Path) -> Result<bool, Error> {
+async fn runs(socket: &Path) -> Result<bool, control::Error> {
     let now = control::status(socket).await?;
     Ok(now.is_some_and(|now| runs_synapse(&now) && now.is_ready_but(services::CUSTOM)))
 }
@@ -255,94 +165,23 @@ fn runs_synapse(now: &Snapshot) -> bool {
     now.services.get("synapse").is_some_and(|report| report.state == Phase::Running)
 }
 
-/// The supervisor that runs; none when there is none and nothing of one is left. One that was just
-/// started holds its lock for a moment before it listens.
-async fn found(data: &DataDir, socket: &Path) -> Result<Option<Stream>, Error> {
-    let patience = Instant::now() + Duration::from_secs(5);
-    loop {
-        if let Some(stream) = Stream::open(socket, &Request::Subscribe).await? {
-            return Ok(Some(stream));
-        }
-        match stop::clear(data).await {
-            Ok(_) => return Ok(None),
-            Err(stop::Error::Hung { .. }) if Instant::now() < patience => {
-                sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 /// What a supervisor in the foreground needs before it starts.
 pub(crate) async fn prepare(
     config: &Config,
     options: Options,
     on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let deadline = Instant::now() + options.timeout;
-    let data = &config.data;
-    let _lock = enter(config, deadline, on_step).await?;
-    stop::clear(data).await?;
-    prepare::run(config, options.force, deadline, on_step).await?;
-    Ok(())
+    let (_lock, homeserver) = enter(config, deadline, on_step).await?;
+    stop::clear(&config.data).await?;
+    prepare::run(&homeserver, options.force, deadline, on_step).await
 }
 
 /// Looks after the operator's account once a supervisor in the foreground has everything ready.
-pub(crate) async fn account(config: &Config) -> Result<(), Error> {
+pub(crate) async fn account(config: &Config) -> Result<(), Failure> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     prepare::finish(config, deadline, &mut |_| ()).await?;
     Ok(())
-}
-
-/// Starts the supervisor; it outlives us and the terminal.
-fn launch(
-    config: &Config,
-    names: &[String],
-    on_step: &mut dyn FnMut(Step<'_>),
-) -> Result<Child, Error> {
-    let log = config.data.logs().join("supervisor.log");
-    let stderr = files::append(&log).map_or_else(
-        |error| {
-            let log = log.display();
-            on_step(Step::Warns(&format!(
-                "`{log}` cannot be written, its lines are dropped: {error}"
-            )));
-            Stdio::null()
-        },
-        Stdio::from,
-    );
-    let words: Vec<OsString> = services::same_settings(config);
-    // Our own program, even if its file has been replaced since we started.
-    let mut command = process::command("/proc/self/exe");
-    command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
-    command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
-    command.spawn().map_err(Error::Launch)
-}
-
-/// The supervisor's first words, once it listens.
-async fn answered(
-    config: &Config,
-    child: &mut Child,
-    log: &mut Follower,
-    deadline: Instant,
-    timeout: Duration,
-) -> Result<Stream, Error> {
-    let socket = config.data.control_socket();
-    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
-    loop {
-        if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
-            return Ok(stream);
-        }
-        if child.try_wait().is_ok_and(|status| status.is_some()) {
-            return Err(Error::Ended(own_words(log)));
-        }
-        if Instant::now() > deadline {
-            drop(child.start_kill());
-            let source = LastWords::new("the supervisor does not listen");
-            return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
-        }
-        sleep(backoff.pause()).await;
-    }
 }
 
 /// What a start waits for.
@@ -382,48 +221,4 @@ async fn ready(
     };
     let now = follow(stream, wait.deadline, wait.timeout, &mut judge).await?;
     now.ok_or_else(|| Error::Ended(own_words(log)))
-}
-
-/// The supervisor's own log, as it goes on from now.
-fn own_log(data: &DataDir) -> Follower {
-    Follower::new(&data.logs(), &["supervisor".to_owned()])
-}
-
-/// The last lines that the supervisor wrote since this command began: older ones tell of another run.
-fn own_words(log: &mut Follower) -> Option<LastWords> {
-    let mut lines: Vec<String> = log.more().into_iter().map(|line| line.message).collect();
-    lines.retain(|line| !line.is_empty());
-    lines.drain(..lines.len().saturating_sub(6));
-    (!lines.is_empty()).then(|| LastWords::new(lines.join("\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        fs::{self, OpenOptions},
-        io::Write as _,
-    };
-
-    use super::*;
-    use crate::supervisor::log::rotated;
-
-    #[test]
-    fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataDir::new(folder.path().to_owned());
-        data.create().unwrap();
-        let path = data.logs().join("supervisor.log");
-        let write = |line: &str| {
-            let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
-            writeln!(file, "2026-11-21T05:20:00.000Z {line}").unwrap();
-        };
-        write("ERROR of an earlier run");
-        let mut log = own_log(&data);
-        assert!(own_words(&mut log).is_none());
-        write("ERROR before it was put aside");
-        fs::rename(&path, rotated(&path, 1)).unwrap();
-        write("ERROR after it");
-        let words = own_words(&mut log).unwrap().to_string();
-        assert_eq!(words, "ERROR before it was put aside\nERROR after it");
-    }
 }

@@ -11,7 +11,6 @@ use crate::{
     config::{self, Config, values::setting::shown},
     files,
     supervisor::record::{Snapshot, Supervisor},
-    synapse,
 };
 
 /// What no process that runs reads.
@@ -94,7 +93,7 @@ pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, fi
 pub(crate) fn is_older(config: &Config, now: &Snapshot) -> bool {
     let started = now.services.get("synapse").and_then(|synapse| synapse.started_at.as_ref());
     let started = started.and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    let files = [config.data.homeserver_yaml(), synapse::files::log_yaml(&config.data)];
+    let files = [config.data.homeserver_yaml(), config.data.log_yaml()];
     let written = |path: &std::path::PathBuf| fs::metadata(path).and_then(|it| it.modified()).ok();
     let newest = files.iter().filter_map(written).max();
     started.zip(newest).is_some_and(|(started, written)| SystemTime::from(started) < written)

@@ -11,21 +11,22 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::join;
 use crate::{
+    checks::{self, Flow},
     config::{
         self, Config,
         sections::{stack::Part, workers::Counts},
         sources::edit,
-        values::shape::Words as _,
     },
     error::{Explain, Failure, Kind},
     instance::{
-        lifecycle::{start, stop, wait},
+        guard,
+        homeserver::Homeserver,
+        lifecycle::{stop, wait},
         lock,
-        prepare::{self, applied, render},
+        prepare::applied,
     },
-    postgres, proxy, redis, services,
+    proxy, render, services,
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -103,17 +104,11 @@ const OF_THE_NETWORK: [&str; 2] = ["workers.address", "redis.port"];
 /// What would change; everything that could be in the way is looked at, nothing is changed but what is
 /// made at every start anyway.
 pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered), Failure> {
-    if new.is_joined() {
-        return Err(join::Error::IsJoined.into());
-    }
+    guard::not_joined(new)?;
     if !new.has(Part::Workers) {
         return Err(Error::NoWorkers(new.profile.name.clone()).into());
     }
-    if !prepare::is_installed(&new.data) {
-        return Err(start::Error::NotInstalled(new.data.root().to_owned()).into());
-    }
-    services::outline(new)?;
-    redis::check(new).await?;
+    let homeserver = Homeserver::of(new)?;
     let now = control::status(&new.data.control_socket()).await?;
     if let Some(now) = &now {
         let changed = applied::changed(new, now)?;
@@ -121,14 +116,16 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
             return Err(Error::Network(setting.clone()).into());
         }
     }
+    // All of it is refused before anything is changed; a start has said what there is to warn of.
+    let mut subject = homeserver.subject(Flow::Scale, Instant::now());
+    subject.running = now.as_ref();
+    checks::pass(&subject, &mut |_| ()).await?;
     let rendered = render::judged(new).await?;
     let chosen = workers::chosen(new)?;
     let mut plan = Plan { running: now.is_some(), ..Plan::default() };
     plan.workers = chosen.iter().map(|worker| worker.name()).collect();
     let before: Vec<String> = match &now {
         Some(now) => {
-            // All of it is refused before anything is changed.
-            postgres::has_room(new).await?;
             let is_worker =
                 |name: &&String| now.services[*name].tags.iter().any(|tag| tag == services::WORKER);
             now.services.keys().filter(is_worker).cloned().collect()
@@ -193,7 +190,7 @@ pub(crate) async fn scale(
     let _lock = lock::wait(data, "manage scale", deadline, &mut wait).await?;
     on_step("looking at the settings");
     let (plan, rendered) = plan(old, new).await?;
-    let before = listed(old)?;
+    let before = workers::listed(old)?;
     keep(new, keys)?;
     if !plan.running {
         render::refresh(new).await?;
@@ -305,15 +302,4 @@ pub(crate) async fn bring_up(
     };
     wait::follow(stream, deadline, timeout, &mut judge).await?.ok_or(Error::Ended)?;
     Ok(())
-}
-
-/// A list as it is written in the settings: `synchrotron=2,event_persister=1`.
-pub(crate) fn listed(config: &Config) -> Result<String, Failure> {
-    let mut counts = Counts::default();
-    for worker in workers::chosen(config)? {
-        *counts.0.entry(worker.kind).or_default() += 1;
-    }
-    let words: Vec<String> =
-        counts.0.iter().map(|(kind, count)| format!("{}={count}", kind.word())).collect();
-    Ok(words.join(","))
 }

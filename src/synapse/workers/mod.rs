@@ -9,7 +9,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub(crate) use crate::config::sections::workers::Kind;
 use crate::{
-    config::{Config, sections::stack::Part, values::shape::Words as _},
+    config::{
+        Config,
+        sections::{stack::Part, workers::Counts},
+        values::shape::Words as _,
+    },
     data_dir::DataDir,
     error::{self, Explain},
 };
@@ -145,6 +149,17 @@ pub(crate) fn chosen(config: &Config) -> Result<Vec<Worker>, Error> {
 pub(crate) fn processes(config: &Config) -> u32 {
     let workers = chosen(config).map_or(0, |workers| workers.len());
     u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// A list as it is written in the settings: `synchrotron=2,event_persister=1`.
+pub(crate) fn listed(config: &Config) -> Result<String, Error> {
+    let mut counts = Counts::default();
+    for worker in chosen(config)? {
+        *counts.0.entry(worker.kind).or_default() += 1;
+    }
+    let words: Vec<String> =
+        counts.0.iter().map(|(kind, count)| format!("{}={count}", kind.word())).collect();
+    Ok(words.join(","))
 }
 
 #[cfg(test)]

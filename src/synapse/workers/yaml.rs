@@ -11,7 +11,7 @@ use crate::{
     config::{Config, sections::stack::Part},
     data_dir::DataDir,
     files as disk,
-    synapse::{Error, files},
+    synapse::{Error, template},
 };
 
 /// One file, as it would be written.
@@ -38,13 +38,13 @@ pub(crate) fn render(config: &Config, workers: &[Worker]) -> Result<Vec<File>, E
     for (index, worker) in super::here(config, workers).into_iter().enumerate() {
         let values = context! {
             name => worker.name(),
-            log_config => path(files::log_yaml(data)),
+            log_config => path(data.log_yaml()),
             listeners => minijinja::value::Serde(listeners(config, worker)),
             metrics_port => config.has(Part::Metrics).then(|| metrics_port(config, index)),
             media => worker.kind == Kind::Media,
         };
-        let text = files::fill("worker.yaml.j2", template, &values)?;
-        files::parse("worker.yaml", &text)?;
+        let text = template::fill("worker.yaml.j2", template, &values)?;
+        template::parse("worker.yaml", &text)?;
         all.push(File { worker, text });
     }
     Ok(all)

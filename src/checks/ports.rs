@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::{Check, Flow, Look};
 use crate::{
     bridges,
     config::{Config, sections::stack::Part},
@@ -11,8 +12,26 @@ use crate::{
     synapse::workers,
 };
 
+pub(crate) static APART: Check = Check {
+    name: "ports-apart",
+    about: "no two services have the same port",
+    remedy: "`config set` gives one of them another port",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| {
+        differ(subject.config)?;
+        Ok(Vec::new())
+    }),
+};
+
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+enum Error {
     #[error("port {port} is that of both {first} and {second}")]
     Same { port: u16, first: String, second: String },
     #[error("port {port}, of {whose}, is among those through which the relay sends")]
@@ -85,7 +104,7 @@ fn all(config: &Config, embedded: bool) -> Result<Vec<(String, u16)>, Error> {
 }
 
 /// Refuses two services on one port.
-pub(crate) fn differ(config: &Config) -> Result<(), Error> {
+fn differ(config: &Config) -> Result<(), Error> {
     let embedded = postgres::target(config).is_ok_and(|target| target.is_embedded());
     let ports = all(config, embedded)?;
     for (at, (second, port)) in ports.iter().enumerate() {

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{Check, Flow, Look};
 use crate::{
     data_dir::DataDir,
     error::{Explain, Kind},
@@ -53,8 +54,24 @@ const NEEDED: [(&str, &str); 4] = [
 ];
 const MADE_ANEW: &str = "put it back from a backup, or let `manage install` make a new one";
 
+/// An install makes those that are missing.
+pub(crate) static SECRETS: Check = Check {
+    name: "secrets",
+    about: "the files below `secrets` are there, whole, and nobody else may read them",
+    remedy: "put them back from a backup",
+    flows: &[Flow::Start, Flow::Restart, Flow::Change, Flow::Scale, Flow::ConfigCheck],
+    look: Look::Here(|subject| {
+        let data = &subject.config.data;
+        look_after(data)?;
+        if data.is_installed() {
+            are_there(data)?;
+        }
+        Ok(Vec::new())
+    }),
+};
+
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+enum Error {
     #[error("the secret `{}` is lost", path.display())]
     Lost { path: PathBuf, remedy: &'static str },
     #[error("the secret in `{}` is empty or damaged", path.display())]
@@ -77,7 +94,7 @@ impl Explain for Error {
 }
 
 /// Refuses damaged secrets, and takes away from others what they may not read.
-pub(crate) fn look_after(data: &DataDir) -> Result<(), Error> {
+fn look_after(data: &DataDir) -> Result<(), Error> {
     for folder in [data.secrets(), data.sessions()] {
         protect(&folder)?;
     }
@@ -97,7 +114,7 @@ pub(crate) fn look_after(data: &DataDir) -> Result<(), Error> {
 }
 
 /// Refuses to go on where a secret is gone that only an install makes.
-pub(crate) fn are_there(data: &DataDir) -> Result<(), Error> {
+fn are_there(data: &DataDir) -> Result<(), Error> {
     for (name, remedy) in NEEDED {
         let path = data.secret(name);
         if !path.exists() {

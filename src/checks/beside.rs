@@ -1,0 +1,117 @@
+//! What stands beside Synapse: the relay of calls, the provider of logins, the store for media, bridges.
+
+use super::{Check, Flow, Found, Look, Subject};
+use crate::{bridges, error::Failure, oidc, render, s3, turn};
+
+/// One that cannot be read is left out of what Synapse is told, and the others go on.
+pub(crate) static BRIDGES: Check = Check {
+    name: "bridge-files",
+    about: "what was noted of each bridge can be read",
+    remedy: "`content list-bridges` shows what is wrong with each",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| Ok(bridges::registrations(&subject.config.data)?.1)),
+};
+
+pub(crate) static RELAY: Check = Check {
+    name: "relay",
+    about: "the settings of the relay of calls fit together, and coturn is there where it is ours",
+    remedy: "`config show turn` says what is set",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| {
+        turn::check(subject.config)?;
+        Ok(Vec::new())
+    }),
+};
+
+pub(crate) static LOGINS: Check = Check {
+    name: "logins",
+    about: "people can log in: with a password, or through a provider whose secret is set",
+    remedy: "`config show oidc` says what is set",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| {
+        oidc::check(subject.config)?;
+        Ok(Vec::new())
+    }),
+};
+
+pub(crate) static MEDIA: Check = Check {
+    name: "media-store",
+    about: "the settings of the bucket for media fit together",
+    remedy: "`config show media` says what is set",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| {
+        s3::check(subject.config)?;
+        Ok(Vec::new())
+    }),
+};
+
+/// Synapse asks it at each login, so that a start does not wait for it.
+pub(crate) static PROVIDER: Check = Check {
+    name: "login-provider",
+    about: "the login provider answers and calls itself what `oidc.issuer` says",
+    remedy: "`manage install --skip-validation` does not ask it",
+    flows: &[Flow::Install, Flow::ConfigCheck],
+    look: Look::Asks(|subject| {
+        Box::pin(async { warned(subject, oidc::discover(subject.config).await) })
+    }),
+};
+
+/// Synapse asks it with each upload.
+pub(crate) static BUCKET: Check = Check {
+    name: "media-bucket",
+    about: "the store for media has the bucket, and the keys are good for it",
+    remedy: "`manage install --skip-validation` does not ask it",
+    flows: &[Flow::Install, Flow::ConfigCheck],
+    look: Look::Asks(|subject| Box::pin(bucket(subject))),
+};
+
+/// What is wrong with a server of others is in the way of an install alone: it may be mended any time.
+fn warned<E: Into<Failure>>(subject: &Subject<'_>, asked: Result<(), E>) -> Found {
+    match asked {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) if subject.flow == Flow::Install => Err(error.into()),
+        Err(error) => Ok(vec![error.into().to_string()]),
+    }
+}
+
+/// It can be asked only by what is installed.
+async fn bucket(subject: &Subject<'_>) -> Found {
+    let (config, environment) = (subject.config, render::environment(subject.config));
+    let is_there = s3::is_installed(config, &environment);
+    if !environment.is_complete() || subject.flow == Flow::Install && is_there.is_err() {
+        return Ok(Vec::new());
+    }
+    if config.data.is_installed() {
+        // Synapse could not even read its settings.
+        is_there?;
+    }
+    warned(subject, s3::ask(config, &environment).await)
+}

@@ -1,0 +1,65 @@
+//! What stands in front of Synapse: the certificate, nginx and the client for browsers.
+
+use super::{Check, Flow, Found, Look, Subject};
+use crate::{clock, config::sections::stack::Part, error::Explain as _, proxy, tls, web};
+
+pub(crate) static CERTIFICATE: Check = Check {
+    name: "certificate",
+    about: "the certificate of `tls.certificate` fits its key, the names of the homeserver and the time",
+    remedy: "`config set tls.certificate own` has one made",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| Ok(tls::check(subject.config, clock::now())?)),
+};
+
+pub(crate) static PROXY: Check = Check {
+    name: "proxy-program",
+    about: "nginx is there where the profile has a proxy",
+    remedy: "`config set proxy.program PATH` names one that is elsewhere",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| {
+        if subject.config.has(Part::Proxy) {
+            proxy::program(subject.config)?;
+        }
+        Ok(Vec::new())
+    }),
+};
+
+/// Without a client all else works: only where its settings are judged it is in the way.
+pub(crate) static WEB: Check = Check {
+    name: "web-client",
+    about: "the client for browsers that `web.client` names is there and its settings can be read",
+    remedy: "`config set web.client ''` does without a client",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(web_client),
+};
+
+fn web_client(subject: &Subject<'_>) -> Found {
+    if [Flow::Install, Flow::ConfigCheck].contains(&subject.flow) {
+        web::check(subject.config)?;
+        return Ok(Vec::new());
+    }
+    let complaint = web::complaint(subject.config);
+    let text = |error: web::Error| format!("{error}: {}", error.hint().unwrap_or_default());
+    Ok(complaint.map(text).into_iter().collect())
+}

@@ -1,0 +1,18 @@
+//! How to install.
+
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Make everything anew that can be made anew: the environment and Synapse's files.
+    pub(crate) force: bool,
+    /// Do not let Synapse judge the rendered settings.
+    pub(crate) skip_validation: bool,
+    /// A folder of wheels to install from.
+    pub(crate) offline: Option<PathBuf>,
+    pub(crate) fresh_keys: bool,
+    /// It is started afterwards.
+    pub(crate) start: bool,
+    /// An archive of an uninstall.
+    pub(crate) restore: Option<PathBuf>,
+}

@@ -1,0 +1,139 @@
+//! The supervisor as a process: the one that runs, or a new one and its first words.
+
+use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    process::Child,
+    time::{Instant, sleep},
+};
+
+use super::stop;
+use crate::{
+    clock::Backoff,
+    config::Config,
+    data_dir::DataDir,
+    error::Failure,
+    files,
+    instance::{
+        error::{Error, LastWords},
+        step::Step,
+    },
+    process, services,
+    supervisor::{
+        control::{Request, Stream},
+        log::read::Follower,
+    },
+};
+
+/// The supervisor that runs; none when there is none and nothing of one is left. One that was just
+/// started holds its lock for a moment before it listens.
+pub(super) async fn found(data: &DataDir, socket: &Path) -> Result<Option<Stream>, Failure> {
+    let patience = Instant::now() + Duration::from_secs(5);
+    loop {
+        if let Some(stream) = Stream::open(socket, &Request::Subscribe).await? {
+            return Ok(Some(stream));
+        }
+        match stop::clear(data).await {
+            Ok(_) => return Ok(None),
+            Err(stop::Error::Hung { .. }) if Instant::now() < patience => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Starts the supervisor; it outlives us and the terminal.
+pub(super) fn launch(
+    config: &Config,
+    names: &[String],
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Child, Error> {
+    let log = config.data.logs().join("supervisor.log");
+    let stderr = files::append(&log).map_or_else(
+        |error| {
+            let log = log.display();
+            on_step(Step::Warns(&format!(
+                "`{log}` cannot be written, its lines are dropped: {error}"
+            )));
+            Stdio::null()
+        },
+        Stdio::from,
+    );
+    let words: Vec<OsString> = services::same_settings(config);
+    // Our own program, even if its file has been replaced since we started.
+    let mut command = process::command("/proc/self/exe");
+    command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
+    command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
+    command.spawn().map_err(Error::Launch)
+}
+
+/// The supervisor's first words, once it listens.
+pub(super) async fn answered(
+    config: &Config,
+    child: &mut Child,
+    log: &mut Follower,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<Stream, Error> {
+    let socket = config.data.control_socket();
+    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(50));
+    loop {
+        if let Some(stream) = Stream::open(&socket, &Request::Subscribe).await? {
+            return Ok(stream);
+        }
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return Err(Error::Ended(own_words(log)));
+        }
+        if Instant::now() > deadline {
+            drop(child.start_kill());
+            let source = LastWords::new("the supervisor does not listen");
+            return Err(Error::Slow { after: timeout, service: "supervisor".to_owned(), source });
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
+/// The supervisor's own log, as it goes on from now.
+pub(super) fn own_log(data: &DataDir) -> Follower {
+    Follower::new(&data.logs(), &["supervisor".to_owned()])
+}
+
+/// The last lines that the supervisor wrote since this command began: older ones tell of another run.
+pub(super) fn own_words(log: &mut Follower) -> Option<LastWords> {
+    let mut lines: Vec<String> = log.more().into_iter().map(|line| line.message).collect();
+    lines.retain(|line| !line.is_empty());
+    lines.drain(..lines.len().saturating_sub(6));
+    (!lines.is_empty()).then(|| LastWords::new(lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write as _,
+    };
+
+    use super::*;
+    use crate::supervisor::log::rotated;
+
+    #[test]
+    fn an_earlier_run_is_not_quoted_and_a_log_put_aside_is_read_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        let path = data.logs().join("supervisor.log");
+        let write = |line: &str| {
+            let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+            writeln!(file, "2026-11-21T05:20:00.000Z {line}").unwrap();
+        };
+        write("ERROR of an earlier run");
+        let mut log = own_log(&data);
+        assert!(own_words(&mut log).is_none());
+        write("ERROR before it was put aside");
+        fs::rename(&path, rotated(&path, 1)).unwrap();
+        write("ERROR after it");
+        let words = own_words(&mut log).unwrap().to_string();
+        assert_eq!(words, "ERROR before it was put aside\nERROR after it");
+    }
+}
