@@ -71,7 +71,7 @@ fn addressed(mut hint: String, flag: &str, words: &[&str]) -> String {
     hint
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) dry_run: bool,
@@ -114,7 +114,6 @@ impl Context {
         self.talk.warn(sentence);
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// What is going on, for a person.
     pub(crate) fn say(&self, sentence: impl fmt::Display) {
         self.talk.say(sentence);
@@ -125,13 +124,11 @@ impl Context {
         self.talk.progress(doing)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// `*****`, or the secret where the person asked to see it.
     pub(crate) fn masked(&self, secret: &Secret) -> String {
         self.talk.masked(secret)
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// How answers are wanted; only what is asked of the server may depend on it.
     pub(crate) fn view(&self) -> View {
         self.talk.view

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     error::Failure,
-    output::{Report, Sentence},
+    output::{AnyReport, Report, Sentence},
 };
 
 /// How a command ended, in the contract's exit codes. Usage errors are 1 as well; a closed pipe is 0.
@@ -41,12 +41,18 @@ pub(crate) enum Stop {
     Planned(Planned),
     /// What was asked about is not there.
     Absent(Absent),
+    Broken(Broken),
 }
 
 impl Stop {
     /// There is no `what` of that name, which machines find below `key`.
     pub(crate) fn absent(what: &'static str, key: &'static str, name: impl Into<String>) -> Self {
         Self::Absent(Absent { what, key, name: name.into() })
+    }
+
+    /// It failed, and what was done before is not lost.
+    pub(crate) fn broken(failure: Failure, done: impl AnyReport + 'static) -> Self {
+        Self::Broken(Broken { failure, done: Box::new(done) })
     }
 }
 
@@ -63,11 +69,19 @@ pub(crate) struct Planned {
     dry_run: bool,
     /// What would be done: a clause that goes on from "would".
     would: String,
+    /// Whether that is something.
+    #[serde(skip)]
+    pub(crate) outcome: Outcome,
 }
 
 impl Planned {
     pub(crate) fn new(would: impl fmt::Display) -> Self {
-        Self { dry_run: true, would: would.to_string() }
+        Self { dry_run: true, would: would.to_string(), outcome: Outcome::Done }
+    }
+
+    /// Of a command that has nothing to do.
+    pub(crate) fn nothing(would: impl fmt::Display) -> Self {
+        Self { outcome: Outcome::Moot, ..Self::new(would) }
     }
 }
 
@@ -78,6 +92,18 @@ impl Report for Planned {
 
     fn id(&self) -> Option<&str> {
         Some("")
+    }
+}
+
+/// An error after a part of what was asked for: the answer as far as it goes.
+pub(crate) struct Broken {
+    pub(crate) failure: Failure,
+    pub(crate) done: Box<dyn AnyReport>,
+}
+
+impl fmt::Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broken").field("failure", &self.failure).finish_non_exhaustive()
     }
 }
 

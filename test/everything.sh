@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx,
-# Redis, Node.js and Chromium are installed where they are missing): format, lint, documentation, all tests, and the contract's phases against an instance of its own. Leaves nothing
-# behind but `target/`. Called by run-tests.sh.
+# Everything that can be checked, on a fresh machine with cargo, a C linker and Python (nginx, Redis, Node.js
+# and Chromium are installed where they are missing): format, lint, documentation, all tests, and the
+# contract's phases against an instance of its own. Leaves nothing behind but `target/`, where
+# `test-times.tsv` says how long each test of a real server took. Called by run-tests.sh.
 set -euo pipefail
 
 here=$(cd -P -- "${BASH_SOURCE[0]%/*}" && pwd -P)
@@ -24,7 +25,8 @@ cleanup() {
     trap - EXIT INT TERM
     [[ -z $current ]] || printf '== FAILED: %s\n' "$current"
     for pid in "${running[@]}"; do
-        kill -- "-$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+        kill -- "-$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
     done
     if [[ -d $folder/data ]]; then
         ./cli.sh --data-dir "$folder/data" manage stop --force >/dev/null 2>&1 || true

@@ -70,20 +70,12 @@ pub(crate) static DATABASE: Check = Check {
 
 async fn connections(subject: &Subject<'_>) -> Found {
     let Some(now) = subject.running else { return Ok(Vec::new()) };
-    let outline;
-    let services = match subject.services {
-        Some(services) => services,
-        None => {
-            outline = services::outline(subject.config)?;
-            &outline
-        }
-    };
     let is_new = |service: &Service| {
         service.tags.iter().any(|tag| tag == services::WORKER)
             && !now.services.contains_key(&service.name)
     };
     let runs = now.services.get("synapse").is_some_and(|report| report.state.is_ready());
-    if runs && services.iter().any(is_new) {
+    if runs && subject.outline()?.iter().any(is_new) {
         postgres::has_room(subject.config).await?;
     }
     Ok(Vec::new())

@@ -1,7 +1,7 @@
 //! What is looked at before something is changed: one table, of which each flow asks for its own part. A
 //! check changes nothing but what every start makes anyway.
 
-use std::pin::Pin;
+use std::{borrow::Cow, pin::Pin};
 
 use tokio::time::Instant;
 
@@ -131,6 +131,13 @@ impl<'a> Subject<'a> {
             self.without.push(check.name);
         }
         self
+    }
+
+    fn outline(&self) -> Result<Cow<'a, [Service]>, Failure> {
+        Ok(match self.services {
+            Some(services) => Cow::Borrowed(services),
+            None => Cow::Owned(crate::services::outline(self.config)?),
+        })
     }
 
     /// Whether that process is one of those that run now.

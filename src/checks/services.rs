@@ -1,7 +1,6 @@
 //! The processes that the settings ask for.
 
 use super::{Check, Flow, Found, Look, Subject};
-use crate::services;
 
 pub(crate) static SERVICES: Check = Check {
     name: "services",
@@ -19,8 +18,6 @@ pub(crate) static SERVICES: Check = Check {
 };
 
 fn look(subject: &Subject<'_>) -> Found {
-    if subject.services.is_none() {
-        services::outline(subject.config)?;
-    }
+    subject.outline()?;
     Ok(Vec::new())
 }

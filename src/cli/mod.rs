@@ -40,7 +40,7 @@ fn answer(argv: &[OsString]) -> Outcome {
     };
     let output = output_of(&matches);
     run(&typed, &matches, &output).unwrap_or_else(|failure| {
-        output.fail_gathered(&failure);
+        output.fail(&failure);
         Outcome::Failed
     })
 }

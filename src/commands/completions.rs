@@ -3,13 +3,15 @@
 use std::{ffi::OsString, fmt};
 
 use clap_complete::env::{CompleteEnv, Shells};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{NAME, Outcome, Result, tree},
+    commands::{Answered, NAME, Reply, tree},
     context::Context,
     error::Failure,
-    output::{Output, Report},
+    output::Report,
+    reply::Outcome,
 };
 
 /// How a shell says that it wants an answer.
@@ -23,13 +25,13 @@ pub(crate) struct Args {
 }
 
 /// Text is the script itself, for `source`; in a document it is one field.
-#[derive(Serialize)]
-struct Completions {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Completions {
     shell: String,
     script: String,
 }
 
-pub(crate) async fn run(args: Args, _: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, _: &Context) -> Answered<Completions> {
     let mut script = Vec::new();
     Shells::builtins()
         .completer(&args.shell)
@@ -37,8 +39,7 @@ pub(crate) async fn run(args: Args, _: &Context, output: &Output) -> Result {
         .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
         .map_err(|error| Failure::environment(error.to_string()))?;
     let script = String::from_utf8_lossy(&script).into_owned();
-    output.emit(&Completions { shell: args.shell, script });
-    Ok(Outcome::Done)
+    Ok(Reply::done(Completions { shell: args.shell, script }))
 }
 
 impl Report for Completions {

@@ -6,16 +6,17 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::sections::tls::Certificate,
     context::Context,
     error::{Failure, Kind},
     files,
     instance::status::{self, State},
-    output::{self, Format, Output, Report},
+    output::{self, Report},
     secret::Secret,
 };
 
@@ -23,15 +24,15 @@ use crate::{
 pub(crate) struct Args {}
 
 /// The platform's credentials schema.
-#[derive(Serialize)]
-struct Credentials {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Credentials {
     resource: &'static str,
     /// `running`, `stopped` or `error`.
     status: &'static str,
     connections: Vec<Connection>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Connection {
     id: &'static str,
     name: &'static str,
@@ -42,7 +43,7 @@ struct Connection {
     metadata: Metadata,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Address {
     host: String,
     port: u16,
@@ -50,7 +51,7 @@ struct Address {
     ssl: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Auth {
     username: String,
     token: String,
@@ -58,7 +59,7 @@ struct Auth {
     header_value: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Metadata {
     description: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ struct Session {
     access_token: Secret,
 }
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(_: Args, context: &Context) -> Answered<Credentials> {
     let data = context.data()?;
     let status = status::fast(&data).await?;
     let file = data.secret("operator.json");
@@ -104,24 +105,14 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
             State::Stopped | State::NotInstalled => "stopped",
         },
         connections: session
-            .map(|session| connection(session, &status, ca_file(context), output))
+            .map(|session| connection(session, &status, context))
             .into_iter()
             .collect(),
     };
-    if output.format == Format::Env {
-        output::print_raw(&answer.variables());
-    } else {
-        output.emit(&answer);
-    }
-    Ok(if moot { Outcome::Moot } else { Outcome::Done })
+    Ok(Reply::done_if(!moot, answer))
 }
 
-fn connection(
-    session: Session,
-    status: &status::Status,
-    ca_file: Option<PathBuf>,
-    output: &Output,
-) -> Connection {
+fn connection(session: Session, status: &status::Status, context: &Context) -> Connection {
     let Session { user_id, server_name, access_token } = session;
     let bearer = Secret::new(format!("Bearer {}", access_token.expose()));
     let host = status.health_url.trim_start_matches("http://");
@@ -142,9 +133,9 @@ fn connection(
                 .next()
                 .unwrap_or_default()
                 .to_owned(),
-            token: output.masked(&access_token),
+            token: context.masked(&access_token),
             header_name: "Authorization",
-            header_value: output.masked(&bearer),
+            header_value: context.masked(&bearer),
         },
         metadata: Metadata {
             description: "The operator, a server admin",
@@ -153,7 +144,7 @@ fn connection(
             url: status.api_url.trim_end_matches("/_matrix/client/v3").to_owned(),
             server_name,
             user_id,
-            ca_file,
+            ca_file: ca_file(context),
         },
     }
 }
@@ -166,9 +157,9 @@ fn ca_file(context: &Context) -> Option<PathBuf> {
     (config.tls.certificate == Some(Certificate::Own) && file.exists()).then_some(file)
 }
 
-impl Credentials {
-    /// `NAME=value` lines; the values hold nothing that a shell would look at twice.
-    fn variables(&self) -> String {
+impl Report for Credentials {
+    /// The values hold nothing that a shell would look at twice.
+    fn variables(&self) -> Option<String> {
         let lines = |it: &Connection| {
             let Connection { auth, metadata, .. } = it;
             [
@@ -182,11 +173,9 @@ impl Credentials {
             ]
             .concat()
         };
-        self.connections.iter().map(lines).collect()
+        Some(self.connections.iter().map(lines).collect())
     }
-}
 
-impl Report for Credentials {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Some(Connection { auth, metadata, name, address, .. }) = self.connections.first()
         else {

@@ -2,13 +2,14 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     error::{Failure, Kind},
-    output::{self, Output, Report},
+    output::{self, Report},
 };
 
 /// Compiled in, so that the answer needs no file.
@@ -18,7 +19,7 @@ pub(crate) const RUNTIME: &str = include_str!("../../config/runtime.json");
 pub(crate) struct Args {}
 
 /// `config/runtime.json` (v2.0 contract, `runtime_config`).
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Info {
     pub(crate) name: String,
@@ -35,7 +36,7 @@ pub(crate) struct Info {
     priority: String,
 }
 
-pub(crate) fn info() -> std::result::Result<Info, Failure> {
+pub(crate) fn info() -> Result<Info, Failure> {
     serde_json::from_str(RUNTIME).map_err(|error| Failure {
         kind: Kind::Bug,
         error: error.into(),
@@ -43,9 +44,8 @@ pub(crate) fn info() -> std::result::Result<Info, Failure> {
     })
 }
 
-pub(crate) async fn run(_: Args, _: &Context, output: &Output) -> Result {
-    output.emit(&info()?);
-    Ok(Outcome::Done)
+pub(crate) async fn run(_: Args, _: &Context) -> Answered<Info> {
+    Ok(Reply::done(info()?))
 }
 
 impl Report for Info {

@@ -9,17 +9,23 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result, moment::moment},
+    commands::{
+        Reply,
+        moment::moment,
+        reply::{Live, Stream},
+    },
     config::{self, sources::dotenv},
     context::Context,
     data_dir::DataDir,
     error::Failure,
     files,
     instance::lifecycle::select,
-    output::{Output, Report},
+    output::Report,
+    reply::{Outcome, Stop},
     secret::MASK,
     services,
     supervisor::log::read::{self, Follower, Line},
@@ -55,16 +61,16 @@ pub(crate) struct Part {
     follow: bool,
 }
 
-#[derive(Serialize)]
-struct Logs {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Logs {
     lines: Vec<Shown>,
     total: usize,
 }
 
 /// A line, and which colour its service has on a terminal.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     line: Line,
     #[serde(skip)]
     colour: Option<AnsiColor>,
@@ -86,8 +92,8 @@ const COLOURS: [AnsiColor; 6] = [
     AnsiColor::Red,
 ];
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    show(&args.services, &args.part, context, output).await
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Logs, Shown>, Stop> {
+    show(&args.services, &args.part, context).await
 }
 
 /// Shows that part of the logs of these, or of all where none is named.
@@ -95,8 +101,7 @@ pub(crate) async fn show(
     names: &[String],
     part: &Part,
     context: &Context,
-    output: &Output,
-) -> Result {
+) -> Result<Live<Logs, Shown>, Stop> {
     let data = context.data()?;
     let folder = data.logs();
     let there = read::names(&folder)?;
@@ -106,13 +111,22 @@ pub(crate) async fn show(
         chosen(names, &there, context)?
     };
     if services.is_empty() && !part.follow {
-        output.emit(&Logs { lines: Vec::new(), total: 0 });
-        return Ok(Outcome::Moot);
+        let none = Logs { lines: Vec::new(), total: 0 };
+        return Ok(Live::Reply(Reply::done_if(false, none)));
+    }
+    let count = part.tail.unwrap_or(if part.since.is_some() { usize::MAX } else { 50 });
+    let mut follower = Follower::new(&folder, &services);
+    let (lines, mut unread) = read::tail(&folder, &services, count, part.since);
+    if lines.is_empty() && !part.follow && !unread.is_empty() {
+        return Err(unread.swap_remove(0).into());
+    }
+    for error in unread {
+        context.warn(Failure::from(error).to_string());
     }
     let mut secrets = secrets(&data);
     secrets.extend(variables(context));
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let masked = |mut line: Line| {
+    let masked = move |mut line: Line| {
         for secret in &secrets {
             if line.message.contains(secret) {
                 line.message = line.message.replace(secret, MASK);
@@ -121,37 +135,31 @@ pub(crate) async fn show(
         let place = services.iter().position(|name| *name == line.service);
         Shown { line, colour: place.map(|place| COLOURS[place % COLOURS.len()]) }
     };
-    let count = part.tail.unwrap_or(if part.since.is_some() { usize::MAX } else { 50 });
-    let mut follower = Follower::new(&folder, &services);
-    let (lines, mut unread) = read::tail(&folder, &services, count, part.since);
-    if lines.is_empty() && !part.follow && !unread.is_empty() {
-        return Err(unread.swap_remove(0).into());
-    }
-    for error in unread {
-        output.warn(Failure::from(error).to_string());
-    }
-    let lines: Vec<Shown> = lines.into_iter().map(masked).collect();
+    let lines: Vec<Shown> = lines.into_iter().map(&masked).collect();
     if !part.follow {
-        let outcome = if lines.is_empty() { Outcome::Moot } else { Outcome::Done };
-        output.emit(&Logs { total: lines.len(), lines });
-        return Ok(outcome);
+        return Ok(Live::Reply(Reply::done_if(
+            !lines.is_empty(),
+            Logs { total: lines.len(), lines },
+        )));
     }
-    let mut open = lines.iter().all(|line| output.emit_line(line));
-    while open {
-        if output.while_read(tokio::time::sleep(PAUSE)).await.is_none() {
-            break;
+    Ok(Live::Stream(Stream::new(async move |_, out| {
+        let mut next = lines;
+        loop {
+            for line in &next {
+                if !out.emit(line)? {
+                    return Ok(Outcome::Done);
+                }
+            }
+            if out.while_read(tokio::time::sleep(PAUSE)).await.is_none() {
+                return Ok(Outcome::Done);
+            }
+            next = follower.more().into_iter().map(&masked).collect();
         }
-        open = follower.more().into_iter().map(masked).all(|line| output.emit_line(&line));
-    }
-    Ok(Outcome::Done)
+    })))
 }
 
 /// The logs of those that were named, also of one that has not written yet.
-fn chosen(
-    words: &[String],
-    there: &[String],
-    context: &Context,
-) -> std::result::Result<Vec<String>, Failure> {
+fn chosen(words: &[String], there: &[String], context: &Context) -> Result<Vec<String>, Failure> {
     // Settings that cannot be read keep nobody from reading logs.
     let outline = context.config().ok().and_then(|config| services::outline(config).ok());
     let services = outline.unwrap_or_default();

@@ -39,10 +39,10 @@ mod leaves {
 
     commands! {
         "Commands";
-        #[old] "status" => status, "Show how the homeserver is: 0 healthy, 1 unhealthy, 2 not running";
-        #[old] "logs" => logs, "Show what the processes wrote: 2 if nothing is there";
-        #[old] "info" => info, "Print what the platform wants to know before it starts this";
-        #[old] "credentials" => credentials, "Print what a program needs to talk to the homeserver";
-        #[old] "completions" => completions, "Print the completions for bash, zsh or fish";
+        "status" => status, "Show how the homeserver is: 0 healthy, 1 unhealthy, 2 not running";
+        "logs" => logs, "Show what the processes wrote: 2 if nothing is there";
+        "info" => info, "Print what the platform wants to know before it starts this";
+        "credentials" => credentials, "Print what a program needs to talk to the homeserver";
+        "completions" => completions, "Print the completions for bash, zsh or fish";
     }
 }

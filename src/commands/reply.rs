@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     error::Failure,
     output::{AnyReport, Output, Report, Screen},
-    reply::{Outcome, Stop},
+    reply::{Broken, Outcome, Stop},
 };
 
 /// What happened, and all there is to say of it.
@@ -32,6 +32,11 @@ impl<A> Reply<A> {
     /// Done, or there was nothing to do.
     pub(crate) fn done_if(done: bool, answer: A) -> Self {
         Self { outcome: if done { Outcome::Done } else { Outcome::Moot }, answer }
+    }
+
+    /// The same as an answer of another type.
+    pub(crate) fn map<B>(self, into: impl FnOnce(A) -> B) -> Reply<B> {
+        Reply { outcome: self.outcome, answer: into(self.answer) }
     }
 }
 
@@ -75,13 +80,11 @@ impl<R: Report> Lines<'_, R> {
         self.output.while_read(wait).await
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// Where a record takes the place of the one before it, if a person looks at a terminal.
     pub(crate) fn screen(&self) -> Screen {
         self.output.screen()
     }
 
-    #[expect(dead_code, reason = "for verbs that are still to be converted")]
     /// False if nobody reads any more.
     pub(crate) fn show(&self, screen: &mut Screen, record: &R) -> Result<bool, Failure> {
         screen.show(self.output, record)
@@ -108,6 +111,7 @@ impl Report for Nothing {
 pub(crate) enum Erased {
     Answer(Outcome, Box<dyn AnyReport>),
     Stream(Run),
+    Broken(Broken),
 }
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the generated pages are made by tests"))]
@@ -167,8 +171,9 @@ impl From<Stop> for Result<Erased, Failure> {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Failed(failure) => Err(failure),
-            Stop::Planned(planned) => Ok(Erased::Answer(Outcome::Done, Box::new(planned))),
+            Stop::Planned(planned) => Ok(Erased::Answer(planned.outcome, Box::new(planned))),
             Stop::Absent(absent) => Ok(Erased::Answer(Outcome::Moot, Box::new(absent))),
+            Stop::Broken(broken) => Ok(Erased::Broken(broken)),
         }
     }
 }
@@ -187,16 +192,9 @@ pub(crate) async fn deliver(
     match said? {
         Erased::Answer(outcome, answer) => output.print(&*answer).map(|()| outcome),
         Erased::Stream(run) => run(context, output).await,
-    }
-}
-
-/// For old verbs that call new ones.
-pub(crate) fn told<S: Said>(said: Result<S, Stop>, output: &Output) -> Result<Outcome, Failure> {
-    match erased(said)? {
-        Erased::Answer(outcome, answer) => {
-            output.emit(&*answer);
-            Ok(outcome)
+        Erased::Broken(Broken { failure, done }) => {
+            output.print_unfinished(&*done)?;
+            Err(failure)
         }
-        Erased::Stream(_) => Err(Failure::request("a stream has no one answer")),
     }
 }

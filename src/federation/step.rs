@@ -1,8 +1,9 @@
 //! One step of the walk: what was asked, what was found, and what to do about it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
     Good,
@@ -11,7 +12,7 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Step {
     /// `well-known`, `srv`, `address`, `connection`, …
     pub(crate) step: &'static str,

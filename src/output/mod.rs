@@ -11,7 +11,7 @@ mod talk;
 pub(crate) use self::{
     layout::{amount, fields, table},
     printer::{Output, Screen},
-    report::{AnyReport, Format, Report, Sentence, View, document, untold},
+    report::{AnyReport, Format, Report, Sentence, View, rendered, untold},
     stdout::got_out,
     talk::{Progress, Talk, ask_secret, confirm, stdin_is_terminal},
 };

@@ -1,12 +1,15 @@
 //! What prints the answers of this process: one, or the lines of a stream.
 
 use std::{
+    cell::RefCell,
     io::{self, IsTerminal as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use serde_json::Value;
 
 use super::{
     AnyReport, Format, Talk, View, report,
@@ -22,7 +25,8 @@ pub(crate) struct Output {
     pub(crate) talk: Arc<Talk>,
     /// Whether something of the answer is printed already.
     begun: AtomicBool,
-    pub(super) old: super::old::Old,
+    /// What was done before an error that is still to be printed, for the document of that error.
+    unfinished: RefCell<Option<Value>>,
 }
 
 impl Output {
@@ -43,12 +47,23 @@ impl Output {
         Ok(())
     }
 
+    /// Prints what was done before an error, which follows; in a machine format it goes into the document
+    /// of that error.
+    pub(crate) fn print_unfinished(&self, done: &dyn AnyReport) -> Result<(), Failure> {
+        if self.view.is_text() {
+            return self.print(done);
+        }
+        self.unfinished.replace(done.value().ok());
+        Ok(())
+    }
+
     /// Prints an error. A stream that broke has printed lines already: its error is one more line.
     pub(crate) fn fail(&self, failure: &Failure) {
         let warnings = self.talk.take_warnings();
         let broke = self.begun.load(Ordering::Relaxed) && !self.view.is_text();
         let format = if broke { Format::Json } else { self.view.format };
-        let text = report::failure(failure, warnings, format);
+        let done = self.unfinished.take();
+        let text = report::failure(failure, done, warnings, format);
         if self.view.is_text() {
             aside(&text);
         } else {

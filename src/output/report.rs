@@ -201,8 +201,13 @@ pub(crate) fn document(mut value: Value, warnings: Vec<String>, format: Format) 
     }
 }
 
-/// An error as it is printed.
-pub(crate) fn failure(failure: &Failure, warnings: Vec<String>, format: Format) -> String {
+/// An error as it is printed, for machines with what was done before it.
+pub(crate) fn failure(
+    failure: &Failure,
+    done: Option<Value>,
+    warnings: Vec<String>,
+    format: Format,
+) -> String {
     let chain = failure.chain();
     let hint = failure.hint.clone().or_else(|| {
         (failure.kind == Kind::Bug)
@@ -214,5 +219,9 @@ pub(crate) fn failure(failure: &Failure, warnings: Vec<String>, format: Format) 
     let error = serde_json::json!({
         "kind": failure.kind, "message": chain[0], "because": chain[1..], "hint": hint,
     });
-    document(serde_json::json!({ "error": error }), warnings, format)
+    let mut value = serde_json::json!({ "error": error });
+    if let (Value::Object(value), Some(Value::Object(done))) = (&mut value, done) {
+        value.extend(done);
+    }
+    document(value, warnings, format)
 }

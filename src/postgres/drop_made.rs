@@ -11,7 +11,7 @@ use super::{
 use crate::config::Config;
 
 /// What was dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Dropped {
     pub(crate) database: Option<String>,
     pub(crate) role: Option<String>,

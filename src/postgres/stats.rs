@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::Error;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Stats {
     /// Accounts that are not deactivated.
     pub(crate) users: i64,

@@ -146,10 +146,10 @@ fn before_an_install_the_install_is_named() {
 #[test]
 fn the_generic_forms_name_their_flags() {
     for (line, shape) in [
-        ("content add user alice", "`content add --type <TYPE> --name <NAME>`"),
-        ("content list users", "`content list --type <TYPE>`"),
-        ("content get alice", "`content get --type <TYPE> --name <NAME>`"),
-        ("content remove alice", "`content remove --type <TYPE> --name <NAME>`"),
+        ("content add user alice", "`content add [--type <TYPE>] --name <NAME>`"),
+        ("content list users", "`content list [--type <TYPE>]`"),
+        ("content get alice", "`content get [--type <TYPE>] --name <NAME>`"),
+        ("content remove alice", "`content remove [--type <TYPE>] --name <NAME>`"),
         ("content execute GET /x", "`content execute --name '<METHOD> <PATH>' --options <JSON>`"),
     ] {
         let said = Person::new().types(line);

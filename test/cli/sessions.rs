@@ -174,6 +174,11 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let file = person.data().join("a.txt");
     fs::write(&file, "x").unwrap();
     let file = file.to_str().unwrap();
+    let items = person.data().join("items.yaml");
+    fs::write(&items, "[{name: '@first'}, {name: second}]").unwrap();
+    let cats = person.data().join("cats.yaml");
+    fs::write(&cats, "[{name: tom, type: cat}]").unwrap();
+    let (items, cats) = (items.to_str().unwrap(), cats.to_str().unwrap());
     for (words, why) in [
         (&["content", "send-message", ROOM, "hi", "--transaction-id", ".."][..], "transaction id"),
         (&["content", "send-message", ROOM, " \r\n"], "blank"),
@@ -186,6 +191,12 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["content", "add", "--type", "bot", "--name", "b", "--as", "nobody"], "leave `--as` out"),
         (&["content", "remove", "--name", "ops"], "say which: `--type room` or `--type user`"),
         (&["content", "remove", "--name", "ops", "-q"], "`ops` may be a room or a user"),
+        (&["content", "remove", "--name", "ops"], "`--force` removes what has that name"),
+        (&["content", "add", "--name", "ops"], "`ops` may be a user, bot, room or message"),
+        (&["content", "add", "--name", "ops"], "`--type user`, `bot`, `room` or `message`"),
+        (&["content", "add", "--name", "!ops"], "an id, which the server gives a room"),
+        (&["content", "add", "--file", items], "`second` may be a user, bot, room or message"),
+        (&["content", "add", "--file", cats], "no content of the type `cat`"),
         (&["content", "add-user", "a", "--display-name", "a\nb"], "control characters"),
         (&["content", "send-message", "#x:other.example", "hi"], "another server"),
     ] {

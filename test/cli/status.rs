@@ -13,6 +13,10 @@ fn nothing_is_installed() {
        ⚠️  Health: Matrix Synapse is not installed
 
     💡 Installation required: resource-matrix-synapse manage install --start
+
+    ⚙️  Configuration:
+       📶 Port: 8008
+       📁 Data Dir: ~/.vrooli/resources/matrix-synapse
     [exit 2]
     ");
 }

@@ -391,7 +391,7 @@ fn program_that_crashes(server: &Instance) -> String {
 
 #[test]
 fn a_message_goes_to_irc_and_back() {
-    let server = Lent::up();
+    let server = Instance::started("irc");
     let irc = Irc::new(&server.data);
     server.run(&["content", "add-user", "alice"]).success();
     let before = server.pid("synapse");

@@ -42,7 +42,7 @@ fn two_named_servers_share_neither_port_nor_socket_nor_lock_nor_database() {
     for named in [&one, &other] {
         fs::create_dir_all(named.folder()).unwrap();
         let mut copy = Command::new("cp");
-        copy.arg("-a").arg(beside.data.join("environments")).arg(named.folder());
+        copy.arg("-al").arg(beside.data.join("environments")).arg(named.folder());
         assert!(copy.status().unwrap().success());
         let said = named.run(&["manage", "install", "--start"]);
         assert_eq!(said["running"], true, "{said}");

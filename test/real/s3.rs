@@ -33,7 +33,7 @@ impl Store {
     fn start() -> Self {
         let (folder, packages) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/test/store.lock");
-        packages::pip(&["install", "--target"], packages.path(), Path::new(list));
+        packages::pip(&["install", "--no-compile", "--target"], packages.path(), Path::new(list));
         let mut store = Self { folder, packages, port: free_port(), child: None };
         store.go_on();
         store

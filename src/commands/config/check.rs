@@ -2,16 +2,17 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
     checks::{self, Flow, Subject},
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     error::Failure,
     instance::prepare::applied,
-    output::{Output, Report},
+    output::Report,
     proxy, render,
     synapse::files,
 };
@@ -19,8 +20,8 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-#[derive(Serialize)]
-struct Checked {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Checked {
     valid: bool,
     /// Whether the installed Synapse was asked; it cannot be before it is installed.
     synapse_asked: bool,
@@ -35,11 +36,11 @@ struct Checked {
     unused: Vec<String>,
 }
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let config = context.config()?;
-    config.warnings.iter().for_each(|warning| output.warn(warning));
+    config.warnings.iter().for_each(|warning| context.warn(warning));
     let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
-    checks::pass(&subject, &mut |warning| output.warn(warning)).await?;
+    checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
     let environment = render::environment(config);
     let synapse_asked = environment.is_complete() && config.data.is_installed();
@@ -50,7 +51,7 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
     if !unrouted.is_empty() {
-        output.warn(format!(
+        context.warn(format!(
             "the main process answers what workers could, because no rule knows it: {}",
             unrouted.join(" ")
         ));
@@ -69,15 +70,14 @@ pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
         }
         in_use &= unused.is_empty();
     }
-    output.emit(&Checked {
+    Ok(Reply::done(Checked {
         valid: true,
         synapse_asked,
         in_use,
         running: now.is_some(),
         unused,
         unrouted,
-    });
-    Ok(Outcome::Done)
+    }))
 }
 
 impl Report for Checked {

@@ -9,8 +9,8 @@ mod show;
 
 commands! {
     "Commands";
-    #[old] "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
-    #[old] "show" => show, "Show each setting, and where its value came from";
-    #[old] "set" => set, "Change one setting; comments in settings.yaml stay";
-    #[old] "render" => render, "Print the homeserver.yaml that the settings make";
+    "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
+    "show" => show, "Show each setting, and where its value came from";
+    "set" => set, "Change one setting; comments in settings.yaml stay";
+    "render" => render, "Print the homeserver.yaml that the settings make";
 }

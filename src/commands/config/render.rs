@@ -5,14 +5,15 @@ use std::{
     fmt::{self, Write as _},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     files,
-    output::{Output, Report},
+    output::Report,
     render,
 };
 
@@ -23,8 +24,8 @@ pub(crate) struct Args {
     diff: bool,
 }
 
-#[derive(Serialize)]
-struct Rendered {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Rendered {
     homeserver_yaml: String,
     /// Values that are taken away, with `-`, and that are added, with `+`: `-server_name: "a"`.
     diff: Vec<String>,
@@ -32,13 +33,12 @@ struct Rendered {
     only_diff: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     let new = render::render(config)?.homeserver;
     let old = files::read_if_exists(&config.data.homeserver_yaml())?.unwrap_or_default();
     let diff = differences(&values(&old), &values(&new));
-    output.emit(&Rendered { homeserver_yaml: new, diff, only_diff: args.diff });
-    Ok(Outcome::Done)
+    Ok(Reply::done(Rendered { homeserver_yaml: new, diff, only_diff: args.diff }))
 }
 
 /// Each value of a YAML text by its path, however the text is laid out.

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::{
         self, Config,
         sources::edit,
@@ -25,7 +26,7 @@ use crate::{
     error::Failure,
     files,
     instance::{guard, lock},
-    output::{self, Output, Report},
+    output::{self, Report},
     secret::{MASK, Secret},
 };
 
@@ -43,8 +44,8 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Set {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Set {
     key: &'static str,
     value: Value,
     dry_run: bool,
@@ -53,12 +54,13 @@ struct Set {
     restart: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     if ["services.", "profiles."].iter().any(|section| args.key.starts_with(section)) {
         let data = context.data()?;
         let file = data.settings();
         return Err(Failure::request(format!("`{}` is not set with a command", args.key))
-            .hinted(format!("write it into `{}`; `config check` checks it", file.display())));
+            .hinted(format!("write it into `{}`; `config check` checks it", file.display()))
+            .into());
     }
     let setting = config::find(&args.key)?;
     if setting.secret && args.value.is_some() {
@@ -66,13 +68,16 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             "`{}` is a secret, and arguments can be seen by others",
             setting.key
         ))
-        .hinted(format!("`config set {} --file FILE`, or give it on stdin", setting.key)));
+        .hinted(format!("`config set {} --file FILE`, or give it on stdin", setting.key))
+        .into());
     }
     let text = match (args.value, &args.file) {
         (Some(value), _) => value,
         (None, Some(file)) => one_line(&files::read_input(file)?)?,
         (None, None) if setting.secret => secret(setting)?,
-        (None, None) => return Err(Failure::request(format!("`{}` needs a value", setting.key))),
+        (None, None) => {
+            return Err(Failure::request(format!("`{}` needs a value", setting.key)).into());
+        }
     };
     let data = context.data()?;
     let flag = format!("{}={text}", setting.key);
@@ -98,17 +103,16 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if let Some(source @ (Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))) =
         now.as_ref().map(|now| now.source(setting.key))
     {
-        output.warn(format!("the {source} counts more than what is set here"));
+        context.warn(format!("the {source} counts more than what is set here"));
     }
     if context.dry_run {
         let kept = now.and_then(|now| now.values.0.get(setting.key).map(|(value, _)| shown(value)));
         report.changed = kept.unwrap_or_else(|| setting.default.to_owned()) != shown(&text.into());
-        output.emit(&report);
-        return Ok(Outcome::Done);
+        return Ok(Reply::done(report));
     }
     data.create()?;
     let deadline = Instant::now() + PATIENCE;
-    let mut wait = |who: &str| output.say(format!("waiting for {who}"));
+    let mut wait = |who: &str| context.say(format!("waiting for {who}"));
     let _lock = lock::wait(&data, "config set", deadline, &mut wait).await?;
     report.changed = if setting.secret {
         let file = data.secret(&setting.secret_file());
@@ -119,12 +123,11 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         edit::set(&data, setting, &value)?
     };
     report.restart = report.changed && context.supervisor().await?.is_some();
-    output.emit(&report);
-    Ok(if report.changed { Outcome::Done } else { Outcome::Moot })
+    Ok(Reply::done_if(report.changed, report))
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.
-fn refuse_other_name(homeserver: &Path, wanted: &Config) -> std::result::Result<(), Failure> {
+fn refuse_other_name(homeserver: &Path, wanted: &Config) -> Result<(), Failure> {
     let Some(text) = files::read_if_exists(homeserver)? else { return Ok(()) };
     let installed: Value = serde_yaml::from_str(&text).unwrap_or_default();
     let new = wanted.server.name.to_string();
@@ -138,7 +141,7 @@ fn refuse_other_name(homeserver: &Path, wanted: &Config) -> std::result::Result<
 }
 
 /// From a pipe, or asked for without an echo.
-fn secret(setting: &Setting) -> std::result::Result<String, Failure> {
+fn secret(setting: &Setting) -> Result<String, Failure> {
     if output::stdin_is_terminal() {
         return output::ask_secret(setting.key).map_err(|error| {
             Failure::environment(format!("the terminal cannot be read: {error}"))
@@ -151,7 +154,7 @@ fn secret(setting: &Setting) -> std::result::Result<String, Failure> {
     one_line(&text)
 }
 
-fn one_line(text: &str) -> std::result::Result<String, Failure> {
+fn one_line(text: &str) -> Result<String, Failure> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     if line.is_empty() { Err(Failure::request("the value is empty")) } else { Ok(line.to_owned()) }
 }

@@ -5,11 +5,12 @@ use std::{
     fmt::{self, Write as _},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::{
         self, Config,
         values::{
@@ -18,7 +19,7 @@ use crate::{
         },
     },
     context::Context,
-    output::{Output, Report, table},
+    output::{Report, table},
     secret::MASK,
 };
 
@@ -28,30 +29,31 @@ pub(crate) struct Args {
     key: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Shown {
     settings: Vec<Row>,
     total: usize,
     #[serde(skip)]
     explained: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Row {
     key: Cow<'static, str>,
     value: Value,
+    #[schemars(with = "Value")]
     source: Source,
     default: &'static str,
     variables: &'static [&'static str],
     documentation: &'static str,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
     let config = context.config()?;
     let row = |setting: &'static Setting| {
         let value = config.values.0.get(setting.key).map(|(value, _)| value.clone());
         let value = value.unwrap_or_else(|| setting.default.into());
-        let masked = setting.secret && !shown(&value).is_empty() && !output.show_secrets;
+        let masked = setting.secret && !shown(&value).is_empty() && !context.view().show_secrets;
         Row {
             key: setting.key.into(),
             value: if masked { MASK.into() } else { value },
@@ -71,10 +73,9 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             if rows.is_empty() { vec![row(config::find(key)?)] } else { rows }
         }
     };
-    config.warnings.iter().for_each(|warning| output.warn(warning));
-    let explained = output.verbose || args.key.is_some();
-    output.emit(&Shown { total: settings.len(), settings, explained });
-    Ok(Outcome::Done)
+    config.warnings.iter().for_each(|warning| context.warn(warning));
+    let explained = context.view().verbose || args.key.is_some();
+    Ok(Reply::done(Shown { total: settings.len(), settings, explained }))
 }
 
 /// What stands below `services` and `profiles`.

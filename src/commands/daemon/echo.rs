@@ -60,7 +60,7 @@ fn print(format: Format, messages: &Receiver<Message>) {
     let output = Output::new(View { format, ..View::default() });
     while let Ok(message) = messages.recv() {
         match message {
-            Message::Line(line) => drop(output.emit_line(&Shown::plain(line))),
+            Message::Line(line) => drop(output.print_line(&Shown::plain(line))),
             Message::End(done) => drop(done.send(())),
         }
     }

@@ -2,7 +2,13 @@
 
 use std::ffi::OsString;
 
-use crate::{commands::Result, context::Context, error::Failure, output::Output, supervisor::job};
+use crate::{
+    commands::reply::{Nothing, Stream},
+    context::Context,
+    error::Failure,
+    reply::Stop,
+    supervisor::job,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -17,10 +23,11 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-pub(crate) async fn run(args: Args, _: &Context, _: &Output) -> Result {
+pub(crate) async fn run(args: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     let Some((program, rest)) = args.command.split_first() else {
-        return Err(Failure::request("no program was named"));
+        return Err(Failure::request("no program was named").into());
     };
     let error = job::become_program(args.parent, args.death_signal, program, rest);
-    Err(Failure::environment(format!("`{}` cannot be started: {error}", program.display())))
+    let why = format!("`{}` cannot be started: {error}", program.display());
+    Err(Failure::environment(why).into())
 }

@@ -15,13 +15,13 @@ pub(crate) use supervise::supervise;
 
 commands! {
     "Commands";
-    #[hidden] #[old] "supervise" => supervise, "Keep the homeserver's processes";
-    #[hidden] #[old] "exec" => exec, "Become a program that ends with its parent";
+    #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
+    #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "hooks" => hooks, "Take webhooks and send them";
-    #[hidden] #[old] "provision" => provision, "Make role and database ready";
+    #[hidden] "provision" => provision, "Make role and database ready";
 }
 
 /// What a service of ours has to say goes to stderr, which the supervisor keeps as its log.

@@ -2,31 +2,31 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
-    output::{Output, Report},
+    output::Report,
     postgres,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-#[derive(Serialize)]
-struct Provisioned {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Provisioned {
     steps: Vec<String>,
 }
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(_: Args, context: &Context) -> Answered<Provisioned> {
     let config = context.config()?;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let mut steps = Vec::new();
     postgres::ensure(config, deadline, &mut |step| steps.push(step.to_string())).await?;
-    output.emit(&Provisioned { steps });
-    Ok(Outcome::Done)
+    Ok(Reply::done(Provisioned { steps }))
 }
 
 impl Report for Provisioned {

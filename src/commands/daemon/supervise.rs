@@ -12,14 +12,15 @@ use tokio::{sync::Notify, time::sleep};
 
 use super::echo::Echo;
 use crate::{
-    commands::{Outcome, Result},
+    commands::reply::{Nothing, Stream},
     config::Config,
     context::Context,
     data_dir::DataDir,
     error::Failure,
     instance::{self, lifecycle::start, prepare::applied},
-    output::Output,
-    postgres, services,
+    postgres,
+    reply::{Outcome, Stop},
+    services,
     supervisor::{
         self, Settings, job,
         log::{self, Limits, LogFile},
@@ -37,28 +38,28 @@ pub(crate) struct Args {
     services: Vec<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     if args.detach {
         // Fails only for the leader of a group, and whoever detaches us does not make us that.
         rustix::process::setsid().ok();
     }
-    supervise(context, output, args.services, !args.detach).await
+    let Args { detach, services } = args;
+    Ok(Stream::new(async move |context, _| supervise(context, services, !detach).await))
 }
 
 /// Keeps everything until it is asked to end. In the foreground somebody above (systemd, a
 /// container) restarts us, so there the failure of a service is ours.
 pub(crate) async fn supervise(
     context: &Context,
-    output: &Output,
     wanted: Vec<String>,
     foreground: bool,
-) -> Result {
+) -> Result<Outcome, Failure> {
     let config = context.config()?;
     let data = &config.data;
     data.create()?;
     let supervision = &config.supervision;
     let limits = Limits { size: supervision.log_size.0, files: supervision.log_files };
-    let echo = foreground.then(|| Echo::new(output.format));
+    let echo = foreground.then(|| Echo::new(context.view().format));
     let echo_lines = echo.as_ref().map(Echo::of_lines);
     keep_own_log(data, limits, echo_lines.clone());
     if postgres::target(config)?.is_embedded() {
@@ -98,7 +99,7 @@ pub(crate) async fn supervise(
     let beside = async {
         ready.notified().await;
         if foreground {
-            account(config, output, &tell).await;
+            account(context, config, &tell).await;
         }
         pending::<Infallible>().await
     };
@@ -117,19 +118,19 @@ pub(crate) async fn supervise(
 
 /// Looks after the operator's account, again and again until that works, and says once that we are
 /// ready: a server that only lacks this account serves everybody else.
-async fn account(config: &Config, output: &Output, tell: &impl Fn(&str)) {
+async fn account(context: &Context, config: &Config, tell: &impl Fn(&str)) {
     const AGAIN: Duration = Duration::from_secs(30);
     let mut status = "everything runs";
     let mut told = false;
     loop {
-        let failure = start::account(config).await.err().map(Failure::from);
+        let failure = start::account(config).await.err();
         if let Some(failure) = &failure {
             tracing::warn!("{failure}");
             status = "everything runs, but the operator's account cannot be made";
         }
         if !told {
             tell(&format!("READY=1\nSTATUS={status}"));
-            output.say(format!("ready: {}", config.local_url()));
+            context.say(format!("ready: {}", config.local_url()));
             told = true;
         }
         if failure.is_none() {

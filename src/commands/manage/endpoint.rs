@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::nearest,
     context::Context,
     error::Failure,
     instance::lifecycle::select,
-    output::{Output, Report},
+    output::Report,
     services,
 };
 
@@ -22,8 +23,8 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Endpoint {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Endpoint {
     service: String,
     name: String,
     url: String,
@@ -32,7 +33,7 @@ struct Endpoint {
 }
 
 /// Exit 2 for a service that does not run.
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Endpoint> {
     let running = context.supervisor().await?;
     let services = services::all(context.config()?).await?;
     let (there, listed) = match &running {
@@ -50,8 +51,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         .or_else(|| defined.map(|it| &it.endpoints))
         .unwrap_or(&none);
     let (name, url) = chosen(&service, endpoints, args.name.as_deref())?;
-    output.emit(&Endpoint { service, name, url, ready });
-    Ok(if ready { Outcome::Done } else { Outcome::Moot })
+    Ok(Reply::done_if(ready, Endpoint { service, name, url, ready }))
 }
 
 /// The address of that name, or the only one.
@@ -59,7 +59,7 @@ fn chosen(
     service: &str,
     endpoints: &BTreeMap<String, String>,
     name: Option<&str>,
-) -> std::result::Result<(String, String), Failure> {
+) -> Result<(String, String), Failure> {
     let names = || endpoints.keys().map(String::as_str);
     let found = match name {
         Some(name) => endpoints.get_key_value(name),

@@ -5,11 +5,12 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     checks::folder,
-    commands::{self, Outcome},
+    commands::{self, Answered, Reply},
     config::Config,
     context::{Context, Own},
     error::Failure,
@@ -17,7 +18,7 @@ use crate::{
         install::{self, Installed, Options},
         lifecycle::start,
     },
-    output::{Output, Report},
+    output::Report,
     process,
 };
 
@@ -53,8 +54,8 @@ pub(crate) struct Args {
 }
 
 /// What is installed now.
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Answer {
     installed: bool,
     dry_run: bool,
     running: bool,
@@ -67,7 +68,7 @@ struct Answer {
     next: Vec<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> commands::Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let Args { server_name, port, synapse_version, .. } = &args;
     let typed = [
         ("server.name", "--server-name", server_name),
@@ -94,8 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
         let wanted = context.config_from(folder)?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
-            output.emit(&answer(context, &wanted, done).await?);
-            return Ok(Outcome::Done);
+            return Ok(Reply::done(answer(context, &wanted, done).await?));
         }
         install::restore(&wanted, &options, folder).await?;
     }
@@ -107,32 +107,29 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> comma
     };
     let context = &context.with(ports);
     let config = context.config()?;
-    config.warnings.iter().for_each(|warning| output.warn(warning));
+    config.warnings.iter().for_each(|warning| context.warn(warning));
     if context.dry_run {
         let done = install::plan(config, &options).await?;
-        output.emit(&answer(context, config, done).await?);
-        return Ok(Outcome::Done);
+        return Ok(Reply::done(answer(context, config, done).await?));
     }
-    let progress = output.progress("installing");
+    let progress = context.progress("installing");
     let done = install::install(config, &context.environment, &options, &mut |step| {
         progress.now(step);
     })
     .await?;
     drop(progress);
     for warning in &done.warnings {
-        output.warn(warning);
+        context.warn(warning);
     }
     // The platform's orchestrator takes 2 for a failure and would not start what is installed.
     let moot = !done.changed && !args.force && !context.environment.is_orchestrator();
     if !args.start {
-        output.emit(&answer(context, config, done).await?);
-        return Ok(if moot { Outcome::Moot } else { Outcome::Done });
+        return Ok(Reply::done_if(!moot, answer(context, config, done).await?));
     }
     let timeout = config.supervision.start_timeout.0;
     let options = start::Options { services: Vec::new(), timeout, force: args.force };
-    super::start::go(context, options, output).await?;
-    output.emit(&answer(context, config, done).await?);
-    Ok(Outcome::Done)
+    super::start::go(context, options).await?;
+    Ok(Reply::done(answer(context, config, done).await?))
 }
 
 async fn answer(context: &Context, config: &Config, done: Installed) -> Result<Answer, Failure> {

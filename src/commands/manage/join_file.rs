@@ -7,13 +7,14 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{NAME, Outcome, Result},
+    commands::{Answered, NAME, Reply},
     context::Context,
     instance::workers::join_file::{self, Written},
-    output::{Output, Report},
+    output::Report,
 };
 
 #[derive(clap::Args)]
@@ -22,17 +23,16 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Answer {
     dry_run: bool,
     #[serde(flatten)]
     written: Written,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let written = join_file::share(context.config()?, &args.file, !context.dry_run)?;
-    output.emit(&Answer { dry_run: context.dry_run, written });
-    Ok(Outcome::Done)
+    Ok(Reply::done(Answer { dry_run: context.dry_run, written }))
 }
 
 impl Report for Answer {

@@ -1,12 +1,13 @@
 //! `manage restart`: everything anew, with the settings as they are now, or some services.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::start::{Change, Running};
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::values::shape::Span,
     context::{self, Context},
     instance::lifecycle::{
@@ -14,7 +15,7 @@ use crate::{
         start::{self, Started},
         stop,
     },
-    output::{Output, Report},
+    output::Report,
     services,
 };
 
@@ -34,33 +35,37 @@ pub(crate) struct Args {
     timeout: Option<Span>,
 }
 
-#[derive(Serialize)]
-struct Restarted {
+/// Everything was restarted, or what was named.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    All(Running),
+    Some(Restarted),
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Restarted {
     services: Vec<String>,
     restarted: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let context = &context.with(context::profile(args.profile.as_deref()));
     let config = context.config()?;
-    config.warnings.iter().for_each(|warning| output.warn(warning));
+    config.warnings.iter().for_each(|warning| context.warn(warning));
     if config.data.is_installed() {
         // Nothing is stopped that could not be started again.
         services::outline(config)?;
     }
-    if context.dry_run {
-        super::Planned::emit("stop and start it", output);
-        return Ok(Outcome::Done);
-    }
+    context.would("stop and start it")?;
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     if !args.services.is_empty() {
-        let progress = output.progress(format!("restarting {}", args.services.join(", ")));
+        let progress = context.progress(format!("restarting {}", args.services.join(", ")));
         let services = restart::some(config, &args.services, timeout).await?;
         drop(progress);
-        output.emit(&Restarted { services, restarted: true });
-        return Ok(Outcome::Done);
+        return Ok(Reply::done(Answer::Some(Restarted { services, restarted: true })));
     }
-    let progress = output.progress("checking the settings");
+    let progress = context.progress("checking the settings");
     restart::check(config, args.force, timeout).await?;
     drop(progress);
     if args.profile.is_some() {
@@ -68,22 +73,32 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     }
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force: args.force };
-    super::stop::go(context, options, output).await?;
+    super::stop::go(context, options).await?;
     let options = start::Options { services: Vec::new(), timeout, force: args.force };
     let (Started::Now(now) | Started::Already { now, .. }) =
-        super::start::go(context, options, output).await?;
-    output.emit(&Running::new(context, now, Change::Started)?);
-    Ok(Outcome::Done)
+        super::start::go(context, options).await?;
+    Ok(Reply::done(Answer::All(Running::new(context, now, Change::Started)?)))
 }
 
-impl Report for Restarted {
+impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
-        page.push_str("restarted: ");
-        page.push_str(&self.services.join(", "));
-        Ok(())
+        match self {
+            Self::All(running) => running.text(page),
+            Self::Some(restarted) => write!(page, "restarted: {}", restarted.services.join(", ")),
+        }
+    }
+
+    fn details(&self, page: &mut String) -> fmt::Result {
+        match self {
+            Self::All(running) => running.details(page),
+            Self::Some(_) => Ok(()),
+        }
     }
 
     fn id(&self) -> Option<&str> {
-        self.services.first().map(String::as_str)
+        match self {
+            Self::All(running) => running.id(),
+            Self::Some(restarted) => restarted.services.first().map(String::as_str),
+        }
     }
 }

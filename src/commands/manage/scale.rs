@@ -2,15 +2,16 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::simulate;
+use super::simulate::{self, Simulation};
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::values::shape::Span,
     context::{Context, Own},
     instance::workers::scale::{self, Plan},
-    output::{Output, Report},
+    output::Report,
     synapse::workers,
 };
 
@@ -41,8 +42,16 @@ pub(crate) struct Args {
     simulate: simulate::Args,
 }
 
-#[derive(Serialize)]
-struct Scaled {
+/// What was done, or what the model of the load predicts.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Scaled(Scaled),
+    Simulated(Box<Simulation>),
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Scaled {
     changed: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -70,11 +79,11 @@ fn asked(args: &Args) -> Vec<Own> {
     asked
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     if args.simulate.simulate {
         let config = context.config()?;
-        output.emit(&simulate::run(&args.simulate, args.cores, config)?);
-        return Ok(Outcome::Done);
+        let simulation = simulate::run(&args.simulate, args.cores, config)?;
+        return Ok(Reply::done(Answer::Simulated(Box::new(simulation))));
     }
     let asked = asked(&args);
     let old = context.config()?;
@@ -88,18 +97,41 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         if !context.dry_run {
             scale::keep(&new, &keys)?;
         }
-        output.emit(&Scaled { changed: false, dry_run: context.dry_run, list, plan });
+        let answer = Scaled { changed: false, dry_run: context.dry_run, list, plan };
         // Without anything asked for they were only to be shown.
-        return Ok(if changed || asked.is_empty() { Outcome::Done } else { Outcome::Moot });
+        return Ok(Reply::done_if(changed || asked.is_empty(), Answer::Scaled(answer)));
     }
-    let progress = output.progress("scaling");
+    let progress = context.progress("scaling");
     let done = scale::scale(old, &new, &keys, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
-    output.emit(&Scaled { changed: true, dry_run: false, list, plan: done? });
-    Ok(Outcome::Done)
+    let answer = Scaled { changed: true, dry_run: false, list, plan: done? };
+    Ok(Reply::done(Answer::Scaled(answer)))
 }
 
-impl Report for Scaled {
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        match self {
+            Self::Scaled(scaled) => scaled.text(page),
+            Self::Simulated(simulation) => simulation.text(page),
+        }
+    }
+
+    fn details(&self, page: &mut String) -> fmt::Result {
+        match self {
+            Self::Scaled(_) => Ok(()),
+            Self::Simulated(simulation) => simulation.details(page),
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::Scaled(scaled) => Some(&scaled.list),
+            Self::Simulated(_) => None,
+        }
+    }
+}
+
+impl Scaled {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Plan { running, workers, starts, stops, restarts, elsewhere } = &self.plan;
         if workers.is_empty() {
@@ -125,9 +157,5 @@ impl Report for Scaled {
             page.push_str("\nthe homeserver does not run: the next `manage start` takes it up");
         }
         Ok(())
-    }
-
-    fn id(&self) -> Option<&str> {
-        Some(&self.list)
     }
 }

@@ -5,13 +5,14 @@ use std::{
     fmt::{self, Write as _},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::{self, Context},
     instance::status,
-    output::{Output, Report},
+    output::Report,
     services,
     supervisor::{
         service::{Condition, Need, Service},
@@ -26,15 +27,15 @@ pub(crate) struct Args {
     profile: Option<String>,
 }
 
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct List {
     profile: String,
     summary: String,
     services: Vec<Line>,
     total: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Line {
     name: String,
     summary: String,
@@ -48,7 +49,7 @@ struct Line {
     endpoints: BTreeMap<String, String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     let context = &context.with(context::profile(args.profile.as_deref()));
     let config = context.config()?;
     // Before an install there is no PostgreSQL to ask how it is started.
@@ -66,8 +67,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         services.into_iter().map(|service| Line::new(state(&service.name), service)).collect();
     let profile = config.profile.name.clone();
     let summary = config.profile.summary.clone();
-    output.emit(&List { profile, summary, total: services.len(), services });
-    Ok(Outcome::Done)
+    Ok(Reply::done(List { profile, summary, total: services.len(), services }))
 }
 
 impl Line {

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -37,8 +38,8 @@ fn rate(text: &str) -> Result<f64, &'static str> {
     number.filter(|it| it.is_finite() && *it >= 0.0).ok_or("must be a number that is not negative")
 }
 
-#[derive(Serialize)]
-pub(super) struct Simulation {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Simulation {
     demand: Demand,
     assumptions: Assumptions,
     #[serde(flatten)]
@@ -50,7 +51,7 @@ pub(super) struct Simulation {
 }
 
 /// What nobody gave and the model takes for granted.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Assumptions {
     /// Seconds after which a client that got no news asks again.
     sync_every: f64,

@@ -6,11 +6,15 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{self, Outcome, daemon},
+    commands::{
+        Reply, daemon, logs,
+        reply::{Live, Stream},
+    },
     config::values::shape::Span,
     context::{self, Context},
     error::Failure,
@@ -22,7 +26,8 @@ use crate::{
         step::Step,
         workers::join,
     },
-    output::{Output, Report},
+    output::Report,
+    reply::{Planned, Stop},
     services,
     supervisor::record::Snapshot,
 };
@@ -53,9 +58,9 @@ pub(crate) struct Args {
 }
 
 /// What this command did.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Change {
+pub(crate) enum Change {
     Nothing,
     /// All ran, but the operator's session did not work and was made again.
     Session,
@@ -63,8 +68,8 @@ pub(super) enum Change {
 }
 
 /// What runs now.
-#[derive(Serialize)]
-pub(super) struct Running {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Running {
     #[serde(rename = "running")]
     up: bool,
     /// Whether this command changed anything.
@@ -84,22 +89,25 @@ impl Running {
     }
 }
 
-pub(crate) async fn run(mut args: Args, context: &Context, output: &Output) -> commands::Result {
+/// In the foreground the lines of all logs are its stream.
+pub(crate) async fn run(
+    mut args: Args,
+    context: &Context,
+) -> Result<Live<Running, logs::Shown>, Stop> {
     if let Some(file) = &args.join {
         // `worker NAME`, or only the name.
         let names = args.services.iter().filter(|word| *word != services::WORKER);
         let names: Vec<String> = names.cloned().collect();
         if context.dry_run {
             join::look(&context.config_now()?, file, &names)?;
-            super::Planned::emit("start these workers and wait until they are ready", output);
-            return Ok(Outcome::Done);
+            context.would("start these workers and wait until they are ready")?;
         }
-        take_in(context, file, &names, args.timeout, output).await?;
+        take_in(context, file, &names, args.timeout).await?;
         args.services.clear();
     }
     let context = &context.with(context::profile(args.profile.as_deref()));
     let config = context.config()?;
-    config.warnings.iter().for_each(|warning| output.warn(warning));
+    config.warnings.iter().for_each(|warning| context.warn(warning));
     let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
     let services = args.services;
     let options = Options { services: services.clone(), timeout, force: args.force };
@@ -110,25 +118,27 @@ pub(crate) async fn run(mut args: Args, context: &Context, output: &Output) -> c
     }
     if args.foreground {
         start::prepare(config, options, &mut |_| ()).await?;
-        return daemon::supervise(context, output, services, true).await;
+        let context = context.clone();
+        return Ok(Live::Stream(Stream::new(async move |_, _| {
+            daemon::supervise(&context, services, true).await
+        })));
     }
     if context.dry_run {
         services::outline(config)?;
         if context.supervisor().await?.is_some_and(|now| now.ready) {
-            super::Planned::emit("do nothing: it runs already", output);
-            return Ok(Outcome::Moot);
+            return Err(Stop::Planned(Planned::nothing("do nothing: it runs already")));
         }
-        super::Planned::emit("start PostgreSQL and Synapse and wait until they are ready", output);
-        return Ok(Outcome::Done);
+        context.would("start PostgreSQL and Synapse and wait until they are ready")?;
     }
-    let started = go(context, options, output).await?;
-    let (outcome, now, change) = match started {
-        Started::Already { now, new_session: false } => (Outcome::Moot, now, Change::Nothing),
-        Started::Already { now, new_session: true } => (Outcome::Done, now, Change::Session),
-        Started::Now(now) => (Outcome::Done, now, Change::Started),
+    let started = go(context, options).await?;
+    let (now, change) = match started {
+        Started::Already { now, new_session: false } => (now, Change::Nothing),
+        Started::Already { now, new_session: true } => (now, Change::Session),
+        Started::Now(now) => (now, Change::Started),
     };
-    output.emit(&Running::new(context, now, change)?);
-    Ok(outcome)
+    let changed = change != Change::Nothing;
+    let running = Running::new(context, now, change)?;
+    Ok(Live::Reply(Reply::done_if(changed, running)))
 }
 
 /// Makes this machine one that has workers of a homeserver elsewhere. Those that run read their files
@@ -138,13 +148,12 @@ async fn take_in(
     file: &Path,
     names: &[String],
     timeout: Option<Span>,
-    output: &Output,
 ) -> Result<(), Failure> {
     /// Packages may have to come over the network.
     const TIME: Duration = Duration::from_mins(10);
     let config = context.config_now()?;
     let deadline = Instant::now() + timeout.map_or(TIME, |span| span.0);
-    let progress = output.progress("joining");
+    let progress = context.progress("joining");
     let mut on_step = |step: &str| progress.now(step);
     let changed = join::join(&config, file, names, deadline, &mut on_step).await?;
     on_step("checking the settings");
@@ -158,12 +167,8 @@ async fn take_in(
 }
 
 /// Starts it, with a line of progress.
-pub(super) async fn go(
-    context: &Context,
-    options: Options,
-    output: &Output,
-) -> Result<Started, Failure> {
-    let progress = output.progress("starting");
+pub(super) async fn go(context: &Context, options: Options) -> Result<Started, Failure> {
+    let progress = context.progress("starting");
     let config = context.config()?;
     let mut warnings: Vec<String> = Vec::new();
     let mut on_step = |step: Step<'_>| match step {
@@ -182,9 +187,9 @@ pub(super) async fn go(
     let started = start::start(config, options, &mut on_step).await;
     drop(progress);
     for warning in warnings {
-        output.warn(warning);
+        context.warn(warning);
     }
-    Ok(started?)
+    started
 }
 
 /// The time that was typed, or what the settings say, even if these cannot be read.

@@ -2,15 +2,16 @@
 
 use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::values::shape::Span,
     context::{self, Context},
     error::Failure,
     instance::lifecycle::stop::{self, Options, Step, Stopped},
-    output::{Output, Progress, Report},
+    output::{Progress, Report},
     services,
     supervisor::state::Phase,
 };
@@ -34,8 +35,8 @@ pub(crate) struct Args {
     timeout: Option<Span>,
 }
 
-#[derive(Serialize)]
-struct Stop {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Stop {
     running: bool,
     /// The services that this command stopped, where it was asked for some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,11 +45,8 @@ struct Stop {
     changed: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    if context.dry_run {
-        super::Planned::emit("stop Synapse and PostgreSQL", output);
-        return Ok(Outcome::Done);
-    }
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Stop> {
+    context.would("stop Synapse and PostgreSQL")?;
     let context = &context.with(context::profile(args.profile.as_deref()));
     let timeout = super::start::time(args.timeout, context, PATIENCE);
     let services = match args.profile {
@@ -56,16 +54,15 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         None => Some(args.services).filter(|names| !names.is_empty()),
     };
     if let Some(services) = services {
-        return some(&services, timeout, context, output).await;
+        return some(&services, timeout, context).await;
     }
-    let stopped = go(context, Options { timeout, force: args.force }, output).await?;
+    let stopped = go(context, Options { timeout, force: args.force }).await?;
     let changed = stopped == Stopped::Now;
-    output.emit(&Stop { running: false, services: Vec::new(), changed });
-    Ok(if changed { Outcome::Done } else { Outcome::Moot })
+    Ok(Reply::done_if(changed, Stop { running: false, services: Vec::new(), changed }))
 }
 
 /// The services of a profile that are kept; none where that is all of them, and all has to end.
-async fn of_profile(context: &Context) -> std::result::Result<Option<Vec<String>>, Failure> {
+async fn of_profile(context: &Context) -> Result<Option<Vec<String>>, Failure> {
     let services = services::outline(context.config()?)?;
     let Some(now) = context.supervisor().await? else { return Ok(None) };
     let mut names: Vec<String> = services.into_iter().map(|service| service.name).collect();
@@ -75,24 +72,19 @@ async fn of_profile(context: &Context) -> std::result::Result<Option<Vec<String>
 }
 
 /// Stops some of its services.
-async fn some(words: &[String], timeout: Duration, context: &Context, output: &Output) -> Result {
-    let progress = output.progress(format!("stopping {}", words.join(", ")));
+async fn some(words: &[String], timeout: Duration, context: &Context) -> Answered<Stop> {
+    let progress = context.progress(format!("stopping {}", words.join(", ")));
     let mut on_step = |step: Step<'_>| show(&progress, &step);
     let services = stop::some(&context.data()?, words, timeout, &mut on_step).await?;
     drop(progress);
     let changed = !services.is_empty();
     let running = context.supervisor().await?.is_some_and(|now| now.ready);
-    output.emit(&Stop { running, services, changed });
-    Ok(if changed { Outcome::Done } else { Outcome::Moot })
+    Ok(Reply::done_if(changed, Stop { running, services, changed }))
 }
 
 /// Stops it, with a line of progress.
-pub(super) async fn go(
-    context: &Context,
-    options: Options,
-    output: &Output,
-) -> std::result::Result<Stopped, Failure> {
-    let progress = output.progress("stopping");
+pub(super) async fn go(context: &Context, options: Options) -> Result<Stopped, Failure> {
+    let progress = context.progress("stopping");
     let mut on_step = |step: Step<'_>| show(&progress, &step);
     Ok(stop::stop(&context.data()?, options, &mut on_step).await?)
 }

@@ -6,17 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     error::Failure,
     instance::install::{
         archive,
         uninstall::{self, Data},
     },
-    output::{self, Output, Report},
+    output::{self, Report},
     postgres::drop_made::Dropped,
 };
 
@@ -33,8 +34,8 @@ pub(crate) struct Args {
     force: bool,
 }
 
-#[derive(Serialize)]
-struct Uninstalled {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Uninstalled {
     dry_run: bool,
     changed: bool,
     /// Whether there was anything to take away.
@@ -52,7 +53,7 @@ struct Uninstalled {
     flag: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> {
     let data = context.data()?;
     let (what, word) = match (args.keep_data, args.purge) {
         (true, _) => (Data::Keep, "keep"),
@@ -71,8 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     };
     if !uninstall::is_needed(&data, what)? {
         report.needed = false;
-        output.emit(&report);
-        return Ok(Outcome::Moot);
+        return Ok(Reply::done_if(false, report));
     }
     report.paths = archive::data_of(&data)?;
     if what == Data::Aside {
@@ -82,8 +82,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         report.paths.dedup();
     }
     if context.dry_run {
-        output.emit(&report);
-        return Ok(Outcome::Done);
+        return Ok(Reply::done(report));
     }
     if what == Data::Purge && !args.force {
         if !output::stdin_is_terminal() {
@@ -91,23 +90,23 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 "there is no terminal to ask whether to erase everything, so nothing was erased";
             return Err(Failure::request(why).hinted(
                 "`manage uninstall --purge --force` erases it; without `--purge` the data are set aside",
-            ));
+            )
+            .into());
         }
         let question = format!("erase everything in `{}` for good?", data.root().display());
         if !output::confirm(&question) {
-            return Err(Failure::request("nothing was erased"));
+            return Err(Failure::request("nothing was erased").into());
         }
     }
     let within = super::start::time(None, context, super::stop::PATIENCE);
-    let progress = output.progress("uninstalling");
+    let progress = context.progress("uninstalling");
     let config = (what == Data::Purge).then(|| context.config()).transpose()?;
     let done = uninstall::uninstall(&data, config, what, within).await?;
     drop(progress);
     report.changed = true;
     report.aside = done.aside;
     report.dropped = done.dropped;
-    output.emit(&report);
-    Ok(Outcome::Done)
+    Ok(Reply::done(report))
 }
 
 impl Uninstalled {

@@ -2,14 +2,16 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{NAME, Outcome, Result, info},
+    commands::{NAME, Reply, info, reply::Live},
     config::sources::vrooli,
     context::{self, Context},
     instance::status::{self, Service, State, Status},
-    output::{self, Output, Report, amount},
+    output::{self, Report, amount},
+    reply::{Outcome, Stop},
     services,
 };
 
@@ -29,8 +31,8 @@ pub(crate) struct Args {
 mod watch;
 
 /// The keys that callers read, on one line.
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Answer {
     name: &'static str,
     category: &'static str,
     description: String,
@@ -46,7 +48,10 @@ struct Answer {
     cpu_usage: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(
+    args: Args,
+    context: &Context,
+) -> Result<Live<Answer, watch::Watched>, Stop> {
     let data = context.data()?;
     let names = match args.profile.as_deref() {
         Some(name) => {
@@ -57,7 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         None => None,
     };
     if args.watch {
-        return watch::run(&data, names.as_deref(), output).await;
+        return Ok(Live::Stream(watch::stream(data, names)));
     }
     let mut status = status::of(&data, names.as_deref()).await?;
     if !status.installed
@@ -66,7 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         status.would_be(config);
     }
     if status.damaged {
-        output.warn(format!(
+        context.warn(format!(
             "`{}` is damaged, so the settings are shown: `manage start` writes it again",
             data.instance_file().display()
         ));
@@ -75,7 +80,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
             Ok(config) => status.ask_others(config).await,
-            Err(failure) => output.warn(failure.to_string()),
+            Err(failure) => context.warn(failure.to_string()),
         }
     }
     let outcome = match status.state {
@@ -83,7 +88,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         State::Unhealthy | State::Starting => Outcome::Unwell,
         State::Stopped | State::NotInstalled => Outcome::Moot,
     };
-    output.emit(&Answer {
+    let answer = Answer {
         name: "matrix-synapse",
         category: "communication",
         description: info::info()?.description,
@@ -96,8 +101,8 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
         status,
         program: context.typed(NAME),
-    });
-    Ok(outcome)
+    };
+    Ok(Live::Reply(Reply { outcome, answer }))
 }
 
 /// `2d 3h`, `4m 5s`: the two largest units.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -12,10 +13,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::table;
 use crate::{
     clock,
-    commands::{Outcome, Result},
+    commands::reply::{self, Lines},
     data_dir::DataDir,
+    error::Failure,
     instance::status::{self, State, Status},
-    output::{Output, Report},
+    output::Report,
+    reply::Outcome,
     supervisor::control::{Request, Stream},
 };
 
@@ -23,20 +26,29 @@ use crate::{
 /// by themselves.
 const PAUSE: Duration = Duration::from_secs(2);
 
-#[derive(Serialize)]
+/// How it was at a moment.
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-struct Watched(Status);
+pub(crate) struct Watched(Status);
 
 /// Until it is interrupted, or nobody reads any more.
-pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output) -> Result {
+pub(super) fn stream(data: DataDir, only: Option<Vec<String>>) -> reply::Stream<Watched> {
+    reply::Stream::new(async move |_, lines| watch(&data, only.as_deref(), lines).await)
+}
+
+async fn watch(
+    data: &DataDir,
+    only: Option<&[String]>,
+    lines: Lines<'_, Watched>,
+) -> Result<Outcome, Failure> {
     let socket = data.control_socket();
-    let mut screen = output.screen();
+    let mut screen = lines.screen();
     let (mut stream, mut last) = (None, None);
     loop {
         let now = Watched(status::of(data, only).await?);
         let what = essence(&now);
         if screen.is_drawn() || last.as_ref() != Some(&what) {
-            if !screen.show(output, &now)? {
+            if !lines.show(&mut screen, &now)? {
                 return Ok(Outcome::Done);
             }
             last = Some(what);
@@ -55,7 +67,7 @@ pub(super) async fn run(data: &DataDir, only: Option<&[String]>, output: &Output
                 None => sleep_until(until).await,
             }
         };
-        if output.while_read(next).await.is_none() {
+        if lines.while_read(next).await.is_none() {
             return Ok(Outcome::Done);
         }
     }

@@ -1,10 +1,11 @@
 //! `test all`.
 
-use crate::{commands::Result, context::Context, output::Output};
+use super::Tested;
+use crate::{commands::Answered, context::Context};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_: Args, context: &Context, output: &Output) -> Result {
-    super::phase("all", &["run-tests.sh", "--all"], 600, context, output).await
+pub(crate) async fn run(_: Args, context: &Context) -> Answered<Tested> {
+    super::phase("all", &["run-tests.sh", "--all"], 600, context).await
 }

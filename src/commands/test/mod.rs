@@ -7,16 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Outcome, Result, table::commands};
-use crate::{
-    context::Context,
-    error::Failure,
-    output::{Format, Output, Report},
-    process,
-};
+use super::{Answered, Reply, table::commands};
+use crate::{context::Context, error::Failure, output::Report, process, reply::Outcome};
 
 mod all;
 mod integration;
@@ -25,22 +21,22 @@ mod unit;
 
 commands! {
     "Commands";
-    #[old] "smoke" => smoke, "Check in seconds that the running server works";
-    #[old] "integration" => integration, "Check users, rooms and messages on the running server";
-    #[old] "unit" => unit, "Check settings, rendering and refusals, without a server";
-    #[old] "all" => all, "Run all of them";
+    "smoke" => smoke, "Check in seconds that the running server works";
+    "integration" => integration, "Check users, rooms and messages on the running server";
+    "unit" => unit, "Check settings, rendering and refusals, without a server";
+    "all" => all, "Run all of them";
 }
 
 /// What a phase found.
-#[derive(Debug, Serialize)]
-struct Tested {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tested {
     phase: &'static str,
     passed: bool,
     seconds: f64,
     checks: Vec<Check>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Check {
     name: String,
     passed: bool,
@@ -52,12 +48,13 @@ async fn phase(
     script: &[&str],
     limit: u64,
     context: &Context,
-    output: &Output,
-) -> Result {
+) -> Answered<Tested> {
     let Some(folder) = resource_folder(context) else {
-        output.emit(&Tested { phase: name, passed: true, seconds: 0.0, checks: Vec::new() });
-        return Ok(Outcome::Moot);
+        let none = Tested { phase: name, passed: true, seconds: 0.0, checks: Vec::new() };
+        return Ok(Reply::done_if(false, none));
     };
+    // A person reads what the scripts say as they say it.
+    let is_text = context.view().is_text();
     let mut command = process::command("bash");
     command
         .arg(folder.join("test").join(script[0]))
@@ -65,8 +62,8 @@ async fn phase(
         .env("RMS_RESOURCE_DIR", &folder)
         .env("MATRIX_SYNAPSE_DATA_DIR", context.data()?.root())
         .process_group(0)
-        .stdout(if output.format == Format::Text { Stdio::inherit() } else { Stdio::piped() })
-        .stderr(if output.format == Format::Text { Stdio::inherit() } else { Stdio::null() });
+        .stdout(if is_text { Stdio::inherit() } else { Stdio::piped() })
+        .stderr(if is_text { Stdio::inherit() } else { Stdio::null() });
     let start = Instant::now();
     let unstartable = |error| Failure::environment(format!("the tests cannot be started: {error}"));
     let mut child = command.spawn().map_err(unstartable)?;
@@ -83,12 +80,13 @@ async fn phase(
         status.map_err(unstartable)?.success()
     } else {
         kill_group(pid);
-        output.warn(format!("the {name} tests were not done within {limit} s"));
+        context.warn(format!("the {name} tests were not done within {limit} s"));
         false
     };
     let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-    output.emit(&Tested { phase: name, passed, seconds, checks: checks(&text) });
-    Ok(if passed { Outcome::Done } else { Outcome::Unwell })
+    let outcome = if passed { Outcome::Done } else { Outcome::Unwell };
+    let answer = Tested { phase: name, passed, seconds, checks: checks(&text) };
+    Ok(Reply { outcome, answer })
 }
 
 fn kill_group(pid: Option<u32>) {

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What was found or done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Installed {
     /// Whether anything had to be done.
     pub(crate) changed: bool,
@@ -54,7 +54,7 @@ impl Installed {
 }
 
 /// A setting that holds from now on, whatever the next command is called with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Kept {
     pub(crate) key: &'static str,
     /// What it came from, such as `variable MATRIX_SYNAPSE_PORT`.

@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::{data_dir::DataDir, files};
 
 /// Files of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Files {
     pub(crate) count: u64,
     pub(crate) bytes: u64,
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Stored {
     /// What our own users have uploaded, and its thumbnails: it exists nowhere else.
     pub(crate) local: Files,

@@ -27,7 +27,7 @@ use crate::{
 /// How long a server on this machine may take to say that it lives.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     NotInstalled,
@@ -38,7 +38,7 @@ pub(crate) enum State {
 }
 
 /// What the platform reads in the JSON of `status`, and what else is known.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Status {
     pub(crate) installed: bool,
     pub(crate) running: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Status {
 }
 
 /// A worker of this homeserver on another machine.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Elsewhere {
     pub(crate) name: String,
     pub(crate) machine: IpAddr,
@@ -83,7 +83,7 @@ pub(crate) struct Elsewhere {
 }
 
 /// A process of the homeserver.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) phase: Phase,

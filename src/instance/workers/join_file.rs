@@ -126,7 +126,7 @@ pub(super) const SECRETS: [&str; 9] = [
 ];
 
 /// What stands in the file, for the one who wrote it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Written {
     pub(crate) file: PathBuf,
     /// The workers that run elsewhere, each with the address of its machine.

@@ -77,7 +77,7 @@ impl Explain for Error {
 }
 
 /// What changes, in the names of services.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Plan {
     /// Whether the homeserver runs; else the next start takes it up.
     pub(crate) running: bool,

@@ -2,3 +2,4 @@
 //! ruma's own would take an id as it is (see [`super::segment`]).
 
 pub(crate) mod invite;
+pub(crate) mod messages;

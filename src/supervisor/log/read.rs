@@ -17,7 +17,7 @@ use crate::files;
 /// How much of the end of a file is read before all of it is: enough for so many usual lines.
 const USUAL_LINE: u64 = 1024;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Line {
     /// When it was written, RFC 3339; none for a line of a file that is not a service's.
     pub(crate) time: Option<String>,

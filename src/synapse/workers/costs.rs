@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 /// One figure, and what it is of.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Cost {
     pub(crate) name: &'static str,
     pub(crate) value: f64,

@@ -13,7 +13,7 @@ use super::{Kind, costs};
 use crate::config::values::shape::Words as _;
 
 /// What is asked of the homeserver.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Demand {
     /// People who are there, each with one client that waits for news.
     pub(crate) users: u32,
@@ -49,7 +49,7 @@ const CHOICE: [Kind; 4] =
 pub(crate) type Counts = BTreeMap<Kind, u32>;
 
 /// All processes of one kind.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Process {
     /// `main`, the word for a kind of worker, `postgres` or `redis`.
     pub(crate) name: &'static str,
@@ -65,7 +65,7 @@ pub(crate) struct Process {
     single: bool,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Prediction {
     /// Of Synapse, without the main process; empty for one process alone.
     pub(crate) workers: BTreeMap<&'static str, u32>,
@@ -83,7 +83,7 @@ pub(crate) struct Prediction {
 }
 
 /// What is best, and whether it is enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// One process carries it.
@@ -94,7 +94,7 @@ pub(crate) enum Verdict {
     TooMuch,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Proposal {
     pub(crate) verdict: Verdict,
     pub(crate) best: Prediction,

@@ -10,6 +10,7 @@ pub(crate) mod user;
 pub(crate) use self::{
     room::RoomArg,
     sending::{Patience, Sending},
+    text::MarkupArg,
     transaction::TransactionArg,
     user::UserArg,
 };

@@ -2,7 +2,33 @@
 
 use std::io::Read as _;
 
-use crate::{error::Failure, matrix::message, output};
+use crate::{
+    error::Failure,
+    matrix::message::{self, Markup},
+    output,
+};
+
+// How a text is meant. No doc comments on the structs here: clap would show them as the help of each
+// command.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct MarkupArg {
+    /// The text is HTML
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) html: bool,
+    /// The text is Markdown
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+impl From<MarkupArg> for Markup {
+    fn from(given: MarkupArg) -> Self {
+        match (given.html, given.markdown) {
+            (true, _) => Self::Html,
+            (_, true) => Self::Markdown,
+            _ => Self::Plain,
+        }
+    }
+}
 
 /// The text of a message: the argument, or stdin where it is `-` or missing. It is valid UTF-8
 /// without NUL and fits into an event.

@@ -1,15 +1,21 @@
 //! `content add-bot`: a user without a password and without rate limits, its token, and where these are
 //! wanted a room that it is in and a webhook through which others speak there.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::Patience, arguments::room::resolved,
-    arguments::user::find, rooms, users::add::deactivated,
-};
+use std::path::PathBuf;
+
 use ruma::{OwnedRoomId, OwnedUserId};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::{
+            arguments::{Patience, room::resolved, user::find},
+            rooms,
+            users::add::deactivated,
+        },
+    },
     context::Context,
     error::Failure,
     hooks::{
@@ -18,33 +24,76 @@ use crate::{
     },
     instance::lifecycle::hooks::{Taken, take_up},
     matrix::{Error, admin::users, client::Client, names, operator, room, session},
-    output::Output,
+    output::Sentence,
+    reply::Outcome,
+    secret::{MASK, Secret},
 };
 
 /// What the server keeps of an account that a bot is.
-pub(in crate::commands::content) const BOT: &str = "bot";
+pub(crate) const BOT: &str = "bot";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name: a-z, 0-9 and . _ = - / +
-    pub(in crate::commands::content) name: String,
+    pub(crate) name: String,
     /// What others see
     #[arg(long, value_name = "NAME")]
-    pub(in crate::commands::content) display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made
     #[arg(long, value_name = "ROOM")]
-    pub(in crate::commands::content) room: Option<String>,
+    pub(crate) room: Option<String>,
     /// Give it an address to which others post what it says in the room
     #[arg(long, requires = "room")]
-    pub(in crate::commands::content) hook: bool,
+    pub(crate) hook: bool,
     /// What the address ends with; by default the name of the bot
     #[arg(long, value_name = "ID", requires = "room")]
-    pub(in crate::commands::content) hook_name: Option<String>,
+    pub(crate) hook_name: Option<String>,
     #[command(flatten)]
-    pub(in crate::commands::content) patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Added {
+    pub(crate) user_id: String,
+    pub(crate) device_id: String,
+    /// Shown once, when the bot is made.
+    pub(crate) access_token: String,
+    /// Where the homeserver is reached.
+    pub(crate) url: String,
+    pub(crate) existed: bool,
+    /// Where the token is kept.
+    pub(crate) token_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room: Option<InRoom>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hook: Option<WithHook>,
+}
+
+/// The room that the bot is in.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct InRoom {
+    pub(crate) room_id: String,
+    /// Whether the room had to be made.
+    pub(crate) made: bool,
+    /// Whether the bot was in it before.
+    pub(crate) existed: bool,
+}
+
+/// The address through which others speak there.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct WithHook {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    /// The same from this machine.
+    pub(crate) local_url: String,
+    /// Shown once, when the webhook is made.
+    pub(crate) token: String,
+    /// Where the token is kept.
+    pub(crate) file: PathBuf,
+    pub(crate) existed: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let admin = args.patience.operator(context)?;
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
@@ -55,19 +104,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if let Some(found) = &found {
         if found.user_type.as_deref() != Some(BOT) {
             return Err(Failure::request(format!("`{user_id}` is a user, not a bot"))
-                .hinted("choose another name; `content list --type bot` lists the bots"));
+                .hinted("choose another name; `content list --type bot` lists the bots")
+                .into());
         }
         if found.deactivated {
-            return Err(deactivated(&user_id));
+            return Err(deactivated(&user_id).into());
         }
     }
     let existed = found.is_some();
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         is_free(context, &admin, id, &user_id, text).await?;
     }
-    if only_planned(context, output, &plan(&args, &user_id, hook_id.as_deref())) {
-        return Ok(Outcome::Done);
-    }
+    context.would(plan(&args, &user_id, hook_id.as_deref()))?;
     if !existed {
         let request = users::put::Request {
             user_id: user_id.clone().into(),
@@ -84,7 +132,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     let data = context.data()?;
     let bot = operator::act_as(&data, &admin, &user_id, args.patience.timeout()).await?;
     let place = match &args.room {
-        Some(text) => Some(enter(context, &admin, &bot, text, &args.patience, output).await?),
+        Some(text) => Some(enter(context, &admin, &bot, text, &args.patience).await?),
         None => None,
     };
     let mut hook = None;
@@ -96,7 +144,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         let (made, existed) = registry::ensure(&data, id, &user_id, place.room.clone(), room)?;
         // Also for one that exists: the homeserver may have been away when it was made.
         if take_up(context.config()?).await? == Taken::Later {
-            output.warn("webhooks are taken when `manage start` has started the homeserver");
+            context.warn("webhooks are taken when `manage start` has started the homeserver");
         }
         hook = Some((made, existed));
     }
@@ -106,12 +154,12 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         hook.as_ref().map(|(_, existed)| *existed),
     ];
     let outcome = if made.contains(&Some(false)) { Outcome::Done } else { Outcome::Moot };
-    emit(context, output, &bot, existed, place.as_ref(), hook.as_ref())?;
-    Ok(outcome)
+    let answer = answer(context, &bot, existed, place, hook)?;
+    Ok(Reply { outcome, answer })
 }
 
 /// The name of the webhook, if one is wanted.
-fn hook_id(args: &Args, user_id: &OwnedUserId) -> std::result::Result<Option<String>, Failure> {
+fn hook_id(args: &Args, user_id: &OwnedUserId) -> Result<Option<String>, Failure> {
     let id = match &args.hook_name {
         Some(id) => id.clone(),
         None if args.hook => user_id.localpart().to_owned(),
@@ -130,7 +178,7 @@ async fn is_free(
     id: &str,
     user_id: &OwnedUserId,
     text: &str,
-) -> std::result::Result<(), Failure> {
+) -> Result<(), Failure> {
     let Some(found) = registry::find(&context.data()?, id)? else { return Ok(()) };
     let room = match resolved(context, admin, text).await {
         Ok(room) => Some(room),
@@ -169,8 +217,7 @@ async fn enter(
     bot: &Client,
     text: &str,
     patience: &Patience,
-    output: &Output,
-) -> std::result::Result<Place, Failure> {
+) -> Result<Place, Failure> {
     let user_id = bot.session().user_id;
     let server = admin.session().server_name;
     let (room, made) = match resolved(context, admin, text).await {
@@ -190,67 +237,85 @@ async fn enter(
         Err(error) => return Err(error.into()),
     };
     if !is_in && room::admit(admin, &room, &user_id).await?.is_some() {
-        output.warn(format!("the operator joined the room `{room}`"));
+        context.warn(format!("the operator joined the room `{room}`"));
     }
     Ok(Place { room, made, was_in: is_in })
 }
 
-fn emit(
+fn answer(
     context: &Context,
-    output: &Output,
     bot: &Client,
     existed: bool,
-    place: Option<&Place>,
-    hook: Option<&(Hook, bool)>,
-) -> std::result::Result<(), Failure> {
+    place: Option<Place>,
+    hook: Option<(Hook, bool)>,
+) -> Result<Added, Failure> {
     let session = bot.session();
     let data = context.data()?;
-    let file = session::file(&data, &session.user_id);
     // What is new is shown once.
-    let shown = |secret, existed| {
-        let masked = output.masked(secret);
-        if existed { masked } else { secret.expose().to_owned() }
+    let shown = |secret: &Secret, existed: bool| {
+        if existed { context.masked(secret) } else { secret.expose().to_owned() }
     };
-    let hint = |existed| {
-        if existed && !output.show_secrets { " (`--show-secrets` shows it)" } else { "" }
-    };
-    let token = shown(&session.access_token, existed);
-    let word = if existed { "exists already:" } else { "made" };
-    let mut text = format!(
-        "{word} {}\ndevice: {}\ntoken: {token}{}\ntoken file: {}",
-        session.user_id,
-        session.device_id,
-        hint(existed),
-        file.display()
-    );
-    let mut fields = json!({
-        "user_id": session.user_id, "device_id": session.device_id, "access_token": token,
-        "url": session.url, "existed": existed, "token_file": file,
-    });
-    if let Some(Place { room, made, was_in }) = place {
-        text += &format!("\nroom: {room}{}", if *made { " (made)" } else { "" });
-        fields["room"] = json!({ "room_id": room, "made": made, "existed": was_in });
-    }
-    if let Some((hook, existed)) = hook {
-        let config = context.config()?;
-        let (address, local) =
-            (config.hook_address(&hook.id), format!("{}/hook/{}", config.hooks_url(), hook.id));
-        let token = shown(&hook.token, *existed);
-        let file = registry::file(&data, &hook.id);
-        text += &format!("\nwebhook: {address}");
-        if address != local {
-            text += &format!("\nwebhook on this machine: {local}");
+    let hook = match hook {
+        None => None,
+        Some((hook, existed)) => {
+            let config = context.config()?;
+            Some(WithHook {
+                url: config.hook_address(&hook.id),
+                local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
+                token: shown(&hook.token, existed),
+                file: registry::file(&data, &hook.id),
+                id: hook.id,
+                existed,
+            })
         }
-        text += &format!(
-            "\nwebhook token: {token}{}\nwebhook file: {}",
-            hint(*existed),
-            file.display()
-        );
-        fields["hook"] = json!({
-            "id": hook.id, "url": address, "local_url": local, "token": token, "file": file,
-            "existed": existed,
-        });
+    };
+    let room = place.map(|Place { room, made, was_in }| InRoom {
+        room_id: room.into(),
+        made,
+        existed: was_in,
+    });
+    Ok(Added {
+        token_file: session::file(&data, &session.user_id),
+        user_id: session.user_id.into(),
+        device_id: session.device_id.to_string(),
+        access_token: shown(&session.access_token, existed),
+        url: session.url,
+        existed,
+        room,
+        hook,
+    })
+}
+
+/// A token, or how it is shown.
+fn token(shown: &str) -> String {
+    let hint = if shown == MASK { " (`--show-secrets` shows it)" } else { "" };
+    [shown, hint].concat()
+}
+
+impl Sentence for Added {
+    fn sentence(&self) -> String {
+        let word = if self.existed { "exists already:" } else { "made" };
+        let mut lines = vec![
+            format!("{word} {}", self.user_id),
+            format!("device: {}", self.device_id),
+            format!("token: {}", token(&self.access_token)),
+            format!("token file: {}", self.token_file.display()),
+        ];
+        if let Some(InRoom { room_id, made, .. }) = &self.room {
+            lines.push(format!("room: {room_id}{}", if *made { " (made)" } else { "" }));
+        }
+        if let Some(hook) = &self.hook {
+            lines.push(format!("webhook: {}", hook.url));
+            if hook.url != hook.local_url {
+                lines.push(format!("webhook on this machine: {}", hook.local_url));
+            }
+            lines.push(format!("webhook token: {}", token(&hook.token)));
+            lines.push(format!("webhook file: {}", hook.file.display()));
+        }
+        lines.join("\n")
     }
-    output.emit(&Answer::new(text, Some(session.user_id.as_str()), fields));
-    Ok(())
+
+    fn id(&self) -> &str {
+        &self.user_id
+    }
 }

@@ -1,9 +1,12 @@
 //! `content bridge-logs`: `logs` of a bridge's service.
 
 use crate::{
-    commands::{Result, logs},
+    commands::{
+        logs::{self, Logs, Shown},
+        reply::Live,
+    },
     context::Context,
-    output::Output,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -14,6 +17,6 @@ pub(crate) struct Args {
     part: logs::Part,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    logs::show(&[format!("bridge-{}", args.name)], &args.part, context, output).await
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Logs, Shown>, Stop> {
+    logs::show(&[format!("bridge-{}", args.name)], &args.part, context).await
 }

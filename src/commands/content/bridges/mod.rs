@@ -12,5 +12,5 @@ commands! {
     #[old] "add-bridge" => add, "Bridge to another chat network";
     #[old] "list-bridges" => list, "List the bridges and how they are";
     #[old] "remove-bridge" => remove, "Take a bridge away";
-    #[old] "bridge-logs" => logs, "Show what a bridge wrote";
+    "bridge-logs" => logs, "Show what a bridge wrote";
 }

@@ -1,96 +1,109 @@
 //! `content add`: the contract's word for making anything.
 
-use super::{items::items, kind::Kind};
-use crate::commands::content::{
-    arguments::{Sending, TransactionArg},
-    bots, messages, rooms, users,
+use std::{fmt, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    items::{Item, items},
+    kind::Kind,
+    one_of::one_of,
 };
-use crate::commands::reply::told;
-use std::path::PathBuf;
-
-use serde_json::{Value, json};
-
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::{
+            arguments::{MarkupArg, Sending, TransactionArg},
+            bots, messages, rooms, users,
+        },
+    },
     context::Context,
     error::Failure,
-    output::Output,
+    output::Report,
+    reply::{Outcome, Planned, Stop},
 };
 
 #[derive(clap::Args)]
 #[command(
-    override_usage = "resource-matrix-synapse content add --type <TYPE> --name <NAME> [OPTIONS]"
+    override_usage = "resource-matrix-synapse content add [--type <TYPE>] --name <NAME> [OPTIONS]"
 )]
 pub(crate) struct Args {
-    /// What to add: user, bot, room or message
+    /// What to add: user, bot, room or message; not needed for `@user` and `#room`, and for items that say `type`
     #[arg(long = "type", value_name = "TYPE")]
-    kind: String,
+    pub(crate) kind: Option<String>,
     /// Its name; of a message, the room
     #[arg(long, required_unless_present = "file")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The details: of a message its text, of the others a YAML or JSON list with a `name` each
     #[arg(long)]
-    file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let kind = Kind::parse(&args.kind)?;
-    let items = match (&args.file, &args.name) {
-        (Some(path), Some(name)) if kind == Kind::Message => {
-            vec![json!({ "room": name, "text": crate::files::read_input(path)? })]
-        }
-        (Some(path), Some(name)) => {
-            let mut found = items(path)?;
-            if found.len() != 1 {
-                return Err(Failure::request("`--name` goes with a file of one item"));
-            }
-            found[0]["name"] = name.as_str().into();
-            found
-        }
-        (Some(path), None) => items(path)?,
-        (None, Some(name)) if kind == Kind::Message => vec![json!({ "room": name })],
-        (None, Some(name)) => vec![json!({ "name": name })],
-        (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
-    };
+one_of!(Added { One(One), Many(Many) });
+
+one_of!(One {
+    User(users::add::Added),
+    Bot(bots::add::Added),
+    Room(rooms::create::Made),
+    Message(messages::send::Sent),
+    Planned(Planned),
+});
+
+/// What became of the items of a file.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Many {
+    /// The answer to each, in the order of the file.
+    items: Vec<One>,
+    total: usize,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
+    let items = items(&args)?;
     // A file is answered by one document, however many items it has.
-    let many = args.file.is_some() && args.name.is_none();
-    if many {
-        output.gather();
+    if args.file.is_some() && args.name.is_none() {
+        return many(&items, &args.sending, context).await;
     }
-    let mut outcome = Outcome::Moot;
-    for item in &items {
-        if add(kind, item, &args.sending, context, output).await? == Outcome::Done {
-            outcome = Outcome::Done;
-        }
-    }
-    if many {
-        output.emit_gathered();
-    }
-    Ok(outcome)
+    let item = items.first().ok_or_else(|| Failure::request("there is nothing to add"))?;
+    Ok(add(item, &args.sending, context).await?.map(Added::One))
 }
 
-async fn add(
-    kind: Kind,
-    item: &Value,
-    sending: &Sending,
-    context: &Context,
-    output: &Output,
-) -> Result {
-    let word = |key: &str| item[key].as_str().map(str::to_owned);
-    let flag = |key: &str| item[key].as_bool().unwrap_or(false);
+async fn many(items: &[Item], sending: &Sending, context: &Context) -> Answered<Added> {
+    let (mut answers, mut changed) = (Vec::new(), false);
+    for item in items {
+        match add(item, sending, context).await {
+            Ok(reply) => {
+                changed |= reply.outcome == Outcome::Done;
+                answers.push(reply.answer);
+            }
+            Err(Stop::Planned(planned)) => {
+                changed = true;
+                answers.push(One::Planned(planned));
+            }
+            Err(Stop::Failed(failure)) => return Err(Stop::broken(failure, Many::of(answers))),
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(Reply::done_if(changed, Added::Many(Many::of(answers))))
+}
+
+async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One> {
+    let Item { kind, fields } = item;
+    let word = |key: &str| fields[key].as_str().map(str::to_owned);
+    let flag = |key: &str| fields[key].as_bool().unwrap_or(false);
     let nameless =
         || Failure::request("an item of the file has no `name`").hinted("each item needs one");
     let name = || word("name").or_else(|| word("room")).ok_or_else(nameless);
-    let sending = sending.clone();
     match kind {
         Kind::User => {
             let password = users::password::Source::default();
             let patience = sending.only_operator()?;
             let (admin, display_name) = (flag("admin"), word("display_name"));
             let args = users::add::Args { name: name()?, admin, display_name, password, patience };
-            users::add::run(args, context, output).await
+            Ok(users::add::run(args, context).await?.map(One::User))
         }
         Kind::Bot => {
             let (display_name, patience) = (word("display_name"), sending.only_operator()?);
@@ -99,37 +112,78 @@ async fn add(
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
             let args = bots::add::Args { name, display_name, room, hook, hook_name, patience };
-            bots::add::run(args, context, output).await
+            Ok(bots::add::run(args, context).await?.map(One::Bot))
         }
         Kind::Room => {
-            let invite = item["invite"].as_array().into_iter().flatten();
-            let args = rooms::create::Args {
-                name: name()?,
-                alias: word("alias"),
-                topic: word("topic"),
-                public: flag("public"),
-                encrypted: flag("encrypted"),
-                invite: invite.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
-                space: flag("space"),
-                sending,
-            };
-            told(rooms::create::run(args, context).await, output)
+            let args = room(name()?, fields, sending.clone());
+            Ok(rooms::create::run(args, context).await?.map(One::Room))
         }
         Kind::Hook => Err(Failure::request("a webhook is made with its bot")
-            .hinted("`content add-bot NAME --room ROOM --hook` makes both")),
+            .hinted("`content add-bot NAME --room ROOM --hook` makes both")
+            .into()),
         Kind::Message => {
             let args = messages::send::Args {
                 room: word("room").map_or_else(name, Ok)?.into(),
                 text: word("text").or_else(|| word("body")),
-                html: flag("html"),
-                markdown: flag("markdown"),
+                markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
                 reply_to: word("reply_to"),
                 transaction: TransactionArg { transaction_id: word("transaction_id") },
                 file: None,
-                sending,
+                sending: sending.clone(),
             };
-            messages::send::run(args, context, output).await
+            Ok(messages::send::run(args, context).await?.map(One::Message))
         }
+    }
+}
+
+fn room(name: String, fields: &Value, sending: Sending) -> rooms::create::Args {
+    let word = |key: &str| fields[key].as_str().map(str::to_owned);
+    let flag = |key: &str| fields[key].as_bool().unwrap_or(false);
+    let invite = fields["invite"].as_array().into_iter().flatten();
+    rooms::create::Args {
+        name,
+        alias: word("alias"),
+        topic: word("topic"),
+        public: flag("public"),
+        encrypted: flag("encrypted"),
+        invite: invite.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+        space: flag("space"),
+        sending,
+    }
+}
+
+impl Many {
+    fn of(items: Vec<One>) -> Self {
+        Self { total: items.len(), items }
+    }
+
+    fn page(
+        &self,
+        page: &mut String,
+        text: impl Fn(&One, &mut String) -> fmt::Result,
+    ) -> fmt::Result {
+        for item in &self.items {
+            text(item, page)?;
+            if !page.ends_with('\n') {
+                page.push('\n');
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report for Many {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        self.page(page, Report::text)
+    }
+
+    fn long(&self, page: &mut String) -> fmt::Result {
+        self.page(page, Report::long)
+    }
+
+    fn ids(&self) -> Option<String> {
+        let ids = self.items.iter().filter_map(Report::ids).filter(|id| !id.is_empty());
+        Some(ids.collect::<Vec<_>>().join("\n"))
     }
 }

@@ -1,100 +1,125 @@
 //! `content get`: the contract's word.
 
-use crate::commands::content::{arguments::Patience, generic::kind::Kind, rooms, users};
-use std::{
-    fmt::{self, Write as _},
-    path::PathBuf,
-};
+use std::{fmt, path::PathBuf};
 
-use crate::commands::reply::told;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{found, kind::Kind, one_of::one_of};
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::{
+            arguments::Patience,
+            hooks::{self, list::Hook},
+            rooms, users,
+        },
+    },
     context::Context,
     error::Failure,
     files,
-    output::{self, Output, Report},
+    output::{self, Report, Sentence},
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 #[command(
-    override_usage = "resource-matrix-synapse content get --type <TYPE> --name <NAME> [OPTIONS]"
+    override_usage = "resource-matrix-synapse content get [--type <TYPE>] --name <NAME> [OPTIONS]"
 )]
 pub(crate) struct Args {
-    /// What it is: user, bot or room; by default `@name` is a user and anything else a room
+    /// What it is: user, bot, room or hook; by default what has that name
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Its name
     #[arg(long)]
-    name: String,
+    pub(crate) name: String,
     /// Write the answer into this file
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
+one_of!(Got {
+    User(users::get::Shown),
+    Room(rooms::get::Details),
+    Hook(ShownHook),
+    Written(Written),
+});
+
 /// Where the answer is.
-#[derive(Serialize)]
-struct Written {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Written {
     file: PathBuf,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct ShownHook(Hook);
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Got> {
     let Args { kind, name, output: file, patience } = args;
-    let kind = match kind {
-        Some(kind) => Kind::parse(&kind)?,
-        None => Kind::of(&name).unwrap_or_else(|| {
-            output.warn(format!("`{name}` was taken for a room; `--type user` asks for a user"));
-            Kind::Room
-        }),
+    let kind = match (kind, Kind::of(&name)) {
+        (Some(kind), _) => Kind::parse(&kind)?,
+        (None, Some(kind)) => kind,
+        (None, None) => found::only(&name, patience, context).await?,
     };
-    let Some(file) = file else { return get(kind, name, patience, context, output).await };
-    let catching = output.catching();
-    let outcome = get(kind, name, patience, context, &catching).await?;
-    let (page, warnings) = catching.caught();
-    if outcome != Outcome::Done {
-        // That nothing was found is no answer to keep.
-        output::print_raw(&page);
-        return Ok(outcome);
-    }
+    let reply = get(kind, name, patience, context).await?;
+    let Some(file) = file.filter(|_| reply.outcome == Outcome::Done) else { return Ok(reply) };
+    let page = output::rendered(&reply.answer, context.talk.take_warnings(), context.view())?;
+    let page = format!("{}\n", page.trim_end_matches('\n'));
     files::write_atomically(&file, page.as_bytes(), files::PRIVATE)?;
-    for warning in warnings {
-        output.warn(warning);
-    }
-    output.emit(&Written { file });
-    Ok(outcome)
+    Ok(Reply::done(Got::Written(Written { file })))
 }
 
-async fn get(
-    kind: Kind,
-    name: String,
-    patience: Patience,
-    context: &Context,
-    output: &Output,
-) -> Result {
+async fn get(kind: Kind, name: String, patience: Patience, context: &Context) -> Answered<Got> {
     match kind {
         Kind::User | Kind::Bot => {
-            users::get::run(users::get::Args { user: name.into(), patience }, context, output).await
+            let args = users::get::Args { user: name.into(), patience };
+            Ok(users::get::run(args, context).await?.map(Got::User))
         }
-        Kind::Room => told(
-            rooms::get::run(rooms::get::Args { room: name.into(), patience }, context).await,
-            output,
-        ),
-        Kind::Hook => Err(Failure::request("a webhook is shown in the list of them")
-            .hinted("`content list-hooks --filter ID` shows it")),
+        Kind::Room => {
+            let args = rooms::get::Args { room: name.into(), patience };
+            Ok(rooms::get::run(args, context).await?.map(Got::Room))
+        }
+        Kind::Hook => {
+            let args = hooks::list::Args { filter: Some(name.clone()) };
+            let hooks = hooks::list::run(args, context).await?.answer.hooks;
+            let hook = hooks.into_iter().find(|hook| hook.id == name);
+            let hook = hook.ok_or_else(|| Stop::absent("webhook", "id", name))?;
+            Ok(Reply::done(Got::Hook(ShownHook(hook))))
+        }
         Kind::Message => Err(Failure::request("messages are read room by room")
-            .hinted("`content read-messages ROOM` shows them")),
+            .hinted("`content read-messages ROOM` shows them")
+            .into()),
     }
 }
 
-impl Report for Written {
+impl Sentence for Written {
+    fn sentence(&self) -> String {
+        format!("written to {}", self.file.display())
+    }
+
+    fn id(&self) -> &str {
+        self.file.to_str().unwrap_or_default()
+    }
+}
+
+impl Report for ShownHook {
     fn text(&self, page: &mut String) -> fmt::Result {
-        write!(page, "written to {}", self.file.display())
+        let Hook { id, user_id, room, waiting, refused, url, .. } = &self.0;
+        let rows = [
+            ("Webhook", id.clone()),
+            ("Bot", user_id.clone()),
+            ("Room", room.clone()),
+            ("Waiting", waiting.to_string()),
+            ("Refused", refused.to_string()),
+            ("Address", url.clone()),
+        ];
+        output::fields(page, &rows)
     }
 
     fn id(&self) -> Option<&str> {
-        self.file.to_str()
+        Some(&self.0.id)
     }
 }

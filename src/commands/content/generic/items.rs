@@ -1,13 +1,76 @@
-//! The list of things in a file, for `content add --file`.
+//! The things that `content add` is to make: one by its name, or the list in a file.
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::{add::Args, kind::Kind};
 use crate::{error::Failure, files};
 
+/// Something to make: what it is, and the details by name.
+pub(super) struct Item {
+    pub(super) kind: Kind,
+    pub(super) fields: Value,
+}
+
+/// All that is to be made.
+pub(super) fn items(args: &Args) -> Result<Vec<Item>, Failure> {
+    let given = args.kind.as_deref().map(Kind::parse).transpose()?;
+    let is_message = given == Some(Kind::Message);
+    let found = match (&args.file, &args.name) {
+        (Some(path), Some(name)) if is_message => {
+            vec![json!({ "room": name, "text": files::read_input(path)? })]
+        }
+        (Some(path), Some(name)) => {
+            let mut found = list(path)?;
+            if found.len() != 1 {
+                return Err(Failure::request("`--name` goes with a file of one item"));
+            }
+            found[0]["name"] = name.as_str().into();
+            found
+        }
+        (Some(path), None) => list(path)?,
+        (None, Some(name)) if is_message => vec![json!({ "room": name })],
+        (None, Some(name)) => vec![json!({ "name": name })],
+        (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
+    };
+    found.into_iter().map(|fields| item(given, fields)).collect()
+}
+
+/// What an item is: what was typed, what it says itself, or what its name can only be.
+fn item(given: Option<Kind>, mut fields: Value) -> Result<Item, Failure> {
+    let said = fields["type"].as_str().map(Kind::parse).transpose()?;
+    if let Some(kind) = given.or(said) {
+        return Ok(Item { kind, fields });
+    }
+    let name = fields["name"].as_str().unwrap_or_default();
+    match Kind::of(name) {
+        Some(Kind::Room) if !name.starts_with('#') => {
+            Err(Failure::request(format!("`{name}` is an id, which the server gives a room"))
+                .hinted("name the room by an alias, `#name`"))
+        }
+        // It is then found by the name that it was made with.
+        Some(Kind::Room) if !name.contains(char::is_whitespace) => {
+            let alias = name.to_owned();
+            let (bare, _) = alias[1..].split_once(':').unwrap_or((&alias[1..], ""));
+            fields["name"] = bare.into();
+            if fields["alias"].is_null() {
+                fields["alias"] = alias.into();
+            }
+            Ok(Item { kind: Kind::Room, fields })
+        }
+        Some(kind) => Ok(Item { kind, fields }),
+        None => {
+            let what = if name.is_empty() { "an item".to_owned() } else { format!("`{name}`") };
+            Err(Failure::request(format!("{what} may be a user, bot, room or message")).hinted(
+                "say which with `--type user`, `bot`, `room` or `message`, or in a file with `type` of the item",
+            ))
+        }
+    }
+}
+
 /// A list of mappings out of a YAML or JSON file.
-pub(in crate::commands::content) fn items(path: &Path) -> Result<Vec<Value>, Failure> {
+fn list(path: &Path) -> Result<Vec<Value>, Failure> {
     let text = files::read_input(path)?;
     let shape = || {
         Failure::request(format!("`{}` is not a list of mappings in YAML or JSON", path.display()))
@@ -17,5 +80,35 @@ pub(in crate::commands::content) fn items(path: &Path) -> Result<Vec<Value>, Fai
         Value::Array(items) if items.iter().all(Value::is_object) => Ok(items),
         item @ Value::Object(_) => Ok(vec![item]),
         _ => Err(shape()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(given: Option<Kind>, fields: Value) -> Result<Kind, String> {
+        item(given, fields).map(|item| item.kind).map_err(|failure| failure.error.to_string())
+    }
+
+    #[test]
+    fn an_item_is_what_was_typed_what_it_says_or_what_its_name_can_only_be() {
+        assert_eq!(kind(Some(Kind::Bot), json!({ "name": "@x" })), Ok(Kind::Bot));
+        assert_eq!(kind(None, json!({ "name": "x", "type": "bot" })), Ok(Kind::Bot));
+        assert_eq!(kind(None, json!({ "name": "@x" })), Ok(Kind::User));
+        assert_eq!(kind(None, json!({ "name": "#x" })), Ok(Kind::Room));
+        let said = kind(None, json!({ "name": "x" })).unwrap_err();
+        assert_eq!(said, "`x` may be a user, bot, room or message");
+        let said = kind(None, json!({ "name": "x", "type": "cat" })).unwrap_err();
+        assert!(said.contains("no content of the type `cat`"), "{said}");
+        assert!(kind(None, json!({ "name": "!x" })).unwrap_err().contains("is an id"));
+    }
+
+    #[test]
+    fn a_room_that_is_named_by_its_alias_has_both() {
+        let made = item(None, json!({ "name": "#ops:x.org", "topic": "t" })).unwrap().fields;
+        assert_eq!(made, json!({ "name": "ops", "alias": "#ops:x.org", "topic": "t" }));
+        let made = item(None, json!({ "name": "#1 of all" })).unwrap().fields;
+        assert_eq!(made, json!({ "name": "#1 of all" }));
     }
 }

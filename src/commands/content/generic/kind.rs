@@ -3,17 +3,17 @@
 use crate::error::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands::content) enum Kind {
+pub(crate) enum Kind {
     User,
-    Room,
     Bot,
+    Room,
     Hook,
     Message,
 }
 
 impl Kind {
     /// What a name says by its form: `@name`, or `#alias` and `!id`.
-    pub(in crate::commands::content) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         match name.chars().next()? {
             '@' => Some(Self::User),
             '#' | '!' => Some(Self::Room),
@@ -21,7 +21,7 @@ impl Kind {
         }
     }
 
-    pub(in crate::commands::content) fn parse(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         match text {
             "user" | "users" => Ok(Self::User),
             "room" | "rooms" => Ok(Self::Room),
@@ -32,6 +32,16 @@ impl Kind {
                 Err(Failure::request(format!("a homeserver has no content of the type `{other}`"))
                     .hinted("the types are user, bot, hook, room and message"))
             }
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Bot => "bot",
+            Self::Room => "room",
+            Self::Hook => "hook",
+            Self::Message => "message",
         }
     }
 }

@@ -1,18 +1,20 @@
-//! `content`: the contract's words, for anything that a type is given for.
+//! `content`: the contract's words, for anything: its type is given, or is what the name can only be.
 
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod add;
+mod found;
 pub(in crate::commands::content) mod get;
-pub(in crate::commands::content) mod items;
-pub(in crate::commands::content) mod kind;
+mod items;
+mod kind;
 pub(in crate::commands::content) mod list;
+mod one_of;
 pub(in crate::commands::content) mod remove;
 
 commands! {
     "Any type";
-    #[old] "add" => add, "Add a user, bot, room or message";
-    #[old] "list" => list, "List rooms, or with --type users, bots or hooks";
-    #[old] "get" => get, "Show a user or a room";
-    #[old] "remove" => remove, "Remove a user, room or hook";
+    "add" => add, "Add a user, bot, room or message";
+    "list" => list, "List rooms, users, bots and webhooks";
+    "get" => get, "Show a user, bot, room or webhook";
+    "remove" => remove, "Remove a user, bot, room or webhook";
 }

@@ -1,48 +1,72 @@
 //! `content remove`: the contract's word.
 
-use crate::commands::content::{arguments::Patience, generic::kind::Kind, hooks, rooms, users};
-use crate::commands::reply::told;
-use crate::{commands::Result, context::Context, error::Failure, output::Output};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{found, kind::Kind, one_of::one_of};
+use crate::{
+    commands::{
+        Answered,
+        content::{arguments::Patience, hooks, rooms, users},
+    },
+    context::Context,
+    error::Failure,
+};
 
 #[derive(clap::Args)]
 #[command(
-    override_usage = "resource-matrix-synapse content remove --type <TYPE> --name <NAME> [OPTIONS]"
+    override_usage = "resource-matrix-synapse content remove [--type <TYPE>] --name <NAME> [OPTIONS]"
 )]
 pub(crate) struct Args {
-    /// What it is: user, bot, hook or room; not needed for `@name`, `#alias` and `!id`
+    /// What it is: user, bot, hook or room; not needed for `@name`, `#alias` and `!id`, and with --force
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Its name
     #[arg(long)]
-    name: String,
-    /// Remove a room even if a local user cannot be made to leave
+    pub(crate) name: String,
+    /// Without --type, remove what has that name; of a room, even if a local user cannot be made to leave
     #[arg(long)]
-    force: bool,
+    pub(crate) force: bool,
     #[command(flatten)]
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+one_of!(Removed {
+    User(users::remove::Removed),
+    Room(rooms::remove::Removed),
+    Hook(hooks::remove::Removed),
+});
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let Args { kind, name, force, patience } = args;
-    let kind = match kind {
-        Some(kind) => Kind::parse(&kind)?,
+    let kind = match (kind, Kind::of(&name)) {
+        (Some(kind), _) => Kind::parse(&kind)?,
+        (None, Some(kind)) => kind,
+        (None, None) if force => found::only(&name, patience, context).await?,
         // What is gone is gone: nothing is assumed.
-        None => Kind::of(&name).ok_or_else(|| {
-            Failure::request(format!("`{name}` may be a room or a user"))
-                .hinted("say which: `--type room` or `--type user`")
-        })?,
+        (None, None) => {
+            return Err(Failure::request(format!("`{name}` may be a room or a user"))
+                .hinted(
+                    "say which: `--type room` or `--type user`; `--force` removes what has that name",
+                )
+                .into());
+        }
     };
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::remove::Args { user: name.into(), erase: false, patience };
-            users::remove::run(args, context, output).await
+            Ok(users::remove::run(args, context).await?.map(Removed::User))
         }
         Kind::Room => {
             let args = rooms::remove::Args { room: name.into(), force, block: false, patience };
-            told(rooms::remove::run(args, context).await, output)
+            Ok(rooms::remove::run(args, context).await?.map(Removed::Room))
         }
-        Kind::Hook => hooks::remove::run(hooks::remove::Args { id: name }, context, output).await,
+        Kind::Hook => {
+            let args = hooks::remove::Args { id: name };
+            Ok(hooks::remove::run(args, context).await?.map(Removed::Hook))
+        }
         Kind::Message => Err(Failure::request("a message is removed with its room and id")
-            .hinted("`content redact-message ROOM EVENT` takes it away")),
+            .hinted("`content redact-message ROOM EVENT` takes it away")
+            .into()),
     }
 }

@@ -1,26 +1,54 @@
 //! `content list-hooks`.
 
-use crate::commands::content::answer::Answer;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, fmt::Write as _, path::PathBuf};
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     error::Failure,
     hooks::{dead, journal, registry},
-    output::{Output, table},
+    output::{Report, table},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only those where this is part of the name, the bot or the room
     #[arg(long, value_name = "TEXT")]
-    pub(in crate::commands::content) filter: Option<String>,
+    pub(crate) filter: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Hooks {
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) total: usize,
+    /// Where what was refused is kept.
+    pub(crate) refused_file: PathBuf,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Hook {
+    pub(crate) id: String,
+    /// The bot that it speaks through.
+    pub(crate) user_id: String,
+    /// The room as it was named.
+    pub(crate) room: String,
+    pub(crate) room_id: String,
+    /// How much is still to be sent.
+    pub(crate) waiting: usize,
+    /// How much the server would not take.
+    pub(crate) refused: usize,
+    pub(crate) url: String,
+    /// The same from this machine.
+    pub(crate) local_url: String,
+    /// Where the token is kept.
+    pub(crate) file: PathBuf,
+    pub(crate) token: String,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     let config = context.config()?;
     let data = &config.data;
     let folder = data.hook_journal();
@@ -36,7 +64,7 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         match registry::find(data, &name) {
             Ok(found) => hooks.extend(found),
             // One whose file is damaged does not hide the others.
-            Err(error) => output.warn(Failure::from(error).to_string()),
+            Err(error) => context.warn(Failure::from(error).to_string()),
         }
     }
     if let Some(part) = &args.filter {
@@ -46,37 +74,42 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
                 .any(|text| text.contains(part.as_str()))
         });
     }
-    let (mut rows, mut fields) = (Vec::new(), Vec::new());
-    let mut refused = false;
-    for hook in &hooks {
-        let (waiting, dead) = counts.get(&hook.id).copied().unwrap_or_default();
-        refused |= dead > 0;
-        let address = config.hook_address(&hook.id);
+    let hook = |hook: registry::Hook| {
+        let (waiting, refused) = counts.get(&hook.id).copied().unwrap_or_default();
+        Hook {
+            url: config.hook_address(&hook.id),
+            local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
+            file: registry::file(data, &hook.id),
+            token: context.masked(&hook.token),
+            id: hook.id,
+            user_id: hook.user_id.into(),
+            room: hook.room,
+            room_id: hook.room_id.into(),
+            waiting,
+            refused,
+        }
+    };
+    let hooks: Vec<Hook> = hooks.into_iter().map(hook).collect();
+    Ok(Reply::done(Hooks { total: hooks.len(), hooks, refused_file: dead::file(&folder) }))
+}
+
+impl Report for Hooks {
+    fn text(&self, page: &mut String) -> fmt::Result {
         let number = |count: usize| if count == 0 { String::new() } else { count.to_string() };
-        rows.push(vec![
-            hook.id.clone(),
-            hook.user_id.to_string(),
-            hook.room.clone(),
-            number(waiting),
-            number(dead),
-            address.clone(),
-        ]);
-        fields.push(json!({
-            "id": hook.id, "user_id": hook.user_id, "room": hook.room, "room_id": hook.room_id,
-            "waiting": waiting, "refused": dead, "url": address,
-            "local_url": format!("{}/hook/{}", config.hooks_url(), hook.id),
-            "file": registry::file(data, &hook.id), "token": output.masked(&hook.token),
-        }));
+        let row = |hook: &Hook| {
+            let Hook { id, user_id, room, waiting, refused, url, .. } = hook;
+            let (waiting, refused) = (number(*waiting), number(*refused));
+            vec![id.clone(), user_id.clone(), room.clone(), waiting, refused, url.clone()]
+        };
+        let heading = ["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"];
+        table(page, &heading, self.hooks.iter().map(row).collect())?;
+        if self.hooks.iter().any(|hook| hook.refused > 0) {
+            writeln!(page, "what was refused is kept in {}", self.refused_file.display())?;
+        }
+        Ok(())
     }
-    let mut text = String::new();
-    table(&mut text, &["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"], rows).ok();
-    if refused {
-        text += &format!("what was refused is kept in {}\n", dead::file(&folder).display());
+
+    fn ids(&self) -> Option<String> {
+        Some(self.hooks.iter().map(|hook| hook.id.as_str()).collect::<Vec<_>>().join("\n"))
     }
-    let ids: Vec<&str> = hooks.iter().map(|hook| hook.id.as_str()).collect();
-    let fields = json!({
-        "hooks": fields, "total": hooks.len(), "refused_file": dead::file(&folder),
-    });
-    output.emit(&Answer::page(text, Some(ids.join("\n")), fields));
-    Ok(Outcome::Done)
 }

@@ -7,6 +7,6 @@ pub(in crate::commands::content) mod remove;
 
 commands! {
     "Webhooks";
-    #[old] "list-hooks" => list, "List all webhooks, and what of them waits or was refused";
-    #[old] "remove-hook" => remove, "Take a webhook away";
+    "list-hooks" => list, "List all webhooks, and what of them waits or was refused";
+    "remove-hook" => remove, "Take a webhook away";
 }

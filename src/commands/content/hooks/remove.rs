@@ -1,36 +1,52 @@
 //! `content remove-hook`.
 
-use crate::commands::content::{answer::Answer, answer::only_planned};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     context::Context,
     hooks::registry,
     instance::lifecycle,
-    output::Output,
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The webhook
-    pub(in crate::commands::content) id: String,
+    pub(crate) id: String,
 }
 
-pub(crate) async fn run(Args { id }: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Removed {
+    pub(crate) id: String,
+    /// False where there is no such webhook.
+    pub(crate) removed: bool,
+}
+
+pub(crate) async fn run(Args { id }: Args, context: &Context) -> Answered<Removed> {
     let config = context.config()?;
     let data = &config.data;
-    if !registry::names(data).contains(&id) {
-        let text = format!("there is no webhook {}", id.escape_debug());
-        output.emit(&Answer::new(text, None, json!({ "id": id, "removed": false })));
-        return Ok(Outcome::Moot);
+    let removed = registry::names(data).contains(&id);
+    if removed {
+        context.would(format_args!("take the webhook {id} away"))?;
+        registry::remove(data, &id)?;
+        lifecycle::hooks::let_go(config).await?;
     }
-    if only_planned(context, output, &format!("take the webhook {id} away")) {
-        return Ok(Outcome::Done);
+    Ok(Reply::done_if(removed, Removed { id, removed }))
+}
+
+impl Sentence for Removed {
+    fn sentence(&self) -> String {
+        let Self { id, removed } = self;
+        if *removed {
+            format!("removed {id}; what it took is sent all the same")
+        } else {
+            format!("there is no webhook {}", id.escape_debug())
+        }
     }
-    registry::remove(data, &id)?;
-    lifecycle::hooks::let_go(config).await?;
-    let text = format!("removed {id}; what it took is sent all the same");
-    output.emit(&Answer::new(text, Some(&id), json!({ "id": id, "removed": true })));
-    Ok(Outcome::Done)
+
+    fn id(&self) -> &str {
+        if self.removed { &self.id } else { "" }
+    }
 }

@@ -1,80 +1,85 @@
 //! `content edit-message`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::RoomArg, arguments::Sending,
-    arguments::TransactionArg, arguments::text::message_text, arguments::transaction::quoted,
-    arguments::transaction::repeatable,
-};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
-    context::Context,
-    matrix::{
-        Error,
-        message::{self, Markup},
-        names, room,
+    commands::{
+        Answered, Reply,
+        content::arguments::{
+            MarkupArg, RoomArg, Sending, TransactionArg,
+            text::message_text,
+            transaction::{quoted, repeatable},
+        },
     },
-    output::Output,
+    context::Context,
+    matrix::{Error, message, names, room},
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    room: RoomArg,
+    pub(crate) room: RoomArg,
     /// The message to change
-    event: String,
+    pub(crate) event: String,
     /// The new text; `-`, or nothing where stdin is a pipe, reads it from there
-    text: Option<String>,
-    /// The text is HTML
-    #[arg(long, conflicts_with = "markdown")]
-    html: bool,
-    /// The text is Markdown
-    #[arg(long)]
-    markdown: bool,
+    pub(crate) text: Option<String>,
     #[command(flatten)]
-    transaction: TransactionArg,
+    pub(crate) markup: MarkupArg,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) transaction: TransactionArg,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let of = names::event(&args.event)?;
-    let id = args.transaction.id()?;
-    let text = message_text(args.text.clone())?;
-    let markup = match (args.html, args.markdown) {
-        (true, _) => Markup::Html,
-        (_, true) => Markup::Markdown,
-        _ => Markup::Plain,
-    };
-    let edited = message::edit(message::text(&text, markup, false), &args.event);
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Edited {
+    pub(crate) room_id: String,
+    /// The event that changes the message.
+    pub(crate) event_id: String,
+    /// The message that was changed.
+    pub(crate) replaces: String,
+    pub(crate) transaction_id: String,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Edited> {
+    let Args { room, event, text, markup, transaction, sending } = args;
+    let of = names::event(&event)?;
+    let id = transaction.id()?;
+    let text = message_text(text)?;
+    let edited = message::edit(message::text(&text, markup.into(), false), &event);
     message::check_size(&edited)?;
-    let client = args.sending.client(context).await?;
-    let room = args.sending.room(context, &client, &args.room).await?;
-    let operator = args.sending.operator(context)?;
-    room::require_event(&operator, &room, &of).await?;
-    if room::redaction(&operator, &room, &of).await?.is_some() {
+    let (client, room_id) = sending.in_room(context, &room).await?;
+    let operator = sending.operator(context)?;
+    room::require_event(&operator, &room_id, &of).await?;
+    if room::redaction(&operator, &room_id, &of).await?.is_some() {
         return Err(Error::Redacted { event: of.to_string() }.into());
     }
-    if only_planned(context, output, &format!("change {} in {room}", args.event)) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("change {event} in {room_id}"))?;
     let data = context.data()?;
     let change = async || {
-        message::require_plain(&client, &data, &room).await?;
-        message::send(&client, &room, &edited, &id).await
+        message::require_plain(&client, &data, &room_id).await?;
+        message::send(&client, &room_id, &edited, &id).await
     };
-    let event = args.sending.within(&client, &room, context, change).await.map_err(|error| {
-        let command = format!(
-            "content edit-message {} {} {}",
-            quoted(args.room.as_str()),
-            quoted(&args.event),
-            quoted(&text)
-        );
-        repeatable(error, &command, id.as_str())
+    let made = sending.within(&client, &room_id, context, change).await.map_err(|error| {
+        let words = [room.as_str(), event.as_str(), text.as_str()].map(quoted).join(" ");
+        repeatable(error, &format!("content edit-message {words}"), id.as_str())
     })?;
-    let fields =
-        json!({ "room_id": room, "event_id": event, "replaces": args.event, "transaction_id": id });
-    output.emit(&Answer::new(format!("changed: {event}"), Some(event.as_str()), fields));
-    Ok(Outcome::Done)
+    Ok(Reply::done(Edited {
+        room_id: room_id.into(),
+        event_id: made.into(),
+        replaces: event,
+        transaction_id: id.to_string(),
+    }))
+}
+
+impl Sentence for Edited {
+    fn sentence(&self) -> String {
+        format!("changed: {}", self.event_id)
+    }
+
+    fn id(&self) -> &str {
+        &self.event_id
+    }
 }

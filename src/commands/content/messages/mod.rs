@@ -9,8 +9,8 @@ pub(in crate::commands::content) mod send;
 
 commands! {
     "Messages";
-    #[old] "send-message" => send, "Send a message to a room";
-    #[old] "read-messages" => read, "Read the messages of a room";
-    #[old] "edit-message" => edit, "Change a message";
-    #[old] "redact-message" => redact, "Take a message away";
+    "send-message" => send, "Send a message to a room";
+    "read-messages" => read, "Read the messages of a room";
+    "edit-message" => edit, "Change a message";
+    "redact-message" => redact, "Take a message away";
 }

@@ -1,73 +1,97 @@
 //! `content redact-message`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::RoomArg, arguments::Sending,
-    arguments::TransactionArg, arguments::transaction::quoted, arguments::transaction::repeatable,
-};
 use ruma::OwnedTransactionId;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{
+            RoomArg, Sending, TransactionArg,
+            transaction::{quoted, repeatable},
+        },
+    },
     context::Context,
     matrix::{message, names, room},
-    output::Output,
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    room: RoomArg,
+    pub(crate) room: RoomArg,
     /// The message to take away
-    event: String,
+    pub(crate) event: String,
     /// Why
     #[arg(long)]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
-    transaction: TransactionArg,
+    pub(crate) transaction: TransactionArg,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let event = names::event(&args.event)?;
-    let id = args.transaction.id()?;
-    message::check_size(&json!({ "redacts": event, "reason": args.reason }))?;
-    let client = args.sending.client(context).await?;
-    let room = args.sending.room(context, &client, &args.room).await?;
-    let operator = args.sending.operator(context)?;
-    room::require_event(&operator, &room, &event).await?;
-    if let Some(done) = room::redaction(&operator, &room, &event).await? {
-        let fields =
-            json!({ "room_id": room, "event_id": done, "redacts": event, "already": true });
-        let text = format!("{event} was taken away already");
-        output.emit(&Answer::new(text, Some(&done), fields));
-        return Ok(Outcome::Moot);
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Redacted {
+    pub(crate) room_id: String,
+    /// The event that took the message away.
+    pub(crate) event_id: String,
+    /// The message that was taken away.
+    pub(crate) redacts: String,
+    /// Whether it was taken away before.
+    pub(crate) already: bool,
+    /// Of what was taken away now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transaction_id: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Redacted> {
+    let Args { room, event, reason, transaction, sending } = args;
+    let of = names::event(&event)?;
+    let id = transaction.id()?;
+    message::check_size(&json!({ "redacts": of, "reason": reason }))?;
+    let (client, room_id) = sending.in_room(context, &room).await?;
+    let operator = sending.operator(context)?;
+    room::require_event(&operator, &room_id, &of).await?;
+    if let Some(event_id) = room::redaction(&operator, &room_id, &of).await? {
+        let (room_id, redacts) = (room_id.into(), of.into());
+        let answer = Redacted { room_id, event_id, redacts, already: true, transaction_id: None };
+        return Ok(Reply::done_if(false, answer));
     }
-    if only_planned(context, output, &format!("take {event} out of {room}")) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("take {of} out of {room_id}"))?;
     // An edit holds the whole new text: the edits go first, or the text would still be there to read.
-    let edits = async || message::edits(&client, &room, &event).await;
-    for (number, edit) in
-        args.sending.within(&client, &room, context, edits).await?.iter().enumerate()
-    {
+    let edits = async || message::edits(&client, &room_id, &of).await;
+    let edits = sending.within(&client, &room_id, context, edits).await?;
+    for (number, edit) in edits.iter().enumerate() {
         let id: OwnedTransactionId = format!("{id}.edit{number}").into();
-        message::redact(&client, &room, edit, &id, None).await?;
+        message::redact(&client, &room_id, edit, &id, None).await?;
     }
-    let reason = args.reason.as_deref();
-    let redact = async || message::redact(&client, &room, &event, &id, reason).await;
-    let done = args.sending.within(&client, &room, context, redact).await.map_err(|error| {
-        let command = format!(
-            "content redact-message {} {}",
-            quoted(args.room.as_str()),
-            quoted(&args.event)
-        );
-        repeatable(error, &command, id.as_str())
+    let redact = async || message::redact(&client, &room_id, &of, &id, reason.as_deref()).await;
+    let done = sending.within(&client, &room_id, context, redact).await.map_err(|error| {
+        let words = [room.as_str(), event.as_str()].map(quoted).join(" ");
+        repeatable(error, &format!("content redact-message {words}"), id.as_str())
     })?;
-    let fields = json!({
-        "room_id": room, "event_id": done, "redacts": event, "already": false, "transaction_id": id,
-    });
-    output.emit(&Answer::new(format!("took {event} away"), Some(done.as_str()), fields));
-    Ok(Outcome::Done)
+    Ok(Reply::done(Redacted {
+        room_id: room_id.into(),
+        event_id: done.into(),
+        redacts: of.into(),
+        already: false,
+        transaction_id: Some(id.to_string()),
+    }))
+}
+
+impl Sentence for Redacted {
+    fn sentence(&self) -> String {
+        if self.already {
+            format!("{} was taken away already", self.redacts)
+        } else {
+            format!("took {} away", self.redacts)
+        }
+    }
+
+    fn id(&self) -> &str {
+        &self.event_id
+    }
 }

@@ -1,61 +1,68 @@
 //! `content send-message`: the short path. To a room id it reads the session file and makes one
 //! request, or two where the room was not seen without encryption within the last minute.
 
-use crate::commands::content::{
-    answer::{Answer, only_planned},
-    arguments::{
-        RoomArg, Sending, TransactionArg,
-        text::message_text,
-        transaction::{quoted, repeatable},
-    },
-};
 use std::path::PathBuf;
 
 use ruma::{OwnedTransactionId, RoomId, TransactionId};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{
+            MarkupArg, RoomArg, Sending, TransactionArg,
+            text::message_text,
+            transaction::{quoted, repeatable},
+        },
+    },
     context::Context,
     error::Failure,
     files,
-    matrix::{
-        Error,
-        client::Client,
-        message::{self, Markup},
-        names, room,
-    },
-    output::Output,
+    matrix::{Error, client::Client, message, names, room},
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(in crate::commands::content) room: RoomArg,
+    pub(crate) room: RoomArg,
     /// The text; `-`, or nothing where stdin is a pipe, reads it from there
-    pub(in crate::commands::content) text: Option<String>,
-    /// The text is HTML
-    #[arg(long, conflicts_with = "markdown")]
-    pub(in crate::commands::content) html: bool,
-    /// The text is Markdown
-    #[arg(long)]
-    pub(in crate::commands::content) markdown: bool,
+    pub(crate) text: Option<String>,
+    #[command(flatten)]
+    pub(crate) markup: MarkupArg,
     /// Send it as a notice, to which bots do not answer
     #[arg(long)]
-    pub(in crate::commands::content) notice: bool,
+    pub(crate) notice: bool,
     /// Answer this message
     #[arg(long, value_name = "EVENT")]
-    pub(in crate::commands::content) reply_to: Option<String>,
+    pub(crate) reply_to: Option<String>,
     #[command(flatten)]
-    pub(in crate::commands::content) transaction: TransactionArg,
+    pub(crate) transaction: TransactionArg,
     /// Send each line of this file as a message, in order
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
-    pub(in crate::commands::content) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(in crate::commands::content) sending: Sending,
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Sent {
+    /// One message.
+    One { room_id: String, event_id: String, transaction_id: String },
+    /// The lines of a file.
+    Lines {
+        room_id: String,
+        /// In the order of the file.
+        event_ids: Vec<String>,
+        total: usize,
+        transaction_id: String,
+    },
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let base = args.transaction.id()?;
     let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
     let texts = match &args.file {
@@ -63,63 +70,60 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         None => vec![message_text(args.text.clone())?],
     };
     let contents: Vec<Value> = texts.iter().map(|text| content(&args, text)).collect();
-    // All of them before the first is sent.
-    for (number, content) in contents.iter().enumerate() {
-        message::check_size(content).map_err(|error| match &args.file {
-            Some(path) => Failure::request(format!(
-                "message {} of `{}`: {error}",
-                number + 1,
-                path.display()
-            ))
-            .hinted(
-                "nothing was sent: split that line, or send the file with `content send-media`",
-            ),
-            None => error.into(),
-        })?;
-    }
-    let mut client = args.sending.client(context).await?;
-    let room = args.sending.room(context, &client, &args.room).await?;
+    check_sizes(&args, &contents)?;
+    let (mut client, room) = args.sending.in_room(context, &args.room).await?;
     if let Some(event) = &reply_to {
         room::require_event(&args.sending.operator(context)?, &room, event).await?;
     }
-    if only_planned(context, output, &format!("send {} to {room}", messages_of(contents.len()))) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("send {} to {room}", messages_of(contents.len())))?;
     let data = context.data()?;
     let plain = async || message::require_plain(&client, &data, &room).await;
     args.sending.within(&client, &room, context, plain).await?;
-    let mut events = Vec::new();
+    let mut event_ids = Vec::new();
     for (number, content) in contents.iter().enumerate() {
         let transaction = numbered(&base, number, args.file.is_some());
-        let event = sent(&args, &client, &room, context, content, transaction).await.map_err(
-            |error| {
-                let failure = repeatable(error, &again(&args), base.as_str());
-                if args.file.is_none() {
-                    return failure;
-                }
-                let rest = format!(
-                    "{} of {} lines were sent; `{} --transaction-id {base}` sends the rest and none twice",
-                    events.len(), contents.len(), again(&args)
-                );
-                let hint = failure.hint.as_ref().map_or(rest.clone(), |hint| format!("{hint}; {rest}"));
-                failure.hinted(hint)
-            },
-        )?;
-        events.push(event);
+        let event = sent(&args, &client, &room, context, content, transaction).await;
+        let so_far = (event_ids.len(), contents.len());
+        event_ids.push(event.map_err(|error| broken(error, &args, base.as_str(), so_far))?);
         client.restart_clock();
     }
-    let last = events.last().cloned().unwrap_or_default();
-    let (text, fields) = if args.file.is_some() {
-        let fields = json!({
-            "room_id": room, "event_ids": events, "total": events.len(), "transaction_id": base,
-        });
-        (format!("sent {} to {room}", messages_of(events.len())), fields)
+    let (room_id, transaction_id) = (room.into(), base.to_string());
+    Ok(Reply::done(if args.file.is_some() {
+        Sent::Lines { room_id, total: event_ids.len(), event_ids, transaction_id }
     } else {
-        let fields = json!({ "room_id": room, "event_id": last, "transaction_id": base });
-        (format!("sent {last}"), fields)
-    };
-    output.emit(&Answer::new(text, Some(&last), fields));
-    Ok(Outcome::Done)
+        let event_id = event_ids.pop().unwrap_or_default();
+        Sent::One { room_id, event_id, transaction_id }
+    }))
+}
+
+/// All of them, before the first is sent.
+fn check_sizes(args: &Args, contents: &[Value]) -> Result<(), Failure> {
+    for (number, content) in (1..).zip(contents) {
+        message::check_size(content).map_err(|error| match &args.file {
+            Some(path) => {
+                let path = path.display();
+                Failure::request(format!("message {number} of `{path}`: {error}")).hinted(
+                    "nothing was sent: split that line, or send the file with `content send-media`",
+                )
+            }
+            None => error.into(),
+        })?;
+    }
+    Ok(())
+}
+
+/// What is said where one could not be sent, after some of all.
+fn broken(error: Error, args: &Args, base: &str, (sent, all): (usize, usize)) -> Failure {
+    let failure = repeatable(error, &again(args), base);
+    if args.file.is_none() {
+        return failure;
+    }
+    let rest = format!(
+        "{sent} of {all} lines were sent; `{} --transaction-id {base}` sends the rest and none twice",
+        again(args)
+    );
+    let hint = failure.hint.as_ref().map_or(rest.clone(), |hint| format!("{hint}; {rest}"));
+    failure.hinted(hint)
 }
 
 async fn sent(
@@ -129,18 +133,13 @@ async fn sent(
     context: &Context,
     content: &Value,
     transaction: OwnedTransactionId,
-) -> std::result::Result<String, Error> {
+) -> Result<String, Error> {
     let send = async || message::send(client, room, content, &transaction).await;
     args.sending.within(client, room, context, send).await.map(|event| event.to_string())
 }
 
 fn content(args: &Args, text: &str) -> Value {
-    let markup = match (args.html, args.markdown) {
-        (true, _) => Markup::Html,
-        (_, true) => Markup::Markdown,
-        _ => Markup::Plain,
-    };
-    let mut content = message::text(text, markup, args.notice);
+    let mut content = message::text(text, args.markup.into(), args.notice);
     if let Some(to) = &args.reply_to {
         message::reply(&mut content, to);
     }
@@ -148,7 +147,7 @@ fn content(args: &Args, text: &str) -> Value {
 }
 
 /// The lines of a file, however they end; blank ones are no messages.
-fn lines(path: &std::path::Path) -> std::result::Result<Vec<String>, Failure> {
+fn lines(path: &std::path::Path) -> Result<Vec<String>, Failure> {
     let text = files::read_input(path)?;
     if text.contains('\0') {
         return Err(Failure::request(format!("`{}` holds a NUL byte", path.display())));
@@ -182,9 +181,8 @@ fn again(args: &Args) -> String {
         (None, Some(text)) => words.push_str(&format!(" {}", quoted(text))),
         (None, None) => words.push_str(" -"),
     }
-    for (given, flag) in
-        [(args.html, "--html"), (args.markdown, "--markdown"), (args.notice, "--notice")]
-    {
+    let MarkupArg { html, markdown } = args.markup;
+    for (given, flag) in [(html, "--html"), (markdown, "--markdown"), (args.notice, "--notice")] {
         if given {
             words.push_str(&format!(" {flag}"));
         }
@@ -196,6 +194,26 @@ fn again(args: &Args) -> String {
         words.push_str(&format!(" --as {}", quoted(user)));
     }
     words
+}
+
+impl Sentence for Sent {
+    fn sentence(&self) -> String {
+        match self {
+            Self::One { event_id, .. } => format!("sent {event_id}"),
+            Self::Lines { room_id, total, .. } => {
+                format!("sent {} to {room_id}", messages_of(*total))
+            }
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::One { event_id, .. } => event_id,
+            Self::Lines { event_ids, .. } => {
+                event_ids.last().map(String::as_str).unwrap_or_default()
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(in crate::commands::content) mod leave;
 pub(in crate::commands::content) mod list;
 pub(in crate::commands::content) mod made;
 pub(in crate::commands::content) mod remove;
-mod shown;
+pub(in crate::commands::content) mod shown;
 
 commands! {
     "Rooms";

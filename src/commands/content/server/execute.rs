@@ -1,14 +1,17 @@
 //! `content execute`: any endpoint of the Matrix or admin API, as the operator.
 
-use crate::commands::content::{answer::Answer, answer::only_planned, arguments::Sending};
+use std::fmt::{self, Write as _};
+
 use http::Method;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply, content::arguments::Sending},
     context::Context,
     error::Failure,
-    output::Output,
+    output::Report,
 };
 
 #[derive(clap::Args)]
@@ -18,42 +21,41 @@ use crate::{
 pub(crate) struct Args {
     /// The method and the path: `GET /_synapse/admin/v1/server_version`
     #[arg(long)]
-    name: String,
+    pub(crate) name: String,
     /// The body, as JSON
     #[arg(long, value_name = "JSON")]
-    options: Option<String>,
+    pub(crate) options: Option<String>,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Executed {
+    /// There is no such method, or the path is none of the server's.
+    No { name: String, executable: bool },
+    /// What the server answered, as it is.
+    Answer(Map<String, Value>),
+    /// The same where that is no JSON object.
+    Other { answer: Value },
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
     let Some((method, path)) = parse(&args.name) else {
-        let text = format!(
-            "`{}` is not executable: write METHOD and a path below /_matrix/ or /_synapse/",
-            args.name.escape_debug()
-        );
-        let fields = json!({ "name": args.name, "executable": false });
-        output.emit(&Answer::new(text, None, fields));
-        return Ok(Outcome::Moot);
+        return Ok(Reply::done_if(false, Executed::No { name: args.name, executable: false }));
     };
-    let body: Option<Value> = args
-        .options
-        .as_deref()
-        .map(|text| {
-            serde_json::from_str(text)
-                .map_err(|error| Failure::request(format!("`--options` is not JSON: {error}")))
-        })
-        .transpose()?;
+    let given = |text: &String| {
+        serde_json::from_str(text)
+            .map_err(|error| Failure::request(format!("`--options` is not JSON: {error}")))
+    };
+    let body: Option<Value> = args.options.as_ref().map(given).transpose()?;
     let body = body.or_else(|| [Method::POST, Method::PUT].contains(&method).then(|| json!({})));
-    if only_planned(context, output, &format!("call {method} {path}")) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("call {method} {path}"))?;
     let client = args.sending.client(context).await?;
-    let answer = client.raw(method, path, body.as_ref()).await?;
-    let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
-    let fields = if answer.is_object() { answer } else { json!({ "answer": answer }) };
-    output.emit(&Answer::page(text, None, fields));
-    Ok(Outcome::Done)
+    Ok(Reply::done(match client.raw(method, path, body.as_ref()).await? {
+        Value::Object(answer) => Executed::Answer(answer),
+        answer => Executed::Other { answer },
+    }))
 }
 
 /// The method and a path of the Matrix or admin API.
@@ -69,4 +71,25 @@ fn parse(name: &str) -> Option<(Method, &str)> {
     let path = path.trim();
     let ours = path.starts_with("/_matrix/") || path.starts_with("/_synapse/");
     (ours && path.bytes().all(|byte| byte.is_ascii_graphic())).then_some((method, path))
+}
+
+impl Report for Executed {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let pretty = match self {
+            Self::No { name, .. } => {
+                let name = name.escape_debug();
+                return write!(
+                    page,
+                    "`{name}` is not executable: write METHOD and a path below /_matrix/ or /_synapse/"
+                );
+            }
+            Self::Answer(answer) => serde_json::to_string_pretty(answer),
+            Self::Other { answer } => serde_json::to_string_pretty(answer),
+        };
+        page.write_str(&pretty.map_err(|_| fmt::Error)?)
+    }
+
+    fn id(&self) -> Option<&str> {
+        matches!(self, Self::No { .. }).then_some("")
+    }
 }

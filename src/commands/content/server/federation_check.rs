@@ -7,43 +7,45 @@ use std::{
 };
 
 use ruma::OwnedServerName;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     clock,
-    commands::{Outcome, Result},
+    commands::{Answered, Reply},
     config::Config,
     context::Context,
     error::Failure,
     federation::{self, Own, OwnCa, Policy, Step, Verdict, View},
     files,
     matrix::{self, admin::federation as admin},
-    output::{Output, Report},
+    output::Report,
+    reply::Outcome,
     tls::roots,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The other server, such as example.org; without it, this one as others see it
-    server: Option<String>,
+    pub(crate) server: Option<String>,
     /// Have our server try the other one again at once, where it waits after failures
     #[arg(long, requires = "server")]
-    reset: bool,
+    pub(crate) reset: bool,
     /// Wait this many seconds for each answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    pub(crate) timeout: u64,
 }
 
-#[derive(Serialize)]
-struct Checked {
-    server: OwnedServerName,
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Checked {
+    pub(crate) server: String,
     /// Whether no step is bad.
-    federates: bool,
-    steps: Vec<Step>,
-    total: usize,
+    pub(crate) federates: bool,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) total: usize,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Checked> {
     let config = context.config()?;
     let own = &config.server.name.0;
     let server = match &args.server {
@@ -59,12 +61,13 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         steps.push(back_off(&server, &args, context).await?);
     }
     let federates = steps.iter().all(|step| step.verdict != Verdict::Bad);
-    output.emit(&Checked { server, federates, total: steps.len(), steps });
-    Ok(if federates { Outcome::Done } else { Outcome::Unwell })
+    let answer = Checked { server: server.into(), federates, total: steps.len(), steps };
+    let outcome = if federates { Outcome::Done } else { Outcome::Unwell };
+    Ok(Reply { outcome, answer })
 }
 
 /// Our eyes: those of our Synapse, with its list of CAs, servers and addresses.
-fn view(config: &Config, is_own: bool, timeout: Duration) -> std::result::Result<View, Failure> {
+fn view(config: &Config, is_own: bool, timeout: Duration) -> Result<View, Failure> {
     let yaml = files::read_if_exists(&config.data.homeserver_yaml())?.unwrap_or_default();
     let port = config.proxy.federation_port.0;
     let own = if is_own {
@@ -87,7 +90,7 @@ async fn back_off(
     server: &OwnedServerName,
     args: &Args,
     context: &Context,
-) -> std::result::Result<Step, Failure> {
+) -> Result<Step, Failure> {
     const STEP: &str = "back-off";
     let destination = server.to_string();
     let unknown = |why: String| Step::doubtful(STEP, why, "`status` shows how our server is");

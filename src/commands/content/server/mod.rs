@@ -7,6 +7,6 @@ pub(in crate::commands::content) mod federation_check;
 
 commands! {
     "Server";
-    #[old] "federation-check" => federation_check, "Check federation with a server, step by step: 1 if broken";
-    #[old] "execute" => execute, "Call any endpoint of the server as the operator";
+    "federation-check" => federation_check, "Check federation with a server, step by step: 1 if broken";
+    "execute" => execute, "Call any endpoint of the server as the operator";
 }

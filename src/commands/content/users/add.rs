@@ -1,36 +1,49 @@
 //! `content add-user`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::Patience, arguments::user::find,
-    users::password::Source,
-};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::password::Source;
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Patience, user::find},
+    },
     context::Context,
     error::Failure,
     matrix::{admin::users, names},
-    output::Output,
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name: a-z, 0-9 and . _ = - / +
-    pub(in crate::commands::content) name: String,
+    pub(crate) name: String,
     /// Make it a server admin
     #[arg(long)]
-    pub(in crate::commands::content) admin: bool,
+    pub(crate) admin: bool,
     /// What others see
     #[arg(long, value_name = "NAME")]
-    pub(in crate::commands::content) display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     #[command(flatten)]
-    pub(in crate::commands::content) password: Source,
+    pub(crate) password: Source,
     #[command(flatten)]
-    pub(in crate::commands::content) patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Added {
+    pub(crate) user_id: String,
+    /// Of a user that was made now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<bool>,
+    pub(crate) existed: bool,
+    /// One that was made up; it is shown only now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let operator = args.patience.operator(context)?;
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
@@ -44,21 +57,19 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
             return Err(Failure::request(format!(
                 "the password has fewer than {least} characters"
             ))
-            .hinted("`config show synapse.password_length` explains it"));
+            .hinted("`config show synapse.password_length` explains it")
+            .into());
         }
     }
     if let Some(found) = find(&operator, &user_id).await? {
         if found.deactivated {
-            return Err(deactivated(&user_id));
+            return Err(deactivated(&user_id).into());
         }
-        let text = format!("exists already: {user_id}");
-        let fields = json!({ "user_id": user_id, "existed": true });
-        output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
-        return Ok(Outcome::Moot);
+        let user_id = user_id.into();
+        let answer = Added { user_id, admin: None, existed: true, password: None };
+        return Ok(Reply::done_if(false, answer));
     }
-    if only_planned(context, output, &format!("make the user {user_id}")) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("make the user {user_id}"))?;
     let request = users::put::Request {
         user_id: user_id.clone().into(),
         password: Some(password.secret.expose().to_owned()),
@@ -68,24 +79,31 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         deactivated: None,
     };
     operator.send(request).await?;
-    let mut text = format!("made {user_id}");
-    let mut fields = json!({ "user_id": user_id, "admin": args.admin, "existed": false });
-    if password.generated {
-        // Shown once: nobody else knows it, and nothing keeps it.
-        let shown = password.secret.expose();
-        text += &["\npassword: ", shown, " (shown only now)"].concat();
-        fields["password"] = password.secret.expose().into();
-        if output.quiet {
-            output
-                .warn("with `-q` the password that was made up is not shown, and nothing keeps it");
-        }
+    if password.generated && context.view().quiet {
+        context.warn("with `-q` the password that was made up is not shown, and nothing keeps it");
     }
-    output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
-    Ok(Outcome::Done)
+    // Shown once: nobody else knows it, and nothing keeps it.
+    let shown = password.generated.then(|| password.secret.expose().to_owned());
+    let (user_id, admin) = (user_id.into(), Some(args.admin));
+    Ok(Reply::done(Added { user_id, admin, existed: false, password: shown }))
 }
 
 /// A name is never given to another: who was deactivated stays in what was said.
-pub(in crate::commands::content) fn deactivated(user_id: &ruma::UserId) -> Failure {
+pub(crate) fn deactivated(user_id: &ruma::UserId) -> Failure {
     Failure::request(format!("`{user_id}` was deactivated, and its name cannot be used again"))
         .hinted("choose another name; `content list-users --all -v` shows deactivated accounts too")
+}
+
+impl Sentence for Added {
+    fn sentence(&self) -> String {
+        let Self { user_id, existed, password, .. } = self;
+        let what = if *existed { "exists already:" } else { "made" };
+        let password = password.as_ref();
+        let shown = password.map(|it| ["\npassword: ", it, " (shown only now)"].concat());
+        [what, " ", user_id, &shown.unwrap_or_default()].concat()
+    }
+
+    fn id(&self) -> &str {
+        &self.user_id
+    }
 }

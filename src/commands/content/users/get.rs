@@ -1,95 +1,133 @@
 //! `content get-user`.
 
-use crate::commands::content::{
-    answer::Answer, arguments::Patience, arguments::UserArg, arguments::user::find,
-};
-use serde_json::{Value, json};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     clock,
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Patience, UserArg, user::find},
+    },
     context::Context,
     matrix::admin::users::get::User,
-    output::{self, Output},
+    output::{self, Report},
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(in crate::commands::content) user: UserArg,
+    pub(crate) user: UserArg,
     #[command(flatten)]
-    pub(in crate::commands::content) patience: Patience,
-}
-
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
-    let operator = args.patience.operator(context)?;
-    let user_id = args.user.resolve(&operator.session().server_name)?;
-    let Some(user) = find(&operator, &user_id).await? else {
-        let fields = json!({ "user_id": user_id, "found": false });
-        output.emit(&Answer::new(format!("there is no user {user_id}"), None, fields));
-        return Ok(Outcome::Moot);
-    };
-    let mut text = String::new();
-    let mut rows = vec![
-        ("User", user.name.to_string()),
-        ("Name", user.displayname.clone().unwrap_or_default()),
-        ("Type", Some(kind(&user)).filter(|kind| !kind.is_empty()).unwrap_or("person").to_owned()),
-        ("Admin", user.admin.to_string()),
-        ("Deactivated", user.deactivated.to_string()),
-    ];
-    if output.verbose {
-        rows.extend([
-            ("Locked", user.locked.to_string()),
-            ("Avatar", user.avatar_url.clone().unwrap_or_default()),
-            ("Created", created(&user)),
-            ("Last seen", last_seen(&user)),
-        ]);
-    }
-    rows.retain(|(_, value)| !value.is_empty());
-    output::fields(&mut text, &rows).ok();
-    output.emit(&Answer::page(text, Some(user.name.to_string()), fields(&user)));
-    Ok(Outcome::Done)
-}
-
-fn created_ms(user: &User) -> u64 {
-    // Synapse gives seconds for one account and milliseconds in its lists.
-    let seconds = user.creation_ts < 100_000_000_000;
-    if seconds { user.creation_ts * 1000 } else { user.creation_ts }
-}
-
-pub(in crate::commands::content) fn created(user: &User) -> String {
-    clock::of_ms(created_ms(user))
-}
-
-pub(in crate::commands::content) fn last_seen(user: &User) -> String {
-    user.last_seen_ts.map_or_else(|| "never".into(), clock::of_ms)
-}
-
-/// The server's word for an account that is no person's, such as `bot`.
-fn kind(user: &User) -> &str {
-    user.user_type.as_deref().unwrap_or_default()
-}
-
-/// What an account is beside a user's: `admin`, `bot`, both or nothing.
-pub(in crate::commands::content) fn what(user: &User) -> String {
-    let words = [if user.admin { "admin" } else { "" }, kind(user)];
-    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// A word for an account that cannot be used, and nothing for others.
-pub(in crate::commands::content) fn state(user: &User) -> &'static str {
-    match (user.deactivated, user.locked) {
-        (true, _) => "deactivated",
-        (_, true) => "locked",
-        _ => "",
-    }
+    pub(crate) patience: Patience,
 }
 
 /// A user as machines read it.
-pub(in crate::commands::content) fn fields(user: &User) -> Value {
-    json!({
-        "user_id": user.name, "display_name": user.displayname, "avatar_url": user.avatar_url,
-        "admin": user.admin, "deactivated": user.deactivated, "locked": user.locked,
-        "type": user.user_type, "created_ms": created_ms(user), "last_seen_ms": user.last_seen_ts,
-    })
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Shown {
+    pub(crate) user_id: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+    pub(crate) admin: bool,
+    pub(crate) deactivated: bool,
+    pub(crate) locked: bool,
+    /// The server's word for an account that is no person's, such as `bot`.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) created_ms: u64,
+    pub(crate) last_seen_ms: Option<u64>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
+    let operator = args.patience.operator(context)?;
+    let user_id = args.user.resolve(&operator.session().server_name)?;
+    let found = find(&operator, &user_id).await?;
+    let user = found.ok_or_else(|| Stop::absent("user", "user_id", user_id))?;
+    Ok(Reply::done(user.into()))
+}
+
+impl From<User> for Shown {
+    fn from(user: User) -> Self {
+        // Synapse gives seconds for one account and milliseconds in its lists.
+        let seconds = user.creation_ts < 100_000_000_000;
+        Self {
+            user_id: user.name.into(),
+            display_name: user.displayname,
+            avatar_url: user.avatar_url,
+            admin: user.admin,
+            deactivated: user.deactivated,
+            locked: user.locked,
+            kind: user.user_type,
+            created_ms: if seconds { user.creation_ts * 1000 } else { user.creation_ts },
+            last_seen_ms: user.last_seen_ts,
+        }
+    }
+}
+
+impl Shown {
+    pub(crate) fn created(&self) -> String {
+        clock::of_ms(self.created_ms)
+    }
+
+    pub(crate) fn last_seen(&self) -> String {
+        self.last_seen_ms.map_or_else(|| "never".into(), clock::of_ms)
+    }
+
+    /// What an account is beside a user's: `admin`, `bot`, both or nothing.
+    pub(crate) fn what(&self) -> String {
+        let words = [if self.admin { "admin" } else { "" }, self.kind()];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A word for an account that cannot be used, and nothing for others.
+    pub(crate) fn state(&self) -> &'static str {
+        match (self.deactivated, self.locked) {
+            (true, _) => "deactivated",
+            (_, true) => "locked",
+            _ => "",
+        }
+    }
+
+    fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    fn rows(&self) -> [(&'static str, String); 9] {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let kind = if self.kind().is_empty() { "person" } else { self.kind() };
+        [
+            ("User", self.user_id.clone()),
+            ("Name", text(&self.display_name)),
+            ("Type", kind.to_owned()),
+            ("Admin", self.admin.to_string()),
+            ("Deactivated", self.deactivated.to_string()),
+            ("Locked", self.locked.to_string()),
+            ("Avatar", text(&self.avatar_url)),
+            ("Created", self.created()),
+            ("Last seen", self.last_seen()),
+        ]
+    }
+
+    fn fields(&self, page: &mut String, count: usize) -> fmt::Result {
+        let rows = self.rows().into_iter().take(count);
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
+        output::fields(page, &rows)
+    }
+}
+
+impl Report for Shown {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        self.fields(page, 5)
+    }
+
+    fn long(&self, page: &mut String) -> fmt::Result {
+        self.fields(page, 9)
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(&self.user_id)
+    }
 }

@@ -1,16 +1,16 @@
 //! `content list-users`.
 
-use crate::commands::content::{
-    answer::Answer, arguments::Patience, users::get::created, users::get::last_seen,
-    users::get::state, users::get::what,
-};
-use serde_json::json;
+use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::get::Shown;
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply, content::arguments::Patience},
     context::Context,
     matrix::admin::users,
-    output::{Output, table},
+    output::{Report, table},
 };
 
 const PAGE: u32 = 500;
@@ -19,18 +19,24 @@ const PAGE: u32 = 500;
 pub(crate) struct Args {
     /// Only those where this is part of the id or the display name
     #[arg(long, value_name = "TEXT")]
-    pub(in crate::commands::content) filter: Option<String>,
+    pub(crate) filter: Option<String>,
     /// Deactivated accounts too
     #[arg(long)]
-    pub(in crate::commands::content) all: bool,
+    pub(crate) all: bool,
     /// Only bots
     #[arg(long)]
-    pub(in crate::commands::content) bots: bool,
+    pub(crate) bots: bool,
     #[command(flatten)]
-    pub(in crate::commands::content) patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Users {
+    pub(crate) users: Vec<Shown>,
+    pub(crate) total: usize,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
     let operator = args.patience.operator(context)?;
     let (mut found, mut from) = (Vec::new(), None);
     loop {
@@ -51,21 +57,39 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if args.bots {
         found.retain(|user| user.user_type.as_deref() == Some("bot"));
     }
-    let mut text = String::new();
-    let rows = found.iter().map(|user| {
-        let name = user.displayname.clone().unwrap_or_default();
-        let mut row = vec![user.name.to_string(), name, what(user)];
-        if output.verbose {
-            row.extend([created(user), last_seen(user), state(user).to_owned()]);
-        }
-        row
-    });
-    let heading = ["USER", "NAME", "", "CREATED", "LAST SEEN", ""];
-    let columns = if output.verbose { heading.len() } else { 3 };
-    table(&mut text, &heading[..columns], rows.collect()).ok();
-    let ids: Vec<&str> = found.iter().map(|user| user.name.as_str()).collect();
-    let users: Vec<_> = found.iter().map(super::get::fields).collect();
-    let fields = json!({ "users": users, "total": found.len() });
-    output.emit(&Answer::page(text, Some(ids.join("\n")), fields));
-    Ok(Outcome::Done)
+    let users: Vec<Shown> = found.into_iter().map(Shown::from).collect();
+    Ok(Reply::done(Users { total: users.len(), users }))
+}
+
+impl Users {
+    fn table(&self, page: &mut String, columns: usize) -> fmt::Result {
+        let heading = ["USER", "NAME", "", "CREATED", "LAST SEEN", ""];
+        let row = |user: &Shown| {
+            let mut row = vec![
+                user.user_id.clone(),
+                user.display_name.clone().unwrap_or_default(),
+                user.what(),
+                user.created(),
+                user.last_seen(),
+                user.state().to_owned(),
+            ];
+            row.truncate(columns);
+            row
+        };
+        table(page, &heading[..columns], self.users.iter().map(row).collect())
+    }
+}
+
+impl Report for Users {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        self.table(page, 3)
+    }
+
+    fn long(&self, page: &mut String) -> fmt::Result {
+        self.table(page, 6)
+    }
+
+    fn ids(&self) -> Option<String> {
+        Some(self.users.iter().map(|user| user.user_id.as_str()).collect::<Vec<_>>().join("\n"))
+    }
 }

@@ -10,8 +10,8 @@ pub(in crate::commands::content) mod remove;
 
 commands! {
     "Users";
-    #[old] "add-user" => add, "Make a user";
-    #[old] "list-users" => list, "List all users";
-    #[old] "get-user" => get, "Show a user";
-    #[old] "remove-user" => remove, "Deactivate a user";
+    "add-user" => add, "Make a user";
+    "list-users" => list, "List all users";
+    "get-user" => get, "Show a user";
+    "remove-user" => remove, "Deactivate a user";
 }

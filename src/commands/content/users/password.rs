@@ -8,7 +8,7 @@ use crate::{error::Failure, files, output, secret::Secret};
 const LONGEST: u64 = 512;
 
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::commands::content) struct Source {
+pub(crate) struct Source {
     /// Read the password from this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["password_stdin", "password_prompt"])]
     password_file: Option<PathBuf>,
@@ -21,13 +21,13 @@ pub(in crate::commands::content) struct Source {
 }
 
 /// A password, and whether it was our choice.
-pub(in crate::commands::content) struct Password {
-    pub(in crate::commands::content) secret: Secret,
-    pub(in crate::commands::content) generated: bool,
+pub(crate) struct Password {
+    pub(crate) secret: Secret,
+    pub(crate) generated: bool,
 }
 
 impl Source {
-    pub(in crate::commands::content) fn read(&self) -> Result<Password, Failure> {
+    pub(crate) fn read(&self) -> Result<Password, Failure> {
         let given = if let Some(path) = &self.password_file {
             let text = files::read_input(path)?;
             text.strip_suffix('\n').unwrap_or(&text).to_owned()

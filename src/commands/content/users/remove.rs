@@ -1,57 +1,66 @@
 //! `content remove-user`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::Patience, arguments::UserArg,
-    arguments::user::find,
-};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Patience, UserArg, user::find},
+    },
     context::Context,
     error::Failure,
     files,
     hooks::registry,
     instance::lifecycle,
     matrix::{admin::users, session},
-    output::Output,
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(in crate::commands::content) user: UserArg,
+    pub(crate) user: UserArg,
     /// Hide the user's messages from who joins later
     #[arg(long)]
-    pub(in crate::commands::content) erase: bool,
+    pub(crate) erase: bool,
     #[command(flatten)]
-    pub(in crate::commands::content) patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Removed {
+    pub(crate) user_id: String,
+    /// False where there is no such user, or not any more.
+    pub(crate) removed: bool,
+    /// Whether the user's messages were hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) erased: Option<bool>,
+    /// The webhooks that went with a bot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<Vec<String>>,
+    /// Whether there is such an account.
+    #[serde(skip)]
+    known: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let operator = args.patience.operator(context)?;
     let own = operator.session();
     let user_id = args.user.resolve(&own.server_name)?;
     if user_id == own.user_id {
         return Err(Failure::request(format!(
             "`{user_id}` is the operator, which this program acts with"
-        )));
+        ))
+        .into());
     }
-    let missing = match find(&operator, &user_id).await? {
-        None => Some((format!("there is no user {user_id}"), None)),
-        Some(user) if user.deactivated => {
-            Some((format!("{user_id} is deactivated already"), Some(user_id.as_str())))
-        }
-        Some(_) => None,
-    };
-    if let Some((text, id)) = missing {
-        let fields = json!({ "user_id": user_id, "removed": false });
-        output.emit(&Answer::new(text, id, fields));
-        return Ok(Outcome::Moot);
+    let found = find(&operator, &user_id).await?;
+    if found.as_ref().is_none_or(|user| user.deactivated) {
+        let (user_id, known) = (user_id.into(), found.is_some());
+        let answer = Removed { user_id, removed: false, erased: None, hooks: None, known };
+        return Ok(Reply::done_if(false, answer));
     }
-    if only_planned(context, output, &format!("deactivate {user_id}")) {
-        return Ok(Outcome::Done);
-    }
+    context.would(format_args!("deactivate {user_id}"))?;
     let data = context.data()?;
     // Nothing more is taken that could not be sent.
     let hooks = registry::remove_of(&data, &user_id)?;
@@ -59,13 +68,35 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
         .send(users::deactivate::Request { user_id: user_id.clone().into(), erase: args.erase })
         .await?;
     files::remove(&session::file(&data, &user_id))?;
-    let mut text = format!("deactivated {user_id}; the name cannot be used again");
     if !hooks.is_empty() {
         lifecycle::hooks::let_go(context.config()?).await?;
-        text += &format!("\nits webhooks are gone: {}", hooks.join(", "));
     }
-    let fields =
-        json!({ "user_id": user_id, "removed": true, "erased": args.erase, "hooks": hooks });
-    output.emit(&Answer::new(text, Some(user_id.as_str()), fields));
-    Ok(Outcome::Done)
+    Ok(Reply::done(Removed {
+        user_id: user_id.into(),
+        removed: true,
+        erased: Some(args.erase),
+        hooks: Some(hooks),
+        known: true,
+    }))
+}
+
+impl Sentence for Removed {
+    fn sentence(&self) -> String {
+        let Self { user_id, removed, hooks, known, .. } = self;
+        match (removed, known) {
+            (true, _) => {
+                let hooks = hooks.as_ref().filter(|hooks| !hooks.is_empty());
+                let hooks = hooks
+                    .map(|hooks| format!("\nits webhooks are gone: {}", hooks.join(", ")))
+                    .unwrap_or_default();
+                format!("deactivated {user_id}; the name cannot be used again{hooks}")
+            }
+            (_, true) => format!("{user_id} is deactivated already"),
+            _ => format!("there is no user {user_id}"),
+        }
+    }
+
+    fn id(&self) -> &str {
+        if self.known { &self.user_id } else { "" }
+    }
 }

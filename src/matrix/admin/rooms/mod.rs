@@ -7,3 +7,4 @@ pub(crate) mod join;
 pub(crate) mod list;
 pub(crate) mod make_admin;
 pub(crate) mod members;
+pub(crate) mod messages;

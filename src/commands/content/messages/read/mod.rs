@@ -3,127 +3,175 @@
 mod pages;
 mod shown;
 
-use crate::commands::content::{
-    answer::Answer, arguments::RoomArg, arguments::Sending, arguments::transaction::quoted,
-};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use ruma::OwnedRoomId;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
-use self::{pages::Past, shown::line};
+use self::{
+    pages::Past,
+    shown::{Message, line},
+};
 use crate::{
-    commands::{Outcome, Result, moment::moment},
+    commands::{
+        Reply,
+        content::arguments::{RoomArg, Sending, transaction::quoted},
+        moment::moment,
+        reply::{Lines, Live, Stream},
+    },
     context::Context,
-    matrix::{Error, room},
-    output::Output,
+    error::Failure,
+    matrix::{Error, client::Client, room},
+    output::Report,
+    reply::{Outcome, Stop},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    room: RoomArg,
+    pub(crate) room: RoomArg,
     /// Show at most this many messages
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
+    pub(crate) limit: u32,
     /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Go on with what comes: for ever, or for as long as --timeout says
     #[arg(long)]
-    follow: bool,
+    pub(crate) follow: bool,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) sending: Sending,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Messages {
+    pub(crate) room_id: String,
+    /// Oldest first.
+    pub(crate) messages: Vec<Message>,
+    pub(crate) total: usize,
+    /// Whether there are older ones that the limit cut off.
+    pub(crate) more: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Messages, Message>, Stop> {
     let end = args.sending.given().map(|time| Instant::now() + time);
-    let (since, limit) = (args.since.map(Timestamp::as_millisecond), args.limit as usize);
-    let mut client = args.sending.client(context).await?;
-    let room = args.sending.room(context, &client, &args.room).await?;
-    let (past, token) = if args.follow {
-        // The place in the stream first: what comes in between is then seen twice, not missed.
-        let start = async || {
-            let (token, _) = pages::sync(&client, &room, None).await?;
-            let past = pages::past(&client, &room, false, limit, since).await?;
-            Ok((past, token))
-        };
-        args.sending.within(&client, &room, context, start).await?
-    } else {
-        // The operator reads what it is no member of; others see what they may.
-        let admin = args.sending.acting.is_none();
-        let read = pages::past(&client, &room, admin, limit, since).await;
-        let read = read.map_err(|error| match error {
-            error if error.is_not_found() => Error::NoRoom(args.room.as_str().to_owned()),
-            error => error,
-        });
-        let read = read?;
-        // Synapse's admin API says nothing about a room that it does not know.
-        if admin && read.messages.is_empty() && room::details(&client, &room).await?.is_none() {
-            return Err(Error::NoRoom(args.room.as_str().to_owned()).into());
-        }
-        (read, String::new())
-    };
-    if past.more {
-        output.say(format!("these are the latest {limit}: `{}` shows more", more(&args)));
-    }
-    let Past { messages: found, more } = past;
+    let (client, room) = args.sending.in_room(context, &args.room).await?;
     if !args.follow {
-        let text: String =
-            found.iter().map(|message| line(message, output.verbose) + "\n").collect();
-        let ids: Vec<&str> = found.iter().map(id).collect();
-        let fields =
-            json!({ "room_id": room, "messages": found, "total": found.len(), "more": more });
-        output.emit(&Answer::page(text, Some(ids.join("\n")), fields));
-        return Ok(Outcome::Done);
+        let Past { messages, more } = read(&args, &client, &room).await?;
+        say_more(context, &args, more);
+        let answer = Messages { room_id: room.into(), total: messages.len(), messages, more };
+        return Ok(Live::Reply(Reply::done(answer)));
     }
-    let show = |message: &Value| {
-        let text = line(message, output.verbose);
-        output.emit_line(&Answer::page(text, Some(id(message).to_owned()), message.clone()))
+    // The place in the stream first: what comes in between is then seen twice, not missed.
+    let start = async || {
+        let (token, _) = pages::sync(&client, &room, None).await?;
+        let past = pages::past(&client, &room, false, args.limit as usize, args.since_ms()).await?;
+        Ok((past, token))
     };
-    let mut read = found.iter().all(show);
-    let edit = |message: &Value| message["edited"]["event_id"].as_str().map(str::to_owned);
-    let mut seen: BTreeSet<String> = found.iter().map(|message| id(message).to_owned()).collect();
-    seen.extend(found.iter().filter_map(edit));
-    let mut token = token;
-    // Until nobody reads any more, or the time that was given is over.
-    while read {
-        client.restart_clock();
-        let next = output.while_read(pages::sync(&client, &room, Some(&token)));
-        let next = match end {
+    let (past, token) = args.sending.within(&client, &room, context, start).await?;
+    say_more(context, &args, past.more);
+    let place = Place { client, room, token, end };
+    Ok(Live::Stream(Stream::new(async move |_, lines| place.follow(past.messages, lines).await)))
+}
+
+/// The operator reads what it is no member of; others see what they may.
+async fn read(args: &Args, client: &Client, room: &OwnedRoomId) -> Result<Past, Error> {
+    let absent = || Error::NoRoom(args.room.as_str().to_owned());
+    let admin = args.sending.acting.is_none();
+    let read = pages::past(client, room, admin, args.limit as usize, args.since_ms()).await;
+    let read = read.map_err(|error| if error.is_not_found() { absent() } else { error })?;
+    // Synapse's admin API says nothing about a room that it does not know.
+    if admin && read.messages.is_empty() && room::details(client, room).await?.is_none() {
+        return Err(absent());
+    }
+    Ok(read)
+}
+
+/// Where in the stream of a room we are.
+struct Place {
+    client: Client,
+    room: OwnedRoomId,
+    token: String,
+    /// When to stop, if that was said.
+    end: Option<Instant>,
+}
+
+impl Place {
+    /// Until nobody reads any more, or the time that was given is over.
+    async fn follow(
+        mut self,
+        past: Vec<Message>,
+        lines: Lines<'_, Message>,
+    ) -> Result<Outcome, Failure> {
+        for message in &past {
+            if !lines.emit(message)? {
+                return Ok(Outcome::Done);
+            }
+        }
+        let edits = past.iter().filter_map(|message| message.edited.as_ref());
+        let mut seen: BTreeSet<String> = edits.map(|edit| edit.event_id.clone()).collect();
+        seen.extend(past.iter().map(|message| message.event_id.clone()));
+        while let Some(next) = self.next(&lines).await {
+            match next {
+                Ok((token, messages)) => {
+                    for message in &messages {
+                        if !seen.contains(&message.event_id) && !lines.emit(message)? {
+                            return Ok(Outcome::Done);
+                        }
+                    }
+                    if !messages.is_empty() {
+                        seen = messages.into_iter().map(|message| message.event_id).collect();
+                    }
+                    self.token = token;
+                }
+                // The server is away: it comes back, and the token still says where we were.
+                Err(
+                    Error::Unreachable { .. }
+                    | Error::Down { .. }
+                    | Error::Lost { .. }
+                    | Error::Deadline { .. }
+                    | Error::Refused { status: 500.., .. }
+                    | Error::NotMatrix { .. },
+                ) => {
+                    let pause = tokio::time::sleep(Duration::from_secs(1));
+                    if lines.while_read(pause).await.is_none() {
+                        break;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What comes next; nothing where nobody waits for it any more.
+    async fn next(
+        &mut self,
+        lines: &Lines<'_, Message>,
+    ) -> Option<Result<(String, Vec<Message>), Error>> {
+        self.client.restart_clock();
+        let next = lines.while_read(pages::sync(&self.client, &self.room, Some(&self.token)));
+        match self.end {
             Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten(),
             None => next.await,
-        };
-        let Some(next) = next else { break };
-        match next {
-            Ok((next, messages)) => {
-                read = messages.iter().filter(|message| !seen.contains(id(message))).all(show);
-                if !messages.is_empty() {
-                    seen = messages.iter().map(|message| id(message).to_owned()).collect();
-                }
-                token = next;
-            }
-            // The server is away: it comes back, and the token still says where we were.
-            Err(
-                Error::Unreachable { .. }
-                | Error::Down { .. }
-                | Error::Lost { .. }
-                | Error::Deadline { .. }
-                | Error::Refused { status: 500.., .. }
-                | Error::NotMatrix { .. },
-            ) => {
-                let pause = output.while_read(tokio::time::sleep(Duration::from_secs(1)));
-                read = pause.await.is_some();
-            }
-            Err(error) => return Err(error.into()),
         }
     }
-    Ok(Outcome::Done)
 }
 
-fn id(message: &Value) -> &str {
-    message["event_id"].as_str().unwrap_or_default()
+impl Args {
+    fn since_ms(&self) -> Option<i64> {
+        self.since.map(Timestamp::as_millisecond)
+    }
+}
+
+fn say_more(context: &Context, args: &Args, cut: bool) {
+    if cut {
+        let (limit, more) = (args.limit, more(args));
+        context.say(format_args!("these are the latest {limit}: `{more}` shows more"));
+    }
 }
 
 /// The command that shows what `--limit` cut off.
@@ -137,4 +185,27 @@ fn more(args: &Args) -> String {
         }
     }
     words
+}
+
+impl Messages {
+    fn lines(&self, page: &mut String, verbose: bool) {
+        page.extend(self.messages.iter().map(|message| line(message, verbose) + "\n"));
+    }
+}
+
+impl Report for Messages {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        self.lines(page, false);
+        Ok(())
+    }
+
+    fn long(&self, page: &mut String) -> fmt::Result {
+        self.lines(page, true);
+        Ok(())
+    }
+
+    fn ids(&self) -> Option<String> {
+        let ids = self.messages.iter().map(|message| message.event_id.as_str());
+        Some(ids.collect::<Vec<_>>().join("\n"))
+    }
 }

@@ -1,19 +1,31 @@
 //! What the server has of a room, page by page: its past, and its stream.
 
-use http::Method;
-use ruma::RoomId;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::shown;
-use crate::matrix::{Error, client::Client, segment};
+use ruma::{
+    OwnedRoomId, RoomId,
+    api::{
+        Direction,
+        client::{
+            filter::{Filter, FilterDefinition, RoomEventFilter, RoomFilter},
+            sync::sync_events,
+        },
+    },
+};
+use serde_json::Value;
 
-const PAGE: usize = 100;
-/// How long the server may hold a request of a stream open, in milliseconds.
-const HOLD: u64 = 20_000;
+use super::shown::{self, Message};
+use crate::matrix::{Error, admin::rooms, api, client::Client};
+
+const PAGE: u32 = 100;
+/// The most that a stream hands over at once.
+const AT_ONCE: u32 = 1000;
+/// How long the server may hold a request of a stream open.
+const HOLD: Duration = Duration::from_secs(20);
 
 /// The latest messages, oldest first.
 pub(super) struct Past {
-    pub(super) messages: Vec<Value>,
+    pub(super) messages: Vec<Message>,
     /// Whether there are older ones that the limit cut off.
     pub(super) more: bool,
 }
@@ -27,14 +39,20 @@ pub(super) async fn past(
     limit: usize,
     since: Option<i64>,
 ) -> Result<Past, Error> {
-    let base = if admin { "/_synapse/admin/v1" } else { "/_matrix/client/v3" };
-    let room = segment::escaped(room);
-    let (mut found, mut from) = (Vec::new(), String::new());
+    let (mut found, mut from) = (Vec::new(), None);
     'pages: while found.len() <= limit {
-        let path = format!("{base}/rooms/{room}/messages?dir=b&limit={PAGE}{from}");
-        let page = client.raw(Method::GET, &path, None).await?;
-        let chunk = page["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
-        for event in chunk {
+        let room_id = room.to_owned().into();
+        let dir = Direction::Backward;
+        let (chunk, end) = if admin {
+            let request = rooms::messages::Request { room_id, dir, limit: PAGE, from };
+            let page = client.send(request).await?;
+            (page.chunk, page.end)
+        } else {
+            let request = api::messages::Request { room_id, dir, limit: PAGE, from, to: None };
+            let page = client.send(request).await?;
+            (page.chunk, page.end)
+        };
+        for event in &chunk {
             if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
                 break 'pages;
             }
@@ -43,10 +61,10 @@ pub(super) async fn past(
                 break 'pages;
             }
         }
-        match page["end"].as_str() {
-            Some(end) if !chunk.is_empty() => from = format!("&from={end}"),
-            _ => break,
+        if end.is_none() || chunk.is_empty() {
+            break;
         }
+        from = end;
     }
     let more = found.len() > limit;
     found.truncate(limit);
@@ -56,14 +74,32 @@ pub(super) async fn past(
 
 /// Adds the next older event to what is shown, newest first. An edit stands there only until its
 /// message comes, which then has the new text; of several edits the latest counts.
-fn older(found: &mut Vec<Value>, event: &Value) {
-    found.retain(|newer| newer["replaces"].is_null() || newer["replaces"] != event["event_id"]);
+fn older(found: &mut Vec<Message>, event: &Value) {
+    let id = event["event_id"].as_str();
+    found.retain(|newer| newer.replaces.is_none() || newer.replaces.as_deref() != id);
     let Some(next) = shown::latest(event) else { return };
-    let same =
-        |newer: &Value| newer["replaces"] == next["replaces"] && newer["sender"] == next["sender"];
-    if next["replaces"].is_null() || !found.iter().any(same) {
+    let same = |newer: &Message| newer.replaces == next.replaces && newer.sender == next.sender;
+    if next.replaces.is_none() || !found.iter().any(same) {
         found.push(next);
     }
+}
+
+/// The messages of one room and nothing else.
+fn filter(room: OwnedRoomId) -> FilterDefinition {
+    let mut timeline = RoomEventFilter::empty();
+    timeline.types = Some(vec!["m.room.message".to_owned()]);
+    timeline.limit = Some(AT_ONCE.into());
+    let mut of_room = RoomFilter::empty();
+    of_room.rooms = Some(vec![room]);
+    of_room.timeline = timeline;
+    of_room.ephemeral = RoomEventFilter::ignore_all();
+    of_room.account_data = RoomEventFilter::ignore_all();
+    of_room.state = RoomEventFilter::ignore_all();
+    let mut filter = FilterDefinition::empty();
+    filter.presence = Filter::ignore_all();
+    filter.account_data = Filter::ignore_all();
+    filter.room = of_room;
+    filter
 }
 
 /// What came since a token, edits as messages of their own, and the next token. The first call only
@@ -72,34 +108,21 @@ pub(super) async fn sync(
     client: &Client,
     room: &RoomId,
     since: Option<&str>,
-) -> Result<(String, Vec<Value>), Error> {
-    let filter = json!({
-        "presence": { "types": [] }, "account_data": { "types": [] },
-        "room": {
-            "rooms": [room], "ephemeral": { "types": [] }, "account_data": { "types": [] },
-            "state": { "types": [] }, "timeline": { "types": ["m.room.message"], "limit": 1000 },
-        },
-    });
-    let filter = escaped(&filter.to_string());
-    let position = match since {
-        Some(since) => format!("&since={since}&timeout={HOLD}"),
-        None => "&timeout=0".to_owned(),
-    };
-    let path = format!("/_matrix/client/v3/sync?filter={filter}{position}");
-    let answer = client.raw(Method::GET, &path, None).await?;
-    let next = answer["next_batch"].as_str();
-    let next =
-        next.ok_or_else(|| Error::lacks("/_matrix/client/v3/sync", "next_batch"))?.to_owned();
-    let timeline = &answer["rooms"]["join"][room.as_str()]["timeline"];
-    let events = timeline["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+) -> Result<(String, Vec<Message>), Error> {
+    let mut request = sync_events::v3::Request::new();
+    request.filter = Some(filter(room.to_owned()).into());
+    request.since = since.map(str::to_owned);
+    request.timeout = Some(if since.is_some() { HOLD } else { Duration::ZERO });
+    let mut answer = client.send(request).await?;
+    let timeline = answer.rooms.join.remove(room).map(|joined| joined.timeline).unwrap_or_default();
     let mut messages = Vec::new();
-    if let (Some(since), Some(gap), true) =
-        (since, timeline["prev_batch"].as_str(), timeline["limited"] == true)
-    {
+    if let (Some(since), Some(gap), true) = (since, timeline.prev_batch, timeline.limited) {
         messages = between(client, room, since, gap).await?;
     }
-    messages.extend(events.iter().filter_map(shown::message));
-    Ok((next, messages))
+    let event = |raw: &str| serde_json::from_str(raw).ok();
+    let events = timeline.events.iter().filter_map(|raw| event(raw.json().get()));
+    messages.extend(events.filter_map(|event| shown::message(&event)));
+    Ok((answer.next_batch, messages))
 }
 
 /// What a stream left out because it was too much at once, oldest first.
@@ -107,37 +130,33 @@ async fn between(
     client: &Client,
     room: &RoomId,
     since: &str,
-    gap: &str,
-) -> Result<Vec<Value>, Error> {
-    let room = segment::escaped(room);
-    let (mut found, mut from) = (Vec::new(), gap.to_owned());
+    gap: String,
+) -> Result<Vec<Message>, Error> {
+    let (mut found, mut from) = (Vec::new(), Some(gap));
     loop {
-        let path = format!(
-            "/_matrix/client/v3/rooms/{room}/messages?dir=b&limit={PAGE}&from={from}&to={since}"
-        );
-        let page = client.raw(Method::GET, &path, None).await?;
-        let chunk = page["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
-        found.extend(chunk.iter().filter_map(shown::message));
-        match page["end"].as_str() {
-            Some(end) if !chunk.is_empty() => end.clone_into(&mut from),
-            _ => break,
+        let page = client
+            .send(api::messages::Request {
+                room_id: room.to_owned().into(),
+                dir: Direction::Backward,
+                limit: PAGE,
+                from,
+                to: Some(since.to_owned()),
+            })
+            .await?;
+        found.extend(page.chunk.iter().filter_map(shown::message));
+        if page.end.is_none() || page.chunk.is_empty() {
+            break;
         }
+        from = page.end;
     }
     found.reverse();
     Ok(found)
 }
 
-/// A text within a query: every byte escaped.
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut all, byte| {
-        all.push('%');
-        all.push_str(&format!("{byte:02X}"));
-        all
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn said(id: &str) -> Value {
@@ -160,7 +179,7 @@ mod tests {
         for event in newest_first {
             older(&mut found, event);
         }
-        found.iter().map(|message| message["body"].as_str().unwrap().to_owned()).collect()
+        found.iter().map(|message| message.body.clone().unwrap()).collect()
     }
 
     #[test]

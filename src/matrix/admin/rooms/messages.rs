@@ -1,0 +1,39 @@
+//! `GET /_synapse/admin/v1/rooms/<room_id>/messages` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/rooms.html#room-messages-api
+
+use ruma::OwnedRoomId;
+use ruma::api::{Direction, auth_scheme::AccessToken, metadata, request, response};
+use serde_json::Value;
+
+use crate::matrix::segment::Segment;
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/rooms/{room_id}/messages",
+}
+
+/// Asks for one page of what happened in a room, newest first, whoever is in it.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: Segment<OwnedRoomId>,
+    #[ruma_api(query)]
+    pub(crate) dir: Direction,
+    #[ruma_api(query)]
+    pub(crate) limit: u32,
+    /// Where the page starts: `end` of the one before; by default what is newest.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+}
+
+#[response]
+pub(crate) struct Response {
+    /// Events as they are: what is in them is up to who sent them.
+    pub(crate) chunk: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<String>,
+}
