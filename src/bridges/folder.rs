@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bridge, Error, Kind, Made, REGISTRATION, Registration};
@@ -55,7 +56,7 @@ impl Found {
 }
 
 /// Where the last question went, and what came back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Ping {
     pub(crate) at: String,
     pub(crate) ok: bool,

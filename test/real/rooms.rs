@@ -113,9 +113,9 @@ fn things_of_all_types_are_made_shown_and_removed_by_name_alone() {
     let room = made["items"][1]["room_id"].as_str().unwrap();
     let user = "@untyped:test.example";
     let bot = "@untyped-bot:test.example";
-    assert_eq!(listed(&server, room), Some(("room".into(), "untyped-room".into())));
-    assert_eq!(listed(&server, user).unwrap().0, "user");
-    assert_eq!(listed(&server, bot).unwrap().0, "bot");
+    assert_eq!(listed(server, room), Some(("room".into(), "untyped-room".into())));
+    assert_eq!(listed(server, user).unwrap().0, "user");
+    assert_eq!(listed(server, bot).unwrap().0, "bot");
     let ids = server.run(&["content", "list", "--filter", "untyped", "-q"]).success();
     assert_eq!(ids.stdout.lines().collect::<Vec<_>>(), [room, user, bot]);
 
@@ -133,7 +133,7 @@ fn things_of_all_types_are_made_shown_and_removed_by_name_alone() {
         let forced = [&remove[..], &["--force"]].concat();
         server.run(&forced).success().says(id);
         server.run(&forced).exits(2);
-        assert_eq!(listed(&server, id), None);
+        assert_eq!(listed(server, id), None);
     }
 }
 
@@ -150,7 +150,7 @@ fn a_name_of_several_things_is_not_guessed() {
     }
     let hook = server.json(&["content", "get", "--type", "hook", "--name", "twofold"]);
     assert_eq!(hook["room"], "#twofold", "{hook}");
-    assert_eq!(listed(&server, "twofold").unwrap().0, "hook");
+    assert_eq!(listed(server, "twofold").unwrap().0, "hook");
     for kind in ["hook", "bot"] {
         let words = ["content", "remove", "--type", kind, "--name", "twofold"];
         server.run(&words).success();

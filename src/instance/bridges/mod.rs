@@ -6,6 +6,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use rand::rng;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -41,9 +42,10 @@ pub(crate) struct Wanted {
 }
 
 /// What was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Added {
     pub(crate) bridge: String,
+    #[schemars(with = "String")]
     pub(crate) kind: Kind,
     pub(crate) id: String,
     pub(crate) port: Option<u16>,
@@ -60,10 +62,12 @@ pub(crate) struct Added {
 }
 
 /// The same for one that was taken away.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Removed {
     pub(crate) bridge: String,
+    /// The processes of Synapse that were restarted.
     pub(crate) restarted: Vec<String>,
+    /// The database that it had.
     pub(crate) dropped: Option<String>,
 }
 

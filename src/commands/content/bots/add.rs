@@ -277,7 +277,7 @@ fn answer(
     Ok(Added {
         token_file: session::file(&data, &session.user_id),
         user_id: session.user_id.into(),
-        device_id: session.device_id.to_string(),
+        device_id: session.device_id.clone(),
         access_token: shown(&session.access_token, existed),
         url: session.url,
         existed,

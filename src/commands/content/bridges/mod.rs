@@ -11,6 +11,6 @@ commands! {
     "Bridges";
     #[old] "add-bridge" => add, "Bridge to another chat network";
     #[old] "list-bridges" => list, "List the bridges and how they are";
-    #[old] "remove-bridge" => remove, "Take a bridge away";
+    "remove-bridge" => remove, "Take a bridge away";
     "bridge-logs" => logs, "Show what a bridge wrote";
 }

@@ -62,13 +62,14 @@ pub(crate) struct Many {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
-    let items = items(&args)?;
+    let Args { kind, name, file, sending } = args;
+    let items = items(kind.as_deref(), name.as_deref(), file.as_deref())?;
     // A file is answered by one document, however many items it has.
-    if args.file.is_some() && args.name.is_none() {
-        return many(&items, &args.sending, context).await;
+    if file.is_some() && name.is_none() {
+        return many(&items, &sending, context).await;
     }
     let item = items.first().ok_or_else(|| Failure::request("there is nothing to add"))?;
-    Ok(add(item, &args.sending, context).await?.map(Added::One))
+    Ok(add(item, &sending, context).await?.map(Added::One))
 }
 
 async fn many(items: &[Item], sending: &Sending, context: &Context) -> Answered<Added> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{add::Args, kind::Kind};
+use super::kind::Kind;
 use crate::{error::Failure, files};
 
 /// Something to make: what it is, and the details by name.
@@ -13,11 +13,15 @@ pub(super) struct Item {
     pub(super) fields: Value,
 }
 
-/// All that is to be made.
-pub(super) fn items(args: &Args) -> Result<Vec<Item>, Failure> {
-    let given = args.kind.as_deref().map(Kind::parse).transpose()?;
+/// All that is to be made, by what was typed.
+pub(super) fn items(
+    kind: Option<&str>,
+    name: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Vec<Item>, Failure> {
+    let given = kind.map(Kind::parse).transpose()?;
     let is_message = given == Some(Kind::Message);
-    let found = match (&args.file, &args.name) {
+    let found = match (file, name) {
         (Some(path), Some(name)) if is_message => {
             vec![json!({ "room": name, "text": files::read_input(path)? })]
         }
@@ -26,7 +30,7 @@ pub(super) fn items(args: &Args) -> Result<Vec<Item>, Failure> {
             if found.len() != 1 {
                 return Err(Failure::request("`--name` goes with a file of one item"));
             }
-            found[0]["name"] = name.as_str().into();
+            found[0]["name"] = name.into();
             found
         }
         (Some(path), None) => list(path)?,

@@ -7,6 +7,6 @@ pub(in crate::commands::content) mod usage;
 
 commands! {
     "Media";
-    #[old] "send-media" => send, "Send a file to a room";
-    #[old] "media" => usage, "Show how much people have uploaded";
+    "send-media" => send, "Send a file to a room";
+    "media" => usage, "Show how much people have uploaded";
 }

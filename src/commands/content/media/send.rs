@@ -1,46 +1,98 @@
 //! `content send-media`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::RoomArg, arguments::Sending,
-    arguments::TransactionArg, arguments::transaction::quoted, arguments::transaction::repeatable,
-};
 use std::path::PathBuf;
 
 use rustix::fs::FileType;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{
+        Answered, Reply,
+        content::arguments::{
+            RoomArg, Sending, TransactionArg,
+            transaction::{quoted, repeatable},
+        },
+    },
     context::Context,
     error::Failure,
     files,
     matrix::{media::Media, message, names, room},
-    output::Output,
+    output::Sentence,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    room: RoomArg,
+    pub(crate) room: RoomArg,
     /// The file
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// What it is, as a MIME type; by default its name says it
     #[arg(long, value_name = "TYPE")]
-    mime: Option<String>,
+    pub(crate) mime: Option<String>,
     /// The text to show with it
     #[arg(long)]
-    caption: Option<String>,
+    pub(crate) caption: Option<String>,
     #[command(flatten)]
-    transaction: TransactionArg,
+    pub(crate) transaction: TransactionArg,
     #[command(flatten)]
-    sending: Sending,
+    pub(crate) sending: Sending,
 }
 
 /// More than any homeserver takes; its own limit is `synapse.max_upload_size`.
 const LARGEST: u64 = 1 << 30;
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sent {
+    pub(crate) room_id: String,
+    pub(crate) event_id: String,
+    /// Where the file is: `mxc://…`.
+    pub(crate) url: String,
+    /// `m.image`, `m.audio`, `m.video` or `m.file`.
+    pub(crate) msgtype: String,
+    pub(crate) mimetype: String,
+    /// In bytes.
+    pub(crate) size: usize,
+    /// A repeat with it does nothing.
+    pub(crate) transaction_id: String,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let id = args.transaction.id()?;
+    let media = media(&args)?;
+    let (client, room) = args.sending.in_room(context, &args.room).await?;
+    media.fits(&client).await?;
+    context.would(format_args!("send `{}` to {room}", media.name))?;
+    let data = context.data()?;
+    // Before the upload, so that nothing is left behind where the message is not welcome.
+    let plain = async || {
+        room::require_joined(&client, &room).await?;
+        message::require_plain(&client, &data, &room).await
+    };
+    args.sending.within(&client, &room, context, plain).await?;
+    let progress = context.progress(format!("uploading {}", media.name));
+    let url = media.upload(&client).await?;
+    drop(progress);
+    let shown = media.content(&url, args.caption.as_deref());
+    let send = async || message::send(&client, &room, &shown, &id).await;
+    let event = args.sending.within(&client, &room, context, send).await.map_err(|error| {
+        let file = quoted(&args.file.to_string_lossy());
+        let command = format!("content send-media {} {file}", quoted(args.room.as_str()));
+        repeatable(error, &command, id.as_str())
+    })?;
+    Ok(Reply::done(Sent {
+        room_id: room.into(),
+        event_id: event.into(),
+        url,
+        msgtype: media.message_type().to_owned(),
+        size: media.bytes.len(),
+        mimetype: media.kind,
+        transaction_id: id.into(),
+    }))
+}
+
+/// The file that was named, if it can be sent at all.
+fn media(args: &Args) -> Result<Media, Failure> {
     if let Some(kind) = &args.mime {
         names::mime(kind)?;
     }
@@ -52,39 +104,18 @@ pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Resul
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display())));
     }
-    let media = Media::new(&args.file, bytes, args.mime);
+    let media = Media::new(&args.file, bytes, args.mime.clone());
     // With the longest address that it can get.
     message::check_size(&media.content(&"x".repeat(300), args.caption.as_deref()))?;
-    let client = args.sending.client(context).await?;
-    let room = args.sending.room(context, &client, &args.room).await?;
-    media.fits(&client).await?;
-    if only_planned(context, output, &format!("send `{}` to {room}", media.name)) {
-        return Ok(Outcome::Done);
+    Ok(media)
+}
+
+impl Sentence for Sent {
+    fn sentence(&self) -> String {
+        format!("sent {}", self.event_id)
     }
-    let data = context.data()?;
-    // Before the upload, so that nothing is left behind where the message is not welcome.
-    let plain = async || {
-        room::require_joined(&client, &room).await?;
-        message::require_plain(&client, &data, &room).await
-    };
-    args.sending.within(&client, &room, context, plain).await?;
-    let progress = output.progress(format!("uploading {}", media.name));
-    let url = media.upload(&client).await?;
-    drop(progress);
-    let shown = media.content(&url, args.caption.as_deref());
-    let send = async || message::send(&client, &room, &shown, &id).await;
-    let event = args.sending.within(&client, &room, context, send).await.map_err(|error| {
-        let file = quoted(&args.file.to_string_lossy());
-        repeatable(
-            error,
-            &format!("content send-media {} {file}", quoted(args.room.as_str())),
-            id.as_str(),
-        )
-    })?;
-    let fields = json!({
-        "room_id": room, "event_id": event, "url": url, "msgtype": media.message_type(),
-        "mimetype": media.kind, "size": media.bytes.len(), "transaction_id": id,
-    });
-    output.emit(&Answer::new(format!("sent {event}"), Some(event.as_str()), fields));
-    Ok(Outcome::Done)
+
+    fn id(&self) -> &str {
+        &self.event_id
+    }
 }

@@ -1,17 +1,17 @@
 //! `content media`: how much there is of what people have uploaded, and of whom.
 
-use crate::commands::content::arguments::Patience;
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Result},
+    commands::{Answered, Reply, content::arguments::Patience},
     context::Context,
     files,
     instance::status::media::{self, Files, Stored},
     matrix::admin::statistics::users_media::{Request, Usage},
-    output::{self, Output, Report, amount},
+    output::{self, Report, amount},
     s3,
 };
 
@@ -20,13 +20,13 @@ pub(crate) struct Args {
     /// Show so many users, those with the most first
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    limit: u32,
+    pub(crate) limit: u32,
     #[command(flatten)]
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-#[derive(Serialize)]
-struct Figures {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Figures {
     /// On this machine's disk, by what it is.
     stored: Stored,
     /// In bytes, all of it.
@@ -40,22 +40,21 @@ struct Figures {
     total_users: u64,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Figures> {
     let operator = args.patience.operator(context)?;
     let page = operator.send(Request::largest_first(args.limit)).await?;
     let data = context.data()?;
     let stored = media::stored(&data)?;
     let Stored { local, local_thumbnails, remote, remote_thumbnails, previews } = &stored;
     let all = [local, local_thumbnails, remote, remote_thumbnails, previews];
-    output.emit(&Figures {
+    Ok(Reply::done(Figures {
         bytes: all.iter().map(|files| files.bytes).sum(),
         left: files::space_left(data.root()).ok(),
         bucket: s3::described(&context.config()?.media),
         users: page.users,
         total_users: page.total,
         stored,
-    });
-    Ok(Outcome::Done)
+    }))
 }
 
 impl Report for Figures {

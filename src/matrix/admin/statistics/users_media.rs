@@ -6,6 +6,7 @@ use ruma::{
     OwnedUserId,
     api::{auth_scheme::AccessToken, metadata, request, response},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 metadata! {
@@ -33,8 +34,9 @@ impl Request {
 }
 
 /// What a user has uploaded.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Usage {
+    #[schemars(with = "String")]
     pub(crate) user_id: OwnedUserId,
     pub(crate) displayname: Option<String>,
     pub(crate) media_count: u64,
