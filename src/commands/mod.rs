@@ -4,6 +4,7 @@
 /// What this program is called.
 pub(crate) const NAME: &str = "resource-matrix-synapse";
 
+mod arguments;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod content;
