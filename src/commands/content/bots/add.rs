@@ -149,7 +149,7 @@ impl Added {
             token_file: session::file(&context.data()?, &session.user_id),
             access_token: shown(context, &session.access_token, existed),
             user_id: session.user_id.into(),
-            device_id: session.device_id.to_string(),
+            device_id: session.device_id.clone(),
             url: session.url,
             existed,
             room: None,
