@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Start the services of this profile from now on: core, isms, compliance, scale, full or one of your own
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Wait until it is ready; it always does
+    /// Accepted for compatibility: it always waits until ready
     #[arg(long = "wait")]
     _wait: bool,
     /// How long the whole start may take, such as 90 or 3m
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     Nothing,
-    /// All ran, but the operator's session did not work and was made again.
+    /// All ran, but the operator's session was invalid and was renewed.
     Session,
     Started,
 }
@@ -203,7 +203,7 @@ impl Report for Running {
         let word = if self.change == Change::Started { "started" } else { "already running" };
         writeln!(page, "{word}: {} ({})", self.url, self.server_name)?;
         if self.change == Change::Session {
-            page.push_str("the operator's session did not work and was made again\n");
+            page.push_str("the operator's session was invalid and was renewed\n");
         }
         Ok(())
     }

@@ -17,13 +17,13 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Ask neither the database nor anything that needs a login
+    /// Query neither the database nor anything that needs a login
     #[arg(long)]
     fast: bool,
-    /// Only the services of this profile, whatever else runs
+    /// Only the services of this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Go on with every change: drawn anew on a terminal, else a line each
+    /// Follow every change: redrawn on a terminal, otherwise a line each
     #[arg(long)]
     watch: bool,
 }

@@ -34,9 +34,9 @@ pub(crate) const BOT: &str = "bot";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The name: a-z, 0-9 and . _ = - / +
+    /// Localpart: a-z, 0-9 and . _ = - / +
     pub(crate) name: String,
-    /// What others see
+    /// Display name
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made

@@ -6,5 +6,5 @@ pub(in crate::commands::content) mod add;
 
 commands! {
     "Bots";
-    "add-bot" => add, "Make a bot, with a room and a webhook if wanted";
+    "add-bot" => add, "Create a bot, optionally with a room and a webhook";
 }

@@ -10,7 +10,7 @@ pub(in crate::commands::content) mod remove;
 commands! {
     "Bridges";
     #[old] "add-bridge" => add, "Bridge to another chat network";
-    #[old] "list-bridges" => list, "List the bridges and how they are";
-    "remove-bridge" => remove, "Take a bridge away";
-    "bridge-logs" => logs, "Show what a bridge wrote";
+    #[old] "list-bridges" => list, "List bridges and their state";
+    "remove-bridge" => remove, "Remove a bridge";
+    "bridge-logs" => logs, "Show the log of a bridge";
 }

@@ -119,8 +119,8 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             let args = room(name()?, fields, sending.clone());
             Ok(rooms::create::run(args, context).await?.map(One::from))
         }
-        Kind::Hook => Err(Failure::request("a webhook is made with its bot")
-            .hinted("`content add-bot NAME --room ROOM --hook` makes both")
+        Kind::Hook => Err(Failure::request("a webhook is created with its bot")
+            .hinted("`content add-bot NAME --room ROOM --hook` creates both")
             .into()),
         Kind::Message => {
             let args = messages::send::Args {

@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
             Ok(hooks::remove::run(args, context).await?.map(Removed::from))
         }
         Kind::Message => Err(Failure::request("a message is removed with its room and id")
-            .hinted("`content redact-message ROOM EVENT` takes it away")
+            .hinted("`content redact-message ROOM EVENT` redacts it")
             .into()),
     }
 }
