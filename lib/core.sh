@@ -219,7 +219,9 @@ core::answer() {
 }
 
 core::status() {
-    local message='Matrix Synapse is not installed' enabled=null
+    # What it would be: the settings are not read without the program.
+    local message='Matrix Synapse is not installed' enabled=null port=${MATRIX_SYNAPSE_PORT:-${MATRIX_HTTP_PORT:-8008}}
+    [[ $port =~ ^[1-9][0-9]*$ ]] || port=8008
     local file=${VROOLI_ROOT:-}/.vrooli/service.json
     local pattern='"matrix-synapse"[[:space:]]*:[[:space:]]*\{[^}]*"enabled"[[:space:]]*:[[:space:]]*(true|false)'
     if [[ -n ${VROOLI_ROOT:-} && -r $file && $(<"$file") =~ $pattern ]]; then
@@ -228,11 +230,12 @@ core::status() {
     if [[ -n $json ]]; then
         printf '{"name":"matrix-synapse","category":"communication","enabled":%s,"installed":false,' "$enabled"
         printf '"running":false,"healthy":false,"health_message":"%s",' "$message"
-        printf '"status":"not_installed"}\n'
+        printf '"status":"not_installed","port":%s,"health_url":"http://127.0.0.1:%s/health"}\n' "$port" "$port"
         return
     fi
     printf '📊 Matrix Synapse Status\n   ❌ Installed: No\n   ⚠️  Running: No\n   ⚠️  Health: %s\n' "$message"
     printf '💡 Installation required: %s manage install --start\n' "resource-matrix-synapse"
+    printf '   📶 Port: %s\n' "$port"
 }
 
 # core::fail KIND MESSAGE HINT: as the program says it, on stdout where a program reads.

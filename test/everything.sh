@@ -160,7 +160,7 @@ scripts() {
         if command -v shellcheck >/dev/null; then
             shellcheck "$file"
         fi
-    done < <(find cli.sh lib config test bench .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -print0)
+    done < <(find cli.sh lib config test bench .ci -type f \( -name '*.sh' -o -path '.ci/*' \) -print0)
 }
 
 format() {

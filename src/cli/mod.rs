@@ -12,7 +12,6 @@ use crate::{
     commands::{
         self,
         reply::deliver,
-        table::Run,
         tree::TREE,
         typed::{self, Typed},
     },
@@ -91,12 +90,8 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> Result<Outcome, 
         let _within = runtime.enter();
         drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
     }
-    let ended = runtime.block_on(async {
-        match entry.run {
-            Run::Verb(run) => deliver(run(matches, &context).await, &context, output).await,
-            Run::Old(run) => run(matches, &context, output).await,
-        }
-    });
+    let ended = runtime
+        .block_on(async { deliver((entry.run)(matches, &context).await, &context, output).await });
     let words: Vec<&str> = TREE.iter().map(commands::tree::Node::name).collect();
     let outcome = ended.map_err(|failure| context.explained(failure, &words))?;
     // Vrooli tries the top-level word after the `manage` form said 2, and takes any non-zero for a
@@ -125,20 +120,17 @@ fn output_of(matches: &ArgMatches) -> Output {
 /// clap's own answers: help and the version are data, everything else is a usage error.
 fn refused(argv: &[OsString], error: &clap::Error) -> Outcome {
     let output = Output::new(View { format: asked_format(argv), ..View::default() });
-    match error.kind() {
+    let printed = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            output.emit(&help::Page::of(error));
-            Outcome::Done
+            output.print(&help::Page::of(error))
         }
-        ErrorKind::DisplayVersion => {
-            output.emit(&help::Version::OURS);
-            Outcome::Done
-        }
-        _ => {
-            output.fail(&help::usage_error(argv, error));
-            Outcome::Failed
-        }
+        ErrorKind::DisplayVersion => output.print(&help::Version::OURS),
+        _ => Err(help::usage_error(argv, error)),
+    };
+    if let Err(failure) = &printed {
+        output.fail(failure);
     }
+    if printed.is_ok() { Outcome::Done } else { Outcome::Failed }
 }
 
 /// The format that was asked for in a line that clap did not take.

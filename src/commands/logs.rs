@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::{
     commands::{
         Reply,
+        arguments::ServicesArg,
         moment::moment,
         reply::{Live, Stream},
     },
@@ -40,9 +41,8 @@ const APART: [&str; 1] = ["postgres-setup"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these services, by name or tag, such as synapse, postgres or supervisor
-    #[arg(value_name = "SERVICE")]
-    services: Vec<String>,
+    #[command(flatten)]
+    services: ServicesArg,
     #[command(flatten)]
     part: Part,
 }
@@ -93,7 +93,7 @@ const COLOURS: [AnsiColor; 6] = [
 ];
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Logs, Shown>, Stop> {
-    show(&args.services, &args.part, context).await
+    show(&args.services.services, &args.part, context).await
 }
 
 /// Shows that part of the logs of these, or of all where none is named.

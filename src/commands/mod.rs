@@ -4,6 +4,7 @@
 /// What this program is called.
 pub(crate) const NAME: &str = "resource-matrix-synapse";
 
+mod arguments;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod content;
@@ -25,13 +26,7 @@ pub(crate) mod test;
 pub(crate) mod tree;
 pub(crate) mod typed;
 
-pub(crate) use crate::reply::Outcome;
 pub(crate) use reply::{Answered, Reply};
-
-use crate::error::Failure;
-
-/// What a verb that still prints by itself returns.
-pub(crate) type Result = std::result::Result<Outcome, Failure>;
 
 /// The words that stand alone.
 mod leaves {

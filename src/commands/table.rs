@@ -6,22 +6,12 @@ use std::pin::Pin;
 use clap::{ArgMatches, Args};
 
 use super::reply::{Erased, Said, Schemas};
-use crate::{
-    context::Context,
-    error::Failure,
-    output::Output,
-    reply::{Outcome, Stop},
-};
+use crate::{context::Context, error::Failure, reply::Stop};
 
-type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 'a>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Erased, Failure>> + 'a>>;
 
-/// How a verb is called with what was typed.
-#[derive(Clone, Copy)]
-pub(crate) enum Run {
-    Verb(for<'a> fn(&'a ArgMatches, &'a Context) -> Running<'a, Erased>),
-    /// One that still prints by itself.
-    Old(for<'a> fn(&'a ArgMatches, &'a Context, &'a Output) -> Running<'a, Outcome>),
-}
+/// Calls a verb with what was typed.
+type Run = for<'a> fn(&'a ArgMatches, &'a Context) -> Running<'a>;
 
 /// One word of the command tree. `clap` builds a command's arguments only when that command is
 /// typed, which keeps a short command short.
@@ -55,8 +45,7 @@ pub(crate) struct Noun {
 }
 
 /// Lists verbs: `"Heading"; "word" => module, "what it does";`. Each module has `Args` (`clap::Args`) and
-/// `async fn run(Args, &Context)`, which returns what happened. `#[hidden]` keeps a verb out of the help,
-/// `#[old]` says that it still prints by itself.
+/// `async fn run(Args, &Context)`, which returns what happened. `#[hidden]` keeps a verb out of the help.
 macro_rules! commands {
     ($heading:literal; $($(#[$mark:ident])* $name:literal => $module:ident, $about:literal;)+) => {
         pub(crate) const NOUN: $crate::commands::table::Noun = $crate::commands::table::Noun {
@@ -66,42 +55,18 @@ macro_rules! commands {
                 about: $about,
                 hidden: $crate::commands::table::is_marked(&[$(stringify!($mark)),*], "hidden"),
                 arguments: $crate::commands::table::arguments::<$module::Args>,
-                run: $crate::commands::table::run!($module, $($mark)*),
-                schemas: $crate::commands::table::schemas!($module, $($mark)*),
+                run: |matches, context| {
+                    Box::pin(async move {
+                        let args = $crate::commands::table::parsed(matches)?;
+                        $crate::commands::reply::erased($module::run(args, context).await)
+                    })
+                },
+                schemas: || $crate::commands::table::schemas_of($module::run),
             }),+],
         };
     };
 }
 pub(crate) use commands;
-
-macro_rules! run {
-    ($module:ident, $(hidden)? old) => {
-        $crate::commands::table::Run::Old(|matches, context, output| {
-            Box::pin(async move {
-                $module::run($crate::commands::table::parsed(matches)?, context, output).await
-            })
-        })
-    };
-    ($module:ident, $(hidden)?) => {
-        $crate::commands::table::Run::Verb(|matches, context| {
-            Box::pin(async move {
-                let args = $crate::commands::table::parsed(matches)?;
-                $crate::commands::reply::erased($module::run(args, context).await)
-            })
-        })
-    };
-}
-pub(crate) use run;
-
-macro_rules! schemas {
-    ($module:ident, $(hidden)? old) => {
-        $crate::commands::reply::Schemas::default
-    };
-    ($module:ident, $(hidden)?) => {
-        || $crate::commands::table::schemas_of($module::run)
-    };
-}
-pub(crate) use schemas;
 
 /// The schemas of what a verb returns.
 pub(crate) fn schemas_of<A, F, R, S>(_: F) -> Schemas

@@ -2,7 +2,6 @@
 //! exactly one document (a stream: one a line), errors and warnings included, and stderr nothing.
 
 mod layout;
-mod old;
 mod printer;
 mod report;
 mod stdout;
@@ -12,7 +11,7 @@ use self::talk::paint_error;
 pub(crate) use self::{
     layout::{amount, fields, table},
     printer::{Output, Screen},
-    report::{AnyReport, Format, Report, Sentence, View, rendered, untold},
+    report::{AnyReport, Format, Report, Sentence, View, rendered},
     stdout::got_out,
     talk::{Progress, Talk, ask_secret, confirm, stdin_is_terminal},
 };

@@ -325,6 +325,9 @@ mod tests {
         );
         assert!(said("list", "RequestTimeTooSkewed").ends_with(": RequestTimeTooSkewed so it is"));
         let silent = judged(json!({ "doing": "list", "silent": "Could not connect" })).unwrap_err();
-        assert!(silent.contains("cannot be reached at `http://store`"), "{silent}");
+        assert!(
+            silent.starts_with("cannot reach the S3 media store at `http://store`"),
+            "{silent}"
+        );
     }
 }

@@ -76,6 +76,7 @@ fn without_a_program_status_says_that_it_is_not_installed() {
     checkout(&person);
     let said = types(&person, "matrix-synapse/cli.sh", "status");
     assert!(said.stdout.contains("Installed: No"), "{said}");
+    assert!(said.stdout.contains("Port: 8008"), "{said}");
     assert_eq!((said.code, said.stderr.as_str()), (Some(2), ""));
     for arguments in ["status --json", "status --format json --fast", "status --format=json"] {
         let said = types(&person, "matrix-synapse/cli.sh", arguments);
@@ -85,7 +86,10 @@ fn without_a_program_status_says_that_it_is_not_installed() {
         assert_eq!(status["installed"], false);
         assert_eq!(status["running"], false);
         assert_eq!(status["healthy"], false);
+        assert_eq!(status["port"], 8008);
     }
+    let said = types(&person, "MATRIX_SYNAPSE_PORT=8123 matrix-synapse/cli.sh", "status --json");
+    assert_eq!(said.json()["port"], 8123);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use super::table::Noun;
 
-mod answer;
 mod arguments;
 mod bots;
 mod bridges;

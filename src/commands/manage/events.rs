@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     commands::{
         Reply,
+        arguments::ServicesArg,
         reply::{Live, Stream},
     },
     context::Context,
@@ -20,9 +21,8 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only of these services
-    #[arg(value_name = "SERVICE")]
-    services: Vec<String>,
+    #[command(flatten)]
+    services: ServicesArg,
     /// Go on with what happens from now on, one line each
     #[arg(long, short)]
     follow: bool,
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<List, Show
         Live::Reply(Reply::done_if(false, answer))
     };
     let Some(now) = context.supervisor().await? else { return Ok(absent()) };
-    let names = select::resolve(&args.services, &select::running(&now))?;
+    let names = select::resolve(&args.services.services, &select::running(&now))?;
     let wanted = move |it: &ServiceEvent| names.is_empty() || names.contains(&it.service);
     let Some(mut events) = Events::open(&socket, 0).await? else { return Ok(absent()) };
     if args.follow {

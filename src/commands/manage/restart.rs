@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::start::{Change, Running};
 use crate::{
-    commands::{Answered, Reply},
-    config::values::shape::Span,
-    context::{self, Context},
+    commands::{
+        Answered, Reply,
+        arguments::{KillArg, NewProfileArg, ReadyArg, ServicesArg},
+    },
+    context::Context,
     instance::lifecycle::{
         restart,
         start::{self, Started},
@@ -20,19 +22,16 @@ use crate::{
 };
 
 #[derive(clap::Args)]
+#[command(mut_arg("profile", |it| it.conflicts_with("services")))]
 pub(crate) struct Args {
-    /// Restart only these services, such as synapse
-    #[arg(value_name = "SERVICE")]
-    services: Vec<String>,
-    /// Start the services of this profile from now on
-    #[arg(long, value_name = "NAME", conflicts_with = "services")]
-    profile: Option<String>,
-    /// Kill the processes instead of asking them to end
-    #[arg(long)]
-    force: bool,
-    /// How long it may take until all is ready again, such as 90 or 3m
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
+    #[command(flatten)]
+    services: ServicesArg,
+    #[command(flatten)]
+    profile: NewProfileArg,
+    #[command(flatten)]
+    kill: KillArg,
+    #[command(flatten)]
+    ready: ReadyArg,
 }
 
 /// Everything was restarted, or what was named.
@@ -50,7 +49,9 @@ pub(crate) struct Restarted {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let context = &context.with(context::profile(args.profile.as_deref()));
+    let ServicesArg { services: named } = args.services;
+    let force = args.kill.force;
+    let context = &args.profile.within(context);
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
     if config.data.is_installed() {
@@ -58,23 +59,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         services::outline(config)?;
     }
     context.would("stop and start it")?;
-    let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
-    if !args.services.is_empty() {
-        let progress = context.progress(format!("restarting {}", args.services.join(", ")));
-        let services = restart::some(config, &args.services, timeout).await?;
+    let timeout = args.ready.or_set(config);
+    if !named.is_empty() {
+        let progress = context.progress(format!("restarting {}", named.join(", ")));
+        let services = restart::some(config, &named, timeout).await?;
         drop(progress);
         return Ok(Reply::done(Answer::Some(Restarted { services, restarted: true })));
     }
     let progress = context.progress("checking the settings");
-    restart::check(config, args.force, timeout).await?;
+    restart::check(config, force, timeout).await?;
     drop(progress);
-    if args.profile.is_some() {
+    if args.profile.is_given() {
         start::keep_profile(config)?;
     }
     let patience = super::start::time(None, context, super::stop::PATIENCE);
-    let options = stop::Options { timeout: patience, force: args.force };
+    let options = stop::Options { timeout: patience, force };
     super::stop::go(context, options).await?;
-    let options = start::Options { services: Vec::new(), timeout, force: args.force };
+    let options = start::Options { services: Vec::new(), timeout, force };
     let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options).await?;
     Ok(Reply::done(Answer::All(Running::new(context, now, Change::Started)?)))

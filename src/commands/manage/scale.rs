@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::simulate::{self, Simulation};
 use crate::{
-    commands::{Answered, Reply},
-    config::values::shape::Span,
+    commands::{Answered, Reply, arguments::ReadyArg},
     context::{Context, Own},
     instance::workers::scale::{self, Plan},
     output::Report,
@@ -35,9 +34,8 @@ pub(crate) struct Args {
         conflicts_with = "workers"
     )]
     cores: Option<u32>,
-    /// How long it may take until all is ready, such as 90 or 3m
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
+    #[command(flatten)]
+    ready: ReadyArg,
     #[command(flatten)]
     simulate: simulate::Args,
 }
@@ -88,7 +86,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let asked = asked(&args);
     let old = context.config()?;
     let new = context.with(asked.iter().cloned()).config_now()?;
-    let timeout = args.timeout.unwrap_or(new.supervision.start_timeout).0;
+    let timeout = args.ready.or_set(&new);
     let list = workers::listed(&new)?;
     let (plan, _) = scale::plan(old, &new).await?;
     let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();

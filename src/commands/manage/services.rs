@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply},
-    context::{self, Context},
+    commands::{Answered, Reply, arguments::ProfileArg},
+    context::Context,
     instance::status,
     output::Report,
     services,
@@ -22,9 +22,8 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Those of this profile: core, isms, compliance, scale, full or one of your own
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    profile: ProfileArg,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -50,7 +49,7 @@ struct Line {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
-    let context = &context.with(context::profile(args.profile.as_deref()));
+    let context = &args.profile.within(context);
     let config = context.config()?;
     // Before an install there is no PostgreSQL to ask how it is started.
     let services = if config.data.is_installed() {

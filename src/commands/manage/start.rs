@@ -12,11 +12,13 @@ use tokio::time::Instant;
 
 use crate::{
     commands::{
-        Reply, daemon, logs,
+        Reply,
+        arguments::{NewProfileArg, ReadyArg, ServicesArg},
+        daemon, logs,
         reply::{Live, Stream},
     },
     config::values::shape::Span,
-    context::{self, Context},
+    context::Context,
     error::Failure,
     instance::{
         lifecycle::{
@@ -34,18 +36,15 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these services, with all they need; `manage services` lists them
-    #[arg(value_name = "SERVICE")]
-    services: Vec<String>,
-    /// Start the services of this profile from now on: core, isms, compliance, scale, full or one of your own
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    services: ServicesArg,
+    #[command(flatten)]
+    profile: NewProfileArg,
     /// Accepted for compatibility: it always waits until ready
     #[arg(long = "wait")]
     _wait: bool,
-    /// How long the whole start may take, such as 90 or 3m
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
+    #[command(flatten)]
+    ready: ReadyArg,
     /// Run workers of a homeserver on another machine, with this file of its `manage join-file`
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     join: Option<PathBuf>,
@@ -90,28 +89,25 @@ impl Running {
 }
 
 /// In the foreground the lines of all logs are its stream.
-pub(crate) async fn run(
-    mut args: Args,
-    context: &Context,
-) -> Result<Live<Running, logs::Shown>, Stop> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, logs::Shown>, Stop> {
+    let ServicesArg { mut services } = args.services;
     if let Some(file) = &args.join {
         // `worker NAME`, or only the name.
-        let names = args.services.iter().filter(|word| *word != services::WORKER);
+        let names = services.iter().filter(|word| *word != services::WORKER);
         let names: Vec<String> = names.cloned().collect();
         if context.dry_run {
             join::look(&context.config_now()?, file, &names)?;
             context.would("start these workers and wait until they are ready")?;
         }
-        take_in(context, file, &names, args.timeout).await?;
-        args.services.clear();
+        take_in(context, file, &names, args.ready).await?;
+        services.clear();
     }
-    let context = &context.with(context::profile(args.profile.as_deref()));
+    let context = &args.profile.within(context);
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    let timeout = args.timeout.unwrap_or(config.supervision.start_timeout).0;
-    let services = args.services;
+    let timeout = args.ready.or_set(config);
     let options = Options { services: services.clone(), timeout, force: args.force };
-    if args.profile.is_some() && !context.dry_run {
+    if args.profile.is_given() && !context.dry_run {
         // What cannot be is not kept.
         services::outline(config)?;
         start::keep_profile(config)?;
@@ -147,12 +143,12 @@ async fn take_in(
     context: &Context,
     file: &Path,
     names: &[String],
-    timeout: Option<Span>,
+    ready: ReadyArg,
 ) -> Result<(), Failure> {
     /// Packages may have to come over the network.
     const TIME: Duration = Duration::from_mins(10);
     let config = context.config_now()?;
-    let deadline = Instant::now() + timeout.map_or(TIME, |span| span.0);
+    let deadline = Instant::now() + ready.given().unwrap_or(TIME);
     let progress = context.progress("joining");
     let mut on_step = |step: &str| progress.now(step);
     let changed = join::join(&config, file, names, deadline, &mut on_step).await?;

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{
+        Answered, Reply,
+        arguments::{KillArg, ProfileArg, ServicesArg},
+    },
     config::values::shape::Span,
-    context::{self, Context},
+    context::Context,
     error::Failure,
     instance::lifecycle::stop::{self, Options, Step, Stopped},
     output::{Progress, Report},
@@ -20,16 +23,14 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
+#[command(mut_arg("profile", |it| it.conflicts_with("services")))]
 pub(crate) struct Args {
-    /// Only these services, after all that need them
-    #[arg(value_name = "SERVICE")]
-    services: Vec<String>,
-    /// Only the services of this profile
-    #[arg(long, value_name = "NAME", conflicts_with = "services")]
-    profile: Option<String>,
-    /// Kill the processes instead of asking them
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    services: ServicesArg,
+    #[command(flatten)]
+    profile: ProfileArg,
+    #[command(flatten)]
+    kill: KillArg,
     /// After this time, such as 30 or 2m, what still runs is killed
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
@@ -47,16 +48,17 @@ pub(crate) struct Stop {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Stop> {
     context.would("stop Synapse and PostgreSQL")?;
-    let context = &context.with(context::profile(args.profile.as_deref()));
+    let context = &args.profile.within(context);
     let timeout = super::start::time(args.timeout, context, PATIENCE);
-    let services = match args.profile {
-        Some(_) => of_profile(context).await?,
-        None => Some(args.services).filter(|names| !names.is_empty()),
+    let services = if args.profile.is_given() {
+        of_profile(context).await?
+    } else {
+        Some(args.services.services).filter(|names| !names.is_empty())
     };
     if let Some(services) = services {
         return some(&services, timeout, context).await;
     }
-    let stopped = go(context, Options { timeout, force: args.force }).await?;
+    let stopped = go(context, Options { timeout, force: args.kill.force }).await?;
     let changed = stopped == Stopped::Now;
     Ok(Reply::done_if(changed, Stop { running: false, services: Vec::new(), changed }))
 }

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{NAME, Reply, info, reply::Live},
+    commands::{NAME, Reply, arguments::ProfileArg, info, reply::Live},
     config::sources::vrooli,
-    context::{self, Context},
+    context::Context,
     instance::status::{self, Service, State, Status},
     output::{self, Report, amount},
     reply::{Outcome, Stop},
@@ -20,9 +20,8 @@ pub(crate) struct Args {
     /// Query neither the database nor anything that needs a login
     #[arg(long)]
     fast: bool,
-    /// Only the services of this profile
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    profile: ProfileArg,
     /// Follow every change: redrawn on a terminal, otherwise a line each
     #[arg(long)]
     watch: bool,
@@ -53,16 +52,15 @@ pub(crate) async fn run(
     context: &Context,
 ) -> Result<Live<Answer, watch::Watched>, Stop> {
     let data = context.data()?;
-    let names = match args.profile.as_deref() {
-        Some(name) => {
-            let context = context.with(context::profile(Some(name)));
-            let services = services::outline(context.config()?)?.into_iter();
-            Some(services.map(|service| service.name).collect::<Vec<_>>())
-        }
-        None => None,
+    let names = if args.profile.is_given() {
+        let context = args.profile.within(context);
+        let services = services::outline(context.config()?)?.into_iter();
+        Some(services.map(|service| service.name).collect::<Vec<_>>())
+    } else {
+        None
     };
     if args.watch {
-        return Ok(Live::Stream(watch::stream(data, names)));
+        return Ok(Live::Stream(watch::stream(names)));
     }
     let mut status = status::of(&data, names.as_deref()).await?;
     if !status.installed

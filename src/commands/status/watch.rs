@@ -14,7 +14,7 @@ use super::table;
 use crate::{
     clock,
     commands::reply::{self, Lines},
-    data_dir::DataDir,
+    context::Context,
     error::Failure,
     instance::status::{self, State, Status},
     output::Report,
@@ -32,20 +32,26 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Watched(Status);
 
 /// Until it is interrupted, or nobody reads any more.
-pub(super) fn stream(data: DataDir, only: Option<Vec<String>>) -> reply::Stream<Watched> {
-    reply::Stream::new(async move |_, lines| watch(&data, only.as_deref(), lines).await)
+pub(super) fn stream(only: Option<Vec<String>>) -> reply::Stream<Watched> {
+    reply::Stream::new(async move |context, lines| watch(context, only.as_deref(), lines).await)
 }
 
 async fn watch(
-    data: &DataDir,
+    context: &Context,
     only: Option<&[String]>,
     lines: Lines<'_, Watched>,
 ) -> Result<Outcome, Failure> {
+    let data = &context.data()?;
     let socket = data.control_socket();
     let mut screen = lines.screen();
     let (mut stream, mut last) = (None, None);
     loop {
-        let now = Watched(status::of(data, only).await?);
+        let mut now = Watched(status::of(data, only).await?);
+        if !now.0.installed
+            && let Ok(config) = context.config()
+        {
+            now.0.would_be(config);
+        }
         let what = essence(&now);
         if screen.is_drawn() || last.as_ref() != Some(&what) {
             if !lines.show(&mut screen, &now)? {

@@ -3,6 +3,8 @@
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod add;
+mod hook;
+mod place;
 
 commands! {
     "Bots";

@@ -1,211 +1,125 @@
 //! `content add-bridge`.
 
-use crate::commands::content::{
-    answer::Answer, answer::only_planned, arguments::Patience, arguments::text::stdin_text,
-};
 use std::path::PathBuf;
 
-use data_encoding::HEXLOWER;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::wanted::wanted;
 use crate::{
-    bridges::{Asked, Error, Kind, Network, telegram},
-    commands::{Outcome, Result},
-    config::{Config, values::shape::Words as _},
+    bridges::Ping,
+    commands::{Answered, Reply, content::arguments::Patience},
+    config::values::shape::Words as _,
     context::Context,
-    error::Failure,
-    files,
-    instance::bridges::{self, Added, Wanted},
-    matrix::names,
-    output::Output,
-    process,
-    secret::Secret,
+    instance::bridges::{self, Added as Done},
+    output::Sentence,
+    reply::Outcome,
 };
-
-/// No key of a network is longer, in bytes.
-const LONGEST: u64 = 4096;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// irc, telegram, slack, discord, hookshot, or custom for one that brings its registration
-    kind: String,
+    pub(crate) kind: String,
     /// What it is called; without it as its kind. Its users are NAME_…
     #[arg(long)]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// User who controls the bridge; otherwise the operator
     #[arg(long, value_name = "USER")]
-    owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// The bridge's program, for slack, discord and hookshot
     #[arg(long, value_name = "PATH")]
-    program: Option<PathBuf>,
+    pub(crate) program: Option<PathBuf>,
     /// The registration that a custom bridge wrote
     #[arg(long, value_name = "FILE")]
-    registration: Option<PathBuf>,
+    pub(crate) registration: Option<PathBuf>,
     /// Keep this command of a custom bridge running; without it that is somebody else's business
     #[arg(long, value_name = "COMMAND")]
-    command: Option<String>,
+    pub(crate) command: Option<String>,
     /// The port it listens on; otherwise one that is free
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// The number that Telegram gave out for this bridge
     #[arg(long, value_name = "NUMBER")]
-    api_id: Option<u32>,
+    pub(crate) api_id: Option<u32>,
     /// Read what belongs to that number from this file; `-` is stdin
     #[arg(long, value_name = "FILE")]
-    api_hash_file: Option<PathBuf>,
+    pub(crate) api_hash_file: Option<PathBuf>,
     /// Read the token of a Telegram bot from this file; `-` is stdin
     #[arg(long, value_name = "FILE")]
-    bot_token_file: Option<PathBuf>,
+    pub(crate) bot_token_file: Option<PathBuf>,
     /// Install its packages from this folder of wheels
     #[arg(long, value_name = "FOLDER")]
-    offline: Option<PathBuf>,
+    pub(crate) offline: Option<PathBuf>,
     #[command(flatten)]
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Added {
+    Now(Done),
+    /// The answer to a dry run where the bridge is there already.
+    Before {
+        /// Always true.
+        existed: bool,
+        #[serde(skip)]
+        name: String,
+    },
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let config = context.config()?;
     let timeout = args.patience.given().unwrap_or(config.supervision.start_timeout.0);
     let wanted = wanted(args, config)?;
     if context.dry_run {
-        let what = format!("add the bridge {}", wanted.name);
-        if bridges::check(config, &wanted).await? && only_planned(context, output, &what) {
-            return Ok(Outcome::Done);
+        if bridges::check(config, &wanted).await? {
+            context.would(format_args!("add the bridge {}", wanted.name))?;
         }
-        let text = format!("exists already: the bridge {}", wanted.name);
-        output.emit(&Answer::new(text, Some(&wanted.name), json!({ "existed": true })));
-        return Ok(Outcome::Moot);
+        let before = Added::Before { existed: true, name: wanted.name };
+        return Ok(Reply::done_if(false, before));
     }
-    let progress = output.progress(format!("adding the bridge {}", wanted.name));
-    let added = bridges::add(config, &wanted, timeout, &mut |step| progress.now(step)).await;
+    let progress = context.progress(format!("adding the bridge {}", wanted.name));
+    let done = bridges::add(config, &wanted, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
-    let added = added?;
-    let silent = added.ping.as_ref().is_some_and(|ping| !ping.ok);
-    output.emit(&Answer::new(text(&added), Some(&added.bridge), json!(added)));
-    if let Some(message) = added.ping.as_ref().and_then(|ping| ping.message.as_ref()) {
+    let done = done?;
+    let silent = done.ping.as_ref().is_some_and(|ping| !ping.ok);
+    if let Some(Ping { message: Some(message), .. }) = &done.ping {
         let verb = if silent { "does not answer" } else { "was not asked" };
-        output.warn(format!("the bridge `{}` {verb}: {message}", added.bridge));
+        context.warn(format!("the bridge `{}` {verb}: {message}", done.bridge));
     }
-    Ok(match added {
-        Added { service: Some(_), .. } if silent => Outcome::Unwell,
-        Added { existed: true, .. } => Outcome::Moot,
+    let outcome = match &done {
+        Done { service: Some(_), .. } if silent => Outcome::Unwell,
+        Done { existed: true, .. } => Outcome::Moot,
         _ => Outcome::Done,
-    })
+    };
+    Ok(Reply { outcome, answer: Added::Now(done) })
 }
 
-fn text(added: &Added) -> String {
-    let Added { bridge, kind, port, ping, .. } = added;
-    let verb = if added.existed { "exists already: the bridge" } else { "added the bridge" };
-    let mut text = format!("{verb} {bridge} ({}", kind.word());
-    if let Some(port) = port {
-        text += &format!(", port {port}");
-    }
-    text += ")";
-    if !added.restarted.is_empty() {
-        text += &format!("\nrestarted: {}", added.restarted.join(", "));
-    }
-    if let Some(milliseconds) = ping.as_ref().and_then(|ping| ping.milliseconds) {
-        text += &format!("\nit answers through Synapse after {milliseconds} ms");
-    }
-    if !added.running {
-        text += "\nthe homeserver does not run: the next `manage start` brings it up";
-    }
-    text
-}
-
-/// What was typed, with all that it needs and nothing that it has no use for.
-fn wanted(args: Args, config: &Config) -> std::result::Result<Wanted, Failure> {
-    let kind = Kind::named(&args.kind).ok_or(Error::Kind(args.kind))?;
-    let (custom, telegram) = (kind == Kind::Custom, kind == Kind::Telegram);
-    for (flag, given, of_use, needed) in [
-        ("--owner", args.owner.is_some(), !custom, false),
-        ("--program", args.program.is_some(), kind.needs_program(), true),
-        ("--registration", args.registration.is_some(), custom, true),
-        ("--command", args.command.is_some(), custom, false),
-        ("--port", args.port.is_some(), !custom, false),
-        ("--api-id", args.api_id.is_some(), telegram, true),
-        ("--api-hash-file", args.api_hash_file.is_some(), telegram, true),
-        ("--bot-token-file", args.bot_token_file.is_some(), telegram, false),
-        ("--offline", args.offline.is_some(), telegram || kind == Kind::Irc, false),
-    ] {
-        if given && !of_use {
-            return Err(Error::Useless { kind, flag }.into());
-        }
-        if of_use && needed && !given {
-            return Err(Error::Missing { kind, flag }.into());
-        }
-    }
-    let registration = match args.registration {
-        Some(path) => {
-            let text = files::read_input(&path)?;
-            Some((path, Secret::new(text)))
-        }
-        None => None,
-    };
-    let network = Network {
-        api_id: args.api_id,
-        api_hash: args.api_hash_file.map(|path| key(&path, "the API hash")).transpose()?,
-        bot_token: args.bot_token_file.map(|path| key(&path, "the bot's token")).transpose()?,
-    };
-    telegram::check(&network)?;
-    let owner = match &args.owner {
-        _ if custom => None,
-        Some(owner) => Some(names::anyone(owner, &config.server.name.0)?.to_string()),
-        None => Some(format!("@{}:{}", config.server.operator.0, config.server.name.0)),
-    };
-    let command = args.command.map(|command| {
-        let words = shlex::split(&command).filter(|words| !words.is_empty());
-        let mut words =
-            words.ok_or(Error::Command("a quote is not closed, or nothing is in it"))?;
-        let program = PathBuf::from(&words[0]);
-        let found = if words[0].contains('/') {
-            program.canonicalize().ok()
-        } else {
-            process::find(&words[0])
+impl Sentence for Added {
+    fn sentence(&self) -> String {
+        let done = match self {
+            Self::Now(done) => done,
+            Self::Before { name, .. } => return format!("exists already: the bridge {name}"),
         };
-        let found =
-            found.filter(|file| process::is_program(file)).ok_or(Error::Program(program))?;
-        words[0] = found.display().to_string();
-        Ok::<_, Error>(words)
-    });
-    let asked = Asked {
-        kind,
-        owner,
-        program: args.program.map(|path| path.canonicalize().unwrap_or(path)),
-        command: command.transpose()?.unwrap_or_default(),
-        port: args.port,
-        digest: digest(registration.as_ref().map(|(_, text)| text), &network),
-    };
-    let name = args.name.unwrap_or_else(|| kind.word().to_owned());
-    Ok(Wanted { name, asked, network, registration, offline: args.offline })
-}
+        let verb = if done.existed { "exists already: the bridge" } else { "added the bridge" };
+        let port = done.port.map(|port| format!(", port {port}")).unwrap_or_default();
+        let mut text = format!("{verb} {} ({}{port})", done.bridge, done.kind.word());
+        if !done.restarted.is_empty() {
+            text += &format!("\nrestarted: {}", done.restarted.join(", "));
+        }
+        if let Some(milliseconds) = done.ping.as_ref().and_then(|ping| ping.milliseconds) {
+            text += &format!("\nit answers through Synapse after {milliseconds} ms");
+        }
+        if !done.running {
+            text += "\nthe homeserver does not run: the next `manage start` brings it up";
+        }
+        text
+    }
 
-/// A key out of a file, or out of stdin.
-fn key(path: &std::path::Path, what: &'static str) -> std::result::Result<Secret, Failure> {
-    let text =
-        if path.as_os_str() == "-" { stdin_text(what, LONGEST)? } else { files::read_input(path)? };
-    let text = text.trim();
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if plain && text.len() as u64 <= LONGEST {
-        Ok(Secret::new(text))
-    } else {
-        Err(Failure::request(format!("{what} is empty or no single word")))
+    fn id(&self) -> &str {
+        match self {
+            Self::Now(done) => &done.bridge,
+            Self::Before { name, .. } => name,
+        }
     }
-}
-
-/// Tells the same secrets from others without keeping them.
-fn digest(registration: Option<&Secret>, network: &Network) -> Option<String> {
-    let Network { api_id, api_hash, bot_token } = network;
-    let id = api_id.map(|id| Secret::new(id.to_string()));
-    let parts = [registration, id.as_ref(), api_hash.as_ref(), bot_token.as_ref()];
-    if parts.iter().all(Option::is_none) {
-        return None;
-    }
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.map_or("", Secret::expose));
-        hash.update([0]);
-    }
-    Some(HEXLOWER.encode(&hash.finalize()))
 }

@@ -1,68 +1,76 @@
 //! `content list-bridges`.
 
-use crate::commands::content::{answer::Answer, arguments::Patience};
-use serde_json::{Value, json};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    bridges::{self, Found},
-    commands::{Outcome, Result},
+    bridges::{self, Found, Ping},
+    commands::{Answered, Reply, content::arguments::Patience},
     config::{Config, values::shape::Words as _},
     context::Context,
     error::Failure,
     instance::{self, status},
-    output::{Output, table},
+    output::{Report, table},
     supervisor::{record::Snapshot, state::Phase},
 };
-
-const HEADING: [&str; 6] = ["BRIDGE", "KIND", "STATE", "ID", "PORT", "LAST PING"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Ask each of them now, through Synapse
     #[arg(long)]
-    ping: bool,
+    pub(crate) ping: bool,
     #[command(flatten)]
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
-pub(crate) async fn run(args: Args, context: &Context, output: &Output) -> Result {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Bridges {
+    pub(crate) total: usize,
+    pub(crate) bridges: Vec<Bridge>,
+}
+
+/// A bridge and how it is; what is not known of a damaged one is null.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Bridge {
+    pub(crate) name: String,
+    pub(crate) kind: Option<&'static str>,
+    /// That of its service; `apart` where its process is not ours, `lost` where its files cannot be read,
+    /// `leaving` where it is being removed.
+    pub(crate) state: &'static str,
+    /// How its registration calls it.
+    pub(crate) id: Option<String>,
+    /// On which it listens.
+    pub(crate) port: Option<u16>,
+    /// User who controls the bridge.
+    pub(crate) owner: Option<String>,
+    /// That it has of its own.
+    pub(crate) database: Option<String>,
+    /// The last answer to a question through Synapse.
+    pub(crate) last_ping: Option<Ping>,
+    /// What is wrong with it.
+    pub(crate) message: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Bridges> {
     let config = context.config()?;
     let now = context.supervisor().await?;
-    let mut rows = Vec::new();
     let mut all = Vec::new();
     for found in bridges::all(&config.data)? {
         if args.ping && now.is_some() {
             ask(config, &found, args.patience).await?;
         }
-        let line = line(config, &found, now.as_ref()).await;
-        let cell = |key: &str| match &line[key] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let ping = match bridges::ping(&config.data, found.name()) {
-            None => "never".to_owned(),
-            Some(ping) => format!("{}, {}", ping.text(), ping.at),
-        };
-        if let Some(message) = line["message"].as_str() {
-            output.warn(message);
+        let bridge = Bridge::of(config, &found, now.as_ref()).await;
+        if let Some(message) = &bridge.message {
+            context.warn(message);
         }
-        rows.push(vec![cell("name"), cell("kind"), cell("state"), cell("id"), cell("port"), ping]);
-        all.push(line);
+        all.push(bridge);
     }
-    let names: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
-    let mut text = String::new();
-    table(&mut text, &HEADING, rows).ok();
-    let fields = json!({ "total": all.len(), "bridges": all });
-    output.emit(&Answer::page(text, Some(names.join("\n")), fields));
-    Ok(Outcome::Done)
+    Ok(Reply::done(Bridges { total: all.len(), bridges: all }))
 }
 
-async fn ask(
-    config: &Config,
-    found: &Found,
-    patience: Patience,
-) -> std::result::Result<(), Failure> {
+async fn ask(config: &Config, found: &Found, patience: Patience) -> Result<(), Failure> {
     if let Some((_, registration)) = found.whole().filter(|(_, it)| it.url.is_some()) {
         let wait = patience.given().unwrap_or_default();
         instance::bridges::ask(config, found.name(), registration, wait).await?;
@@ -70,32 +78,60 @@ async fn ask(
     Ok(())
 }
 
-/// `apart` is one whose process is not ours, `lost` one whose files Synapse could not read.
-async fn line(config: &Config, found: &Found, now: Option<&Snapshot>) -> Value {
-    let name = found.name();
-    let noted = found.bridge.as_ref().ok();
-    let report = now.and_then(|now| now.services.get(&format!("bridge-{name}")));
-    let state = match (found.whole(), report) {
+fn state(config: &Config, found: &Found, now: Option<&Snapshot>) -> &'static str {
+    let report = now.and_then(|now| now.services.get(&format!("bridge-{}", found.name())));
+    match (found.whole(), report) {
         (None, _) if found.leaving => "leaving",
         (None, _) => "lost",
         (Some(_), Some(report)) => status::word(report.state),
         (Some((bridge, _)), None) if bridge.launch(config).is_none() => "apart",
         (Some(_), None) => status::word(Phase::Stopped),
-    };
-    let mut message = found.flaw();
-    if let (None, Some(bridge), Some(_)) = (&message, noted, now) {
-        let flaw = instance::bridges::flaw(config, bridge).await;
-        message = flaw.map(|flaw| format!("the bridge `{name}`: {flaw}"));
     }
-    json!({
-        "name": name,
-        "kind": noted.map(|bridge| bridge.asked.kind.word()),
-        "state": state,
-        "id": noted.map(|bridge| &bridge.id),
-        "port": noted.and_then(|bridge| bridge.listens),
-        "owner": noted.and_then(|bridge| bridge.asked.owner.as_ref()),
-        "database": noted.and_then(|bridge| bridge.database.as_ref()),
-        "last_ping": bridges::ping(&config.data, name),
-        "message": message,
-    })
+}
+
+impl Bridge {
+    async fn of(config: &Config, found: &Found, now: Option<&Snapshot>) -> Self {
+        let name = found.name();
+        let noted = found.bridge.as_ref().ok();
+        let mut message = found.flaw();
+        if let (None, Some(bridge), Some(_)) = (&message, noted, now) {
+            let flaw = instance::bridges::flaw(config, bridge).await;
+            message = flaw.map(|flaw| format!("the bridge `{name}`: {flaw}"));
+        }
+        Self {
+            name: name.to_owned(),
+            kind: noted.map(|bridge| bridge.asked.kind.word()),
+            state: state(config, found, now),
+            id: noted.map(|bridge| bridge.id.clone()),
+            port: noted.and_then(|bridge| bridge.listens),
+            owner: noted.and_then(|bridge| bridge.asked.owner.clone()),
+            database: noted.and_then(|bridge| bridge.database.clone()),
+            last_ping: bridges::ping(&config.data, name),
+            message,
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let ping = self.last_ping.as_ref();
+        vec![
+            self.name.clone(),
+            self.kind.unwrap_or_default().to_owned(),
+            self.state.to_owned(),
+            self.id.clone().unwrap_or_default(),
+            self.port.map(|port| port.to_string()).unwrap_or_default(),
+            ping.map_or("never".into(), |ping| format!("{}, {}", ping.text(), ping.at)),
+        ]
+    }
+}
+
+impl Report for Bridges {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let heading = ["BRIDGE", "KIND", "STATE", "ID", "PORT", "LAST PING"];
+        table(page, &heading, self.bridges.iter().map(Bridge::row).collect())
+    }
+
+    fn ids(&self) -> Option<String> {
+        let names: Vec<&str> = self.bridges.iter().map(|bridge| bridge.name.as_str()).collect();
+        Some(names.join("\n"))
+    }
 }

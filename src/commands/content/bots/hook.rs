@@ -1,0 +1,94 @@
+//! The webhook of a bot.
+
+use std::path::PathBuf;
+
+use ruma::{OwnedRoomId, UserId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::add::{Args, shown};
+use crate::{
+    commands::content::arguments::room::resolved,
+    context::Context,
+    error::Failure,
+    hooks::{self, registry},
+    instance::lifecycle::hooks::{Taken, take_up},
+    matrix::{Error, client::Client, room},
+};
+
+// No `Debug`: it may hold a token.
+/// The address to which others post what the bot says in its room.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Hook {
+    pub(super) id: String,
+    pub(super) url: String,
+    /// The address on this machine.
+    pub(super) local_url: String,
+    /// Shown when it is new, else masked, unless secrets are to be shown.
+    pub(super) token: String,
+    /// The file that holds the token.
+    pub(super) file: PathBuf,
+    /// Whether it was there already.
+    pub(super) existed: bool,
+}
+
+/// The name of the webhook, if one is wanted.
+pub(super) fn name(args: &Args, user_id: &UserId) -> Result<Option<String>, Failure> {
+    let id = match &args.hook_name {
+        Some(id) => id.clone(),
+        None if args.hook => user_id.localpart().to_owned(),
+        None => return Ok(None),
+    };
+    if !registry::is_name(&id) {
+        return Err(hooks::Error::Name(id.escape_debug().to_string()).into());
+    }
+    Ok(Some(id))
+}
+
+/// Refuses the name of a webhook that sends to another room or as another bot, before anything is made.
+pub(super) async fn is_free(
+    context: &Context,
+    admin: &Client,
+    id: &str,
+    user_id: &UserId,
+    text: &str,
+) -> Result<(), Failure> {
+    let Some(found) = registry::find(&context.data()?, id)? else { return Ok(()) };
+    let room = match resolved(context, admin, text).await {
+        Ok(room) => Some(room),
+        Err(Error::NoRoom(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if found.user_id == *user_id && room.as_ref() == Some(&found.room_id) {
+        return Ok(());
+    }
+    Err(found.taken().into())
+}
+
+/// Makes sure that there is the webhook and that it is taken; `text` is the room as it was typed.
+pub(super) async fn ensure(
+    context: &Context,
+    bot: &Client,
+    id: &str,
+    room: &OwnedRoomId,
+    text: &str,
+) -> Result<Hook, Failure> {
+    if room::is_encrypted(bot, room).await? {
+        return Err(Error::Encrypted(room.to_string()).into());
+    }
+    let (data, user_id) = (context.data()?, bot.session().user_id);
+    let (hook, existed) = registry::ensure(&data, id, &user_id, room.clone(), text)?;
+    let config = context.config()?;
+    // Also for one that exists: the homeserver may have been away when it was made.
+    if take_up(config).await? == Taken::Later {
+        context.warn("webhooks are taken when `manage start` has started the homeserver");
+    }
+    Ok(Hook {
+        url: config.hook_address(id),
+        local_url: format!("{}/hook/{id}", config.hooks_url()),
+        token: shown(context, &hook.token, existed),
+        file: registry::file(&data, id),
+        id: hook.id,
+        existed,
+    })
+}

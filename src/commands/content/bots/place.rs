@@ -1,0 +1,58 @@
+//! The room of a bot.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    commands::content::{
+        arguments::{Patience, room::resolved},
+        rooms,
+    },
+    context::Context,
+    error::Failure,
+    matrix::{Error, client::Client, names, room},
+};
+
+/// Where a bot is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Place {
+    #[serde(rename = "room_id")]
+    #[schemars(with = "String")]
+    pub(super) room: ruma::OwnedRoomId,
+    /// Whether the room had to be made.
+    pub(super) made: bool,
+    /// Whether the bot was in it already.
+    pub(super) existed: bool,
+}
+
+/// Lets the bot into the room, which is made if it is a `#name` of this server.
+pub(super) async fn enter(
+    context: &Context,
+    admin: &Client,
+    bot: &Client,
+    text: &str,
+    patience: Patience,
+) -> Result<Place, Failure> {
+    let user_id = bot.session().user_id;
+    let server = admin.session().server_name;
+    let (room, made) = match resolved(context, admin, text).await {
+        Err(Error::NoRoom(name)) => match names::room(text, &server)? {
+            names::Room::Alias(alias) if alias.server_name() == server => {
+                let timeout = patience.timeout();
+                let (room, existed) = rooms::made::ensure(context, admin, &alias, timeout).await?;
+                (room, !existed)
+            }
+            _ => return Err(Error::NoRoom(name).into()),
+        },
+        found => (found?, false),
+    };
+    let is_in = match room::membership(bot, &room, &user_id).await {
+        Ok(membership) => membership.as_deref() == Some("join"),
+        Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => false,
+        Err(error) => return Err(error.into()),
+    };
+    if !is_in && room::admit(admin, &room, &user_id).await?.is_some() {
+        context.warn(format!("the operator joined the room `{room}`"));
+    }
+    Ok(Place { room, made, existed: is_in })
+}
