@@ -211,7 +211,7 @@ fn a_homeserver_lives_on_a_server_of_others_and_leaves_it_as_it_was() {
     guest.variable("MATRIX_SYNAPSE_STOP_TIMEOUT", "5s");
 
     let plan = guest.run(&["manage", "install", "--dry-run"]).success();
-    plan.says("make the role `synapse`").says("make the database `synapse`");
+    plan.says("create the role `synapse`").says("create the database `synapse`");
     assert_eq!(server.everything(), before);
     assert!(!guest.data.join("settings.yaml").exists());
 
