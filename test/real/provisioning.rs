@@ -288,7 +288,7 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
     guest.variable("SYNAPSE_DB_NAME", "synapse");
     guest.variable("SYNAPSE_DB_USER", "mighty");
     guest.variable("SYNAPSE_DB_PASSWORD", "mighty-password");
-    refused(&guest).says("more than a homeserver should: SUPERUSER");
+    refused(&guest).says("privileges than a homeserver should: SUPERUSER");
 
     guest.variable("MATRIX_SYNAPSE_DB_ADMIN_PASSWORD", "wrong");
     guest.variable("SYNAPSE_DB_USER", "synapse");
