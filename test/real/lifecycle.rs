@@ -146,7 +146,7 @@ fn what_runs_says_which_settings_it_does_not_use_yet() {
     let said = server.run(&["manage", "install", "--start"]).success();
     said.says("server.port (variable MATRIX_SYNAPSE_PORT)");
     let check = || server.run(&["config", "check"]).success();
-    check().says("in use");
+    check().says("valid and applied");
     server.run(&["config", "set", "supervision.probe_interval", "25s"]).success().says("restart");
     check().says("supervision.probe_interval").says("`manage restart` applies them");
     server.run(&["manage", "restart"]).success();
