@@ -18,6 +18,7 @@ use crate::{
             arguments::{Patience, user},
             users::add::deactivated,
         },
+        offered,
     },
     context::Context,
     error::Failure,
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", add = offered::rooms())]
     pub(crate) room: Option<String>,
     /// Give it an address to which others post what it says in the room
     #[arg(long, requires = "room")]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::wanted::wanted;
 use crate::{
     bridges::Ping,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{Answered, Reply, content::arguments::Patience, offered},
     config::values::shape::Words as _,
     context::Context,
     instance::bridges::{self, Added as Done},
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Who may order it about; otherwise the operator
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = offered::users())]
     pub(crate) owner: Option<String>,
     /// The bridge's program, for slack, discord and hookshot
     #[arg(long, value_name = "PATH")]
