@@ -37,7 +37,7 @@ pub(crate) enum Error {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not valid UTF-8", .0.display())]
     NotText(PathBuf),
-    #[error("`{}` is no file but a device, a pipe or a socket", .0.display())]
+    #[error("`{}` is a device, a pipe or a socket, not a file", .0.display())]
     NotAFile(PathBuf),
     #[error("`{}` is larger than {} MB", path.display(), largest >> 20)]
     TooLarge { path: PathBuf, largest: u64 },

@@ -27,13 +27,13 @@ pub(crate) enum Error {
     NoSecret,
     #[error("nobody could log in: `oidc.passwords` is off, and there is no `oidc.issuer`")]
     Nobody,
-    #[error("the login provider cannot be reached at `{url}`")]
+    #[error("the OpenID provider cannot be reached at `{url}`")]
     Unreachable { url: String, source: reqwest::Error },
-    #[error("`{url}` is no login provider: {why}")]
+    #[error("`{url}` is not an OpenID provider: {why}")]
     NotProvider { url: String, why: String },
-    #[error("the login provider calls itself `{said}`, and `oidc.issuer` is `{asked}`")]
+    #[error("the OpenID provider's issuer is `{said}`, but `oidc.issuer` is `{asked}`")]
     OtherIssuer { said: String, asked: String },
-    #[error("the client for the login provider cannot be made")]
+    #[error("the HTTP client for the OpenID provider cannot be set up")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     File(#[from] files::Error),

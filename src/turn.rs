@@ -18,13 +18,13 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is to be a relay for calls, and this machine has no coturn")]
+    #[error("`turn.enabled` is set, but this machine has no coturn")]
     Missing,
     #[error("`turn.uris` names a relay, and `turn.secret` is not set")]
     NoSecret,
-    #[error("`turn.uris` holds `{0}`, which is no address of a relay")]
+    #[error("`turn.uris` holds `{0}`, which is not a TURN URI")]
     Uri(String),
-    #[error("`turn.secret` holds a sign that coturn cannot read")]
+    #[error("`turn.secret` contains a character coturn cannot read")]
     Secret,
     #[error("the relay's ports end above 65535: {first} and {count} from there on")]
     Ports { first: u16, count: u32 },
@@ -54,7 +54,7 @@ impl Explain for Error {
             ),
             Self::NoSecret => Some("`config set turn.secret` sets the one that the relay has".into()),
             Self::Uri(_) => Some("one is such as `turn:turn.example.org:3478?transport=udp`".into()),
-            Self::Secret => Some("letters, digits and signs without blanks and `#` will do".into()),
+            Self::Secret => Some("use letters, digits and punctuation other than `#`, without whitespace".into()),
             Self::Ports { .. } => Some("`config set turn.relay_ports 100`".into()),
             Self::Template(_) => None,
             Self::Tls(error) => error.hint(),

@@ -12,15 +12,15 @@ use crate::{
 pub(crate) enum Error {
     #[error("there is no kind of bridge `{0}`")]
     Kind(String),
-    #[error("`{0}` is not a name for a bridge: up to 24 of a-z, 0-9 and -, a letter first")]
+    #[error("`{0}` is not a valid bridge name: up to 24 of a-z, 0-9 and -, a letter first")]
     Name(String),
-    #[error("a bridge of the kind `{}` cannot be made without `{flag}`", kind_word(*kind))]
+    #[error("a bridge of the kind `{}` needs `{flag}`", kind_word(*kind))]
     Missing { kind: Kind, flag: &'static str },
-    #[error("a bridge of the kind `{}` has no use for `{flag}`", kind_word(*kind))]
+    #[error("a bridge of the kind `{}` does not take `{flag}`", kind_word(*kind))]
     Useless { kind: Kind, flag: &'static str },
     #[error("`{flag}` {why}")]
     Key { flag: &'static str, why: &'static str },
-    #[error("`{}` is not a program that can be executed", .0.display())]
+    #[error("`{}` is not an executable program", .0.display())]
     Program(PathBuf),
     #[error("the command of the bridge cannot be read: {0}")]
     Command(&'static str),
@@ -28,16 +28,16 @@ pub(crate) enum Error {
     Port { port: u16, by: String },
     #[error("no port between 29300 and 29900 is free for a bridge")]
     NoPort,
-    #[error("there is a bridge `{0}` already, and it was asked for with other settings")]
+    #[error("the bridge `{0}` exists already with other settings")]
     Other(String),
-    #[error("`{}` is no registration: {why}", path.display())]
+    #[error("`{}` is not a valid registration: {why}", path.display())]
     Registration { path: PathBuf, why: String },
     #[error("Synapse cannot read the registration of the bridge `{name}`: {why}")]
     Unread { name: String, why: String },
-    #[error("the {what} of the bridge is that of the bridge `{other}`")]
+    #[error("the {what} of the bridge is also that of the bridge `{other}`")]
     Twice { what: &'static str, other: String },
     #[error(
-        "the bridge would own users of the bridge `{other}`: `{ours}` and `{theirs}` have some in common"
+        "the bridge's namespace overlaps with that of the bridge `{other}`: `{ours}` and `{theirs}`"
     )]
     Overlap { ours: String, theirs: String, other: String },
     #[error("the bridge would own the account `{user}`, {whose}")]
@@ -70,7 +70,7 @@ impl Explain for Error {
         Some(match self {
             Self::Kind(_) => format!("the kinds are {}", Kind::words()),
             Self::Unread { name, .. } => format!(
-                "correct `bridges/{name}/registration.yaml` in the data folder, or take the bridge away with `content remove-bridge {name}`"
+                "correct `bridges/{name}/registration.yaml` in the data folder, or remove the bridge with `content remove-bridge {name}`"
             ),
             Self::Name(_) => "one is such as `irc` or `libera-chat`".into(),
             Self::Missing { flag: "--program", .. } => {
@@ -88,7 +88,7 @@ impl Explain for Error {
             Self::Command(_) => "quote it as for a shell: `--command '/opt/x/run --flag'`".into(),
             Self::Port { .. } | Self::NoPort => "`--port PORT` names another one".into(),
             Self::Other(name) => {
-                format!("`content remove-bridge {name}` takes that one away; or choose another name")
+                format!("`content remove-bridge {name}` removes that one; or choose another name")
             }
             Self::Registration { .. } => {
                 "it is YAML with id, url, as_token, hs_token, sender_localpart and namespaces".into()

@@ -11,7 +11,7 @@ use crate::{data_dir::DataDir, files, secret::Secret};
 const NOTE: &str = "bridge.json";
 const PING: &str = "ping.json";
 pub(crate) const PASSWORD: &str = "database_password";
-/// It is being taken away: Synapse is not told of it any more.
+/// It is being removed: Synapse is not told of it any more.
 const LEAVING: &str = "leaving";
 
 /// A folder of a bridge, whatever is in it.

@@ -78,7 +78,7 @@ impl Registration {
         let options = serde_yaml::options! { legacy_octal_numbers: true, with_snippet: false };
         let document: Value = serde_yaml::from_str_with_options(text, options)
             .map_err(|_| flaw("it is not YAML".to_owned()))?;
-        let map = document.as_object().ok_or_else(|| flaw("it holds no `key: value`".into()))?;
+        let map = document.as_object().ok_or_else(|| flaw("it contains no `key: value`".into()))?;
         let word = |key: &str| match map.get(key) {
             Some(Value::String(word)) if !word.is_empty() => Ok(word.clone()),
             Some(_) => Err(flaw(format!("its `{key}` must be a text"))),
@@ -105,7 +105,9 @@ impl Registration {
         };
         let sender = word("sender_localpart")?;
         if !sender.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-~/".contains(&byte)) {
-            return Err(flaw("its `sender_localpart` holds what a user's name cannot".into()));
+            return Err(flaw(
+                "its `sender_localpart` contains characters a user name cannot have".into(),
+            ));
         }
         for (key, is_it) in [
             ("rate_limited", Value::is_boolean as fn(&Value) -> bool),
@@ -287,7 +289,7 @@ mod tests {
             ("url: null\n", "", "it has no `url`"),
             ("url: null", "url: here", "its `url` must be an address"),
             ("as_token: x", "as_token: 'x y'", "its `as_token` is no token"),
-            ("localpart: s", "localpart: 'a b'", "holds what a user's name cannot"),
+            ("localpart: s", "localpart: 'a b'", "contains characters a user name cannot have"),
             ("namespaces: {}", "namespaces: []", "it has no `namespaces`"),
             ("{}", "{users: [{regex: '@x'}]}", "needs a `regex` and an `exclusive`"),
             ("{}", "{users: [{regex: '@(x', exclusive: true}]}", "cannot be read"),
@@ -313,11 +315,11 @@ mod tests {
             change(&mut other, &made("irc"));
             beside(&one, other).unwrap_err()
         };
-        let twice = "is that of the bridge `other`";
+        let twice = "is also that of the bridge `other`";
         assert!(same(|it, one| it.id.clone_from(&one.id)).contains(twice));
         assert!(same(|it, one| it.as_token = one.as_token.clone()).contains(twice));
         assert!(same(|it, one| it.hs_token = one.hs_token.clone()).contains(twice));
-        assert!(same(|it, one| it.spaces = one.spaces.clone()).contains("have some in common"));
+        assert!(same(|it, one| it.spaces = one.spaces.clone()).contains("overlaps with"));
         assert!(same(|it, _| it.sender = "irc_x".into()).contains("which another bridge acts as"));
         let operator = <&UserId>::try_from("@ircbot:a.b").unwrap();
         assert!(one.leaves(operator, "the operator").is_err());

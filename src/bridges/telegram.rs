@@ -17,10 +17,10 @@ pub(crate) fn check(network: &Network) -> Result<(), Error> {
         _ => {}
     }
     if network.api_hash.as_ref().is_some_and(|hash| !is_hash(hash.expose())) {
-        return refused("--api-hash-file", "holds no API hash: that is 32 letters of 0-9 and a-f");
+        return refused("--api-hash-file", "contains no API hash, which is 32 hexadecimal digits");
     }
     if network.bot_token.as_ref().is_some_and(|token| !is_token(token.expose())) {
-        let why = "holds no token of a bot: that is a number, a colon and 30 letters or more";
+        let why = "contains no bot token, which is a number, a colon and 30 letters or more";
         return refused("--bot-token-file", why);
     }
     Ok(())
@@ -62,12 +62,12 @@ mod tests {
         assert!(refused(keys(EXAMPLE, hash, &token)).contains("of the bridge's example"));
         for bad in ["", "0123", &hash.replace('0', "x"), &hash.repeat(2)] {
             let said = refused(keys(1, bad, &token));
-            assert!(said.starts_with("`--api-hash-file` holds no"), "{said}");
+            assert!(said.starts_with("`--api-hash-file` contains no"), "{said}");
             assert!(bad.is_empty() || !said.contains(bad));
         }
         for bad in ["", "1", ":abc", "1:abc", &token.replace("1:", "x:"), &token.replace('a', "ä")]
         {
-            assert!(refused(keys(1, hash, bad)).starts_with("`--bot-token-file` holds no"));
+            assert!(refused(keys(1, hash, bad)).starts_with("`--bot-token-file` contains no"));
         }
     }
 }

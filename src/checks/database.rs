@@ -5,7 +5,7 @@ use crate::{postgres, redis, services, supervisor::service::Service};
 
 pub(crate) static RECORD: Check = Check {
     name: "database-record",
-    about: "what was noted of the database when it was made can be read",
+    about: "the record of how the database was created is readable",
     remedy: "put it back from a backup",
     flows: &[
         Flow::Install,

@@ -76,7 +76,9 @@ pub(crate) fn data_folder(data: &DataDir) -> Result<(), Error> {
         .chars()
         .any(|c| c.is_whitespace() || c.is_control() || "'\"\\$`;&|<>*?#".contains(c))
     {
-        return Err(refused("must not hold blanks, quotes or signs that a shell takes apart"));
+        return Err(refused(
+            "must not contain whitespace, quotes or characters special to a shell",
+        ));
     }
     match (fs::symlink_metadata(root), fs::metadata(root)) {
         (Ok(_), Err(_)) => return Err(refused("is a link that leads nowhere")),

@@ -30,7 +30,7 @@ pub(crate) static NAME: Check = Check {
 
 pub(crate) static KEY: Check = Check {
     name: "signing-key",
-    about: "the key is there with which the homeserver of this database signs",
+    about: "the signing key of the homeserver in this database exists",
     remedy: "put `secrets/signing.key` back from a backup",
     flows: &[Flow::Install],
     look: Look::Asks(|subject| {
@@ -47,7 +47,7 @@ pub(crate) enum Error {
         "this homeserver is `{old}` and cannot become `{new}`: the name is in every user id and event"
     )]
     OtherName { old: String, new: String },
-    #[error("the database holds a homeserver{}, and the key it signs with is not here", called(name.as_deref()))]
+    #[error("the database belongs to a homeserver{} whose signing key is not here", called(name.as_deref()))]
     KeyMissing { name: Option<String>, archives: Vec<PathBuf> },
 }
 
@@ -70,10 +70,10 @@ impl Explain for Error {
             ),
             Self::KeyMissing { archives, .. } => match archives.first() {
                 Some(folder) => format!(
-                    "`manage install --restore {}` takes the keys that an uninstall set aside; `--fresh-keys` makes new ones, and other servers will not believe this one any more",
+                    "`manage install --restore {}` takes the keys that an uninstall archived; `--fresh-keys` creates new ones, and other servers will no longer trust this one",
                     folder.display()
                 ),
-                None => "put `secrets/signing.key` back from a backup; `--fresh-keys` makes a new one, and other servers will not believe this one any more".into(),
+                None => "restore `secrets/signing.key` from a backup; `--fresh-keys` creates a new one, and other servers will no longer trust this one".into(),
             },
         })
     }

@@ -32,9 +32,9 @@ pub(crate) static APART: Check = Check {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("port {port} is that of both {first} and {second}")]
+    #[error("port {port} is used by both {first} and {second}")]
     Same { port: u16, first: String, second: String },
-    #[error("port {port}, of {whose}, is among those through which the relay sends")]
+    #[error("port {port}, of {whose}, is in the port range of the TURN relay")]
     Relay { port: u16, whose: String },
     #[error(transparent)]
     File(#[from] files::Error),
@@ -151,12 +151,12 @@ mod tests {
     fn two_services_on_one_port_are_refused() {
         assert_eq!(
             refused(&["server.metrics_port=8008"]),
-            "port 8008 is that of both `server.port` and `server.metrics_port`: `config set server.metrics_port 8009` takes another one"
+            "port 8008 is used by both `server.port` and `server.metrics_port`: `config set server.metrics_port 8009` takes another one"
         );
         for flag in ["turn.port=8008", "database.embedded_port=8008", "server.port=3478"] {
-            assert!(refused(&["turn.enabled=true", flag]).contains("is that of both"), "{flag}");
+            assert!(refused(&["turn.enabled=true", flag]).contains("is used by both"), "{flag}");
         }
         let inside = ["turn.enabled=true", "turn.relay_port=3400"];
-        assert!(refused(&inside).contains("among those through which the relay sends"));
+        assert!(refused(&inside).contains("in the port range of the TURN relay"));
     }
 }

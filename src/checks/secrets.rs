@@ -18,41 +18,41 @@ use crate::{
 const REMEDIES: [(&str, &str); 9] = [
     (
         "signing.key",
-        "put it back from a backup or from a folder below `aside`: without it this is another server to others",
+        "restore it from a backup or from an archive below `aside`: without it other servers see a different server",
     ),
     (
         "macaroon_secret_key",
-        "remove it, and `manage install` makes a new one; logins that are under way have to begin again",
+        "remove it, and `manage install` creates a new one; logins that are under way have to begin again",
     ),
     (
         "form_secret",
-        "remove it, and `manage install` makes a new one; forms that are open in a browser have to be loaded again",
+        "remove it, and `manage install` creates a new one; forms that are open in a browser have to be loaded again",
     ),
-    ("synapse_registration_secret", "remove it, and `manage install` makes a new one"),
+    ("synapse_registration_secret", "remove it, and `manage install` creates a new one"),
     (
         "database_password",
-        "remove it, and `manage install` makes a new one where the role is ours; otherwise `config set database.password`",
+        "remove it, and `manage install` creates a new one where the role is ours; otherwise `config set database.password`",
     ),
     (
         "postgres_superuser_password",
-        "remove it, and `manage start` makes a new one while the server is stopped",
+        "remove it, and `manage start` creates a new one while the server is stopped",
     ),
-    ("turn_secret", "remove it, and `manage restart` makes a new one"),
-    ("worker_replication_secret", "remove it, and `manage restart` makes a new one"),
-    ("session.key", "remove it, and `manage restart` makes a new one"),
+    ("turn_secret", "remove it, and `manage restart` creates a new one"),
+    ("worker_replication_secret", "remove it, and `manage restart` creates a new one"),
+    ("session.key", "remove it, and `manage restart` creates a new one"),
 ];
 
 /// What an installed Synapse cannot do without, and what helps where it is gone.
 const NEEDED: [(&str, &str); 4] = [
     (
         "signing.key",
-        "put it back from a backup or from a folder below `aside`; `manage install --fresh-keys` makes a new one, and other servers will not believe this one any more",
+        "restore it from a backup or from an archive below `aside`; `manage install --fresh-keys` creates a new one, and other servers will no longer trust this one",
     ),
     ("macaroon_secret_key", MADE_ANEW),
     ("form_secret", MADE_ANEW),
     ("synapse_registration_secret", MADE_ANEW),
 ];
-const MADE_ANEW: &str = "put it back from a backup, or let `manage install` make a new one";
+const MADE_ANEW: &str = "restore it from a backup, or let `manage install` create a new one";
 
 /// An install makes those that are missing.
 pub(crate) static SECRETS: Check = Check {
@@ -159,7 +159,7 @@ mod tests {
             files::write_atomically(&path, damaged, files::PRIVATE).unwrap();
             let error = look_after(&data).unwrap_err();
             assert!(error.to_string().contains("form_secret` is empty or damaged"), "{error}");
-            assert!(error.hint().unwrap().contains("makes a new one"));
+            assert!(error.hint().unwrap().contains("creates a new one"));
         }
     }
 }

@@ -73,6 +73,6 @@ async fn the_first_thing_in_the_way_ends_it_and_what_is_left_out_is_not_looked_a
     let config = Config::load(data, &flags, &Environment::default()).unwrap();
     let subject = || Subject::new(&config, Flow::ConfigCheck, Instant::now());
     let failure = pass(&subject(), &mut |_| ()).await.unwrap_err();
-    assert!(failure.to_string().starts_with("port 8008 is that of both"), "{failure}");
+    assert!(failure.to_string().starts_with("port 8008 is used by both"), "{failure}");
     pass(&subject().without(&ports::APART, true), &mut |_| ()).await.unwrap();
 }

@@ -92,7 +92,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Credentials> {
             kind: Kind::Environment,
             error: error.into(),
             hint: Some(format!(
-                "remove `{}`; the next command that needs it makes it again",
+                "remove `{}`; the next command that needs it creates it again",
                 file.display()
             )),
         })?;
@@ -181,7 +181,7 @@ impl Report for Credentials {
         else {
             return writeln!(
                 page,
-                "No credentials yet: `manage install --start` makes the operator"
+                "No credentials yet: `manage install --start` creates the operator"
             );
         };
         writeln!(page, "{name} ({})\n", metadata.description)?;

@@ -35,10 +35,10 @@ mod leaves {
 
     commands! {
         "Commands";
-        "status" => status, "Show how the homeserver is: 0 healthy, 1 unhealthy, 2 not running";
-        "logs" => logs, "Show what the processes wrote: 2 if nothing is there";
-        "info" => info, "Print what the platform wants to know before it starts this";
-        "credentials" => credentials, "Print what a program needs to talk to the homeserver";
-        "completions" => completions, "Print the completions for bash, zsh or fish";
+        "status" => status, "Show the state of the homeserver: 0 healthy, 1 unhealthy, 2 not running";
+        "logs" => logs, "Show the logs of the processes: 2 if there are none";
+        "info" => info, "Print startup order, dependencies and timeouts for the platform";
+        "credentials" => credentials, "Print what a program needs to connect to the homeserver";
+        "completions" => completions, "Print the completion script for bash, zsh or fish";
     }
 }

@@ -157,10 +157,9 @@ pub(crate) fn globals() -> [Arg; 10] {
             .hide_possible_values(true)
             .global(true),
         flag("json", "Short for --format json"),
-        flag("quiet", "Say nothing but the answer; where a thing has an id, only the id")
-            .short('q'),
+        flag("quiet", "Print only the answer; only the id of what has one").short('q'),
         flag("verbose", "Answer in more detail").short('v'),
-        flag("dry-run", "Say what would be done, and do nothing"),
+        flag("dry-run", "Print what would be done, and change nothing"),
         flag("show-secrets", "Print secrets instead of *****").alias("show-sensitive"),
         Arg::new("data-dir")
             .long("data-dir")
@@ -171,7 +170,7 @@ pub(crate) fn globals() -> [Arg; 10] {
         Arg::new("instance")
             .long("instance")
             .value_name("NAME")
-            .help("The server of that name, beside the one without [env: MATRIX_SYNAPSE_INSTANCE]")
+            .help("Use the named instance [env: MATRIX_SYNAPSE_INSTANCE]")
             .conflicts_with("data-dir")
             .global(true),
         Arg::new("set")

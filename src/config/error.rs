@@ -26,23 +26,23 @@ pub(crate) enum Error {
     Line { path: PathBuf, number: usize },
     #[error("`{}` cannot be understood in line {number}", path.display())]
     Assignment { path: PathBuf, number: usize },
-    #[error("`{}` must hold sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
+    #[error("`{}` must contain sections with settings, such as `server:` with `name: example.org` below it", .0.display())]
     Shape(PathBuf),
-    #[error("`{}` is not there", .0.display())]
+    #[error("`{}` does not exist", .0.display())]
     NoEnvFile(PathBuf),
-    #[error("the secret `{key}` stands in `{}`", path.display())]
+    #[error("the secret `{key}` is in `{}`", path.display())]
     SecretInFile { key: &'static str, path: PathBuf },
-    #[error("`{key}` cannot be changed in `{}` without losing what stands around it", path.display())]
+    #[error("`{key}` cannot be changed in `{}` without losing other content", path.display())]
     Unedited { key: &'static str, path: PathBuf },
     #[error("`--set {0}` is not KEY=VALUE")]
     Flag(String),
-    #[error("`{0}` is no name for a homeserver: 1 to 32 of a-z, 0-9 and `-`")]
+    #[error("`{0}` is not a valid instance name: 1 to 32 of a-z, 0-9 and `-`")]
     InstanceName(String),
     #[error("neither MATRIX_SYNAPSE_DATA_DIR nor HOME is set")]
     NoHome,
     #[error("the data folder `{}` is not an absolute path", .0.display())]
     RelativeDataDir(PathBuf),
-    #[error("a section and its table of settings differ")]
+    #[error("a settings section and its table differ")]
     Unreadable,
     #[error(transparent)]
     File(#[from] files::Error),

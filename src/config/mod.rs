@@ -400,6 +400,6 @@ mod tests {
     #[test]
     fn a_secret_does_not_belong_into_the_settings_file() {
         let error = load("database:\n  password: hunter22\n", &[], &[]).unwrap_err().to_string();
-        assert!(error.starts_with("the secret `database.password` stands in"), "{error}");
+        assert!(error.starts_with("the secret `database.password` is in"), "{error}");
     }
 }

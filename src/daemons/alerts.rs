@@ -176,7 +176,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
                     }
                     Err(error) => {
                         let failure = Failure::from(error);
-                        tracing::warn!("the room `{room}` cannot be told: {failure}");
+                        tracing::warn!("the room `{room}` could not be notified: {failure}");
                         not_before = Instant::now() + AGAIN;
                     }
                 }

@@ -86,19 +86,19 @@ fn certificate(host: &str, address: SocketAddr, answer: &wire::Answer, view: &Vi
                     STEP,
                     said,
                     format!(
-                        "it is of our own CA: other servers believe it once they have `{}` in their list of CAs",
+                        "it is signed by this homeserver's own CA: other servers trust it once they have `{}` in their list of CAs",
                         ca.file.display()
                     ),
                 ),
                 None if view.own.is_some() => Step::bad(
                     STEP,
                     said,
-                    "`config set tls.certificate FILE` names one that others believe",
+                    "`config set tls.certificate FILE` names one that others trust",
                 ),
                 None => Step::bad(
                     STEP,
                     said,
-                    "its operator has to mend it; where its CA is one that you know, `config set synapse.federation_custom_ca_list FILE` lets our server believe it",
+                    "its operator has to fix it; if you trust its CA, `config set synapse.federation_custom_ca_list FILE` makes this server trust it",
                 ),
             }
         }

@@ -26,7 +26,7 @@ pub(super) async fn find(
     steps: &mut Vec<Step>,
 ) -> Option<Place> {
     if server.port().is_some() || server.is_ip_literal() {
-        let why = "the name has a port or is an address: neither well-known nor SRV is asked";
+        let why = "the name has a port or is an address: neither well-known nor SRV is looked up";
         steps.push(Step::good(WELL_KNOWN, why));
         return direct(server, view, steps).await;
     }
@@ -76,7 +76,7 @@ async fn by_srv(name: &ServerName, view: &View, steps: &mut Vec<Step>) -> Option
         return Some(Place { host: host.to_owned(), header: host.to_owned(), addresses: found });
     }
     if steps.last().is_none_or(|step| step.step != SRV) {
-        steps.push(Step::good(SRV, format!("none for `{host}`: port {USUAL_PORT} is asked")));
+        steps.push(Step::good(SRV, format!("none for `{host}`: port {USUAL_PORT} is used")));
     }
     let addresses = addresses(host, USUAL_PORT, view, steps).await?;
     Some(Place { host: host.to_owned(), header: host.to_owned(), addresses })
@@ -150,7 +150,7 @@ async fn well_known(
             let next = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
             let Some(next) = next.and_then(|to| absolute(to, &host)) else {
                 let why = format!("{url}: it redirects to nowhere");
-                steps.push(Step::bad(WELL_KNOWN, why, "take the redirect away"));
+                steps.push(Step::bad(WELL_KNOWN, why, "remove the redirect"));
                 return None;
             };
             steps.push(Step::good(WELL_KNOWN, format!("{url} redirects to {next}")));
@@ -158,7 +158,7 @@ async fn well_known(
             continue;
         }
         if let Err(why) = tls::roots::verify(&answer.chain, &host, &view.roots, view.now) {
-            let why = format!("{url}: its certificate is not believed: {why}");
+            let why = format!("{url}: its certificate is not trusted: {why}");
             steps.push(Step::bad(
                 WELL_KNOWN,
                 why,

@@ -37,7 +37,7 @@ pub(super) fn judge(server: &str, at: &str, body: &[u8], now: Timestamp) -> Step
         if let Err(why) = signed_with(&document, server, id, key) {
             return bad(
                 format!("the key `{id}` {why}"),
-                "no other server will believe it: something changes the answer on its way, or the signing key was replaced",
+                "no other server will accept it: something modifies the answer on its way, or the signing key was replaced",
             );
         }
     }

@@ -64,7 +64,7 @@ fn said<'a>(what: &str, text: &'a str) -> Result<&'a str, Flaw> {
     if text.trim().is_empty() {
         Err(Flaw::Bad(format!("{what} is empty")))
     } else if text.contains('\0') {
-        Err(Flaw::Bad(format!("{what} holds a NUL byte")))
+        Err(Flaw::Bad(format!("{what} contains a NUL byte")))
     } else {
         Ok(text)
     }
@@ -102,7 +102,7 @@ mod tests {
             ("{}", "there is no `text`"),
             (r#"{"text":7}"#, "`text` is no text"),
             (r#"{"text":" \n"}"#, "`text` is empty"),
-            (r#"{"text":"a\u0000"}"#, "`text` holds a NUL byte"),
+            (r#"{"text":"a\u0000"}"#, "`text` contains a NUL byte"),
             (r#"{"text":"a","notice":"yes"}"#, "`notice` is neither true nor false"),
         ] {
             let (Flaw::Bad(said) | Flaw::NotJson(said) | Flaw::TooLarge(said)) =

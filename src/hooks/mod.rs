@@ -40,7 +40,7 @@ pub(crate) fn are_there(data: &DataDir) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(
-        "`{0}` is no name for a webhook: 1 to 64 of a-z, 0-9 and . _ -, the first a letter or digit"
+        "`{0}` is not a valid webhook id: 1 to 64 of a-z, 0-9 and . _ -, the first a letter or digit"
     )]
     Name(String),
     #[error("the webhook `{id}` exists and sends to {room} as {user}")]
@@ -69,10 +69,10 @@ impl Explain for Error {
         match self {
             Self::Name(_) => Some("name it with `--hook-name ID`".into()),
             Self::Taken { id, .. } => Some(format!(
-                "give the other one a name of its own with `--hook-name`; `content remove-hook {id}` takes this one away"
+                "give the other one another name with `--hook-name`; `content remove-hook {id}` removes this one"
             )),
             Self::Damaged(id, _) => Some(format!(
-                "`content remove-hook {id}` takes it away; then make it again with `content add-bot`"
+                "`content remove-hook {id}` removes it; then create it again with `content add-bot`"
             )),
             Self::Listen(..) => Some("`config set hooks.port PORT` takes another port".into()),
             Self::Thread(_) => None,

@@ -39,7 +39,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Failed { service, .. } => Some(format!(
-                "`logs {service}` shows all it wrote; when that is mended, `manage start` tries again"
+                "`logs {service}` shows its log; once that is fixed, `manage start` tries again"
             )),
             Self::Slow { after, service, .. } => Some(format!(
                 "`manage start --timeout {}` waits longer; `logs {service}` shows what it did",

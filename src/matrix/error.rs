@@ -17,13 +17,13 @@ pub(crate) enum Error {
     #[error("the homeserver at `{url}` gave no answer within {}", span(*waited))]
     Deadline { url: String, waited: Duration },
     /// The request may have had its effect: only a repeat with the same transaction id is harmless.
-    #[error("it is unknown whether the homeserver at `{url}` did it")]
+    #[error("the request to the homeserver at `{url}` may have been applied; the answer was lost")]
     Unknown { url: String, source: Box<Self> },
     #[error("the connection to `{url}` was lost")]
     Lost { url: String, source: reqwest::Error },
     #[error("the answer of `{url}` is larger than {} MB", largest >> 20)]
     Endless { url: String, largest: usize },
-    #[error("what answers at `{url}` is not a Matrix homeserver (HTTP {status})")]
+    #[error("the server at `{url}` is not a Matrix homeserver (HTTP {status})")]
     NotMatrix { url: String, status: u16 },
     #[error("the homeserver answered something unexpected to `{what}`")]
     Answer { what: String, source: Box<dyn std::error::Error + Send + Sync> },
@@ -41,13 +41,13 @@ pub(crate) enum Error {
     TooLarge { size: usize, largest: usize },
     #[error("`{name}` has {size} bytes, and the homeserver takes at most {largest} ({})", mebibytes(*largest))]
     MediaTooLarge { name: String, size: u64, largest: u64 },
-    #[error("there is no session of `{0}` yet")]
+    #[error("`{0}` has no session yet")]
     NoSession(String),
     #[error("the session file `{0}` is damaged")]
     SessionFile(String, #[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the key of our sessions `{0}` is not a usable P-256 key")]
+    #[error("the session key `{0}` is not a usable P-256 key")]
     Key(String),
-    #[error("`{0}` exists but is no server admin")]
+    #[error("`{0}` exists but is not a server admin")]
     NotAdmin(String),
     #[error("there is no user `{0}`")]
     NoUser(String),
@@ -55,11 +55,11 @@ pub(crate) enum Error {
     NoRoom(String),
     #[error("there is no event `{event}` in the room `{room}`")]
     NoEvent { event: String, room: String },
-    #[error("the message `{event}` was taken away, so there is nothing to change")]
+    #[error("the message `{event}` was redacted, so there is nothing to edit")]
     Redacted { event: String },
     #[error("there is no room named `{name}`, but there is `{alias}`")]
     OnlyAlias { name: String, alias: String },
-    #[error("the alias `{0}` belongs to another server, and that one cannot be asked")]
+    #[error("the alias `{0}` belongs to another server, and federation is off")]
     Elsewhere(String),
     #[error("`{name}` names {} rooms: {}", ids.len(), ids.join(", "))]
     ManyRooms { name: String, ids: Vec<String> },
@@ -196,13 +196,13 @@ impl Explain for Error {
             }
             Self::Refused { errcode, .. } => match errcode.as_str() {
                 "M_FORBIDDEN" => {
-                    "whoever acts may not do that there: `content invite ROOM USER` lets a user in, and without `--as` the operator acts"
+                    "the acting user is not allowed to do that in this room: `content invite ROOM USER` lets a user in, and without `--as` the operator acts"
                 }
                 "M_NOT_FOUND" => {
                     "`content list --type room` and `content list --type user` show what there is"
                 }
                 "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" => {
-                    "`manage start` makes the operator's session again"
+                    "`manage start` renews the operator's session"
                 }
                 "M_TOO_LARGE" => "split the text, or send it as a file with `content send-media`",
                 "M_USER_LIMIT_EXCEEDED" => {
@@ -222,14 +222,16 @@ impl Explain for Error {
                 ));
             }
             Self::NoSession(_) => {
-                "`manage start` makes it; where nothing is installed yet, `manage install --start`"
+                "`manage start` creates it; if nothing is installed yet, `manage install --start`"
             }
-            Self::SessionFile(..) => "remove that file, then `manage start` makes it again",
-            Self::Key(_) => "`manage install` makes a new one if that file is removed",
+            Self::SessionFile(..) => "remove that file, then `manage start` creates it again",
+            Self::Key(_) => "`manage install` creates a new one if that file is removed",
             Self::NotAdmin(_) => "choose another name with `config set server.operator NAME`",
-            Self::NoUser(_) => "`content add-user NAME` makes one; `content list-users` lists them",
+            Self::NoUser(_) => {
+                "`content add-user NAME` creates one; `content list-users` lists them"
+            }
             Self::NoRoom(_) => {
-                "`content create-room NAME` makes one; `content list-rooms` lists them"
+                "`content create-room NAME` creates one; `content list-rooms` lists them"
             }
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
             Self::Redacted { .. } => "`content send-message ROOM TEXT` sends a new one",
@@ -239,7 +241,7 @@ impl Explain for Error {
             Self::Elsewhere(alias) => {
                 let server = alias.split_once(':').map_or("SERVER", |(_, server)| server);
                 return Some(format!(
-                    "`content federation-check {server}` walks the way to it; `content list-rooms` lists the rooms of this server"
+                    "`content federation-check {server}` checks the connection to it step by step; `content list-rooms` lists the rooms of this server"
                 ));
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",

@@ -16,7 +16,7 @@ pub(crate) enum Error {
     )]
     Long { what: &'static str, length: usize },
     #[error(
-        "the user name `{name}` must not hold {bad}: only a-z, 0-9 and . _ = - / + are allowed"
+        "the user name `{name}` must not contain {bad}: only a-z, 0-9 and . _ = - / + are allowed"
     )]
     Letters { name: String, bad: String },
     #[error("`{name}` belongs to another homeserver than `{ours}`")]
@@ -121,12 +121,12 @@ pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
         reason: reason.to_owned(),
     };
     if text.chars().any(char::is_control) {
-        return Err(invalid("it holds control characters"));
+        return Err(invalid("it contains control characters"));
     }
     if text.starts_with('!') {
         let plain = |c: char| c.is_ascii_graphic() && c != '/' && c != '"' && c != '\'';
         if text.len() < 2 || !text.chars().all(plain) {
-            return Err(invalid("a room id is `!` and letters, digits and signs"));
+            return Err(invalid("a room id is `!` followed by letters, digits and punctuation"));
         }
         return OwnedRoomId::try_from(text).map(Room::Id).map_err(|e| invalid(&e.to_string()));
     }
@@ -185,10 +185,10 @@ pub(crate) fn event(text: &str) -> Result<OwnedEventId, Error> {
 /// The longest name that Synapse lets others see, in characters.
 const LONGEST_SHOWN: usize = 256;
 
-/// What others see instead of a user's id.
+/// Display name instead of a user's id.
 pub(crate) fn display_name(text: &str) -> Result<(), Error> {
     let reason = if text.chars().any(char::is_control) {
-        "it holds control characters"
+        "it contains control characters"
     } else if text.chars().count() > LONGEST_SHOWN {
         "it has more than 256 characters"
     } else {
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn bad_names_are_refused_with_the_reason() {
         let said = |text: &str| user(text, ours()).unwrap_err().to_string();
-        assert!(said("a\"b").contains("must not hold `\"`"), "{}", said("a\"b"));
+        assert!(said("a\"b").contains("must not contain `\"`"), "{}", said("a\"b"));
         assert!(said("a\nb").contains("`\\n`"), "{}", said("a\nb"));
         assert!(said("a🦀").contains("`🦀`"));
         assert!(said("a:b").contains("`:`"));

@@ -16,13 +16,13 @@ pub(crate) enum Silent {
     Unreachable(String),
     #[error("it does not answer Synapse in time")]
     Slow,
-    #[error("it refuses the hs_token of Synapse: it runs with another registration")]
+    #[error("it rejects Synapse's hs_token: it runs with another registration")]
     WrongToken,
     #[error("it answers Synapse with {0}")]
     Status(String),
     /// It is there, but older than the question.
     #[error(
-        "it was reached, but does not know the question: whether it believes Synapse shows with the first message"
+        "it was reached, but does not support the ping; whether it accepts Synapse shows with the first message"
     )]
     Unasked,
     #[error("Synapse does not know its as_token: it has not read this registration")]

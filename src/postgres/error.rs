@@ -36,7 +36,7 @@ pub(crate) enum Error {
     Collation { database: String, encoding: String, collate: String, ctype: String },
     #[error("the database `{database}` belongs to `{owner}`, not to `{role}`")]
     Owner { database: String, owner: String, role: String },
-    #[error("the role `{role}` may do more than a homeserver should: {privileges}")]
+    #[error("the role `{role}` has more privileges than a homeserver should: {privileges}")]
     Privileged { role: String, privileges: String },
     #[error("the role `{0}` cannot log in")]
     NoLogin(String),
@@ -50,13 +50,13 @@ pub(crate) enum Error {
     Connections { server: String, role: String, left: i64, needed: i64 },
     #[error("no password of the role `{0}` is known")]
     NoPassword(String),
-    #[error("the role `{role}` may not make tables in the database `{database}`")]
+    #[error("the role `{role}` may not create tables in the database `{database}`")]
     NoTables { role: String, database: String },
     #[error(
-        "no superuser's password is known, so the role `{role}` and the database `{database}` cannot be made"
+        "no superuser's password is known, so the role `{role}` and the database `{database}` cannot be created"
     )]
     NoSuperuser { role: String, database: String, source: Option<Box<Self>> },
-    #[error("the database `{database}` holds tables of another program, such as `{table}`")]
+    #[error("the database `{database}` contains tables of another program, such as `{table}`")]
     Foreign { database: String, table: String },
 
     #[error("no PostgreSQL 14 or later is installed on this machine")]
@@ -69,7 +69,7 @@ pub(crate) enum Error {
     NotACluster(PathBuf),
     #[error("the embedded PostgreSQL did not become ready{}", words(last_words))]
     NotReady { last_words: String },
-    #[error("the embedded PostgreSQL has not been made yet")]
+    #[error("the embedded PostgreSQL has not been created yet")]
     NoCluster,
     #[error("the embedded PostgreSQL runs already (pid {0})")]
     Running(u32),
@@ -116,7 +116,7 @@ impl Explain for Error {
             Self::Refused { .. } => "that server's pg_hba.conf decides who may connect from where".into(),
             Self::OldServer { .. } => "upgrade that server, or use our own with `config set database.kind embedded`".into(),
             Self::Collation { .. } | Self::Owner { .. } | Self::Foreign { .. } => {
-                "`config set database.name NAME` uses another database; it is made if it is missing".into()
+                "`config set database.name NAME` uses another database; it is created if missing".into()
             }
             Self::Taken { what, name, .. } => format!(
                 "give this homeserver names of its own with `config set database.name NAME` and `config set database.user NAME`; if that homeserver is gone, `COMMENT ON {} \"{name}\" IS NULL` sets it free",
@@ -124,13 +124,13 @@ impl Explain for Error {
             ),
             Self::NoTables { database, role } => format!("as a superuser: `ALTER DATABASE \"{database}\" OWNER TO \"{role}\"`"),
             Self::Privileged { .. } | Self::NoLogin(_) => {
-                "`config set database.user NAME` uses another role; it is made if it is missing".into()
+                "`config set database.user NAME` uses another role; it is created if missing".into()
             }
             Self::RoleTaken(_) | Self::NoPassword(_) => {
                 "`config set database.password` takes its password; `config set database.user NAME` uses another role".into()
             }
             Self::NoSuperuser { .. } => {
-                "give the superuser with `config set database.admin_user NAME` and `config set database.admin_password`, or make role and database yourself (UTF8, LC_COLLATE C, LC_CTYPE C, TEMPLATE template0) and give `database.password`".into()
+                "give the superuser with `config set database.admin_user NAME` and `config set database.admin_password`, or create role and database yourself (UTF8, LC_COLLATE C, LC_CTYPE C, TEMPLATE template0) and give `database.password`".into()
             }
             Self::NoBinaries => "`apt-get install postgresql` installs it".into(),
             Self::OtherMajor { needed, .. } => format!("`apt-get install postgresql-{needed}` installs it"),
@@ -139,11 +139,11 @@ impl Explain for Error {
             }
             Self::NotACluster(_) => "look at what it is, and move it away".into(),
             Self::NotReady { .. } => "`logs postgres` shows what it wrote".into(),
-            Self::NoCluster => "`manage install` makes it".into(),
+            Self::NoCluster => "`manage install` creates it".into(),
             Self::Running(_) => "`manage stop` stops it".into(),
             Self::LostSuperuser { there, .. } => {
                 let first = if *there { "remove that file and stop" } else { "stop" };
-                format!("{first} the server with `manage stop`; then `manage install` and `manage start` make a new one")
+                format!("{first} the server with `manage stop`; then `manage install` and `manage start` create a new one")
             }
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
             Self::Query { .. } => return None,

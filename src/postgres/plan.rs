@@ -47,15 +47,15 @@ impl fmt::Display for Step {
         match self {
             Self::CreateCluster { folder, version } => {
                 let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-                write!(f, "make a cluster of PostgreSQL{version} in `{}`", folder.display())
+                write!(f, "create a PostgreSQL cluster{version} in `{}`", folder.display())
             }
             Self::RenewSuperuser => f.write_str(
                 "give the embedded PostgreSQL's superuser a new password: the old one is lost",
             ),
-            Self::CreateRole { role } => write!(f, "make the role `{role}`"),
+            Self::CreateRole { role } => write!(f, "create the role `{role}`"),
             Self::SetPassword { role } => write!(f, "set the password of the role `{role}`"),
             Self::CreateDatabase { database, owner } => {
-                write!(f, "make the database `{database}` (UTF8, collation C) for `{owner}`")
+                write!(f, "create the database `{database}` (UTF8, collation C) for `{owner}`")
             }
             Self::CloseDatabase { database } => {
                 write!(f, "close the database `{database}` to other roles")

@@ -24,9 +24,9 @@ use crate::{
 pub(crate) enum Error {
     #[error("the profile `{0}` has a proxy, and this machine has no nginx")]
     Missing(String),
-    #[error("`{}` is no program that can be run", .0.display())]
+    #[error("`{}` is not an executable program", .0.display())]
     NoProgram(PathBuf),
-    #[error("the path `{}` holds a sign that nginx takes apart: one of \" $ \\", .0.display())]
+    #[error("the path `{}` contains a character nginx cannot quote: one of \" $ \\", .0.display())]
     Path(PathBuf),
     #[error("nginx refuses its settings: {0}")]
     Refused(String),

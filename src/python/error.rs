@@ -15,7 +15,7 @@ pub(crate) enum Error {
     NoVenv { python: PathBuf, version: String },
     #[error("`{0}` is not a version of Synapse")]
     Version(String),
-    #[error("the folder of wheels `{}` is not there", .0.display())]
+    #[error("the folder of wheels `{}` does not exist", .0.display())]
     NoWheels(PathBuf),
     #[error("the packages of `{set}` cannot be installed: {last_words}")]
     Install { set: &'static str, last_words: String, log: PathBuf },
@@ -58,7 +58,7 @@ impl Explain for Error {
             Self::NoWheels(_) => Some("name the folder that `pip download` filled".into()),
             Self::Install { .. } if self.is_full_disk() => Some(files::FREE_SPACE.into()),
             Self::Install { log, .. } => Some(format!(
-                "`{}` has all that was said; run it again when that is mended",
+                "`{}` has the whole output; run it again once that is fixed",
                 log.display()
             )),
             Self::Process(error) => error.hint(),

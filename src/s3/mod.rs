@@ -30,21 +30,21 @@ const SCRIPT: &str = include_str!("ask.py");
 pub(crate) enum Error {
     #[error("`media.s3_bucket` is set, and `{0}` is not")]
     Half(&'static str),
-    #[error("`{0}` holds a blank or a sign that is none of ASCII's")]
+    #[error("`{0}` contains whitespace or a non-ASCII character")]
     Sign(&'static str),
-    #[error("media are to be kept in a bucket, and what Synapse needs for it is not installed")]
+    #[error("`media.s3_bucket` is set, but Synapse's S3 storage provider is not installed")]
     NotInstalled,
-    #[error("the store for media cannot be reached at `{endpoint}`: {why}")]
+    #[error("cannot reach the S3 media store at `{endpoint}`: {why}")]
     Unreachable { endpoint: String, why: String },
-    #[error("the store for media has no bucket `{0}`")]
+    #[error("the S3 media store has no bucket `{0}`")]
     NoBucket(String),
-    #[error("the store for media refuses the keys: {0}")]
+    #[error("the S3 media store rejects the keys: {0}")]
     Keys(String),
-    #[error("the keys may not {doing} the bucket `{bucket}`: {code}")]
+    #[error("the keys do not allow to {doing} the bucket `{bucket}`: {code}")]
     Denied { doing: &'static str, bucket: String, code: String },
-    #[error("the store for media answers something unexpected: {0}")]
+    #[error("unexpected answer of the S3 media store: {0}")]
     Odd(String),
-    #[error("the store for media cannot be asked: {0}")]
+    #[error("cannot query the S3 media store: {0}")]
     Script(String),
     #[error(transparent)]
     Process(#[from] process::Error),
@@ -77,7 +77,7 @@ impl Explain for Error {
                 "start it, correct `media.s3_endpoint`, or go on without asking it with `manage install --skip-validation`".into(),
             ),
             Self::NoBucket(_) => {
-                Some("make it at the store, or correct `media.s3_bucket` and `media.s3_region`".into())
+                Some("create it at the store, or correct `media.s3_bucket` and `media.s3_region`".into())
             }
             Self::Keys(_) => {
                 Some("`config set media.s3_access_key KEY` and `config set media.s3_secret_key` change them".into())
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(said(&WHOLE[..2]), "`media.s3_bucket` is set, and `media.s3_secret_key` is not");
         let more = |flag| said(&[&WHOLE[..], &[flag]].concat());
         assert!(more("media.s3_region=").contains("`media.s3_region` is not"));
-        assert!(more("media.s3_prefix=a b").contains("`media.s3_prefix` holds a blank"));
+        assert!(more("media.s3_prefix=a b").contains("`media.s3_prefix` contains whitespace"));
     }
 
     #[test]
@@ -315,16 +315,19 @@ mod tests {
         let said = |doing: &str, code: &str| {
             judged(json!({ "doing": doing, "code": code, "words": "so it is" })).unwrap_err()
         };
-        assert_eq!(said("list", "NoSuchBucket"), "the store for media has no bucket `uploads`");
+        assert_eq!(said("list", "NoSuchBucket"), "the S3 media store has no bucket `uploads`");
         assert!(
-            said("list", "InvalidAccessKeyId").starts_with("the store for media refuses the keys")
+            said("list", "InvalidAccessKeyId").starts_with("the S3 media store rejects the keys")
         );
         assert_eq!(
             said("write", "AccessDenied"),
-            "the keys may not write the bucket `uploads`: AccessDenied"
+            "the keys do not allow to write the bucket `uploads`: AccessDenied"
         );
         assert!(said("list", "RequestTimeTooSkewed").ends_with(": RequestTimeTooSkewed so it is"));
         let silent = judged(json!({ "doing": "list", "silent": "Could not connect" })).unwrap_err();
-        assert!(silent.contains("cannot be reached at `http://store`"), "{silent}");
+        assert!(
+            silent.starts_with("cannot reach the S3 media store at `http://store`"),
+            "{silent}"
+        );
     }
 }

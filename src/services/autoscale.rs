@@ -21,5 +21,5 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         set.cores,
         set.elsewhere
     );
-    Some(super::own(config, AUTOSCALE, "adds workers and takes them away", &[SYNAPSE], revision))
+    Some(super::own(config, AUTOSCALE, "adds and removes workers", &[SYNAPSE], revision))
 }

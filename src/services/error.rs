@@ -18,11 +18,11 @@ pub(crate) enum Error {
     Folder { service: String, folder: PathBuf },
     #[error("the service `{service}` cannot have its variables")]
     EnvFile { service: String, source: Box<config::Error> },
-    #[error("the service `{0}` has the name of one of ours")]
+    #[error("the service `{0}` has the name of a built-in service")]
     Name(String),
     #[error("the service `{service}` needs `{need}`, which is not in the profile `{profile}`")]
     Need { service: String, need: String, profile: String, suggestion: Option<String> },
-    #[error("the service `{service}` waits for `{need}` for ever: that {why}")]
+    #[error("the service `{service}` would wait for `{need}` for ever: that {why}")]
     NeverMet { service: String, need: String, why: &'static str },
     #[error("the services `{one}` and `{other}` both use port {port}")]
     Port { one: String, other: String, port: u16 },

@@ -34,11 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) enum Error {
     #[error("the supervisor does not answer on `{}`", .0.display())]
     Silent(PathBuf),
-    #[error("the supervisor says something that cannot be understood")]
+    #[error("the supervisor's answer cannot be understood")]
     Unclear(#[source] serde_json::Error),
-    #[error("the supervisor refuses: {0}")]
+    #[error("the supervisor refused: {0}")]
     Refused(String),
-    #[error("`{}` cannot be used for sockets: it must be a folder of ours that nobody else may enter", .0.display())]
+    #[error("`{}` cannot be used for sockets: it must be a folder of this user that nobody else may enter", .0.display())]
     Unsafe(PathBuf),
     #[error("the supervisor has ended without stopping anything first")]
     Broken,

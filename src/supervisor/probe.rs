@@ -43,7 +43,7 @@ pub(crate) async fn ask(probe: &Probe, plain: &job::Variables) -> Answer {
 
 fn line(path: &Path, number: usize, reads: &str) -> Answer {
     let text = files::read_if_exists(path).map_err(|error| error.to_string())?;
-    let text = text.ok_or_else(|| format!("`{}` is not there yet", path.display()))?;
+    let text = text.ok_or_else(|| format!("`{}` does not exist yet", path.display()))?;
     match text.lines().nth(number.saturating_sub(1)).map(str::trim) {
         Some(line) if line == reads => Ok(()),
         Some(line) => Err(format!("it says `{line}`")),

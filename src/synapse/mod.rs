@@ -28,9 +28,9 @@ pub(crate) enum Error {
     Rendered(&'static str, #[source] Box<serde_yaml::Error>),
     #[error("`{}` is not YAML", path.display())]
     Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
-    #[error("`{}` must hold Synapse settings as `key: value`", .0.display())]
+    #[error("`{}` must contain Synapse settings as `key: value`", .0.display())]
     Shape(PathBuf),
-    #[error("`{key}` in `{}` is looked after by this program", path.display())]
+    #[error("`{key}` in `{}` is managed by this program", path.display())]
     Owned { key: &'static str, path: PathBuf, instead: &'static str },
     #[error("`{key}` in `{}` has a value that Synapse cannot read: {why}", path.display())]
     Misshapen { key: String, path: PathBuf, why: String },

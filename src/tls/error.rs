@@ -12,15 +12,15 @@ use crate::{
 pub(crate) enum Error {
     #[error("`tls.certificate` is a file, and `tls.key` does not name the file with its key")]
     NoKeySetting,
-    #[error("`{}` holds no certificate{}", path.display(), but(*found))]
+    #[error("`{}` contains no certificate{}", path.display(), but(*found))]
     NoCertificate { path: PathBuf, found: Option<&'static str> },
-    #[error("`{}` holds no private key{}", path.display(), but(*found))]
+    #[error("`{}` contains no private key{}", path.display(), but(*found))]
     NoKey { path: PathBuf, found: Option<&'static str> },
     #[error("the private key in `{}` is encrypted with a passphrase", .0.display())]
     Locked(PathBuf),
-    #[error("the private key in `{}` is of a kind that cannot be used", .0.display())]
+    #[error("the private key in `{}` is of an unsupported type", .0.display())]
     Key(PathBuf),
-    #[error("`{}` is readable for every user of this machine", .0.display())]
+    #[error("`{}` is readable by every user of this machine", .0.display())]
     Open(PathBuf),
     #[error("the private key in `{}` does not belong to the certificate in `{}`", key.display(), certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf },
@@ -36,7 +36,7 @@ pub(crate) enum Error {
     Order { path: PathBuf, subject: String, issuer: String },
     #[error("`{}` is there, and the key of this CA, `{}`, is not", certificate.display(), key.display())]
     LostKey { certificate: PathBuf, key: PathBuf },
-    #[error("no certificate can be made")]
+    #[error("the certificate cannot be created")]
     Make(#[from] rcgen::Error),
     #[error("a certificate cannot be checked")]
     Check(#[source] rustls::Error),
@@ -68,13 +68,13 @@ impl Explain for Error {
                 "`config set tls.key FILE` names the PEM file with the private key"
             }
             Self::Locked(_) => {
-                "`openssl pkey -in FILE -out NEW` takes the passphrase away; keep the new file to yourself (mode 0600)"
+                "`openssl pkey -in FILE -out NEW` removes the passphrase; keep the new file private (mode 0600)"
             }
             Self::Open(path) => return Some(format!("`chmod 600 {}`", path.display())),
             Self::Mismatch { .. } => {
                 "name the two files that belong together with `config set tls.certificate FILE` and `config set tls.key FILE`"
             }
-            Self::Damaged { .. } => "have the file made again by whoever issues the certificate",
+            Self::Damaged { .. } => "ask the issuer of the certificate for the file again",
             Self::Expired { .. } => {
                 "renew it where it comes from; `config set tls.certificate own` does with our own CA until then"
             }
@@ -87,7 +87,7 @@ impl Explain for Error {
             }
             Self::LostKey { certificate, .. } => {
                 return Some(format!(
-                    "put the key back from a backup; or remove `{}`, and the next start makes a CA that others have to be given again",
+                    "restore the key from a backup; or remove `{}`, and the next start creates a new CA, which others have to be given again",
                     certificate.display()
                 ));
             }

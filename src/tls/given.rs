@@ -47,7 +47,7 @@ pub(crate) fn check(config: &Config, pair: &Pair, now: Timestamp) -> Result<Chec
     let mut warnings = Vec::new();
     if let Some(other) = missing.first() {
         warnings.push(format!(
-            "the certificate in `{shown}` is for `{name}`, not for `{other}`: whoever asks there turns away"
+            "the certificate in `{shown}` is for `{name}`, not for `{other}`: clients connecting there will reject it"
         ));
     }
     let days = facts.days_left(now);
@@ -58,7 +58,7 @@ pub(crate) fn check(config: &Config, pair: &Pair, now: Timestamp) -> Result<Chec
     let roots = roots::all(config)?;
     if let Err(why) = roots::verify(&chain, name, &roots, now) {
         warnings.push(format!(
-            "this machine does not believe the certificate in `{shown}` ({why}): the intermediate certificates may be missing there, or, where the CA is your own, its file in `synapse.federation_custom_ca_list`"
+            "this machine does not trust the certificate in `{shown}` ({why}): the intermediate certificates may be missing there, or, where the CA is your own, its file in `synapse.federation_custom_ca_list`"
         ));
     }
     Ok(Checked { facts, warnings })

@@ -74,7 +74,9 @@ pub(crate) fn verify(
 fn said(error: TlsError) -> String {
     let TlsError::InvalidCertificate(error) = error else { return error.to_string() };
     match error {
-        CertificateError::UnknownIssuer => "no CA that is believed here vouches for it".to_owned(),
+        CertificateError::UnknownIssuer => {
+            "it is not signed by a CA that is trusted here".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "it has expired".to_owned()
         }

@@ -70,7 +70,7 @@ fn a_ca_without_its_key_is_not_made_again_behind_anybodys_back() {
     fs::remove_file(config.data.secret("ca.key")).unwrap();
     let error = ensure(&config, clock::now()).unwrap_err();
     assert!(matches!(error, Error::LostKey { .. }), "{error}");
-    assert!(error.hint().unwrap().starts_with("put the key back"));
+    assert!(error.hint().unwrap().starts_with("restore the key"));
 }
 
 /// A CA of somebody, one below it, and what that signed, as an operator would have them.
@@ -154,7 +154,7 @@ fn a_good_certificate_needs_no_word() {
 fn what_is_doubtful_is_said_and_what_cannot_work_is_refused() {
     let it = Given::new(90);
     let alone = it.check(&[&it.leaf], &[]).unwrap();
-    assert!(alone[0].contains("no CA that is believed here vouches for it"), "{alone:?}");
+    assert!(alone[0].contains("it is not signed by a CA that is trusted here"), "{alone:?}");
     let other = ["server.public_url=https://chat.example.org"];
     let half = it.check(&[&it.leaf, &it.middle], &other).unwrap();
     assert!(half[0].contains("is for `example.org`, not for `chat.example.org`"), "{half:?}");
@@ -179,12 +179,12 @@ fn what_is_doubtful_is_said_and_what_cannot_work_is_refused() {
     in `F/chain.pem` the certificate of `CN=the one between` is not followed by that of its issuer, `CN=the root`
     in `F/chain.pem` the certificate of `CN=example.org` is not followed by that of its issuer, `CN=the one between`
     the certificate in `F/chain.pem` is for `example.org`, not for `example.com`
-    `F/chain.pem` holds no certificate but a private key
-    `F/chain.pem` holds no certificate
+    `F/chain.pem` contains no certificate but a private key
+    `F/chain.pem` contains no certificate
     certificate 1 in `F/chain.pem` is damaged
     the certificate in `F/chain.pem` expired
-    `F/key.pem` holds no private key but a certificate
-    `F/key.pem` is readable for every user of this machine
+    `F/key.pem` contains no private key but a certificate
+    `F/key.pem` is readable by every user of this machine
     ");
 }
 

@@ -79,7 +79,7 @@ impl Explain for Error {
                     .into(),
             ),
             Self::Build { log, .. } => Some(format!(
-                "`{}` has all that was said; run it again when that is mended",
+                "`{}` has the whole output; run it again once that is fixed",
                 log.display()
             )),
             Self::Process(error) => error.hint(),
@@ -134,7 +134,7 @@ fn can_be_served(path: &Path) -> Result<(), Error> {
         |why, source| Err(Error::Folder { path: path.to_owned(), why, source: Some(source) });
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return refused("is not there", error);
+            return refused("does not exist", error);
         }
         Err(error) => return refused("cannot be read", error),
         Ok(found) if !found.is_dir() => {
@@ -234,7 +234,7 @@ mod tests {
         files::write_atomically(&path.join(INDEX), b"<p>", files::PUBLIC).unwrap();
         check(&load(&[client(path)])).unwrap();
         assert!(said(client(&path.join(INDEX))).ends_with("is a file"));
-        assert!(said(client(&path.join("none"))).ends_with("is not there"));
+        assert!(said(client(&path.join("none"))).ends_with("does not exist"));
         let core = load(&[client(path)]);
         assert!(complaint(&core).is_none());
         assert!(matches!(complaint(&load(&["web.client=hydrogen".into()])), Some(Error::NotBuilt)));

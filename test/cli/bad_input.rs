@@ -39,7 +39,7 @@ fn a_binary_settings_file() {
 
 #[test]
 fn a_settings_file_without_sections() {
-    refused(&asks(&Person::new().settings("- a\n")), "must hold sections");
+    refused(&asks(&Person::new().settings("- a\n")), "must contain sections");
     refused(&asks(&Person::new().settings("server: 5\n")), "there is no setting `server`");
     refused(&asks(&Person::new().settings("a: [b\n")), "cannot be read as settings");
 }
@@ -78,8 +78,8 @@ fn values_that_cannot_be() {
         ("server.port", "0", "must be a port, 1 to 65535"),
         ("server.port", "65536", "must be a port, 1 to 65535"),
         ("server.port", "8008; rm -rf /", "must be a port, 1 to 65535"),
-        ("server.operator", "🙂", "must be made of"),
-        ("server.operator", "a:b", "must be made of"),
+        ("server.operator", "🙂", "may only contain"),
+        ("server.operator", "a:b", "may only contain"),
         ("synapse.max_upload_size", "much", "must be an amount of bytes"),
         ("synapse.federation", "perhaps", "must be one of: off private open"),
         ("supervision.start_timeout", "soon", "must be a length of time"),
@@ -163,7 +163,7 @@ fn a_settings_file_that_is_a_pipe_is_not_waited_for() {
     let made =
         std::process::Command::new("mkfifo").arg(person.data().join("settings.yaml")).status();
     assert!(made.unwrap().success());
-    refused(&asks(&person), "is no file but a device, a pipe or a socket");
+    refused(&asks(&person), "is a device, a pipe or a socket, not a file");
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn a_server_that_does_not_answer_is_told_with_what_to_do() {
     let said = Person::new().types(&format!("content federation-check 127.0.0.1:{port}"));
     let said = said.to_string().replace(&port.to_string(), "PORT");
     insta::assert_snapshot!(said, @r"
-    well-known  good      the name has a port or is an address: neither well-known nor SRV is asked
+    well-known  good      the name has a port or is an address: neither well-known nor SRV is looked up
     address     good      `127.0.0.1` is 127.0.0.1
     connection  bad       127.0.0.1:PORT: connection refused
                           to do: something must listen there with TLS, and firewalls let it through
@@ -65,7 +65,7 @@ fn a_certificate_that_is_a_key_is_named_before_anything_changes() {
     let said = person.types(&format!("{set} config check"));
     insta::assert_snapshot!(said, @r"
     ------- stderr -------
-    error: `~/key.pem` holds no certificate but a private key
+    error: `~/key.pem` contains no certificate but a private key
 
     hint: `config set tls.certificate FILE` names the PEM file with the certificate and its intermediates
     [exit 1]

@@ -31,7 +31,7 @@ fn what_is_wrong_with_a_service_is_said() {
             "cannot start `./no/binary`: no such file can be executed",
         ),
         ("services: {a: {command: 'true', folder: /nowhere}}", "there is no such folder"),
-        ("services: {a: {command: 'true', env_files: [no.env]}}", "no.env` is not there"),
+        ("services: {a: {command: 'true', env_files: [no.env]}}", "no.env` does not exist"),
         (
             "services: {a: {command: 'true', needs: [synaps]}}",
             "needs `synaps`, which is not in the profile `core`",
@@ -44,11 +44,11 @@ fn what_is_wrong_with_a_service_is_said() {
         ("services: {a: {command: 'true', needs: [a]}}", "the service `a` needs itself"),
         (
             "services: {a: {command: 'true', needs: {synapse: completed}}}",
-            "waits for `synapse` for ever: that is started again",
+            "would wait for `synapse` for ever: that is started again",
         ),
         (
             "services: {a: {command: 'true', needs: [database]}}",
-            "waits for `database` for ever: that runs once",
+            "would wait for `database` for ever: that runs once",
         ),
         (
             "services: {a: {command: 'true', endpoints: {x: 'http://127.0.0.1:8008'}}}",
@@ -62,7 +62,7 @@ fn what_is_wrong_with_a_service_is_said() {
             "services: {a: {command: 'true', environment: {A-B: hunter22}}}",
             "is no name of a variable",
         ),
-        ("profiles: {core: {services: [core]}}", "has the name of a profile of ours"),
+        ("profiles: {core: {services: [core]}}", "has the name of a built-in profile"),
         ("{stack: {profile: ops}}", "must be one of: core isms compliance scale full: it is `ops`"),
         (
             "{stack: {profile: ops}, profiles: {ops: {services: [core], environment: {shared: {PGDATA: hunter22}}}}}",
@@ -163,7 +163,7 @@ fn env_files_stand_between_the_environment_and_the_settings() {
     assert_eq!(value("database.password"), "***** \".env.local\"");
     assert_eq!(value("server.metrics_port"), "number null");
     let warnings = shown["warnings"].to_string();
-    assert!(warnings.contains(".env.local` holds a secret"), "{warnings}");
+    assert!(warnings.contains(".env.local` contains a secret"), "{warnings}");
     assert!(!said.stdout.contains("hunter2222"), "{said}");
     // As other launchers write them.
     write(".env.local", "");

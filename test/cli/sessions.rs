@@ -55,7 +55,7 @@ fn a_damaged_session_is_called_so_with_what_to_do() {
     for content in damaged {
         let said = with_session(content).runs(&["content", "send-message", ROOM, "hi"]);
         refused(&said, "operator.json` is damaged");
-        assert!(said.stderr.contains("`manage start` makes it again"), "{said}");
+        assert!(said.stderr.contains("`manage start` creates it again"), "{said}");
     }
 }
 

@@ -308,7 +308,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     custom(&other("otherbot", "operator"), "the account that this program acts with");
     server.run(&["content", "add-user", "carol"]).success();
     custom(&other("otherbot", "carol"), "is an account of somebody here");
-    custom(&other("url: ", "uri: "), "is no registration: it has no `url`");
+    custom(&other("url: ", "uri: "), "is not a valid registration: it has no `url`");
     custom(&other("@other_.*", "@carol:.*"), "would own the account `@carol:test.example`");
     custom(&other("hs-other", "as-other"), "its `as_token` and its `hs_token` are the same");
     custom(&other("hs-other", "as-own"), "the hs_token of the bridge is that of");
@@ -322,7 +322,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     refused(&["irc", "--name", "Ä b"], "is not a name for a bridge");
     refused(&["slack"], "cannot be made without `--program`");
     refused(&["irc", "--program", "/bin/true"], "has no use for `--program`");
-    refused(&["slack", "--program", "/nowhere"], "is not a program that can be executed");
+    refused(&["slack", "--program", "/nowhere"], "is not an executable program");
     let taken = port.to_string();
     refused(&["irc", "--port", &taken], "is taken by the bridge `own`");
     refused(&["irc", "--port", &server.port.to_string()], "is taken by the setting `server.port`");

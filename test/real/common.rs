@@ -312,13 +312,16 @@ fn request(port: u16, what: &str, body: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// Waits until something is so; the limit only bounds a failing test.
+/// Waits until something is so; the limit only bounds a failing test. To look costs a process, often, so the
+/// longer it takes the seldomer it is looked at.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_mins(2);
+    const LIMIT: Duration = Duration::from_mins(2);
+    let begun = Instant::now();
     while !condition() {
-        assert!(Instant::now() < limit, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        assert!(begun.elapsed() < LIMIT, "waited in vain until {what}");
+        let pause = begun.elapsed() / 10;
+        std::thread::sleep(pause.clamp(Duration::from_millis(20), Duration::from_millis(150)));
     }
 }
 

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    common::{Instance, is_alive, signal},
-    lent::Lent,
-};
+use crate::common::{Instance, is_alive, signal};
 
 /// What the program tells whoever started it.
 fn above(server: &Instance) -> (UnixDatagram, impl Fn(&UnixDatagram) -> String) {
@@ -32,7 +29,7 @@ fn foreground(server: &Instance) -> Child {
 
 #[test]
 fn it_says_when_it_is_ready_shows_the_logs_and_ends_in_order() {
-    let server = Lent::down();
+    let server = Instance::installed("foreground");
     let (socket, next) = above(&server);
     let child = foreground(&server);
     let ready = next(&socket);

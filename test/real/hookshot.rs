@@ -15,7 +15,7 @@ fn hookshots_files_are_such_as_it_takes_and_a_webhook_of_it_speaks_in_a_room() {
     let server = Lent::up();
     let program = python_program(&server, "hookshot", include_str!("../stand_in_hookshot.py"));
     let add = ["content", "add-bridge", "hookshot", "--program", &program];
-    let added = server.run(&add).success().says("was reached, but does not know the question");
+    let added = server.run(&add).success().says("was reached, but does not support the ping");
     keeps_secrets(&server, "hookshot", &[&added], &["-----BEGIN PRIVATE KEY-----"]);
     server.run(&add).exits(2).says("exists already");
     let listed = server.bridge("hookshot");

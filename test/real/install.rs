@@ -201,7 +201,7 @@ fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     // A restore that cannot be is refused before anything is moved.
     let clash = format!("server.metrics_port={}", server.port);
     let moved = ["manage", "install", "--restore", &aside];
-    server.run(&[&moved[..], &["--set", &clash]].concat()).exits(1).says("is that of both");
+    server.run(&[&moved[..], &["--set", &clash]].concat()).exits(1).says("is used by both");
     let mut without_python = server.command();
     let said = without_python.args(moved).env("PATH", "/nowhere").output().unwrap();
     assert!(String::from_utf8_lossy(&said.stderr).contains("apt-get install python3"));

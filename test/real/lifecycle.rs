@@ -46,7 +46,7 @@ fn a_second_start_makes_an_operator_session_again_that_does_not_work() {
         server.run(&["manage", "start"]).exits(2).says("already running");
     }
     fs::write(&file, &unknown).unwrap();
-    server.run(&["manage", "start"]).success().says("session did not work and was made again");
+    server.run(&["manage", "start"]).success().says("session was invalid and was renewed");
     server.run(&["content", "list-users"]).success();
 }
 
@@ -148,16 +148,16 @@ fn what_runs_says_which_settings_it_does_not_use_yet() {
     let check = || server.run(&["config", "check"]).success();
     check().says("in use");
     server.run(&["config", "set", "supervision.probe_interval", "25s"]).success().says("restart");
-    check().says("supervision.probe_interval").says("`manage restart` takes them up");
+    check().says("supervision.probe_interval").says("`manage restart` applies them");
     server.run(&["manage", "restart"]).success();
-    check().says("good and in use");
+    check().says("valid and applied");
     fs::write(server.data.join("homeserver.d/own.yaml"), "rc_message: {burst_count: 9}\n").unwrap();
     check().says("homeserver.yaml");
     // Its file alone is not what Synapse was started with.
     server.run(&["manage", "install"]).success();
     check().says("homeserver.yaml");
     server.run(&["manage", "restart"]).success();
-    check().says("good and in use");
+    check().says("valid and applied");
     let begun = std::time::Instant::now();
     server.run(&["manage", "uninstall", "--purge", "--force"]).success();
     eprintln!("the purge took {:?}", begun.elapsed());

@@ -299,7 +299,7 @@ fn what_was_taken_away_is_neither_changed_nor_taken_away_again() {
     let event = sent.line();
     server.run(&["content", "redact-message", &room, event]).success();
     server.run(&["content", "redact-message", &room, event]).exits(2).says("already");
-    server.run(&["content", "edit-message", &room, event, "new"]).exits(1).says("was taken away");
+    server.run(&["content", "edit-message", &room, event, "new"]).exits(1).says("was redacted");
     assert!(server.bodies(&room).is_empty());
 }
 

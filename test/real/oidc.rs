@@ -86,7 +86,7 @@ fn people_log_in_with_the_account_they_have_and_with_no_password() {
     server.variable("MATRIX_SYNAPSE_PASSWORD_LOGIN", "false");
     server.variable("MATRIX_SYNAPSE_LOGINS_BURST", "1000");
     issuer(&mut server, &format!("{}/other", provider.issuer()));
-    server.run(&install).exits(1).says("is no login provider");
+    server.run(&install).exits(1).says("is not an OpenID provider");
     issuer(&mut server, &format!("http://127.0.0.1:{}", free_port()));
     server.run(&install).exits(1).says("cannot be reached").says("--skip-validation");
     assert!(!server.data.join("synapse/homeserver.yaml").exists());

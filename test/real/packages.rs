@@ -117,7 +117,10 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     server.variable("MATRIX_SYNAPSE_S3_ACCESS_KEY", "key");
     server.variable("MATRIX_SYNAPSE_S3_SECRET_KEY", "hunter22-hunter22");
     server.variable("MATRIX_SYNAPSE_S3_BUCKET", "uploads");
-    server.run(&["config", "check"]).exits(1).says("what Synapse needs for it is not installed");
+    server
+        .run(&["config", "check"])
+        .exits(1)
+        .says("Synapse's S3 storage provider is not installed");
     server.run(&[&install[..], &["--skip-validation"]].concat()).success();
     let with_bucket = packages(&server.data);
     assert!(with_bucket.is_superset(&wanted));

@@ -17,13 +17,13 @@ fn a_running_homeserver_goes_from_one_profile_to_another_and_back() {
     let wanted = ["manage", "scale", "--preset", "by-load", "--cores", "16", "--dry-run"];
     server.run(&wanted).success().says("to start: ");
     server.run(&["manage", "scale"]).success().says("nothing to change");
-    server.run(&["config", "check"]).success().says("all settings are good and in use");
+    server.run(&["config", "check"]).success().says("all settings are valid and applied");
     server.run(&["manage", "start", "--profile", "isms"]).success();
     says("without");
     server.run(&["manage", "start"]).exits(2).says("already running");
     let state = server.json(&["status"]);
     assert!(!state.to_string().contains("redis"), "{state}");
-    server.run(&["config", "check"]).success().says("all settings are good and in use");
+    server.run(&["config", "check"]).success().says("all settings are valid and applied");
     let page = server.json(&["content", "read-messages", &room]);
     let bodies = page["messages"].as_array().unwrap().iter().map(|it| it["body"].clone());
     assert_eq!(bodies.collect::<Vec<_>>(), ["before", "with workers", "without"]);
@@ -47,5 +47,5 @@ fn a_running_homeserver_goes_from_one_profile_to_another_and_back() {
     server
         .run(&["manage", "install", "--set", "turn.secret=another-secret-of-the-relay"])
         .success()
-        .says("`manage restart` takes them up");
+        .says("`manage restart` applies them");
 }

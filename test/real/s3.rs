@@ -173,11 +173,11 @@ fn what_was_uploaded_is_in_the_bucket_and_comes_back_when_the_disk_has_lost_it()
     refused(&server, "`media.s3_secret_key` is not");
     server.variable("MATRIX_SYNAPSE_S3_SECRET_KEY", &format!("not-{SECRET}"));
     server.variable("MATRIX_SYNAPSE_S3_ENDPOINT", &format!("http://127.0.0.1:{}", free_port()));
-    refused(&server, "the store for media cannot be reached");
+    refused(&server, "cannot reach the S3 media store");
     server.variable("MATRIX_SYNAPSE_S3_ENDPOINT", &store.url());
-    refused(&server, "the store for media refuses the keys: SignatureDoesNotMatch");
+    refused(&server, "the S3 media store rejects the keys: SignatureDoesNotMatch");
     server.variable("MATRIX_SYNAPSE_S3_SECRET_KEY", SECRET);
-    refused(&server, "the store for media has no bucket `uploads`");
+    refused(&server, "the S3 media store has no bucket `uploads`");
 
     store.boto(&server, "s3.create_bucket(Bucket=bucket)");
     server.run(&install).success();
@@ -205,11 +205,11 @@ fn what_was_uploaded_is_in_the_bucket_and_comes_back_when_the_disk_has_lost_it()
     // What is wrong changes nothing of what runs.
     let before = server.rendered();
     let other = ["manage", "install", "--set", "media.s3_bucket=other"];
-    server.run(&other).exits(1).says("the store for media has no bucket `other`");
+    server.run(&other).exits(1).says("the S3 media store has no bucket `other`");
     assert_eq!(server.rendered(), before);
     let half = ["manage", "restart", "--set", "media.s3_access_key="];
     server.run(&half).exits(1).says("`media.s3_access_key` is not");
-    server.run(&["config", "check"]).success().says("all settings are good and in use");
+    server.run(&["config", "check"]).success().says("all settings are valid and applied");
 
     // Without the store nothing is taken that could be lost, and all else goes on.
     let on_disk = uri(&server.upload(&room, "more.txt", b"still here\n").success());
@@ -218,7 +218,7 @@ fn what_was_uploaded_is_in_the_bucket_and_comes_back_when_the_disk_has_lost_it()
     assert!(server.is_healthy());
     server.run(&["content", "send-message", &room, "hello"]).success();
     assert_eq!(server.download(server.port, &on_disk), (200, "still here\n".to_owned()));
-    server.run(&["config", "check"]).success().says("cannot be reached");
+    server.run(&["config", "check"]).success().says("cannot reach the S3 media store");
     store.go_on();
     server.upload(&room, "again.txt", b"taken again\n").success();
     assert_eq!(store.objects(&server).len(), 4);

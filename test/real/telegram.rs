@@ -52,10 +52,10 @@ fn the_telegram_bridge_is_installed_answers_comes_back_and_leaves_nothing() {
     refused("17", "/nowhere/hash", &[], "cannot read `/nowhere/hash`");
     refused("17", &write("empty", " \n"), &[], "the API hash is empty or no single word");
     refused("17", &write("garbage", "\0\0"), &[], "the API hash is empty or no single word");
-    refused("17", &write("short", &HASH[1..]), &[], "holds no API hash").says(gives);
-    refused("17", &bot, &[], "`--api-hash-file` holds no API hash");
+    refused("17", &write("short", &HASH[1..]), &[], "contains no API hash").says(gives);
+    refused("17", &bot, &[], "`--api-hash-file` contains no API hash");
     let more = ["--bot-token-file", &hash];
-    refused("17", &hash, &more, "holds no token of a bot").says("https://t.me/BotFather");
+    refused("17", &hash, &more, "contains no bot token").says("https://t.me/BotFather");
     assert_eq!(server.pid("synapse"), synapse);
     assert!(!server.data.join("bridges").exists());
     assert!(!server.data.join("environments/telegram").exists());

@@ -188,7 +188,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_changed() {
     for (profile, client, words) in [
         ("isms", "element".to_owned(), "must be `hydrogen`, the absolute path of a folder"),
         ("isms", format!("{path}"), "has no index.html"),
-        ("isms", format!("{path}/none"), "is not there"),
+        ("isms", format!("{path}/none"), "does not exist"),
         ("isms", page, "is a file"),
         ("core", "hydrogen".to_owned(), "the profile `core` has no proxy that could serve"),
     ] {

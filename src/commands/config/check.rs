@@ -52,7 +52,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     }
     if !unrouted.is_empty() {
         context.warn(format!(
-            "the main process answers what workers could, because no rule knows it: {}",
+            "the main process answers requests that workers could, because no route is known for them: {}",
             unrouted.join(" ")
         ));
     }
@@ -84,13 +84,15 @@ impl Report for Checked {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Self { synapse_asked, in_use, running, unused, .. } = self;
         page.push_str(match (synapse_asked, in_use, running) {
-            (false, _, _) => "our settings are good; Synapse is not installed, so it was not asked",
-            (true, true, _) => "all settings are good and in use",
-            (true, false, true) => "all settings are good; what runs does not use all of them yet",
-            (true, false, false) => "all settings are good; `manage start` puts them to use",
+            (false, _, _) => {
+                "the settings are valid; Synapse is not installed, so it did not check them"
+            }
+            (true, true, _) => "all settings are valid and applied",
+            (true, false, true) => "all settings are valid; not all of them are applied yet",
+            (true, false, false) => "all settings are valid; `manage start` applies them",
         });
         if !unused.is_empty() {
-            write!(page, ": {}\n`manage restart` takes them up", unused.join(", "))?;
+            write!(page, ": {}\n`manage restart` applies them", unused.join(", "))?;
         }
         Ok(())
     }

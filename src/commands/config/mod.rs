@@ -12,5 +12,5 @@ commands! {
     "check" => check, "Check all settings, ours and Synapse's: 0 good, 1 bad";
     "show" => show, "Show each setting, and where its value came from";
     "set" => set, "Change one setting; comments in settings.yaml stay";
-    "render" => render, "Print the homeserver.yaml that the settings make";
+    "render" => render, "Print the homeserver.yaml rendered from the settings";
 }

@@ -170,7 +170,7 @@ impl Report for Set {
         };
         writeln!(page, "{} {word} {}", self.key, shown(&self.value))?;
         if self.restart {
-            writeln!(page, "`manage restart` takes it up")?;
+            writeln!(page, "`manage restart` applies it")?;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Install from this folder of wheels, without a network
     #[arg(long, value_name = "FOLDER")]
     offline: Option<PathBuf>,
-    /// Take back the data and keys that an uninstall set aside
+    /// Restore the data and keys that an uninstall archived
     #[arg(long, value_name = "FOLDER")]
     restore: Option<PathBuf>,
     /// Make new keys for a database whose keys are lost; other servers will refuse them

@@ -39,7 +39,7 @@ impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Written { file, workers } = &self.written;
         let verb = if self.dry_run { "would write" } else { "wrote" };
-        writeln!(page, "{verb} {}: whoever has it is as good as this homeserver", file.display())?;
+        writeln!(page, "{verb} {}: it contains all secrets of this homeserver", file.display())?;
         let mut machines: BTreeMap<&IpAddr, Vec<&str>> = BTreeMap::new();
         for (name, machine) in workers {
             machines.entry(machine).or_default().push(name);

@@ -20,10 +20,10 @@ commands! {
     "start" => start, "Start the homeserver and wait until it is ready: 2 if it runs already";
     "stop" => stop, "Stop the homeserver: 2 if it does not run";
     "restart" => restart, "Stop and start the homeserver, or some of its services";
-    "scale" => scale, "Change the workers, also of a running homeserver: 2 if they are as asked for";
-    "join-file" => join_file, "Write what another machine needs to run workers of this homeserver";
+    "scale" => scale, "Change the workers, also while running: 2 if nothing changes";
+    "join-file" => join_file, "Write the file with which another machine runs workers of this homeserver";
     "services" => services, "List the services of the profile, and what each needs";
     "endpoint" => endpoint, "Print the address of a service";
-    "events" => events, "Show what happened to the services";
-    "uninstall" => uninstall, "Take the program away and set the data aside: 2 if it is not installed";
+    "events" => events, "Show the events of the services";
+    "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     services: ServicesArg,
     #[command(flatten)]
     profile: NewProfileArg,
-    /// Wait until it is ready; it always does
+    /// Accepted for compatibility: it always waits until ready
     #[arg(long = "wait")]
     _wait: bool,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(crate) struct Args {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     Nothing,
-    /// All ran, but the operator's session did not work and was made again.
+    /// All ran, but the operator's session was invalid and was renewed.
     Session,
     Started,
 }
@@ -199,7 +199,7 @@ impl Report for Running {
         let word = if self.change == Change::Started { "started" } else { "already running" };
         writeln!(page, "{word}: {} ({})", self.url, self.server_name)?;
         if self.change == Change::Session {
-            page.push_str("the operator's session did not work and was made again\n");
+            page.push_str("the operator's session was invalid and was renewed\n");
         }
         Ok(())
     }

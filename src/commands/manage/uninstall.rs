@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
             let why =
                 "there is no terminal to ask whether to erase everything, so nothing was erased";
             return Err(Failure::request(why).hinted(
-                "`manage uninstall --purge --force` erases it; without `--purge` the data are set aside",
+                "`manage uninstall --purge --force` erases it; without `--purge` the data are archived",
             )
             .into());
         }
@@ -159,7 +159,7 @@ impl Report for Uninstalled {
                 page,
                 "`manage install` takes them up again: the same server with its users, rooms and keys"
             )?;
-            writeln!(page, "`manage uninstall` sets them aside, and with --purge erases them")?;
+            writeln!(page, "`manage uninstall` archives them, and with --purge erases them")?;
         }
         if let Some(aside) = &self.aside {
             let aside = aside.display();

@@ -17,12 +17,12 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Ask neither the database nor anything that needs a login
+    /// Query neither the database nor anything that needs a login
     #[arg(long)]
     fast: bool,
     #[command(flatten)]
     profile: ProfileArg,
-    /// Go on with every change: drawn anew on a terminal, else a line each
+    /// Follow every change: redrawn on a terminal, otherwise a line each
     #[arg(long)]
     watch: bool,
 }

@@ -221,7 +221,7 @@ fn health(fields: &mut Fields<'_>) -> Result<Option<Health>, Error> {
         hung_after: fields.read("hung_after")?,
     };
     if health.timeout.0.is_zero() || health.interval.is_some_and(|span| span.0.is_zero()) {
-        return Err(wrong(fields.path("timeout"), "and `interval` must not be nought"));
+        return Err(wrong(fields.path("timeout"), "and `interval` must be greater than zero"));
     }
     fields.end()?;
     Ok(Some(health))
@@ -343,7 +343,7 @@ mod tests {
                 "`services.bot.environment.AB` must be a text",
             ),
             ("{command: x, endpoints: {api: 3000}}", "must be an address such as"),
-            ("[]", "`services.bot` must hold keys"),
+            ("[]", "`services.bot` must be a mapping"),
         ] {
             let error = one(yaml).unwrap_err();
             assert!(error.contains(expected), "{yaml}: {error}");

@@ -65,7 +65,7 @@ pub(crate) fn choose(name: &str, own: &[Profile]) -> Result<Profile, String> {
 fn profile(path: String, name: &str, value: &Value, custom: &[Custom]) -> Result<Profile, Error> {
     fields::check_name(&path, name)?;
     if ours(name).is_some() {
-        return Err(wrong(path, "has the name of a profile of ours: choose another"));
+        return Err(wrong(path, "has the name of a built-in profile: choose another"));
     }
     let mut fields = Fields::of(path, value)?;
     let words: Option<Vec<String>> = fields.read("services")?;

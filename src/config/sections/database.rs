@@ -20,11 +20,11 @@ impl Shape for Password {
     fn read(value: &Value) -> Result<Self, String> {
         let text = String::read(value)?;
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err("must not be empty or hold control characters".into());
+            return Err("must not be empty or contain control characters".into());
         }
         // What SCRAM has no form for, most programs cannot log in with.
         if stringprep::saslprep(&text).is_err() {
-            return Err("must not hold characters younger than Unicode 3.2, such as emoji".into());
+            return Err("must not contain characters newer than Unicode 3.2, such as emoji".into());
         }
         Ok(Self(Secret::new(text)))
     }

@@ -29,7 +29,7 @@ impl Shape for Id {
         let text = String::read(value)?;
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~".contains(c);
         if text.is_empty() || text.len() > 100 || !text.chars().all(allowed) {
-            return Err("must be made of a-z, 0-9 and - . _ ~".into());
+            return Err("may only contain a-z, 0-9 and - . _ ~".into());
         }
         Ok(Self(text))
     }

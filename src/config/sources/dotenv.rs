@@ -48,7 +48,7 @@ pub(crate) fn layers(data: &DataDir) -> Result<(Vec<Layer>, Vec<String>), Error>
         if holds_secret && open(&path) {
             let path = path.display();
             warnings.push(format!(
-                "`{path}` holds a secret, and others may read it: `chmod 600 {path}`"
+                "`{path}` contains a secret and is readable by others: `chmod 600 {path}`"
             ));
         }
         layers.push(Layer { file, variables });
@@ -151,7 +151,7 @@ mod tests {
         assert!(warnings[0].ends_with("sets nothing; did you mean `MATRIX_SYNAPSE_PORT`?"));
         let (_folder, data) = written("SYNAPSE_DB_PASSWORD=hunter22\n", files::PUBLIC);
         let (_, warnings) = super::layers(&data).unwrap();
-        assert!(warnings[0].contains("holds a secret"), "{warnings:?}");
+        assert!(warnings[0].contains("contains a secret"), "{warnings:?}");
         let (_folder, data) = written("SYNAPSE_DB_PASSWORD=hunter22\n", files::PRIVATE);
         assert_eq!(super::layers(&data).unwrap().1, [""; 0]);
     }

@@ -26,7 +26,7 @@ impl<'a> Fields<'a> {
         let path = path.into();
         match value {
             Value::Object(map) => Ok(Self { path, map, known: Vec::new() }),
-            _ => Err(wrong(path, "must hold keys with values below it")),
+            _ => Err(wrong(path, "must be a mapping of keys to values")),
         }
     }
 
@@ -92,7 +92,7 @@ pub(crate) fn entries<'a>(
     let map = match value {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(map)) => map,
-        Some(_) => return Err(wrong(path, "must hold names with settings below them")),
+        Some(_) => return Err(wrong(path, "must be a mapping of names to settings")),
     };
     let entry = |(name, value)| (format!("{path}.{name}"), name, value);
     Ok(map.iter().map(entry).collect())
@@ -113,7 +113,7 @@ pub(crate) fn variables(path: &str, value: &Value) -> Result<Variables, Error> {
             _ => return Err(wrong(path, "must be a text")),
         };
         if text.contains('\0') {
-            return Err(wrong(path, "must not hold a zero byte"));
+            return Err(wrong(path, "must not contain a NUL byte"));
         }
         found.insert(name.clone(), Secret::new(text));
     }

@@ -69,7 +69,7 @@ impl Shape for String {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
         if text.chars().any(char::is_control) {
-            return Err("must not hold control characters".into());
+            return Err("must not contain control characters".into());
         }
         Ok(text)
     }
@@ -163,7 +163,7 @@ impl Shape for Secret {
             return Err("must have at least 8 characters".into());
         }
         if text.chars().any(char::is_control) {
-            return Err("must not hold control characters".into());
+            return Err("must not contain control characters".into());
         }
         Ok(Self::new(text))
     }
@@ -265,7 +265,7 @@ impl Shape for Localpart {
         let allowed =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._=-/+".contains(c);
         if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
-            return Err("must be made of a-z, 0-9 and . _ = - / +".into());
+            return Err("may only contain a-z, 0-9 and . _ = - / +".into());
         }
         Ok(Self(text))
     }
@@ -416,7 +416,7 @@ impl Serialize for Lasting {
 impl Shape for Lasting {
     fn read(value: &Value) -> Result<Self, String> {
         let span = Span::read(value)?;
-        if span.0.is_zero() { Err("must be longer than nought".into()) } else { Ok(Self(span)) }
+        if span.0.is_zero() { Err("must be greater than zero".into()) } else { Ok(Self(span)) }
     }
 
     fn schema() -> Value {

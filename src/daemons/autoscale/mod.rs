@@ -49,7 +49,7 @@ impl Explain for Error {
         Some(match self {
             Self::Fixed(_) => "write the list with `manage scale --workers …` instead".into(),
             Self::Restarts(_) | Self::Elsewhere { .. } => {
-                "`manage restart` makes what is set and what runs the same".into()
+                "`manage restart` makes the running workers match the settings".into()
             }
         })
     }

@@ -153,13 +153,15 @@ fn same(wanted: &Wanted, there: &[Found]) -> Result<Option<(Bridge, Registration
     let Some(found) = there.iter().find(|found| found.name() == wanted.name) else {
         return Ok(None);
     };
-    let hint = format!("`content remove-bridge {}` takes it away", wanted.name);
+    let hint = format!("`content remove-bridge {}` removes it", wanted.name);
     if let Some(flaw) = found.flaw() {
         return Err(Failure::environment(flaw).hinted(hint));
     }
     match found.whole() {
-        None => Err(Failure::request(format!("the bridge `{}` is being taken away", wanted.name))
-            .hinted(hint)),
+        None => {
+            Err(Failure::request(format!("the bridge `{}` is being removed", wanted.name))
+                .hinted(hint))
+        }
         Some((bridge, _)) if bridge.asked != wanted.asked => {
             Err(bridges::Error::Other(wanted.name.clone()).into())
         }
@@ -298,7 +300,7 @@ async fn take_up(
 async fn explained(config: &Config, bridge: &Bridge, failure: Failure) -> Failure {
     let name = &bridge.name;
     let failure = failure.hinted(format!(
-        "Synapse goes on; `content bridge-logs {name}` shows all it wrote; when that is mended `manage start bridge-{name}` tries again, and `content remove-bridge {name}` takes it away"
+        "Synapse goes on; `content bridge-logs {name}` shows its log; once that is fixed `manage start bridge-{name}` tries again, and `content remove-bridge {name}` removes it"
     ));
     match flaw(config, bridge).await {
         Some(flaw) => failure.because(Failure::environment(format!("the bridge `{name}`: {flaw}"))),

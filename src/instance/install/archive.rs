@@ -23,9 +23,9 @@ const UNFINISHED: &str = ".unfinished";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("`{}` was not set aside by an uninstall", .0.display())]
+    #[error("`{}` is not an archive of an uninstall", .0.display())]
     NotArchive(PathBuf),
-    #[error("`{}` is in the way: there is data of another installation", .0.display())]
+    #[error("`{}` exists: it holds data of another installation", .0.display())]
     Occupied(PathBuf),
     #[error(transparent)]
     File(#[from] files::Error),
@@ -43,7 +43,7 @@ impl Explain for Error {
         match self {
             Self::NotArchive(_) => Some("`manage uninstall` prints the folder it made".into()),
             Self::Occupied(_) => Some(
-                "set that aside first with `manage uninstall`, or name another data folder".into(),
+                "archive it first with `manage uninstall`, or choose another data folder".into(),
             ),
             Self::File(error) => error.hint(),
         }

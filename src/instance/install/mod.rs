@@ -94,16 +94,16 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         match postgres::plan(config, Instant::now()).await {
             Ok(plan) => steps.extend(plan.steps.iter().map(ToString::to_string)),
             Err(error @ postgres::Error::Unreachable { .. }) => {
-                steps.push(format!("make role and database where they are missing; now {error}"));
+                steps.push(format!("create role and database if missing; now {error}"));
             }
             Err(error) => return Err(error.into()),
         }
         if !data.signing_key().exists() {
-            steps.push("make a signing key and the secrets".into());
+            steps.push("create a signing key and the secrets".into());
         }
     }
     if tls::pair(config)?.is_some_and(|pair| !pair.certificate.exists()) {
-        steps.push("make a certificate, signed by a CA of our own".into());
+        steps.push("create a certificate, signed by our own CA".into());
     }
     let wanted = render::render(config)?;
     if !synapse_files::is_current(data, &wanted)? {
@@ -232,7 +232,7 @@ pub(crate) async fn install(
     }
     if running && (wrote || done.kept.iter().any(|kept| kept.to == SECRETS)) {
         done.warnings.push(
-            "the running server does not use the new settings yet: `manage restart` takes them up"
+            "the running server does not use the new settings yet: `manage restart` applies them"
                 .into(),
         );
     }
@@ -254,7 +254,7 @@ async fn make_keys(
     on_step("looking after secrets and keys");
     keys::secrets(config, &mut rng())?;
     if keys::signing(&config.data, &render::environment(config)).await? {
-        done.steps.push("made the signing key and the secrets".into());
+        done.steps.push("created the signing key and the secrets".into());
     }
     Ok(())
 }
@@ -269,7 +269,7 @@ async fn write_files(
     let pending = persist::pending(config);
     if let Some(ready) = render::prepare(config)? {
         if ready.made {
-            done.steps.push("made a certificate, signed by a CA of our own".into());
+            done.steps.push("created a certificate, signed by our own CA".into());
         }
         done.warn(ready.warnings);
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Make everything anew that can be made anew: the environment and Synapse's files.
+    /// Recreate everything that can be recreated: the environment and Synapse's files.
     pub(crate) force: bool,
-    /// Do not let Synapse judge the rendered settings.
+    /// Do not let Synapse check the rendered settings.
     pub(crate) skip_validation: bool,
     /// A folder of wheels to install from.
     pub(crate) offline: Option<PathBuf>,

@@ -49,7 +49,7 @@ pub(crate) struct Options {
 pub(crate) enum Started {
     Already {
         now: Snapshot,
-        /// Whether the operator's session did not work and was made again.
+        /// Whether the operator's session was invalid and was renewed.
         new_session: bool,
     },
     Now(Snapshot),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-#[error("the homeserver runs, but the account that this program acts with cannot be made")]
+#[error("the homeserver runs, but the operator account cannot be created")]
 struct Error(#[source] matrix::Error);
 
 impl Explain for Error {

@@ -32,7 +32,7 @@ const LARGEST: u64 = 4 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("no worker of this homeserver runs on another machine")]
+    #[error("no worker of this homeserver is configured to run on another machine")]
     NobodyElsewhere,
     #[error("the {what} at `{host}` cannot be reached from other machines")]
     OnlyHere { what: &'static str, host: String, setting: &'static str },

@@ -63,7 +63,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoWorkers(_) => "`manage start --profile scale` starts one that has".into(),
-            Self::Network(_) => "`manage restart` takes it up; then scale".into(),
+            Self::Network(_) => "`manage restart` applies it; then scale".into(),
             Self::Ended => "`manage start` brings all back".into(),
             Self::Halfway { before } => {
                 let before = match before.as_str() {

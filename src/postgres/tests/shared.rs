@@ -80,8 +80,12 @@ async fn what_is_not_as_it_must_be_is_refused_and_left_alone() {
     let many = with(&["stack.profile=scale", "workers.list=generic=60"]);
     refuses(&server, &many, "and Synapse may open 610").await;
     let guest = |flags: &[&str]| server.guest(flags);
-    refuses(&server, &guest(&["database.user=mighty"]), "more than a homeserver should: SUPERUSER")
-        .await;
+    refuses(
+        &server,
+        &guest(&["database.user=mighty"]),
+        "privileges than a homeserver should: SUPERUSER",
+    )
+    .await;
     refuses(&server, &guest(&["database.user=quiet_mighty"]), "member of pg_write_server_files")
         .await;
     refuses(&server, &guest(&["database.user=a_group"]), "cannot log in").await;

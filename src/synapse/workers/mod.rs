@@ -37,7 +37,7 @@ pub(crate) use yaml::{File, are_current, metrics_port, render, write};
 pub(crate) enum Error {
     #[error("there can be {most} `{}` at most, not {asked}", kind.word())]
     TooMany { kind: Kind, most: u32, asked: u32 },
-    #[error("{0} workers are more than one machine can carry")]
+    #[error("{0} workers are more than one machine can run")]
     Crowd(u32),
     #[error("`{}` needs federation, which is off", .0.word())]
     NoFederation(Kind),
@@ -190,7 +190,7 @@ mod tests {
         let error = names(&["stack.profile=scale", "workers.list=typing=2"]).unwrap_err();
         assert_eq!(error.to_string(), "there can be 1 `typing` at most, not 2");
         let error = names(&["stack.profile=scale", "workers.list=generic=4000"]).unwrap_err();
-        assert_eq!(error.to_string(), "4000 workers are more than one machine can carry");
+        assert_eq!(error.to_string(), "4000 workers are more than one machine can run");
         let error = names(&["stack.profile=scale", "workers.list=federation_sender"]).unwrap_err();
         assert_eq!(error.to_string(), "`federation_sender` needs federation, which is off");
     }

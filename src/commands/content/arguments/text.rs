@@ -43,7 +43,7 @@ pub(in crate::commands) fn message_text(argument: Option<String>) -> Result<Stri
         _ => stdin_text("the message", message::LARGEST as u64)?,
     };
     if text.contains('\0') {
-        return Err(Failure::request("the message holds a NUL byte")
+        return Err(Failure::request("the message contains a NUL byte")
             .hinted("send it as a file with `content send-media`"));
     }
     if text.len() > message::LARGEST {

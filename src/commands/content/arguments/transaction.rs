@@ -7,7 +7,7 @@ use crate::{error::Failure, matrix};
 // No doc comments on the structs here: clap would show them as the help of each command.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct TransactionArg {
-    /// Make a repeat harmless: what has the same id is done once
+    /// Transaction id: a repeat with the same id is done only once
     #[arg(long, value_name = "ID")]
     pub(crate) transaction_id: Option<String>,
 }

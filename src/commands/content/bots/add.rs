@@ -36,9 +36,9 @@ pub(in crate::commands::content) const BOT: &str = "bot";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The name: a-z, 0-9 and . _ = - / +
+    /// Localpart: a-z, 0-9 and . _ = - / +
     pub(crate) name: String,
-    /// What others see
+    /// Display name
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made
@@ -150,7 +150,7 @@ impl Added {
             token_file: session::file(&context.data()?, &session.user_id),
             access_token: shown(context, &session.access_token, existed),
             user_id: session.user_id.into(),
-            device_id: session.device_id.to_string(),
+            device_id: session.device_id.clone(),
             url: session.url,
             existed,
             room: None,

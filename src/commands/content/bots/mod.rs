@@ -8,5 +8,5 @@ mod place;
 
 commands! {
     "Bots";
-    "add-bot" => add, "Make a bot, with a room and a webhook if wanted";
+    "add-bot" => add, "Create a bot, optionally with a room and a webhook";
 }

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// What it is called; without it as its kind. Its users are NAME_…
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Who may order it about; otherwise the operator
+    /// User who controls the bridge; otherwise the operator
     #[arg(long, value_name = "USER", add = offered::users())]
     pub(crate) owner: Option<String>,
     /// The bridge's program, for slack, discord and hookshot

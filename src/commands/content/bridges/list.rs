@@ -37,13 +37,13 @@ pub(crate) struct Bridge {
     pub(crate) name: String,
     pub(crate) kind: Option<&'static str>,
     /// That of its service; `apart` where its process is not ours, `lost` where its files cannot be read,
-    /// `leaving` where it is being taken away.
+    /// `leaving` where it is being removed.
     pub(crate) state: &'static str,
     /// How its registration calls it.
     pub(crate) id: Option<String>,
     /// On which it listens.
     pub(crate) port: Option<u16>,
-    /// Who may order it about.
+    /// User who controls the bridge.
     pub(crate) owner: Option<String>,
     /// That it has of its own.
     pub(crate) database: Option<String>,

@@ -11,7 +11,7 @@ mod wanted;
 commands! {
     "Bridges";
     "add-bridge" => add, "Bridge to another chat network";
-    "list-bridges" => list, "List the bridges and how they are";
-    "remove-bridge" => remove, "Take a bridge away";
-    "bridge-logs" => logs, "Show what a bridge wrote";
+    "list-bridges" => list, "List bridges and their state";
+    "remove-bridge" => remove, "Remove a bridge";
+    "bridge-logs" => logs, "Show the log of a bridge";
 }

@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         return many(&items, &sending, context).await;
     }
     let item = items.first().ok_or_else(|| Failure::request("there is nothing to add"))?;
-    Ok(add(item, &sending, context).await?.map(Added::One))
+    Ok(add(item, &sending, context).await?.map(Added::from))
 }
 
 async fn many(items: &[Item], sending: &Sending, context: &Context) -> Answered<Added> {
@@ -82,13 +82,13 @@ async fn many(items: &[Item], sending: &Sending, context: &Context) -> Answered<
             }
             Err(Stop::Planned(planned)) => {
                 changed = true;
-                answers.push(One::Planned(planned));
+                answers.push(One::from(planned));
             }
             Err(Stop::Failed(failure)) => return Err(Stop::broken(failure, Many::of(answers))),
             Err(stop) => return Err(stop),
         }
     }
-    Ok(Reply::done_if(changed, Added::Many(Many::of(answers))))
+    Ok(Reply::done_if(changed, Added::from(Many::of(answers))))
 }
 
 async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One> {
@@ -104,7 +104,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             let patience = sending.only_operator()?;
             let (admin, display_name) = (flag("admin"), word("display_name"));
             let args = users::add::Args { name: name()?, admin, display_name, password, patience };
-            Ok(users::add::run(args, context).await?.map(One::User))
+            Ok(users::add::run(args, context).await?.map(One::from))
         }
         Kind::Bot => {
             let (display_name, patience) = (word("display_name"), sending.only_operator()?);
@@ -113,14 +113,14 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
             let args = bots::add::Args { name, display_name, room, hook, hook_name, patience };
-            Ok(bots::add::run(args, context).await?.map(One::Bot))
+            Ok(bots::add::run(args, context).await?.map(One::from))
         }
         Kind::Room => {
             let args = room(name()?, fields, sending.clone());
-            Ok(rooms::create::run(args, context).await?.map(One::Room))
+            Ok(rooms::create::run(args, context).await?.map(One::from))
         }
-        Kind::Hook => Err(Failure::request("a webhook is made with its bot")
-            .hinted("`content add-bot NAME --room ROOM --hook` makes both")
+        Kind::Hook => Err(Failure::request("a webhook is created with its bot")
+            .hinted("`content add-bot NAME --room ROOM --hook` creates both")
             .into()),
         Kind::Message => {
             let args = messages::send::Args {
@@ -133,7 +133,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 file: None,
                 sending: sending.clone(),
             };
-            Ok(messages::send::run(args, context).await?.map(One::Message))
+            Ok(messages::send::run(args, context).await?.map(One::from))
         }
     }
 }

@@ -69,25 +69,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Got> {
     let page = output::rendered(&reply.answer, context.talk.take_warnings(), context.view())?;
     let page = format!("{}\n", page.trim_end_matches('\n'));
     files::write_atomically(&file, page.as_bytes(), files::PRIVATE)?;
-    Ok(Reply::done(Got::Written(Written { file })))
+    Ok(Reply::done(Got::from(Written { file })))
 }
 
 async fn get(kind: Kind, name: String, patience: Patience, context: &Context) -> Answered<Got> {
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::get::Args { user: name.into(), patience };
-            Ok(users::get::run(args, context).await?.map(Got::User))
+            Ok(users::get::run(args, context).await?.map(Got::from))
         }
         Kind::Room => {
             let args = rooms::get::Args { room: name.into(), patience };
-            Ok(rooms::get::run(args, context).await?.map(Got::Room))
+            Ok(rooms::get::run(args, context).await?.map(Got::from))
         }
         Kind::Hook => {
             let args = hooks::list::Args { filter: Some(name.clone()) };
             let hooks = hooks::list::run(args, context).await?.answer.hooks;
             let hook = hooks.into_iter().find(|hook| hook.id == name);
             let hook = hook.ok_or_else(|| Stop::absent("webhook", "id", name))?;
-            Ok(Reply::done(Got::Hook(ShownHook(hook))))
+            Ok(Reply::done(Got::from(ShownHook(hook))))
         }
         Kind::Message => Err(Failure::request("messages are read room by room")
             .hinted("`content read-messages ROOM` shows them")

@@ -71,22 +71,22 @@ enum Details {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     let Args { kind, filter, patience } = args;
     let Some(kind) = kind else {
-        return Ok(Reply::done(List::All(all(filter, patience, context).await?)));
+        return Ok(Reply::done(List::from(all(filter, patience, context).await?)));
     };
     let kind = Kind::parse(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
             let bots = kind == Kind::Bot;
             let args = users::list::Args { filter, all: false, bots, patience };
-            Ok(users::list::run(args, context).await?.map(List::Users))
+            Ok(users::list::run(args, context).await?.map(List::from))
         }
         Kind::Room => {
             let args = rooms::list::Args { filter, patience };
-            Ok(rooms::list::run(args, context).await?.map(List::Rooms))
+            Ok(rooms::list::run(args, context).await?.map(List::from))
         }
         Kind::Hook => {
             let args = hooks::list::Args { filter };
-            Ok(hooks::list::run(args, context).await?.map(List::Hooks))
+            Ok(hooks::list::run(args, context).await?.map(List::from))
         }
         Kind::Message => Err(Failure::request("messages are listed room by room")
             .hinted("`content read-messages ROOM` lists them")

@@ -7,25 +7,31 @@ macro_rules! one_of {
         #[derive(Serialize, JsonSchema)]
         #[serde(untagged)]
         pub(crate) enum $name {
-            $($variant($answer)),+
+            $($variant(Box<$answer>)),+
         }
+
+        $(impl From<$answer> for $name {
+            fn from(answer: $answer) -> Self {
+                Self::$variant(Box::new(answer))
+            }
+        })+
 
         impl $crate::output::Report for $name {
             fn text(&self, page: &mut String) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant(it) => $crate::output::Report::text(it, page)),+
+                    $(Self::$variant(it) => $crate::output::Report::text(&**it, page)),+
                 }
             }
 
             fn long(&self, page: &mut String) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant(it) => $crate::output::Report::long(it, page)),+
+                    $(Self::$variant(it) => $crate::output::Report::long(&**it, page)),+
                 }
             }
 
             fn ids(&self) -> Option<String> {
                 match self {
-                    $(Self::$variant(it) => $crate::output::Report::ids(it)),+
+                    $(Self::$variant(it) => $crate::output::Report::ids(&**it)),+
                 }
             }
         }

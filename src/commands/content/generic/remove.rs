@@ -55,18 +55,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::remove::Args { user: name.into(), erase: false, patience };
-            Ok(users::remove::run(args, context).await?.map(Removed::User))
+            Ok(users::remove::run(args, context).await?.map(Removed::from))
         }
         Kind::Room => {
             let args = rooms::remove::Args { room: name.into(), force, block: false, patience };
-            Ok(rooms::remove::run(args, context).await?.map(Removed::Room))
+            Ok(rooms::remove::run(args, context).await?.map(Removed::from))
         }
         Kind::Hook => {
             let args = hooks::remove::Args { id: name };
-            Ok(hooks::remove::run(args, context).await?.map(Removed::Hook))
+            Ok(hooks::remove::run(args, context).await?.map(Removed::from))
         }
         Kind::Message => Err(Failure::request("a message is removed with its room and id")
-            .hinted("`content redact-message ROOM EVENT` takes it away")
+            .hinted("`content redact-message ROOM EVENT` redacts it")
             .into()),
     }
 }

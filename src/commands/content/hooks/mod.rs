@@ -7,6 +7,6 @@ pub(in crate::commands::content) mod remove;
 
 commands! {
     "Webhooks";
-    "list-hooks" => list, "List all webhooks, and what of them waits or was refused";
-    "remove-hook" => remove, "Take a webhook away";
+    "list-hooks" => list, "List webhooks with their waiting and rejected messages";
+    "remove-hook" => remove, "Remove a webhook";
 }

@@ -8,5 +8,5 @@ pub(in crate::commands::content) mod usage;
 commands! {
     "Media";
     "send-media" => send, "Send a file to a room";
-    "media" => usage, "Show how much people have uploaded";
+    "media" => usage, "Show media usage by kind and by user";
 }

@@ -11,6 +11,6 @@ commands! {
     "Messages";
     "send-message" => send, "Send a message to a room";
     "read-messages" => read, "Read the messages of a room";
-    "edit-message" => edit, "Change a message";
-    "redact-message" => redact, "Take a message away";
+    "edit-message" => edit, "Edit a message";
+    "redact-message" => redact, "Redact a message";
 }

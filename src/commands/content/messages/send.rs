@@ -32,7 +32,7 @@ pub(crate) struct Args {
     pub(crate) text: Option<String>,
     #[command(flatten)]
     pub(crate) markup: MarkupArg,
-    /// Send it as a notice, to which bots do not answer
+    /// Send a notice, which bots do not answer
     #[arg(long)]
     pub(crate) notice: bool,
     /// Answer this message
@@ -150,11 +150,11 @@ fn content(args: &Args, text: &str) -> Value {
 fn lines(path: &std::path::Path) -> Result<Vec<String>, Failure> {
     let text = files::read_input(path)?;
     if text.contains('\0') {
-        return Err(Failure::request(format!("`{}` holds a NUL byte", path.display())));
+        return Err(Failure::request(format!("`{}` contains a NUL byte", path.display())));
     }
     let lines = messages(&text);
     if lines.is_empty() {
-        return Err(Failure::request(format!("`{}` holds no line", path.display())));
+        return Err(Failure::request(format!("`{}` has no line", path.display())));
     }
     Ok(lines)
 }

@@ -14,11 +14,11 @@ pub(in crate::commands::content) mod shown;
 
 commands! {
     "Rooms";
-    "create-room" => create, "Make a room or a space";
+    "create-room" => create, "Create a room or a space";
     "list-rooms" => list, "List all rooms";
     "get-room" => get, "Show a room and who is in it";
     "join-room" => join, "Join a room";
     "invite" => invite, "Invite a user to a room";
     "leave-room" => leave, "Leave a room";
-    "remove-room" => remove, "Empty and purge a room";
+    "remove-room" => remove, "Remove everybody from a room and purge it";
 }

@@ -7,6 +7,6 @@ pub(in crate::commands::content) mod federation_check;
 
 commands! {
     "Server";
-    "federation-check" => federation_check, "Check federation with a server, step by step: 1 if broken";
+    "federation-check" => federation_check, "Check federation with a server, step by step: 1 if it fails";
     "execute" => execute, "Call any endpoint of the server as the operator";
 }

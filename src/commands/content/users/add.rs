@@ -17,12 +17,12 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The name: a-z, 0-9 and . _ = - / +
+    /// Localpart: a-z, 0-9 and . _ = - / +
     pub(crate) name: String,
-    /// Make it a server admin
+    /// Make the user a server admin
     #[arg(long)]
     pub(crate) admin: bool,
-    /// What others see
+    /// Display name
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     #[command(flatten)]
@@ -80,7 +80,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     };
     operator.send(request).await?;
     if password.generated && context.view().quiet {
-        context.warn("with `-q` the password that was made up is not shown, and nothing keeps it");
+        context
+            .warn("with `-q` the generated password is not shown, and it is not stored anywhere");
     }
     // Shown once: nobody else knows it, and nothing keeps it.
     let shown = password.generated.then(|| password.secret.expose().to_owned());

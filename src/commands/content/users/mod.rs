@@ -10,7 +10,7 @@ pub(in crate::commands::content) mod remove;
 
 commands! {
     "Users";
-    "add-user" => add, "Make a user";
+    "add-user" => add, "Create a user";
     "list-users" => list, "List all users";
     "get-user" => get, "Show a user";
     "remove-user" => remove, "Deactivate a user";

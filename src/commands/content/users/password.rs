@@ -46,7 +46,7 @@ impl Source {
             return Err(Failure::request(format!("the password is longer than {LONGEST} bytes")));
         }
         if given.contains('\0') {
-            return Err(Failure::request("the password holds a NUL byte"));
+            return Err(Failure::request("the password contains a NUL byte"));
         }
         Ok(Password { secret: Secret::new(given), generated: false })
     }

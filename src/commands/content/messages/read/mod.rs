@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Show those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<Timestamp>,
-    /// Go on with what comes: for ever, or for as long as --timeout says
+    /// Follow new messages, for ever or for --timeout
     #[arg(long)]
     pub(crate) follow: bool,
     #[command(flatten)]

@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    fn sent(content: Value) -> Message {
+    fn sent(content: &Value) -> Message {
         let event = json!({
             "type": "m.room.message", "event_id": "$m", "sender": "@a:x", "origin_server_ts": 0,
             "content": content,
@@ -210,20 +210,20 @@ mod tests {
     #[test]
     fn a_file_is_marked_as_one_with_its_name_address_and_caption() {
         let image = |body: &str| {
-            sent(json!({
+            sent(&json!({
                 "msgtype": "m.image", "body": body, "filename": "p.png", "url": "mxc://x/1",
             }))
         };
         let start = "1970-01-01T00:00:00Z @a:x: [image p.png mxc://x/1]";
         assert_eq!(line(&image("p.png"), false), start);
         assert_eq!(line(&image("look"), false), format!("{start} look"));
-        let old = sent(json!({ "msgtype": "m.file", "body": "a b", "url": "mxc://x/2" }));
+        let old = sent(&json!({ "msgtype": "m.file", "body": "a b", "url": "mxc://x/2" }));
         assert_eq!(line(&old, false), "1970-01-01T00:00:00Z @a:x: [file a b mxc://x/2]");
     }
 
     #[test]
     fn only_a_new_message_starts_with_a_time_and_no_text_steers_a_terminal() {
-        let message = sent(json!({
+        let message = sent(&json!({
             "msgtype": "m.text", "body": "1\r\n1970-01-01T00:00:00Z\n\u{1b}[2J\r",
         }));
         let wanted = "1970-01-01T00:00:00Z @a:x: 1\n  1970-01-01T00:00:00Z\n  \u{fffd}[2J\u{fffd}";
