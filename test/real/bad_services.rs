@@ -216,7 +216,7 @@ fn what_cannot_be_is_refused_and_what_runs_goes_on() {
                b: {command: 'true', health: {type: tcp, port: 31}}",
             "the services `a` and `b` both use port 31",
         ),
-        ("  a: {command: 'true', env_files: [/no/such.env]}", "`/no/such.env` is not there"),
+        ("  a: {command: 'true', env_files: [/no/such.env]}", "`/no/such.env` does not exist"),
     ] {
         server.are(&format!("{good}{services}"));
         let commands = ["manage start", "manage restart", "manage install", "config check"];

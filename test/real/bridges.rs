@@ -297,13 +297,13 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
         refused(&["custom", "--name", "other", "--registration", file], what);
     };
     let other = |from: &str, to: &str| registration(&server, "other", beside, (from, to));
-    custom(&other("id: other", "id: own"), "the id of the bridge is that of the bridge `own`");
-    custom(&other("as-other", "as-own"), "the as_token of the bridge is that of");
-    custom(&other("hs-other", "hs-own"), "the hs_token of the bridge is that of");
-    custom(&other("@other_.*", "@own_x.*"), "would own users of the bridge `own`");
-    custom(&other("otherbot", "ownbot"), "the sender_localpart of the bridge is that of");
+    custom(&other("id: other", "id: own"), "the id of the bridge is also that of the bridge `own`");
+    custom(&other("as-other", "as-own"), "the as_token of the bridge is also that of");
+    custom(&other("hs-other", "hs-own"), "the hs_token of the bridge is also that of");
+    custom(&other("@other_.*", "@own_x.*"), "overlaps with that of the bridge `own`");
+    custom(&other("otherbot", "ownbot"), "the sender_localpart of the bridge is also that of");
     custom(&other("otherbot", "own_me"), "which belongs to the bridge `own`");
-    custom(&other("@other_.*", "@.*"), "would own users of the bridge `own`");
+    custom(&other("@other_.*", "@.*"), "overlaps with that of the bridge `own`");
     custom(&other("@other_.*", "@op"), "would own the account `@operator:test.example`");
     custom(&other("otherbot", "operator"), "the account that this program acts with");
     server.run(&["content", "add-user", "carol"]).success();
@@ -311,7 +311,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     custom(&other("url: ", "uri: "), "is not a valid registration: it has no `url`");
     custom(&other("@other_.*", "@carol:.*"), "would own the account `@carol:test.example`");
     custom(&other("hs-other", "as-other"), "its `as_token` and its `hs_token` are the same");
-    custom(&other("hs-other", "as-own"), "the hs_token of the bridge is that of");
+    custom(&other("hs-other", "as-own"), "the hs_token of the bridge is also that of");
     // What Synapse reads otherwise than others do would keep it from starting.
     custom(&other("@other_.*", "@other_(?<name>a)"), "Python cannot read one of its expressions");
     custom(&other("id: other", "id: 1:30"), "Required string field: 'id'");
@@ -319,9 +319,9 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     let garbage = file(&server.data, "garbage.yaml", b"\x00\xff").display().to_string();
     custom(&garbage, "is not valid UTF-8");
     refused(&["matrix"], "there is no kind of bridge `matrix`");
-    refused(&["irc", "--name", "Ä b"], "is not a name for a bridge");
-    refused(&["slack"], "cannot be made without `--program`");
-    refused(&["irc", "--program", "/bin/true"], "has no use for `--program`");
+    refused(&["irc", "--name", "Ä b"], "is not a valid bridge name");
+    refused(&["slack"], "needs `--program`");
+    refused(&["irc", "--program", "/bin/true"], "does not take `--program`");
     refused(&["slack", "--program", "/nowhere"], "is not an executable program");
     let taken = port.to_string();
     refused(&["irc", "--port", &taken], "is taken by the bridge `own`");
@@ -336,7 +336,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     let crashes = program_that_crashes(&server);
     let said = server.run(&["content", "add-bridge", "slack", "--program", &crashes]).exits(1);
     let said = said.says("the service `bridge-slack` has failed").says("no such workspace");
-    said.says("`content remove-bridge slack` takes it away");
+    said.says("`content remove-bridge slack` removes it");
     assert!(server.run(&["content", "send-message", &server.room("On"), "goes on"]).code == 0);
     assert_eq!(server.json(&["content", "remove-bridge", "slack"])["removed"], true);
 
@@ -361,7 +361,7 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
             &command,
         ])
         .exits(1)
-        .says("it refuses the hs_token of Synapse");
+        .says("it rejects Synapse's hs_token");
 
     // A registration that is lost or damaged is left out.
     let file_of = |name: &str| server.data.join("bridges").join(name).join("registration.yaml");
@@ -402,7 +402,10 @@ fn a_message_goes_to_irc_and_back() {
     let again = server.pid("synapse");
     server.run(&add).exits(2).says("exists already");
     assert_eq!(server.pid("synapse"), again);
-    server.run(&["content", "add-bridge", "irc"]).exits(1).says("asked for with other settings");
+    server
+        .run(&["content", "add-bridge", "irc"])
+        .exits(1)
+        .says("exists already with other settings");
     let listed = server.bridge("irc");
     assert_eq!((&listed["state"], &listed["last_ping"]["ok"]), (&"running".into(), &true.into()));
     server.run(&["status"]).success();

@@ -131,7 +131,7 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     assert_eq!(packages(&server.data), wanted);
     server.run(&["config", "check"]).success();
     let nowhere = ["manage", "install", "--offline", "/nowhere"];
-    server.run(&nowhere).exits(1).says("`/nowhere` is not there");
+    server.run(&nowhere).exits(1).says("`/nowhere` does not exist");
 }
 
 #[test]

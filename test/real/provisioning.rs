@@ -211,7 +211,7 @@ fn a_homeserver_lives_on_a_server_of_others_and_leaves_it_as_it_was() {
     guest.variable("MATRIX_SYNAPSE_STOP_TIMEOUT", "5s");
 
     let plan = guest.run(&["manage", "install", "--dry-run"]).success();
-    plan.says("make the role `synapse`").says("make the database `synapse`");
+    plan.says("create the role `synapse`").says("create the database `synapse`");
     assert_eq!(server.everything(), before);
     assert!(!guest.data.join("settings.yaml").exists());
 
@@ -288,7 +288,7 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
     guest.variable("SYNAPSE_DB_NAME", "synapse");
     guest.variable("SYNAPSE_DB_USER", "mighty");
     guest.variable("SYNAPSE_DB_PASSWORD", "mighty-password");
-    refused(&guest).says("more than a homeserver should: SUPERUSER");
+    refused(&guest).says("privileges than a homeserver should: SUPERUSER");
 
     guest.variable("MATRIX_SYNAPSE_DB_ADMIN_PASSWORD", "wrong");
     guest.variable("SYNAPSE_DB_USER", "synapse");

@@ -165,7 +165,10 @@ fn what_a_file_made_before_an_error_is_told_with_it() {
     let file = file(&server.data, "half-way.yaml", text.as_bytes());
     let said = server.run(&["content", "add", "--file", file.to_str().unwrap(), "--json"]).exits(1);
     let answer = said.json();
-    assert!(answer["error"]["message"].as_str().unwrap().contains("must not hold `H`"), "{said}");
+    assert!(
+        answer["error"]["message"].as_str().unwrap().contains("must not contain `H`"),
+        "{said}"
+    );
     assert_eq!(answer["items"][0]["user_id"], "@half-way:test.example", "{said}");
     server.run(&["content", "get", "--name", "never-made"]).exits(2);
 }

@@ -323,8 +323,8 @@ profiles:
       shared: {OFFICE: 'yes'}
       groups: {bots: {LEVEL: high}}
       services: {synapse: {SYNAPSE_LOG_LEVEL: WARNING}}
-  lonely:
-    services: [apart]
+  desk:
+    services: [core, echo]
 ";
 
 #[test]
@@ -337,7 +337,7 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["manage", "start", "--profile", "office"]).success();
     let now = record(&server);
     assert_eq!(now["profiles"]["office"]["services"], now["order"], "{now}");
-    assert_eq!(now["order"], json!(["postgres", "database", "synapse", "echo", "apart"]));
+    assert_eq!(now["order"], json!(["postgres", "database", "synapse", "apart", "echo"]));
     assert_eq!(server.run(&["config", "show", "synapse.log_level", "-q"]).line(), "WARNING");
     // Each got its variables, and what did not need to be restarted was not.
     let variables = |service: &str| {
@@ -370,19 +370,20 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["manage", "start", "echo"]).success();
     server.run(&["status", "--profile", "office"]).success();
     // Of another profile than the one that is set only what is in it.
-    let (synapse, echo) = (server.pid("synapse"), server.pid("echo"));
-    server.run(&["manage", "stop", "--profile", "lonely"]).success().says("stopped: apart");
-    assert_eq!((server.pid("synapse"), server.pid("echo")), (synapse, echo));
-    server.run(&["manage", "stop", "--profile", "lonely"]).exits(2);
-    server.run(&["manage", "start", "apart"]).success();
-    // What is of no concern to it goes on, also where the settings do not know it any more.
+    let apart = server.pid("apart");
+    let said = server.run(&["manage", "stop", "--profile", "desk"]).success();
+    said.says("stopped: database, echo, postgres, synapse");
+    assert_eq!(server.pid("apart"), apart);
+    server.run(&["manage", "stop", "--profile", "desk"]).exits(2);
+    server.run(&["manage", "start"]).success();
+    // And also where the settings do not know the others any more.
     server.run(&["manage", "stop", "echo"]).success();
     server.run(&["status"]).exits(1).says("stopped: echo");
     fs::write(&file, settings).unwrap();
     server.run(&["status", "--profile", "core"]).success();
     server.run(&["manage", "stop", "--profile", "core"]).success();
     server.run(&["status", "--profile", "core"]).exits(2);
-    assert!(server.pid("apart") > 0);
+    assert_eq!(server.pid("apart"), apart);
     server.run(&["manage", "restart", "--profile", "core"]).success();
     assert_eq!(record(&server)["order"], json!(["postgres", "database", "synapse"]));
 }

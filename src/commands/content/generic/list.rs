@@ -20,6 +20,7 @@ use crate::{
     context::Context,
     error::Failure,
     output::{Report, table},
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -94,11 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     }
 }
 
-async fn all(
-    filter: Option<String>,
-    patience: Patience,
-    context: &Context,
-) -> Result<All, crate::reply::Stop> {
+async fn all(filter: Option<String>, patience: Patience, context: &Context) -> Result<All, Stop> {
     let args = rooms::list::Args { filter: filter.clone(), patience };
     let rooms = rooms::list::run(args, context).await?.answer.rooms;
     let args = users::list::Args { filter: filter.clone(), all: false, bots: false, patience };
