@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    commands::offered,
     config::{Config, values::shape::Span},
     context::{self, Context},
 };
@@ -11,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct ServicesArg {
     /// Only these services, by name or tag; `manage services` lists them
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = offered::services())]
     pub(crate) services: Vec<String>,
 }
 
@@ -19,7 +20,7 @@ pub(crate) struct ServicesArg {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct ProfileArg {
     /// Only the services of this profile: core, isms, compliance, scale, full or one of your own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = offered::profiles())]
     profile: Option<String>,
 }
 
@@ -38,7 +39,7 @@ impl ProfileArg {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct NewProfileArg {
     /// Start the services of this profile from now on: core, isms, compliance, scale, full or one of your own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = offered::profiles())]
     profile: Option<String>,
 }
 

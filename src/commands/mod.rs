@@ -19,6 +19,7 @@ pub(crate) mod info;
 pub(crate) mod logs;
 pub(crate) mod manage;
 mod moment;
+mod offered;
 pub(crate) mod reply;
 pub(crate) mod status;
 pub(crate) mod table;

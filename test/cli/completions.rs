@@ -27,6 +27,24 @@ fn commands_flags_and_values_are_offered() {
 }
 
 #[test]
+fn names_of_settings_and_profiles_are_offered() {
+    let name = "resource-matrix-synapse";
+    assert_eq!(offered(&[name, "config", "set", "server.po"]), ["server.port"]);
+    assert_eq!(offered(&[name, "config", "show", "server.po"]), ["server.port"]);
+    assert_eq!(offered(&[name, "manage", "start", "--profile", "is"]), ["isms"]);
+}
+
+#[test]
+fn where_no_homeserver_runs_no_room_or_user_is_offered_and_nothing_is_said() {
+    let name = "resource-matrix-synapse";
+    assert_eq!(offered(&[name, "content", "get-room", "#"]), [""; 0]);
+    assert_eq!(offered(&[name, "content", "get-user", "a"]), [""; 0]);
+    assert_eq!(offered(&[name, "content", "join-room", "#x", "--as", "a"]), [""; 0]);
+    assert_eq!(offered(&[name, "content", "remove-hook", "a"]), [""; 0]);
+    assert_eq!(offered(&[name, "manage", "stop", "sy"]), [""; 0]);
+}
+
+#[test]
 fn each_shell_gets_a_script_that_asks_this_program() {
     for shell in ["bash", "zsh", "fish"] {
         let said = Person::new().types(&format!("completions {shell}"));

@@ -48,8 +48,32 @@ fn a_bot_is_the_same_bot_the_second_time() {
 fn a_removed_user_is_gone() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "leaver"]).success();
-    server.run(&["content", "remove-user", "leaver"]).success();
+    assert_eq!(server.json(&["content", "remove-user", "leaver"])["removed"], true);
     server.run(&["content", "remove-user", "leaver"]).exits(2);
+}
+
+#[test]
+fn a_shell_is_offered_the_rooms_and_users_that_there_are() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "offered"]).success();
+    server.run(&["content", "create-room", "Offers", "--alias", "offers"]).success();
+    let offered = |words: &[&str]| {
+        let mut command = server.command();
+        command.env("RESOURCE_MATRIX_SYNAPSE_COMPLETE", "bash");
+        command.env("_CLAP_COMPLETE_INDEX", (words.len()).to_string());
+        command.env("_CLAP_COMPLETE_COMP_TYPE", "9").env("_CLAP_IFS", "\n");
+        let output = command.args(["--", "resource-matrix-synapse"]).args(words).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(offered(&["content", "get-user", "offer"]), "offered");
+    assert_eq!(offered(&["content", "get-user", "@offer"]), "@offered");
+    assert_eq!(offered(&["content", "leave-room", "x", "--as", "offer"]), "offered");
+    // A shell takes a word for a comment from `#` on, unless it stands in quotes.
+    assert_eq!(offered(&["content", "get-room", "#offer"]), "#offers");
+    assert_eq!(offered(&["content", "get-room", "\\#offer"]), "\\#offers");
+    assert_eq!(offered(&["content", "get-room", "#offers:te"]), "#offers:test.example");
+    assert_eq!(offered(&["manage", "stop", "syna"]), "synapse");
 }
 
 #[test]

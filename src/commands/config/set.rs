@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, offered},
     config::{
         self, Config,
         sources::edit,
@@ -36,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A setting such as `server.port`
+    #[arg(add = offered::keys())]
     key: String,
     /// Its value; a secret comes from --file, from stdin or is asked for
     value: Option<String>,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, offered},
     config::{
         self, Config,
         values::{
@@ -26,6 +26,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A setting such as `server.port`, or a section such as `server`, `services` or `profiles`
+    #[arg(add = offered::keys())]
     key: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use ruma::OwnedRoomId;
 
 use crate::{
+    commands::offered,
     config::sections::synapse::Mode,
     context::Context,
     matrix::{self, client::Client, names, room},
@@ -12,6 +13,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RoomArg {
     /// The room: id, alias or exact name
+    #[arg(add = offered::rooms())]
     room: String,
 }
 

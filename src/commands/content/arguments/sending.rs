@@ -6,6 +6,7 @@ use ruma::{OwnedRoomId, RoomId};
 
 use super::RoomArg;
 use crate::{
+    commands::offered,
     context::Context,
     error::Failure,
     matrix::{self, client::Client, names, room},
@@ -39,7 +40,7 @@ impl Patience {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Sending {
     /// Act as this user instead of the operator
-    #[arg(long = "as", value_name = "USER")]
+    #[arg(long = "as", value_name = "USER", add = offered::users())]
     pub(crate) acting: Option<String>,
     #[command(flatten)]
     patience: Patience,

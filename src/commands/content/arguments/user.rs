@@ -3,6 +3,7 @@
 use ruma::{OwnedServerName, OwnedUserId, UserId};
 
 use crate::{
+    commands::offered,
     error::Failure,
     matrix::{Error, admin::users, client::Client, names},
 };
@@ -11,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct UserArg {
     /// The user
-    #[arg(id = "name", value_name = "NAME")]
+    #[arg(id = "name", value_name = "NAME", add = offered::users())]
     user: String,
 }
 

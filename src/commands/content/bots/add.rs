@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    hook::{self, Hook},
+    hook::{self, Hook, shown},
     place::{self, Place},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
             arguments::{Patience, user},
             users::add::deactivated,
         },
+        offered,
     },
     context::Context,
     error::Failure,
@@ -27,7 +28,7 @@ use crate::{
         names, operator, session,
     },
     output::Sentence,
-    secret::{MASK, Secret},
+    secret::MASK,
 };
 
 /// What the server keeps of an account that a bot is.
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", add = offered::rooms())]
     pub(crate) room: Option<String>,
     /// Give it an address to which others post what it says in the room
     #[arg(long, requires = "room")]
@@ -78,7 +79,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         names::display_name(name)?;
     }
     let user_id = names::user(&args.name, &admin.session().server_name)?;
-    let hook_id = hook::name(&args, &user_id)?;
+    let hook_id = args.hook_name.clone();
+    let hook_id = hook_id.or_else(|| args.hook.then(|| user_id.localpart().to_owned()));
+    hook_id.as_deref().map(hook::check_name).transpose()?;
     let existed = is_bot(&admin, &user_id).await?;
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         hook::is_free(context, &admin, id, &user_id, text).await?;
@@ -134,11 +137,6 @@ fn plan(args: &Args, user_id: &UserId, hook: Option<&str>) -> String {
         plan += &format!(" and make the webhook {hook}");
     }
     plan
-}
-
-/// A secret as it is told: what is new is shown once.
-pub(super) fn shown(context: &Context, secret: &Secret, existed: bool) -> String {
-    if existed { context.masked(secret) } else { secret.expose().to_owned() }
 }
 
 impl Added {

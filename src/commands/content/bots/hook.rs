@@ -6,7 +6,6 @@ use ruma::{OwnedRoomId, UserId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::add::{Args, shown};
 use crate::{
     commands::content::arguments::room::resolved,
     context::Context,
@@ -14,6 +13,7 @@ use crate::{
     hooks::{self, registry},
     instance::lifecycle::hooks::{Taken, take_up},
     matrix::{Error, client::Client, room},
+    secret::Secret,
 };
 
 // No `Debug`: it may hold a token.
@@ -32,17 +32,17 @@ pub(crate) struct Hook {
     pub(super) existed: bool,
 }
 
-/// The name of the webhook, if one is wanted.
-pub(super) fn name(args: &Args, user_id: &UserId) -> Result<Option<String>, Failure> {
-    let id = match &args.hook_name {
-        Some(id) => id.clone(),
-        None if args.hook => user_id.localpart().to_owned(),
-        None => return Ok(None),
-    };
-    if !registry::is_name(&id) {
-        return Err(hooks::Error::Name(id.escape_debug().to_string()).into());
+/// A secret as it is told: what is new is shown once.
+pub(super) fn shown(context: &Context, secret: &Secret, existed: bool) -> String {
+    if existed { context.masked(secret) } else { secret.expose().to_owned() }
+}
+
+pub(super) fn check_name(id: &str) -> Result<(), Failure> {
+    if registry::is_name(id) {
+        Ok(())
+    } else {
+        Err(hooks::Error::Name(id.escape_debug().to_string()).into())
     }
-    Ok(Some(id))
 }
 
 /// Refuses the name of a webhook that sends to another room or as another bot, before anything is made.

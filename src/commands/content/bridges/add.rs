@@ -1,58 +1,19 @@
 //! `content add-bridge`.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use super::wanted::Args;
 use super::wanted::wanted;
 use crate::{
     bridges::Ping,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{Answered, Reply},
     config::values::shape::Words as _,
     context::Context,
     instance::bridges::{self, Added as Done},
     output::Sentence,
     reply::Outcome,
 };
-
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// irc, telegram, slack, discord, hookshot, or custom for one that brings its registration
-    pub(crate) kind: String,
-    /// What it is called; without it as its kind. Its users are NAME_…
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// User who controls the bridge; otherwise the operator
-    #[arg(long, value_name = "USER")]
-    pub(crate) owner: Option<String>,
-    /// The bridge's program, for slack, discord and hookshot
-    #[arg(long, value_name = "PATH")]
-    pub(crate) program: Option<PathBuf>,
-    /// The registration that a custom bridge wrote
-    #[arg(long, value_name = "FILE")]
-    pub(crate) registration: Option<PathBuf>,
-    /// Keep this command of a custom bridge running; without it that is somebody else's business
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) command: Option<String>,
-    /// The port it listens on; otherwise one that is free
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: Option<u16>,
-    /// The number that Telegram gave out for this bridge
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) api_id: Option<u32>,
-    /// Read what belongs to that number from this file; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_hash_file: Option<PathBuf>,
-    /// Read the token of a Telegram bot from this file; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bot_token_file: Option<PathBuf>,
-    /// Install its packages from this folder of wheels
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) offline: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) patience: Patience,
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]

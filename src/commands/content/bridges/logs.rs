@@ -3,6 +3,7 @@
 use crate::{
     commands::{
         logs::{self, Logs, Shown},
+        offered,
         reply::Live,
     },
     context::Context,
@@ -12,6 +13,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The bridge
+    #[arg(add = offered::bridges())]
     name: String,
     #[command(flatten)]
     part: logs::Part,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     bridges,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{Answered, Reply, content::arguments::Patience, offered},
     context::Context,
     instance::bridges::{Removed as Done, remove},
     output::Sentence,
@@ -14,6 +14,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The bridge
+    #[arg(add = offered::bridges())]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) patience: Patience,

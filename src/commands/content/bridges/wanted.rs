@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::add::Args;
 use crate::{
     bridges::{Asked, Error, Kind, Network, telegram},
-    commands::content::arguments::text::stdin_text,
+    commands::{
+        content::arguments::{Patience, text::stdin_text},
+        offered,
+    },
     config::{Config, values::shape::Words as _},
     error::Failure,
     files,
@@ -20,6 +22,44 @@ use crate::{
 
 /// No key of a network is longer, in bytes.
 const LONGEST: u64 = 4096;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// irc, telegram, slack, discord, hookshot, or custom for one that brings its registration
+    kind: String,
+    /// What it is called; without it as its kind. Its users are NAME_…
+    #[arg(long)]
+    name: Option<String>,
+    /// User who controls the bridge; otherwise the operator
+    #[arg(long, value_name = "USER", add = offered::users())]
+    owner: Option<String>,
+    /// The bridge's program, for slack, discord and hookshot
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// The registration that a custom bridge wrote
+    #[arg(long, value_name = "FILE")]
+    registration: Option<PathBuf>,
+    /// Keep this command of a custom bridge running; without it that is somebody else's business
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// The port it listens on; otherwise one that is free
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The number that Telegram gave out for this bridge
+    #[arg(long, value_name = "NUMBER")]
+    api_id: Option<u32>,
+    /// Read what belongs to that number from this file; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    api_hash_file: Option<PathBuf>,
+    /// Read the token of a Telegram bot from this file; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    bot_token_file: Option<PathBuf>,
+    /// Install its packages from this folder of wheels
+    #[arg(long, value_name = "FOLDER")]
+    offline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) patience: Patience,
+}
 
 /// What was typed, with all that it needs and nothing that it has no use for.
 pub(super) fn wanted(args: Args, config: &Config) -> Result<Wanted, Failure> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, offered},
     context::Context,
     hooks::registry,
     instance::lifecycle,
@@ -14,6 +14,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The webhook
+    #[arg(add = offered::hooks())]
     pub(crate) id: String,
 }
 

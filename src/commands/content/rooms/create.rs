@@ -18,6 +18,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{Sending, user},
+        offered,
     },
     context::Context,
     error::{Failure, Kind},
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) encrypted: bool,
     /// Invite this user; may be given again
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = offered::users())]
     pub(crate) invite: Vec<String>,
     /// Make a space
     #[arg(long)]

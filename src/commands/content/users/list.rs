@@ -41,7 +41,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
     let (mut found, mut from) = (Vec::new(), None);
     loop {
         let deactivated = (!args.all).then_some(false);
-        let page = operator.send(users::list::Request { from, limit: PAGE, deactivated }).await?;
+        let page = operator
+            .send(users::list::Request { from, limit: PAGE, deactivated, name: None })
+            .await?;
         found.extend(page.users);
         from = page.next_token;
         if from.is_none() {

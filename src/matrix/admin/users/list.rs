@@ -26,6 +26,10 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deactivated: Option<bool>,
+    /// Part of the localpart or of the display name.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
 }
 
 #[response]
@@ -42,7 +46,8 @@ mod tests {
 
     #[test]
     fn a_page_of_users_is_asked_for_and_read() {
-        let request = Request { from: Some("100".into()), limit: 100, deactivated: None };
+        let request =
+            Request { from: Some("100".into()), limit: 100, deactivated: None, name: None };
         assert!(body(request).0.ends_with("/v3/users?from=100&limit=100"));
         let page = answer::<Response>(
             r#"{"users": [{"name": "@u:h", "is_guest": 0, "admin": false, "user_type": null,

@@ -1,0 +1,205 @@
+//! What a shell is offered for a value: the names that the running homeserver knows, and those of the
+//! settings. Whoever presses a key does not wait: where the homeserver does not run, or is slow, nothing
+//! is offered and nothing is said.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use ruma::RoomAliasId;
+
+use crate::{
+    bridges,
+    config::{
+        sections::stack, settings, sources::environment::Environment, values::setting::Setting,
+    },
+    context::{Context, Flags},
+    hooks::registry,
+    matrix::{Error, admin, client, client::Client},
+    output::Talk,
+    supervisor::log::read,
+};
+
+/// How long the homeserver may take.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// What only bash's script says of itself.
+const BASH: &str = "_CLAP_COMPLETE_COMP_TYPE";
+/// How many names it is asked for.
+const MOST: u32 = 200;
+
+/// The addresses of rooms.
+pub(crate) fn rooms() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| typed.to_str().and_then(aliases).unwrap_or_default())
+}
+
+/// The users of the homeserver that can be used.
+pub(crate) fn users() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| typed.to_str().and_then(localparts).unwrap_or_default())
+}
+
+/// The services that run, and their tags; those that have run, where none does.
+pub(crate) fn services() -> ArgValueCompleter {
+    offered(|| {
+        let context = context();
+        let now = waited(context.supervisor()).and_then(Result::ok).flatten();
+        let Some(now) = now else {
+            return Some(plain(read::names(&context.data().ok()?.logs()).ok()?));
+        };
+        let tags = now.services.values().flat_map(|report| &report.tags);
+        let mut names: Vec<&String> = now.services.keys().chain(tags).collect();
+        names.sort();
+        names.dedup();
+        Some(plain(names))
+    })
+}
+
+/// The profiles that people choose.
+pub(crate) fn profiles() -> ArgValueCompleter {
+    offered(|| {
+        let named = stack::typed().map(|profile| {
+            CompletionCandidate::new(profile.name).help(Some(profile.summary.into()))
+        });
+        Some(named.collect())
+    })
+}
+
+/// The keys of the settings.
+pub(crate) fn keys() -> ArgValueCompleter {
+    offered(|| {
+        let key = |setting: &'static Setting| {
+            let doc = setting.doc.lines().next().unwrap_or_default();
+            CompletionCandidate::new(setting.key).help(Some(doc.into()))
+        };
+        Some(settings().map(key).collect())
+    })
+}
+
+/// The webhooks.
+pub(crate) fn hooks() -> ArgValueCompleter {
+    offered(|| Some(plain(registry::names(&context().data().ok()?))))
+}
+
+/// The bridges.
+pub(crate) fn bridges() -> ArgValueCompleter {
+    offered(|| {
+        let all = bridges::all(&context().data().ok()?).ok()?;
+        Some(plain(all.iter().map(bridges::Found::name)))
+    })
+}
+
+fn plain<S: Into<OsString>>(names: impl IntoIterator<Item = S>) -> Vec<CompletionCandidate> {
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Those of the candidates that go on from what is typed.
+fn offered(
+    candidates: impl Fn() -> Option<Vec<CompletionCandidate>> + Send + Sync + 'static,
+) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &OsStr| {
+        let typed = typed.as_encoded_bytes();
+        let mut candidates = candidates().unwrap_or_default();
+        candidates.retain(|it| it.get_value().as_encoded_bytes().starts_with(typed));
+        candidates
+    })
+}
+
+fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
+    let bare = typed.strip_prefix('\\').unwrap_or(typed);
+    if !bare.is_empty() && !bare.starts_with('#') {
+        return None;
+    }
+    // To bash and its line a word is a comment from `#` on, unless it is in quotes or behind a backslash:
+    // quotes it takes off before it asks.
+    let is_bash = Environment::of_this_process().get(BASH).is_some();
+    let escaped = is_bash && !typed.starts_with('#');
+    let term = bare.trim_start_matches('#').split(':').next().unwrap_or_default();
+    let search_term = Some(term.to_owned()).filter(|term| !term.is_empty());
+    let (server, page) = asked(async |client| {
+        let request = admin::rooms::list::Request { from: 0, limit: MOST, search_term };
+        Ok((client.session().server_name, client.send(request).await?))
+    })?;
+    let candidate = |room: admin::rooms::list::Room| {
+        let alias =
+            room.canonical_alias.as_deref().and_then(|it| <&RoomAliasId>::try_from(it).ok())?;
+        let ours = alias.server_name() == server && !bare.contains(':');
+        let word = if ours { format!("#{}", alias.alias()) } else { alias.to_string() };
+        let word = Some(word).filter(|word| word.starts_with(bare))?;
+        let word = if escaped { format!("\\{word}") } else { word };
+        Some(CompletionCandidate::new(word).help(room.name.map(Into::into)))
+    };
+    Some(page.rooms.into_iter().filter_map(candidate).collect())
+}
+
+fn localparts(typed: &str) -> Option<Vec<CompletionCandidate>> {
+    let (sign, part) = typed.strip_prefix('@').map_or(("", typed), |part| ("@", part));
+    let name = Some(part.to_owned()).filter(|part| !part.is_empty());
+    let page = asked(async |client| {
+        let deactivated = Some(false);
+        client
+            .send(admin::users::list::Request { from: None, limit: MOST, deactivated, name })
+            .await
+    })?;
+    let candidate = |user: admin::users::get::User| {
+        let localpart = Some(user.name.localpart()).filter(|it| it.starts_with(part))?;
+        let word = format!("{sign}{localpart}");
+        Some(CompletionCandidate::new(word).help(user.displayname.map(Into::into)))
+    };
+    Some(page.users.into_iter().filter_map(candidate).collect())
+}
+
+/// What the homeserver answers the operator, if it runs.
+fn asked<T>(ask: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Option<T> {
+    let data = context().data().ok()?;
+    let operator = client::operator(&data, PATIENCE).ok()?;
+    // Without this a homeserver that is down would be asked again and again.
+    client::require_running(&data, &operator.url()).ok()?;
+    waited(ask(&operator))?.ok()
+}
+
+fn waited<T>(work: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.ok() })
+}
+
+/// The homeserver that the line names.
+fn context() -> Context {
+    let environment = Environment::of_this_process();
+    let words: Vec<String> =
+        std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+    let instance = value_of(&words, "--instance");
+    let data_dir = value_of(&words, "--data-dir").map(PathBuf::from);
+    let instance = match &data_dir {
+        None => instance.or_else(|| environment.get("MATRIX_SYNAPSE_INSTANCE")),
+        Some(_) => None,
+    };
+    let flags = Flags { data_dir, instance, ..Flags::default() };
+    Context::new(flags, environment, Arc::new(Talk::default()))
+}
+
+/// `--flag VALUE` or `--flag=VALUE`.
+fn value_of(words: &[String], flag: &str) -> Option<String> {
+    let place = words.iter().position(|word| word == flag);
+    let after = place.and_then(|place| words.get(place + 1)).cloned();
+    after.or_else(|| {
+        let value = |word: &String| Some(word.strip_prefix(flag)?.strip_prefix('=')?.to_owned());
+        words.iter().find_map(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_homeserver_of_the_line_is_asked() {
+        let words = ["--", "x", "--instance", "two", "get-room", "--data-dir=/a b"];
+        let words = words.map(str::to_owned);
+        assert_eq!(value_of(&words, "--instance").as_deref(), Some("two"));
+        assert_eq!(value_of(&words, "--data-dir").as_deref(), Some("/a b"));
+        assert_eq!(value_of(&words, "--format"), None);
+    }
+}
