@@ -45,8 +45,8 @@ fn the_telegram_bridge_is_installed_answers_comes_back_and_leaves_nothing() {
         said
     };
     let gives = "https://my.telegram.org/apps gives both out";
-    telegram(&["--api-id", "17"]).exits(1).says("without `--api-hash-file`").says(gives);
-    telegram(&["--api-hash-file", &hash]).exits(1).says("without `--api-id`").says(gives);
+    telegram(&["--api-id", "17"]).exits(1).says("needs `--api-hash-file`").says(gives);
+    telegram(&["--api-hash-file", &hash]).exits(1).says("needs `--api-id`").says(gives);
     refused("12345", &hash, &[], "is the number of the bridge's example").says(gives);
     refused("0", &hash, &[], "is no number that Telegram gives out");
     refused("17", "/nowhere/hash", &[], "cannot read `/nowhere/hash`");

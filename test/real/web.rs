@@ -144,7 +144,7 @@ fn a_build_that_fails_or_is_killed_leaves_everything_as_it_was() {
     assert!(words.contains("the web client `hydrogen` cannot be built: "), "{words}");
     assert!(
         words.contains("reason: connect ECONNREFUSED")
-            && words.contains("logs/install.log` has all"),
+            && words.contains("logs/install.log` has the whole output"),
         "{words}"
     );
     // The same where the network is not to be asked.
