@@ -233,7 +233,7 @@ impl Context {
     ) -> Result<Client, Failure> {
         let operator = self.operator(timeout)?;
         let Some(name) = acting else { return Ok(operator) };
-        let user = matrix::names::user(name, &operator.session().server_name)?;
+        let user = matrix::names::user(name, operator.server_name())?;
         Ok(matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?)
     }
 }

@@ -120,7 +120,7 @@ fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let search_term = Some(term.to_owned()).filter(|term| !term.is_empty());
     let (server, page) = asked(async |client| {
         let request = admin::rooms::list::Request { from: 0, limit: MOST, search_term };
-        Ok((client.session().server_name, client.send(request).await?))
+        Ok((client.server_name().to_owned(), client.send(request).await?))
     })?;
     let candidate = |room: admin::rooms::list::Room| {
         let alias =
@@ -156,7 +156,7 @@ fn asked<T>(ask: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Option<T> {
     let data = context().data().ok()?;
     let operator = client::operator(&data, PATIENCE).ok()?;
     // Without this a homeserver that is down would be asked again and again.
-    client::require_running(&data, &operator.url()).ok()?;
+    client::require_running(&data, operator.url()).ok()?;
     waited(ask(&operator))?.ok()
 }
 

@@ -127,11 +127,10 @@ async fn send(
         let bot = operator::act_as(data, &admin, &entry.user, PATIENCE).await?;
         clients.insert(entry.user.clone(), bot);
     }
-    let Some(bot) = clients.get_mut(&entry.user) else { return Ok(()) };
-    bot.restart_clock();
-    message::require_plain(bot, data, &entry.room).await?;
+    let Some(bot) = clients.get(&entry.user).map(Client::afresh) else { return Ok(()) };
+    message::require_plain(&bot, data, &entry.room).await?;
     let transaction: OwnedTransactionId = format!("hook-{}", entry.id).into();
-    message::send(bot, &entry.room, &entry.content, &transaction).await?;
+    message::send(&bot, &entry.room, &entry.content, &transaction).await?;
     Ok(())
 }
 

@@ -3,22 +3,29 @@
 
 use std::{
     borrow::Cow,
-    cell::RefCell,
     path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use http::{Method, header};
-use ruma::api::{
-    IncomingResponseExt as _, MatrixVersion, OutgoingBody as _, OutgoingRequest, SupportedVersions,
-    path_builder::{PathBuilder, SinglePath, VersionHistory},
+use ruma::{
+    ServerName, UserId,
+    api::{
+        IncomingResponseExt as _, MatrixVersion, OutgoingBody as _, OutgoingRequest,
+        SupportedVersions,
+        path_builder::{PathBuilder, SinglePath, VersionHistory},
+    },
 };
 
 use super::{
-    Error, jwt,
+    Error, api, jwt,
+    repeat::Repeat,
     session::{self, Session},
 };
-use crate::{clock::Backoff, data_dir::DataDir, files, process::Lock, synapse::workers};
+use crate::{
+    clock::Backoff, data_dir::DataDir, files, process::Lock, secret::Secret, synapse::workers,
+};
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
@@ -50,16 +57,28 @@ impl Versioned for VersionHistory {
     }
 }
 
-/// Talks to one server as one user.
-#[derive(Debug)]
+/// Talks to one server as one user, until a deadline. A clone talks over the same connections with the
+/// same session, which any number of tasks may do at once.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
-    http: reqwest::Client,
-    session: RefCell<Session>,
-    /// Where the session is kept and the key that renews it; None while there is no session yet.
-    home: Option<(DataDir, PathBuf)>,
+    connection: Arc<Connection>,
     timeout: Duration,
     deadline: Instant,
 }
+
+#[derive(Debug)]
+struct Connection {
+    http: reqwest::Client,
+    /// As it was at first; `token` is the one of now.
+    session: Session,
+    token: RwLock<Secret>,
+    /// Where the session is kept and the key that renews it; None while there is no session yet.
+    home: Option<(DataDir, PathBuf)>,
+}
+
+/// A request as it goes over the wire.
+type Wire = http::Request<Vec<u8>>;
+type Answer = (http::response::Parts, Vec<u8>);
 
 impl Client {
     /// A client that acts with a session; it renews it with the key in `data`, into `file`.
@@ -74,21 +93,41 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|source| Error::Tls(source.into()))?;
-        let deadline = Instant::now() + timeout;
-        Ok(Self { http, session: RefCell::new(session), home, timeout, deadline })
+        let token = RwLock::new(session.access_token.clone());
+        let connection = Arc::new(Connection { http, session, token, home });
+        Ok(Self { connection, timeout, deadline: Instant::now() + timeout })
     }
 
+    /// The same with its whole time before it, as each message of many has it.
+    pub(crate) fn afresh(&self) -> Self {
+        let connection = Arc::clone(&self.connection);
+        Self { connection, timeout: self.timeout, deadline: Instant::now() + self.timeout }
+    }
+
+    /// As it is now: the token may have been renewed.
     pub(crate) fn session(&self) -> Session {
-        self.session.borrow().clone()
+        Session { access_token: self.token(), ..self.connection.session.clone() }
     }
 
-    pub(crate) fn url(&self) -> String {
-        self.session.borrow().url.clone()
+    pub(crate) fn url(&self) -> &str {
+        &self.connection.session.url
     }
 
-    /// Gives the next requests the whole time again, for a command that follows a stream.
-    pub(crate) fn restart_clock(&mut self) {
-        self.deadline = Instant::now() + self.timeout;
+    pub(crate) fn server_name(&self) -> &ServerName {
+        &self.connection.session.server_name
+    }
+
+    /// Whom it acts as.
+    pub(crate) fn user_id(&self) -> &UserId {
+        &self.connection.session.user_id
+    }
+
+    fn token(&self) -> Secret {
+        self.connection.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn home(&self) -> Option<&(DataDir, PathBuf)> {
+        self.connection.home.as_ref()
     }
 
     /// How much of the time is left.
@@ -99,14 +138,13 @@ impl Client {
     /// Sends one request of ruma or of [`super::admin`].
     pub(crate) async fn send<R>(&self, request: R) -> Result<R::IncomingResponse, Error>
     where
-        R: OutgoingRequest,
+        R: OutgoingRequest + Repeat,
         R::PathBuilder: Versioned,
     {
         let what = std::any::type_name::<R>();
         let bug = |source| Error::Request(what, source);
-        let base = self.url();
         let (mut parts, body) = request
-            .try_into_http_request_inner(&base, <R::PathBuilder as Versioned>::input())
+            .try_into_http_request_inner(self.url(), <R::PathBuilder as Versioned>::input())
             .map_err(|source| bug(source.into()))?
             .into_parts();
         if let Some(kind) = body.content_type()
@@ -116,13 +154,14 @@ impl Client {
         }
         let body: Vec<u8> = body.try_into_buf().map_err(|source| bug(source.into().into()))?;
         let path = parts.uri.path().to_owned();
-        let answer = self.exchange(http::Request::from_parts(parts, body)).await?;
+        let answer = self.exchange(Wire::from_parts(parts, body), R::REPEATABLE).await?;
         let answer = http::Response::from_parts(answer.0, &answer.1[..]);
         R::IncomingResponse::try_from_http_response(answer)
             .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
     }
 
-    /// Sends what has no type of its own: `content execute`.
+    /// Sends what a person wrote, which has no type: `content execute`. Only a POST cannot be repeated, by
+    /// what HTTP says of the methods.
     pub(crate) async fn raw(
         &self,
         method: Method,
@@ -138,24 +177,20 @@ impl Client {
             let json = header::HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
-        let (_, bytes) = self.exchange(request).await?;
+        let repeatable = request.method() != Method::POST;
+        let (_, bytes) = self.exchange(request, repeatable).await?;
         serde_json::from_slice(&bytes)
             .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
     }
 
     /// Repeats until there is an answer that is not a passing one.
-    async fn exchange(
-        &self,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
-        // A POST may have had its effect when its answer is lost; all others can be repeated (a
-        // message is a PUT with a transaction id).
-        let repeatable = request.method() != Method::POST || harmless(request.uri().path());
+    async fn exchange(&self, request: Wire, repeatable: bool) -> Result<Answer, Error> {
         let changes = request.method() != Method::GET;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut refusals, mut renewed, mut sent) = (0, false, false);
         loop {
-            let passing = match self.attempt(&request).await {
+            let token = self.token();
+            let passing = match self.attempt(&request, &token).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -188,10 +223,10 @@ impl Client {
                 | Error::NotMatrix { status: 502..=504, .. }
                     if repeatable => {}
                 Error::Refused { errcode, .. }
-                    if errcode == "M_UNKNOWN_TOKEN" && !renewed && self.home.is_some() =>
+                    if errcode == "M_UNKNOWN_TOKEN" && !renewed && self.home().is_some() =>
                 {
                     renewed = true;
-                    Box::pin(self.renew()).await?;
+                    Box::pin(self.renew(token)).await?;
                     continue;
                 }
                 _ => return Err(passing),
@@ -203,28 +238,22 @@ impl Client {
         }
     }
 
-    async fn attempt(
-        &self,
-        request: &http::Request<Vec<u8>>,
-    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
+    async fn attempt(&self, request: &Wire, token: &Secret) -> Result<Answer, Error> {
         let left = self.left();
         let url = self.url();
-        if let Some((data, _)) = &self.home {
-            require_running(data, &url)?;
+        if let Some((data, _)) = self.home() {
+            require_running(data, url)?;
         }
         let mut headers = request.headers().clone();
-        {
-            let session = self.session.borrow();
-            let token = session.access_token.expose();
-            if !token.is_empty() {
-                let value = header::HeaderValue::try_from(format!("Bearer {token}"));
-                let mut value = value.map_err(|source| Error::Request("token", source.into()))?;
-                value.set_sensitive(true);
-                headers.insert(header::AUTHORIZATION, value);
-            }
+        let token = token.expose();
+        if !token.is_empty() {
+            let value = header::HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|source| Error::Request("token", source.into()))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
         }
         let failed = |error: reqwest::Error| {
-            let url = url.clone();
+            let url = url.to_owned();
             let source = error.without_url();
             if source.is_connect() {
                 Error::Unreachable { url, source }
@@ -237,7 +266,7 @@ impl Client {
         let elsewhere = self.media_worker(request.uri().path()).await?;
         let mut answer = elsewhere
             .as_ref()
-            .unwrap_or(&self.http)
+            .unwrap_or(&self.connection.http)
             .request(request.method().clone(), request.uri().to_string())
             .headers(headers)
             .body(request.body().clone())
@@ -252,21 +281,21 @@ impl Client {
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if bytes.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Error::Endless { url, largest: LARGEST_ANSWER });
+                return Err(Error::Endless { url: url.to_owned(), largest: LARGEST_ANSWER });
             }
             bytes.extend_from_slice(&chunk);
         }
         if status.is_success() {
             return Ok((parts, bytes));
         }
-        Err(refusal(url.clone(), &parts, &bytes))
+        Err(refusal(url.to_owned(), &parts, &bytes))
     }
 
     /// Where a worker has the media, the main process knows nothing of them.
     async fn media_worker(&self, path: &str) -> Result<Option<reqwest::Client>, Error> {
         let is_media =
             path.starts_with("/_matrix/media/") || path.starts_with("/_matrix/client/v1/media/");
-        let Some((data, _)) = self.home.as_ref().filter(|_| is_media) else { return Ok(None) };
+        let Some((data, _)) = self.home().filter(|_| is_media) else { return Ok(None) };
         let socket = workers::media_socket(data);
         // One that was killed leaves its socket behind.
         if tokio::net::UnixStream::connect(&socket).await.is_err() {
@@ -276,21 +305,24 @@ impl Client {
         client.map(Some).map_err(|source| Error::Tls(source.into()))
     }
 
-    /// Logs in again with our key, the same device, and keeps the new token. Another process may
+    /// Logs in again with our key, the same device, and keeps the new token. Another process or task may
     /// have done so a moment ago: a second login on a device ends what the first one got.
-    async fn renew(&self) -> Result<(), Error> {
-        let Some((data, file)) = &self.home else { return Ok(()) };
-        let old = self.session();
+    async fn renew(&self, rejected: Secret) -> Result<(), Error> {
+        let Some((data, file)) = self.home() else { return Ok(()) };
         files::private_folder(&data.run())?;
         let (lock, until) = (data.run().join("session.lock"), self.deadline.into());
         let _lock = Lock::acquire(&lock, "a new session", until, &mut |_| ()).await?;
         let kept = Session::load(file).unwrap_or(None);
-        let fresh = match kept.filter(|kept| kept.access_token != old.access_token) {
-            Some(newer) => newer,
-            None => login(data, old, self.timeout).await?,
+        let newer = kept.filter(|kept| kept.access_token != rejected);
+        let fresh = if let Some(newer) = newer {
+            newer
+        } else {
+            let fresh = login(data, self.session(), self.timeout).await?;
+            fresh.save(file)?;
+            fresh
         };
-        fresh.save(file)?;
-        self.session.replace(fresh);
+        let mut token = self.connection.token.write().unwrap_or_else(PoisonError::into_inner);
+        *token = fresh.access_token;
         Ok(())
     }
 }
@@ -330,25 +362,15 @@ pub(crate) async fn login(
     require_running(data, &session.url)?;
     let key = jwt::Key::read_or_generate(data)?;
     let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
-    let body = serde_json::json!({
-        "type": "org.matrix.login.jwt",
-        "token": token.expose(),
-        "device_id": session.device_id,
-        "initial_device_display_name": "resource-matrix-synapse",
-    });
-    let bare = Session { access_token: crate::secret::Secret::new(""), ..session.clone() };
-    let client = Client::new(bare, None, timeout)?;
-    let answer = client.raw(Method::POST, "/_matrix/client/v3/login", Some(&body)).await?;
-    let Some(token) = answer["access_token"].as_str() else {
-        return Err(Error::NoSession(session.user_id.to_string()));
+    let request = api::login::Request {
+        kind: "org.matrix.login.jwt".to_owned(),
+        token: token.expose().to_owned(),
+        device_id: session.device_id.clone(),
+        initial_device_display_name: "resource-matrix-synapse".to_owned(),
     };
-    Ok(Session { access_token: crate::secret::Secret::new(token), ..session })
-}
-
-/// POSTs that may be repeated: they ask, or they make so what may be so already.
-fn harmless(path: &str) -> bool {
-    let ends = ["/login", "/join", "/make_room_admin", "/override_ratelimit", "/leave"];
-    ends.iter().any(|end| path.ends_with(end)) || path.contains("/_matrix/client/v3/join/")
+    let bare = Session { access_token: Secret::new(""), ..session.clone() };
+    let answer = Client::new(bare, None, timeout)?.send(request).await?;
+    Ok(Session { access_token: Secret::new(answer.access_token), ..session })
 }
 
 fn unknown(error: Error) -> Error {

@@ -9,10 +9,7 @@ use wiremock::{
 };
 
 use super::*;
-use crate::{
-    matrix::{message, room},
-    secret::Secret,
-};
+use crate::matrix::{message, room};
 
 fn session(server: &MockServer) -> Session {
     Session {
@@ -139,6 +136,49 @@ async fn a_forgotten_session_is_renewed_once_and_kept() {
     assert_eq!(send(&client).await.unwrap(), "$e");
     assert_eq!(Session::load(&file).unwrap().unwrap().access_token.expose(), "new");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// However many find at once that their session is gone: a second login would end what the first one got.
+#[tokio::test]
+async fn tasks_that_share_a_client_renew_its_session_once() {
+    let server = MockServer::start().await;
+    let gone = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token"}"#;
+    let gone = ResponseTemplate::new(401).set_body_string(gone);
+    let old = header("authorization", "Bearer old");
+    Mock::given(path(SEND)).and(old).respond_with(gone).mount(&server).await;
+    let fresh = ResponseTemplate::new(200).set_body_string(r#"{"access_token":"new"}"#);
+    Mock::given(path_regex("/login$")).respond_with(fresh).expect(1).mount(&server).await;
+    let new = header("authorization", "Bearer new");
+    Mock::given(path(SEND)).and(new).respond_with(ok()).expect(8).mount(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::new(folder.path().to_owned());
+    let file = session::operator_file(&data);
+    let client = Client::new(session(&server), Some((data, file)), Duration::from_mins(1)).unwrap();
+    let tasks = (0..8).map(|_| client.afresh());
+    let sent = tasks.map(|client| tokio::spawn(async move { send(&client).await }));
+    for task in sent.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap().unwrap(), "$e");
+    }
+}
+
+#[tokio::test]
+async fn what_was_lost_is_asked_again_where_the_request_allows_it() {
+    let server = MockServer::start().await;
+    let broken = r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#;
+    let broken = || ResponseTemplate::new(500).set_body_string(broken);
+    let done = ResponseTemplate::new(200).set_body_string("{}");
+    // Both are POSTs.
+    for (end, times) in [("/join$", 1), ("/invite$", 1)] {
+        let first = Mock::given(path_regex(end)).respond_with(broken()).up_to_n_times(times);
+        first.expect(1).mount(&server).await;
+    }
+    Mock::given(path_regex("/join$")).respond_with(done).expect(1).mount(&server).await;
+    let (client, room) = (client(&server), room_id!("!r:x.org"));
+    room::join(&client, room).await.unwrap();
+    let user_id = user_id!("@u:x.org").to_owned();
+    let invite = api::invite::Request { room_id: room.to_owned().into(), user_id };
+    let error = client.send(invite).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 500, .. }), "{error}");
 }
 
 #[tokio::test]

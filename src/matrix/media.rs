@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use http::Method;
 use ruma::api::client::media::create_content;
 use serde_json::{Value, json};
 
-use super::{Error, client::Client};
+use super::{Error, api::media_config, client::Client};
 
 /// What is sent, before it is uploaded.
 #[derive(Debug)]
@@ -56,8 +55,8 @@ impl Media {
     ///
     /// [docs]: https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv1mediaconfig
     pub(crate) async fn fits(&self, client: &Client) -> Result<(), Error> {
-        let limits = client.raw(Method::GET, "/_matrix/client/v1/media/config", None).await?;
-        let (size, largest) = (self.bytes.len() as u64, limits["m.upload.size"].as_u64());
+        let limits = client.send(media_config::Request {}).await?;
+        let (size, largest) = (self.bytes.len() as u64, limits.upload_size);
         match largest {
             Some(largest) if size > largest => {
                 Err(Error::MediaTooLarge { name: self.name.clone(), size, largest })

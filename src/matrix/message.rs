@@ -5,11 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::Method;
 use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
-use super::{Error, client::Client, room, segment::escaped};
+use super::{Error, api, client::Client, room, segment::escaped};
 use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
@@ -100,9 +99,13 @@ pub(crate) async fn send(
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     check_size(content)?;
-    let (room, transaction) = (escaped(room), escaped(transaction));
-    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}");
-    event_id(&path, &client.raw(Method::PUT, &path, Some(content)).await?)
+    let request = api::send_event::Request {
+        room_id: room.to_owned().into(),
+        event_type: "m.room.message".to_owned().into(),
+        transaction_id: transaction.to_owned().into(),
+        content: content.clone(),
+    };
+    client.send(request).await.map(|made| made.event_id)
 }
 
 /// Takes an event away; what that made is an event too.
@@ -113,15 +116,13 @@ pub(crate) async fn redact(
     transaction: &TransactionId,
     reason: Option<&str>,
 ) -> Result<OwnedEventId, Error> {
-    let (room, event, transaction) = (escaped(room), escaped(event), escaped(transaction));
-    let path = format!("/_matrix/client/v3/rooms/{room}/redact/{event}/{transaction}");
-    let content = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
-    event_id(&path, &client.raw(Method::PUT, &path, Some(&content)).await?)
-}
-
-fn event_id(path: &str, made: &Value) -> Result<OwnedEventId, Error> {
-    let id = made["event_id"].as_str().and_then(|id| OwnedEventId::try_from(id).ok());
-    id.ok_or_else(|| Error::lacks(path, "event_id"))
+    let request = api::redact::Request {
+        room_id: room.to_owned().into(),
+        event_id: event.to_owned().into(),
+        transaction_id: transaction.to_owned().into(),
+        reason: reason.map(str::to_owned),
+    };
+    client.send(request).await.map(|made| made.event_id)
 }
 
 /// The edits of a message that are not taken away yet.
@@ -130,12 +131,14 @@ pub(crate) async fn edits(
     room: &RoomId,
     of: &EventId,
 ) -> Result<Vec<OwnedEventId>, Error> {
-    let (room, of) = (escaped(room), escaped(of));
-    let path = format!("/_matrix/client/v1/rooms/{room}/relations/{of}/m.replace");
-    let found = client.raw(Method::GET, &path, None).await?;
-    let chunk = found["chunk"].as_array().ok_or_else(|| Error::lacks(&path, "chunk"))?;
+    let request = api::relations::Request {
+        room_id: room.to_owned().into(),
+        event_id: of.to_owned().into(),
+        rel_type: "m.replace".to_owned().into(),
+    };
+    let found = client.send(request).await?;
     let id = |event: &Value| OwnedEventId::try_from(event["event_id"].as_str()?).ok();
-    Ok(chunk.iter().filter_map(id).collect())
+    Ok(found.chunk.iter().filter_map(id).collect())
 }
 
 /// Makes sure that what is sent in the clear does not land in an encrypted room; asks the server

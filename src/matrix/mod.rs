@@ -11,6 +11,7 @@ pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod operator;
 pub(crate) mod ping;
+pub(crate) mod repeat;
 pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod session;

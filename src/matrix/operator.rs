@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::Method;
 use ruma::{OwnedServerName, OwnedUserId};
 use sha1::Sha1;
 
 use super::{
-    Error, admin,
+    Error, admin, api,
     client::{self, Client},
     session::{self, OPERATOR_DEVICE, Session},
 };
@@ -73,7 +72,7 @@ pub(crate) async fn ensure(
 /// Takes the rate limits off the client's own account: 0/0 switches every limiter off that knows
 /// who asks.
 async fn unlimited(client: &Client) -> Result<(), Error> {
-    let user_id = client.session().user_id;
+    let user_id = client.user_id().to_owned();
     client.send(admin::users::override_ratelimit::Request::unlimited(user_id)).await.map(drop)
 }
 
@@ -86,25 +85,24 @@ async fn register(
     registration: &Secret,
     timeout: Duration,
 ) -> Result<(), Error> {
-    const PATH: &str = "/_synapse/admin/v1/register";
     let client = Client::new(wanted.clone(), None, timeout)?;
-    let nonce = client.raw(Method::GET, PATH, None).await?;
-    let nonce = nonce["nonce"].as_str().unwrap_or_default().to_owned();
+    let nonce = client.send(admin::register::nonce::Request {}).await?.nonce;
     let localpart = wanted.user_id.localpart();
     let mut mac = <Hmac<Sha1>>::new_from_slice(registration.expose().as_bytes())
         .map_err(|source| Error::Request("register", source.into()))?;
     mac.update([&nonce, localpart, password.expose(), "admin"].join("\0").as_bytes());
     let mac = HEXLOWER.encode(&mac.finalize().into_bytes());
-    let body = serde_json::json!({
-        "nonce": nonce, "username": localpart, "password": password.expose(), "admin": true,
-        "mac": mac,
-    });
-    let made = client.raw(Method::POST, PATH, Some(&body)).await?;
+    let request = admin::register::create::Request {
+        nonce,
+        username: localpart.to_owned(),
+        password: password.expose().to_owned(),
+        admin: true,
+        mac,
+    };
     // What comes with it is a session on a device of Synapse's choice; ours is fixed.
-    let token = Secret::new(made["access_token"].as_str().unwrap_or_default());
+    let token = Secret::new(client.send(request).await?.access_token);
     let client = Client::new(Session { access_token: token, ..wanted.clone() }, None, timeout)?;
-    let nothing = serde_json::json!({});
-    client.raw(Method::POST, "/_matrix/client/v3/logout", Some(&nothing)).await.map(drop)
+    client.send(api::logout::Request {}).await.map(drop)
 }
 
 /// A client that acts as another user of this server. The user must exist: logging in by key would
@@ -115,18 +113,18 @@ pub(crate) async fn act_as(
     user: &OwnedUserId,
     timeout: Duration,
 ) -> Result<Client, Error> {
-    let own = operator.session();
-    if *user == own.user_id {
+    if user == operator.user_id() {
         return client::operator(data, timeout);
     }
     let file = session::file(data, user);
-    if Session::load(&file).unwrap_or(None).is_none_or(|kept| kept.url != own.url) {
+    if Session::load(&file).unwrap_or(None).is_none_or(|kept| kept.url != operator.url()) {
         let found =
             operator.send(admin::users::get::Request { user_id: user.clone().into() }).await;
         found.map_err(|error| {
             if error.is_not_found() { Error::NoUser(user.to_string()) } else { error }
         })?;
-        let wanted = Session { user_id: user.clone(), device_id: session::device(user), ..own };
+        let (user_id, device_id) = (user.clone(), session::device(user));
+        let wanted = Session { user_id, device_id, ..operator.session() };
         client::login(data, wanted, timeout).await?.save(&file)?;
     }
     client::open(data, file, user.as_str(), timeout)

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use http::Method;
 use ruma::{OwnedServerName, OwnedUserId};
-use serde_json::json;
 
-use super::{Error, client::Client, segment::Segment, session::Session};
+use super::{Error, api::appservice_ping, client::Client, session::Session};
 use crate::secret::Secret;
 
 /// Why a bridge did not answer, as a clause.
@@ -56,11 +54,8 @@ pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Sile
     let device_id = String::new();
     let session = Session { url, server_name, user_id, device_id, access_token: as_token };
     let client = Client::new(session, None, timeout)?;
-    let id = Segment::from(id.as_str());
-    let path = format!("/_matrix/client/v1/appservice/{id}/ping");
-    let asked = client.raw(Method::POST, &path, Some(&json!({}))).await;
-    let took = |answer: serde_json::Value| answer["duration_ms"].as_u64().unwrap_or_default();
-    asked.map(|answer| Duration::from_millis(took(answer))).map_err(|error| match &error {
+    let asked = client.send(appservice_ping::Request { appservice_id: id.into() }).await;
+    asked.map(|answer| Duration::from_millis(answer.duration_ms)).map_err(|error| match &error {
         Error::Refused { errcode, message, .. } => match errcode.as_str() {
             "M_CONNECTION_FAILED" => Silent::Unreachable(bridge),
             "M_CONNECTION_TIMEOUT" => Silent::Slow,

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use http::Method;
 use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, UserId};
+use serde_json::Value;
 
 use super::{
-    Error, admin,
+    Error, admin, api,
     client::Client,
     names::{self, Room},
-    segment::escaped,
 };
 
 /// How many rooms we ask for at once.
@@ -20,9 +19,9 @@ const ELSEWHERE: Duration = Duration::from_secs(5);
 
 /// The room that a text means: id, alias, or the exact name of one room of this server.
 pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
-    match names::room(text, &client.session().server_name)? {
+    match names::room(text, client.server_name())? {
         Room::Id(id) => Ok(id),
-        Room::Alias(alias) if alias.server_name() != client.session().server_name => {
+        Room::Alias(alias) if alias.server_name() != client.server_name() => {
             let asked = of_alias(client, &alias);
             match tokio::time::timeout(ELSEWHERE, asked).await {
                 Ok(Ok(found)) => Ok(found),
@@ -59,22 +58,19 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
 }
 
 async fn of_alias(client: &Client, alias: &OwnedRoomAliasId) -> Result<OwnedRoomId, Error> {
-    let path = format!("/_matrix/client/v3/directory/room/{}", escaped(alias));
-    let found = client.raw(Method::GET, &path, None).await?;
-    let id = found["room_id"].as_str().and_then(|id| OwnedRoomId::try_from(id).ok());
-    id.ok_or_else(|| Error::lacks(&path, "room_id"))
+    let request = api::alias::Request { room_alias: alias.clone().into() };
+    client.send(request).await.map(|found| found.room_id)
+}
+
+/// Refuses as the server refuses who is not in the room.
+pub(crate) async fn require_joined(client: &Client, room: &RoomId) -> Result<(), Error> {
+    client.send(api::joined_members::Request { room_id: room.to_owned().into() }).await.map(drop)
 }
 
 /// There is no room of that name: it may be an alias without its sign.
-/// Refuses as the server refuses who is not in the room.
-pub(crate) async fn require_joined(client: &Client, room: &RoomId) -> Result<(), Error> {
-    let path = format!("/_matrix/client/v3/rooms/{}/joined_members", escaped(room));
-    client.raw(Method::GET, &path, None).await.map(drop)
-}
-
 async fn unnamed(client: &Client, name: String) -> Error {
     let alias = format!("#{name}");
-    match names::room(&alias, &client.session().server_name) {
+    match names::room(&alias, client.server_name()) {
         Ok(Room::Alias(full)) if of_alias(client, &full).await.is_ok() => {
             Error::OnlyAlias { name, alias }
         }
@@ -128,10 +124,24 @@ pub(crate) async fn membership(
     room: &RoomId,
     user: &UserId,
 ) -> Result<Option<String>, Error> {
-    let (room, user) = (escaped(room), escaped(user));
-    let path = format!("/_matrix/client/v3/rooms/{room}/state/m.room.member/{user}");
-    match client.raw(Method::GET, &path, None).await {
-        Ok(state) => Ok(state["membership"].as_str().map(str::to_owned)),
+    let found = state(client, room, "m.room.member", user.as_str()).await?;
+    Ok(found.and_then(|found| found["membership"].as_str().map(str::to_owned)))
+}
+
+/// The content of a state event, as a member sees it; nothing where there is none.
+async fn state(
+    client: &Client,
+    room: &RoomId,
+    event_type: &str,
+    state_key: &str,
+) -> Result<Option<Value>, Error> {
+    let request = api::state::Request {
+        room_id: room.to_owned().into(),
+        event_type: event_type.to_owned().into(),
+        state_key: state_key.to_owned().into(),
+    };
+    match client.send(request).await {
+        Ok(found) => Ok(Some(found.content)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
@@ -139,14 +149,12 @@ pub(crate) async fn membership(
 
 /// Joins a room that is open, or that the user is invited to.
 pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
-    let path = format!("/_matrix/client/v3/rooms/{}/join", escaped(room));
-    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
+    client.send(api::join::Request { room_id: room.to_owned().into() }).await.map(drop)
 }
 
 /// Leaves a room.
 pub(crate) async fn leave(client: &Client, room: &RoomId) -> Result<(), Error> {
-    let path = format!("/_matrix/client/v3/rooms/{}/leave", escaped(room));
-    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
+    client.send(api::leave::Request { room_id: room.to_owned().into() }).await.map(drop)
 }
 
 /// Joins a room that this server may not know yet: by an alias of another server, which says who is
@@ -156,10 +164,9 @@ pub(crate) async fn join_through(
     room: &str,
     servers: &[OwnedServerName],
 ) -> Result<(), Error> {
-    let through: Vec<String> =
-        servers.iter().map(|server| format!("via={}", escaped(server))).collect();
-    let path = format!("/_matrix/client/v3/join/{}?{}", escaped(room), through.join("&"));
-    client.raw(Method::POST, &path, Some(&serde_json::json!({}))).await.map(drop)
+    let request =
+        api::join_through::Request { room: room.to_owned().into(), via: servers.to_vec() };
+    client.send(request).await.map(drop)
 }
 
 /// Lets the operator into a room: by itself where it may, otherwise through the admin API.
@@ -172,7 +179,7 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         }
         Err(error) => return Err(error),
     }
-    let user_id = operator.session().user_id;
+    let user_id = operator.user_id().to_owned();
     let request = admin::rooms::make_admin::Request {
         room_id: room.to_owned().into(),
         user_id: user_id.clone(),
@@ -207,7 +214,7 @@ pub(crate) async fn admit(
                 Ok(_) => Ok(Some(entered)),
                 // In the room, yet without the power to invite.
                 Err(error) if error.is("M_FORBIDDEN") && entered == Entered::Joined => {
-                    let user_id = operator.session().user_id;
+                    let user_id = operator.user_id().to_owned();
                     let power = admin::rooms::make_admin::Request {
                         room_id: room.to_owned().into(),
                         user_id,
@@ -226,12 +233,10 @@ pub(crate) async fn admit(
 
 /// Whether a room's messages are encrypted, as a member sees it.
 pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool, Error> {
-    let path = format!("/_matrix/client/v3/rooms/{}/state/m.room.encryption/", escaped(room));
-    match client.raw(Method::GET, &path, None).await {
-        Ok(state) if state["algorithm"].is_string() => Ok(true),
-        Ok(_) => Err(Error::lacks(&path, "algorithm")),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
+    match state(client, room, "m.room.encryption", "").await? {
+        Some(found) if found["algorithm"].is_string() => Ok(true),
+        Some(_) => Err(Error::lacks("m.room.encryption", "algorithm")),
+        None => Ok(false),
     }
 }
 
@@ -242,10 +247,9 @@ pub(crate) async fn require_event(
     event: &EventId,
 ) -> Result<(), Error> {
     let absent = || Error::NoEvent { event: event.to_string(), room: room.to_string() };
-    let path = format!("/_synapse/admin/v1/fetch_event/{}", escaped(event));
-    match operator.raw(Method::GET, &path, None).await {
-        Ok(found) if !found["event"].is_object() => Err(Error::lacks(&path, "event")),
-        Ok(found) if found["event"]["room_id"] == room.as_str() => Ok(()),
+    let request = admin::fetch_event::Request { event_id: event.to_owned().into() };
+    match operator.send(request).await {
+        Ok(found) if found.event["room_id"] == room.as_str() => Ok(()),
         Ok(_) => Err(absent()),
         Err(Error::Refused { status: 404, .. }) => Err(absent()),
         Err(error) => Err(error),
@@ -258,9 +262,12 @@ pub(crate) async fn redaction(
     room: &RoomId,
     event: &EventId,
 ) -> Result<Option<String>, Error> {
-    let (room, event) = (escaped(room.as_str()), escaped(event.as_str()));
-    let path = format!("/_synapse/admin/v1/rooms/{room}/context/{event}?limit=0");
-    let found = operator.raw(Method::GET, &path, None).await?;
-    let because = &found["event"]["unsigned"]["redacted_because"]["event_id"];
+    let request = admin::rooms::context::Request {
+        room_id: room.to_owned().into(),
+        event_id: event.to_owned().into(),
+        limit: 0,
+    };
+    let found = operator.send(request).await?;
+    let because = &found.event["unsigned"]["redacted_because"]["event_id"];
     Ok(because.as_str().map(str::to_owned))
 }

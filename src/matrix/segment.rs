@@ -61,12 +61,26 @@ mod tests {
 
     #[test]
     fn every_path_parameter_of_an_endpoint_is_a_segment() {
-        let admin = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/matrix/admin"));
+        let matrix = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/matrix"));
         let mut found = Vec::new();
-        lines_with(admin, "#[ruma_api(path)]", &mut found);
+        for folder in ["admin", "api"] {
+            lines_with(&matrix.join(folder), "#[ruma_api(path)]", &mut found);
+        }
         assert!(found.len() > 10, "{found:?}");
         found.retain(|(_, field)| !field.contains(": Segment<"));
         assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
+    fn only_execute_sends_what_has_no_type() {
+        let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        let mut found = Vec::new();
+        lines_with(source, "client.raw(", &mut found);
+        found.retain(|(path, _)| {
+            !path.ends_with("segment.rs") && !path.ends_with("client_tests.rs")
+        });
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].0.ends_with("/execute.rs"), "{found:#?}");
     }
 
     /// ruma's own endpoints would take an id as it is.

@@ -195,17 +195,25 @@ pub(crate) fn serving(master: u32) -> Vec<u32> {
     pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Waits until those who served before a reload take no more requests, and until what they had under
-/// way is answered: nginx is told of new settings long before it has taken them up.
-pub(crate) async fn retired(before: &[u32]) {
-    // nginx writes into its title what it does; an ended process has none.
-    let title = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+/// Waits until those who served before a reload take no more requests: nginx is told of new settings
+/// long before it has taken them up.
+pub(crate) async fn taken_up(before: &[u32]) {
     let serves = |pid: &u32| {
-        let title = title(pid);
+        let title = title(*pid);
         !title.is_empty() && !String::from_utf8_lossy(&title).contains("shutting down")
     };
     patiently(TAKEN_UP, || !before.iter().any(serves)).await;
-    patiently(UNDER_WAY, || before.iter().all(|pid| title(pid).is_empty())).await;
+}
+
+/// The same, and until what they had under way is answered.
+pub(crate) async fn retired(before: &[u32]) {
+    taken_up(before).await;
+    patiently(UNDER_WAY, || before.iter().all(|pid| title(*pid).is_empty())).await;
+}
+
+/// nginx writes into it what a process of its does; an ended one has none.
+fn title(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
 async fn patiently(limit: Duration, is_so: impl Fn() -> bool) {

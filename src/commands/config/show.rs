@@ -136,9 +136,9 @@ impl Report for Shown {
         Ok(())
     }
 
-    fn id(&self) -> Option<&str> {
+    fn ids(&self) -> Option<String> {
         match &self.settings[..] {
-            [one] => one.value.as_str(),
+            [one] => Some(shown(&one.value)),
             _ => None,
         }
     }

@@ -127,7 +127,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         return Ok(Reply::done_if(!moot, answer(context, config, done).await?));
     }
     let timeout = config.supervision.start_timeout.0;
-    let options = start::Options { services: Vec::new(), timeout, force: args.force };
+    let options =
+        start::Options { services: Vec::new(), timeout, force: args.force, keep_profile: false };
     super::start::go(context, options).await?;
     Ok(Reply::done(answer(context, config, done).await?))
 }

@@ -69,13 +69,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let progress = context.progress("checking the settings");
     restart::check(config, force, timeout).await?;
     drop(progress);
-    if args.profile.is_given() {
-        start::keep_profile(config)?;
-    }
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force };
     super::stop::go(context, options).await?;
-    let options = start::Options { services: Vec::new(), timeout, force };
+    let keep_profile = args.profile.is_given();
+    let options = start::Options { services: Vec::new(), timeout, force, keep_profile };
     let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options).await?;
     Ok(Reply::done(Answer::All(Running::new(context, now, Change::Started)?)))

@@ -106,12 +106,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
     let timeout = args.ready.or_set(config);
-    let options = Options { services: services.clone(), timeout, force: args.force };
-    if args.profile.is_given() && !context.dry_run {
-        // What cannot be is not kept.
-        services::outline(config)?;
-        start::keep_profile(config)?;
-    }
+    let keep_profile = args.profile.is_given();
+    let options = Options { services: services.clone(), timeout, force: args.force, keep_profile };
     if args.foreground {
         start::prepare(config, options, &mut |_| ()).await?;
         let context = context.clone();

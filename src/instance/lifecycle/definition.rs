@@ -1,5 +1,7 @@
 //! Keeps a supervisor that runs up with the services that the settings ask for.
 
+use std::path::Path;
+
 use tokio::time::Instant;
 
 use crate::{
@@ -7,8 +9,12 @@ use crate::{
     config::Config,
     error::Failure,
     instance::{homeserver::Homeserver, prepare::applied},
-    render, services,
-    supervisor::{control::Request, record::Snapshot, service::Service},
+    proxy, render, services,
+    supervisor::{
+        control::{self, Request, Stream},
+        record::Snapshot,
+        service::Service,
+    },
 };
 
 /// What a running supervisor has to be told first; nothing where it keeps what the settings ask for. All
@@ -46,6 +52,30 @@ pub(crate) async fn request(
     } else {
         Request::Define { services }
     }))
+}
+
+/// Tells it, and waits until a proxy that reads its settings again serves by them; what runs then, or
+/// nothing where no supervisor answers.
+pub(crate) async fn tell(
+    socket: &Path,
+    before: &Snapshot,
+    define: &Request,
+) -> Result<Option<Snapshot>, control::Error> {
+    let proxy = |now: &Snapshot| {
+        let report = now.services.get(services::PROXY)?;
+        Some((report.pid?, report.revision.clone()))
+    };
+    let served = proxy(before).map(|(pid, _)| proxy::serving(pid)).unwrap_or_default();
+    let Some(mut stream) = Stream::open(socket, define).await? else { return Ok(None) };
+    let after = stream.next().await?;
+    let reads_again = |after: &Snapshot| match (proxy(before), proxy(after)) {
+        (Some((old, was)), Some((new, is))) => old == new && was != is,
+        _ => false,
+    };
+    if after.as_ref().is_some_and(reads_again) {
+        proxy::taken_up(&served).await;
+    }
+    Ok(after)
 }
 
 /// A service of ours reads its files when it is started, and is not restarted unasked: only one that

@@ -5,11 +5,7 @@ use tokio::time::Instant;
 
 use super::{definition, start};
 use crate::{
-    config::Config,
-    error::Failure,
-    instance::homeserver::Homeserver,
-    services,
-    supervisor::control::{self, Stream},
+    config::Config, error::Failure, instance::homeserver::Homeserver, services, supervisor::control,
 };
 
 /// Whether webhooks are taken now.
@@ -33,6 +29,7 @@ pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
         timeout: config.supervision.start_timeout.0,
         // Little is written for them.
         force: true,
+        keep_profile: false,
     };
     start::start(config, options, &mut |_| ()).await?;
     Ok(Taken::Now)
@@ -48,10 +45,8 @@ pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
     let mut homeserver = Homeserver::of(config)?;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let define = definition::request(&mut homeserver, &now, true, deadline, &mut |_| ()).await?;
-    if let Some(define) = define
-        && let Some(mut stream) = Stream::open(&socket, &define).await?
-    {
-        stream.next().await?;
+    if let Some(define) = define {
+        definition::tell(&socket, &now, &define).await?;
     }
     Ok(())
 }

@@ -69,8 +69,8 @@ pub(crate) async fn some(
         let define =
             definition::request(&mut homeserver, &before, true, deadline, &mut |_| ()).await?;
         if let Some(define) = define {
-            let stream = Stream::open(&socket, &define).await?;
-            before = stream.ok_or(NotRunning)?.next().await?.ok_or(NotRunning)?;
+            let after = definition::tell(&socket, &before, &define).await?;
+            before = after.ok_or(NotRunning)?;
         }
     }
     let names = select::resolve(words, &select::running(&before))?;

@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Start although little disk space is left.
     pub(crate) force: bool,
+    /// Remember the profile, once all that is looked at is right: the next start is one of it too.
+    pub(crate) keep_profile: bool,
 }
 
 #[derive(Debug)]
@@ -87,11 +89,10 @@ pub(crate) async fn start(
         let mut warn = |warning: &str| on_step(Step::Warns(warning));
         let force = options.force;
         let define = definition::request(&mut homeserver, &now, force, deadline, &mut warn).await?;
+        keep_profile(config, &options)?;
         if let Some(define) = define {
             on_step(Step::Prepares("the services that have changed"));
-            if let Some(mut stream) = Stream::open(&socket, &define).await? {
-                stream.next().await?;
-            }
+            definition::tell(&socket, &now, &define).await?;
             applied::renew(config)?;
         } else if is_up(&now, &names) {
             // An earlier start may have been interrupted before its last step, and a session may
@@ -109,6 +110,7 @@ pub(crate) async fn start(
         stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?
     } else {
         prepare::run(&homeserver, options.force, deadline, on_step).await?;
+        keep_profile(config, &options)?;
         on_step(Step::Launches);
         let mut child = launch(config, &names, on_step)?;
         launched = true;
@@ -140,10 +142,11 @@ pub(crate) async fn start(
     }
 }
 
-/// Remembers the profile: the next start is one of it too.
-pub(crate) fn keep_profile(config: &Config) -> Result<(), config::Error> {
-    let setting = config::find("stack.profile")?;
-    edit::set(&config.data, setting, &config.stack.profile.name().into())?;
+fn keep_profile(config: &Config, options: &Options) -> Result<(), config::Error> {
+    if options.keep_profile {
+        let setting = config::find("stack.profile")?;
+        edit::set(&config.data, setting, &config.stack.profile.name().into())?;
+    }
     Ok(())
 }
 
@@ -174,7 +177,8 @@ pub(crate) async fn prepare(
     let deadline = Instant::now() + options.timeout;
     let (_lock, homeserver) = enter(config, deadline, on_step).await?;
     stop::clear(&config.data).await?;
-    prepare::run(&homeserver, options.force, deadline, on_step).await
+    prepare::run(&homeserver, options.force, deadline, on_step).await?;
+    Ok(keep_profile(config, &options)?)
 }
 
 /// Looks after the operator's account once a supervisor in the foreground has everything ready.

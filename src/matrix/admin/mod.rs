@@ -3,6 +3,8 @@
 //! [docs]: https://element-hq.github.io/synapse/latest/usage/administration/admin_api/
 
 pub(crate) mod federation;
+pub(crate) mod fetch_event;
+pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod statistics;
 pub(crate) mod users;

@@ -5,7 +5,7 @@
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::{OwnedRoomId, OwnedUserId};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: POST,
@@ -20,6 +20,11 @@ pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) room_id: Segment<OwnedRoomId>,
     pub(crate) user_id: OwnedUserId,
+}
+
+impl Repeat for Request {
+    // Who was invited and has joined since cannot be invited again.
+    const REPEATABLE: bool = false;
 }
 
 #[response]

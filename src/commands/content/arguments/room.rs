@@ -45,7 +45,7 @@ pub(crate) async fn resolved(
     client: &Client,
     text: &str,
 ) -> Result<OwnedRoomId, matrix::Error> {
-    let server = client.session().server_name;
+    let server = client.server_name().to_owned();
     if let names::Room::Alias(alias) = names::room(text, &server)?
         && alias.server_name() != server
         && context.config().is_ok_and(|config| config.synapse.federation == Mode::Off)

@@ -80,7 +80,7 @@ impl Sending {
         client: &Client,
         room: &RoomArg,
     ) -> Result<OwnedRoomId, Failure> {
-        let server = client.session().server_name;
+        let server = client.server_name().to_owned();
         let named = names::room(room.as_str(), &server)?;
         if self.acting.is_some() && matches!(named, names::Room::Name(_)) {
             return Ok(room.resolve(context, &self.operator(context)?).await?);
@@ -113,7 +113,7 @@ impl Sending {
                 if self.acting.is_none() {
                     enter(client, room, context).await?;
                 } else if room::join(client, room).await.is_ok() {
-                    let user = client.session().user_id;
+                    let user = client.user_id().to_owned();
                     context.warn(format!("{user} joined the room `{room}`"));
                 } else {
                     return Err(error);

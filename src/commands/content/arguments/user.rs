@@ -1,6 +1,6 @@
 //! The user a verb is about.
 
-use ruma::{OwnedServerName, OwnedUserId, UserId};
+use ruma::{OwnedUserId, ServerName, UserId};
 
 use crate::{
     commands::offered,
@@ -18,7 +18,7 @@ pub(crate) struct UserArg {
 
 impl UserArg {
     /// The user of this server that was meant.
-    pub(crate) fn resolve(&self, server: &OwnedServerName) -> Result<OwnedUserId, names::Error> {
+    pub(crate) fn resolve(&self, server: &ServerName) -> Result<OwnedUserId, names::Error> {
         names::user(&self.user, server)
     }
 }
@@ -43,7 +43,7 @@ pub(crate) async fn find(
 
 /// Makes sure that a user exists, as far as this server can know that.
 pub(crate) async fn require(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
-    let ours = user_id.server_name() == operator.session().server_name;
+    let ours = user_id.server_name() == operator.server_name();
     if ours && find(operator, user_id).await?.is_none() {
         return Err(Error::NoUser(user_id.to_string()).into());
     }

@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
     }
-    let user_id = names::user(&args.name, &admin.session().server_name)?;
+    let user_id = names::user(&args.name, admin.server_name())?;
     let hook_id = args.hook_name.clone();
     let hook_id = hook_id.or_else(|| args.hook.then(|| user_id.localpart().to_owned()));
     hook_id.as_deref().map(hook::check_name).transpose()?;

@@ -76,7 +76,7 @@ pub(super) async fn ensure(
     if room::is_encrypted(bot, room).await? {
         return Err(Error::Encrypted(room.to_string()).into());
     }
-    let (data, user_id) = (context.data()?, bot.session().user_id);
+    let (data, user_id) = (context.data()?, bot.user_id().to_owned());
     let (hook, existed) = registry::ensure(&data, id, &user_id, room.clone(), text)?;
     let config = context.config()?;
     // Also for one that exists: the homeserver may have been away when it was made.

@@ -33,8 +33,8 @@ pub(super) async fn enter(
     text: &str,
     patience: Patience,
 ) -> Result<Place, Failure> {
-    let user_id = bot.session().user_id;
-    let server = admin.session().server_name;
+    let user_id = bot.user_id().to_owned();
+    let server = admin.server_name().to_owned();
     let (room, made) = match resolved(context, admin, text).await {
         Err(Error::NoRoom(name)) => match names::room(text, &server)? {
             names::Room::Alias(alias) if alias.server_name() == server => {

@@ -18,7 +18,7 @@ use crate::{
 pub(super) async fn only(name: &str, patience: Patience, context: &Context) -> Result<Kind, Stop> {
     let operator = patience.operator(context)?;
     let (mut kinds, mut gone) = (Vec::new(), None);
-    let user_id = names::user(name, &operator.session().server_name);
+    let user_id = names::user(name, operator.server_name());
     if let Ok(user_id) = &user_id
         && let Some(user) = user::find(&operator, user_id).await?
     {

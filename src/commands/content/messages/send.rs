@@ -71,7 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     };
     let contents: Vec<Value> = texts.iter().map(|text| content(&args, text)).collect();
     check_sizes(&args, &contents)?;
-    let (mut client, room) = args.sending.in_room(context, &args.room).await?;
+    let (client, room) = args.sending.in_room(context, &args.room).await?;
     if let Some(event) = &reply_to {
         room::require_event(&args.sending.operator(context)?, &room, event).await?;
     }
@@ -82,10 +82,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let mut event_ids = Vec::new();
     for (number, content) in contents.iter().enumerate() {
         let transaction = numbered(&base, number, args.file.is_some());
-        let event = sent(&args, &client, &room, context, content, transaction).await;
+        let event = sent(&args, &client.afresh(), &room, context, content, transaction).await;
         let so_far = (event_ids.len(), contents.len());
         event_ids.push(event.map_err(|error| broken(error, &args, base.as_str(), so_far))?);
-        client.restart_clock();
     }
     let (room_id, transaction_id) = (room.into(), base.to_string());
     Ok(Reply::done(if args.file.is_some() {

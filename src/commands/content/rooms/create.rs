@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
         );
     }
     let client = args.sending.client(context).await?;
-    let server = client.session().server_name;
+    let server = client.server_name().to_owned();
     let alias = args.alias.as_deref().map(|alias| of_server(alias, &server)).transpose()?;
     let _turn = match &alias {
         Some(alias) if !context.dry_run => turn(context, alias, args.sending.timeout()).await,

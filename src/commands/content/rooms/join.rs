@@ -38,7 +38,7 @@ pub(crate) struct Joined {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Joined> {
     let operator = args.sending.operator(context)?;
     let (client, id) = args.sending.in_room(context, &args.room).await?;
-    let user = client.session().user_id;
+    let user = client.user_id().to_owned();
     let members = operator.send(rooms::members::Request { room_id: id.clone().into() }).await;
     let already = members.is_ok_and(|found| found.members.contains(&user));
     if !already {

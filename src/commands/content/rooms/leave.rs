@@ -32,7 +32,7 @@ pub(crate) struct Left {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
     let (client, room) = args.sending.in_room(context, &args.room).await?;
-    let user = client.session().user_id;
+    let user = client.user_id().to_owned();
     let left = client.send(joined_rooms::v3::Request::new()).await?.joined_rooms.contains(&room);
     if left {
         context.would(format_args!("let {user} leave {room}"))?;

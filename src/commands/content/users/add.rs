@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     if let Some(name) = &args.display_name {
         names::display_name(name)?;
     }
-    let user_id = names::user(&args.name, &operator.session().server_name)?;
+    let user_id = names::user(&args.name, operator.server_name())?;
     let password = args.password.read()?;
     if !password.generated {
         // Synapse's own policy does not count for accounts that an admin makes.

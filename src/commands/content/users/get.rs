@@ -43,7 +43,7 @@ pub(crate) struct Shown {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
     let operator = args.patience.operator(context)?;
-    let user_id = args.user.resolve(&operator.session().server_name)?;
+    let user_id = args.user.resolve(operator.server_name())?;
     let found = find(&operator, &user_id).await?;
     let user = found.ok_or_else(|| Stop::absent("user", "user_id", user_id))?;
     Ok(Reply::done(user.into()))

@@ -5,7 +5,7 @@
 use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: DELETE,
@@ -23,6 +23,10 @@ pub(crate) struct Request {
     /// Purges even if a local user cannot be made to leave.
     pub(crate) force_purge: bool,
     pub(crate) block: bool,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -4,7 +4,7 @@
 
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: GET,
@@ -18,6 +18,10 @@ metadata! {
 pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) delete_id: Segment<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -6,7 +6,7 @@ use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 use super::list::Room;
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: GET,
@@ -20,6 +20,10 @@ metadata! {
 pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) room_id: Segment<OwnedRoomId>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -6,6 +6,8 @@ use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::repeat::Repeat;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -24,6 +26,10 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search_term: Option<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

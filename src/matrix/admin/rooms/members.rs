@@ -5,7 +5,7 @@
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::{OwnedRoomId, OwnedUserId};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: GET,
@@ -19,6 +19,10 @@ metadata! {
 pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) room_id: Segment<OwnedRoomId>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -6,7 +6,7 @@ use ruma::OwnedRoomId;
 use ruma::api::{Direction, auth_scheme::AccessToken, metadata, request, response};
 use serde_json::Value;
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: GET,
@@ -28,6 +28,10 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

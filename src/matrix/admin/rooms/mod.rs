@@ -1,5 +1,6 @@
 //! Rooms, as an admin sees them.
 
+pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod delete_status;
 pub(crate) mod get;

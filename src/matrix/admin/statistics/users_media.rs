@@ -9,6 +9,8 @@ use ruma::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::repeat::Repeat;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -42,6 +44,10 @@ pub(crate) struct Usage {
     pub(crate) media_count: u64,
     /// In bytes.
     pub(crate) media_length: u64,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

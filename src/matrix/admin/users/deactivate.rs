@@ -5,7 +5,7 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: POST,
@@ -21,6 +21,11 @@ pub(crate) struct Request {
     pub(crate) user_id: Segment<OwnedUserId>,
     /// Marks the messages as to be hidden from who joins later.
     pub(crate) erase: bool,
+}
+
+impl Repeat for Request {
+    // What is closed stays closed.
+    const REPEATABLE: bool = true;
 }
 
 #[response]

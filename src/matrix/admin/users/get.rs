@@ -6,7 +6,7 @@ use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: GET,
@@ -20,6 +20,10 @@ metadata! {
 pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) user_id: Segment<OwnedUserId>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -6,6 +6,8 @@ use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
 use super::get::User;
 
+use crate::matrix::repeat::Repeat;
+
 metadata! {
     method: GET,
     rate_limited: false,
@@ -30,6 +32,10 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

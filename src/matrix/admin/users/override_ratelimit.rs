@@ -5,7 +5,7 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: POST,
@@ -21,6 +21,11 @@ pub(crate) struct Request {
     pub(crate) user_id: Segment<OwnedUserId>,
     pub(crate) messages_per_second: u32,
     pub(crate) burst_count: u32,
+}
+
+impl Repeat for Request {
+    // It sets what may be set already.
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -5,7 +5,7 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-use crate::matrix::segment::Segment;
+use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {
     method: PUT,
@@ -30,6 +30,10 @@ pub(crate) struct Request {
     pub(crate) user_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deactivated: Option<bool>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
 }
 
 #[response]

@@ -149,11 +149,11 @@ impl Place {
 
     /// What comes next; nothing where nobody waits for it any more.
     async fn next(
-        &mut self,
+        &self,
         lines: &Lines<'_, Message>,
     ) -> Option<Result<(String, Vec<Message>), Error>> {
-        self.client.restart_clock();
-        let next = lines.while_read(pages::sync(&self.client, &self.room, Some(&self.token)));
+        let client = self.client.afresh();
+        let next = lines.while_read(pages::sync(&client, &self.room, Some(&self.token)));
         match self.end {
             Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten(),
             None => next.await,
