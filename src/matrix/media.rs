@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use ruma::api::client::media::create_content;
 use serde_json::{Value, json};
 
-use super::{Error, api::media_config, client::Client};
+use super::{
+    Error,
+    api::{media_config, upload},
+    client::Client,
+};
 
 /// What is sent, before it is uploaded.
 #[derive(Debug)]
@@ -67,9 +70,11 @@ impl Media {
 
     /// Puts the file onto the server; its `mxc://` address.
     pub(crate) async fn upload(&self, client: &Client) -> Result<String, Error> {
-        let mut request = create_content::v3::Request::new(self.bytes.clone());
-        request.filename = Some(self.name.clone());
-        request.content_type = Some(self.kind.clone());
+        let request = upload::Request {
+            filename: self.name.clone(),
+            content_type: self.kind.clone(),
+            file: self.bytes.clone(),
+        };
         client.send(request).await.map(|made| made.content_uri.to_string())
     }
 }

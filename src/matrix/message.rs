@@ -8,7 +8,7 @@ use std::{
 use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
-use super::{Error, api, client::Client, room, segment::escaped};
+use super::{Error, api, client::Client, markdown, room, segment::escaped};
 use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
@@ -39,15 +39,13 @@ pub(crate) fn text(text: &str, markup: Markup, notice: bool) -> Value {
             "msgtype": kind, "body": without_tags(text),
             "format": "org.matrix.custom.html", "formatted_body": text,
         }),
-        Markup::Markdown => {
-            let content = if notice {
-                ruma::events::room::message::RoomMessageEventContent::notice_markdown(text)
-            } else {
-                ruma::events::room::message::RoomMessageEventContent::text_markdown(text)
-            };
-            serde_json::to_value(content)
-                .unwrap_or_else(|_| json!({ "msgtype": kind, "body": text }))
-        }
+        Markup::Markdown => match markdown::html(text) {
+            Some(html) => json!({
+                "msgtype": kind, "body": text,
+                "format": "org.matrix.custom.html", "formatted_body": html,
+            }),
+            None => json!({ "msgtype": kind, "body": text }),
+        },
     }
 }
 

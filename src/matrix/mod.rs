@@ -6,6 +6,7 @@ pub(crate) mod api;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod jwt;
+pub(crate) mod markdown;
 pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod names;
@@ -16,5 +17,7 @@ pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod session;
 mod tls;
+#[cfg(test)]
+pub(crate) mod wire;
 
 pub(crate) use error::Error;

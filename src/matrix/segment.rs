@@ -82,20 +82,4 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].0.ends_with("/execute.rs"), "{found:#?}");
     }
-
-    /// ruma's own endpoints would take an id as it is.
-    #[test]
-    fn no_endpoint_of_ruma_with_a_parameter_is_used() {
-        let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
-        let mut found = Vec::new();
-        for word in ["v3::Request::", "v1::Request::"] {
-            lines_with(source, word, &mut found);
-        }
-        found.retain(|(path, _)| !path.ends_with("segment.rs"));
-        let mut places: Vec<&str> =
-            found.iter().filter_map(|(path, _)| path.rsplit('/').next()).collect();
-        // `create_room`, `joined_rooms`, `create_content` and `sync_events`, which have none.
-        places.sort_unstable();
-        assert_eq!(places, ["create.rs", "leave.rs", "made.rs", "media.rs", "pages.rs"]);
-    }
 }

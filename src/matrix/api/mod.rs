@@ -1,13 +1,14 @@
-//! Endpoints of the Matrix client API, one a file, in ruma's style. Those with a parameter in their path
-//! cannot be ruma's own, which would take an id as it is (see [`super::segment`]); of the others it is said
-//! here whether they may be repeated.
+//! Endpoints of the Matrix client API, one a file, in ruma's style. They are not ruma's own: those would take
+//! an id in a path as it is (see [`super::segment`]), and do not say whether they may be repeated.
 
 pub(crate) mod alias;
 pub(crate) mod appservice_ping;
+pub(crate) mod create_room;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod join_through;
 pub(crate) mod joined_members;
+pub(crate) mod joined_rooms;
 pub(crate) mod leave;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -17,27 +18,5 @@ pub(crate) mod redact;
 pub(crate) mod relations;
 pub(crate) mod send_event;
 pub(crate) mod state;
-
-use ruma::api::client::{
-    media::create_content, membership::joined_rooms, room::create_room, sync::sync_events,
-};
-
-use super::repeat::Repeat;
-
-impl Repeat for create_room::v3::Request {
-    // The second would be another room.
-    const REPEATABLE: bool = false;
-}
-
-impl Repeat for create_content::v3::Request {
-    // The second would be another file.
-    const REPEATABLE: bool = false;
-}
-
-impl Repeat for joined_rooms::v3::Request {
-    const REPEATABLE: bool = true;
-}
-
-impl Repeat for sync_events::v3::Request {
-    const REPEATABLE: bool = true;
-}
+pub(crate) mod sync;
+pub(crate) mod upload;

@@ -1,17 +1,9 @@
 //! `content create-room`.
 
-use ruma::{
-    OwnedRoomAliasId, OwnedUserId, ServerName,
-    api::client::room::create_room::{
-        self,
-        v3::{CreationContent, RoomPreset},
-    },
-    events::AnyInitialStateEvent,
-    room::RoomType,
-    serde::Raw,
-};
+use ruma::{OwnedRoomAliasId, OwnedUserId, ServerName};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::made::{existing, taken, turn};
 use crate::{
@@ -21,8 +13,13 @@ use crate::{
         offered,
     },
     context::Context,
-    error::{Failure, Kind},
-    matrix::{Error, client::Client, names},
+    error::Failure,
+    matrix::{
+        Error,
+        api::create_room::{self, Preset},
+        client::Client,
+        names,
+    },
     output::Sentence,
     reply::Outcome,
 };
@@ -83,7 +80,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     }
     let invite = invited(&args, context, &client).await?;
     context.would(format_args!("make the room `{}`", args.name))?;
-    let made = match client.send(request(&args, alias.as_ref(), invite)?).await {
+    let made = match client.send(request(&args, alias.as_ref(), invite)).await {
         Ok(made) => made,
         // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours
         // without a member, an alias or a name; nobody can be told of it, and it is no room that anybody
@@ -149,30 +146,20 @@ fn request(
     args: &Args,
     alias: Option<&OwnedRoomAliasId>,
     invite: Vec<OwnedUserId>,
-) -> Result<create_room::v3::Request, Failure> {
-    let bug =
-        |error: serde_json::Error| Failure { kind: Kind::Bug, error: error.into(), hint: None };
-    let mut request = create_room::v3::Request::new();
-    request.name = Some(args.name.clone());
-    request.room_alias_name = alias.map(|alias| alias.alias().to_owned());
-    request.topic.clone_from(&args.topic);
-    request.invite = invite;
-    let preset = if args.public { RoomPreset::PublicChat } else { RoomPreset::PrivateChat };
-    request.preset = Some(preset);
-    if args.space {
-        let mut content = CreationContent::new();
-        content.room_type = Some(RoomType::Space);
-        request.creation_content = Some(Raw::new(&content).map_err(bug)?);
+) -> create_room::Request {
+    let encryption = json!({
+        "type": "m.room.encryption", "state_key": "",
+        "content": { "algorithm": "m.megolm.v1.aes-sha2" },
+    });
+    create_room::Request {
+        name: Some(args.name.clone()),
+        room_alias_name: alias.map(|alias| alias.alias().to_owned()),
+        topic: args.topic.clone(),
+        invite,
+        preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
+        creation_content: args.space.then(|| json!({ "type": "m.space" })),
+        initial_state: if args.encrypted { vec![encryption] } else { Vec::new() },
     }
-    if args.encrypted {
-        let event = serde_json::json!({
-            "type": "m.room.encryption", "state_key": "",
-            "content": { "algorithm": "m.megolm.v1.aes-sha2" },
-        });
-        let event: Raw<AnyInitialStateEvent> = Raw::new(&event).map_err(bug)?.cast_unchecked();
-        request.initial_state = vec![event];
-    }
-    Ok(request)
 }
 
 impl Sentence for Made {

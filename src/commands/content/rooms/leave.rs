@@ -1,6 +1,5 @@
 //! `content leave-room`.
 
-use ruma::api::client::membership::joined_rooms;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +9,7 @@ use crate::{
         content::arguments::{RoomArg, Sending},
     },
     context::Context,
-    matrix::room,
+    matrix::{api::joined_rooms, room},
     output::Sentence,
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct Left {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     let user = client.user_id().to_owned();
-    let left = client.send(joined_rooms::v3::Request::new()).await?.joined_rooms.contains(&room);
+    let left = client.send(joined_rooms::Request {}).await?.joined_rooms.contains(&room);
     if left {
         context.would(format_args!("let {user} leave {room}"))?;
         room::leave(&client, &room).await?;

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use ruma::{
-    OwnedRoomId, RoomAliasId,
-    api::client::room::create_room::{self, v3::RoomPreset},
-};
+use ruma::{OwnedRoomId, RoomAliasId};
 use tokio::time::Instant;
 
 use crate::{
     context::Context,
-    matrix::{Error, client::Client, room},
+    matrix::{Error, api::create_room, client::Client, room},
     process::Lock,
 };
 
@@ -26,10 +23,9 @@ pub(in crate::commands::content) async fn ensure(
     if let Some(room) = existing(client, alias).await? {
         return Ok((room, true));
     }
-    let mut request = create_room::v3::Request::new();
-    request.name = Some(alias.alias().to_owned());
-    request.room_alias_name = Some(alias.alias().to_owned());
-    request.preset = Some(RoomPreset::PrivateChat);
+    let name = Some(alias.alias().to_owned());
+    let request =
+        create_room::Request { room_alias_name: name.clone(), name, ..Default::default() };
     match client.send(request).await {
         Ok(made) => Ok((made.room_id, false)),
         Err(error) if taken(&error) => Ok((room::resolve(client, alias.as_str()).await?, true)),

@@ -31,7 +31,7 @@ pub(crate) struct Response {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::body;
+    use crate::matrix::wire::body;
 
     #[test]
     fn a_destination_stands_in_the_path() {

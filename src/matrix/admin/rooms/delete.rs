@@ -37,7 +37,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::{answer, body};
+    use crate::matrix::wire::{answer, body};
 
     #[test]
     fn a_deletion_has_an_id() {

@@ -35,7 +35,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::answer;
+    use crate::matrix::wire::answer;
 
     #[test]
     fn a_status_is_read() {

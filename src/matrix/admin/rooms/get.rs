@@ -35,7 +35,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::body;
+    use crate::matrix::wire::body;
 
     #[test]
     fn a_room_id_without_a_server_is_a_path() {

@@ -63,7 +63,7 @@ pub(crate) struct Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::{answer, body};
+    use crate::matrix::wire::{answer, body};
 
     #[test]
     fn a_room_without_a_name_is_read() {

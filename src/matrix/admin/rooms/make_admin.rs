@@ -34,7 +34,7 @@ pub(crate) struct Response {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::body;
+    use crate::matrix::wire::body;
 
     #[test]
     fn the_user_is_named() {

@@ -33,7 +33,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::answer;
+    use crate::matrix::wire::answer;
 
     #[test]
     fn members_are_read() {

@@ -59,7 +59,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::{answer, body};
+    use crate::matrix::wire::{answer, body};
 
     #[test]
     fn who_has_uploaded_most_is_asked_for_and_read() {

@@ -59,7 +59,7 @@ pub(crate) struct User {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::{answer, body};
+    use crate::matrix::wire::{answer, body};
 
     #[test]
     fn an_account_without_a_name_is_read() {

@@ -48,7 +48,7 @@ pub(crate) struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::{answer, body};
+    use crate::matrix::wire::{answer, body};
 
     #[test]
     fn a_page_of_users_is_asked_for_and_read() {

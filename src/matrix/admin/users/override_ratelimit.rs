@@ -41,7 +41,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::body;
+    use crate::matrix::wire::body;
 
     #[test]
     fn zero_and_zero_means_no_limit() {

@@ -42,7 +42,7 @@ pub(crate) struct Response {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::admin::wire::body;
+    use crate::matrix::wire::body;
 
     #[test]
     fn only_what_is_given_is_sent() {

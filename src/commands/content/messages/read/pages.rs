@@ -1,18 +1,7 @@
 //! What the server has of a room, page by page: its past, and its stream.
 
-use std::time::Duration;
-
-use ruma::{
-    OwnedRoomId, RoomId,
-    api::{
-        Direction,
-        client::{
-            filter::{Filter, FilterDefinition, RoomEventFilter, RoomFilter},
-            sync::sync_events,
-        },
-    },
-};
-use serde_json::Value;
+use ruma::{RoomId, api::Direction};
+use serde_json::{Value, json};
 
 use super::shown::{self, Message};
 use crate::matrix::{Error, admin::rooms, api, client::Client};
@@ -20,8 +9,8 @@ use crate::matrix::{Error, admin::rooms, api, client::Client};
 const PAGE: u32 = 100;
 /// The most that a stream hands over at once.
 const AT_ONCE: u32 = 1000;
-/// How long the server may hold a request of a stream open.
-const HOLD: Duration = Duration::from_secs(20);
+/// How long the server may hold a request of a stream open, in milliseconds.
+const HOLD: u64 = 20_000;
 
 /// The latest messages, oldest first.
 pub(super) struct Past {
@@ -85,21 +74,17 @@ fn older(found: &mut Vec<Message>, event: &Value) {
 }
 
 /// The messages of one room and nothing else.
-fn filter(room: OwnedRoomId) -> FilterDefinition {
-    let mut timeline = RoomEventFilter::empty();
-    timeline.types = Some(vec!["m.room.message".to_owned()]);
-    timeline.limit = Some(AT_ONCE.into());
-    let mut of_room = RoomFilter::empty();
-    of_room.rooms = Some(vec![room]);
-    of_room.timeline = timeline;
-    of_room.ephemeral = RoomEventFilter::ignore_all();
-    of_room.account_data = RoomEventFilter::ignore_all();
-    of_room.state = RoomEventFilter::ignore_all();
-    let mut filter = FilterDefinition::empty();
-    filter.presence = Filter::ignore_all();
-    filter.account_data = Filter::ignore_all();
-    filter.room = of_room;
-    filter
+fn filter(room: &RoomId) -> String {
+    let nothing = json!({ "types": [] });
+    json!({
+        "presence": nothing, "account_data": nothing,
+        "room": {
+            "rooms": [room],
+            "timeline": { "types": ["m.room.message"], "limit": AT_ONCE },
+            "ephemeral": nothing, "account_data": nothing, "state": nothing,
+        },
+    })
+    .to_string()
 }
 
 /// What came since a token, edits as messages of their own, and the next token. The first call only
@@ -109,19 +94,18 @@ pub(super) async fn sync(
     room: &RoomId,
     since: Option<&str>,
 ) -> Result<(String, Vec<Message>), Error> {
-    let mut request = sync_events::v3::Request::new();
-    request.filter = Some(filter(room.to_owned()).into());
-    request.since = since.map(str::to_owned);
-    request.timeout = Some(if since.is_some() { HOLD } else { Duration::ZERO });
+    let request = api::sync::Request {
+        filter: filter(room),
+        since: since.map(str::to_owned),
+        timeout: if since.is_some() { HOLD } else { 0 },
+    };
     let mut answer = client.send(request).await?;
     let timeline = answer.rooms.join.remove(room).map(|joined| joined.timeline).unwrap_or_default();
     let mut messages = Vec::new();
     if let (Some(since), Some(gap), true) = (since, timeline.prev_batch, timeline.limited) {
         messages = between(client, room, since, gap).await?;
     }
-    let event = |raw: &str| serde_json::from_str(raw).ok();
-    let events = timeline.events.iter().filter_map(|raw| event(raw.json().get()));
-    messages.extend(events.filter_map(|event| shown::message(&event)));
+    messages.extend(timeline.events.iter().filter_map(shown::message));
     Ok((answer.next_batch, messages))
 }
 

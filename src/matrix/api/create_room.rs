@@ -1,0 +1,74 @@
+//! `POST /_matrix/client/v3/createRoom` ([docs])
+//!
+//! [docs]: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3createroom
+
+use ruma::{
+    OwnedRoomId, OwnedUserId,
+    api::{auth_scheme::AccessToken, metadata, request, response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::matrix::repeat::Repeat;
+
+metadata! {
+    method: POST,
+    rate_limited: true,
+    authentication: AccessToken,
+    path: "/_matrix/client/v3/createRoom",
+}
+
+/// Makes a room, and who asks its creator.
+#[request]
+#[derive(Default)]
+pub(crate) struct Request {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// The localpart of an alias of this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_alias_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) topic: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) invite: Vec<OwnedUserId>,
+    pub(crate) preset: Preset,
+    /// Of `m.room.create`: `type`, `m.federate`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_content: Option<Value>,
+    /// Events with `type`, `state_key` and `content` that are set after those of the preset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) initial_state: Vec<Value>,
+}
+
+/// Who may enter, and what they then see.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Preset {
+    #[default]
+    PrivateChat,
+    PublicChat,
+}
+
+impl Repeat for Request {
+    // The second would be another room.
+    const REPEATABLE: bool = false;
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) room_id: OwnedRoomId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::wire::body;
+
+    #[test]
+    fn only_what_is_wanted_is_said() {
+        assert_eq!(body(Request::default()).1, r#"{"preset":"private_chat"}"#);
+        let preset = Preset::PublicChat;
+        let request = Request { name: Some("n".into()), preset, ..Request::default() };
+        assert_eq!(body(request).1, r#"{"name":"n","preset":"public_chat"}"#);
+    }
+}
