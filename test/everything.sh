@@ -18,7 +18,7 @@ done
 folder=$(mktemp -d /tmp/rms.XXXXXX)
 # Another account may have to run PostgreSQL from there.
 chmod 711 "$folder"
-current=''
+current='' real=''
 declare -A running=()
 cleanup() {
     local status=$? pid
@@ -139,12 +139,21 @@ unit_tests() {
     PATH=$path cargo test --locked --quiet --lib
 }
 
+# All test programs; `real` is the one that runs servers.
+test_programs() {
+    cargo test --locked --no-run --message-format=json-render-diagnostics >"$folder/programs"
+    real=$(python3 -c '
+import json, sys
+built = map(json.loads, sys.stdin)
+print(*(it["executable"] for it in built if it.get("target", {}).get("name") == "real"))' <"$folder/programs")
+    [[ -x $real ]]
+}
+
 # The seconds of each test are kept in target/test-times.tsv, the longest first, and the longest are shown.
-# Only an unstable option of the test programs tells them, and only these hear of it.
+# Only an unstable option of a test program tells them. cargo would wait here for what it does beside.
 real_tests() {
     local status=0
-    RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse \
-        cargo --config 'target."cfg(all())".runner=["env", "RUSTC_BOOTSTRAP=1"]' test --locked --test real -- \
+    RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse RUSTC_BOOTSTRAP=1 "$real" \
         --format=pretty -Z unstable-options --report-time "--test-threads=$threads" | tee "$folder/real" || status=$?
     sed -nE 's/^test (.*) \.\.\. .* <([0-9.]+)s>$/\2\t\1/p' "$folder/real" | sort -rn >target/test-times.tsv
     printf 'the longest of all in target/test-times.tsv, in seconds:\n'
@@ -173,14 +182,14 @@ format() {
 
 lint() {
     if component clippy; then
-        cargo clippy --locked --all-targets --quiet -- -D warnings
+        nice -n 19 cargo clippy --locked --all-targets --quiet -- -D warnings
     else
         not_checked 'what clippy says: this machine has none'
     fi
 }
 
 documentation() {
-    RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+    RUSTDOCFLAGS='-D warnings' nice -n 19 cargo doc --locked --no-deps --document-private-items --quiet
 }
 
 # The program as `manage install` builds it for a user, which is what all tests of a real server run.
@@ -225,20 +234,21 @@ instructions() {
     fi
 }
 
-# What waits for the network or for one thread of a compiler leaves a processor to something else.
+# What waits for the network or for one thread of a compiler leaves a processor to something else; what
+# nothing else waits for takes what is left.
 beside 'servers' servers
 beside 'wheels' wheels
 step 'shell scripts' scripts
 step 'format' format
 beside 'program' program
-step 'lint' lint
-step 'documentation' documentation
-step 'test programs' cargo test --locked --quiet --no-run
+step 'test programs' test_programs
 joined 'servers'
 joined 'wheels'
 PATH+=:$folder/bin
 step 'unit tests' unit_tests
 step 'command line' cargo test --locked --quiet --test cli
+beside 'lint' lint
+beside 'documentation' documentation
 joined 'program'
 beside 'instructions of a message' instructions
 beside 'contract phases' phases
@@ -247,4 +257,6 @@ threads=$(($(nproc) * 2))
 step 'real server' real_tests
 joined 'contract phases'
 joined 'instructions of a message'
+joined 'lint'
+joined 'documentation'
 printf '== everything passed in %s s\n' "$SECONDS"
