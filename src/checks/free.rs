@@ -80,7 +80,9 @@ fn look(subject: &Subject<'_>) -> Found {
         return Ok(Vec::new());
     }
     let server = &config.server;
-    free(&server.address, server.port.0, "server.port")?;
+    for address in &server.address.0 {
+        free(&address.to_string(), server.port.0, "server.port")?;
+    }
     free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
     if let Some((address, port)) = redis::network(config) {
         free(&address.to_string(), port, "redis.port")?;

@@ -17,8 +17,8 @@ pub(crate) mod values;
 pub(crate) use error::Error;
 use named::{custom, profiles};
 use sections::{
-    alerts, database, hooks, media, oidc, proxy, redis, server, stack, supervision, synapse, tls,
-    turn, web, workers,
+    alerts, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
+    supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
 use stack::Part;
@@ -230,12 +230,7 @@ impl Config {
         if let Some(url) = self.server.public_url.as_ref().filter(|_| self.is_joined()) {
             return url.0.clone();
         }
-        let address = match self.server.address.as_str() {
-            "0.0.0.0" | "" => "127.0.0.1",
-            "::" => "[::1]",
-            address => address,
-        };
-        format!("http://{address}:{}", self.server.port)
+        url_here(self.server.address.first(), self.server.port)
     }
 
     /// What clients are told: the public address, or the proxy, or the listener.
@@ -285,7 +280,7 @@ fn above_the_file(
 }
 
 /// The maps of `settings.yaml` whose keys the operator names.
-const NAMED: [&str; 2] = ["services", "profiles"];
+pub(crate) const NAMED: [&str; 2] = ["services", "profiles"];
 
 /// What stands in `settings.yaml`.
 #[derive(Default)]
@@ -361,7 +356,7 @@ mod tests {
         assert_eq!(config.server.port.0, 8300);
         assert_eq!(config.server.name.to_string(), "env.example");
         assert_eq!(config.server.metrics_port.0, 8101);
-        assert_eq!(config.server.address, "127.0.0.1");
+        assert_eq!(config.server.address.first().to_string(), "127.0.0.1");
         assert_eq!(config.source("server.port"), Source::Flag);
     }
 

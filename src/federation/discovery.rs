@@ -142,7 +142,7 @@ async fn well_known(
         let answer = match ask(&url, &host, view).await {
             Ok(answer) => answer,
             Err(why) => {
-                steps.push(Step::good(WELL_KNOWN, format!("{url}: {why}; so none")));
+                steps.push(Step::good(WELL_KNOWN, format!("{url}: {why}, which counts as none")));
                 return None;
             }
         };

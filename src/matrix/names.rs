@@ -163,7 +163,8 @@ pub(crate) fn event(text: &str) -> Result<OwnedEventId, Error> {
     let invalid = || Error::Invalid {
         what: "the event id",
         name: text.escape_debug().to_string(),
-        reason: "it is `$` and 43 letters and digits, or `$`, an id, `:` and a server".into(),
+        reason: "it is `$` and 43 letters, digits, `-` or `_`, or `$`, an id, `:` and a server"
+            .into(),
     };
     let bare = text.strip_prefix('$').ok_or_else(invalid)?;
     let plausible = if let Some((id, server)) = bare.split_once(':') {

@@ -235,7 +235,7 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     HOOK  BOT        ROOM  WAITING  REFUSED  ADDRESS
     ci    @ci:x.org  #r    1                 http://127.0.0.1:PORT/hook/ci
     ");
-    insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; what it took is sent all the same");
+    insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; the messages it has accepted are still sent");
     assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
     insta::assert_snapshot!(daemon.person.types("content remove-hook ci"), @r"
     there is no webhook ci

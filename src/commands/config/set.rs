@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// A setting such as `server.port`
     #[arg(add = offered::keys())]
     key: String,
-    /// Its value; a secret comes from --file, from stdin or is asked for
+    /// Its value; a secret comes from --file, from stdin or is asked for, and '' removes it
     value: Option<String>,
     /// Read the value from a file
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
             .into());
     }
     let setting = config::find(&args.key)?;
-    if setting.secret && args.value.is_some() {
+    if setting.secret && args.value.as_ref().is_some_and(|value| !value.is_empty()) {
         return Err(Failure::request(format!(
             "`{}` is a secret, and arguments can be seen by others",
             setting.key
@@ -80,6 +80,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
             return Err(Failure::request(format!("`{}` needs a value", setting.key)).into());
         }
     };
+    if setting.key == "database.password" && text.is_empty() {
+        let why = "`database.password` cannot be removed: the role of the database has it";
+        return Err(Failure::request(why).hinted("give it another one").into());
+    }
     let data = context.data()?;
     let flag = format!("{}={text}", setting.key);
     // What is set may mend a file that could not be read with the old value.
@@ -91,7 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let value = edit::typed(setting, &text);
     let mut report = Set {
         key: setting.key,
-        value: if setting.secret { MASK.into() } else { value.clone() },
+        value: if setting.secret && !text.is_empty() { MASK.into() } else { value.clone() },
         dry_run: context.dry_run,
         changed: false,
         restart: false,
@@ -117,9 +121,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let _lock = lock::wait(&data, "config set", deadline, &mut wait).await?;
     report.changed = if setting.secret {
         let file = data.secret(&setting.secret_file());
-        let changed = files::read_if_exists(&file)?.as_deref() != Some(&text);
-        Secret::new(text).write(&file)?;
-        changed
+        let kept = files::read_if_exists(&file)?;
+        if text.is_empty() {
+            files::remove(&file)?;
+            kept.is_some()
+        } else {
+            let changed = kept.as_deref() != Some(&text);
+            Secret::new(text).write(&file)?;
+            changed
+        }
     } else {
         edit::set(&data, setting, &value)?
     };

@@ -71,7 +71,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
             let section = format!("{key}.");
             let wanted = |it: &Row| it.key == *key || it.key.starts_with(&section);
             let rows: Vec<Row> = all.filter(wanted).collect();
-            if rows.is_empty() { vec![row(config::find(key)?)] } else { rows }
+            // Of these there may be none.
+            let is_named = config::NAMED.contains(&key.as_str());
+            if rows.is_empty() && !is_named { vec![row(config::find(key)?)] } else { rows }
         }
     };
     config.warnings.iter().for_each(|warning| context.warn(warning));

@@ -10,7 +10,7 @@ use crate::{
     config::nearest,
     context::Context,
     error::Failure,
-    instance::lifecycle::select,
+    instance::{guard, lifecycle::select},
     output::Report,
     services,
 };
@@ -35,6 +35,9 @@ pub(crate) struct Endpoint {
 /// Exit 2 for a service that does not run.
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Endpoint> {
     let running = context.supervisor().await?;
+    if running.is_none() {
+        guard::installed(&context.data()?)?;
+    }
     let services = services::all(context.config()?).await?;
     let (there, listed) = match &running {
         Some(now) => (select::running(now), false),
@@ -81,7 +84,7 @@ fn chosen(
         ),
         None => (format!("the service `{service}` has several addresses"), None),
     };
-    Err(Failure::request(what).hinted(hint.unwrap_or_else(|| format!("there are {all}"))))
+    Err(Failure::request(what).hinted(hint.unwrap_or_else(|| format!("its addresses are {all}"))))
 }
 
 impl Report for Endpoint {

@@ -90,9 +90,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let list = workers::listed(&new)?;
     let (plan, _) = scale::plan(old, &new).await?;
     let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
-    if context.dry_run || plan.is_empty() {
+    if context.dry_run || plan.is_empty() || asked.is_empty() {
         let changed = !plan.is_empty();
-        if !context.dry_run {
+        if !context.dry_run && !asked.is_empty() {
             scale::keep(&new, &keys)?;
         }
         let answer = Scaled { changed: false, dry_run: context.dry_run, list, plan };
@@ -151,6 +151,12 @@ impl Scaled {
         }
         if self.plan.is_empty() {
             page.push_str("\nnothing to change");
+        } else if !self.changed && !self.dry_run && *running {
+            write!(
+                page,
+                "\n`manage scale --workers {}` does it",
+                shlex::try_quote(&self.list).map_err(|_| fmt::Error)?
+            )?;
         } else if !running {
             page.push_str("\nthe homeserver does not run: the next `manage start` takes it up");
         }

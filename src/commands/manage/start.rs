@@ -107,6 +107,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
     config.warnings.iter().for_each(|warning| context.warn(warning));
     let timeout = args.ready.or_set(config);
     let keep_profile = args.profile.is_given();
+    if keep_profile {
+        // A profile that cannot be is refused before anything else is looked at.
+        services::outline(config)?;
+    }
     let options = Options { services: services.clone(), timeout, force: args.force, keep_profile };
     if args.foreground {
         start::prepare(config, options, &mut |_| ()).await?;

@@ -2,7 +2,7 @@
 
 use crate::config::values::{
     setting::section,
-    shape::{HttpUrl, Localpart, Port, ServerName},
+    shape::{Addresses, HttpUrl, Localpart, Port, ServerName},
 };
 
 section! {
@@ -12,8 +12,8 @@ section! {
         name: ServerName = "vrooli.local" ["MATRIX_SYNAPSE_SERVER_NAME", "MATRIX_SERVER_NAME", "SYNAPSE_SERVER_NAME"];
         /// Port of Synapse's client and federation API.
         port: Port = "8008" ["MATRIX_SYNAPSE_PORT", "MATRIX_HTTP_PORT"];
-        /// Address that Synapse listens on. Anything but loopback makes it reachable from other machines.
-        address: String = "127.0.0.1" ["MATRIX_SYNAPSE_ADDRESS"];
+        /// Address that Synapse listens on, or several: `127.0.0.1, ::1`. Anything but loopback makes it reachable from other machines.
+        address: Addresses = "127.0.0.1" ["MATRIX_SYNAPSE_ADDRESS"];
         /// Port of Synapse's Prometheus metrics, on loopback only.
         metrics_port: Port = "8009" ["MATRIX_SYNAPSE_METRICS_PORT", "MATRIX_METRICS_PORT"];
         /// Base URL that clients use. Default: the URL of the proxy if the profile has one, else that of Synapse's listener.

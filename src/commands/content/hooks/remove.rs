@@ -41,7 +41,7 @@ impl Sentence for Removed {
     fn sentence(&self) -> String {
         let Self { id, removed } = self;
         if *removed {
-            format!("removed {id}; what it took is sent all the same")
+            format!("removed {id}; the messages it has accepted are still sent")
         } else {
             format!("there is no webhook {}", id.escape_debug())
         }

@@ -54,7 +54,7 @@ impl Sentence for Invited {
     fn sentence(&self) -> String {
         let Self { room_id, user_id, already } = self;
         if *already {
-            format!("{user_id} is in {room_id} or invited already")
+            format!("{user_id} is already in {room_id} or invited to it")
         } else {
             format!("invited {user_id} to {room_id}")
         }

@@ -65,15 +65,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
 
 impl Users {
     fn table(&self, page: &mut String, columns: usize) -> fmt::Result {
-        let heading = ["USER", "NAME", "", "CREATED", "LAST SEEN", ""];
+        let heading = ["USER", "NAME", "", "CREATED", "LAST SEEN"];
         let row = |user: &Shown| {
             let mut row = vec![
                 user.user_id.clone(),
                 user.display_name.clone().unwrap_or_default(),
-                user.what(),
+                [user.what(), user.state().to_owned()].join(" ").trim().to_owned(),
                 user.created(),
                 user.last_seen(),
-                user.state().to_owned(),
             ];
             row.truncate(columns);
             row
@@ -88,7 +87,7 @@ impl Report for Users {
     }
 
     fn long(&self, page: &mut String) -> fmt::Result {
-        self.table(page, 6)
+        self.table(page, 5)
     }
 
     fn ids(&self) -> Option<String> {

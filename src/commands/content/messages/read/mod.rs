@@ -170,7 +170,7 @@ impl Args {
 fn say_more(context: &Context, args: &Args, cut: bool) {
     if cut {
         let (limit, more) = (args.limit, more(args));
-        context.say(format_args!("these are the latest {limit}: `{more}` shows more"));
+        context.say(format_args!("only the latest {limit} shown: `{more}` shows more"));
     }
 }
 
