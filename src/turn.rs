@@ -22,8 +22,6 @@ pub(crate) enum Error {
     Missing,
     #[error("`turn.uris` names a relay, and `turn.secret` is not set")]
     NoSecret,
-    #[error("`turn.uris` holds `{0}`, which is not a TURN URI")]
-    Uri(String),
     #[error("`turn.secret` contains a character coturn cannot read")]
     Secret,
     #[error("the relay's ports end above 65535: {first} and {count} from there on")]
@@ -40,7 +38,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing => Kind::Environment,
-            Self::NoSecret | Self::Uri(_) | Self::Secret | Self::Ports { .. } => Kind::Setting,
+            Self::NoSecret | Self::Secret | Self::Ports { .. } => Kind::Setting,
             Self::Template(_) => Kind::Bug,
             Self::Tls(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -53,7 +51,6 @@ impl Explain for Error {
                 "`apt-get install -y --no-install-recommends coturn` installs it; `config set turn.enabled false` does without one".into(),
             ),
             Self::NoSecret => Some("`config set turn.secret` sets the one that the relay has".into()),
-            Self::Uri(_) => Some("one is such as `turn:turn.example.org:3478?transport=udp`".into()),
             Self::Secret => Some("use letters, digits and punctuation other than `#`, without whitespace".into()),
             Self::Ports { .. } => Some("`config set turn.relay_ports 100`".into()),
             Self::Template(_) => None,
@@ -103,10 +100,6 @@ pub(crate) fn program() -> Result<PathBuf, Error> {
 /// Whether there can be the relay that the settings ask for; changes nothing.
 pub(crate) fn check(config: &Config) -> Result<(), Error> {
     let turn = &config.turn;
-    let is_relay = |uri: &&String| uri.starts_with("turn:") || uri.starts_with("turns:");
-    if let Some(uri) = turn.uris.iter().find(|uri| !is_relay(uri)) {
-        return Err(Error::Uri(uri.clone()));
-    }
     if !turn.uris.is_empty() && turn.secret.is_none() {
         return Err(Error::NoSecret);
     }
@@ -208,7 +201,6 @@ mod tests {
     #[test]
     fn what_no_relay_could_be_is_refused() {
         let refused = |flags: &[&str]| check(&config(flags)).unwrap_err().to_string();
-        assert!(refused(&["turn.uris=stun:a.example"]).contains("`stun:a.example`"));
         assert!(refused(&["turn.uris=turn:a.example"]).contains("`turn.secret` is not set"));
         let odd = refused(&["turn.enabled=true", "turn.secret=with # blank"]);
         assert!(odd.contains("cannot read") && !odd.contains("blank"));

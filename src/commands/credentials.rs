@@ -7,15 +7,14 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     commands::{Answered, Reply},
     config::sections::tls::Certificate,
     context::Context,
-    error::{Failure, Kind},
-    files,
     instance::status::{self, State},
+    matrix::session::{self, Session},
     output::{self, Report},
     secret::Secret,
 };
@@ -73,29 +72,10 @@ struct Metadata {
     ca_file: Option<PathBuf>,
 }
 
-/// The session of the operator, as it is kept below `secrets/`.
-#[derive(Deserialize)]
-struct Session {
-    user_id: String,
-    server_name: String,
-    access_token: Secret,
-}
-
 pub(crate) async fn run(_: Args, context: &Context) -> Answered<Credentials> {
     let data = context.data()?;
     let status = status::fast(&data).await?;
-    let file = data.secret("operator.json");
-    let session = files::read_if_exists(&file)?
-        .map(|text| serde_json::from_str::<Session>(&text))
-        .transpose()
-        .map_err(|error| Failure {
-            kind: Kind::Environment,
-            error: error.into(),
-            hint: Some(format!(
-                "remove `{}`; the next command that needs it creates it again",
-                file.display()
-            )),
-        })?;
+    let session = Session::load(&session::operator_file(&data))?;
     let moot = session.is_none();
     let answer = Credentials {
         resource: "matrix-synapse",
@@ -113,7 +93,8 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Credentials> {
 }
 
 fn connection(session: Session, status: &status::Status, context: &Context) -> Connection {
-    let Session { user_id, server_name, access_token } = session;
+    let Session { user_id, server_name, access_token, .. } = session;
+    let (user_id, server_name) = (user_id.to_string(), server_name.to_string());
     let bearer = Secret::new(format!("Bearer {}", access_token.expose()));
     let host = status.health_url.trim_start_matches("http://");
     Connection {

@@ -41,10 +41,11 @@ pub(crate) fn version(data: &DataDir) -> Option<String> {
     name.strip_prefix("synapse-").map(str::to_owned)
 }
 
-/// What the file would say.
-pub(crate) fn values(config: &Config, version: &str) -> BTreeMap<&'static str, String> {
-    let url = config.local_url();
-    let authority = url.rsplit_once("://").map_or(url.as_str(), |(_, authority)| authority);
+/// What the file would say of a homeserver that listens at `url`.
+pub(crate) fn values(config: &Config, url: &str, version: &str) -> BTreeMap<&'static str, String> {
+    let public = config.public_url();
+    let base = if public == config.local_url() { url.to_owned() } else { public };
+    let authority = url.rsplit_once("://").map_or(url, |(_, authority)| authority);
     let authority = authority.split('/').next().unwrap_or(authority);
     let usual = if url.starts_with("https://") { "443" } else { "80" };
     let (host, port) = match authority.rsplit_once(':') {
@@ -55,17 +56,18 @@ pub(crate) fn values(config: &Config, version: &str) -> BTreeMap<&'static str, S
         config.data.root().display().to_string(),
         host.to_owned(),
         port.to_owned(),
-        config.public_url(),
+        base,
         config.server.name.to_string(),
-        url.clone(),
+        url.to_owned(),
         version.to_owned(),
     ];
     NAMES.into_iter().zip(values).collect()
 }
 
-/// Writes the file; true if that changed it. `version` is Synapse's.
-pub(crate) fn write(config: &Config, version: &str) -> Result<bool, files::Error> {
-    let values = values(config, version);
+/// Writes the file; true if that changed it. `url` is where the homeserver listens, or will when it is
+/// started; `version` is Synapse's.
+pub(crate) fn write(config: &Config, url: &str, version: &str) -> Result<bool, files::Error> {
+    let values = values(config, url, version);
     let lines = NAMES.iter().map(|name| format!("{name}={}\n", values[name]));
     let text: String = lines.chain([format!("{END}\n")]).collect();
     files::write_if_changed(&config.data.instance_file(), text.as_bytes(), files::PUBLIC)
@@ -82,8 +84,8 @@ mod tests {
         let data = DataDir::new(folder.path().to_owned());
         assert_eq!(read(&data).unwrap(), None);
         let config = Config::load(data.clone(), &[], &Environment::default()).unwrap();
-        write(&config, "1.2.3").unwrap();
-        assert_eq!(read(&data).unwrap(), Some(values(&config, "1.2.3")));
+        write(&config, &config.local_url(), "1.2.3").unwrap();
+        assert_eq!(read(&data).unwrap(), Some(values(&config, &config.local_url(), "1.2.3")));
         let text = files::read(&data.instance_file()).unwrap();
         for length in 0..text.len() {
             files::write_atomically(&data.instance_file(), &text.as_bytes()[..length], 0o600)

@@ -33,7 +33,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Letters { .. } => {
-                Some("choose such a name, and give the rest with `--display-name`".into())
+                Some("`content list-users` lists those there are; a display name, which `--display-name` gives, may have any letters".into())
             }
             Self::Foreign { ours, .. } => {
                 Some(format!("leave the part from the colon out: it is `{ours}`"))

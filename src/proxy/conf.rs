@@ -65,6 +65,7 @@ pub(super) fn render(
             IpAddr::V6(address) => format!("[{address}]"),
         },
         http_port => proxy.http_port.0,
+        behind_proxy => config.server.behind_proxy,
         tls => minijinja::value::Serde(&encryption(config)?),
         web => minijinja::value::Serde(&client_files(config)?),
         web_elsewhere => match &config.web.client {

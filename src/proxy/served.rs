@@ -249,6 +249,24 @@ fn what_reaches_a_process_is_what_was_asked() {
 }
 
 #[test]
+fn a_proxy_before_ours_says_who_asks_and_how() {
+    let stage = stage("generic", &[("generic-1", Does::Answer)], &["server.behind_proxy=true"]);
+    let asked = |headers: &str| stage.ask("GET /_matrix/client/x", headers, "").to_lowercase();
+    let https = "X-Forwarded-For: 198.51.100.4, 203.0.113.9\r\nX-Forwarded-Proto: https\r\n";
+    // What stands before the last was said by somebody whom nobody knows.
+    let said = asked(https);
+    for line in ["\r\nx-forwarded-for: 203.0.113.9\r\n", "\r\nx-forwarded-proto: https\r\n"] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!said.contains("198.51.100.4"), "{said}");
+    let said = asked("X-Forwarded-For: 2001:db8::7\r\nX-Forwarded-Proto: gopher\r\n");
+    for line in ["\r\nx-forwarded-for: 2001:db8::7\r\n", "\r\nx-forwarded-proto: http\r\n"] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(asked("").contains("\r\nx-forwarded-for: 127.0.0.1\r\n"));
+}
+
+#[test]
 fn the_main_process_answers_for_workers_that_are_away() {
     let list = "generic=2,event_creator=2,media";
     let stage = stage(list, &[("event-creator-1", Does::Answer)], &[]);

@@ -6,9 +6,17 @@ use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
     config::{Config, sections::stack::Part},
     redis, s3,
-    supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
+    supervisor::{
+        record::Snapshot,
+        service::{Condition, Launch, Live, Need, Probe, Service, Signal},
+    },
     synapse,
 };
+
+/// Where the homeserver that runs listens, whatever the settings say by now.
+pub(crate) fn listens(now: &Snapshot) -> Option<String> {
+    now.services.get(SYNAPSE)?.endpoints.get("client").cloned()
+}
 
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;

@@ -87,8 +87,9 @@ pub(crate) enum Request {
     Down { services: Vec<String>, within_ms: Option<u64> },
     /// The services are these from now on.
     Replace { profile: String, services: Vec<Service> },
-    /// The same for this profile, but those that are new wait until they are asked for.
-    Define { services: Vec<Service> },
+    /// The same for this profile, but those that are new wait until they are asked for, and of those that
+    /// run only these are restarted where what has changed would ask for it.
+    Define { services: Vec<Service>, restarts: Vec<String> },
     /// A service is to read its files again, without ending.
     Reload { service: String },
     /// What has happened to the services after that number, as it happens.

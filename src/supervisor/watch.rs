@@ -174,7 +174,7 @@ impl Watch {
             failed: false,
             settings,
         };
-        watch.queue.push_back(Event::Define(services));
+        watch.queue.push_back(Event::Define { services, restarts: Vec::new() });
         watch.drain();
         watch
     }
@@ -189,16 +189,18 @@ impl Watch {
     }
 
     /// Other services from now on: those that did not change go on.
-    fn define(&mut self, profile: Option<String>, services: Vec<Service>) -> Result<Event, String> {
+    fn replace(&mut self, profile: String, services: Vec<Service>) -> Result<Event, String> {
         let services = super::order::sort(services).map_err(|error| error.to_string())?;
-        let Some(profile) = profile else {
-            tracing::info!("the services are defined anew");
-            return Ok(Event::Define(services));
-        };
         tracing::info!("the services are those of `{profile}` from now on");
         self.profile = profile;
         self.since = crate::clock::now().to_string();
         Ok(Event::Replace(services))
+    }
+
+    fn define(services: Vec<Service>, restarts: Vec<String>) -> Result<Event, String> {
+        let services = super::order::sort(services).map_err(|error| error.to_string())?;
+        tracing::info!("the services are defined anew");
+        Ok(Event::Define { services, restarts })
     }
 
     fn reload(&self, name: &str) -> Result<Event, String> {
@@ -315,8 +317,8 @@ impl Watch {
                 self.find(&services).map(|services| Event::Down { services, by })
             }
             Request::Reload { service } => self.reload(&service),
-            Request::Replace { profile, services } => self.define(Some(profile), services),
-            Request::Define { services } => self.define(None, services),
+            Request::Replace { profile, services } => self.replace(profile, services),
+            Request::Define { services, restarts } => Self::define(services, restarts),
             // Answered without us.
             Request::Status | Request::Subscribe | Request::Events { .. } => Ok(Event::Tick),
         };

@@ -212,7 +212,21 @@ fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     server.run(&moved).success();
     assert_eq!(secrets(&server), before);
     assert_eq!(fs::read(server.data.join("media/picture")).unwrap(), b"picture");
-    server.run(&["manage", "uninstall", "--purge", "--force"]).success();
+    // It was copied. Done already, it is not done again.
+    assert!(Path::new(&aside).join("media/picture").exists());
+    server.run(&moved).exits(2).says("already installed");
+
+    // A purge says what it erases, and keeps what an earlier uninstall archived.
+    let purge = ["manage", "uninstall", "--purge", "--force"];
+    let planned = server.run(&[&purge[..], &["--dry-run"]].concat()).success();
+    planned.says("these archives of earlier uninstalls stay:").says(&aside);
+    server.run(&purge).success().says("everything is erased but earlier archives").says(&aside);
+    assert!(secrets(&server).iter().all(Option::is_none));
+    assert!(Path::new(&aside).join("media/picture").exists());
+    server.run(&purge).exits(2);
+    let purge = [&purge[..], &["--archives"]].concat();
+    server.run(&[&purge[..], &["--dry-run"]].concat()).success().says(&aside);
+    server.run(&purge).success();
     assert!(!server.data.exists());
     server.run(&["manage", "uninstall", "--purge", "--force"]).exits(2);
 }

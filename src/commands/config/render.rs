@@ -44,6 +44,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
 /// Each value of a YAML text by its path, however the text is laid out.
 fn values(yaml: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
+    if yaml.is_empty() {
+        return found;
+    }
     flatten(&serde_yaml::from_str(yaml).unwrap_or_default(), String::new(), &mut found);
     found
 }
@@ -98,5 +101,6 @@ mod tests {
             (values("a: {b: 1, c: x}\n"), values("a:\n  b: 2 # two\n  c: x\nd: [1]\n"));
         assert_eq!(differences(&old, &new), ["-a.b: 1", "+a.b: 2", "+d: [1]"]);
         assert!(differences(&new, &new).is_empty());
+        assert_eq!(differences(&values(""), &values("a: 1")), ["+a: 1"]);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     context::{Context, Own},
     error::Failure,
     instance::{
-        install::{self, Installed, Options},
+        install::{self, Installed, Options, restore},
         lifecycle::start,
     },
     output::Report,
@@ -45,9 +45,12 @@ pub(crate) struct Args {
     /// Install from this folder of wheels, without a network
     #[arg(long, value_name = "FOLDER")]
     offline: Option<PathBuf>,
-    /// Restore the data and keys that an uninstall archived
+    /// Restore the data and keys that an uninstall archived; the archive stays
     #[arg(long, value_name = "FOLDER")]
     restore: Option<PathBuf>,
+    /// Move the archive instead of copying it
+    #[arg(long = "move", requires = "restore")]
+    moves: bool,
     /// Make new keys for a database whose keys are lost; other servers will refuse them
     #[arg(long)]
     fresh_keys: bool,
@@ -88,16 +91,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         offline: args.offline.clone(),
         fresh_keys: args.fresh_keys,
         restore: args.restore.clone(),
+        moves: args.moves,
     };
     if let Some(folder) = &options.restore
-        && !install::is_restored(&context.data()?, folder)
+        && !restore::is_done(&context.data()?, folder)?
     {
         let wanted = context.config_from(folder)?;
         if context.dry_run {
             let done = install::plan(&wanted, &options).await?;
             return Ok(Reply::done(answer(context, &wanted, done).await?));
         }
-        install::restore(&wanted, &options, folder).await?;
+        install::bring_back(&wanted, &options, folder).await?;
     }
     let ports = match context.instance() {
         Some(name) if !context.data()?.is_installed() => {

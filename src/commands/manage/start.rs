@@ -25,6 +25,7 @@ use crate::{
             start::{self, Options, Started},
             stop,
         },
+        prepare::applied,
         step::Step,
         workers::join,
     },
@@ -82,7 +83,8 @@ pub(crate) struct Running {
 impl Running {
     pub(super) fn new(context: &Context, now: Snapshot, change: Change) -> Result<Self, Failure> {
         let config = context.config()?;
-        let (url, server_name) = (config.local_url(), config.server.name.to_string());
+        let url = services::listens(&now).unwrap_or_else(|| config.local_url());
+        let server_name = config.server.name.to_string();
         let changed = change != Change::Nothing;
         Ok(Self { up: true, changed, change, url, server_name, services: now.order })
     }
@@ -132,6 +134,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
         Started::Already { now, new_session: true } => (now, Change::Session),
         Started::Now(now) => (now, Change::Started),
     };
+    let waiting = applied::changed(config, &now)?;
+    if !waiting.is_empty() {
+        context.warn(format!(
+            "the running homeserver does not use these settings yet: {}; `manage restart` applies them",
+            waiting.join(", ")
+        ));
+    }
     let changed = change != Change::Nothing;
     let running = Running::new(context, now, change)?;
     Ok(Live::Reply(Reply::done_if(changed, running)))

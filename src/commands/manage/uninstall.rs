@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Erase data, secrets, keys and settings, and role and database if this program made them
     #[arg(long)]
     purge: bool,
+    /// With --purge, erase the archives of earlier uninstalls as well
+    #[arg(long, requires = "purge")]
+    archives: bool,
     /// Do not ask before a purge; without a terminal to ask on, a purge needs this
     #[arg(long)]
     force: bool,
@@ -45,6 +48,8 @@ pub(crate) struct Uninstalled {
     data: &'static str,
     /// The files and folders that this is about.
     paths: Vec<PathBuf>,
+    /// The archives of earlier uninstalls that stay.
+    archives: Vec<PathBuf>,
     /// The folder that now holds them.
     aside: Option<PathBuf>,
     dropped: Dropped,
@@ -57,7 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     let data = context.data()?;
     let (what, word) = match (args.keep_data, args.purge) {
         (true, _) => (Data::Keep, "keep"),
-        (_, true) => (Data::Purge, "purge"),
+        (_, true) => (Data::Purge { archives: args.archives }, "purge"),
         _ => (Data::Aside, "aside"),
     };
     let mut report = Uninstalled {
@@ -66,6 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
         needed: true,
         data: word,
         paths: Vec::new(),
+        archives: archive::earlier(&data)?,
         aside: None,
         dropped: Dropped::default(),
         flag: context.flag(),
@@ -81,10 +87,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
         report.paths.sort();
         report.paths.dedup();
     }
+    if args.archives {
+        report.paths.append(&mut report.archives);
+    }
     if context.dry_run {
         return Ok(Reply::done(report));
     }
-    if what == Data::Purge && !args.force {
+    if args.purge && !args.force {
         if !output::stdin_is_terminal() {
             let why =
                 "there is no terminal to ask whether to erase everything, so nothing was erased";
@@ -100,7 +109,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     }
     let within = super::start::time(None, context, super::stop::PATIENCE);
     let progress = context.progress("uninstalling");
-    let config = (what == Data::Purge).then(|| context.config()).transpose()?;
+    let config = args.purge.then(|| context.config()).transpose()?;
     let done = uninstall::uninstall(&data, config, what, within).await?;
     drop(progress);
     report.changed = true;
@@ -110,6 +119,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
 }
 
 impl Uninstalled {
+    fn list_archives(&self, page: &mut String) -> fmt::Result {
+        if self.archives.is_empty() || self.data == "keep" {
+            return Ok(());
+        }
+        writeln!(page, "these archives of earlier uninstalls stay:")?;
+        for path in &self.archives {
+            writeln!(page, "  {}", path.display())?;
+        }
+        writeln!(page, "`manage uninstall --purge --archives` erases them too")
+    }
+
     /// The files and folders that this is about, each with what is in it.
     fn list(&self, page: &mut String) -> fmt::Result {
         for path in &self.paths {
@@ -140,13 +160,20 @@ impl Report for Uninstalled {
                 match self.data {
                     "keep" => "leave in place:",
                     "purge" => "erase for good:",
-                    _ => "set aside:",
+                    _ => "archive:",
                 }
             )?;
-            return self.list(page);
+            self.list(page)?;
+            return self.list_archives(page);
         }
         match self.data {
-            "purge" => writeln!(page, "uninstalled, and everything is erased")?,
+            "purge" if self.archives.is_empty() => {
+                writeln!(page, "uninstalled, and everything is erased")?;
+            }
+            "purge" => {
+                writeln!(page, "uninstalled, and everything is erased but earlier archives")?;
+                self.list_archives(page)?;
+            }
             _ => writeln!(page, "uninstalled")?,
         }
         if self.data == "keep" {

@@ -321,7 +321,7 @@ mod tests {
                 "{command: x, healht: {}}",
                 "there is no `services.bot.healht`; did you mean `services.bot.health`?",
             ),
-            ("{command: [x, [y]]}", "`services.bot.command` must be a text"),
+            ("{command: [x, [y]]}", "`services.bot.command` must be a single value"),
             ("command: \"x 'y\"", "`services.bot.command` has an open quote"),
             ("command: x | y", "is not read by a shell, so `|` means nothing"),
             ("command: ''", "`services.bot.command` names no program"),

@@ -18,7 +18,7 @@ section! {
         metrics_port: Port = "8009" ["MATRIX_SYNAPSE_METRICS_PORT", "MATRIX_METRICS_PORT"];
         /// Base URL that clients use. Default: the URL of the proxy if the profile has one, else that of Synapse's listener.
         public_url: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_PUBLIC_URL", "MATRIX_SYNAPSE_PUBLIC_BASEURL"];
-        /// Trust `X-Forwarded-For` from a reverse proxy of your own on this machine; the built-in one is always trusted. Without such a proxy clients could forge their address.
+        /// Trust `X-Forwarded-For` from a reverse proxy of your own on this machine, which forwards to the built-in proxy or to Synapse. Without such a proxy clients could forge their address.
         behind_proxy: bool = "false" ["MATRIX_SYNAPSE_BEHIND_PROXY"];
         /// Localpart of the account this program acts with; a server admin without rate limits.
         operator: Localpart = "operator" ["MATRIX_SYNAPSE_OPERATOR"];

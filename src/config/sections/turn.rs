@@ -2,17 +2,50 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use crate::{
     config::{
         Config,
         values::{
             range::Range,
             setting::section,
-            shape::{Lasting, Port, ServerName},
+            shape::{Lasting, Port, ServerName, Shape},
         },
     },
     secret::Secret,
 };
+
+/// The address of a relay: `turn:HOST:PORT?transport=udp` ([RFC 7065]).
+///
+/// [RFC 7065]: https://www.rfc-editor.org/rfc/rfc7065#section-3.1
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct TurnUri(String);
+
+impl Shape for TurnUri {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let is_right = || {
+            let (scheme, rest) = text.split_once(':')?;
+            let (host, transport) = match rest.split_once('?') {
+                Some((host, query)) => (host, Some(query.strip_prefix("transport=")?)),
+                None => (rest, None),
+            };
+            let host = ServerName::read(&host.to_ascii_lowercase().into()).ok()?;
+            let speaks = ["turn", "turns"].contains(&scheme)
+                && transport.is_none_or(|it| ["udp", "tcp"].contains(&it));
+            (speaks && host.0.port() != Some(0)).then_some(())
+        };
+        let said = "must be like `turn:turn.example.org:3478?transport=udp` or `turns:turn.example.org:5349?transport=tcp`";
+        is_right().map(|()| Self(text.clone())).ok_or_else(|| said.to_owned())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^turns?:[^/?]+(\\?transport=(udp|tcp))?$" })
+    }
+}
 
 section! {
     /// The relay through which calls get past firewalls: ours (coturn), or one of the operator's own.
@@ -20,7 +53,7 @@ section! {
         /// Run a TURN relay (coturn) beside the homeserver.
         enabled: bool = "false" ["MATRIX_SYNAPSE_TURN"];
         /// An existing TURN relay to use instead, as `turn:turn.example.org:3478?transport=udp`; it has to share `turn.secret`.
-        uris: Vec<String> = "" ["MATRIX_SYNAPSE_TURN_URIS"];
+        uris: Vec<TurnUri> = "" ["MATRIX_SYNAPSE_TURN_URIS"];
         /// Secret shared by the relay and Synapse; generated if it is not set.
         #[secret] secret: Option<Secret> = "" ["MATRIX_SYNAPSE_TURN_SECRET"];
         /// Address the relay listens on and relays from; for calls between networks one that all of them can reach.
@@ -54,7 +87,7 @@ impl Config {
     pub(crate) fn relay_uris(&self) -> Vec<String> {
         let turn = &self.turn;
         if !turn.uris.is_empty() || !turn.enabled {
-            return turn.uris.clone();
+            return turn.uris.iter().map(|uri| uri.0.clone()).collect();
         }
         let host = turn.host.as_ref().map_or_else(
             || match turn.external_address.unwrap_or(turn.address) {
@@ -93,5 +126,38 @@ mod tests {
         assert_eq!(uris(&tls)[0], "turns:turn.example.org:5349?transport=tcp");
         let given = ["turn.enabled=true", "turn.uris=turn:other.example:3478"];
         assert_eq!(uris(&given), ["turn:other.example:3478"]);
+    }
+
+    #[test]
+    fn an_address_that_no_client_could_use_is_refused() {
+        for right in [
+            "turn:turn.example.org",
+            "turn:turn.example.org:3478?transport=udp",
+            "turns:turn.example.org:5349?transport=tcp",
+            "turn:192.0.2.1:3478",
+            "turns:[2001:db8::1]:5349?transport=tcp",
+            "turn:Turn.example.org",
+        ] {
+            assert_eq!(TurnUri::read(&right.into()).unwrap().0, right);
+        }
+        for wrong in [
+            "turn:turn.example.org/?transport=udp",
+            "turn://turn.example.org:3478",
+            "turn:turn.example.org:99999",
+            "turn:turn.example.org:0",
+            "turn:turn.example.org:",
+            "turn:turn.example.org?transport=sctp",
+            "turn:turn.example.org?udp",
+            "turn:[2001:db8::1",
+            "turn:2001:db8::1",
+            "stun:stun.example.org:3478",
+            "turn:user@turn.example.org",
+            "https://turn.example.org",
+            "turn.example.org:3478",
+            "turn:",
+        ] {
+            let said = TurnUri::read(&wrong.into()).unwrap_err();
+            assert!(said.starts_with("must be like `turn:turn.example.org"), "{wrong}: {said}");
+        }
     }
 }

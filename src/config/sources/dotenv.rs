@@ -81,6 +81,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<BTreeMap<String, Secret>>, Erro
 /// A word as the shell reads it, without expansions, and without a comment behind it; none if a quote
 /// stays open, or something stands behind one.
 pub(crate) fn unquoted(word: &str) -> Option<String> {
+    // Right behind the `=` a `#` begins no comment.
+    let is_apart = word.starts_with([' ', '\t']);
     let word = word.trim();
     let over = |rest: &str| {
         rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim().starts_with('#')
@@ -92,7 +94,7 @@ pub(crate) fn unquoted(word: &str) -> Option<String> {
     let Some(rest) = word.strip_prefix('"') else {
         let comment = word
             .match_indices('#')
-            .find(|(at, _)| word[..*at].is_empty() || word[..*at].ends_with([' ', '\t']));
+            .find(|(at, _)| *at == 0 && is_apart || word[..*at].ends_with([' ', '\t']));
         return Some(word[..comment.map_or(word.len(), |(at, _)| at)].trim_end().to_owned());
     };
     let mut value = String::new();
@@ -123,12 +125,25 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_a_shell_reads_them() {
-        let text = "# ours\nexport A=1\nB='two # words'\nC=\"a \\\"b\\\" \\$c\" # so\n\nD=x#y # z\nE=\n F = 6\n";
+        let text = "# ours\nexport A=1\nB='two # words'\nC=\"a \\\"b\\\" \\$c\" # so\n\nD=x#y # z\nE=\n F = 6\nG=#test1234\nH= # none\nI=a # b\n";
         let (folder, _) = written(text, files::PRIVATE);
         let found = read(&folder.path().join(".env")).unwrap().unwrap();
         let found: Vec<String> =
             found.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
-        assert_eq!(found, ["A=1", "B=two # words", "C=a \"b\" $c", "D=x#y", "E=", "F=6"]);
+        assert_eq!(
+            found,
+            [
+                "A=1",
+                "B=two # words",
+                "C=a \"b\" $c",
+                "D=x#y",
+                "E=",
+                "F=6",
+                "G=#test1234",
+                "H=",
+                "I=a"
+            ]
+        );
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Error, values::setting::Setting},
+    config::{
+        Error,
+        values::{setting::Setting, shape::flag},
+    },
     data_dir::DataDir,
     files,
 };
@@ -26,10 +29,7 @@ pub(crate) fn typed(setting: &Setting, text: &str) -> Value {
     let as_yaml = || serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     match schema["type"].as_str() {
         Some("integer" | "number") => as_yaml(),
-        Some("boolean") => match text {
-            "true" | "yes" | "on" | "1" => Value::Bool(true),
-            _ => Value::Bool(false),
-        },
+        Some("boolean") => Value::Bool(flag(text).unwrap_or(false)),
         Some("array") => {
             let items = text.split([',', ' ']).filter(|item| !item.is_empty());
             items.map(Value::from).collect()

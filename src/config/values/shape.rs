@@ -26,17 +26,23 @@ fn text(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        _ => Err("must be a text".into()),
+        Value::Null => Err("must have a value".into()),
+        _ => Err("must be a single value".into()),
+    }
+}
+
+/// A yes or no as people write it, in whatever case.
+pub(crate) fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" | "" => Some(false),
+        _ => None,
     }
 }
 
 impl Shape for bool {
     fn read(value: &Value) -> Result<Self, String> {
-        match text(value)?.as_str() {
-            "true" | "yes" | "on" | "1" => Ok(true),
-            "false" | "no" | "off" | "0" | "" => Ok(false),
-            _ => Err("must be true or false".into()),
-        }
+        flag(&text(value)?).ok_or_else(|| "must be true or false".into())
     }
 
     fn schema() -> Value {

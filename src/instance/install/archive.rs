@@ -1,4 +1,4 @@
-//! The archive of an uninstall, and how it is restored. Everything in the data folder that an
+//! The archive of an uninstall. Everything in the data folder that an
 //! installation cannot make again goes into `aside/<time>/`, by renaming: nothing is copied, nothing
 //! can be half there.
 
@@ -7,12 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    clock,
-    data_dir::DataDir,
-    error::{Explain, Kind},
-    files,
-};
+use crate::{clock, data_dir::DataDir, files};
 
 /// What an installation makes, so that it is removed and not archived.
 const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
@@ -20,35 +15,6 @@ const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", 
 const STAYS: [&str; 2] = ["run", "aside"];
 /// The end of the name of a folder that is still being filled.
 const UNFINISHED: &str = ".unfinished";
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("`{}` is not an archive of an uninstall", .0.display())]
-    NotArchive(PathBuf),
-    #[error("`{}` exists: it holds data of another installation", .0.display())]
-    Occupied(PathBuf),
-    #[error(transparent)]
-    File(#[from] files::Error),
-}
-
-impl Explain for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotArchive(_) | Self::Occupied(_) => Kind::Request,
-            Self::File(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotArchive(_) => Some("`manage uninstall` prints the folder it made".into()),
-            Self::Occupied(_) => Some(
-                "archive it first with `manage uninstall`, or choose another data folder".into(),
-            ),
-            Self::File(error) => error.hint(),
-        }
-    }
-}
 
 fn is_named(path: &Path, names: &[&str]) -> bool {
     path.file_name().is_some_and(|name| names.iter().any(|known| name == *known))
@@ -67,10 +33,27 @@ pub(crate) fn data_of(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
 }
 
 /// Whether nothing but folders is there.
-fn is_empty(path: &Path) -> bool {
+pub(super) fn is_empty(path: &Path) -> bool {
     path.is_dir()
         && !path.is_symlink()
         && files::entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
+}
+
+/// Erases all but archives, or those too.
+pub(crate) fn erase(data: &DataDir, archives: bool) -> Result<(), files::Error> {
+    if archives {
+        return files::remove(data.root());
+    }
+    let kept = data.archives();
+    files::entries(data.root())?
+        .iter()
+        .filter(|path| **path != kept)
+        .try_for_each(|path| files::remove(path))
+}
+
+/// The archives of earlier uninstalls.
+pub(crate) fn earlier(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
+    files::entries(&data.archives())
 }
 
 /// The folder that an uninstall was filling when it was killed.
@@ -119,38 +102,8 @@ pub(crate) fn finish(filling: &Path) -> Result<PathBuf, files::Error> {
     Ok(done)
 }
 
-/// Refuses what [`restore`] cannot bring back; moves nothing.
-pub(crate) fn may_be_restored(data: &DataDir, folder: &Path) -> Result<(), Error> {
-    movable(data, folder).map(drop)
-}
-
-/// What is in the folder, if all of it can go to its place.
-fn movable(data: &DataDir, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let paths = files::entries(folder)?;
-    if !paths.iter().any(|path| is_named(path, &["secrets"])) {
-        return Err(Error::NotArchive(folder.to_owned()));
-    }
-    let taken = paths.iter().map(|path| place(data, path)).find(|to| to.exists() && !is_empty(to));
-    taken.map_or(Ok(paths), |taken| Err(Error::Occupied(taken)))
-}
-
 fn place(data: &DataDir, path: &Path) -> PathBuf {
     data.root().join(path.file_name().unwrap_or_default())
-}
-
-/// Moves the data of a folder that [`fill`] made back into the data folder.
-pub(crate) fn restore(data: &DataDir, folder: &Path) -> Result<(), Error> {
-    let paths = movable(data, folder)?;
-    // The secrets go last: as long as they are here a killed restore can be run again.
-    let (secrets, others): (Vec<_>, Vec<_>) =
-        paths.into_iter().partition(|path| is_named(path, &["secrets"]));
-    for path in others.into_iter().chain(secrets) {
-        let to = place(data, &path);
-        files::remove(&to)?;
-        fs::rename(&path, &to).map_err(files::Error::io("bring back", &path))?;
-    }
-    files::remove(folder)?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -172,18 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_comes_back_whole() {
+    fn an_archive_holds_what_cannot_be_made_again() {
         let (_folder, data) = filled();
         remove_program(&data).unwrap();
         let aside = finish(&fill(&data).unwrap().unwrap()).unwrap();
         assert!(!data.signing_key().exists() && !data.homeserver_yaml().exists());
         assert_eq!(fill(&data).unwrap(), None);
         assert_eq!(with_keys(&data).unwrap(), std::slice::from_ref(&aside));
-        data.create().unwrap();
-        restore(&data, &aside).unwrap();
-        assert_eq!(files::read(&data.signing_key()).unwrap(), "k");
-        assert_eq!(files::read(&data.root().join("media/a")).unwrap(), "m");
-        assert!(!aside.exists());
+        assert_eq!(files::read(&aside.join("media/a")).unwrap(), "m");
     }
 
     #[test]
@@ -212,16 +161,5 @@ mod tests {
         assert!(aside.join("media/a").exists());
         assert!(data.archives().join("20260101T000000Z/media").exists());
         assert_ne!(aside, data.archives().join("20260101T000000Z"));
-    }
-
-    #[test]
-    fn data_of_another_installation_is_not_overwritten() {
-        let (_folder, data) = filled();
-        let aside = fill(&data).unwrap().unwrap();
-        data.create().unwrap();
-        files::write_atomically(&data.signing_key(), b"new", files::PRIVATE).unwrap();
-        assert!(matches!(restore(&data, &aside), Err(Error::Occupied(_))));
-        assert!(matches!(restore(&data, Path::new("/nowhere")), Err(Error::NotArchive(_))));
-        assert_eq!(files::read(&data.signing_key()).unwrap(), "new");
     }
 }

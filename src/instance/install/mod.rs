@@ -5,6 +5,7 @@ pub(crate) mod archive;
 mod options;
 mod persist;
 mod preflight;
+pub(crate) mod restore;
 pub(crate) mod sibling;
 pub(crate) mod uninstall;
 
@@ -20,11 +21,10 @@ use super::lock;
 use crate::{
     checks::identity,
     config::{self, Config, exports, sources::environment::Environment as Variables},
-    data_dir::DataDir,
     error::Failure,
     files, postgres, process, proxy,
     python::Environment,
-    render, s3,
+    render, s3, services,
     supervisor::control,
     synapse::{files as synapse_files, keys},
     tls,
@@ -74,8 +74,9 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     let data = &config.data;
     let mut steps = Vec::new();
     if let Some(folder) = &options.restore {
-        archive::may_be_restored(data, folder)?;
-        steps.push(format!("take secrets, keys and data back from {}", folder.display()));
+        restore::may_be(data, folder)?;
+        let how = if options.moves { "move" } else { "copy" };
+        steps.push(format!("{how} secrets, keys and data back from {}", folder.display()));
     }
     for key in persist::pending(config) {
         steps.push(format!("keep the setting {key}"));
@@ -117,25 +118,20 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings })
 }
 
-/// Whether a run that was killed has brought everything back already.
-pub(crate) fn is_restored(data: &DataDir, folder: &Path) -> bool {
-    !folder.exists() && data.signing_key().exists()
-}
-
 /// Brings back the archive of an uninstall, settings among it. `config` is what these will be; all is
-/// looked at before anything is moved.
-pub(crate) async fn restore(
+/// looked at before anything is copied.
+pub(crate) async fn bring_back(
     config: &Config,
     options: &Options,
     folder: &Path,
 ) -> Result<(), Failure> {
     let data = &config.data;
     preflight::check(config, options).await?;
-    archive::may_be_restored(data, folder)?;
+    restore::may_be(data, folder)?;
     data.create()?;
     let deadline = Instant::now() + Duration::from_mins(1);
     let _lock = lock::wait(data, "manage install", deadline, &mut |_| ()).await?;
-    archive::restore(data, folder)?;
+    restore::restore(data, folder, options.moves)?;
     Ok(data.create()?)
 }
 
@@ -146,6 +142,7 @@ pub(crate) async fn install(
     options: &Options,
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Installed, Failure> {
+    restore::require_whole(&config.data)?;
     let checked = preflight::check(config, options).await?;
     let data = &config.data;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
@@ -177,7 +174,8 @@ pub(crate) async fn install(
             "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
         ));
     }
-    let running = control::status(&data.control_socket()).await.ok().flatten().is_some();
+    let now = control::status(&data.control_socket()).await.ok().flatten();
+    let running = now.is_some();
     let is_asked = options.skip_validation || checked.synapse.is_done();
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {
@@ -236,7 +234,9 @@ pub(crate) async fn install(
                 .into(),
         );
     }
-    if exports::write(config, &done.version)? {
+    // What runs listens where it did until it is restarted.
+    let url = now.as_ref().and_then(services::listens).unwrap_or_else(|| config.local_url());
+    if exports::write(config, &url, &done.version)? {
         done.steps.push("wrote instance.env".into());
     }
     done.changed = !was_installed || !done.steps.is_empty();

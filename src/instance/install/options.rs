@@ -15,4 +15,6 @@ pub(crate) struct Options {
     pub(crate) start: bool,
     /// An archive of an uninstall.
     pub(crate) restore: Option<PathBuf>,
+    /// That archive is moved, not copied.
+    pub(crate) moves: bool,
 }

@@ -20,7 +20,10 @@ use crate::{
 pub(crate) enum Data {
     Aside,
     Keep,
-    Purge,
+    Purge {
+        /// Erase the archives of earlier uninstalls as well.
+        archives: bool,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +42,11 @@ pub(crate) fn is_needed(data: &DataDir, what: Data) -> Result<bool, files::Error
         Data::Aside => {
             program || !archive::data_of(data)?.is_empty() || !archive::moved(data)?.is_empty()
         }
-        Data::Purge => data.root().exists(),
+        Data::Purge { archives: true } => data.root().exists(),
+        Data::Purge { archives: false } => {
+            let kept = data.archives();
+            files::entries(data.root())?.iter().any(|path| *path != kept)
+        }
     })
 }
 
@@ -63,12 +70,12 @@ pub(crate) async fn uninstall(
             archive::remove_program(data)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
         }
-        Data::Purge => {
+        Data::Purge { archives } => {
             if let Some(config) = config {
                 bridges::drop_databases(config, deadline).await?;
                 done.dropped = postgres::drop_made(config, deadline).await?;
             }
-            files::remove(data.root())?;
+            archive::erase(data, archives)?;
         }
     }
     if data.sockets() != data.run() {

@@ -18,10 +18,12 @@ use crate::{
 };
 
 /// What a running supervisor has to be told first; nothing where it keeps what the settings ask for. All
-/// that a restart would refuse is refused here too, while what runs goes on as it was.
+/// that a restart would refuse is refused here too, while what runs goes on as it was. Of our own services
+/// only those `named` are restarted.
 pub(crate) async fn request(
     homeserver: &mut Homeserver<'_>,
     now: &Snapshot,
+    named: &[String],
     force: bool,
     deadline: Instant,
     on_warning: &mut dyn FnMut(&str),
@@ -50,7 +52,10 @@ pub(crate) async fn request(
     Ok(Some(if other {
         Request::Replace { profile, services }
     } else {
-        Request::Define { services }
+        // The operator's own are what their settings say.
+        let mut restarts: Vec<String> = config.custom.iter().map(|it| it.name.clone()).collect();
+        restarts.extend_from_slice(named);
+        Request::Define { services, restarts }
     }))
 }
 
@@ -76,6 +81,16 @@ pub(crate) async fn tell(
         proxy::taken_up(&served).await;
     }
     Ok(after)
+}
+
+/// Whether all that runs is as this has it.
+pub(super) fn is_taken_up(define: &Request, now: &Snapshot) -> bool {
+    let (Request::Define { services, .. } | Request::Replace { services, .. }) = define else {
+        return false;
+    };
+    services.iter().all(|service| {
+        now.services.get(&service.name).is_none_or(|report| report.revision == service.revision)
+    })
 }
 
 /// A service of ours reads its files when it is started, and is not restarted unasked: only one that

@@ -44,7 +44,8 @@ pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
     }
     let mut homeserver = Homeserver::of(config)?;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
-    let define = definition::request(&mut homeserver, &now, true, deadline, &mut |_| ()).await?;
+    let define =
+        definition::request(&mut homeserver, &now, &[], true, deadline, &mut |_| ()).await?;
     if let Some(define) = define {
         definition::tell(&socket, &now, &define).await?;
     }

@@ -10,7 +10,7 @@ use crate::{
     checks::{self, Flow, folder},
     config::Config,
     error::{Explain, Failure, Kind},
-    instance::{guard, homeserver::Homeserver},
+    instance::{guard, homeserver::Homeserver, lock},
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -34,11 +34,14 @@ impl Explain for NotRunning {
 /// Whether it could start again. Where it runs, it goes on running whatever is found.
 pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Failure> {
     guard::installed(&config.data)?;
+    // Another command may be about to change what runs.
+    let deadline = Instant::now() + timeout;
+    let _lock = lock::wait(&config.data, "manage restart", deadline, &mut |_| ()).await?;
     // A supervisor that does not answer is no reason not to look.
     let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
     let found = async {
         let homeserver = Homeserver::of(config)?;
-        let subject = homeserver.subject(Flow::Restart, Instant::now() + timeout);
+        let subject = homeserver.subject(Flow::Restart, deadline);
         let mut subject = subject.without(&folder::SPACE, force);
         subject.running = now.as_ref();
         // The start that follows warns.
@@ -66,8 +69,10 @@ pub(crate) async fn some(
     if before.profile == config.profile.name {
         let mut homeserver = Homeserver::of(config)?;
         // The others go on, however little space there is.
+        let named = select::resolve(words, &select::running(&before)).unwrap_or_default();
         let define =
-            definition::request(&mut homeserver, &before, true, deadline, &mut |_| ()).await?;
+            definition::request(&mut homeserver, &before, &named, true, deadline, &mut |_| ())
+                .await?;
         if let Some(define) = define {
             let after = definition::tell(&socket, &before, &define).await?;
             before = after.ok_or(NotRunning)?;

@@ -88,17 +88,24 @@ pub(crate) async fn start(
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
         let mut warn = |warning: &str| on_step(Step::Warns(warning));
         let force = options.force;
-        let define = definition::request(&mut homeserver, &now, force, deadline, &mut warn).await?;
+        let define =
+            definition::request(&mut homeserver, &now, &[], force, deadline, &mut warn).await?;
         keep_profile(config, &options)?;
         if let Some(define) = define {
             on_step(Step::Prepares("the services that have changed"));
-            definition::tell(&socket, &now, &define).await?;
-            applied::renew(config)?;
+            let after = definition::tell(&socket, &now, &define).await?;
+            if after.is_some_and(|after| definition::is_taken_up(&define, &after)) {
+                applied::renew(config)?;
+            }
         } else if is_up(&now, &names) {
             // An earlier start may have been interrupted before its last step, and a session may
             // have been ended since: one request tells.
-            let new_session =
-                runs_synapse(&now) && prepare::finish(config, deadline, on_step).await?;
+            let new_session = match services::listens(&now) {
+                Some(url) if runs_synapse(&now) => {
+                    prepare::finish(config, &url, deadline, on_step).await?
+                }
+                _ => false,
+            };
             return Ok(Started::Already { now, new_session });
         }
         if now.profile != config.profile.name {
@@ -121,15 +128,18 @@ pub(crate) async fn start(
     let wait = Wait { names, concerned, deadline, timeout: options.timeout };
     match ready(stream, &wait, &mut log, on_step).await {
         Ok(snapshot) => {
-            if runs_synapse(&snapshot) {
-                prepare::finish(config, deadline, on_step).await?;
+            if let Some(url) = services::listens(&snapshot).filter(|_| runs_synapse(&snapshot)) {
+                prepare::finish(config, &url, deadline, on_step).await?;
             }
             Ok(Started::Now(snapshot))
         }
         Err(error @ (Error::Failed { .. } | Error::Slow { .. }))
             if whole && runs(&socket).await? =>
         {
-            prepare::finish(config, deadline, on_step).await?;
+            let now = control::status(&socket).await?;
+            let url =
+                now.as_ref().and_then(services::listens).unwrap_or_else(|| config.local_url());
+            prepare::finish(config, &url, deadline, on_step).await?;
             Err(Error::Partly(Box::new(error)).into())
         }
         Err(error) => {
@@ -184,7 +194,7 @@ pub(crate) async fn prepare(
 /// Looks after the operator's account once a supervisor in the foreground has everything ready.
 pub(crate) async fn account(config: &Config) -> Result<(), Failure> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
-    prepare::finish(config, deadline, &mut |_| ()).await?;
+    prepare::finish(config, &config.local_url(), deadline, &mut |_| ()).await?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn run(
     checks::pass(&subject, &mut |warning| on_step(Step::Warns(warning))).await?;
     redis::ensure(config, deadline).await?;
     let embedded = postgres::target(config)?.is_embedded();
-    write_instance_file(config)?;
+    write_instance_file(config, &config.local_url())?;
     let data = &config.data;
     if config.is_joined() {
         // The database is looked after where the homeserver is.
@@ -64,16 +64,18 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What needs the running server: the account that this program acts with. True if its session had to
-/// be made or renewed.
+/// What needs the running server, which listens at `url`: the account that this program acts with, and
+/// what others are told of it. True if the account's session had to be made or renewed.
 pub(super) async fn finish(
     config: &Config,
+    url: &str,
     deadline: Instant,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<bool, Failure> {
     /// The server is up by now; being late is no reason to leave it without its operator.
     const AT_LEAST: Duration = Duration::from_secs(10);
     on_step(Step::Account);
+    write_instance_file(config, url)?;
     let registration = match Secret::read(&keys::registration(&config.data)) {
         // It is needed for the first account only, and that one may be there.
         Err(error) if error.is_not_found() => Secret::new(""),
@@ -81,19 +83,18 @@ pub(super) async fn finish(
     };
     let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
     let server = &config.server;
-    let (url, operator) = (config.local_url(), &server.operator.0);
-    let name = &server.name.0;
-    let ensured = operator::ensure(&config.data, &url, name, operator, &registration, left).await;
+    let (name, operator) = (&server.name.0, &server.operator.0);
+    let ensured = operator::ensure(&config.data, url, name, operator, &registration, left).await;
     Ok(ensured.map_err(Error)?)
 }
 
-/// What others may know of this instance, as the settings are now.
-fn write_instance_file(config: &Config) -> Result<(), Failure> {
+/// What others may know of this instance.
+fn write_instance_file(config: &Config, url: &str) -> Result<(), Failure> {
     let known = exports::read(&config.data)?.unwrap_or_default();
     let version = known.get("MATRIX_SYNAPSE_INSTALLED_VERSION").cloned();
     // A file that is damaged does not say it.
     if let Some(version) = version.or_else(|| exports::version(&config.data)) {
-        exports::write(config, &version)?;
+        exports::write(config, url, &version)?;
     }
     Ok(())
 }

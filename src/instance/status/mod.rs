@@ -106,7 +106,9 @@ pub(crate) async fn fast(data: &DataDir) -> Result<Status, files::Error> {
 fn settled(data: &DataDir) -> BTreeMap<&'static str, String> {
     let version = exports::version(data).unwrap_or_default();
     let config = Config::load(data.clone(), &[], &Environment::default());
-    let mut values = config.map(|config| exports::values(&config, &version)).unwrap_or_default();
+    let mut values = config
+        .map(|config| exports::values(&config, &config.local_url(), &version))
+        .unwrap_or_default();
     values.retain(|_, value| !value.is_empty());
     values
 }

@@ -64,7 +64,7 @@ pub(crate) fn look(
 pub(crate) async fn complete(config: &Config) -> Result<bool, Failure> {
     let changed = render::refresh(config).await?;
     let version = exports::version(&config.data).unwrap_or_default();
-    Ok(exports::write(config, &version)? || changed)
+    Ok(exports::write(config, &config.local_url(), &version)? || changed)
 }
 
 /// Makes a data folder for these workers of the file, or brings it up to date: packages, settings and

@@ -7,14 +7,16 @@ use crate::supervisor::service::{Change, Service};
 
 impl State {
     /// From now on the services are these, in the order in which they start. Those that are gone are
-    /// not to run any more, those that are new are if `start_new`, and the others are restarted or
-    /// read their files again as far as what has changed asks for it.
+    /// not to run any more, those that are new are where all may be restarted, and the others are
+    /// restarted or read their files again as far as what has changed asks for it. One that must not be
+    /// restarted stays as it is with all that is known of it.
     pub(super) fn define(
         &mut self,
         services: Vec<Service>,
-        start_new: bool,
+        restarts: Option<&[String]>,
         actions: &mut Vec<Action>,
     ) {
+        let start_new = restarts.is_none();
         let mut order = Vec::with_capacity(services.len());
         for service in services {
             let found = self.units.iter().position(|unit| unit.service.name == service.name);
@@ -31,9 +33,15 @@ impl State {
             if unit.service == service {
                 continue;
             }
+            let runs = unit.phase.has_process() && unit.phase != Phase::Stopping;
+            let change = unit.service.change_to(&service);
+            let may = restarts.is_none_or(|names| names.contains(&service.name));
+            if runs && change == Change::Restart && !may {
+                continue;
+            }
             actions.push(Action::Define(i));
-            if unit.phase.has_process() && unit.phase != Phase::Stopping {
-                match unit.service.change_to(&service) {
+            if runs {
+                match change {
                     Change::Nothing => {}
                     Change::Reload(signal) => actions.push(Action::Signal(i, signal)),
                     Change::Restart => {

@@ -21,10 +21,14 @@ const LEAST_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The services are these from now on, in the order in which they start; those that are new wait
-    /// until they are asked for.
-    Define(Vec<Service>),
-    /// The same, but those that are new are to run.
+    /// The services are these from now on, in the order in which they start. Those that are new wait until
+    /// they are asked for; of those that run and would have to be restarted only `restarts` are, and the
+    /// others go on as they were.
+    Define {
+        services: Vec<Service>,
+        restarts: Vec<String>,
+    },
+    /// The same, but those that are new are to run, and all that have changed are restarted.
     Replace(Vec<Service>),
     /// These are to run with all they need; without names, all.
     Start(Vec<usize>),
@@ -126,8 +130,10 @@ impl State {
     pub(crate) fn step(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Define(services) => self.define(services, false, &mut actions),
-            Event::Replace(services) => self.define(services, true, &mut actions),
+            Event::Define { services, restarts } => {
+                self.define(services, Some(&restarts), &mut actions);
+            }
+            Event::Replace(services) => self.define(services, None, &mut actions),
             Event::Start(services) => self.start(services),
             Event::Down { services, by } => self.take_down(&services, by),
             Event::Stop { force, by } => self.stop(force, by, now),

@@ -29,7 +29,11 @@ impl World {
         let mut world = Self { state: State::default(), now: Instant::now() };
         let services = services.into();
         let defined: Vec<Action> = (0..services.len()).map(Action::Define).collect();
-        assert_eq!(world.step(Event::Define(services)), defined, "none is to run yet");
+        assert_eq!(
+            world.step(Event::Define { services, restarts: Vec::new() }),
+            defined,
+            "none is to run yet"
+        );
         world
     }
 
@@ -415,10 +419,27 @@ fn services_that_are_only_defined_wait_until_they_are_asked_for() {
     let mut world = World::running();
     let mut services = world.services();
     services.push(sample("web", &["main"]));
-    assert_eq!(world.step(Event::Define(services.clone())), [Action::Define(4)]);
+    let define = |services| Event::Define { services, restarts: Vec::new() };
+    assert_eq!(world.step(define(services.clone())), [Action::Define(4)]);
     assert!(world.state.is_ready());
-    assert_eq!(world.step(Event::Define(services)), [], "nothing has changed");
+    assert_eq!(world.step(define(services)), [], "nothing has changed");
     assert_eq!(world.step(Event::Start(vec![4])), [Action::Spawn(4)]);
+}
+
+#[test]
+fn one_that_runs_is_only_restarted_where_that_was_asked_for() {
+    let mut world = World::of([sample("db", &[]), sample("main", &["db"])]);
+    world.step(Event::Start(Vec::new()));
+    (0..2).for_each(|service| drop(world.ready(service)));
+    let mut services = world.services();
+    services[1].revision = "2".to_owned();
+    services[1].endpoints = [("client".to_owned(), "elsewhere".to_owned())].into();
+    let define = |restarts: Vec<String>| Event::Define { services: services.clone(), restarts };
+    assert_eq!(world.step(define(Vec::new())), []);
+    assert!(world.services()[1].endpoints.is_empty(), "it is where it was");
+    let restarted = world.step(define(vec!["main".to_owned()]));
+    assert_eq!(restarted, [Action::Define(1), Action::Signal(1, Signal::TERM)]);
+    assert_eq!(world.services()[1].revision, "2");
 }
 
 #[test]

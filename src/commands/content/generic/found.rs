@@ -45,6 +45,24 @@ pub(super) async fn only(name: &str, patience: Patience, context: &Context) -> R
     }
 }
 
+/// Refuses a person where a bot was meant: what happens to an account cannot be undone.
+pub(super) async fn no_person(
+    name: &str,
+    patience: Patience,
+    context: &Context,
+) -> Result<(), Failure> {
+    let operator = patience.operator(context)?;
+    let user_id = names::user(name, operator.server_name())?;
+    match user::find(&operator, &user_id).await? {
+        Some(user) if user.user_type.as_deref() != Some(BOT) && !user.deactivated => {
+            Err(Failure::request(format!("`{user_id}` is no bot")).hinted(
+                "`--type user` means people and bots; `content list-users --bots` lists the bots",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn several(name: &str, kinds: &[Kind]) -> Failure {
     let words = kinds.iter().map(|kind| format!("a {}", kind.word()));
     let choices = kinds.iter().map(|kind| format!("`--type {}`", kind.word()));

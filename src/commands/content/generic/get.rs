@@ -73,6 +73,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Got> {
 }
 
 async fn get(kind: Kind, name: String, patience: Patience, context: &Context) -> Answered<Got> {
+    if kind == Kind::Bot {
+        found::no_person(&name, patience, context).await?;
+    }
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::get::Args { user: name.into(), patience };

@@ -52,6 +52,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
                 .into());
         }
     };
+    if kind == Kind::Bot {
+        found::no_person(&name, patience, context).await?;
+    }
     match kind {
         Kind::User | Kind::Bot => {
             let args = users::remove::Args { user: name.into(), erase: false, patience };
