@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
-    error::Failure,
+    error::{Explain, Failure, Kind},
     output::{AnyReport, Report, Sentence},
 };
 
@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
     Failed,
     /// 1: the answer is complete, and it is bad (an unhealthy server, a failed test).
     Unwell,
+    /// 128 and the number of the signal that ended it, as a shell has it; what was done was said.
+    Interrupted(u8),
     /// 2: there was nothing to do: already there, not found, not running.
     Moot,
 }
@@ -28,8 +30,27 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Failed | Self::Unwell => 1,
+            Self::Interrupted(signal) => 128 + signal,
             Self::Moot => 2,
         }
+    }
+}
+
+/// A signal ended a verb that had done a part of its work: what it says of that is a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+pub(crate) struct Interrupted {
+    pub(crate) signal: u8,
+    pub(crate) said: String,
+}
+
+impl Explain for Interrupted {
+    fn kind(&self) -> Kind {
+        Kind::Request
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
     }
 }
 

@@ -57,7 +57,11 @@ pub(super) fn usage_error(argv: &[OsString], error: &clap::Error) -> Failure {
     let sentence = message.split_once("\n\n").map_or(message, |(first, _)| first);
     let mut hints: Vec<String> = meant(error).into_iter().collect();
     if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
-        hints.extend(tips.iter().map(ToString::to_string));
+        // What clap says of a value that begins with a hyphen is wrong for the value of a flag, and it
+        // has only the first letters of a text.
+        let tips = tips.iter().map(ToString::to_string);
+        hints.extend(tips.filter(|tip| !tip.starts_with("to pass ")));
+        hints.extend(as_value(argv, error));
     }
     let command = typed::path(argv);
     hints.extend(usage(error).map(|usage| format!("it is `{usage}`")));
@@ -70,6 +74,23 @@ pub(super) fn usage_error(argv: &[OsString], error: &clap::Error) -> Failure {
     });
     let sentence = sentence.trim();
     Failure::request(sentence).hinted(hints.join("; ").replace("?; ", "? "))
+}
+
+/// How a word that begins with a hyphen is given as a value: to the flag before it, or by itself.
+fn as_value(argv: &[OsString], error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(letters)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let place = argv
+        .iter()
+        .position(|word| word.to_str().is_some_and(|word| word.starts_with(letters.as_str())))?;
+    let word = argv[place].to_str()?;
+    let quoted = |word: &str| shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into);
+    let before = argv[..place].last().and_then(|word| word.to_str());
+    Some(match before.filter(|flag| flag.starts_with("--") && !flag.contains('=')) {
+        Some(flag) => format!("`{flag}={}` gives it to `{flag}`", quoted(word)),
+        None => format!("after `--` it is no flag: `-- {}`", quoted(word)),
+    })
 }
 
 /// What was probably meant; nobody is led to what is hidden.

@@ -19,7 +19,7 @@ use crate::{
     context::{Context, Flags},
     error::Failure,
     output::{self, Format, Output, View},
-    reply::Outcome,
+    reply::{Interrupted, Outcome},
 };
 
 /// The whole program.
@@ -40,7 +40,8 @@ fn answer(argv: &[OsString]) -> Outcome {
     let output = output_of(&matches);
     run(&typed, &matches, &output).unwrap_or_else(|failure| {
         output.fail(&failure);
-        Outcome::Failed
+        let by_signal = failure.error.downcast_ref::<Interrupted>();
+        by_signal.map_or(Outcome::Failed, |by| Outcome::Interrupted(by.signal))
     })
 }
 

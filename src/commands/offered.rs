@@ -19,7 +19,7 @@ use crate::{
     },
     context::{Context, Flags},
     hooks::registry,
-    matrix::{Error, admin, client, client::Client},
+    matrix::{Error, admin, client, client::Client, running},
     output::Talk,
     supervisor::log::read,
 };
@@ -156,7 +156,7 @@ fn asked<T>(ask: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Option<T> {
     let data = context().data().ok()?;
     let operator = client::operator(&data, PATIENCE).ok()?;
     // Without this a homeserver that is down would be asked again and again.
-    client::require_running(&data, operator.url()).ok()?;
+    running::require(&data, operator.url()).ok()?;
     waited(ask(&operator))?.ok()
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::builder::styling::Styles;
+use clap::{ArgAction, builder::styling::Styles};
 
 use super::{
     NAME,
@@ -103,7 +103,48 @@ impl Typed {
             .no_binary_name(true)
             .styles(Styles::styled())
             .max_term_width(100)
-            .args(globals().map(|arg| arg.global(false)));
-        (command, line)
+            .args(globals().map(|arg| arg.global(false)))
+            // `--limit -1` is then said to be a bad number, and no unknown flag.
+            .mut_args(|arg| match arg.get_action() {
+                ArgAction::Set | ArgAction::Append if !arg.is_positional() => {
+                    arg.allow_negative_numbers(true)
+                }
+                _ => arg,
+            });
+        (with_text(command, &line), line)
     }
+}
+
+/// Where a word of the line is a text, `-5 degrees`, `- item` and `-h` are texts too; yet what looks like
+/// a flag of ours and is none was misspelt.
+fn with_text(command: clap::Command, line: &[OsString]) -> clap::Command {
+    let texts: Vec<_> = command
+        .get_positionals()
+        .filter(|arg| arg.is_allow_hyphen_values_set())
+        .map(|arg| arg.get_id().clone())
+        .collect();
+    if texts.is_empty() {
+        return command;
+    }
+    let mut words = line.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--");
+    let is_misspelt = words.clone().any(|word| {
+        flag_of(word).is_some_and(|flag| {
+            flag != "help" && command.get_arguments().all(|arg| arg.get_long() != Some(flag))
+        })
+    });
+    if is_misspelt {
+        let not_a_text = |arg: clap::Arg| arg.allow_hyphen_values(false);
+        return texts.into_iter().fold(command, |command, id| command.mut_arg(id, not_a_text));
+    }
+    let asks_help = words.next() == Some("-h") || words.any(|word| word == "--help");
+    if asks_help { command } else { command.disable_help_flag(true) }
+}
+
+/// The name in a word that is shaped like a long flag.
+fn flag_of(word: &str) -> Option<&str> {
+    let name = word.strip_prefix("--")?;
+    let name = name.split_once('=').map_or(name, |(name, _)| name);
+    let is_name = name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    is_name.then_some(name)
 }

@@ -82,7 +82,10 @@ mod tests {
     fn text_html_and_notice_become_a_message() {
         assert_eq!(json(r#"{"text":"a"}"#).unwrap()["body"], "a");
         let slack = json(r#"{"text":"a","channel":"x","attachments":[]}"#).unwrap();
-        assert_eq!(slack, serde_json::json!({ "msgtype": "m.text", "body": "a" }));
+        assert_eq!(
+            slack,
+            serde_json::json!({ "msgtype": "m.text", "body": "a", "m.mentions": {} })
+        );
         let both = json(r#"{"text":"a","html":"<b>b</b>","notice":true}"#).unwrap();
         assert_eq!(both["body"], "a");
         assert_eq!(both["formatted_body"], "<b>b</b>");

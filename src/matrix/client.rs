@@ -21,6 +21,7 @@ use ruma::{
 use super::{
     Error, api, jwt,
     repeat::Repeat,
+    running,
     session::{self, Session},
 };
 use crate::{
@@ -33,10 +34,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes: more than any list, less than what fills the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
-/// The service that answers.
-const SYNAPSE: &str = "synapse";
-/// A server that is being restarted comes back; one that was never started does not.
+/// How often we look again at a server that nobody brings back.
 const REFUSALS: u32 = 3;
+/// How often an endpoint of a person's choice may fail in the same words before that is its answer.
+const STUMBLES: u32 = 3;
 
 /// Finds an endpoint's path: by Matrix version, or the only one.
 pub(crate) trait Versioned: PathBuilder {
@@ -130,6 +131,13 @@ impl Client {
         self.connection.home.as_ref()
     }
 
+    async fn comes_back(&self) -> bool {
+        match self.home() {
+            Some((data, _)) => running::comes_back(data).await,
+            None => false,
+        }
+    }
+
     /// How much of the time is left.
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -154,7 +162,7 @@ impl Client {
         }
         let body: Vec<u8> = body.try_into_buf().map_err(|source| bug(source.into().into()))?;
         let path = parts.uri.path().to_owned();
-        let answer = self.exchange(Wire::from_parts(parts, body), R::REPEATABLE).await?;
+        let answer = self.exchange(Wire::from_parts(parts, body), R::REPEATABLE, u32::MAX).await?;
         let answer = http::Response::from_parts(answer.0, &answer.1[..]);
         R::IncomingResponse::try_from_http_response(answer)
             .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
@@ -178,16 +186,23 @@ impl Client {
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         let repeatable = request.method() != Method::POST;
-        let (_, bytes) = self.exchange(request, repeatable).await?;
+        let (_, bytes) = self.exchange(request, repeatable, STUMBLES).await?;
         serde_json::from_slice(&bytes)
             .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
     }
 
-    /// Repeats until there is an answer that is not a passing one.
-    async fn exchange(&self, request: Wire, repeatable: bool) -> Result<Answer, Error> {
+    /// Repeats until there is an answer that is not a passing one. A failure of the server that comes
+    /// `stumbles` times in the same words is one.
+    async fn exchange(
+        &self,
+        request: Wire,
+        repeatable: bool,
+        stumbles: u32,
+    ) -> Result<Answer, Error> {
         let changes = request.method() != Method::GET;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut refusals, mut renewed, mut sent) = (0, false, false);
+        let (mut last_words, mut times) = (String::new(), 0);
         loop {
             let token = self.token();
             let passing = match self.attempt(&request, &token).await {
@@ -197,7 +212,7 @@ impl Client {
             match &passing {
                 Error::Unreachable { .. } | Error::Down { .. } if !sent => {
                     refusals += 1;
-                    if refusals > REFUSALS {
+                    if refusals > REFUSALS && !self.comes_back().await {
                         return Err(passing);
                     }
                 }
@@ -219,9 +234,15 @@ impl Client {
                     tokio::time::sleep(wait).await;
                     continue;
                 }
-                Error::Refused { status: 500.., .. }
-                | Error::NotMatrix { status: 502..=504, .. }
-                    if repeatable => {}
+                Error::Refused { status: 500.., .. } if repeatable => {
+                    let words = passing.to_string();
+                    times = if words == last_words { times + 1 } else { 1 };
+                    if times >= stumbles {
+                        return Err(passing);
+                    }
+                    last_words = words;
+                }
+                Error::NotMatrix { status: 502..=504, .. } if repeatable => {}
                 Error::Refused { errcode, .. }
                     if errcode == "M_UNKNOWN_TOKEN" && !renewed && self.home().is_some() =>
                 {
@@ -242,7 +263,7 @@ impl Client {
         let left = self.left();
         let url = self.url();
         if let Some((data, _)) = self.home() {
-            require_running(data, url)?;
+            running::require(data, url)?;
         }
         let mut headers = request.headers().clone();
         let token = token.expose();
@@ -341,25 +362,13 @@ pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
     builder()?.timeout(timeout).build().map_err(|source| Error::Tls(source.into()))
 }
 
-/// A token is for our own server: where that has stopped, alone or with its supervisor, another program
-/// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
-/// TLS knows its server.
-pub(crate) fn require_running(data: &DataDir, url: &str) -> Result<(), Error> {
-    let is_down =
-        || Ok::<_, Error>(Lock::is_left(&data.supervisor_lock())? || data.down(SYNAPSE).exists());
-    if url.starts_with("http://") && is_down()? {
-        return Err(Error::Down { url: url.to_owned() });
-    }
-    Ok(())
-}
-
 /// Logs in a user that exists by our key; `session` says who, where and with which device.
 pub(crate) async fn login(
     data: &DataDir,
     session: Session,
     timeout: Duration,
 ) -> Result<Session, Error> {
-    require_running(data, &session.url)?;
+    running::require(data, &session.url)?;
     let key = jwt::Key::read_or_generate(data)?;
     let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
     let request = api::login::Request {

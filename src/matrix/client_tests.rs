@@ -323,3 +323,14 @@ async fn the_server_sees_what_was_typed_in_every_path() {
     assert_eq!(paths, wanted);
     assert!(requests.iter().all(|request| request.url.query().is_none()));
 }
+
+#[tokio::test]
+async fn an_endpoint_that_fails_in_the_same_words_three_times_has_answered() {
+    let server = MockServer::start().await;
+    let body = serde_json::json!({ "errcode": "M_UNKNOWN", "error": "Internal server error" });
+    let failed = ResponseTemplate::new(500).set_body_json(body);
+    Mock::given(path_regex(".*")).respond_with(failed).expect(3).mount(&server).await;
+    let path = "/_synapse/admin/v1/statistics/database/rooms";
+    let error = client(&server).raw(Method::GET, path, None).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 500, .. }), "{error}");
+}

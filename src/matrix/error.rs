@@ -57,6 +57,12 @@ pub(crate) enum Error {
     NoEvent { event: String, room: String },
     #[error("the message `{event}` was redacted, so there is nothing to edit")]
     Redacted { event: String },
+    #[error("the event `{event}` {why}, so it has no text to edit")]
+    NotEditable { event: String, why: String },
+    #[error("the message `{event}` is by `{sender}`, and `{user}` cannot edit it")]
+    OthersMessage { event: String, sender: String, user: String },
+    #[error("the transaction id `{id}` was used before, for other content: `{event}`")]
+    OtherContent { id: String, event: String },
     #[error("there is no room named `{name}`, but there is `{alias}`")]
     OnlyAlias { name: String, alias: String },
     #[error("the alias `{0}` belongs to another server, and federation is off")]
@@ -165,6 +171,9 @@ impl Explain for Error {
             | Self::NoRoom(_)
             | Self::NoEvent { .. }
             | Self::Redacted { .. }
+            | Self::NotEditable { .. }
+            | Self::OthersMessage { .. }
+            | Self::OtherContent { .. }
             | Self::OnlyAlias { .. }
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
@@ -235,6 +244,19 @@ impl Explain for Error {
             }
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
             Self::Redacted { .. } => "`content send-message ROOM TEXT` sends a new one",
+            Self::NotEditable { .. } => {
+                "`content read-messages ROOM --format json` shows the messages with their ids"
+            }
+            Self::OthersMessage { sender, user, .. } => {
+                let server = |user: &str| user.split_once(':').map(|(_, server)| server.to_owned());
+                if server(sender) != server(user) {
+                    return Some("only its sender can edit it".into());
+                }
+                return Some(format!("`--as '{sender}'` acts as its sender"));
+            }
+            Self::OtherContent { .. } => {
+                "nothing was sent: choose another id, or leave `--transaction-id` out"
+            }
             Self::OnlyAlias { alias, .. } => {
                 return Some(format!("did you mean `{alias}`? a shell wants it in quotes"));
             }

@@ -49,7 +49,7 @@ impl Media {
         }
         json!({
             "msgtype": self.message_type(), "body": caption.unwrap_or(&self.name),
-            "filename": self.name, "url": url, "info": info,
+            "filename": self.name, "url": url, "info": info, "m.mentions": {},
         })
     }
 

@@ -1,14 +1,15 @@
 //! Messages: what is sent, never in the clear into an encrypted room, and what is read back.
 
 use std::{
+    collections::BTreeSet,
     os::unix::fs::OpenOptionsExt as _,
     time::{Duration, SystemTime},
 };
 
-use ruma::{EventId, OwnedEventId, RoomId, TransactionId};
+use ruma::{EventId, OwnedEventId, OwnedUserId, RoomId, TransactionId, UserId};
 use serde_json::{Value, json};
 
-use super::{Error, api, client::Client, markdown, room, segment::escaped};
+use super::{Error, api, client::Client, html, markdown, room, segment::escaped};
 use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
@@ -29,57 +30,97 @@ pub(crate) enum Markup {
     Markdown,
 }
 
-/// The content of `m.room.message` for a text. With `Html` the text is the HTML, and the plain body
-/// is the same without its tags.
+/// The content of `m.room.message` for a text. With `Html` the text is the HTML, and the plain body is
+/// what a person would read of it. Whom it links to is woken, and nobody else: without `m.mentions`
+/// clients wake everybody whose name is one of the words ([spec]).
+///
+/// [spec]: https://spec.matrix.org/latest/client-server-api/#user-and-room-mentions
 pub(crate) fn text(text: &str, markup: Markup, notice: bool) -> Value {
     let kind = if notice { "m.notice" } else { "m.text" };
-    match markup {
-        Markup::Plain => json!({ "msgtype": kind, "body": text }),
-        Markup::Html => json!({
-            "msgtype": kind, "body": without_tags(text),
-            "format": "org.matrix.custom.html", "formatted_body": text,
-        }),
-        Markup::Markdown => match markdown::html(text) {
-            Some(html) => json!({
-                "msgtype": kind, "body": text,
-                "format": "org.matrix.custom.html", "formatted_body": html,
-            }),
-            None => json!({ "msgtype": kind, "body": text }),
-        },
+    let (body, formatted) = match markup {
+        Markup::Plain => (text.to_owned(), None),
+        Markup::Html => (html::plain(text), Some(text.to_owned())),
+        Markup::Markdown => (text.to_owned(), markdown::html(text)),
+    };
+    let mut content = json!({ "msgtype": kind, "body": body, "m.mentions": {} });
+    if let Some(formatted) = formatted {
+        mention(&mut content, html::people(&formatted), false);
+        content["format"] = "org.matrix.custom.html".into();
+        content["formatted_body"] = formatted.into();
+    }
+    content
+}
+
+/// Whom a content wakes.
+pub(crate) fn mentioned(content: &Value) -> BTreeSet<OwnedUserId> {
+    let users = content["m.mentions"]["user_ids"].as_array().into_iter().flatten();
+    users.filter_map(|user| OwnedUserId::try_from(user.as_str()?).ok()).collect()
+}
+
+/// Wakes these as well, or everybody in the room.
+pub(crate) fn mention(
+    content: &mut Value,
+    users: impl IntoIterator<Item = OwnedUserId>,
+    room: bool,
+) {
+    let mut all = mentioned(content);
+    all.extend(users);
+    if !all.is_empty() {
+        content["m.mentions"]["user_ids"] = json!(all);
+    }
+    if room {
+        content["m.mentions"]["room"] = true.into();
     }
 }
 
-/// Adds what makes it an answer to another message.
-pub(crate) fn reply(content: &mut Value, to: &str) {
-    content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": to } });
+/// Makes it an answer to another message, in that one's thread where it is in one; its author is woken,
+/// unless they answer themselves.
+pub(crate) fn reply(content: &mut Value, to: &Value, own: &UserId) {
+    let mut relation = json!({ "m.in_reply_to": { "event_id": to["event_id"] } });
+    let thread = &to["content"]["m.relates_to"];
+    if thread["rel_type"] == "m.thread" {
+        relation["rel_type"] = "m.thread".into();
+        relation["event_id"] = thread["event_id"].clone();
+        relation["is_falling_back"] = false.into();
+    }
+    content["m.relates_to"] = relation;
+    let author = to["sender"].as_str().and_then(|user| OwnedUserId::try_from(user).ok());
+    mention(content, author.filter(|user| user != own), false);
 }
 
-/// The content that replaces another message's.
-pub(crate) fn edit(mut content: Value, of: &str) -> Value {
-    let mut whole = content.clone();
-    if let Some(body) = content["body"].as_str() {
-        whole["body"] = format!("* {body}").into();
-    }
-    if let Some(body) = content["formatted_body"].as_str() {
-        whole["formatted_body"] = format!("* {body}").into();
-    }
-    whole["m.new_content"] = content.take();
-    whole["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": of });
-    whole
-}
-
-fn without_tags(html: &str) -> String {
-    let (mut text, mut inside) = (String::new(), false);
-    for letter in html.chars() {
-        match letter {
-            '<' => inside = true,
-            '>' if inside => inside = false,
-            letter if !inside => text.push(letter),
-            _ => {}
+/// Whether an event is this content: what was uploaded twice has two addresses.
+fn is_of(event: &Value, content: &Value) -> bool {
+    let bare = |content: &Value| {
+        let mut content = content.clone();
+        if let Value::Object(content) = &mut content {
+            content.remove("url");
         }
+        if let Some(info) = content["info"].as_object_mut() {
+            info.remove("thumbnail_url");
+        }
+        content
+    };
+    // Of what was redacted nothing is left to compare.
+    let was = &event["content"];
+    was.as_object().is_none_or(serde_json::Map::is_empty) || bare(was) == bare(content)
+}
+
+/// Makes sure that the event which a given transaction id led to is what was sent with it now. The
+/// server answers a repeat with the event of the first time, whatever the second says.
+pub(crate) async fn require_same(
+    operator: &Client,
+    event: &EventId,
+    content: &Value,
+    transaction: &TransactionId,
+) -> Result<(), Error> {
+    let request = super::admin::fetch_event::Request { event_id: event.to_owned().into() };
+    match operator.send(request).await {
+        Ok(found) if !is_of(&found.event, content) => {
+            Err(Error::OtherContent { id: transaction.to_string(), event: event.to_string() })
+        }
+        // It was sent: that this cannot be looked at changes nothing.
+        _ => Ok(()),
     }
-    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    pairs.iter().fold(text, |text, (entity, letter)| text.replace(entity, letter))
 }
 
 /// Refuses what the server would refuse for its size, before anything is sent.
@@ -172,12 +213,19 @@ pub(crate) fn forget(data: &DataDir, room: &RoomId) {
     drop(files::remove(&seen_file(data, room)));
 }
 
+/// The same of all rooms: after something that we know nothing of.
+pub(crate) fn forget_all(data: &DataDir) {
+    drop(files::remove(&data.cache().join("plain")));
+}
+
 fn seen_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {
     data.cache().join("plain").join(escaped(room))
 }
 
 #[cfg(test)]
 mod tests {
+    use ruma::user_id;
+
     use super::*;
 
     #[test]
@@ -190,11 +238,33 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_carries_the_new_content_and_what_it_replaces() {
-        let edit = edit(text("new", Markup::Plain, false), "$e");
-        assert_eq!(edit["m.new_content"]["body"], "new");
-        assert_eq!(edit["body"], "* new");
-        assert_eq!(edit["m.relates_to"]["event_id"], "$e");
+    fn nobody_is_woken_but_whom_it_names_or_answers() {
+        let plain = text("node alice is down", Markup::Plain, false);
+        assert_eq!(plain["m.mentions"], json!({}));
+        let pill = "[Alice](https://matrix.to/#/@alice:x) and [Bob](https://matrix.to/#/@bob:x)";
+        let mut content = text(pill, Markup::Markdown, false);
+        assert_eq!(content["m.mentions"], json!({ "user_ids": ["@alice:x", "@bob:x"] }));
+        let to = json!({
+            "event_id": "$m", "sender": "@carol:x",
+            "content": { "m.relates_to": { "rel_type": "m.thread", "event_id": "$root" } },
+        });
+        reply(&mut content, &to, user_id!("@me:x"));
+        assert_eq!(content["m.mentions"]["user_ids"], json!(["@alice:x", "@bob:x", "@carol:x"]));
+        assert_eq!(content["m.relates_to"]["m.in_reply_to"]["event_id"], "$m");
+        assert_eq!(content["m.relates_to"]["event_id"], "$root");
+        let mut own = plain.clone();
+        reply(&mut own, &to, user_id!("@carol:x"));
+        mention(&mut own, [], true);
+        assert_eq!(own["m.mentions"], json!({ "room": true }));
+    }
+
+    #[test]
+    fn the_same_file_uploaded_again_is_the_same_content() {
+        let sent = |url: &str, body: &str| json!({ "content": { "body": body, "url": url } });
+        let of = |event: &Value, content: &Value| is_of(event, &content["content"]);
+        assert!(of(&sent("mxc://x/1", "a"), &sent("mxc://x/2", "a")));
+        assert!(!of(&sent("mxc://x/1", "a"), &sent("mxc://x/1", "b")));
+        assert!(of(&json!({ "content": {} }), &sent("mxc://x/1", "b")));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod client;
+pub(crate) mod edit;
 pub(crate) mod error;
+pub(crate) mod html;
 pub(crate) mod jwt;
 pub(crate) mod markdown;
 pub(crate) mod media;
@@ -14,6 +16,7 @@ pub(crate) mod operator;
 pub(crate) mod ping;
 pub(crate) mod repeat;
 pub(crate) mod room;
+pub(crate) mod running;
 pub(crate) mod segment;
 pub(crate) mod session;
 mod tls;

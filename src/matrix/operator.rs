@@ -10,6 +10,7 @@ use sha1::Sha1;
 use super::{
     Error, admin, api,
     client::{self, Client},
+    running,
     session::{self, OPERATOR_DEVICE, Session},
 };
 use crate::{data_dir::DataDir, secret::Secret};
@@ -29,7 +30,7 @@ pub(crate) async fn ensure(
 ) -> Result<bool, Error> {
     let user_id = OwnedUserId::try_from(format!("@{localpart}:{server_name}"))
         .map_err(|_| Error::NoUser(localpart.to_owned()))?;
-    client::require_running(data, url)?;
+    running::require(data, url)?;
     let file = session::operator_file(data);
     let wanted = Session {
         url: url.trim_end_matches('/').to_owned(),

@@ -240,16 +240,16 @@ pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool,
     }
 }
 
-/// Makes sure that an event is in a room, as the operator sees it.
+/// An event, if it is in a room, as the operator sees it.
 pub(crate) async fn require_event(
     operator: &Client,
     room: &RoomId,
     event: &EventId,
-) -> Result<(), Error> {
+) -> Result<Value, Error> {
     let absent = || Error::NoEvent { event: event.to_string(), room: room.to_string() };
     let request = admin::fetch_event::Request { event_id: event.to_owned().into() };
     match operator.send(request).await {
-        Ok(found) if found.event["room_id"] == room.as_str() => Ok(()),
+        Ok(found) if found.event["room_id"] == room.as_str() => Ok(found.event),
         Ok(_) => Err(absent()),
         Err(Error::Refused { status: 404, .. }) => Err(absent()),
         Err(error) => Err(error),

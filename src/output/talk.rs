@@ -123,6 +123,13 @@ pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Whether another program writes to our stdin.
+pub(crate) fn stdin_is_pipe() -> bool {
+    let kind = rustix::fs::fstat(io::stdin())
+        .map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    kind.is_ok_and(|kind| kind == rustix::fs::FileType::Fifo)
+}
+
 /// Asks a person on the terminal; anything but a clear yes is a no.
 pub(crate) fn confirm(question: &str) -> bool {
     let mut answer = String::new();

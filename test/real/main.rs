@@ -40,6 +40,8 @@ mod hung;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
 mod kinds;
 #[cfg(test)]
 mod lent;

@@ -227,10 +227,10 @@ fn a_file_is_uploaded_with_its_kind() {
 fn the_largest_message_that_passes_here_is_accepted() {
     let server = Instance::shared();
     let room = server.room("Largest");
-    // The content is `{"body":"…","msgtype":"m.text"}`.
-    let most = vec![b'x'; 63_488 - 30];
+    // The content is `{"body":"…","m.mentions":{},"msgtype":"m.text"}`.
+    let most = vec![b'x'; 63_488 - 46];
     server.run_with(&["content", "send-message", &room, "-"], &most).success();
-    let more = vec![b'x'; 63_488 - 29];
+    let more = vec![b'x'; 63_488 - 45];
     server.run_with(&["content", "send-message", &room, "-"], &more).exits(1).says("63488");
     assert_eq!(server.bodies(&room).len(), 1);
 }
@@ -317,4 +317,130 @@ fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
     let sent = server.run(&["content", "send-message", "Signs", "--file", path.to_str().unwrap()]);
     sent.success().says("sent 1 message to ");
     server.run(&["content", "get-room", "Signs"]).success();
+}
+
+#[test]
+fn an_edit_keeps_what_it_does_not_change() {
+    let server = Instance::shared();
+    let room = server.room("Kept");
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "p.png", b"not really");
+    let words = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "a", "-q"];
+    let media = server.run(&words).success();
+    server.run(&["content", "edit-message", &room, media.line(), "b"]).success();
+    let words = ["content", "send-message", &room, "**n1**", "--notice", "--markdown", "-q"];
+    let notice = server.run(&words).success();
+    server.run(&["content", "edit-message", &room, notice.line(), "*n2*"]).success();
+    let page = server.json(&["content", "read-messages", &room]);
+    let [media, notice] = &page["messages"].as_array().unwrap()[..] else { panic!("{page}") };
+    assert_eq!((&media["msgtype"], &media["body"]), (&"m.image".into(), &"b".into()));
+    assert_eq!((&media["filename"], &media["info"]["size"]), (&"p.png".into(), &10.into()));
+    assert!(media["url"].as_str().unwrap().starts_with("mxc://"), "{page}");
+    let kept = (&notice["msgtype"], &notice["formatted_body"]);
+    assert_eq!(kept, (&"m.notice".into(), &"<em>n2</em>".into()));
+}
+
+#[test]
+fn only_its_sender_edits_a_message() {
+    let server = Instance::shared();
+    let room = server.room("Of another");
+    server.run(&["content", "add-user", "author"]).success();
+    server.run(&["content", "invite", &room, "author"]).success();
+    let send = ["content", "send-message", &room, "x", "--as", "author", "-q"];
+    let event = server.run(&send).success();
+    let edit = ["content", "edit-message", &room, event.line(), "y"];
+    server.run(&edit).exits(1).says("is by `@author:test.example`").says("--as '@author:test");
+    server.run(&[&edit[..], &["--as", "author"]].concat()).success();
+    assert_eq!(server.bodies(&room), ["y"]);
+}
+
+#[test]
+fn a_message_wakes_whom_it_names_or_answers_and_nobody_else() {
+    let server = Instance::shared();
+    let room = server.room("Woken");
+    server.run(&["content", "add-user", "sleeper"]).success();
+    server.run(&["content", "invite", &room, "sleeper"]).success();
+    let asked = ["content", "send-message", &room, "question", "--as", "sleeper", "-q"];
+    let asked = server.run(&asked).success();
+    let users = serde_json::json!({ "user_ids": ["@sleeper:test.example"] });
+    let pill = "<a href=\"https://matrix.to/#/@sleeper:test.example\">Sleeper</a>";
+    for (words, wanted) in [
+        (vec!["node sleeper is down"], serde_json::json!({})),
+        (vec!["answer", "--reply-to", asked.line()], users.clone()),
+        (vec!["look", "--mention", "sleeper"], users.clone()),
+        (vec![pill, "--html"], users),
+        (vec!["all", "--mention-room"], serde_json::json!({ "room": true })),
+    ] {
+        let send = ["content", "send-message", &room];
+        let event = server.run(&[&send[..], &words, &["-q"]].concat()).success();
+        let path = format!("GET /_synapse/admin/v1/fetch_event/{}", event.line());
+        let found = server.json(&["content", "execute", "--name", &path]);
+        assert_eq!(found["event"]["content"]["m.mentions"], wanted, "{words:?}");
+    }
+    let send = ["content", "send-message", &room, "x", "--mention", "nobody-there"];
+    server.run(&send).exits(1).says("nobody-there");
+}
+
+#[test]
+fn a_text_may_begin_with_a_hyphen() {
+    let server = Instance::shared();
+    let room = server.room("Hyphens");
+    for text in ["-5 degrees", "- item", "-h", "--- cut ---"] {
+        server.run(&["content", "send-message", &room, text]).success();
+    }
+    assert_eq!(server.bodies(&room), ["-5 degrees", "- item", "-h", "--- cut ---"]);
+    let misspelt = ["content", "send-message", &room, "--markdwon"];
+    server.run_with(&misspelt, b"**x**").exits(1).says("--markdown");
+}
+
+#[test]
+fn what_cannot_be_read_is_counted() {
+    let server = Instance::shared();
+    let made = server.json(&["content", "create-room", "Unread", "--encrypted"]);
+    let room = made["room_id"].as_str().unwrap();
+    let sealed = r#"{"algorithm":"m.megolm.v1.aes-sha2","ciphertext":"x","session_id":"s"}"#;
+    for id in ["t1", "t2"] {
+        let path = format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.encrypted/{id}");
+        server.run(&["content", "execute", "--name", &path, "--options", sealed]).success();
+    }
+    let page = server.json(&["content", "read-messages", room]);
+    assert_eq!((&page["unreadable"], &page["total"]), (&2.into(), &0.into()));
+    let said = server.run(&["content", "read-messages", room]).success();
+    assert!(said.stderr.contains("2 messages are not shown: encrypted"), "{said}");
+}
+
+#[test]
+fn what_is_executed_may_encrypt_a_room_that_was_plain() {
+    let server = Instance::shared();
+    let room = server.room("Sealed later");
+    server.run(&["content", "send-message", &room, "plain"]).success();
+    let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
+    let words = ["content", "execute", "--name", &path, "--options", "-"];
+    server.run_with(&words, br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#).success();
+    server.run(&["content", "send-message", &room, "secret"]).exits(1).says("is encrypted");
+}
+
+#[test]
+fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
+    let server = Instance::shared();
+    let room = server.room("Bodies");
+    let folder = tempfile::tempdir().unwrap();
+    let body = |text: &str| format!(r#"{{"msgtype":"m.text","body":"{text}"}}"#);
+    let path = file(folder.path(), "body.json", body("file").as_bytes());
+    let from_file = format!("@{}", path.display());
+    let of = |id: &str| format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.message/{id}");
+    for (number, (options, input)) in [
+        (vec!["--options", &body("argument")], String::new()),
+        (vec!["--options", &from_file], String::new()),
+        (vec!["--options", "-"], body("dash")),
+        (vec![], body("pipe")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = of(&format!("body{number}"));
+        let words = [&["content", "execute", "--name", &name][..], &options].concat();
+        server.run_with(&words, input.as_bytes()).success();
+    }
+    assert_eq!(server.bodies(&room), ["argument", "file", "dash", "pipe"]);
 }

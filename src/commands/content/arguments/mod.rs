@@ -1,6 +1,7 @@
 //! Arguments that mean the same in many verbs: each is a type with its help and with what it is resolved
 //! to. They are flattened into the `Args` of a verb.
 
+pub(crate) mod mentions;
 pub(crate) mod room;
 pub(crate) mod sending;
 pub(crate) mod text;
@@ -8,6 +9,7 @@ pub(crate) mod transaction;
 pub(crate) mod user;
 
 pub(crate) use self::{
+    mentions::MentionsArg,
     room::RoomArg,
     sending::{Patience, Sending},
     text::MarkupArg,

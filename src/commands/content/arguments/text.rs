@@ -20,12 +20,13 @@ pub(crate) struct MarkupArg {
     pub(crate) markdown: bool,
 }
 
-impl From<MarkupArg> for Markup {
-    fn from(given: MarkupArg) -> Self {
-        match (given.html, given.markdown) {
-            (true, _) => Self::Html,
-            (_, true) => Self::Markdown,
-            _ => Self::Plain,
+impl MarkupArg {
+    /// What was typed.
+    pub(crate) fn given(self) -> Option<Markup> {
+        match (self.html, self.markdown) {
+            (true, _) => Some(Markup::Html),
+            (_, true) => Some(Markup::Markdown),
+            _ => None,
         }
     }
 }

@@ -13,6 +13,11 @@ pub(crate) struct TransactionArg {
 }
 
 impl TransactionArg {
+    /// One that was used before stands for what was sent with it then.
+    pub(crate) fn is_given(&self) -> bool {
+        self.transaction_id.is_some()
+    }
+
     /// The given transaction id or a new one.
     pub(crate) fn id(&self) -> Result<OwnedTransactionId, Failure> {
         match self.transaction_id.as_deref() {

@@ -15,7 +15,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::{
-            arguments::{MarkupArg, Sending, TransactionArg},
+            arguments::{MarkupArg, MentionsArg, Sending, TransactionArg},
             bots, messages, rooms, users,
         },
     },
@@ -95,6 +95,10 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
     let Item { kind, fields } = item;
     let word = |key: &str| fields[key].as_str().map(str::to_owned);
     let flag = |key: &str| fields[key].as_bool().unwrap_or(false);
+    let words = |key: &str| {
+        let words = fields[key].as_array().into_iter().flatten();
+        words.filter_map(|word| word.as_str().map(str::to_owned)).collect()
+    };
     let nameless =
         || Failure::request("an item of the file has no `name`").hinted("each item needs one");
     let name = || word("name").or_else(|| word("room")).ok_or_else(nameless);
@@ -129,6 +133,10 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
                 reply_to: word("reply_to"),
+                mentions: MentionsArg {
+                    mention: words("mention"),
+                    mention_room: flag("mention_room"),
+                },
                 transaction: TransactionArg { transaction_id: word("transaction_id") },
                 file: None,
                 sending: sending.clone(),

@@ -80,6 +80,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         let command = format!("content send-media {} {file}", quoted(args.room.as_str()));
         repeatable(error, &command, id.as_str())
     })?;
+    if args.transaction.is_given() {
+        message::require_same(&args.sending.operator(context)?, &event, &shown, &id).await?;
+    }
     Ok(Reply::done(Sent {
         room_id: room.into(),
         event_id: event.into(),

@@ -13,7 +13,7 @@ use crate::{
         },
     },
     context::Context,
-    matrix::{Error, message, names, room},
+    matrix::{Error, edit, message, names, room},
     output::Sentence,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Args {
     /// The message to change
     pub(crate) event: String,
     /// The new text; `-`, or nothing where stdin is a pipe, reads it from there
+    #[arg(allow_hyphen_values = true)]
     pub(crate) text: Option<String>,
     #[command(flatten)]
     pub(crate) markup: MarkupArg,
@@ -48,14 +49,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Edited> {
     let of = names::event(&event)?;
     let id = transaction.id()?;
     let text = message_text(text)?;
-    let edited = message::edit(message::text(&text, markup.into(), false), &event);
-    message::check_size(&edited)?;
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    room::require_event(&operator, &room_id, &of).await?;
+    let before = room::require_event(&operator, &room_id, &of).await?;
     if room::redaction(&operator, &room_id, &of).await?.is_some() {
         return Err(Error::Redacted { event: of.to_string() }.into());
     }
+    edit::require_editable(&before, client.user_id())?;
+    let edited = edit::content(&before["content"], &text, markup.given(), &event);
+    message::check_size(&edited)?;
     context.would(format_args!("change {event} in {room_id}"))?;
     let data = context.data()?;
     let change = async || {
@@ -66,6 +68,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Edited> {
         let words = [room.as_str(), event.as_str(), text.as_str()].map(quoted).join(" ");
         repeatable(error, &format!("content edit-message {words}"), id.as_str())
     })?;
+    if transaction.is_given() {
+        message::require_same(&operator, &made, &edited, &id).await?;
+    }
     Ok(Reply::done(Edited {
         room_id: room_id.into(),
         event_id: made.into(),

@@ -3,6 +3,7 @@
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod edit;
+mod lines;
 pub(in crate::commands::content) mod read;
 pub(in crate::commands::content) mod redact;
 pub(in crate::commands::content) mod send;

@@ -7,21 +7,23 @@ use ruma::{OwnedTransactionId, RoomId, TransactionId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::lines::{Unfinished, lines};
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MarkupArg, RoomArg, Sending, TransactionArg,
+            MarkupArg, MentionsArg, RoomArg, Sending, TransactionArg,
             text::message_text,
             transaction::{quoted, repeatable},
         },
     },
     context::Context,
     error::Failure,
-    files,
     matrix::{Error, client::Client, message, names, room},
     output::Sentence,
+    reply::Interrupted,
 };
 
 #[derive(clap::Args)]
@@ -29,6 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
     /// The text; `-`, or nothing where stdin is a pipe, reads it from there
+    #[arg(allow_hyphen_values = true)]
     pub(crate) text: Option<String>,
     #[command(flatten)]
     pub(crate) markup: MarkupArg,
@@ -38,6 +41,8 @@ pub(crate) struct Args {
     /// Answer this message
     #[arg(long, value_name = "EVENT")]
     pub(crate) reply_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) mentions: MentionsArg,
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     /// Send each line of this file as a message, in order
@@ -63,28 +68,71 @@ pub(crate) enum Sent {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
-    let base = args.transaction.id()?;
+    let mut base = args.transaction.id()?;
     let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
     let texts = match &args.file {
         Some(path) => lines(path)?,
         None => vec![message_text(args.text.clone())?],
     };
-    let contents: Vec<Value> = texts.iter().map(|text| content(&args, text)).collect();
+    let markup = args.markup.given().unwrap_or_default();
+    let text = |text: &String| message::text(text, markup, args.notice);
+    let mut contents: Vec<Value> = texts.iter().map(text).collect();
     check_sizes(&args, &contents)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
-    if let Some(event) = &reply_to {
-        room::require_event(&args.sending.operator(context)?, &room, event).await?;
+    if reply_to.is_some() || args.mentions.is_any() {
+        let users = args.mentions.users(&args.sending, context, &client).await?;
+        let to = match &reply_to {
+            Some(event) => {
+                let operator = args.sending.operator(context)?;
+                Some(room::require_event(&operator, &room, event).await?)
+            }
+            None => None,
+        };
+        for content in &mut contents {
+            if let Some(to) = &to {
+                message::reply(content, to, client.user_id());
+            }
+            message::mention(content, users.clone(), args.mentions.mention_room);
+        }
+        check_sizes(&args, &contents)?;
     }
     context.would(format_args!("send {} to {room}", messages_of(contents.len())))?;
     let data = context.data()?;
     let plain = async || message::require_plain(&client, &data, &room).await;
     args.sending.within(&client, &room, context, plain).await?;
-    let mut event_ids = Vec::new();
+    let unfinished = if args.file.is_some() && !args.transaction.is_given() {
+        Unfinished::of(&data, &client.session(), &room, &contents)
+    } else {
+        None
+    };
+    if let Some(unfinished) = &unfinished {
+        base = unfinished.base().to_owned();
+    }
+    // What a person is told to type: a note of ours knows the ids of the lines.
+    let again = match &unfinished {
+        Some(_) => again(&args),
+        None => format!("{} --transaction-id {base}", again(&args)),
+    };
+    let (mut event_ids, all) = (Vec::new(), contents.len());
+    let mut signals = Signals::new()?;
+    let progress = args.file.is_some().then(|| context.progress(format!("sending {all} lines")));
     for (number, content) in contents.iter().enumerate() {
+        if let Some(progress) = &progress {
+            progress.now(format!("sent {number} of {all} lines"));
+        }
         let transaction = numbered(&base, number, args.file.is_some());
-        let event = sent(&args, &client.afresh(), &room, context, content, transaction).await;
-        let so_far = (event_ids.len(), contents.len());
-        event_ids.push(event.map_err(|error| broken(error, &args, base.as_str(), so_far))?);
+        let client = client.afresh();
+        let sent = tokio::select! {
+            sent = sent(&args, &client, &room, context, content, &transaction) => sent,
+            signal = signals.next() => {
+                return Err(interrupted(signal, &args, &again, (number, all)).into());
+            }
+        };
+        event_ids.push(sent.map_err(|error| broken(error, &args, &again, &base, (number, all)))?);
+    }
+    drop(progress);
+    if let Some(unfinished) = unfinished {
+        unfinished.finished();
     }
     let (room_id, transaction_id) = (room.into(), base.to_string());
     Ok(Reply::done(if args.file.is_some() {
@@ -112,17 +160,63 @@ fn check_sizes(args: &Args, contents: &[Value]) -> Result<(), Failure> {
 }
 
 /// What is said where one could not be sent, after some of all.
-fn broken(error: Error, args: &Args, base: &str, (sent, all): (usize, usize)) -> Failure {
-    let failure = repeatable(error, &again(args), base);
+fn broken(
+    error: Error,
+    args: &Args,
+    command: &str,
+    base: &TransactionId,
+    (sent, all): (usize, usize),
+) -> Failure {
     if args.file.is_none() {
-        return failure;
+        return repeatable(error, &again(args), base.as_str());
     }
-    let rest = format!(
-        "{sent} of {all} lines were sent; `{} --transaction-id {base}` sends the rest and none twice",
-        again(args)
-    );
+    let failure = Failure::from(error);
+    let rest = rest(command, (sent, all));
     let hint = failure.hint.as_ref().map_or(rest.clone(), |hint| format!("{hint}; {rest}"));
     failure.hinted(hint)
+}
+
+/// What is said where a signal ended it.
+fn interrupted(signal: u8, args: &Args, again: &str, (sent, all): (usize, usize)) -> Failure {
+    if args.file.is_none() {
+        let said = "interrupted before the homeserver answered: the message may have been sent";
+        return Failure::from(Interrupted { signal, said: said.to_owned() })
+            .hinted(format!("a repeat with the same id is harmless: `{again}`"));
+    }
+    let said = format!("interrupted after {sent} of {all} lines");
+    Failure::from(Interrupted { signal, said }).hinted(rest(again, (sent, all)))
+}
+
+fn rest(again: &str, (sent, all): (usize, usize)) -> String {
+    format!("{sent} of {all} lines were sent; `{again}` sends the rest and none twice")
+}
+
+/// The signals with which a person or a service manager ends us.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let of = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::environment(format!("signals cannot be listened for: {error}"))
+            })
+        };
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
 }
 
 async fn sent(
@@ -131,41 +225,21 @@ async fn sent(
     room: &RoomId,
     context: &Context,
     content: &Value,
-    transaction: OwnedTransactionId,
+    transaction: &TransactionId,
 ) -> Result<String, Error> {
-    let send = async || message::send(client, room, content, &transaction).await;
-    args.sending.within(client, room, context, send).await.map(|event| event.to_string())
-}
-
-fn content(args: &Args, text: &str) -> Value {
-    let mut content = message::text(text, args.markup.into(), args.notice);
-    if let Some(to) = &args.reply_to {
-        message::reply(&mut content, to);
+    let send = async || message::send(client, room, content, transaction).await;
+    let event = args.sending.within(client, room, context, send).await?;
+    if args.transaction.is_given()
+        && let Ok(operator) = args.sending.operator(context)
+    {
+        message::require_same(&operator, &event, content, transaction).await?;
     }
-    content
-}
-
-/// The lines of a file, however they end; blank ones are no messages.
-fn lines(path: &std::path::Path) -> Result<Vec<String>, Failure> {
-    let text = files::read_input(path)?;
-    if text.contains('\0') {
-        return Err(Failure::request(format!("`{}` contains a NUL byte", path.display())));
-    }
-    let lines = messages(&text);
-    if lines.is_empty() {
-        return Err(Failure::request(format!("`{}` has no line", path.display())));
-    }
-    Ok(lines)
+    Ok(event.to_string())
 }
 
 /// `1 message`, `2 messages`.
 fn messages_of(number: usize) -> String {
     format!("{number} message{}", if number == 1 { "" } else { "s" })
-}
-
-fn messages(text: &str) -> Vec<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }
 
 fn numbered(base: &TransactionId, number: usize, many: bool) -> OwnedTransactionId {
@@ -188,6 +262,12 @@ fn again(args: &Args) -> String {
     }
     if let Some(event) = &args.reply_to {
         words.push_str(&format!(" --reply-to {}", quoted(event)));
+    }
+    for user in &args.mentions.mention {
+        words.push_str(&format!(" --mention {}", quoted(user)));
+    }
+    if args.mentions.mention_room {
+        words.push_str(" --mention-room");
     }
     if let Some(user) = &args.sending.acting {
         words.push_str(&format!(" --as {}", quoted(user)));
@@ -212,16 +292,5 @@ impl Sentence for Sent {
                 event_ids.last().map(String::as_str).unwrap_or_default()
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lines_of_any_editor_are_messages_and_blank_ones_are_not() {
-        assert_eq!(messages("\u{feff}one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
-        assert!(messages("\u{feff}\r\n \n").is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! `content execute`: any endpoint of the Matrix or admin API, as the operator.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    path::Path,
+};
 
 use http::Method;
 use schemars::JsonSchema;
@@ -8,11 +11,19 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::Sending},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Sending, text::stdin_text},
+    },
     context::Context,
     error::Failure,
-    output::Report,
+    files,
+    matrix::message,
+    output::{self, Report},
 };
+
+/// More than any endpoint takes as JSON, in bytes.
+const LARGEST: u64 = 16 << 20;
 
 #[derive(clap::Args)]
 #[command(
@@ -22,7 +33,7 @@ pub(crate) struct Args {
     /// The method and the path: `GET /_synapse/admin/v1/server_version`
     #[arg(long)]
     pub(crate) name: String,
-    /// The body, as JSON
+    /// The body, as JSON; `-` reads it from stdin and `@FILE` from a file, which keeps it off the command line
     #[arg(long, value_name = "JSON")]
     pub(crate) options: Option<String>,
     #[command(flatten)]
@@ -44,15 +55,35 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
     let Some((method, path)) = parse(&args.name) else {
         return Ok(Reply::done_if(false, Executed::No { name: args.name, executable: false }));
     };
+    let has_body = [Method::POST, Method::PUT].contains(&method);
+    let text = match args.options.as_deref() {
+        Some("-") => Some(stdin_text("the body", LARGEST)?),
+        Some(text) => match text.strip_prefix('@') {
+            Some(file) => Some(files::read_input(Path::new(file))?),
+            None => Some(text.to_owned()),
+        },
+        None if has_body && output::stdin_is_pipe() => {
+            Some(stdin_text("the body", LARGEST)?).filter(|text| !text.trim().is_empty())
+        }
+        None => None,
+    };
     let given = |text: &String| {
         serde_json::from_str(text)
             .map_err(|error| Failure::request(format!("`--options` is not JSON: {error}")))
     };
-    let body: Option<Value> = args.options.as_ref().map(given).transpose()?;
-    let body = body.or_else(|| [Method::POST, Method::PUT].contains(&method).then(|| json!({})));
+    let body: Option<Value> = text.as_ref().map(given).transpose()?;
+    let body = body.or_else(|| has_body.then(|| json!({})));
+    let changes = method != Method::GET;
     context.would(format_args!("call {method} {path}"))?;
     let client = args.sending.client(context).await?;
-    Ok(Reply::done(match client.raw(method, path, body.as_ref()).await? {
+    let progress = context.progress(format!("waiting for {method} {path}"));
+    let answer = client.raw(method, path, body.as_ref()).await;
+    drop(progress);
+    if changes {
+        // It may have switched encryption on, and an error does not say that nothing happened.
+        message::forget_all(&context.data()?);
+    }
+    Ok(Reply::done(match answer? {
         Value::Object(answer) => Executed::Answer(answer),
         answer => Executed::Other { answer },
     }))

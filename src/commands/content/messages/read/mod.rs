@@ -1,5 +1,6 @@
 //! `content read-messages`: what was said, oldest first, and with `--follow` what is being said.
 
+mod line;
 mod pages;
 mod shown;
 
@@ -11,10 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use self::{
-    pages::Past,
-    shown::{Message, line},
-};
+use self::{line::line, pages::Past, shown::Message};
 use crate::{
     commands::{
         Reply,
@@ -54,27 +52,41 @@ pub(crate) struct Messages {
     pub(crate) total: usize,
     /// Whether there are older ones that the limit cut off.
     pub(crate) more: bool,
+    /// How many among these are encrypted, so that this program cannot show them.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) unreadable: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Messages, Message>, Stop> {
     let end = args.sending.given().map(|time| Instant::now() + time);
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     if !args.follow {
-        let Past { messages, more } = read(&args, &client, &room).await?;
+        let Past { messages, more, unreadable } = read(&args, &client, &room).await?;
         say_more(context, &args, more);
-        let answer = Messages { room_id: room.into(), total: messages.len(), messages, more };
+        warn_unreadable(context, unreadable);
+        let (room_id, total) = (room.into(), messages.len());
+        let answer = Messages { room_id, messages, total, more, unreadable };
         return Ok(Live::Reply(Reply::done(answer)));
     }
     // The place in the stream first: what comes in between is then seen twice, not missed.
     let start = async || {
-        let (token, _) = pages::sync(&client, &room, None).await?;
+        let token = pages::now(&client, &room).await?;
         let past = pages::past(&client, &room, false, args.limit as usize, args.since_ms()).await?;
         Ok((past, token))
     };
     let (past, token) = args.sending.within(&client, &room, context, start).await?;
     say_more(context, &args, past.more);
-    let place = Place { client, room, token, end };
-    Ok(Live::Stream(Stream::new(async move |_, lines| place.follow(past.messages, lines).await)))
+    warn_unreadable(context, past.unreadable);
+    let warned = past.unreadable > 0;
+    let place = Place { client, room, token, end, warned };
+    Ok(Live::Stream(Stream::new(async move |context, lines| {
+        place.follow(context, past.messages, lines).await
+    })))
 }
 
 /// The operator reads what it is no member of; others see what they may.
@@ -97,35 +109,39 @@ struct Place {
     token: String,
     /// When to stop, if that was said.
     end: Option<Instant>,
+    /// Whether it was said that something cannot be read.
+    warned: bool,
 }
 
 impl Place {
     /// Until nobody reads any more, or the time that was given is over.
     async fn follow(
         mut self,
+        context: &Context,
         past: Vec<Message>,
         lines: Lines<'_, Message>,
     ) -> Result<Outcome, Failure> {
-        for message in &past {
-            if !lines.emit(message)? {
-                return Ok(Outcome::Done);
-            }
-        }
         let edits = past.iter().filter_map(|message| message.edited.as_ref());
         let mut seen: BTreeSet<String> = edits.map(|edit| edit.event_id.clone()).collect();
         seen.extend(past.iter().map(|message| message.event_id.clone()));
+        for message in past {
+            if !lines.emit(&message.of(&self.room))? {
+                return Ok(Outcome::Done);
+            }
+        }
         while let Some(next) = self.next(&lines).await {
             match next {
-                Ok((token, messages)) => {
-                    for message in &messages {
-                        if !seen.contains(&message.event_id) && !lines.emit(message)? {
+                Ok(news) => {
+                    if news.unreadable > 0 && !self.warned {
+                        self.warned = true;
+                        warn_unreadable(context, news.unreadable);
+                    }
+                    for message in unseen(&seen, news.messages) {
+                        if !lines.emit(&message.of(&self.room))? {
                             return Ok(Outcome::Done);
                         }
                     }
-                    if !messages.is_empty() {
-                        seen = messages.into_iter().map(|message| message.event_id).collect();
-                    }
-                    self.token = token;
+                    self.token = news.next;
                 }
                 // The server is away: it comes back, and the token still says where we were.
                 Err(
@@ -148,17 +164,21 @@ impl Place {
     }
 
     /// What comes next; nothing where nobody waits for it any more.
-    async fn next(
-        &self,
-        lines: &Lines<'_, Message>,
-    ) -> Option<Result<(String, Vec<Message>), Error>> {
+    async fn next(&self, lines: &Lines<'_, Message>) -> Option<Result<pages::News, Error>> {
         let client = self.client.afresh();
-        let next = lines.while_read(pages::sync(&client, &self.room, Some(&self.token)));
+        let next = lines.while_read(pages::since(&client, &self.room, &self.token));
         match self.end {
             Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten(),
             None => next.await,
         }
     }
+}
+
+/// What comes after the past that was shown. What came between the place in the stream and the past is in
+/// both, or was left out of the past by the limit: it all stands before the last that was shown.
+fn unseen(seen: &BTreeSet<String>, mut news: Vec<Message>) -> Vec<Message> {
+    let last = news.iter().rposition(|message| seen.contains(&message.event_id));
+    news.split_off(last.map_or(0, |last| last + 1))
 }
 
 impl Args {
@@ -172,6 +192,17 @@ fn say_more(context: &Context, args: &Args, cut: bool) {
         let (limit, more) = (args.limit, more(args));
         context.say(format_args!("only the latest {limit} shown: `{more}` shows more"));
     }
+}
+
+/// Nothing is left out without a word.
+fn warn_unreadable(context: &Context, number: usize) {
+    let messages = match number {
+        0 => return,
+        1 => "1 message is".to_owned(),
+        _ => format!("{number} messages are"),
+    };
+    context
+        .warn(format!("{messages} not shown: encrypted, and this program has no keys to read it"));
 }
 
 /// The command that shows what `--limit` cut off.
@@ -207,5 +238,33 @@ impl Report for Messages {
     fn ids(&self) -> Option<String> {
         let ids = self.messages.iter().map(|message| message.event_id.as_str());
         Some(ids.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_message_comes_once_and_in_order() {
+        let message = |id: &str| {
+            shown::happened(&json!({
+                "type": "m.room.message", "event_id": id, "sender": "@a:x",
+                "content": { "msgtype": "m.text", "body": id },
+            }))
+            .unwrap()
+        };
+        let news = |ids: &[&str]| ids.iter().map(|id| message(id)).collect::<Vec<_>>();
+        let seen: BTreeSet<String> = ["$3".to_owned()].into();
+        let left = |ids: &[&str]| {
+            let left = unseen(&seen, news(ids));
+            left.into_iter().map(|message| message.event_id).collect::<Vec<_>>()
+        };
+        // The limit left 1 and 2 out of the past.
+        assert_eq!(left(&["$1", "$2", "$3", "$4"]), ["$4"]);
+        assert_eq!(left(&["$4", "$5"]), ["$4", "$5"]);
+        assert!(left(&["$3"]).is_empty());
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Past {
     pub(super) messages: Vec<Message>,
     /// Whether there are older ones that the limit cut off.
     pub(super) more: bool,
+    /// How many between them are encrypted.
+    pub(super) unreadable: usize,
 }
 
 /// Reads from the newest to the oldest, one more than the limit, because only that one says that
@@ -28,7 +30,7 @@ pub(super) async fn past(
     limit: usize,
     since: Option<i64>,
 ) -> Result<Past, Error> {
-    let (mut found, mut from) = (Vec::new(), None);
+    let (mut found, mut from, mut unreadable) = (Vec::new(), None, 0);
     'pages: while found.len() <= limit {
         let room_id = room.to_owned().into();
         let dir = Direction::Backward;
@@ -45,6 +47,14 @@ pub(super) async fn past(
             if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
                 break 'pages;
             }
+            if shown::is_encrypted(event) {
+                // As many as there could be to show: an encrypted room is not read to its beginning.
+                if found.len() + unreadable >= limit {
+                    break 'pages;
+                }
+                unreadable += 1;
+                continue;
+            }
             older(&mut found, event);
             if found.len() > limit {
                 break 'pages;
@@ -58,7 +68,7 @@ pub(super) async fn past(
     let more = found.len() > limit;
     found.truncate(limit);
     found.reverse();
-    Ok(Past { messages: found, more })
+    Ok(Past { messages: found, more, unreadable })
 }
 
 /// Adds the next older event to what is shown, newest first. An edit stands there only until its
@@ -73,40 +83,57 @@ fn older(found: &mut Vec<Message>, event: &Value) {
     }
 }
 
-/// The messages of one room and nothing else.
-fn filter(room: &RoomId) -> String {
+/// The messages of one room and nothing else. `nonce` makes a filter like no other.
+fn filter(room: &RoomId, nonce: Option<u64>) -> String {
     let nothing = json!({ "types": [] });
+    let mut timeline = json!({ "types": shown::TYPES, "limit": AT_ONCE });
+    if let Some(nonce) = nonce {
+        timeline["not_types"] = json!([format!("nonce.{nonce:x}")]);
+    }
     json!({
         "presence": nothing, "account_data": nothing,
         "room": {
-            "rooms": [room],
-            "timeline": { "types": ["m.room.message"], "limit": AT_ONCE },
+            "rooms": [room], "timeline": timeline,
             "ephemeral": nothing, "account_data": nothing, "state": nothing,
         },
     })
     .to_string()
 }
 
-/// What came since a token, edits as messages of their own, and the next token. The first call only
-/// takes one.
-pub(super) async fn sync(
-    client: &Client,
-    room: &RoomId,
-    since: Option<&str>,
-) -> Result<(String, Vec<Message>), Error> {
+/// The place in the stream where it ends now. Synapse answers a `/sync` without a place, for two minutes,
+/// with what it was the first time, unless it was asked otherwise: this is never asked twice.
+pub(super) async fn now(client: &Client, room: &RoomId) -> Result<String, Error> {
+    let filter = filter(room, Some(rand::random()));
+    let request = api::sync::Request { filter, since: None, timeout: 0 };
+    client.send(request).await.map(|answer| answer.next_batch)
+}
+
+/// What comes in a stream.
+pub(super) struct News {
+    /// The place after it.
+    pub(super) next: String,
+    /// Oldest first; edits are messages of their own.
+    pub(super) messages: Vec<Message>,
+    pub(super) unreadable: usize,
+}
+
+/// What came since a place in the stream; waits for it.
+pub(super) async fn since(client: &Client, room: &RoomId, place: &str) -> Result<News, Error> {
     let request = api::sync::Request {
-        filter: filter(room),
-        since: since.map(str::to_owned),
-        timeout: if since.is_some() { HOLD } else { 0 },
+        filter: filter(room, None),
+        since: Some(place.to_owned()),
+        timeout: HOLD,
     };
     let mut answer = client.send(request).await?;
     let timeline = answer.rooms.join.remove(room).map(|joined| joined.timeline).unwrap_or_default();
-    let mut messages = Vec::new();
-    if let (Some(since), Some(gap), true) = (since, timeline.prev_batch, timeline.limited) {
-        messages = between(client, room, since, gap).await?;
-    }
-    messages.extend(timeline.events.iter().filter_map(shown::message));
-    Ok((answer.next_batch, messages))
+    let mut events = match timeline.prev_batch {
+        Some(gap) if timeline.limited => between(client, room, place, gap).await?,
+        _ => Vec::new(),
+    };
+    events.extend(timeline.events);
+    let unreadable = events.iter().filter(|event| shown::is_encrypted(event)).count();
+    let messages = events.iter().filter_map(shown::happened).collect();
+    Ok(News { next: answer.next_batch, messages, unreadable })
 }
 
 /// What a stream left out because it was too much at once, oldest first.
@@ -115,7 +142,7 @@ async fn between(
     room: &RoomId,
     since: &str,
     gap: String,
-) -> Result<Vec<Message>, Error> {
+) -> Result<Vec<Value>, Error> {
     let (mut found, mut from) = (Vec::new(), Some(gap));
     loop {
         let page = client
@@ -127,8 +154,9 @@ async fn between(
                 to: Some(since.to_owned()),
             })
             .await?;
-        found.extend(page.chunk.iter().filter_map(shown::message));
-        if page.end.is_none() || page.chunk.is_empty() {
+        let is_empty = page.chunk.is_empty();
+        found.extend(page.chunk);
+        if page.end.is_none() || is_empty {
             break;
         }
         from = page.end;

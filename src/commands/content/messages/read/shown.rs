@@ -1,16 +1,33 @@
 //! A message as we show it: fields for machines, a line for people.
 
-use std::fmt::{self, Write as _};
-
+use ruma::RoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{clock, output::Report};
+/// What is read of a room. Polls have the names of the proposal that clients use as well (MSC3381).
+pub(super) const TYPES: [&str; 10] = [
+    "m.room.message",
+    "m.room.redaction",
+    "m.room.encrypted",
+    "m.sticker",
+    "m.poll.start",
+    "m.poll.response",
+    "m.poll.end",
+    "org.matrix.msc3381.poll.start",
+    "org.matrix.msc3381.poll.response",
+    "org.matrix.msc3381.poll.end",
+];
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Message {
     pub(crate) event_id: String,
+    /// In a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_id: Option<String>,
+    /// Of what is no `m.room.message`: `m.sticker`, `m.poll.start`, `m.room.redaction`, …
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
     pub(crate) sender: String,
     /// When it was sent, as its sender's server says.
     pub(crate) sent_ms: Option<u64>,
@@ -25,18 +42,59 @@ pub(crate) struct Message {
     /// Where a file is: `mxc://…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// Where an encrypted file is, and its key, as it was sent.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub(crate) file: Value,
     /// What its sender says of a file.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub(crate) info: Value,
+    /// Whether it is a voice message.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) voice: bool,
+    /// A place: `geo:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) geo_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) poll: Option<Poll>,
     /// The message that this one answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_to: Option<String>,
+    /// The message whose thread this one is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thread: Option<String>,
     /// The message that this one is an edit of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<String>,
+    /// What was taken away, in a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redacts: Option<String>,
     /// The edit that a message has its text from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) edited: Option<Edited>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// A poll, an answer to one, or its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Poll {
+    /// The poll that is answered or ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) question: Option<String>,
+    /// What can be chosen, or the ids of what was.
+    pub(crate) answers: Vec<PollAnswer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct PollAnswer {
+    pub(crate) id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -45,32 +103,122 @@ pub(crate) struct Edited {
     pub(crate) sent_ms: Option<u64>,
 }
 
+/// Whether it is something that only those who have its key can read.
+pub(super) fn is_encrypted(event: &Value) -> bool {
+    event["type"] == "m.room.encrypted" && event["content"]["algorithm"].is_string()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// What happened, for a stream: a message, or that one was taken away.
+pub(super) fn happened(event: &Value) -> Option<Message> {
+    if event["type"] != "m.room.redaction" {
+        return message(event);
+    }
+    let redacts = text(&event["redacts"]).or_else(|| text(&event["content"]["redacts"]))?;
+    Some(Message {
+        redacts: Some(redacts),
+        body: text(&event["content"]["reason"]),
+        ..Message::bare(event)
+    })
+}
+
 /// A message as it was sent; nothing for other events and for what was taken away. Of an edit, the
 /// new text and what it `replaces`.
 pub(super) fn message(event: &Value) -> Option<Message> {
     let whole = &event["content"];
-    if event["type"] != "m.room.message" || whole["msgtype"].is_null() {
-        return None;
-    }
+    let kind = event["type"].as_str().unwrap_or_default();
     let relation = &whole["m.relates_to"];
     let replaces = (relation["rel_type"] == "m.replace").then(|| &relation["event_id"]);
     let new = &whole["m.new_content"];
     let content = if replaces.is_some() && new.is_object() { new } else { whole };
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let is_shown = match kind {
+        "m.room.message" => !whole["msgtype"].is_null(),
+        "m.sticker" => !whole["body"].is_null(),
+        _ => false,
+    };
+    let poll = poll(kind, content);
+    if !is_shown && poll.is_none() {
+        return None;
+    }
+    let in_thread = relation["rel_type"] == "m.thread";
+    // In a thread it may only be there for clients that know none.
+    let answers = !in_thread || relation["is_falling_back"] == false;
+    let reply_to = Some(&relation["m.in_reply_to"]["event_id"]).filter(|_| answers);
+    let thread = in_thread.then(|| &relation["event_id"]);
     Some(Message {
-        event_id: text(&event["event_id"]).unwrap_or_default(),
-        sender: text(&event["sender"]).unwrap_or_default(),
-        sent_ms: event["origin_server_ts"].as_u64(),
         msgtype: text(&content["msgtype"]),
         body: text(&content["body"]),
         formatted_body: text(&content["formatted_body"]),
         filename: text(&content["filename"]),
         url: text(&content["url"]),
+        file: content["file"].clone(),
         info: content["info"].clone(),
-        reply_to: text(&relation["m.in_reply_to"]["event_id"]),
+        voice: ["org.matrix.msc3245.voice", "org.matrix.msc3245.voice.v2", "m.voice"]
+            .iter()
+            .any(|key| content[*key].is_object()),
+        geo_uri: text(&content["geo_uri"]),
+        poll,
+        reply_to: reply_to.and_then(text),
+        thread: thread.and_then(text),
         replaces: replaces.and_then(text),
-        edited: None,
+        ..Message::bare(event)
     })
+}
+
+/// A poll in any of its names; nothing for another event.
+fn poll(kind: &str, content: &Value) -> Option<Poll> {
+    let of = text(&content["m.relates_to"]["event_id"]);
+    let either = |stable: &str, proposed: &str| {
+        let found = &content[stable];
+        if found.is_null() { content[proposed].clone() } else { found.clone() }
+    };
+    let words = |value: &Value| {
+        let texts =
+            [&value["org.matrix.msc1767.text"], &value["m.text"][0]["body"], &value["body"]];
+        texts.into_iter().find_map(text)
+    };
+    match kind.rsplit_once("poll.")? {
+        ("m." | "org.matrix.msc3381.", "start") => {
+            let start = either("m.poll", "org.matrix.msc3381.poll.start");
+            let answer = |answer: &Value| {
+                let id = text(&answer["m.id"]).or_else(|| text(&answer["id"]))?;
+                Some(PollAnswer { id, text: words(answer) })
+            };
+            let answers = start["answers"].as_array()?.iter().filter_map(answer).collect();
+            Some(Poll { of: None, question: words(&start["question"]), answers })
+        }
+        ("m." | "org.matrix.msc3381.", "response") => {
+            let response = either("m.selections", "org.matrix.msc3381.poll.response");
+            let ids = response.as_array().or_else(|| response["answers"].as_array())?;
+            let answer = |id: &Value| Some(PollAnswer { id: text(id)?, text: None });
+            Some(Poll { of, question: None, answers: ids.iter().filter_map(answer).collect() })
+        }
+        ("m." | "org.matrix.msc3381.", "end") => {
+            of.map(|of| Poll { of: Some(of), ..Poll::default() })
+        }
+        _ => None,
+    }
+}
+
+impl Message {
+    /// What every event has.
+    fn bare(event: &Value) -> Self {
+        Self {
+            event_id: text(&event["event_id"]).unwrap_or_default(),
+            kind: text(&event["type"]).filter(|kind| kind != "m.room.message"),
+            sender: text(&event["sender"]).unwrap_or_default(),
+            sent_ms: event["origin_server_ts"].as_u64(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the room that it is in.
+    pub(super) fn of(self, room: &RoomId) -> Self {
+        Self { room_id: Some(room.to_string()), ..self }
+    }
 }
 
 /// A message as it is now. The server hands its latest valid edit, a whole event, along with it
@@ -82,82 +230,16 @@ pub(super) fn latest(event: &Value) -> Option<Message> {
     let Some(new) = edit.filter(|new| new.replaces.as_ref() == Some(&shown.event_id)) else {
         return Some(shown);
     };
-    let Message { event_id, sender, sent_ms, reply_to, replaces, .. } = shown;
+    let Message { event_id, sender, sent_ms, reply_to, thread, replaces, .. } = shown;
     let edited = Some(Edited { event_id: new.event_id, sent_ms: new.sent_ms });
-    Some(Message { event_id, sender, sent_ms, reply_to, replaces, edited, ..new })
-}
-
-impl Report for Message {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        page.write_str(&line(self, false))
-    }
-
-    fn long(&self, page: &mut String) -> fmt::Result {
-        page.write_str(&line(self, true))
-    }
-
-    fn id(&self) -> Option<&str> {
-        Some(&self.event_id)
-    }
-}
-
-/// `TIME SENDER: TEXT`. Further lines are indented, so that a line that starts with a time is always a
-/// new message. The verbose one has the ids too.
-pub(super) fn line(message: &Message, verbose: bool) -> String {
-    let mut line = clock::of_ms(message.sent_ms.unwrap_or(0));
-    if verbose {
-        line += &format!(" {}", message.event_id);
-    }
-    line += &format!(" {}: ", message.sender);
-    if let Some(replaces) = &message.replaces {
-        line += &format!("(edits {replaces}) ");
-    }
-    if let Some(reply_to) = message.reply_to.as_ref().filter(|_| verbose) {
-        line += &format!("(answers {reply_to}) ");
-    }
-    // What others wrote does not steer this terminal.
-    let plain = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-    let body = message.body.as_deref().unwrap_or_default();
-    let media = media(message);
-    let body = if media.is_some() && caption(message).is_none() { "" } else { body };
-    let marked = [media.as_deref().unwrap_or_default(), body];
-    let marked: Vec<&str> = marked.into_iter().filter(|part| !part.is_empty()).collect();
-    let text: Vec<String> =
-        marked.join(" ").lines().map(|line| line.chars().map(plain).collect()).collect();
-    line += &text.join("\n  ");
-    if message.edited.is_some() {
-        line += " (edited)";
-    }
-    line
-}
-
-/// `[image p.png mxc://…]` for a file; nothing for a text.
-fn media(message: &Message) -> Option<String> {
-    let kind = match message.msgtype.as_deref()? {
-        "m.image" => "image",
-        "m.audio" => "audio",
-        "m.video" => "video",
-        "m.file" => "file",
-        _ => return None,
-    };
-    let name = message.filename.as_deref().or(message.body.as_deref()).unwrap_or_default();
-    // An encrypted one has no address that anybody could read.
-    let parts = [kind, name, message.url.as_deref().unwrap_or_default()];
-    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Some(format!("[{}]", parts.join(" ")))
-}
-
-/// The text beside a file: its body where that is not its name (specification, "Media captions").
-fn caption(message: &Message) -> Option<&str> {
-    let name = message.filename.as_deref()?;
-    message.body.as_deref().filter(|body| *body != name)
+    Some(Message { event_id, sender, sent_ms, reply_to, thread, replaces, edited, ..new })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::line::line, *};
 
     fn sent(content: &Value) -> Message {
         let event = json!({
@@ -208,25 +290,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_marked_as_one_with_its_name_address_and_caption() {
-        let image = |body: &str| {
+    fn a_thread_is_no_answer_unless_it_is_meant_as_one() {
+        let in_thread = |falling_back: bool| {
             sent(&json!({
-                "msgtype": "m.image", "body": body, "filename": "p.png", "url": "mxc://x/1",
+                "msgtype": "m.text", "body": "t", "m.relates_to": {
+                    "rel_type": "m.thread", "event_id": "$root", "is_falling_back": falling_back,
+                    "m.in_reply_to": { "event_id": "$last" },
+                },
             }))
         };
-        let start = "1970-01-01T00:00:00Z @a:x: [image p.png mxc://x/1]";
-        assert_eq!(line(&image("p.png"), false), start);
-        assert_eq!(line(&image("look"), false), format!("{start} look"));
-        let old = sent(&json!({ "msgtype": "m.file", "body": "a b", "url": "mxc://x/2" }));
-        assert_eq!(line(&old, false), "1970-01-01T00:00:00Z @a:x: [file a b mxc://x/2]");
-    }
-
-    #[test]
-    fn only_a_new_message_starts_with_a_time_and_no_text_steers_a_terminal() {
-        let message = sent(&json!({
-            "msgtype": "m.text", "body": "1\r\n1970-01-01T00:00:00Z\n\u{1b}[2J\r",
-        }));
-        let wanted = "1970-01-01T00:00:00Z @a:x: 1\n  1970-01-01T00:00:00Z\n  \u{fffd}[2J\u{fffd}";
-        assert_eq!(line(&message, false), wanted);
+        let (falls_back, answers) = (in_thread(true), in_thread(false));
+        assert_eq!((falls_back.thread.as_deref(), falls_back.reply_to), (Some("$root"), None));
+        assert_eq!(answers.reply_to.as_deref(), Some("$last"));
     }
 }

@@ -1,0 +1,118 @@
+//! Messages from a file, a line each: what they are, and the transaction ids with which a repeat of a file
+//! that was sent in part sends only the rest.
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use ruma::{OwnedTransactionId, RoomId, TransactionId};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{data_dir::DataDir, error::Failure, files, matrix::session::Session};
+
+/// The lines of a file, however they end; blank ones are no messages.
+pub(super) fn lines(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = files::read_input(path)?;
+    if text.contains('\0') {
+        return Err(Failure::request(format!("`{}` contains a NUL byte", path.display())));
+    }
+    let lines = messages(&text);
+    if lines.is_empty() {
+        return Err(Failure::request(format!("`{}` has no line", path.display())));
+    }
+    Ok(lines)
+}
+
+fn messages(text: &str) -> Vec<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}
+
+/// A note that a file is being sent, until all of it was. Whoever sends the same messages as the same
+/// device to the same room meanwhile, or after the first was interrupted, gets the same ids; the file that
+/// was sent whole may be sent again.
+pub(super) struct Unfinished {
+    note: PathBuf,
+    base: OwnedTransactionId,
+}
+
+impl Unfinished {
+    /// None where it cannot be noted: then the ids are good for this time alone.
+    pub(super) fn of(
+        data: &DataDir,
+        session: &Session,
+        room: &RoomId,
+        contents: &[Value],
+    ) -> Option<Self> {
+        let mut hash = Sha256::new();
+        for part in [room.as_str(), session.user_id.as_str(), &session.device_id] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        for content in contents {
+            hash.update(content.to_string());
+            hash.update([0]);
+        }
+        let name = HEXLOWER.encode(&hash.finalize()[..16]);
+        let note = data.cache().join("unfinished").join(&name);
+        files::private_folder(note.parent()?).ok()?;
+        // Whole from the start, and the first of two at once has it.
+        let own = note.with_extension(std::process::id().to_string());
+        let new = TransactionId::new();
+        files::write_atomically(&own, new.as_str().as_bytes(), files::PRIVATE).ok()?;
+        drop(std::fs::hard_link(&own, &note));
+        files::remove(&own).ok()?;
+        let salt = files::read_if_exists(&note).ok()??;
+        let base = HEXLOWER.encode(&Sha256::digest(format!("{name} {salt}"))[..16]);
+        Some(Self { note, base: base.into() })
+    }
+
+    pub(super) fn base(&self) -> &TransactionId {
+        &self.base
+    }
+
+    /// All was sent.
+    pub(super) fn finished(self) {
+        drop(files::remove(&self.note));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::room_id;
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn the_lines_of_any_editor_are_messages_and_blank_ones_are_not() {
+        assert_eq!(messages("\u{feff}one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
+        assert!(messages("\u{feff}\r\n \n").is_empty());
+    }
+
+    #[test]
+    fn a_file_keeps_its_ids_until_all_of_it_was_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        let session = |device: &str| Session {
+            url: "http://127.0.0.1:1".into(),
+            server_name: "x.org".try_into().unwrap(),
+            device_id: device.into(),
+            user_id: "@a:x.org".try_into().unwrap(),
+            access_token: Secret::new("t"),
+        };
+        let of = |device: &str, room: &RoomId, text: &str| {
+            Unfinished::of(&data, &session(device), room, &[json!(text), json!("b")]).unwrap()
+        };
+        let room = room_id!("!r:x.org");
+        let first = of("D", room, "a");
+        assert_eq!(first.base(), of("D", room, "a").base());
+        for other in [of("E", room, "a"), of("D", room_id!("!s:x.org"), "a"), of("D", room, "c")] {
+            assert_ne!(first.base(), other.base());
+        }
+        let before = first.base().to_owned();
+        first.finished();
+        assert_ne!(of("D", room, "a").base(), before);
+    }
+}

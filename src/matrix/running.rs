@@ -1,0 +1,32 @@
+//! Whether the server that a session is for runs, or will again.
+
+use super::Error;
+use crate::{
+    data_dir::DataDir,
+    process::Lock,
+    supervisor::{control, state::Phase},
+};
+
+/// The service that answers.
+const SYNAPSE: &str = "synapse";
+
+/// A token is for our own server: where that has stopped, alone or with its supervisor, another program
+/// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
+/// TLS knows its server.
+pub(crate) fn require(data: &DataDir, url: &str) -> Result<(), Error> {
+    let is_down =
+        || Ok::<_, Error>(Lock::is_left(&data.supervisor_lock())? || data.down(SYNAPSE).exists());
+    if url.starts_with("http://") && is_down()? {
+        return Err(Error::Down { url: url.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether somebody brings the server back: its supervisor runs and has not given it up.
+pub(super) async fn comes_back(data: &DataDir) -> bool {
+    let Ok(Some(all)) = control::status(&data.control_socket()).await else { return false };
+    all.services.get(SYNAPSE).is_some_and(|synapse| {
+        let ends = matches!(synapse.state, Phase::Failed | Phase::Stopped | Phase::Stopping);
+        synapse.wanted && !ends
+    })
+}
