@@ -85,3 +85,42 @@ fn an_uninstalled_server_can_be_had_back() {
     server.run(&["manage", "install", "--restore", &aside, "--start"]).success();
     assert_eq!(server.bodies(room.line()), ["still here"]);
 }
+
+#[test]
+fn what_synapse_hands_on_has_keys_of_its_own() {
+    let server = Lent::any();
+    let overrides = server.data.join("homeserver.d");
+    let provider = "oidc_providers: [{idp_id: a, idp_name: A, issuer: 'https://id.example.org', \
+        client_id: x, client_secret: secret, MORE}]\n";
+    let good = "extra_well_known_client_content: {org.matrix.msc4143.rtc_foci: [{type: livekit}]}\n\
+        modules: [{module: synapse.config.jwt.JWTConfig, config: {greeting: hi}}]\n\
+        experimental_features: {msc3266_enabled: true}\n"
+        .to_owned()
+        + &provider.replace("MORE", "additional_authorization_parameters: {acr_values: '2fa'}");
+    file(&overrides, "mine.yaml", good.as_bytes());
+    let said = server.run(&["config", "check"]).success();
+    said.says("this Synapse has no setting `experimental_features.msc3266_enabled`");
+    let mapping = |mapping: &str| provider.replace("MORE", mapping);
+    for (content, why) in [
+        // Beside these a wrong key is still found.
+        (
+            mapping("user_mapping_provider: {config: {localpart_templat: x}}"),
+            "localpart_template`?",
+        ),
+        (
+            "caches: {per_cache_factors: {x: 2.0}, global_facto: 1}".into(),
+            "`caches.global_factor`?",
+        ),
+        // What Synapse stumbles over is said.
+        ("modules: [{module: nosuch.Module, config: {a: 1}}]".into(), "No module named 'nosuch'"),
+        ("sentry: {dsn: 'https://x@sentry.example.org/1'}".into(), "it needs sentry-sdk"),
+        (
+            mapping("user_mapping_provider: null, config: {x: 1}"),
+            "user_mapping_provider` cannot be",
+        ),
+        ("email: [1]".into(), "it cannot be a list"),
+    ] {
+        file(&overrides, "mine.yaml", content.as_bytes());
+        server.run(&["config", "check"]).exits(1).says(why).says("mine.yaml");
+    }
+}

@@ -275,7 +275,7 @@ async fn write_files(
     }
     let new = render::render(config)?;
     if !options.skip_validation {
-        synapse_files::check(config, &new, environment).await?;
+        done.warn(synapse_files::check(config, &new, environment).await?);
     }
     if proxy::refresh(config, &new.homeserver).await? {
         done.steps.push("wrote nginx.conf".into());
