@@ -114,6 +114,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
             context.warn(not_invited(&user_id, &error));
         }
     }
+    if args.public {
+        let found = room::details(&args.sending.operator(context)?, &made.room_id).await;
+        // Synapse makes a room all the same that its rules do not let into the directory.
+        if matches!(found, Ok(Some(found)) if !found.public) {
+            context.warn(
+                "anybody may join the room, but the directory does not list it: \
+                 `room_list_publication_rules` in a file of `homeserver.d` says who may list rooms",
+            );
+        }
+    }
     let (room_id, alias) = (made.room_id.into(), alias.map(Into::into));
     Ok(Reply::done(Made { room_id, alias, name: Some(args.name), existed: false }))
 }
