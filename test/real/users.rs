@@ -290,3 +290,30 @@ fn a_bot_with_a_new_room_is_whole_at_the_second_time_wherever_the_first_was_kill
         assert!(said.json()["hook"].is_object(), "{said}");
     }
 }
+
+#[test]
+fn who_is_locked_or_suspended_is_shown_so_and_who_acts_as_them_is_told_the_way_out() {
+    let server = Instance::shared();
+    for (state, method, key) in [
+        ("locked", "PUT /_synapse/admin/v2/users/", "locked"),
+        ("suspended", "PUT /_synapse/admin/v1/suspend/", "suspend"),
+    ] {
+        let name = format!("barred-{state}");
+        server.run(&["content", "add-user", &name]).success();
+        let room = server.run(&["content", "create-room", "Own", "--as", &name, "-q"]).success();
+        let path = format!("{method}@{name}:test.example");
+        let set = |value: bool| {
+            let options = serde_json::json!({ key: value }).to_string();
+            server.run(&["content", "execute", "--name", &path, "--options", &options]).success();
+        };
+        set(true);
+        assert_eq!(server.json(&["content", "get-user", &name])[state], true);
+        server.run(&["content", "get-user", &name]).success().says(state);
+        let send = ["content", "send-message", room.line(), "hi", "--as", &name];
+        let said = server.run(&send).exits(1);
+        assert!(said.stderr.contains(&format!("hint: the account is {state}: ")), "{said}");
+        assert!(said.stderr.contains(method), "{said}");
+        set(false);
+        server.run(&send).success();
+    }
+}
