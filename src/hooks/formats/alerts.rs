@@ -7,9 +7,19 @@ use super::{
     page::Page,
 };
 
-/// What a template of theirs has said already need not be said again.
-fn is_said(page: &Page, value: &str) -> bool {
-    value.is_empty() || page.plain.contains(value)
+/// Whether a template of theirs has said it already: as a line of its own, or beside its name.
+fn is_said(page: &Page, name: &str, value: &str) -> bool {
+    let beside = |line: &str| has_word(line, name) && has_word(line, value);
+    value.is_empty() || page.has_lines(value) || page.plain.lines().any(beside)
+}
+
+/// Whether it stands there and is no part of a longer word.
+fn has_word(line: &str, word: &str) -> bool {
+    !word.is_empty()
+        && line.match_indices(word).any(|(at, _)| {
+            let (before, behind) = (&line[..at], &line[at + word.len()..]);
+            !before.ends_with(char::is_alphanumeric) && !behind.starts_with(char::is_alphanumeric)
+        })
 }
 
 /// How many fire and how many are over: `1 firing, 2 resolved`.
@@ -62,13 +72,13 @@ fn put(page: &mut Page, alert: &Value, before: &Page) {
     let name = text(alert, "labels.alertname");
     page.title(if name.is_empty() { "alert" } else { name }, text(alert, "generatorURL"));
     let summary = text(alert, "annotations.summary");
-    if !is_said(before, summary) {
+    if !is_said(before, "summary", summary) {
         page.text(": ");
         page.text(summary);
     }
     let said = |name: &str, value: &Value| {
         let value = shown(value);
-        if is_said(before, &value) { None } else { Some(format!("{name}={value}")) }
+        if is_said(before, name, &value) { None } else { Some(format!("{name}={value}")) }
     };
     let labels = field::at(alert, "labels").as_object().into_iter().flatten();
     let labels: Vec<String> = labels
@@ -80,7 +90,7 @@ fn put(page: &mut Page, alert: &Value, before: &Page) {
     }
     for (name, value) in field::at(alert, "annotations").as_object().into_iter().flatten() {
         let value = shown(value);
-        if name != "summary" && !name.starts_with("__") && !is_said(before, &value) {
+        if name != "summary" && !name.starts_with("__") && !is_said(before, name, &value) {
             page.pair(name, &value);
         }
     }
@@ -90,7 +100,7 @@ fn put(page: &mut Page, alert: &Value, before: &Page) {
         let values: Vec<String> =
             values.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
         page.pair("values", &values.join(", "));
-    } else if !is_said(before, text(alert, "valueString")) {
+    } else if !is_said(before, "Value", text(alert, "valueString")) {
         page.pair("values", text(alert, "valueString"));
     }
     let links = ["dashboardURL", "panelURL", "silenceURL", "imageURL"];
@@ -107,7 +117,7 @@ fn put(page: &mut Page, alert: &Value, before: &Page) {
     let (from, to) = (text(alert, "startsAt"), text(alert, "endsAt"));
     // Zero is how the senders' language writes that there is no moment.
     let is_moment = |moment: &str| !moment.is_empty() && !moment.starts_with("0001-");
-    if is_moment(from) && !is_said(before, from) {
+    if is_moment(from) {
         page.line();
         page.text(&format!("since {from}"));
         if is_moment(to) && text(alert, "status") == "resolved" {

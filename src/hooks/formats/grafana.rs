@@ -57,7 +57,7 @@ mod tests {
     fn title_message_state_and_links_are_shown() {
         let body: Value = serde_json::from_str(
             r#"{"receiver":"matrix","status":"firing","orgId":1,"alerts":[
-              {"status":"firing","labels":{"alertname":"High CPU","host":"a"},"annotations":{"summary":"CPU is high"},
+              {"status":"firing","labels":{"alertname":"High CPU","host":"a","rack":"a"},"annotations":{"summary":"CPU is high"},
                "startsAt":"2026-01-02T03:04:05Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"https://g.example.org/alerting/1",
                "fingerprint":"f","silenceURL":"https://g.example.org/silence","dashboardURL":"https://g.example.org/d/1","panelURL":"https://g.example.org/d/1?p=2",
                "values":{"B":95.5},"valueString":"[ var='B' value=95.5 ]"}],
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(
             page(fields).unwrap().plain,
             "[FIRING:1] High CPU (https://g.example.org/) (1 firing)\n**Firing**\nhost = a\nCPU is high\n\
-             Firing:\n- High CPU (https://g.example.org/alerting/1)\nvalues: B=95.5\n\
+             Firing:\n- High CPU (https://g.example.org/alerting/1) (rack=a)\nvalues: B=95.5\n\
              dashboard (https://g.example.org/d/1) panel (https://g.example.org/d/1?p=2) silence (https://g.example.org/silence)\n\
              since 2026-01-02T03:04:05Z"
         );

@@ -55,6 +55,11 @@ impl Page {
         self.plain.trim().is_empty()
     }
 
+    /// Whether these lines stand on it, whole.
+    pub(super) fn has_lines(&self, lines: &str) -> bool {
+        format!("\n{}\n", self.plain).contains(&format!("\n{}\n", lines.trim()))
+    }
+
     /// The HTML, where that says more than the plain text.
     pub(crate) fn html(&self) -> Option<&str> {
         self.rich.then_some(self.html.as_str())

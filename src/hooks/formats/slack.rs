@@ -72,6 +72,7 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
     for block in objects(fields, "blocks")? {
         rest.add(&slack_blocks::page(block)?);
     }
+    let blocks = rest.clone();
     for attachment in objects(fields, "attachments")? {
         rest.add(&attached(attachment)?);
     }
@@ -81,7 +82,7 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
         slack_text::put(&mut text, said.trim_end(), styled);
     }
     // Beside blocks the text is what a notification says; often it is the same.
-    if text.is_empty() || (!rest.is_empty() && rest.plain.contains(text.plain.trim())) {
+    if text.is_empty() || blocks.has_lines(&text.plain) {
         text = Page::default();
     }
     text.add(&rest);

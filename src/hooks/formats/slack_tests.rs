@@ -93,6 +93,10 @@ fn blocks_are_shown_and_the_text_of_a_notification_not_twice() {
     let both =
         shown(r#"{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":"b"}}]}"#);
     assert_eq!(both.unwrap().plain, "a\nb");
+    let part = shown(
+        r#"{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":"all"}}]}"#,
+    );
+    assert_eq!(part.unwrap().plain, "a\nall");
 }
 
 #[test]

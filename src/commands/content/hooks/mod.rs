@@ -9,6 +9,6 @@ mod try_out;
 commands! {
     "Webhooks";
     "list-hooks" => list, "List webhooks with their waiting and rejected messages";
-    "try-hook" => try_out, "Show what a webhook would send for a body, without sending it";
+    "try-hook" => try_out, "Show what a webhook would make of a body";
     "remove-hook" => remove, "Remove a webhook";
 }
