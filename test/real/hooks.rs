@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -21,7 +21,17 @@ pub(crate) fn post(
     headers: &str,
     body: &str,
 ) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    post_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), id, token, headers, body)
+}
+
+pub(crate) fn post_to(
+    address: SocketAddr,
+    id: &str,
+    token: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
     let head = format!(
