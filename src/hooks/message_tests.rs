@@ -70,6 +70,7 @@ fn the_sender_is_known_by_headers_and_shape() {
         (r#"{"text":"a"}"#, Format::Own),
         (r#"{"text":"a & <b> 1 < 2","notice":true}"#, Format::Own),
         (r#"{"text":"&lt;","html":"&lt;"}"#, Format::Own),
+        (r#"{"text":"a","markdown":"a","username":"ci"}"#, Format::Own),
         (r#"{"text":"<https://x.org|a>"}"#, Format::Slack),
         (r#"{"text":"a","attachments":[]}"#, Format::Slack),
         (

@@ -13,7 +13,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{registry, writer};
+use super::writer;
 use crate::{clock, data_dir::DataDir, files};
 
 /// What was refused of one webhook.
@@ -29,11 +29,12 @@ pub(crate) struct Count {
 
 type Counts = BTreeMap<String, Count>;
 
-/// The counts in the memory of the one process that writes them.
+/// The one that counts.
 #[derive(Debug)]
 pub(super) struct Refused {
     data: DataDir,
-    counts: Mutex<Counts>,
+    /// One at a time.
+    turn: Mutex<()>,
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -47,31 +48,40 @@ pub(crate) fn all(folder: &Path) -> Result<Counts, files::Error> {
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
+/// Forgets those of a webhook that is taken away: another one of its name begins anew.
+pub(super) fn forget(folder: &Path, hook: &str) -> Result<(), files::Error> {
+    let mut counts = all(folder)?;
+    if counts.remove(hook).is_some() {
+        let text = serde_json::to_vec(&counts).unwrap_or_default();
+        files::write_atomically(&file(folder), &text, files::PRIVATE)?;
+    }
+    Ok(())
+}
+
 impl Refused {
     pub(super) fn of(data: &DataDir) -> Self {
-        let mut counts = all(&data.hook_journal()).unwrap_or_default();
-        let names = registry::names(data);
-        counts.retain(|hook, _| names.contains(hook));
-        Self { data: data.clone(), counts: Mutex::new(counts) }
+        Self { data: data.clone(), turn: Mutex::new(()) }
     }
 
     /// Notes one; the reason is what the client is told, never its body or a token.
-    pub(super) fn note(&self, hook: &str, status: u16, reason: &str) {
+    pub(super) fn note(&self, hook: &str, is_there: bool, status: u16, reason: &str) {
         let shown: String = hook.chars().take(64).collect();
         tracing::warn!(
             "a call of the webhook `{}` was refused with {status}: {reason}",
             shown.escape_debug()
         );
         // What is no webhook has no count, or strangers could fill it.
-        if !registry::is_name(hook) || !registry::file(&self.data, hook).exists() {
+        if !is_there {
             return;
         }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.data.hook_journal();
+        let mut counts = all(&folder).unwrap_or_default();
         let calls = counts.get(hook).map_or(0, |count| count.calls) + 1;
         let count =
             Count { calls, at: clock::of_ms(writer::now()), status, reason: reason.to_owned() };
         counts.insert(hook.to_owned(), count);
-        if let Err(error) = write(&file(&self.data.hook_journal()), &counts) {
+        if let Err(error) = write(&file(&folder), &counts) {
             tracing::warn!("how many calls were refused cannot be noted: {error}");
         }
     }

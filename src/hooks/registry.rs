@@ -6,7 +6,7 @@ use ruma::{OwnedRoomId, OwnedUserId, UserId};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, formats::Format, template::Template};
+use super::{Error, formats::Format, refused, template::Template};
 use crate::{data_dir::DataDir, files, secret::Secret};
 
 const END: &str = ".json";
@@ -112,6 +112,11 @@ pub(crate) fn file(data: &DataDir, id: &str) -> PathBuf {
     data.hooks().join(format!("{id}{END}"))
 }
 
+/// Whether there is a webhook of that name, readable or not.
+pub(super) fn is_there(data: &DataDir, id: &str) -> bool {
+    is_name(id) && file(data, id).exists()
+}
+
 /// The webhook of that name, as it is now.
 pub(crate) fn find(data: &DataDir, id: &str) -> Result<Option<Hook>, Error> {
     if !is_name(id) {
@@ -177,6 +182,7 @@ pub(crate) fn remove(data: &DataDir, id: &str) -> Result<bool, Error> {
     let there = is_name(id) && files::exists(&path)?;
     if there {
         files::remove(&path)?;
+        refused::forget(&data.hook_journal(), id)?;
     }
     Ok(there)
 }

@@ -73,6 +73,13 @@ struct Shared {
     refused: Refused,
 }
 
+impl Shared {
+    fn note(&self, id: &str, refusal: &Refusal) {
+        let is_there = registry::is_there(&self.data, id);
+        self.refused.note(id, is_there, refusal.status.as_u16(), &refusal.error);
+    }
+}
+
 /// Takes requests and sends messages until the process is ended.
 pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (data, set) = (config.data.clone(), config.hooks.clone());
@@ -112,7 +119,7 @@ async fn only_post(
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let refusal = Refusal::new(status, "M_UNRECOGNIZED", "a webhook takes only POST");
     let id = id.map(|Path(id)| id).unwrap_or_default();
-    shared.refused.note(&id, status.as_u16(), &refusal.error);
+    shared.note(&id, &refusal);
     let mut answer = refusal.into_response();
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     answer
@@ -227,7 +234,7 @@ async fn accept(
     let id = id.map(|Path(id)| id).unwrap_or_default();
     let taken = take(&shared, &id, request).await;
     if let Err(refusal) = &taken {
-        shared.refused.note(&id, refusal.status.as_u16(), &refusal.error);
+        shared.note(&id, refusal);
     }
     taken
 }

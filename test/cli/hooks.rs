@@ -399,6 +399,8 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     ");
     insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; the messages it has accepted are still sent");
     assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
+    let counts = fs::read_to_string(daemon.person.data().join("hooks/refused.json"));
+    assert!(!counts.unwrap_or_default().contains("ci"));
     insta::assert_snapshot!(daemon.person.types("content remove-hook ci"), @r"
     there is no webhook ci
     [exit 2]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     alerts,
-    field::{self, first, shown, text},
+    field::{self, first, objects, shown, text},
     page::Page,
 };
 
@@ -19,6 +19,7 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
     if !fields.get("alerts").is_some_and(Value::is_array) {
         return Err("there is no list `alerts`, as Alertmanager sends it".into());
     }
+    objects(fields, "alerts")?;
     let body = Value::Object(fields.clone());
     let mut page = Page::default();
     let name = first(&body, &["commonLabels.alertname", "groupLabels.alertname"]);

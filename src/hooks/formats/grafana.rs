@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     alerts,
-    field::{list, shown, text},
+    field::{list, objects, shown, text},
     page::Page,
 };
 
@@ -21,6 +21,7 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
     if !is(fields) && !fields.contains_key("alerts") {
         return Err("there is no `title`, `message` or list `alerts`, as Grafana sends it".into());
     }
+    objects(fields, "alerts")?;
     let body = Value::Object(fields.clone());
     let mut page = Page::default();
     let link = ["externalURL", "ruleUrl"].map(|name| text(&body, name));

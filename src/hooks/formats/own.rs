@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     field::{only, word},
     page::Page,
+    slack,
 };
 use crate::matrix::message::{self, Markup};
 
@@ -41,6 +42,6 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
             Page::of(text.unwrap_or(markdown), page.html().map(str::to_owned), notice)
         }
     };
-    only(fields, "", &[KNOWN])?;
+    only(fields, "", &[KNOWN, slack::LOOKS])?;
     Ok(page)
 }

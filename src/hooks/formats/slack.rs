@@ -12,7 +12,10 @@ use super::{
 };
 
 /// Who speaks where and how it looks: nothing that is said.
-const LOOKS: &[&str] = &[
+pub(super) const LOOKS: &[&str] = &[
+    "alias",
+    "avatar",
+    "emoji",
     "as_user",
     "channel",
     "delete_original",
@@ -59,6 +62,9 @@ const ATTACHMENT: &[&str] = &[
 ];
 
 pub(super) fn is(fields: &Map<String, Value>) -> bool {
+    if ["html", "markdown", "notice"].iter().any(|name| fields.contains_key(*name)) {
+        return false;
+    }
     let has = |name: &&str| fields.get(*name).is_some_and(|value| !is_void(value));
     ["blocks", "attachments"].iter().chain(LOOKS).any(has)
         || fields.get("attachments").is_some_and(Value::is_array)

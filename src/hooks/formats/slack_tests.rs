@@ -117,3 +117,16 @@ fn what_cannot_be_shown_is_refused_by_name() {
         assert!(said.contains(reason), "{body}: {said}");
     }
 }
+
+#[test]
+fn what_is_begun_over_and_over_and_never_ended_keeps_nobody_busy() {
+    for part in ["<", "<a\n", "`", "``` ", "*a ", "_a ~b *c "] {
+        let text = part.repeat(131_072 / part.len());
+        let begin = std::time::Instant::now();
+        let mut page = Page::default();
+        slack_text::put(&mut page, &text, true);
+        slack_text::is_marked(&text);
+        assert!(begin.elapsed().as_secs() < 10, "{part:?}: {:?}", begin.elapsed());
+        assert!(page.plain.len() > 100_000);
+    }
+}

@@ -4,11 +4,21 @@
 
 use super::page::Page;
 
+/// How far the end of a bold text may be, that of a link, and that of a block: who never ends what they
+/// begin, over and over, does not keep us busy.
+const NEAREST: usize = 1024;
+const NEAR: usize = 4096;
+const FAR: usize = 32_768;
+
+fn near(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
 /// Whether a text is written for Slack: it has a link, or one of the escapes.
 pub(super) fn is_marked(text: &str) -> bool {
     ["&amp;", "&lt;", "&gt;"].iter().any(|escape| text.contains(escape))
         || text.match_indices('<').any(|(at, _)| {
-            let inner = text[at + 1..].split_once('>').map(|(inner, _)| inner);
+            let inner = near(&text[at + 1..], NEAR).split_once('>').map(|(inner, _)| inner);
             inner.is_some_and(|inner| {
                 ["http://", "https://", "mailto:", "!", "@U", "@W", "#C"]
                     .iter()
@@ -41,9 +51,11 @@ pub(super) fn put(page: &mut Page, text: &str, styled: bool) {
     };
     while let Some(letter) = rest.chars().next() {
         let found = match letter {
-            '<' => enclosed(&rest[1..], ">").filter(|(inner, _)| !inner.contains('\n')),
-            '`' if styled && rest.starts_with("```") => enclosed(&rest[3..], "```"),
-            '`' if styled => enclosed(&rest[1..], "`").filter(|(inner, _)| !inner.contains('\n')),
+            '<' => enclosed(&rest[1..], ">", NEAR).filter(|(inner, _)| !inner.contains('\n')),
+            '`' if styled && rest.starts_with("```") => enclosed(&rest[3..], "```", FAR),
+            '`' if styled => {
+                enclosed(&rest[1..], "`", NEAR).filter(|(inner, _)| !inner.contains('\n'))
+            }
             '*' | '_' | '~' if styled => between(rest, letter, before),
             _ => None,
         };
@@ -69,8 +81,10 @@ pub(super) fn put(page: &mut Page, text: &str, styled: bool) {
 }
 
 /// What stands before the end, and what behind it.
-fn enclosed<'a>(text: &'a str, end: &str) -> Option<(&'a str, &'a str)> {
-    text.split_once(end).filter(|(inner, _)| !inner.trim().is_empty())
+fn enclosed<'a>(text: &'a str, end: &str, most: usize) -> Option<(&'a str, &'a str)> {
+    let at = near(text, most).find(end)?;
+    let inner = &text[..at];
+    (!inner.trim().is_empty()).then(|| (inner, &text[at + end.len()..]))
 }
 
 /// What stands between two marks of one line that stand at the edges of words.
@@ -82,7 +96,7 @@ fn between(text: &str, mark: char, before: Option<char>) -> Option<(&str, &str)>
     if text.starts_with(|first: char| first.is_whitespace() || first == mark) {
         return None;
     }
-    let line = text.split('\n').next().unwrap_or_default();
+    let line = near(text, NEAREST).split('\n').next().unwrap_or_default();
     let end = line.match_indices(mark).map(|(at, _)| at).find(|&at| {
         let behind = text[at + 1..].chars().next();
         !line[..at].ends_with(char::is_whitespace) && !behind.is_some_and(char::is_alphanumeric)
