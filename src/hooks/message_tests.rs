@@ -100,7 +100,7 @@ fn what_says_nothing_is_refused_with_the_reason() {
         ("{", "the body is not valid JSON (line 1, column 1)"),
         ("[]", "the body is no JSON object; one is like {\"text\": \"…\"}"),
         ("\"a\"", "the body is no JSON object; one is like {\"text\": \"…\"}"),
-        ("{}", "there is no `text`"),
+        ("{}", "there is no `text`; a body of another kind needs a template"),
         (r#"{"text":7}"#, "`text` is no text"),
         (r#"{"text":" \n"}"#, "`text` is empty"),
         (r#"{"text":"a\u0000"}"#, "the message contains a NUL byte"),

@@ -29,7 +29,9 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, String> {
         (_, Some(_), Some(_)) => {
             return Err("`html` and `markdown` say the same twice: send one of them".into());
         }
-        (None, None, None) => return Err("there is no `text`".into()),
+        (None, None, None) => {
+            return Err("there is no `text`; a body of another kind needs a template".into());
+        }
         (Some(text), None, None) => Page::of(text, None, notice),
         (text, Some(html), None) => {
             let content = message::text(html, Markup::Html, notice);

@@ -35,6 +35,7 @@ fn links_escapes_and_marks_are_read_as_slack_reads_them() {
             "5 * 3 * 2, snake_case_name, a < b, &lt;",
             "",
         ),
+        ("**Firing** on a", "**Firing** on a", ""),
         ("```a\n  b```", "a\n  b", "<pre><code>a\n  b</code></pre>"),
         ("<!date^1^{date}|noon> <!subteam^S1|@web>", "noon @web", ""),
         (

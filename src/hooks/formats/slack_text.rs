@@ -89,7 +89,7 @@ fn enclosed<'a>(text: &'a str, end: &str, most: usize) -> Option<(&'a str, &'a s
 
 /// What stands between two marks of one line that stand at the edges of words.
 fn between(text: &str, mark: char, before: Option<char>) -> Option<(&str, &str)> {
-    if before.is_some_and(char::is_alphanumeric) {
+    if before.is_some_and(|before| before.is_alphanumeric() || before == mark) {
         return None;
     }
     let text = &text[1..];
