@@ -46,6 +46,11 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
+    /// The steps as a clause that goes on from "would".
+    pub(crate) fn would(&self) -> String {
+        if self.steps.is_empty() { "do nothing".to_owned() } else { self.steps.join("; ") }
+    }
+
     /// Each is said once.
     fn warn(&mut self, warnings: Vec<String>) {
         let new = warnings.into_iter().filter(|it| !self.warnings.contains(it));
