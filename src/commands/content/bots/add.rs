@@ -16,7 +16,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::{
-            arguments::{Patience, user},
+            arguments::{Patience, turn::turn, user},
             users::add::deactivated,
         },
         offered,
@@ -87,17 +87,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         .or_else(|| (args.hook || args.reads.is_any()).then(|| user_id.localpart().to_owned()));
     hook_id.as_deref().map(hook::check_name).transpose()?;
     let wishes = args.reads.wishes()?;
+    if let Some(text) = &args.room {
+        place::check(context, &admin, text).await?;
+    }
+    let timeout = args.patience.timeout();
+    let _turn = if context.dry_run {
+        None
+    } else {
+        turn(context, "users", user_id.localpart(), "content add-bot", timeout).await
+    };
     let existed = is_bot(&admin, &user_id).await?;
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         hook::is_free(context, &admin, id, &user_id, text).await?;
     }
     context.would(plan(&args, &user_id, hook_id.as_deref()))?;
-    if !existed {
-        admin.send(account(&user_id, &args)).await?;
-    }
+    let existed = existed || !made(&admin, &user_id, &args).await?;
     // Again for one that exists: a first call may have been killed half-way.
     admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
-    let timeout = args.patience.timeout();
     let bot = operator::act_as(&context.data()?, &admin, &user_id, timeout).await?;
     let mut added = Added::of(context, &bot, existed)?;
     if let Some(text) = &args.room {
@@ -119,6 +125,15 @@ async fn is_bot(admin: &Client, user_id: &UserId) -> Result<bool, Failure> {
         }
         Some(found) if found.deactivated => Err(deactivated(user_id)),
         found => Ok(found.is_some()),
+    }
+}
+
+/// True if the account was made now; false if somebody on another machine made it since we looked.
+async fn made(admin: &Client, user_id: &UserId, args: &Args) -> Result<bool, Failure> {
+    match admin.send(account(user_id, args)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is("M_USER_IN_USE") && is_bot(admin, user_id).await? => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
