@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{
     hook::{self, Hook, shown},
     place::{self, Place},
+    reads::Reads,
 };
 use crate::{
     commands::{
@@ -51,6 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", requires = "room")]
     pub(crate) hook_name: Option<String>,
     #[command(flatten)]
+    pub(crate) reads: Reads,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
@@ -80,8 +83,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     }
     let user_id = names::user(&args.name, admin.server_name())?;
     let hook_id = args.hook_name.clone();
-    let hook_id = hook_id.or_else(|| args.hook.then(|| user_id.localpart().to_owned()));
+    let hook_id = hook_id
+        .or_else(|| (args.hook || args.reads.is_any()).then(|| user_id.localpart().to_owned()));
     hook_id.as_deref().map(hook::check_name).transpose()?;
+    let wishes = args.reads.wishes()?;
     if let Some(text) = &args.room {
         place::check(context, &admin, text).await?;
     }
@@ -104,7 +109,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     if let Some(text) = &args.room {
         let place = place::enter(context, &admin, &bot, text, args.patience).await?;
         if let Some(id) = &hook_id {
-            added.hook = Some(hook::ensure(context, &bot, id, &place.room, text).await?);
+            added.hook = Some(hook::ensure(context, &bot, id, &place.room, text, wishes).await?);
         }
         added.room = Some(place);
     }
@@ -174,7 +179,7 @@ impl Added {
     fn is_new(&self) -> bool {
         !self.existed
             || self.room.as_ref().is_some_and(|place| !place.existed)
-            || self.hook.as_ref().is_some_and(|hook| !hook.existed)
+            || self.hook.as_ref().is_some_and(|hook| !hook.existed || hook.changed)
     }
 }
 
@@ -191,8 +196,8 @@ impl Sentence for Added {
         if let Some(Place { room, made, .. }) = &self.room {
             text += &format!("\nroom: {room}{}", if *made { " (made)" } else { "" });
         }
-        if let Some(Hook { url, local_url, token, file, .. }) = &self.hook {
-            text += &format!("\nwebhook: {url}");
+        if let Some(Hook { url, local_url, token, file, changed, .. }) = &self.hook {
+            text += &format!("\nwebhook: {url}{}", if *changed { " (changed)" } else { "" });
             if url != local_url {
                 text += &format!("\nwebhook on this machine: {local_url}");
             }
