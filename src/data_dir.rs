@@ -222,7 +222,13 @@ impl DataDir {
             self.run(),
             self.sockets(),
         ];
-        folders.iter().try_for_each(|folder| files::private_folder(folder))
+        folders.iter().try_for_each(|folder| files::private_folder(folder))?;
+        // The cache has many files, and one too many does no harm there.
+        let swept = [self.0.clone(), self.secrets(), self.sessions(), self.synapse(), self.run()];
+        for folder in &swept {
+            files::sweep(folder);
+        }
+        Ok(())
     }
 }
 

@@ -193,6 +193,19 @@ pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// The same for what this program makes anew at any time: one that is damaged is as good as none, and is
+/// made way for.
+pub(crate) fn read_made(path: &Path) -> Result<Option<String>, Error> {
+    match read_if_exists(path) {
+        Err(Error::NotText(_) | Error::TooLarge { .. } | Error::NotAFile(_)) => {
+            tracing::warn!("`{}` is damaged and is made anew", path.display());
+            remove(path)?;
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
 /// What is in a folder, sorted; nothing where there is none.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = match fs::read_dir(folder) {
@@ -237,6 +250,25 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result
         drop(fs::remove_file(&temporary));
         Error::Io { action: "write", path: path.to_owned(), source }
     })
+}
+
+/// Removes what [`write_atomically`] left in a folder when it was killed.
+pub(crate) fn sweep(folder: &Path) {
+    /// Younger ones may be those of somebody whom we cannot see.
+    const OLD: std::time::Duration = std::time::Duration::from_mins(1);
+    for path in entries(folder).unwrap_or_default() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let writer = name.starts_with('.').then(|| name.rsplit_once('.')?.1.split_once('-'));
+        let Some(Some((pid, number))) = writer else { continue };
+        let is_ours = number.len() == 16 && pid.parse::<u32>().is_ok();
+        let is_old = fs::symlink_metadata(&path)
+            .and_then(|found| found.modified())
+            .is_ok_and(|written| written.elapsed().is_ok_and(|age| age > OLD));
+        if is_ours && is_old && !Path::new("/proc").join(pid).exists() {
+            // It is in nobody's way.
+            drop(fs::remove_file(&path));
+        }
+    }
 }
 
 /// Whether a file that a person named may take the place of what is there: a file or nothing. A device,
@@ -339,6 +371,46 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+        let names = [
+            ".settings.yaml.4194304-00112233445566aa",
+            ".settings.yaml.1-00112233445566aa",
+            ".settings.yaml.4194304-short",
+            ".env",
+            "settings.yaml",
+        ];
+        for name in names {
+            let path = folder.path().join(name);
+            write_atomically(&path, b"x", PRIVATE).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        }
+        let fresh = folder.path().join(".settings.yaml.4194304-00112233445566bb");
+        write_atomically(&fresh, b"x", PRIVATE).unwrap();
+        sweep(folder.path());
+        let left: Vec<String> = entries(folder.path())
+            .unwrap()
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(left.len(), 5, "{left:?}");
+        assert!(!left.iter().any(|name| name == names[0]), "{left:?}");
+    }
+
+    #[test]
+    fn what_is_made_anew_may_be_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("note");
+        assert_eq!(read_made(&path).unwrap(), None);
+        write_atomically(&path, b"text", PRIVATE).unwrap();
+        assert_eq!(read_made(&path).unwrap().as_deref(), Some("text"));
+        write_atomically(&path, b"\xff\xfe", PRIVATE).unwrap();
+        assert_eq!(read_made(&path).unwrap(), None);
+        assert!(!path.exists());
     }
 
     #[test]

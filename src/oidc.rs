@@ -70,6 +70,17 @@ pub(crate) fn secret(data: &DataDir) -> PathBuf {
     data.secret("oidc_client_secret")
 }
 
+/// What may not be meant, as a warning has it.
+pub(crate) fn doubtful(config: &Config) -> Option<String> {
+    let template = config.oidc.localpart.trim();
+    let quoted = |quote: char| {
+        template.len() > 1 && template.starts_with(quote) && template.ends_with(quote)
+    };
+    (quoted('"') || quoted('\'')).then(|| {
+        format!("the quotes of `oidc.localpart`, which is `{template}`, become part of each name")
+    })
+}
+
 /// Whether the settings fit together; asks nobody.
 pub(crate) fn check(config: &Config) -> Result<(), Error> {
     let oidc = &config.oidc;
@@ -168,6 +179,20 @@ fn judge(asked: &str, body: &[u8]) -> Result<(), Found> {
 mod tests {
     use super::*;
     use crate::config::sources::environment::Environment;
+
+    #[test]
+    fn quotes_around_a_template_are_doubted() {
+        let doubted = |template: &str| {
+            let flags = [format!("oidc.localpart={template}")];
+            let data = DataDir::new("/nowhere".into());
+            doubtful(&Config::load(data, &flags, &Environment::default()).unwrap())
+        };
+        assert!(doubted("\"{{ user.preferred_username }}\"").unwrap().contains("the quotes of"));
+        assert!(doubted("'{{ user.sub }}'").is_some());
+        for good in ["{{ user.preferred_username }}", "{{ user['sub'] }}", "x"] {
+            assert_eq!(doubted(good), None);
+        }
+    }
 
     #[test]
     fn only_the_provider_that_was_asked_is_taken() {

@@ -98,14 +98,15 @@ pub(crate) async fn bridges_are_read(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Renders and lets those judge it who will read it; what is in place stays.
-pub(crate) async fn check(config: &Config) -> Result<(), Failure> {
+/// Renders and lets those judge it who will read it; what is in place stays. What should be known although
+/// all is good.
+pub(crate) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
     s3::is_installed(config, &environment(config))?;
     prepare_for_synapse(config)?;
     let rendered = render(config)?;
-    files::check(config, &rendered, &environment(config)).await?;
+    let warnings = files::check(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;
-    Ok(())
+    Ok(warnings)
 }
 
 /// Renders, lets those judge it who will read it, Synapse and nginx, and puts it in place if it is

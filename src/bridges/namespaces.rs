@@ -2,7 +2,8 @@
 //!
 //! Synapse asks `re.match`, so an expression speaks for whatever begins as it says. Two of them have
 //! users in common if some id of this server begins as both say, which is decided exactly: they become automata that
-//! read the same text in step.
+//! read the same text in step. What no automaton can say, that something must stand ahead or behind, is left
+//! out: an expression is then taken to speak for more than it does, never for less.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +25,64 @@ pub(super) fn escaped(text: &str) -> String {
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
+/// The expression in the words of our library, without what looks ahead or behind.
+fn widened(expression: &str) -> String {
+    const LOOKS: [&str; 4] = ["(?=", "(?!", "(?<=", "(?<!"];
+    let (mut wide, mut rest) = (String::new(), expression);
+    while let Some(letter) = rest.chars().next() {
+        let looks = LOOKS.iter().any(|look| rest.starts_with(look));
+        let taken = if let Some(end) = rest.strip_prefix("\\Z") {
+            wide.push_str("\\z");
+            rest.len() - end.len()
+        } else if let Some(length) = looks.then(|| group(rest)).flatten() {
+            length
+        } else {
+            let length = if letter == '[' { class(rest) } else { unit(rest) };
+            wide.push_str(&rest[..length]);
+            length
+        };
+        rest = &rest[taken..];
+    }
+    wide
+}
+
+/// The length of a letter, with the backslash before it.
+fn unit(text: &str) -> usize {
+    let letters = if text.starts_with('\\') { 2 } else { 1 };
+    text.chars().take(letters).map(char::len_utf8).sum()
+}
+
+/// The length of a class in brackets. A bracket right behind the first is a letter of it.
+fn class(text: &str) -> usize {
+    let mut length = if text.starts_with("[^") { 2 } else { 1 };
+    if text[length..].starts_with(']') {
+        length += 1;
+    }
+    while length < text.len() && !text[length..].starts_with(']') {
+        length += unit(&text[length..]);
+    }
+    (length + 1).min(text.len())
+}
+
+/// The length of a group in parentheses, if it ends.
+fn group(text: &str) -> Option<usize> {
+    let (mut length, mut depth) = (0, 0);
+    while length < text.len() {
+        let rest = &text[length..];
+        let taken = if rest.starts_with('[') { class(rest) } else { unit(rest) };
+        match rest.as_bytes()[0] {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        length += taken;
+        if depth == 0 {
+            return Some(length);
+        }
+    }
+    None
+}
+
 /// What accepts each text that begins as the expression says.
 fn automaton(expression: &str) -> Option<Automaton> {
     let config = dense::Config::new()
@@ -33,7 +92,7 @@ fn automaton(expression: &str) -> Option<Automaton> {
         .determinize_size_limit(Some(LARGEST));
     // Letters of user ids are ASCII, and automata over bytes are small.
     let syntax = syntax::Config::new().unicode(false).utf8(false);
-    let text = format!("(?:{expression})(?s:.*)");
+    let text = format!("(?:{})(?s:.*)", widened(expression));
     let size = thompson::Config::new().nfa_size_limit(Some(LARGEST));
     let mut builder = dense::Builder::new();
     builder.configure(config).syntax(syntax).thompson(size).build(&text).ok()
@@ -80,6 +139,12 @@ fn meet(expressions: &[&str]) -> Option<bool> {
 pub(super) fn overlap(one: &str, other: &str, server: &str) -> bool {
     let ids = format!("[@#][^:]+:{}$", escaped(server));
     meet(&[one, other, &ids]).unwrap_or(one == other)
+}
+
+/// Whether a user or alias of this server can belong to it at all.
+pub(super) fn matches_some(expression: &str, server: &str) -> bool {
+    let ids = format!("[@#][^:]+:{}$", escaped(server));
+    meet(&[expression, &ids]).unwrap_or(true)
 }
 
 /// Tells of many users whether they belong to an expression.
@@ -141,5 +206,31 @@ mod tests {
         assert!(owner.has("@irc_bob:a.b") && !owner.has("@operator:a.b") && !owner.has(""));
         assert!(is_expression("@x.*") && !is_expression("@(x") && !is_expression("@x{9999}{9999}"));
         assert_eq!(escaped("a.b-c:80"), "a\\.b-c:80");
+    }
+
+    #[test]
+    fn what_looks_ahead_or_behind_is_read_without_that() {
+        for (expression, wide) in [
+            ("@look_(?!admin).*:a\\.b", "@look_.*:a\\.b"),
+            ("@(?=x)(?!y(z|[)]\\)))w", "@w"),
+            ("@x(?<!_)(?<=a[]()]b)y\\Z", "@xy\\z"),
+            ("@(?:a|b)(?P<n>c)[(?!]", "@(?:a|b)(?P<n>c)[(?!]"),
+            ("@\\(?!", "@\\(?!"),
+            ("@é(?!é)é", "@éé"),
+        ] {
+            assert_eq!(widened(expression), wide);
+        }
+        assert!(is_expression("@look2_(?!admin).*:example\\.org"));
+        assert!(overlap("@look_(?!admin).*:a\\.b", "@look_bob:a\\.b", "a.b"));
+        assert!(!is_expression("@(?!admin"));
+    }
+
+    #[test]
+    fn an_expression_of_another_server_is_of_nobody_here() {
+        assert!(!matches_some("@wrongd_.*:matrix\\.example\\.com", "example.org"));
+        assert!(!matches_some("irc_.*", "example.org"), "each id begins with a sign");
+        for some in ["@irc_.*:example\\.org", "@irc_.*", "#irc_.*:example.org", "@irc_(?!x).*"] {
+            assert!(matches_some(some, "example.org"), "{some}");
+        }
     }
 }

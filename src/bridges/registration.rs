@@ -201,6 +201,13 @@ impl Registration {
         Ok(())
     }
 
+    /// Which of its expressions no user or alias of this server can fit, as a warning has it.
+    pub(crate) fn idle(&self, server: &str) -> Vec<&str> {
+        let all = self.spaces.iter().filter(|(space, ..)| SPACES.contains(space));
+        let all = all.map(|(_, expression, _)| expression.as_str());
+        all.filter(|expression| !namespaces::matches_some(expression, server)).collect()
+    }
+
     /// Refuses one that would take an account away that people or this program use.
     pub(crate) fn leaves(&self, user: &UserId, whose: &'static str) -> Result<(), Error> {
         let user = user.as_str();

@@ -29,7 +29,7 @@ pub(crate) static FILES: Check = Check {
     look: Look::Asks(|subject| {
         Box::pin(async {
             if is_there(subject.config) {
-                render::check(subject.config).await?;
+                return render::check(subject.config).await;
             }
             Ok(Vec::new())
         })

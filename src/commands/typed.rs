@@ -136,7 +136,7 @@ fn with_text(command: clap::Command, line: &[OsString]) -> clap::Command {
         let not_a_text = |arg: clap::Arg| arg.allow_hyphen_values(false);
         return texts.into_iter().fold(command, |command, id| command.mut_arg(id, not_a_text));
     }
-    let asks_help = words.next() == Some("-h") || words.any(|word| word == "--help");
+    let asks_help = words.clone().next() == Some("-h") || words.any(|word| word == "--help");
     if asks_help { command } else { command.disable_help_flag(true) }
 }
 

@@ -23,7 +23,12 @@ pub(crate) const END: &str = "# end";
 
 /// The known lines of the file; none where nothing is installed, and no lines where it is damaged.
 pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, String>>, files::Error> {
-    let Some(text) = files::read_if_exists(&data.instance_file())? else { return Ok(None) };
+    let text = match files::read_if_exists(&data.instance_file()) {
+        // As good as one that was cut off: it is made anew by the next start.
+        Err(files::Error::NotText(_) | files::Error::TooLarge { .. }) => Some(String::new()),
+        read => read?,
+    };
+    let Some(text) = text else { return Ok(None) };
     if text.lines().last() != Some(END) || !text.ends_with('\n') {
         return Ok(Some(BTreeMap::new()));
     }

@@ -79,6 +79,7 @@ mod tests {
                 room: "!r:x.org".try_into().unwrap(),
                 content: serde_json::json!({ "body": "a" }),
                 key: None,
+                body: None,
                 at: 1,
             },
         };

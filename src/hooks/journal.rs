@@ -45,6 +45,9 @@ pub(crate) struct Entry {
     /// The hash of the key that the request had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
+    /// The hash of what a request with a key said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<String>,
     /// When it was accepted, in milliseconds since the epoch.
     pub(crate) at: u64,
 }
@@ -103,6 +106,7 @@ pub(super) struct Draft {
     pub(super) room: OwnedRoomId,
     pub(super) content: Value,
     pub(super) key: Option<String>,
+    pub(super) body: Option<String>,
     pub(super) at: u64,
 }
 
@@ -190,7 +194,7 @@ impl Journal {
         }
         for entry in &read.entries {
             if let Some(key) = &entry.key {
-                seen.add(&entry.hook, key, &entry.id, entry.at);
+                seen.add(key, entry);
             }
         }
         seen.forget(now);
@@ -206,8 +210,8 @@ impl Journal {
         Ok((journal, Found { waiting, damaged }))
     }
 
-    /// The id that a request with this key got before.
-    pub(super) fn seen(&self, hook: &str, key: &str) -> Option<&str> {
+    /// The id that a request with this key got before, and the hash of what it said, where that is known.
+    pub(super) fn seen(&self, hook: &str, key: &str) -> Option<(&str, Option<&str>)> {
         self.seen.find(hook, key)
     }
 
@@ -222,10 +226,10 @@ impl Journal {
         };
         let mut text = Vec::new();
         let mut entries = Vec::with_capacity(drafts.len());
-        for Draft { hook, user, room, content, key, at } in drafts {
+        for Draft { hook, user, room, content, key, body, at } in drafts {
             active.number += 1;
             let id = format!("{}-{}", segment.epoch, active.number);
-            let line = Line::Accepted(Entry { id, hook, user, room, content, key, at });
+            let line = Line::Accepted(Entry { id, hook, user, room, content, key, body, at });
             append(&mut text, &line);
             if let Line::Accepted(entry) = line {
                 entries.push(entry);
@@ -248,7 +252,7 @@ impl Journal {
         }
         for entry in &entries {
             if let Some(key) = &entry.key {
-                self.seen.add(&entry.hook, key, &entry.id, entry.at);
+                self.seen.add(key, entry);
             }
         }
         Ok(entries)
@@ -354,6 +358,9 @@ fn append(text: &mut Vec<u8>, line: &Line) {
 struct Seen {
     /// By webhook and hash.
     ids: BTreeMap<String, (String, u64)>,
+    /// The hashes of what they said.
+    #[serde(default)]
+    bodies: BTreeMap<String, String>,
     /// Oldest first.
     #[serde(skip)]
     order: VecDeque<(u64, String)>,
@@ -394,14 +401,20 @@ impl Seen {
         files::write_atomically(&path, &text, files::PRIVATE)
     }
 
-    fn find(&self, hook: &str, key: &str) -> Option<&str> {
-        self.ids.get(&format!("{hook} {key}")).map(|(id, _)| id.as_str())
+    fn find(&self, hook: &str, key: &str) -> Option<(&str, Option<&str>)> {
+        let name = format!("{hook} {key}");
+        let body = self.bodies.get(&name).map(String::as_str);
+        self.ids.get(&name).map(|(id, _)| (id.as_str(), body))
     }
 
-    fn add(&mut self, hook: &str, key: &str, id: &str, at: u64) {
+    fn add(&mut self, key: &str, entry: &Entry) {
+        let Entry { hook, id, at, body, .. } = entry;
         let name = format!("{hook} {key}");
-        if self.ids.insert(name.clone(), (id.to_owned(), at)).is_none() {
-            self.order.push_back((at, name));
+        if let Some(body) = body {
+            self.bodies.insert(name.clone(), body.clone());
+        }
+        if self.ids.insert(name.clone(), (id.clone(), *at)).is_none() {
+            self.order.push_back((*at, name));
         }
         if self.order.len() > MOST_KEYS {
             self.drop_oldest();
@@ -417,6 +430,7 @@ impl Seen {
     fn drop_oldest(&mut self) {
         if let Some((_, name)) = self.order.pop_front() {
             self.ids.remove(&name);
+            self.bodies.remove(&name);
         }
     }
 }

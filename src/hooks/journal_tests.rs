@@ -9,6 +9,7 @@ fn draft(text: &str, key: Option<&str>) -> Draft {
         room: "!r:x.org".try_into().unwrap(),
         content: serde_json::json!({ "msgtype": "m.text", "body": text }),
         key: key.map(str::to_owned),
+        body: key.map(|_| format!("hash of {text}")),
         at: 1,
     }
 }
@@ -80,15 +81,15 @@ fn a_key_is_known_after_its_message_is_gone_and_for_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(folder.path(), 1).unwrap();
     let id = journal.accept(vec![draft("a", Some("k"))]).unwrap().remove(0).id;
-    assert_eq!(journal.seen("ci", "k"), Some(id.as_str()));
+    assert_eq!(journal.seen("ci", "k"), Some((id.as_str(), Some("hash of a"))));
     assert_eq!(journal.seen("other", "k"), None);
     let (mut journal, _) = Journal::open(folder.path(), 1).unwrap();
-    assert_eq!(journal.seen("ci", "k"), Some(id.as_str()));
+    assert_eq!(journal.seen("ci", "k"), Some((id.as_str(), Some("hash of a"))));
     journal.done(std::slice::from_ref(&id)).unwrap();
     journal.cut(1, true).unwrap();
     assert!(is_empty(folder.path()));
     let (journal, _) = Journal::open(folder.path(), REMEMBERED).unwrap();
-    assert_eq!(journal.seen("ci", "k"), Some(id.as_str()));
+    assert_eq!(journal.seen("ci", "k"), Some((id.as_str(), Some("hash of a"))));
     let (journal, _) = Journal::open(folder.path(), REMEMBERED + 2).unwrap();
     assert_eq!(journal.seen("ci", "k"), None);
 }

@@ -1,121 +1,135 @@
-//! What a request says, made into the content of a message: JSON with `text`, as Slack's webhooks have
-//! it, or plain text.
+//! What a request says, made into the content of a message: in one of the [`formats`], or through the
+//! webhook's own template.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::matrix::message::{self, Markup};
+use super::{
+    formats::{Events, Format, Page},
+    template::Template,
+};
+use crate::matrix::{html, message};
 
-/// Why a body is no message: how it is called in the Matrix API, and a sentence.
+/// Why a body is no message: how it is called in the Matrix API, and a sentence. It never has the
+/// values of the body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     NotJson(String),
     Bad(String),
     TooLarge(String),
+    Template(String),
 }
 
-/// The content for a body of that type.
-pub(super) fn content(kind: &str, body: &[u8]) -> Result<Value, Flaw> {
-    let Ok(body) = std::str::from_utf8(body) else {
+impl Flaw {
+    pub(crate) fn sentence(&self) -> &str {
+        let (Self::NotJson(said) | Self::Bad(said) | Self::TooLarge(said) | Self::Template(said)) =
+            self;
+        said
+    }
+}
+
+/// What came: of which type, with which headers, and the body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Call<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) events: Events<'a>,
+    pub(crate) body: &'a [u8],
+}
+
+/// What is made of it.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// As which it was read.
+    pub(crate) format: Format,
+    /// None where the sender only asks whether somebody is there.
+    pub(crate) content: Option<Value>,
+}
+
+/// Reads a call as the webhook wants it read.
+pub(crate) fn read(
+    call: Call<'_>,
+    wanted: Format,
+    template: Option<&Template>,
+) -> Result<Reading, Flaw> {
+    let Ok(body) = std::str::from_utf8(call.body) else {
         return Err(Flaw::NotJson("the body is not valid UTF-8".into()));
     };
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let content = if essence.eq_ignore_ascii_case("text/plain") {
-        message::text(said("the body", body)?, Markup::Plain, false)
-    } else {
-        of_json(body)?
+    let is_text = essence(call.kind).eq_ignore_ascii_case("text/plain");
+    let is_open = template.is_some() || matches!(wanted, Format::Auto | Format::Own);
+    let value = if is_text && is_open { Value::from(body) } else { parsed(call.kind, body)? };
+    let format = match (&value, wanted) {
+        (Value::Object(fields), Format::Auto) => Format::of(call.events, fields),
+        (_, Format::Auto) => Format::Own,
+        (_, wanted) => wanted,
     };
+    let page = match (template, &value) {
+        (_, Value::Object(_)) if format == Format::Github && call.events.is_ping() => None,
+        (Some(template), value) => Some(template.page(value).map_err(Flaw::Template)?),
+        (None, Value::String(text)) if is_text => {
+            if text.trim().is_empty() {
+                return Err(Flaw::Bad("the body is empty".into()));
+            }
+            let mut page = Page::default();
+            page.plain.clone_from(text);
+            Some(page)
+        }
+        (None, Value::Object(fields)) => format.page(call.events, fields).map_err(Flaw::Bad)?,
+        (None, _) => {
+            let error = "the body is no JSON object; one is like {\"text\": \"…\"}";
+            return Err(Flaw::Bad(error.into()));
+        }
+    };
+    let content = page.map(|page| content(&page)).transpose()?;
+    Ok(Reading { format, content })
+}
+
+fn content(page: &Page) -> Result<Value, Flaw> {
+    // The database holds none.
+    if page.plain.contains('\0') || page.html().is_some_and(|html| html.contains('\0')) {
+        return Err(Flaw::Bad("the message contains a NUL byte".into()));
+    }
+    let kind = if page.notice { "m.notice" } else { "m.text" };
+    let mut content = json!({ "msgtype": kind, "body": page.plain, "m.mentions": {} });
+    if let Some(html) = page.html() {
+        message::mention(&mut content, html::people(html), false);
+        content["format"] = "org.matrix.custom.html".into();
+        content["formatted_body"] = html.into();
+    }
     message::check_size(&content).map_err(|error| Flaw::TooLarge(error.to_string()))?;
     Ok(content)
 }
 
-fn of_json(body: &str) -> Result<Value, Flaw> {
-    let value: Value = serde_json::from_str(body).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Flaw::NotJson(format!("the body is not valid JSON ({place})"))
-    })?;
-    let Value::Object(fields) = value else {
-        return Err(Flaw::Bad("the body is no JSON object; one is like {\"text\": \"…\"}".into()));
-    };
-    let word = |name: &str| match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(Flaw::Bad(format!("`{name}` is no text"))),
-    };
-    let notice = match fields.get("notice") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(notice)) => *notice,
-        Some(_) => return Err(Flaw::Bad("`notice` is neither true nor false".into())),
-    };
-    match (word("text")?, word("html")?) {
-        (None, None) => Err(Flaw::Bad("there is no `text`".into())),
-        (Some(text), None) => Ok(message::text(said("`text`", text)?, Markup::Plain, notice)),
-        (text, Some(html)) => {
-            let mut content = message::text(said("`html`", html)?, Markup::Html, notice);
-            if let Some(text) = text {
-                content["body"] = said("`text`", text)?.into();
-            }
-            Ok(content)
+fn essence(kind: &str) -> &str {
+    kind.split(';').next().unwrap_or_default().trim()
+}
+
+/// JSON, or a form: JSON in its field `payload`, or fields that are texts. JSON that is called a form
+/// is what curl makes of `-d`.
+fn parsed(kind: &str, body: &str) -> Result<Value, Flaw> {
+    let is_form = essence(kind).eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let is_json = body.trim_start().starts_with(['{', '[']);
+    if !is_form || is_json || !body.contains('=') {
+        return of_json("the body", body);
+    }
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(body.as_bytes()) {
+        if fields.contains_key(&*name) {
+            return Err(Flaw::Bad("a field of the form comes twice".into()));
         }
+        fields.insert(name.into_owned(), value.into_owned().into());
+    }
+    match fields.get("payload") {
+        Some(Value::String(payload)) => of_json("`payload`", payload),
+        _ => Ok(Value::Object(fields)),
     }
 }
 
-/// A text that says something; the database holds no NUL.
-fn said<'a>(what: &str, text: &'a str) -> Result<&'a str, Flaw> {
-    if text.trim().is_empty() {
-        Err(Flaw::Bad(format!("{what} is empty")))
-    } else if text.contains('\0') {
-        Err(Flaw::Bad(format!("{what} contains a NUL byte")))
-    } else {
-        Ok(text)
-    }
+fn of_json(what: &str, text: &str) -> Result<Value, Flaw> {
+    serde_json::from_str(text).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Flaw::NotJson(format!("{what} is not valid JSON ({place})"))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn json(body: &str) -> Result<Value, Flaw> {
-        content("application/json", body.as_bytes())
-    }
-
-    #[test]
-    fn text_html_and_notice_become_a_message() {
-        assert_eq!(json(r#"{"text":"a"}"#).unwrap()["body"], "a");
-        let slack = json(r#"{"text":"a","channel":"x","attachments":[]}"#).unwrap();
-        assert_eq!(
-            slack,
-            serde_json::json!({ "msgtype": "m.text", "body": "a", "m.mentions": {} })
-        );
-        let both = json(r#"{"text":"a","html":"<b>b</b>","notice":true}"#).unwrap();
-        assert_eq!(both["body"], "a");
-        assert_eq!(both["formatted_body"], "<b>b</b>");
-        assert_eq!(both["msgtype"], "m.notice");
-        assert_eq!(json(r#"{"html":"<b>b</b>"}"#).unwrap()["body"], "b");
-        assert_eq!(content("text/plain; charset=utf-8", "ä\n".as_bytes()).unwrap()["body"], "ä\n");
-        // What curl calls a body that it was given with `-d`.
-        let form = content("application/x-www-form-urlencoded", br#"{"text":"a"}"#).unwrap();
-        assert_eq!(form["body"], "a");
-    }
-
-    #[test]
-    fn what_says_nothing_is_refused_with_the_reason() {
-        for (body, reason) in [
-            ("{", "the body is not valid JSON (line 1, column 1)"),
-            ("[]", "the body is no JSON object; one is like {\"text\": \"…\"}"),
-            ("{}", "there is no `text`"),
-            (r#"{"text":7}"#, "`text` is no text"),
-            (r#"{"text":" \n"}"#, "`text` is empty"),
-            (r#"{"text":"a\u0000"}"#, "`text` contains a NUL byte"),
-            (r#"{"text":"a","notice":"yes"}"#, "`notice` is neither true nor false"),
-        ] {
-            let (Flaw::Bad(said) | Flaw::NotJson(said) | Flaw::TooLarge(said)) =
-                json(body).unwrap_err();
-            assert_eq!(said, reason, "{body}");
-        }
-        assert!(json(r#"{"text":"\ud800"}"#).is_err());
-        assert!(json(&"[".repeat(100_000)).is_err());
-        assert!(matches!(content("text/plain", b"\xff"), Err(Flaw::NotJson(_))));
-        let large = "a".repeat(message::LARGEST);
-        assert!(matches!(content("text/plain", large.as_bytes()), Err(Flaw::TooLarge(_))));
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

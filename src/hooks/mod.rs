@@ -11,12 +11,16 @@
 //! asked for, so that a change of them needs no restart.
 
 pub(crate) mod dead;
+pub(crate) mod formats;
 pub(crate) mod journal;
 pub(crate) mod message;
 mod rate;
+pub(crate) mod refused;
 pub(crate) mod registry;
 mod sender;
 mod server;
+mod signature;
+pub(crate) mod template;
 mod writer;
 
 pub(crate) use server::run;

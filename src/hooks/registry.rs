@@ -6,7 +6,7 @@ use ruma::{OwnedRoomId, OwnedUserId, UserId};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
+use super::{Error, formats::Format, refused, template::Template};
 use crate::{data_dir::DataDir, files, secret::Secret};
 
 const END: &str = ".json";
@@ -20,6 +20,61 @@ pub(crate) struct Hook {
     /// The room as whoever made it called it.
     pub(crate) room: String,
     pub(crate) token: Secret,
+    /// How its bodies are read.
+    #[serde(default)]
+    pub(crate) format: Format,
+    /// What its sender signs with, in place of the token.
+    #[serde(default)]
+    pub(crate) secret: Option<Secret>,
+    /// What it shows of a body, where it is not the format's.
+    #[serde(default)]
+    pub(crate) template: Option<Template>,
+}
+
+/// What is to become of something that a webhook may have.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Wish<T> {
+    #[default]
+    Keep,
+    Remove,
+    Have(T),
+}
+
+impl<T> Wish<T> {
+    fn apply(self, to: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => *to = None,
+            Self::Have(wanted) => *to = Some(wanted),
+        }
+    }
+}
+
+/// What is wanted of a webhook beside its room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) format: Option<Format>,
+    pub(crate) secret: Wish<Secret>,
+    pub(crate) template: Wish<Template>,
+}
+
+impl Wishes {
+    /// Whether anything of the webhook is another than before.
+    fn apply(self, hook: &mut Hook) -> bool {
+        let before = (hook.format, hook.secret.clone(), hook.template.clone());
+        hook.format = self.format.unwrap_or(hook.format);
+        self.secret.apply(&mut hook.secret);
+        self.template.apply(&mut hook.template);
+        before != (hook.format, hook.secret.clone(), hook.template.clone())
+    }
+}
+
+/// What was there of a webhook that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Was {
+    Absent,
+    Other,
+    Same,
 }
 
 impl Hook {
@@ -37,7 +92,8 @@ impl Hook {
         files::private_folder(&data.hooks())?;
         let document = serde_json::json!({
             "id": self.id, "user_id": self.user_id, "room_id": self.room_id, "room": self.room,
-            "token": self.token.expose(),
+            "token": self.token.expose(), "format": self.format, "template": self.template,
+            "secret": self.secret.as_ref().map(Secret::expose),
         });
         let path = file(data, &self.id);
         Ok(files::write_atomically(&path, document.to_string().as_bytes(), files::PRIVATE)?)
@@ -54,6 +110,11 @@ pub(crate) fn is_name(id: &str) -> bool {
 /// Where a webhook and its token are kept.
 pub(crate) fn file(data: &DataDir, id: &str) -> PathBuf {
     data.hooks().join(format!("{id}{END}"))
+}
+
+/// Whether there is a webhook of that name, readable or not.
+pub(super) fn is_there(data: &DataDir, id: &str) -> bool {
+    is_name(id) && file(data, id).exists()
 }
 
 /// The webhook of that name, as it is now.
@@ -78,32 +139,41 @@ pub(crate) fn names(data: &DataDir) -> Vec<String> {
     names
 }
 
-/// Makes a webhook, or finds the one that is so already; true if it was there.
+/// Makes a webhook, or has the one that is there as it is wanted.
 pub(crate) fn ensure(
     data: &DataDir,
     id: &str,
     user_id: &UserId,
     room_id: OwnedRoomId,
     room: &str,
-) -> Result<(Hook, bool), Error> {
+    wishes: Wishes,
+) -> Result<(Hook, Was), Error> {
     if !is_name(id) {
         return Err(Error::Name(id.escape_debug().to_string()));
     }
-    if let Some(found) = find(data, id)? {
-        if found.user_id == *user_id && found.room_id == room_id {
-            return Ok((found, true));
+    if let Some(mut found) = find(data, id)? {
+        if found.user_id != *user_id || found.room_id != room_id {
+            return Err(found.taken());
         }
-        return Err(found.taken());
+        if !wishes.apply(&mut found) {
+            return Ok((found, Was::Same));
+        }
+        found.save(data)?;
+        return Ok((found, Was::Other));
     }
-    let hook = Hook {
+    let mut hook = Hook {
         id: id.to_owned(),
         user_id: user_id.to_owned(),
         room_id,
         room: room.to_owned(),
         token: Secret::generate(&mut rand::rng()),
+        format: Format::Auto,
+        secret: None,
+        template: None,
     };
+    wishes.apply(&mut hook);
     hook.save(data)?;
-    Ok((hook, false))
+    Ok((hook, Was::Absent))
 }
 
 /// Takes a webhook away; false if there was none. What it took is sent all the same.
@@ -112,6 +182,7 @@ pub(crate) fn remove(data: &DataDir, id: &str) -> Result<bool, Error> {
     let there = is_name(id) && files::exists(&path)?;
     if there {
         files::remove(&path)?;
+        refused::forget(&data.hook_journal(), id)?;
     }
     Ok(there)
 }
@@ -133,7 +204,7 @@ pub(crate) fn remove_of(data: &DataDir, user_id: &UserId) -> Result<Vec<String>,
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::*;
+    use super::{ensure as make, *};
 
     #[test]
     fn a_webhook_is_made_once_and_goes_with_its_bot() {
@@ -142,15 +213,32 @@ mod tests {
         let (user, other) =
             (UserId::parse("@ci:x.org").unwrap(), UserId::parse("@b:x.org").unwrap());
         let room = || OwnedRoomId::try_from("!r:x.org").unwrap();
-        let (hook, existed) = ensure(&data, "ci", &user, room(), "#builds").unwrap();
-        assert!(!existed && hook.admits(hook.token.expose()) && !hook.admits(""));
+        let ensure = |id: &str, user: &UserId, wishes: Wishes| {
+            make(&data, id, user, room(), "#builds", wishes)
+        };
+        let (hook, was) = ensure("ci", &user, Wishes::default()).unwrap();
+        assert!(was == Was::Absent && hook.admits(hook.token.expose()) && !hook.admits(""));
         let mode = fs::metadata(file(&data, "ci")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let (again, existed) = ensure(&data, "ci", &user, room(), "#builds").unwrap();
-        assert!(existed && again.token == hook.token);
-        let taken = ensure(&data, "ci", &other, room(), "#builds").unwrap_err().to_string();
+        let (again, was) = ensure("ci", &user, Wishes::default()).unwrap();
+        assert!(was == Was::Same && again.token == hook.token);
+        // What is wanted besides is taken up, and stays where nothing is said of it.
+        let template = Template::new("t.md".as_ref(), "{{ text }}").unwrap();
+        let wishes = Wishes {
+            format: Some(Format::Github),
+            secret: Wish::Have(Secret::new("s")),
+            template: Wish::Have(template.clone()),
+        };
+        assert_eq!(ensure("ci", &user, wishes.clone()).unwrap().1, Was::Other);
+        assert_eq!(ensure("ci", &user, wishes).unwrap().1, Was::Same);
+        let (kept, was) = ensure("ci", &user, Wishes::default()).unwrap();
+        assert_eq!((kept.format, kept.template, was), (Format::Github, Some(template), Was::Same));
+        assert!(kept.token == hook.token && kept.secret == Some(Secret::new("s")));
+        let wishes = Wishes { secret: Wish::Remove, ..Wishes::default() };
+        assert_eq!(ensure("ci", &user, wishes).unwrap().0.secret, None);
+        let taken = ensure("ci", &other, Wishes::default()).unwrap_err().to_string();
         assert_eq!(taken, "the webhook `ci` exists and sends to #builds as @ci:x.org");
-        ensure(&data, "b", &other, room(), "#builds").unwrap();
+        ensure("b", &other, Wishes::default()).unwrap();
         assert_eq!(remove_of(&data, &user).unwrap(), ["ci"]);
         assert_eq!(names(&data), ["b"]);
         assert!(!remove(&data, "ci").unwrap());

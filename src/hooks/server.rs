@@ -35,12 +35,15 @@ use tokio::{
 
 use super::{
     Error,
+    formats::{Events, Format},
     journal::Draft,
-    message::{self, Flaw},
+    message::{self, Call, Flaw},
     rate::Bucket,
+    refused::Refused,
     registry::{self, Hook},
     sender,
-    writer::{self, Job, Room},
+    signature::Signature,
+    writer::{self, Job, Room, Unaccepted},
 };
 use crate::{
     config::{Config, sections::hooks::Hooks},
@@ -67,6 +70,14 @@ struct Shared {
     buckets: Mutex<BTreeMap<String, Bucket>>,
     room: Arc<Room>,
     journal: Sender<Job>,
+    refused: Refused,
+}
+
+impl Shared {
+    fn note(&self, id: &str, refusal: &Refusal) {
+        let is_there = registry::is_there(&self.data, id);
+        self.refused.note(id, is_there, refusal.status.as_u16(), &refusal.error);
+    }
 }
 
 /// Takes requests and sends messages until the process is ended.
@@ -84,7 +95,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let local = LocalSet::new();
     local.spawn_local(sender::run(data.clone(), accepted, journal.clone()));
     let buckets = Mutex::new(BTreeMap::new());
-    let shared = Arc::new(Shared { data, set, buckets, room, journal });
+    let refused = Refused::of(&data);
+    let shared = Arc::new(Shared { data, set, buckets, room, journal, refused });
     local.run_until(listen(listener, router(shared))).await;
     Ok(())
 }
@@ -93,21 +105,24 @@ fn router(shared: Arc<Shared>) -> Router {
     let nothing = || async {
         Refusal::new(StatusCode::NOT_FOUND, "M_UNRECOGNIZED", "there is nothing at this address")
     };
-    let only_post = || async {
-        let mut answer = Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "M_UNRECOGNIZED",
-            "a webhook takes only POST",
-        )
-        .into_response();
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        answer
-    };
     Router::new()
         .route("/health", get(health))
         .route("/hook/{id}", post(accept).fallback(only_post))
         .fallback(nothing)
         .with_state(shared)
+}
+
+async fn only_post(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let refusal = Refusal::new(status, "M_UNRECOGNIZED", "a webhook takes only POST");
+    let id = id.map(|Path(id)| id).unwrap_or_default();
+    shared.note(&id, &refusal);
+    let mut answer = refusal.into_response();
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    answer
 }
 
 /// Whether it could accept something now.
@@ -217,25 +232,22 @@ async fn accept(
 ) -> Result<Response, Refusal> {
     // What is no text is no name either.
     let id = id.map(|Path(id)| id).unwrap_or_default();
+    let taken = take(&shared, &id, request).await;
+    if let Err(refusal) = &taken {
+        shared.note(&id, refusal);
+    }
+    taken
+}
+
+async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let hook = known(&shared.data, &id)?;
-    let token = token(&head.headers, head.uri.query());
-    match token {
-        None => {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "M_MISSING_TOKEN",
-                "the token of the webhook is missing: send `Authorization: Bearer TOKEN`",
-            ));
-        }
-        Some(token) if !hook.admits(token) => {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                "M_UNKNOWN_TOKEN",
-                format!("this is not the token of the webhook `{id}`"),
-            ));
-        }
-        Some(_) => {}
+    let hook = known(&shared.data, id)?;
+    let signed = hook
+        .secret
+        .as_ref()
+        .and_then(|secret| Signature::of(&head.headers).map(|signature| (signature, secret)));
+    if signed.is_none() {
+        admit(&hook, token(&head.headers, head.uri.query()))?;
     }
     let key = key(&head.headers)?;
     let largest = shared.set.largest_body.0;
@@ -244,17 +256,38 @@ async fn accept(
     if length.is_some_and(|length: u64| length > largest) {
         return Err(too_large(largest));
     }
-    within_its_rate(&shared, &hook)?;
-    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if signed.is_none() {
+        within_its_rate(shared, &hook)?;
+    }
     let body = read(body, largest).await?;
-    let content = message::content(kind.unwrap_or_default(), &body).map_err(|flaw| {
+    if let Some((signature, secret)) = signed {
+        if !signature.is_of(secret, &body, writer::now() / 1000) {
+            return Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "M_UNKNOWN_TOKEN",
+                format!("the signature is not made with the secret of the webhook `{id}`"),
+            ));
+        }
+        // Not before it is known who calls: a stranger must not use up what is another's.
+        within_its_rate(shared, &hook)?;
+    }
+    let word = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let events = Events { github: word("x-github-event"), gitlab: word("x-gitlab-event") };
+    let kind = word("content-type").unwrap_or_default();
+    let call = Call { kind, events, body: &body };
+    let read = message::read(call, hook.format, hook.template.as_ref()).map_err(|flaw| {
         let (status, errcode, error) = match flaw {
             Flaw::NotJson(error) => (StatusCode::BAD_REQUEST, "M_NOT_JSON", error),
             Flaw::Bad(error) => (StatusCode::BAD_REQUEST, "M_BAD_JSON", error),
             Flaw::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", error),
+            Flaw::Template(error) => (StatusCode::UNPROCESSABLE_ENTITY, "M_UNKNOWN", error),
         };
         Refusal::new(status, errcode, error)
     })?;
+    let Some(content) = read.content else {
+        return Ok(answer(StatusCode::OK, &json!({ "message": null })));
+    };
+    let said = key.is_some().then(|| HEXLOWER.encode(&Sha256::digest(&body)[..16]));
     drop(body);
     let Some(place) = shared.room.place(&content, false) else {
         return Err(Refusal::new(
@@ -265,7 +298,7 @@ async fn accept(
         .later(LATER));
     };
     let Hook { id: hook, user_id: user, room_id: room, .. } = hook;
-    let draft = Draft { hook, user, room, content, key, at: writer::now() };
+    let draft = Draft { hook, user, room, content, key, body: said, at: writer::now() };
     let (sender, receiver) = oneshot::channel();
     let gone = || {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "the journal is not written")
@@ -273,8 +306,17 @@ async fn accept(
     };
     shared.journal.send(Job::Accept { draft, place, answer: sender }).map_err(|_| gone())?;
     match receiver.await {
+        // Its senders take whatever else for a failure and send again.
+        Ok(Ok(_)) if read.format == Format::Slack => {
+            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "ok").into_response())
+        }
         Ok(Ok(id)) => Ok(answer(StatusCode::ACCEPTED, &json!({ "id": id }))),
-        Ok(Err(error)) => {
+        Ok(Err(Unaccepted::OtherBody)) => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "M_INVALID_PARAM",
+            "another request had the same `Idempotency-Key` and said something else; that one is kept",
+        )),
+        Ok(Err(Unaccepted::Disk(error))) => {
             let status = if error.is_full_disk() {
                 StatusCode::INSUFFICIENT_STORAGE
             } else {
@@ -285,6 +327,20 @@ async fn accept(
         }
         Err(_) => Err(gone()),
     }
+}
+
+fn admit(hook: &Hook, token: Option<&str>) -> Result<(), Refusal> {
+    let (errcode, error) = match token {
+        Some(token) if hook.admits(token) => return Ok(()),
+        Some(_) => {
+            ("M_UNKNOWN_TOKEN", format!("this is not the token of the webhook `{}`", hook.id))
+        }
+        None => (
+            "M_MISSING_TOKEN",
+            "the token of the webhook is missing: send `Authorization: Bearer TOKEN`".to_owned(),
+        ),
+    };
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, errcode, error))
 }
 
 fn known(data: &DataDir, id: &str) -> Result<Hook, Refusal> {

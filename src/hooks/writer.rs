@@ -70,6 +70,14 @@ pub(super) struct Waiting {
     pub(super) place: Option<Place>,
 }
 
+/// Why nothing was accepted.
+#[derive(Debug)]
+pub(super) enum Unaccepted {
+    /// Another request had the same key and said something else.
+    OtherBody,
+    Disk(Arc<files::Error>),
+}
+
 /// What the thread is asked for.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -77,7 +85,7 @@ pub(super) enum Job {
         draft: Draft,
         place: Place,
         /// The id of the message, also of one that came before with the same key.
-        answer: oneshot::Sender<Result<String, Arc<files::Error>>>,
+        answer: oneshot::Sender<Result<String, Unaccepted>>,
     },
     Sent(String),
     /// It was refused for good, for this reason.
@@ -126,7 +134,7 @@ struct Writer {
 /// Those that are answered together: what each of them asked for.
 struct Asked {
     place: Place,
-    answer: oneshot::Sender<Result<String, Arc<files::Error>>>,
+    answer: oneshot::Sender<Result<String, Unaccepted>>,
     /// The place of its message among the new ones; one with the key of another has the other's.
     at: usize,
     is_first: bool,
@@ -165,14 +173,25 @@ impl Writer {
                 Job::Refused(entry, reason) => letters.push(dead::Letter { reason, entry: *entry }),
                 Job::Accept { draft, place, answer } => {
                     let key = draft.key.as_deref();
-                    if let Some(id) = key.and_then(|key| self.journal.seen(&draft.hook, key)) {
-                        drop(answer.send(Ok(id.to_owned())));
+                    let seen = key.and_then(|key| self.journal.seen(&draft.hook, key));
+                    if let Some((id, body)) = seen {
+                        let is_other = body.is_some() && body != draft.body.as_deref();
+                        drop(answer.send(if is_other {
+                            Err(Unaccepted::OtherBody)
+                        } else {
+                            Ok(id.to_owned())
+                        }));
                         continue;
                     }
                     let same = |other: &Draft| {
                         key.is_some() && other.key.as_deref() == key && other.hook == draft.hook
                     };
                     let first = drafts.iter().position(same);
+                    let of_first = first.and_then(|first| drafts.get(first));
+                    if of_first.is_some_and(|first| first.body != draft.body) {
+                        drop(answer.send(Err(Unaccepted::OtherBody)));
+                        continue;
+                    }
                     let at = first.unwrap_or(drafts.len());
                     if first.is_none() {
                         drafts.push(draft);
@@ -215,7 +234,7 @@ impl Writer {
                 tracing::warn!("nothing can be accepted: {error}");
                 let error = Arc::new(error);
                 for Asked { answer, .. } in asked {
-                    drop(answer.send(Err(Arc::clone(&error))));
+                    drop(answer.send(Err(Unaccepted::Disk(Arc::clone(&error)))));
                 }
             }
         }

@@ -217,6 +217,12 @@ impl Explain for Error {
                 "M_USER_LIMIT_EXCEEDED" => {
                     "this user has uploaded as much as `media.user_limits` lets one; `content media` shows who has how much"
                 }
+                "M_USER_LOCKED" => {
+                    "the account is locked: `content execute --name 'PUT /_synapse/admin/v2/users/@USER:SERVER' --options '{\"locked\": false}'` unlocks it"
+                }
+                "M_USER_SUSPENDED" => {
+                    "the account is suspended: `content execute --name 'PUT /_synapse/admin/v1/suspend/@USER:SERVER' --options '{\"suspend\": false}'` lets it write again"
+                }
                 "M_USER_DEACTIVATED" => "the account was deactivated: choose another user",
                 _ => return None,
             },

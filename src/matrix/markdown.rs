@@ -9,8 +9,32 @@ const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHRO
 ///
 /// [spec]: https://spec.matrix.org/latest/client-server-api/#mroommessage-msgtypes
 pub(crate) fn html(text: &str) -> Option<String> {
+    page(text, |event| event)
+}
+
+/// The same for a text that somebody else wrote: HTML in it is text, a picture is a link to it (clients
+/// show none from elsewhere), and a link leads only where a client goes.
+pub(crate) fn html_of_others(text: &str) -> Option<String> {
+    page(text, |event| match event {
+        Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
+        Event::Start(
+            Tag::Image { dest_url, title, id, link_type }
+            | Tag::Link { dest_url, title, id, link_type },
+        ) => {
+            let start = dest_url.to_ascii_lowercase();
+            let good = ["https://", "http://", "mailto:"].iter().any(|it| start.starts_with(it));
+            let dest_url = if good { dest_url } else { "".into() };
+            Event::Start(Tag::Link { link_type, dest_url, title, id })
+        }
+        Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
+        event => event,
+    })
+}
+
+fn page(text: &str, each: impl Fn(Event<'_>) -> Event<'_>) -> Option<String> {
     let whole = |event| if event == Event::SoftBreak { Event::HardBreak } else { event };
-    let events: Vec<Event<'_>> = Parser::new_ext(text, OPTIONS).map(whole).collect();
+    let events: Vec<Event<'_>> =
+        Parser::new_ext(text, OPTIONS).map(|event| each(whole(event))).collect();
     let inner = match &events[..] {
         [Event::Start(Tag::Paragraph), inner @ .., Event::End(TagEnd::Paragraph)]
             if !inner.contains(&Event::End(TagEnd::Paragraph)) =>

@@ -1,6 +1,6 @@
 //! Rooms: finding one by what a person typed, and getting into it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, UserId};
 use serde_json::Value;
@@ -10,12 +10,16 @@ use super::{
     client::Client,
     names::{self, Room},
 };
+use crate::clock::Backoff;
 
 /// How many rooms we ask for at once.
 const PAGE: u32 = 500;
 
 /// How long another server may take to say what an alias of its means.
 const ELSEWHERE: Duration = Duration::from_secs(5);
+
+/// How long the server may need to go on with a room whose maker is gone.
+const BEING_MADE: Duration = Duration::from_secs(15);
 
 /// The room that a text means: id, alias, or the exact name of one room of this server.
 pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
@@ -208,6 +212,9 @@ pub(crate) async fn admit(
         || admin::rooms::join::Request { room_id: room.to_owned().into(), user_id: user.clone() };
     match operator.send(request()).await {
         Ok(_) => Ok(None),
+        Err(error) if is_no_entry(&error) && leads(operator, room).await? => {
+            admit_when_made(operator, room, request).await
+        }
         Err(error) if error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") => {
             let entered = enter(operator, room).await?;
             match operator.send(request()).await {
@@ -228,6 +235,56 @@ pub(crate) async fn admit(
         }
         Err(error) if error.is_not_found() => Err(Error::NoRoom(room.to_string())),
         Err(error) => Err(error),
+    }
+}
+
+fn is_no_entry(error: &Error) -> bool {
+    error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") || error.is_not_found()
+}
+
+/// Whether the operator made a room whose creator has all power for good (room version 12) and did not
+/// leave it. Nobody can be made an admin there who is its creator: the server refuses to.
+async fn leads(operator: &Client, room: &RoomId) -> Result<bool, Error> {
+    let Some(found) = details(operator, room).await? else { return Ok(false) };
+    let version = found.version.as_deref().and_then(|version| version.parse::<u32>().ok());
+    // The server's word for a room that is just being made may lack the version.
+    let for_good = version.is_none_or(|version| version >= 12);
+    if !for_good || found.creator.as_deref() != Some(operator.user_id().as_str()) {
+        return Ok(false);
+    }
+    let request = admin::rooms::members::Request { room_id: room.to_owned().into() };
+    match operator.send(request).await {
+        Ok(found) => {
+            let own = operator.user_id();
+            Ok(found.members.is_empty() || found.members.iter().any(|member| member == own))
+        }
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the command that made a room was killed, the server goes on: its alias is there first, then its
+/// creator, and at last its rules.
+async fn admit_when_made(
+    operator: &Client,
+    room: &RoomId,
+    request: impl Fn() -> admin::rooms::join::Request,
+) -> Result<Option<Entered>, Error> {
+    let deadline = Instant::now() + BEING_MADE;
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+    loop {
+        match operator.send(request()).await {
+            Ok(_) => return Ok(None),
+            Err(error) if !is_no_entry(&error) => return Err(error),
+            Err(source) if Instant::now() + backoff.peek() > deadline => {
+                return Err(Error::NoEntry {
+                    user: request().user_id.to_string(),
+                    room: room.to_string(),
+                    source: Box::new(source),
+                });
+            }
+            Err(_) => tokio::time::sleep(backoff.pause()).await,
+        }
     }
 }
 

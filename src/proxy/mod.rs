@@ -103,7 +103,7 @@ pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool
     if !config.has(Part::Proxy) {
         return Ok(true);
     }
-    let old = files::read_if_exists(&conf(&config.data))?;
+    let old = files::read_made(&conf(&config.data))?;
     if old.is_none() || !synapse(config).is_complete() {
         return Ok(false);
     }
@@ -171,7 +171,7 @@ async fn judge(config: &Config, homeserver: &str) -> Result<Option<PathBuf>, Fai
     files::private_folder(&data.proxy())?;
     files::private_folder(&temporary(data))?;
     let new = render(config, homeserver).await?;
-    if files::read_if_exists(&conf(data))?.as_deref() == Some(new.as_str()) {
+    if files::read_made(&conf(data))?.as_deref() == Some(new.as_str()) {
         return Ok(None);
     }
     let candidate = data.proxy().join("nginx.conf.new");

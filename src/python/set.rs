@@ -30,6 +30,15 @@ pub(crate) struct Set {
     pub(crate) locked: bool,
 }
 
+/// Whether a version is an earlier one; one that is no number is none.
+fn is_before(version: &str, major: u32, minor: u32) -> bool {
+    let mut numbers = version.split('.').map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(first)), Some(Ok(second))) => (first, second) < (major, minor),
+        _ => false,
+    }
+}
+
 impl Set {
     /// Synapse: the version this program ships a locked set for, or another one, resolved when it is
     /// installed.
@@ -40,7 +49,10 @@ impl Set {
         let requirements = if locked {
             SYNAPSE.to_owned()
         } else {
-            SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"))
+            let direct = SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"));
+            // They asked for any, and cannot be imported with one of today.
+            let more = if is_before(version, 1, 146) { "prometheus-client<0.24\n" } else { "" };
+            direct + more
         };
         Self { name: "synapse", version: version.to_owned(), requirements, more: None, locked }
     }
@@ -179,5 +191,14 @@ mod tests {
         assert!(other.requirements.contains("matrix-synapse[jwt,oidc,redis,url-preview]==1.150.0"));
         assert!(other.folder("3.11").starts_with("synapse-1.150.0-"));
         assert_ne!(shipped.folder("3.11"), shipped.folder("3.12"));
+    }
+
+    #[test]
+    fn a_version_that_no_package_of_today_fits_gets_one_of_its_time() {
+        let asks = |version: &str| {
+            Set::synapse(Some(version)).requirements.contains("prometheus-client<0.24")
+        };
+        assert!(asks("1.145.0") && asks("1.98.0"));
+        assert!(!asks("1.146.0") && !asks("1.163.1") && !asks("2.1.0"));
     }
 }

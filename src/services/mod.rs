@@ -28,7 +28,7 @@ mod variables;
 mod worker;
 
 use error::Error;
-pub(crate) use synapse::listens;
+pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::TAG as WORKER;
 
 /// The tag that all of the operator's own services have, bridges among them: their failure does not end

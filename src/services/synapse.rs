@@ -18,6 +18,11 @@ pub(crate) fn listens(now: &Snapshot) -> Option<String> {
     now.services.get(SYNAPSE)?.endpoints.get("client").cloned()
 }
 
+/// The process of the homeserver that runs.
+pub(crate) fn pid(now: &Snapshot) -> Option<u32> {
+    now.services.get(SYNAPSE)?.pid
+}
+
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;
     let url = config.local_url();

@@ -2,10 +2,12 @@
 that follow it in the stream are the workers' own: each is checked as Synapse reads it, after the first.
 
 Synapse gets mappings that record what is asked of them. A mapping that is walked through as a whole
-counts as known in full: nobody can tell what happened to its keys. Neither is a key unknown that the
-sources name: it may belong to a feature that is off, or be asked for only when the server runs.
+counts as known in full: nobody can tell what happened to its keys; and one within another of which no
+key was asked for is passed on as it is, so its keys are free. Neither is a key unknown that the sources
+name: it may belong to a feature that is off, or be asked for only when the server runs.
 """
 
+import copy
 import difflib
 import functools
 import json
@@ -22,6 +24,8 @@ recorders = []
 class Recorder(dict):
     def __init__(self, content, path=""):
         self.path, self.asked, self.whole = path, set(), False
+        # Whether a value was taken, and whether Synapse keeps the mapping itself.
+        self.read, self.kept = False, False
         recorders.append(self)
         super().__init__(
             (key, wrap(value, f"{path}{key}")) for key, value in content.items()
@@ -29,10 +33,12 @@ class Recorder(dict):
 
     def get(self, key, default=None):
         self.asked.add(key)
+        self.read = True
         return super().get(key, default)
 
     def __getitem__(self, key):
         self.asked.add(key)
+        self.read = True
         return super().__getitem__(key)
 
     def __contains__(self, key):
@@ -41,10 +47,12 @@ class Recorder(dict):
 
     def setdefault(self, key, default=None):
         self.asked.add(key)
+        self.read = True
         return super().setdefault(key, default)
 
     def pop(self, key, *default):
         self.asked.add(key)
+        self.read = True
         value = super().get(key)
         super().pop(key, None) if default else super().pop(key)
         return value if value is not None or not default else default[0]
@@ -68,6 +76,10 @@ class Recorder(dict):
     def copy(self):
         self.whole = True
         return super().copy()
+
+
+# Synapse shows it in what it says of a value.
+Recorder.__name__ = "dict"
 
 
 def wrap(value, path):
@@ -95,6 +107,37 @@ def all_sources():
 
 # Whoever has more unknown keys than these has the wrong file.
 MOST = 20
+# What was on trial and is no more, or not yet, does no harm.
+HARMLESS = "experimental_features."
+
+
+def is_free(recorded):
+    """Whether nobody asks for the keys of this mapping one by one: it is handed on."""
+    if not recorded.path or recorded.read or recorded.whole:
+        return False
+    return recorded.kept or not recorded.asked
+
+
+def mark_kept(value, depth=4):
+    """Which mappings Synapse's settings hold as they were written."""
+    if isinstance(value, Recorder):
+        value.kept = True
+    elif depth and isinstance(value, (list, tuple)):
+        for item in value:
+            mark_kept(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        for item in value.values():
+            mark_kept(item, depth - 1)
+    elif depth and type(value).__module__.startswith("synapse.config"):
+        slots = getattr(type(value), "__slots__", ())
+        names = [*getattr(value, "__dict__", ()), *slots]
+        for name in names:
+            mark_kept(getattr(value, name, None), depth - 1)
+
+
+def of_a_module(key, content):
+    """What a module of somebody else reads, and when, is not known here."""
+    return key == "config" and "module" in content
 
 
 def unknown_in(original, recorded, texts, found):
@@ -103,6 +146,8 @@ def unknown_in(original, recorded, texts, found):
             unknown_in(item, record, texts, found)
         return
     if not isinstance(original, dict) or not isinstance(recorded, Recorder):
+        return
+    if is_free(recorded):
         return
     parent = recorded.path.rstrip(".[]").rsplit(".", 1)[-1]
     for key, value in original.items():
@@ -120,7 +165,7 @@ def unknown_in(original, recorded, texts, found):
                     "suggestion": elsewhere[0] if elsewhere else suggestion,
                 }
             )
-        elif asked:
+        elif asked and not of_a_module(key, original):
             unknown_in(value, dict.get(recorded, key), texts, found)
 
 
@@ -156,13 +201,16 @@ def parse(content, folders):
             recorded, config_dir_path=folders[0], data_dir_path=folders[1]
         )
         config.validate_config()
+        for section in config.config_classes:
+            mark_kept(getattr(config, section.section, None))
     except ConfigError as error:
         where = ".".join(error.path or []) if getattr(error, "path", None) else ""
         said = str(error.msg if hasattr(error, "msg") else error).strip()
-        return recorded, f"`{where}`: {said}" if where else said, False
+        said = "\n".join(line for line in said.splitlines() if "errors.pydantic.dev" not in line)
+        return recorded, f"`{where}`: {said}" if where else said, None
     except Exception as error:
-        return recorded, f"{type(error).__name__}: {error}", True
-    return recorded, None, False
+        return recorded, f"{type(error).__name__}: {error}", error
+    return recorded, None, None
 
 
 KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
@@ -172,27 +220,75 @@ def first(text):
     return next(yaml.safe_load_all(text))
 
 
-def shape(text, keys, folders):
-    """The first of these keys without which Synapse no longer stumbles, and what stands there."""
-    for key in keys:
-        content = first(text)
-        value = content.pop(key, None)
-        if not parse(content, folders)[2]:
-            return key, KINDS.get(type(value), "nothing")
-    return None, None
+def places(content):
+    """Where something can be taken out of a mapping or a list."""
+    if isinstance(content, dict):
+        return list(content)
+    return list(range(len(content))) if isinstance(content, list) else []
+
+
+def at(content, path):
+    for step in path:
+        content = content[step]
+    return content
+
+
+# Each try is a run of Synapse's own parsing.
+TRIES = 60
+
+
+def stumbles(text, keys, folders):
+    """The path to the innermost value without which Synapse no longer stumbles; its first step is one
+    of these keys."""
+    whole, path, tries = first(text), [], TRIES
+    choices = [key for key in keys if key in whole]
+    while choices and tries:
+        step, tries = choices.pop(0), tries - 1
+        content = copy.deepcopy(whole)
+        del at(content, path)[step]
+        error, crashed = parse(content, folders)[1:3]
+        # Within a value Synapse must be content: it may only miss what was taken out.
+        if not (error if path else crashed):
+            path.append(step)
+            choices = places(at(whole, path))
+    return path
+
+
+def dotted(path):
+    return "".join("[]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def cause(error, path, value):
+    """What Synapse stumbled over, as a clause."""
+    from synapse.util.check_dependencies import DependencyException
+
+    if isinstance(error, DependencyException):
+        names = ', '.join(sorted(name.strip('"') for name in error.dependencies))
+        return f"it needs {names}, which this environment does not have"
+    if isinstance(error, ImportError):
+        return str(error)
+    where = f"`{dotted(path)}` cannot be" if len(path) > 1 else "it cannot be"
+    kind = KINDS.get(type(value), "nothing")
+    said = f"{where} {kind}, or something in it cannot be what it is"
+    return f"{said} ({type(error).__name__}: {error})"
 
 
 def main():
     folders, keys = sys.argv[1:3], sys.argv[3:]
     text = sys.stdin.read()
     recorded, error, crashed = parse(first(text), folders)
-    answer = {"error": error, "key": None, "unknown": []}
+    answer = {"error": error, "key": None, "unknown": [], "harmless": []}
     if crashed:
-        answer["key"], kind = shape(text, keys, folders)
-        if answer["key"]:
-            answer["error"] = f"it cannot be {kind}, or something in it cannot be what it is"
+        path = stumbles(text, keys, folders)
+        if path:
+            answer["key"] = path[0]
+            answer["error"] = cause(crashed, path, at(first(text), path))
     elif not error:
-        unknown_in(first(text), recorded, sources(), answer["unknown"])
+        found = []
+        unknown_in(first(text), recorded, sources(), found)
+        for it in found:
+            kind = "harmless" if it["key"].startswith(HARMLESS) else "unknown"
+            answer[kind].append(it)
         for worker in list(yaml.safe_load_all(text))[1:]:
             said = parse({**first(text), **worker}, folders)[1]
             if said and not answer["error"]:

@@ -129,12 +129,12 @@ fn media_limits(config: &Config) -> Vec<Value> {
 }
 
 /// Lets the installed Synapse judge what was rendered: its own check, and keys it has never heard of.
-/// A good answer is remembered by the hash of all that was asked.
+/// A good answer is remembered by the hash of all that was asked. What should be known although it is good.
 pub(crate) async fn check(
     config: &Config,
     rendered: &Rendered,
     environment: &Environment,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     let workers: Vec<&str> = rendered.workers.iter().map(|file| file.text.as_str()).collect();
     known::check(&config.data, &rendered.homeserver, &workers, environment).await
 }

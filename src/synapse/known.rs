@@ -46,15 +46,18 @@ struct Answer {
     /// The operator's key at which Synapse stumbles.
     key: Option<String>,
     unknown: Vec<Unknown>,
+    /// The same of what does no harm.
+    harmless: Vec<Unknown>,
 }
 
-/// Asks the installed Synapse, or remembers that it was content with exactly this.
+/// Asks the installed Synapse, or remembers that it was content with exactly this. What should be known
+/// although it is content.
 pub(super) async fn check(
     data: &DataDir,
     homeserver: &str,
     workers: &[&str],
     environment: &Environment,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     // One stream of YAML documents, the shared one first.
     let mut homeserver = homeserver.to_owned();
     for worker in workers {
@@ -68,8 +71,8 @@ pub(super) async fn check(
         .finalize();
     let hash = HEXLOWER.encode(&hash[..16]);
     let note = data.cache().join("checked");
-    if disk::read_if_exists(&note)?.as_deref() == Some(&hash) {
-        return Ok(());
+    if disk::read_made(&note)?.as_deref() == Some(&hash) {
+        return Ok(Vec::new());
     }
     let files = overrides::read(data)?;
     let mut answer = ask(data, &homeserver, environment, &files).await?;
@@ -89,9 +92,13 @@ pub(super) async fn check(
         }
         return Err(Error::Unknown(answer.unknown));
     }
-    // Only the next check would be quicker.
-    drop(disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE));
-    Ok(())
+    if answer.harmless.is_empty() {
+        // Only the next check would be quicker.
+        drop(disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE));
+    }
+    let warning =
+        |it: Unknown| format!("this Synapse has no setting `{}`: it has no effect", it.key);
+    Ok(answer.harmless.into_iter().map(warning).collect())
 }
 
 async fn ask(

@@ -8,6 +8,7 @@ mod overrides;
 mod revision;
 pub(crate) mod script;
 mod template;
+pub(crate) mod version;
 pub(crate) mod workers;
 
 use std::path::PathBuf;

@@ -70,7 +70,7 @@ pub(crate) fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
 
 /// All certificates of a PEM file, in its order: at least one.
 pub(crate) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = files::read(path)?;
+    let text = pem(path, "x509")?;
     let mut chain = Vec::new();
     for (at, certificate) in CertificateDer::pem_slice_iter(text.as_bytes()).enumerate() {
         let damaged = || Error::Damaged { path: path.to_owned(), number: at + 1 };
@@ -86,12 +86,20 @@ pub(crate) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 
 /// The private key of a PEM file.
 pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = files::read(path)?;
+    let text = pem(path, "pkey")?;
     if text.contains("ENCRYPTED") {
         return Err(Error::Locked(path.to_owned()));
     }
     PrivateKeyDer::from_pem_slice(text.as_bytes())
         .map_err(|_| Error::NoKey { path: path.to_owned(), found: content(&text) })
+}
+
+/// The text of a PEM file; `openssl` names what makes one of DER.
+fn pem(path: &Path, openssl: &'static str) -> Result<String, Error> {
+    files::read(path).map_err(|error| match error {
+        files::Error::NotText(path) => Error::Der { path, openssl },
+        error => error.into(),
+    })
 }
 
 /// What a file has in the place of what was looked for.

@@ -16,6 +16,8 @@ pub(crate) enum Error {
     NoCertificate { path: PathBuf, found: Option<&'static str> },
     #[error("`{}` contains no private key{}", path.display(), but(*found))]
     NoKey { path: PathBuf, found: Option<&'static str> },
+    #[error("`{}` is not in PEM format", path.display())]
+    Der { path: PathBuf, openssl: &'static str },
     #[error("the private key in `{}` is encrypted with a passphrase", .0.display())]
     Locked(PathBuf),
     #[error("the private key in `{}` is of an unsupported type", .0.display())]
@@ -60,6 +62,12 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Der { path, openssl } => {
+                return Some(format!(
+                    "`openssl {openssl} -inform der -in {0} -out {0}.pem` writes one that is: name that file",
+                    path.display()
+                ));
+            }
             Self::NoKeySetting => "`config set tls.key FILE`",
             Self::NoCertificate { .. } => {
                 "`config set tls.certificate FILE` names the PEM file with the certificate and its intermediates"

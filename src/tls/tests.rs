@@ -63,6 +63,19 @@ fn our_own_certificate_is_for_all_names_we_have() {
 }
 
 #[test]
+fn a_certificate_that_is_not_pem_is_told_how_it_becomes_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cert.der");
+    write_atomically(&path, b"\x30\x82\x03\xff", PRIVATE).unwrap();
+    for (error, openssl) in
+        [(chain::read(&path).unwrap_err(), "x509"), (chain::read_key(&path).unwrap_err(), "pkey")]
+    {
+        assert!(error.to_string().ends_with("cert.der` is not in PEM format"), "{error}");
+        assert!(error.hint().unwrap().starts_with(&format!("`openssl {openssl} -inform der")));
+    }
+}
+
+#[test]
 fn a_ca_without_its_key_is_not_made_again_behind_anybodys_back() {
     let folder = tempfile::tempdir().unwrap();
     let config = own(folder.path(), &[]);

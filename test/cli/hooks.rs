@@ -31,17 +31,23 @@ impl Drop for Daemon {
 struct Answer {
     status: u16,
     head: String,
+    text: String,
     body: Value,
 }
 
 impl Daemon {
     fn start(settings: &str) -> Self {
+        Self::with(settings, "")
+    }
+
+    /// With more of the webhook: fields of its file.
+    fn with(settings: &str, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let person = Person::new().settings(format!("hooks:\n  port: {port}\n{settings}"));
         let folder = person.data().join("secrets/hooks");
         fs::create_dir_all(&folder).unwrap();
         let hook = format!(
-            r##"{{"id":"ci","user_id":"@ci:x.org","room_id":"!r:x.org","room":"#r","token":"{TOKEN}"}}"##
+            r##"{{"id":"ci","user_id":"@ci:x.org","room_id":"!r:x.org","room":"#r","token":"{TOKEN}"{more}}}"##
         );
         fs::write(folder.join("ci.json"), hook).unwrap();
         let process = spawn(&person);
@@ -85,13 +91,30 @@ impl Daemon {
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let text = body.to_owned();
         let body = serde_json::from_str(body).unwrap_or_default();
-        Answer { status, head: head.to_lowercase(), body }
+        Answer { status, head: head.to_lowercase(), text, body }
     }
 
     fn post(&self, headers: &str, body: &str) -> Answer {
         let headers = format!("Authorization: Bearer {TOKEN}\r\n{headers}");
         self.ask("POST /hook/ci", &headers, body.as_bytes())
+    }
+
+    /// The messages that wait, in order.
+    fn messages(&self) -> Vec<String> {
+        let mut files: Vec<_> = fs::read_dir(self.person.data().join("hooks"))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .collect();
+        files.sort();
+        let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let body = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["accepted"]["content"]["body"].as_str().unwrap().to_owned()
+        };
+        text.lines().map(body).collect()
     }
 
     fn waiting(&self) -> u64 {
@@ -100,13 +123,18 @@ impl Daemon {
     }
 }
 
+/// Where the daemon's log is in these tests.
+fn log(person: &Person) -> std::path::PathBuf {
+    person.home.path().join("hooks.log")
+}
+
 fn spawn(person: &Person) -> Child {
     Command::new(assert_cmd::cargo_bin!())
         .args(["daemon", "hooks"])
         .env_clear()
         .env("HOME", person.home.path())
         .stdin(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(fs::File::options().append(true).create(true).open(log(person)).unwrap())
         .spawn()
         .unwrap()
 }
@@ -142,6 +170,20 @@ fn what_cannot_be_taken_is_refused_with_the_reason() {
     let key = format!("Idempotency-Key: {}\r\n", "k".repeat(300));
     assert_eq!(daemon.post(&key, r#"{"text":"a"}"#).status, 400);
     assert_eq!(daemon.waiting(), 0);
+    // Each of them is in the log, with what was wrong, and counted where there is a webhook.
+    let log = fs::read_to_string(log(&daemon.person)).unwrap();
+    assert_eq!(log.matches("a call of the webhook `ci` was refused with").count(), 12, "{log}");
+    assert!(log.contains("of the webhook `no` was refused with 404: there is no such webhook"));
+    assert!(log.contains("refused with 400: the body is not valid JSON (line 1, column 8)"));
+    assert!(!log.contains(TOKEN) && !log.contains("xxxx"), "{log}");
+    let list = daemon.person.runs(&["content", "list-hooks", "--json"]).json();
+    let hook = &list["hooks"][0];
+    assert_eq!((&hook["refused"], &hook["refused_calls"]["calls"]), (&12.into(), &12.into()));
+    assert_eq!(hook["refused_calls"]["status"], 400);
+    let last = hook["refused_calls"]["reason"].as_str().unwrap();
+    assert!(last.starts_with("`Idempotency-Key` has 1 to 255"), "{last}");
+    let listed = daemon.person.types("content list-hooks -v").to_string();
+    assert!(listed.contains("ci: 12 calls refused, the last 20"), "{listed}");
     // A token behind the address is as good where no header says otherwise.
     let answer = daemon.ask(&format!("POST /hook/ci?a=b&token={TOKEN}"), "", good);
     assert_eq!(answer.status, 202, "{}", answer.body);
@@ -220,10 +262,130 @@ fn what_was_accepted_is_there_after_a_kill_and_a_repeat_is_the_same() {
     assert_eq!((repeat.status, &repeat.body["id"]), (202, &first.body["id"]));
     assert_ne!(daemon.post("", r#"{"text":"1"}"#).body["id"], first.body["id"]);
     assert_eq!(daemon.waiting(), 3);
-    let journal = fs::read_dir(daemon.person.data().join("hooks")).unwrap();
-    let lines: usize =
-        journal.map(|file| fs::read_to_string(file.unwrap().path()).unwrap().lines().count()).sum();
-    assert_eq!(lines, 3);
+    assert_eq!(daemon.messages(), ["1", "2", "1"]);
+}
+
+#[test]
+fn a_key_that_comes_with_another_text_is_refused_and_the_first_is_kept() {
+    let mut daemon = Daemon::start("");
+    let first = daemon.post("Idempotency-Key: a\r\n", r#"{"text":"1"}"#);
+    for _ in 0..2 {
+        let other = daemon.post("Idempotency-Key: a\r\n", r#"{"text":"2"}"#);
+        assert_eq!((other.status, &other.body["errcode"]), (409, &"M_INVALID_PARAM".into()));
+        assert!(other.body["error"].as_str().unwrap().contains("`Idempotency-Key`"));
+        let same = daemon.post("Idempotency-Key: a\r\n", r#"{"text":"1"}"#);
+        assert_eq!((same.status, &same.body["id"]), (202, &first.body["id"]));
+        daemon.again();
+    }
+    assert_eq!(daemon.messages(), ["1"]);
+}
+
+#[test]
+fn each_sender_is_answered_as_it_expects_and_its_body_shown() {
+    let daemon = Daemon::start("");
+    let slack = daemon.post("", r#"{"text":"","attachments":[{"fallback":"f","text":"Hello"}]}"#);
+    assert_eq!((slack.status, slack.text.as_str()), (200, "ok"));
+    assert!(slack.head.contains("content-type: text/plain"), "{}", slack.head);
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let slack = daemon
+        .post(form, "payload=%7B%22text%22%3A%22%3Chttps%3A%2F%2Fx.org%7Cjob%3E+%26amp%3B+x%22%7D");
+    assert_eq!((slack.status, slack.text.as_str()), (200, "ok"));
+    let ping = daemon.post("X-GitHub-Event: ping\r\n", r#"{"zen":"Be simple.","hook_id":1}"#);
+    assert_eq!(ping.status, 200, "{}", ping.text);
+    let push = r#"{"ref":"refs/heads/main","pusher":{"name":"alice"},"sender":{"login":"alice"},"compare":"https://github.example.org/c","commits":[{"message":"Fix the door","url":"https://github.example.org/1"}],"repository":{"full_name":"example/hello","html_url":"https://github.example.org/example/hello"}}"#;
+    let github = "X-GitHub-Event: push\r\n";
+    assert_eq!(daemon.post(github, push).status, 202);
+    let encoded: String = push.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let answer = daemon.post(&format!("{form}{github}"), &format!("payload={encoded}"));
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let alert = r#"{"receiver":"m","status":"firing","version":"4","groupKey":"k","alerts":[{"status":"firing","labels":{"alertname":"Down"},"annotations":{"summary":"a is down"}}]}"#;
+    assert_eq!(daemon.post("", alert).status, 202);
+    let pushed =
+        "alice pushed 1 commit to example/hello main: Fix the door (https://github.example.org/1)";
+    assert_eq!(
+        daemon.messages(),
+        [
+            "Hello",
+            "job (https://x.org) & x",
+            pushed,
+            pushed,
+            "[1 firing] Alerts\nFiring:\n- Down: a is down"
+        ]
+    );
+    let answer = daemon.post("", r#"{"text":"a","build":42}"#);
+    assert_eq!(answer.status, 400);
+    assert!(answer.body["error"].as_str().unwrap().starts_with("`build` is not known"));
+}
+
+#[test]
+fn a_sender_that_signs_needs_no_token() {
+    let daemon = Daemon::with("", r#","secret":"It's a Secret to Everybody""#);
+    let good = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let ask = |headers: &str, body: &str| {
+        let headers = format!("Content-Type: text/plain\r\n{headers}");
+        daemon.ask("POST /hook/ci", &headers, body.as_bytes())
+    };
+    let signed = format!("X-Hub-Signature-256: sha256={good}\r\n");
+    assert_eq!(ask(&signed, "Hello, World!").status, 202);
+    assert_eq!(ask("X-Gitlab-Token: It's a Secret to Everybody\r\n", "a").status, 202);
+    for headers in [signed.as_str(), "X-Gitlab-Token: x\r\n", "X-Hub-Signature-256: sha256=\r\n"] {
+        let answer = ask(headers, "Hello, World?");
+        assert_eq!((answer.status, &answer.body["errcode"]), (401, &"M_UNKNOWN_TOKEN".into()));
+        assert!(!answer.text.contains("Secret"), "{}", answer.text);
+    }
+    assert_eq!(ask("", "a").status, 401);
+    assert_eq!(daemon.post("", r#"{"text":"with its token"}"#).status, 202);
+    let listed = daemon.person.runs(&["content", "list-hooks", "--json"]).json();
+    assert_eq!(listed["hooks"][0]["signed"], true);
+    // Without a secret a signature says nothing.
+    let other = Daemon::start("");
+    let answer = other.ask("POST /hook/ci", &signed, b"Hello, World!");
+    assert_eq!((answer.status, &answer.body["errcode"]), (401, &"M_MISSING_TOKEN".into()));
+}
+
+#[test]
+fn a_template_is_tried_without_sending_and_its_error_is_a_refusal() {
+    let template = r#","template":{"text":"{{ job }} is {{ state.name }}","kind":"plain"}"#;
+    let daemon = Daemon::with("", template);
+    let body = r#"{"job":"<web>","state":{"name":"red"}}"#;
+    let file = daemon.person.home.path().join("body.json");
+    fs::write(&file, body).unwrap();
+    let file = file.to_str().unwrap();
+    let tries =
+        |more: &str| daemon.person.types(&format!("content try-hook ci --file {file}{more}"));
+    insta::assert_snapshot!(tries(""), @"<web> is red");
+    insta::assert_snapshot!(tries(" -v"), @r"
+    <web> is red
+    read as: template
+    ");
+    assert_eq!(daemon.waiting(), 0);
+    assert_eq!(daemon.post("", body).status, 202);
+    assert_eq!(daemon.messages(), ["<web> is red"]);
+    let answer = daemon.post("", r#"{"job":"secret words"}"#);
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    let log = fs::read_to_string(log(&daemon.person)).unwrap();
+    assert!(
+        log.contains("refused with 422: the template fails in line 1: undefined value"),
+        "{log}"
+    );
+    assert!(!log.contains("secret words"));
+    fs::write(file, r#"{"job":"web"}"#).unwrap();
+    insta::assert_snapshot!(tries(""), @r"
+    ------- stderr -------
+    error: the webhook `ci` would refuse this: the template fails in line 1: undefined value
+    [exit 1]
+    ");
+    insta::assert_snapshot!(daemon.person.types(&format!("content try-hook no --file {file}")), @r"
+    there is no webhook `no`
+    [exit 2]
+    ");
+    insta::assert_snapshot!(tries(" --header push"), @r"
+    ------- stderr -------
+    error: `push` is no header
+
+    hint: write it as `--header 'X-GitHub-Event: push'`
+    [exit 1]
+    ");
 }
 
 #[test]
@@ -237,6 +399,8 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     ");
     insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; the messages it has accepted are still sent");
     assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
+    let counts = fs::read_to_string(daemon.person.data().join("hooks/refused.json"));
+    assert!(!counts.unwrap_or_default().contains("ci"));
     insta::assert_snapshot!(daemon.person.types("content remove-hook ci"), @r"
     there is no webhook ci
     [exit 2]

@@ -296,6 +296,8 @@ fn what_is_wrong_with_a_bridge_is_said_and_the_homeserver_goes_on() {
     let custom = |file: &str, what: &str| {
         refused(&["custom", "--name", "other", "--registration", file], what);
     };
+    let nobody = "there is no user `@nosuchuser:test.example`";
+    refused(&["irc", "--owner", "nosuchuser"], nobody);
     let other = |from: &str, to: &str| registration(&server, "other", beside, (from, to));
     custom(&other("id: other", "id: own"), "the id of the bridge is also that of the bridge `own`");
     custom(&other("as-other", "as-own"), "the as_token of the bridge is also that of");

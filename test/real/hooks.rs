@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::common::{Instance, kill_9, wait_for};
+use crate::common::{Instance, file, kill_9, wait_for};
 
 /// A request on a connection of its own; none where that was lost.
 pub(crate) fn post(
@@ -21,7 +21,17 @@ pub(crate) fn post(
     headers: &str,
     body: &str,
 ) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    post_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), id, token, headers, body)
+}
+
+pub(crate) fn post_to(
+    address: SocketAddr,
+    id: &str,
+    token: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
     let head = format!(
@@ -153,6 +163,32 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
         assert!(body["errcode"].as_str().unwrap().starts_with("M_"), "{body}");
     }
 
+    // Each of these is in the log and counted.
+    server.run(&["logs", "hooks"]).success().says("of the webhook `ci` was refused with 401");
+    let list = server.json(&["content", "list-hooks", "--filter", "ci"]);
+    assert_eq!(list["hooks"][0]["refused_calls"]["calls"], 2, "{list}");
+
+    // What it reads is changed on the way: a template, and a secret of the sender's.
+    let folder = tempfile::tempdir().unwrap();
+    let template = file(folder.path(), "push.md", b"**{{ job }}** is {{ state }}");
+    let secret = file(folder.path(), "github.secret", b"It's a Secret to Everybody\n");
+    let given = [&template, &secret].map(|path| path.to_str().unwrap().to_owned());
+    let more = ["--hook-template", &given[0], "--hook-secret-file", &given[1]];
+    let changed = server.json(&[&words[..], &more].concat());
+    assert_eq!(
+        (&changed["hook"]["existed"], &changed["hook"]["changed"]),
+        (&json!(true), &json!(true))
+    );
+    server.run(&[&words[..], &more].concat()).exits(2);
+    let shown = server.run(&["content", "get", "--type", "hook", "--name", "ci", "--json"]);
+    assert!(!shown.success().stdout.contains("Everybody"));
+    accepted(post(direct, "ci", token, "", r#"{"job":"web","state":"red"}"#));
+    wait_for("it is in the room", || server.bodies("#builds").len() == 3);
+    assert_eq!(server.bodies("#builds")[2], "**web** is red");
+    server
+        .run(&[&words[..], &["--hook-template", "", "--hook-secret-file", ""]].concat())
+        .success();
+
     // What the homeserver refuses is put aside and holds up nobody.
     let other =
         server.json(&["content", "add-bot", "ci", "--room", "#other", "--hook-name", "ci-2"]);
@@ -161,7 +197,7 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     server.run(&["content", "leave-room", "#other", "--as", "ci"]).success();
     accepted(post(direct, "ci-2", &other, "", r#"{"text":"lost"}"#));
     accepted(post(direct, "ci", token, "", r#"{"text":"3"}"#));
-    wait_for("the next one arrives", || server.bodies("#builds").len() == 3);
+    wait_for("the next one arrives", || server.bodies("#builds").len() == 4);
     wait_for("it is counted", || {
         let list = server.json(&["content", "list-hooks", "--filter", "ci-2"]);
         list["hooks"][0]["refused"] == 1 && list["hooks"][0]["waiting"] == 0
@@ -175,7 +211,7 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     server.run(&["manage", "stop", "synapse"]).success();
     accepted(post(direct, "ci", token, "", r#"{"text":"4"}"#));
     server.run(&["manage", "start"]).success();
-    wait_for("it is sent", || server.bodies("#builds").len() == 4);
+    wait_for("it is sent", || server.bodies("#builds").len() == 5);
 
     // Synapse is not touched by any of this.
     let synapse = server.pid("synapse");

@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the doors of the program are private to it")]
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod alerts;
 #[cfg(test)]
 mod apart;

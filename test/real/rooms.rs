@@ -161,14 +161,91 @@ fn a_name_of_several_things_is_not_guessed() {
 #[test]
 fn what_a_file_made_before_an_error_is_told_with_it() {
     let server = Instance::shared();
-    let text = "[{name: '@half-way'}, {name: '@Half-way'}, {name: '@never-made'}]";
+    let text = "[{name: '@half-way'}, {name: half-way, type: bot}, {name: '@never-made'}]";
     let file = file(&server.data, "half-way.yaml", text.as_bytes());
     let said = server.run(&["content", "add", "--file", file.to_str().unwrap(), "--json"]).exits(1);
     let answer = said.json();
     assert!(
-        answer["error"]["message"].as_str().unwrap().contains("must not contain `H`"),
+        answer["error"]["message"].as_str().unwrap().contains("is a user, not a bot"),
         "{said}"
     );
     assert_eq!(answer["items"][0]["user_id"], "@half-way:test.example", "{said}");
     server.run(&["content", "get", "--name", "never-made"]).exits(2);
+}
+
+#[test]
+fn nothing_of_a_file_is_made_where_one_of_its_items_cannot_be() {
+    let server = Instance::shared();
+    for wrong in ["{name: '@B'}", "{name: '@b', displayname: B}", "{type: user}"] {
+        let text = format!("[{{name: '@not-made'}}, {{name: '#not-made'}}, {wrong}]");
+        let file = file(&server.data, "wrong.yaml", text.as_bytes());
+        let said = server.run(&["content", "add", "--file", file.to_str().unwrap()]).exits(1);
+        assert!(said.stderr.contains("item 3: "), "{said}");
+    }
+    server.run(&["content", "get-user", "not-made"]).exits(2);
+    server.run(&["content", "get-room", "#not-made"]).exits(2);
+}
+
+#[test]
+fn nobody_of_another_server_is_invited_where_federation_is_off_and_nothing_is_made() {
+    let server = Instance::shared();
+    let create = ["content", "create-room", "Abroad", "--alias", "abroad"];
+    let said = server.run(&[&create[..], &["--invite", "@b:other.example"]].concat()).exits(1);
+    assert!(said.stderr.contains("federation is off"), "{said}");
+    assert!(said.stderr.contains("synapse.federation"), "{said}");
+    server.run(&["content", "get-room", "#abroad"]).exits(2);
+    let owner = server.room("Home");
+    let said = server.run(&["content", "invite", &owner, "@b:other.example"]).exits(1);
+    assert!(said.stderr.contains("synapse.federation"), "{said}");
+    assert!(!said.stderr.contains("joined"), "{said}");
+}
+
+#[test]
+fn a_room_that_exists_gets_its_missing_guests_and_the_rest_is_said() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "late-guest"]).success();
+    let create = ["content", "create-room", "Repeated", "--alias", "repeated"];
+    server.run(&create).success();
+    let more = ["--invite", "late-guest", "--topic", "T", "--public", "--space"];
+    let said = server.run(&[&create[..], &more].concat()).exits(2);
+    let words = "not applied, as the room exists: `--topic`, `--public`, `--space`";
+    assert!(said.stderr.contains(words), "{said}");
+    server.run(&["content", "invite", "#repeated", "late-guest"]).exits(2).says("already");
+    let said = server.run(&create).exits(2);
+    assert!(!said.stderr.contains("not applied"), "{said}");
+}
+
+#[test]
+fn a_room_that_the_server_would_refuse_half_way_leaves_nothing() {
+    let server = Instance::shared();
+    let rooms = || server.json(&["content", "list-rooms"])["total"].clone();
+    let before = rooms();
+    let topic = "x".repeat(70_000);
+    let said = server.run(&["content", "create-room", "half", "--topic", &topic]).exits(1);
+    assert!(said.stderr.contains("the topic is too large"), "{said}");
+    assert_eq!(rooms(), before);
+    let topic = "x".repeat(29_000);
+    server.run(&["content", "create-room", "whole", "--topic", &topic]).success();
+}
+
+#[test]
+fn a_public_room_is_in_the_directory_or_said_not_to_be() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "passer-by"]).success();
+    let create = ["content", "create-room", "Market", "--public", "--topic", "Fruit"];
+    let made = server.json(&create);
+    let room = made["room_id"].as_str().unwrap().to_owned();
+    let shown = server.json(&["content", "get-room", &room]);
+    assert_eq!(shown["join_rule"], "public", "{shown}");
+    assert_eq!(shown["public"], true, "{shown} {made}");
+    let listed = ["content", "execute", "--name", "GET /_matrix/client/v3/publicRooms"];
+    assert!(server.run(&listed).success().stdout.contains(&room));
+    assert_eq!(shown["topic"], "Fruit", "{shown}");
+    server.run(&["content", "join-room", &room, "--as", "passer-by"]).success();
+    // Synapse lets nobody else list one.
+    let words = ["content", "create-room", "Stall", "--public", "--as", "passer-by", "--json"];
+    let made = server.run(&words).success().json();
+    assert!(made["warnings"].to_string().contains("room_list_publication_rules"), "{made}");
+    let room = made["room_id"].as_str().unwrap();
+    assert_eq!(server.json(&["content", "get-room", room])["public"], false);
 }

@@ -85,3 +85,77 @@ fn an_uninstalled_server_can_be_had_back() {
     server.run(&["manage", "install", "--restore", &aside, "--start"]).success();
     assert_eq!(server.bodies(room.line()), ["still here"]);
 }
+
+#[test]
+fn what_synapse_hands_on_has_keys_of_its_own() {
+    let server = Lent::any();
+    let overrides = server.data.join("homeserver.d");
+    let provider = "oidc_providers: [{idp_id: a, idp_name: A, issuer: 'https://id.example.org', \
+        client_id: x, client_secret: secret, MORE}]\n";
+    let good = "extra_well_known_client_content: {org.matrix.msc4143.rtc_foci: [{type: livekit}]}\n\
+        modules: [{module: synapse.config.jwt.JWTConfig, config: {greeting: hi}}]\n\
+        experimental_features: {msc3266_enabled: true}\n"
+        .to_owned()
+        + &provider.replace("MORE", "additional_authorization_parameters: {acr_values: '2fa'}");
+    file(&overrides, "mine.yaml", good.as_bytes());
+    let said = server.run(&["config", "check"]).success();
+    said.says("this Synapse has no setting `experimental_features.msc3266_enabled`");
+    let mapping = |mapping: &str| provider.replace("MORE", mapping);
+    for (content, why) in [
+        // Beside these a wrong key is still found.
+        (
+            mapping("user_mapping_provider: {config: {localpart_templat: x}}"),
+            "localpart_template`?",
+        ),
+        (
+            "caches: {per_cache_factors: {x: 2.0}, global_facto: 1}".into(),
+            "`caches.global_factor`?",
+        ),
+        // What Synapse stumbles over is said.
+        ("modules: [{module: nosuch.Module, config: {a: 1}}]".into(), "No module named 'nosuch'"),
+        ("sentry: {dsn: 'https://x@sentry.example.org/1'}".into(), "it needs sentry-sdk"),
+        (
+            mapping("user_mapping_provider: null, config: {x: 1}"),
+            "user_mapping_provider` cannot be",
+        ),
+        ("email: [1]".into(), "it cannot be a list"),
+    ] {
+        file(&overrides, "mine.yaml", content.as_bytes());
+        server.run(&["config", "check"]).exits(1).says(why).says("mine.yaml");
+    }
+}
+
+#[test]
+fn what_is_asked_for_what_is_installed_and_what_runs_are_three_facts() {
+    let server = Instance::started("facts");
+    server.run(&["config", "check"]).success().says("valid and applied");
+    let set = ["config", "set", "synapse.version", "1.150.0"];
+    server
+        .run(&set)
+        .success()
+        .says("`manage install` installs what it needs, and `manage restart`");
+    server.run(&["config", "check"]).success().says("`manage install` installs Synapse 1.150.0");
+    let shown = server.run(&["status", "--verbose"]).success();
+    assert!(shown.stdout.contains("Synapse: 1.16"), "{shown}");
+
+    // As after an install of it: what runs has the files of the old one in use.
+    let link = server.data.join("environments/synapse");
+    let old = fs::canonicalize(&link).unwrap();
+    let new = old.with_file_name("synapse-1.150.0-0123abcd");
+    let copied = std::process::Command::new("cp").arg("-al").args([&old, &new]).status().unwrap();
+    assert!(copied.success());
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&new, &link).unwrap();
+    let told = server.data.join("instance.env");
+    let text = fs::read_to_string(&told).unwrap();
+    let version = text.lines().find_map(|it| it.strip_prefix("MATRIX_SYNAPSE_INSTALLED_VERSION="));
+    fs::write(&told, text.replace(version.unwrap(), "1.150.0")).unwrap();
+    let status = server.run(&["status", "--json"]).success().json();
+    assert_eq!(status["version"], "1.150.0");
+    let running = status["running_version"].as_str().unwrap();
+    assert!(running.starts_with("1.16"), "{running}");
+    let said = server.run(&["status", "--verbose"]).success();
+    said.says(&format!("{running} runs, 1.150.0 is installed: `manage restart` runs that"));
+    let check = server.run(&["config", "check"]).success();
+    check.says("not all of them are applied yet: ").says("`manage restart` applies them");
+}

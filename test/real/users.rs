@@ -1,6 +1,6 @@
 //! Users and bots: made once, listed whole, removed for good.
 
-use crate::common::Instance;
+use crate::common::{Instance, wait_for};
 
 #[test]
 fn a_user_is_made_once() {
@@ -195,5 +195,125 @@ fn the_name_of_a_deactivated_user_is_refused_with_what_to_do() {
     for words in [["content", "add-user", "once"], ["content", "add-bot", "once"]] {
         let said = server.run(&words).exits(1);
         assert!(said.stderr.contains("hint: choose another name"), "{said}");
+    }
+}
+
+#[test]
+fn of_many_who_make_a_user_at_once_one_makes_it_and_the_others_are_told_so() {
+    let server = Instance::shared();
+    for verb in ["add-user", "add-bot"] {
+        let name = format!("crowd-{verb}");
+        let words = ["content", verb, &name, "--json"];
+        let said: Vec<_> = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..6).map(|_| scope.spawn(|| server.run(&words))).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        assert_eq!(said.iter().filter(|said| said.code == 0).count(), 1, "{verb}");
+        assert_eq!(said.iter().filter(|said| said.code == 2).count(), 5, "{verb}");
+    }
+}
+
+#[test]
+fn a_password_that_nobody_saw_is_shown_by_the_same_command_once() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "unseen"]).success();
+    let again = server.run(&["content", "add-user", "unseen", "--json"]).exits(2).json();
+    assert!(again["password"].is_null(), "{again}");
+    // As it is left by a command that was killed before it answered.
+    let folder = server.data.join("secrets/unseen");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    crate::common::file(&folder, "unseen", b"Not-yet-seen");
+    let words = ["content", "add-user", "unseen", "--json"];
+    assert_eq!(server.run(&words).exits(2).json()["password"], "Not-yet-seen");
+    assert!(server.run(&words).exits(2).json()["password"].is_null());
+}
+
+#[test]
+fn a_user_gets_another_password() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "forgetful"]).success();
+    let made = server.json(&["content", "set-password", "forgetful"]);
+    assert_eq!(made["logged_out"], true, "{made}");
+    assert!(made["password"].as_str().unwrap().len() >= 20, "{made}");
+    let given = ["content", "set-password", "forgetful", "--keep-sessions", "--password-stdin"];
+    server.run_with(&given, b"another-long-one").success().says("still logged in");
+    server.run_with(&given, b"short").exits(1).says("fewer than");
+    server.run(&["content", "set-password", "nobody-here"]).exits(2);
+    server.run(&["content", "set-password", "operator"]).exits(1).says("is the operator");
+}
+
+#[test]
+fn what_is_not_applied_to_a_user_that_exists_is_said() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "plain"]).success();
+    let said = server.run(&["content", "add-user", "plain", "--admin"]).exits(2);
+    assert!(said.stderr.contains("`--admin` was not applied"), "{said}");
+    let options = serde_json::json!({ "admin": true }).to_string();
+    let path = "PUT /_synapse/admin/v1/users/@plain:test.example/admin";
+    server.run(&["content", "execute", "--name", path, "--options", &options]).success();
+    let said = server.run(&["content", "add-user", "plain", "--admin"]).exits(2);
+    assert!(!said.stderr.contains("not applied"), "{said}");
+    let said = server.run(&["content", "add-user", "plain", "--display-name", "Other"]).exits(2);
+    assert!(said.stderr.contains("`--display-name` was not applied"), "{said}");
+}
+
+#[test]
+fn a_bot_for_a_room_that_is_not_there_is_not_made() {
+    let server = Instance::shared();
+    for room in ["nowhere", "!nowhere:test.example"] {
+        for more in [&[][..], &["--dry-run"]] {
+            let words = [&["content", "add-bot", "homeless", "--room", room], more].concat();
+            server.run(&words).exits(1).says("there is no room");
+        }
+    }
+    server.run(&["content", "get-user", "homeless"]).exits(2);
+}
+
+#[test]
+fn a_bot_with_a_new_room_is_whole_at_the_second_time_wherever_the_first_was_killed() {
+    let server = Instance::shared();
+    for number in 0..4 {
+        let (name, room) = (format!("torn{number}"), format!("#torn{number}"));
+        let words = ["content", "add-bot", &name, "--room", &room, "--hook"];
+        let mut first = server.command().args(words).spawn().unwrap();
+        // The server is asked for the room as soon as the bot has a session, and then has its alias at
+        // different moments.
+        let session = server.data.join(format!("secrets/sessions/{name}.json"));
+        wait_for("the bot has a session", || session.exists());
+        for _ in 0..number {
+            server.run(&["content", "get-user", &name]).success();
+        }
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let said = server.run(&[&words[..], &["--json"]].concat());
+        assert!([0, 2].contains(&said.code), "torn{number}: {said}");
+        assert!(said.json()["hook"].is_object(), "{said}");
+    }
+}
+
+#[test]
+fn who_is_locked_or_suspended_is_shown_so_and_who_acts_as_them_is_told_the_way_out() {
+    let server = Instance::shared();
+    for (state, method, key) in [
+        ("locked", "PUT /_synapse/admin/v2/users/", "locked"),
+        ("suspended", "PUT /_synapse/admin/v1/suspend/", "suspend"),
+    ] {
+        let name = format!("barred-{state}");
+        server.run(&["content", "add-user", &name]).success();
+        let room = server.run(&["content", "create-room", "Own", "--as", &name, "-q"]).success();
+        let path = format!("{method}@{name}:test.example");
+        let set = |value: bool| {
+            let options = serde_json::json!({ key: value }).to_string();
+            server.run(&["content", "execute", "--name", &path, "--options", &options]).success();
+        };
+        set(true);
+        assert_eq!(server.json(&["content", "get-user", &name])[state], true);
+        server.run(&["content", "get-user", &name]).success().says(state);
+        let send = ["content", "send-message", room.line(), "hi", "--as", &name];
+        let said = server.run(&send).exits(1);
+        assert!(said.stderr.contains(&format!("hint: the account is {state}: ")), "{said}");
+        assert!(said.stderr.contains(method), "{said}");
+        set(false);
+        server.run(&send).success();
     }
 }

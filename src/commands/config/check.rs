@@ -9,12 +9,15 @@ use tokio::time::Instant;
 use crate::{
     checks::{self, Flow, Subject},
     commands::{Answered, Reply},
+    config::{Config, exports},
     context::Context,
     error::Failure,
     instance::prepare::applied,
     output::Report,
     proxy, render,
-    synapse::files,
+    services::{outline, pid},
+    supervisor::record::Snapshot,
+    synapse::{files, version},
 };
 
 #[derive(clap::Args)]
@@ -34,6 +37,10 @@ pub(crate) struct Checked {
     /// The settings that what runs does not use yet; `homeserver.yaml` stands for those of Synapse's
     /// own, `nginx.conf` for all else that the proxy is told.
     unused: Vec<String>,
+    /// The services that the settings ask for and that do not run yet, and those that run without.
+    services: Vec<String>,
+    /// What is asked for and not installed: `Synapse 1.163.2`.
+    missing: Vec<String>,
 }
 
 pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
@@ -57,7 +64,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
         ));
     }
     let now = context.supervisor().await?;
-    let mut unused = Vec::new();
+    let (mut unused, mut services) = (Vec::new(), Vec::new());
     let mut in_use = for_synapse && for_proxy;
     if let Some(now) = &now {
         unused = applied::changed(config, now)?;
@@ -68,7 +75,20 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
             ];
             unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));
         }
-        in_use &= unused.is_empty();
+        let runs = pid(now).and_then(version::running);
+        if runs.is_some_and(|runs| exports::version(&config.data).is_some_and(|it| it != runs)) {
+            unused.push("synapse.version".to_owned());
+        }
+        services = differing(config, now)?;
+        in_use &= unused.is_empty() && services.is_empty();
+    }
+    let mut missing = Vec::new();
+    if synapse_asked {
+        let (wanted, installed) = (version::wanted(config), exports::version(&config.data));
+        if installed.is_some_and(|installed| installed != wanted) {
+            missing.push(format!("Synapse {wanted}"));
+            in_use = false;
+        }
     }
     Ok(Reply::done(Checked {
         valid: true,
@@ -77,12 +97,27 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
         running: now.is_some(),
         unused,
         unrouted,
+        services,
+        missing,
     }))
+}
+
+/// Services that are only in the settings, or only run.
+fn differing(config: &Config, now: &Snapshot) -> Result<Vec<String>, Failure> {
+    if now.profile != config.profile.name {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<String> = outline(config)?.into_iter().map(|service| service.name).collect();
+    let only_there = now.order.iter().filter(|name| !wanted.contains(name)).cloned();
+    let mut found: Vec<String> =
+        wanted.iter().filter(|name| !now.order.contains(name)).cloned().collect();
+    found.extend(only_there);
+    Ok(found)
 }
 
 impl Report for Checked {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Self { synapse_asked, in_use, running, unused, .. } = self;
+        let Self { synapse_asked, in_use, running, unused, services, missing, .. } = self;
         page.push_str(match (synapse_asked, in_use, running) {
             (false, _, _) => {
                 "the settings are valid; Synapse is not installed, so it did not check them"
@@ -93,6 +128,13 @@ impl Report for Checked {
         });
         if !unused.is_empty() {
             write!(page, ": {}\n`manage restart` applies them", unused.join(", "))?;
+        }
+        if !services.is_empty() {
+            let names = services.join(", ");
+            write!(page, "\n`manage start` starts or stops these services: {names}")?;
+        }
+        if !missing.is_empty() {
+            write!(page, "\n`manage install` installs {}", missing.join(", "))?;
         }
         Ok(())
     }

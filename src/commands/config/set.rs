@@ -53,6 +53,8 @@ pub(crate) struct Set {
     changed: bool,
     /// Whether the running homeserver still has the old value.
     restart: bool,
+    /// Whether something has to be installed for it first.
+    install: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
@@ -99,6 +101,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         dry_run: context.dry_run,
         changed: false,
         restart: false,
+        install: false,
     };
     // Without the flag: what counts today.
     let now = Config::load(data.clone(), &[], &context.environment).ok();
@@ -134,7 +137,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         edit::set(&data, setting, &value)?
     };
     report.restart = report.changed && context.supervisor().await?.is_some();
+    report.install = report.changed && data.is_installed() && is_installed_first(setting.key);
     Ok(Reply::done_if(report.changed, report))
+}
+
+/// Whether a value of it may need packages or files that only an install brings.
+fn is_installed_first(key: &str) -> bool {
+    ["synapse.version", "web.client", "media.s3_bucket", "stack.profile"].contains(&key)
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.
@@ -178,9 +187,17 @@ impl Report for Set {
             (false, true) => "is",
             (_, false) => "is already",
         };
-        writeln!(page, "{} {word} {}", self.key, shown(&self.value))?;
-        if self.restart {
-            writeln!(page, "`manage restart` applies it")?;
+        let value = shown(&self.value);
+        let value = if value.is_empty() { "not set" } else { &value };
+        writeln!(page, "{} {word} {value}", self.key)?;
+        match (self.install, self.restart) {
+            (true, true) => writeln!(
+                page,
+                "`manage install` installs what it needs, and `manage restart` applies it then"
+            )?,
+            (true, false) => writeln!(page, "`manage install` installs what it needs")?,
+            (false, true) => writeln!(page, "`manage restart` applies it")?,
+            (false, false) => {}
         }
         Ok(())
     }

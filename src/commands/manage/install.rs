@@ -61,6 +61,9 @@ pub(crate) struct Args {
 pub(crate) struct Answer {
     installed: bool,
     dry_run: bool,
+    /// What a dry run would do: clauses that go on from "would".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<String>,
     running: bool,
     url: String,
     server_name: String,
@@ -161,6 +164,7 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
     Ok(Answer {
         installed: config.data.is_installed(),
         dry_run: context.dry_run,
+        would: context.dry_run.then(|| done.would()),
         running,
         url,
         server_name: config.server.name.to_string(),

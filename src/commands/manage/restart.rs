@@ -71,12 +71,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     drop(progress);
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force };
-    super::stop::go(context, options).await?;
+    let ran = super::stop::go(context, options).await?;
     let keep_profile = args.profile.is_given();
     let options = start::Options { services: Vec::new(), timeout, force, keep_profile };
     let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options).await?;
-    Ok(Reply::done(Answer::All(Running::new(context, now, Change::Started)?)))
+    let change = if ran == stop::Stopped::Now { Change::Restarted } else { Change::Started };
+    Ok(Reply::done(Answer::All(Running::new(context, now, change)?)))
 }
 
 impl Report for Answer {

@@ -53,6 +53,9 @@ pub(crate) struct Scaled {
     changed: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
+    /// What a dry run would do: a clause that goes on from "would".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<String>,
     /// `event_persister=2,synchrotron=2`
     list: String,
     #[serde(flatten)]
@@ -95,15 +98,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         if !context.dry_run && !asked.is_empty() {
             scale::keep(&new, &keys)?;
         }
-        let answer = Scaled { changed: false, dry_run: context.dry_run, list, plan };
+        let dry_run = context.dry_run;
+        let would = dry_run.then(|| clause(&plan));
+        let answer = Scaled { changed: false, dry_run, would, list, plan };
         // Without anything asked for they were only to be shown.
         return Ok(Reply::done_if(changed || asked.is_empty(), Answer::Scaled(answer)));
     }
     let progress = context.progress("scaling");
     let done = scale::scale(old, &new, &keys, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
-    let answer = Scaled { changed: true, dry_run: false, list, plan: done? };
+    let answer = Scaled { changed: true, dry_run: false, would: None, list, plan: done? };
     Ok(Reply::done(Answer::Scaled(answer)))
+}
+
+fn clause(plan: &Plan) -> String {
+    let Plan { starts, stops, restarts, .. } = plan;
+    let all = [("start", starts), ("stop", stops), ("restart", restarts)];
+    let some = all.iter().filter(|(_, names)| !names.is_empty());
+    let clauses: Vec<String> =
+        some.map(|(verb, names)| format!("{verb} {}", names.join(", "))).collect();
+    if clauses.is_empty() { "change nothing".to_owned() } else { clauses.join("; ") }
 }
 
 impl Report for Answer {

@@ -65,6 +65,7 @@ pub(crate) enum Change {
     /// All ran, but the operator's session was invalid and was renewed.
     Session,
     Started,
+    Restarted,
 }
 
 /// What runs now.
@@ -205,7 +206,11 @@ pub(super) fn time(typed: Option<Span>, context: &Context, default: Duration) ->
 
 impl Report for Running {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let word = if self.change == Change::Started { "started" } else { "already running" };
+        let word = match self.change {
+            Change::Started => "started",
+            Change::Restarted => "restarted",
+            Change::Nothing | Change::Session => "already running",
+        };
         writeln!(page, "{word}: {} ({})", self.url, self.server_name)?;
         if self.change == Change::Session {
             page.push_str("the operator's session was invalid and was renewed\n");

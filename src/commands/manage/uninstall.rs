@@ -40,6 +40,9 @@ pub(crate) struct Args {
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Uninstalled {
     dry_run: bool,
+    /// What a dry run would do: a clause that goes on from "would".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<String>,
     changed: bool,
     /// Whether there was anything to take away.
     #[serde(skip)]
@@ -67,6 +70,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     };
     let mut report = Uninstalled {
         dry_run: context.dry_run,
+        would: context
+            .dry_run
+            .then(|| format!("stop the homeserver, remove the program, and {}", deed(word))),
         changed: false,
         needed: true,
         data: word,
@@ -118,6 +124,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     Ok(Reply::done(report))
 }
 
+/// What becomes of the data.
+fn deed(word: &str) -> &'static str {
+    match word {
+        "keep" => "leave the data in place",
+        "purge" => "erase the data for good",
+        _ => "archive the data",
+    }
+}
+
 impl Uninstalled {
     fn list_archives(&self, page: &mut String) -> fmt::Result {
         if self.archives.is_empty() || self.data == "keep" {
@@ -154,15 +169,7 @@ impl Report for Uninstalled {
             return page.write_str("not installed");
         }
         if self.dry_run {
-            writeln!(
-                page,
-                "would stop the homeserver, remove the program, and {}",
-                match self.data {
-                    "keep" => "leave in place:",
-                    "purge" => "erase for good:",
-                    _ => "archive:",
-                }
-            )?;
+            writeln!(page, "would {}:", self.would.as_deref().unwrap_or_default())?;
             self.list(page)?;
             return self.list_archives(page);
         }

@@ -170,7 +170,14 @@ impl Report for Answer {
         }
         writeln!(page, "\n🧩 Versions:")?;
         writeln!(page, "   {NAME}: {}", env!("CARGO_PKG_VERSION"))?;
-        writeln!(page, "   Synapse: {}", status.version.as_deref().unwrap_or("unknown"))?;
+        let installed = status.version.as_deref().unwrap_or("unknown");
+        match status.running_version.as_deref() {
+            Some(running) if running != installed => writeln!(
+                page,
+                "   Synapse: {running} runs, {installed} is installed: `manage restart` runs that"
+            )?,
+            _ => writeln!(page, "   Synapse: {installed}")?,
+        }
         if let Some(stats) = &status.database {
             writeln!(page, "   PostgreSQL: {}", stats.server_version)?;
             let about = if stats.events_estimated { "about " } else { "" };

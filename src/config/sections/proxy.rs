@@ -148,6 +148,7 @@ mod tests {
             "server.public_url=https://a.example/$host",
             "server.public_url=https://a.example/\\",
             "server.public_url=a.example",
+            "server.public_url=https://a.example/_matrix",
             "server.public_url=ftp://a.example",
             "proxy.address=localhost; include /etc/passwd",
             "proxy.federation_address=a.example';",

@@ -16,6 +16,8 @@ use crate::{
 /// Writes the value into the settings file; false if it stood there already.
 pub(crate) fn set(data: &DataDir, setting: &Setting, value: &Value) -> Result<bool, Error> {
     let path = data.settings();
+    // Where it is a link, the file behind it is meant.
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
     let old = files::read_if_exists(&path)?.unwrap_or_default();
     let new = edited(&old, setting.key, value)
         .ok_or_else(|| Error::Unedited { key: setting.key, path: path.clone() })?;
@@ -167,6 +169,20 @@ mod tests {
     fn one_value_changes_and_every_comment_stays() {
         let new = edited(FILE, "server.name", &json!("d.example")).unwrap();
         assert_eq!(new, FILE.replace("a.example", "d.example"));
+    }
+
+    #[test]
+    fn a_link_stays_one_and_the_file_behind_it_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("kept.yaml");
+        files::write_atomically(&real, FILE.as_bytes(), files::PRIVATE).unwrap();
+        let data = DataDir::new(folder.path().join("data"));
+        data.create().unwrap();
+        std::os::unix::fs::symlink(&real, data.settings()).unwrap();
+        let setting = crate::config::find("server.port").unwrap();
+        assert!(set(&data, setting, &json!(8123)).unwrap());
+        assert!(data.settings().is_symlink());
+        assert_eq!(files::read(&real).unwrap(), FILE.replace("8008", "8123"));
     }
 
     #[test]

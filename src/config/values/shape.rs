@@ -187,6 +187,10 @@ pub(crate) struct HttpUrl(pub(crate) String);
 impl Shape for HttpUrl {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
+        // Whoever uses it adds that.
+        if let Some((base, _)) = text.split_once("/_matrix").or(text.split_once("/_synapse")) {
+            return Err(format!("must be without what begins with `/_`: `{base}`"));
+        }
         // It also comes into files in which these signs mean something.
         let plain = |c: char| c.is_ascii_graphic() && !"\"'$\\`;{}<>".contains(c);
         reqwest::Url::parse(&text)

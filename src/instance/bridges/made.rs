@@ -13,6 +13,9 @@ use crate::{
     postgres, process, render, synapse,
 };
 
+/// How long the homeserver may take to say who is there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The bridge as it would be; refuses what cannot be. Nothing is changed.
 pub(super) async fn made(
     config: &Config,
@@ -53,6 +56,7 @@ pub(super) async fn made(
         registration.leaves(&user, "an account of a bot or a user here")?;
     }
     is_nobody(config, &registration).await?;
+    owner_is_there(config, asked.owner.as_ref()).await?;
     owns_nobody(config, &registration).await?;
     let hooks = match (asked.kind, listens) {
         (Kind::Hookshot, Some(port)) => Some(bridges::port_beside(config, port, there)?),
@@ -79,9 +83,23 @@ fn database_name(config: &Config, name: &str) -> String {
     ours[..end].to_owned() + &name
 }
 
+/// Refuses an owner of this homeserver whom there is not: nobody could rule the bridge.
+async fn owner_is_there(config: &Config, owner: Option<&String>) -> Result<(), Failure> {
+    let Some(owner) = owner else { return Ok(()) };
+    let Ok(user_id) = ruma::OwnedUserId::try_from(owner.as_str()) else { return Ok(()) };
+    let Ok(operator) = matrix::client::operator(&config.data, PATIENCE) else { return Ok(()) };
+    if user_id.server_name() != operator.server_name() || user_id == operator.user_id() {
+        return Ok(());
+    }
+    match operator.send(users::get::Request { user_id: user_id.into() }).await {
+        Err(error) if error.is_not_found() => Err(matrix::Error::NoUser(owner.clone()).into()),
+        // Where the server does not run nobody can tell.
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a bridge that would act as a person: its account may be there only if it made it.
 async fn is_nobody(config: &Config, registration: &Registration) -> Result<(), Failure> {
-    const PATIENCE: Duration = Duration::from_secs(10);
     // Where the server does not run nobody can tell, and Synapse itself will refuse.
     let Ok(operator) = matrix::client::operator(&config.data, PATIENCE) else { return Ok(()) };
     let user = registration.user(&config.server.name.to_string());

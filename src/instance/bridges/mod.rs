@@ -59,6 +59,8 @@ pub(crate) struct Added {
     pub(crate) restarted: Vec<String>,
     pub(crate) ping: Option<Ping>,
     pub(crate) steps: Vec<String>,
+    /// Expressions of its namespaces that no user or alias here can fit.
+    pub(crate) idle: Vec<String>,
 }
 
 /// The same for one that was taken away.
@@ -108,6 +110,8 @@ pub(crate) async fn add(
         // A run that was killed may not have come to it, and it may be gone.
         make_database(config, &tenant, deadline, &mut steps, on_step).await?;
     }
+    let server = config.server.name.to_string();
+    let idle = registration.idle(&server);
     let mut added = Added {
         bridge: bridge.name.clone(),
         kind: bridge.asked.kind,
@@ -119,6 +123,7 @@ pub(crate) async fn add(
         restarted: Vec::new(),
         ping: None,
         steps,
+        idle: idle.into_iter().map(str::to_owned).collect(),
     };
     let refreshed = render::refresh(config).await;
     if let (Err(_), None) = (&refreshed, &existed) {

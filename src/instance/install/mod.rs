@@ -26,7 +26,7 @@ use crate::{
     python::Environment,
     render, s3, services,
     supervisor::control,
-    synapse::{files as synapse_files, keys},
+    synapse::{self, files as synapse_files, keys},
     tls,
 };
 
@@ -46,6 +46,11 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
+    /// The steps as a clause that goes on from "would".
+    pub(crate) fn would(&self) -> String {
+        if self.steps.is_empty() { "do nothing".to_owned() } else { self.steps.join("; ") }
+    }
+
     /// Each is said once.
     fn warn(&mut self, warnings: Vec<String>) {
         let new = warnings.into_iter().filter(|it| !self.warnings.contains(it));
@@ -234,6 +239,13 @@ pub(crate) async fn install(
                 .into(),
         );
     }
+    let runs = now.as_ref().and_then(services::pid).and_then(synapse::version::running);
+    if let Some(old) = runs.filter(|old| *old != done.version) {
+        done.warnings.push(format!(
+            "the running server is still Synapse {old}: `manage restart` runs {}",
+            done.version
+        ));
+    }
     // What runs listens where it did until it is restarted.
     let url = now.as_ref().and_then(services::listens).unwrap_or_else(|| config.local_url());
     if exports::write(config, &url, &done.version)? {
@@ -275,7 +287,7 @@ async fn write_files(
     }
     let new = render::render(config)?;
     if !options.skip_validation {
-        synapse_files::check(config, &new, environment).await?;
+        done.warn(synapse_files::check(config, &new, environment).await?);
     }
     if proxy::refresh(config, &new.homeserver).await? {
         done.steps.push("wrote nginx.conf".into());

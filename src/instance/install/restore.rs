@@ -74,7 +74,7 @@ fn note_file(data: &DataDir) -> PathBuf {
 }
 
 fn note(data: &DataDir) -> Result<Option<Note>, files::Error> {
-    let text = files::read_if_exists(&note_file(data))?;
+    let text = files::read_made(&note_file(data))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn note(config: &Config) -> Result<(), files::Error> {
 /// theirs only when they start.
 pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
     const STAY: [&str; 3] = ["supervision.", "database.", "redis."];
-    let text = files::read_if_exists(&file(config))?.unwrap_or_default();
+    let text = files::read_made(&file(config))?.unwrap_or_default();
     let Ok(mut used) = serde_json::from_str::<Used>(&text) else { return Ok(()) };
     let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || key == "workers.address";
     used.values.extend(values(config).into_iter().filter(|(key, _)| !stays(key)));
@@ -76,7 +76,7 @@ pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
 /// The settings that have changed since this supervisor was started, those of Synapse's own aside. Where
 /// nothing was noted, nothing is known.
 pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, files::Error> {
-    let text = files::read_if_exists(&file(config))?.unwrap_or_default();
+    let text = files::read_made(&file(config))?.unwrap_or_default();
     let used = serde_json::from_str::<Used>(&text).ok().filter(|used| {
         (used.pid, used.start_ticks) == (now.supervisor.pid, now.supervisor.start_ticks)
     });

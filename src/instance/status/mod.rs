@@ -21,7 +21,7 @@ use crate::{
         record::{Report, Snapshot},
         state::Phase,
     },
-    synapse::workers,
+    synapse::{self, workers},
 };
 
 /// How long a server on this machine may take to say that it lives.
@@ -46,8 +46,10 @@ pub(crate) struct Status {
     pub(crate) health_message: String,
     #[serde(rename = "status")]
     pub(crate) state: State,
-    /// Synapse's.
+    /// That of the installed Synapse.
     pub(crate) version: Option<String>,
+    /// That of the Synapse which runs: another one until it is restarted after an install.
+    pub(crate) running_version: Option<String>,
     pub(crate) server_name: Option<String>,
     pub(crate) port: u16,
     pub(crate) base_url: String,
@@ -146,6 +148,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         health_message,
         state,
         version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
+        running_version: pid.and_then(synapse::version::running),
         server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
         port,
         base_url: value("MATRIX_SYNAPSE_BASE_URL").unwrap_or_else(|| url.clone()),

@@ -38,6 +38,12 @@ pub(crate) struct Request {
     /// Events with `type`, `state_key` and `content` that are set after those of the preset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) initial_state: Vec<Value>,
+    /// `public` puts it into the server's directory of rooms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) visibility: Option<String>,
+    /// Of `m.room.power_levels`, over those of the preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) power_level_content_override: Option<Value>,
 }
 
 /// Who may enter, and what they then see.

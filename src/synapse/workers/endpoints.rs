@@ -54,7 +54,7 @@ pub(crate) async fn read(
         .finalize();
     let of = HEXLOWER.encode(&hash[..16]);
     let note = data.cache().join("endpoints.json");
-    let known = files::read_if_exists(&note)?;
+    let known = files::read_made(&note)?;
     let known: Option<Known> = known.and_then(|text| serde_json::from_str(&text).ok());
     if let Some(known) = known.filter(|known| known.of == of) {
         return Ok(known.endpoints);

@@ -106,7 +106,7 @@ pub(crate) fn write(data: &DataDir, all: &[File]) -> Result<bool, Error> {
 /// Whether the installed files are these and no others.
 pub(crate) fn are_current(data: &DataDir, all: &[File]) -> Result<bool, Error> {
     for File { worker, text } in all {
-        if disk::read_if_exists(&worker.yaml(data))?.as_deref() != Some(text) {
+        if disk::read_made(&worker.yaml(data))?.as_deref() != Some(text) {
             return Ok(false);
         }
     }

@@ -39,7 +39,7 @@ impl MentionsArg {
                 Ok(user) if user.server_name() != client.server_name() => user,
                 _ => names::user(name, client.server_name())?,
             };
-            user::require(&sending.operator(context)?, &user).await?;
+            user::require(context, &sending.operator(context)?, &user).await?;
             users.push(user);
         }
         Ok(users)

@@ -6,6 +6,7 @@ pub(crate) mod room;
 pub(crate) mod sending;
 pub(crate) mod text;
 pub(crate) mod transaction;
+pub(crate) mod turn;
 pub(crate) mod user;
 
 pub(crate) use self::{

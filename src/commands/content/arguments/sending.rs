@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ruma::{OwnedRoomId, RoomId};
+use ruma::{OwnedRoomId, OwnedServerName, RoomId};
 
 use super::RoomArg;
 use crate::{
@@ -62,6 +62,11 @@ impl Sending {
 
     pub(crate) fn operator(&self, context: &Context) -> Result<Client, Failure> {
         self.patience.operator(context)
+    }
+
+    /// The server that names without one belong to.
+    pub(crate) fn server(&self, context: &Context) -> Result<OwnedServerName, Failure> {
+        Ok(self.operator(context)?.server_name().to_owned())
     }
 
     /// For what only the operator can do: `--as` would promise something else.

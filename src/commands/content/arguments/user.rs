@@ -4,6 +4,8 @@ use ruma::{OwnedUserId, ServerName, UserId};
 
 use crate::{
     commands::offered,
+    config::sections::synapse::Mode,
+    context::Context,
     error::Failure,
     matrix::{Error, admin::users, client::Client, names},
 };
@@ -41,9 +43,19 @@ pub(crate) async fn find(
     }
 }
 
-/// Makes sure that a user exists, as far as this server can know that.
-pub(crate) async fn require(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
+/// Makes sure that a user exists, as far as this server can know that: it asks no other where federation
+/// is off, and would refuse only after it had made a room.
+pub(crate) async fn require(
+    context: &Context,
+    operator: &Client,
+    user_id: &UserId,
+) -> Result<(), Failure> {
     let ours = user_id.server_name() == operator.server_name();
+    if !ours && context.config().is_ok_and(|config| config.synapse.federation == Mode::Off) {
+        let message = format!("`{user_id}` is on another server, and federation is off");
+        return Err(Failure::request(message)
+            .hinted("`config show synapse.federation` explains how to switch it on"));
+    }
     if ours && find(operator, user_id).await?.is_none() {
         return Err(Error::NoUser(user_id.to_string()).into());
     }

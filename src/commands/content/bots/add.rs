@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::{
     hook::{self, Hook, shown},
     place::{self, Place},
+    reads::Reads,
 };
 use crate::{
     commands::{
         Answered, Reply,
         content::{
-            arguments::{Patience, user},
+            arguments::{Patience, turn::turn, user},
             users::add::deactivated,
         },
         offered,
@@ -51,6 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", requires = "room")]
     pub(crate) hook_name: Option<String>,
     #[command(flatten)]
+    pub(crate) reads: Reads,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
@@ -80,25 +83,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     }
     let user_id = names::user(&args.name, admin.server_name())?;
     let hook_id = args.hook_name.clone();
-    let hook_id = hook_id.or_else(|| args.hook.then(|| user_id.localpart().to_owned()));
+    let hook_id = hook_id
+        .or_else(|| (args.hook || args.reads.is_any()).then(|| user_id.localpart().to_owned()));
     hook_id.as_deref().map(hook::check_name).transpose()?;
+    let wishes = args.reads.wishes()?;
+    if let Some(text) = &args.room {
+        place::check(context, &admin, text).await?;
+    }
+    let timeout = args.patience.timeout();
+    let _turn = if context.dry_run {
+        None
+    } else {
+        turn(context, "users", user_id.localpart(), "content add-bot", timeout).await
+    };
     let existed = is_bot(&admin, &user_id).await?;
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         hook::is_free(context, &admin, id, &user_id, text).await?;
     }
     context.would(plan(&args, &user_id, hook_id.as_deref()))?;
-    if !existed {
-        admin.send(account(&user_id, &args)).await?;
-    }
+    let existed = existed || !made(&admin, &user_id, &args).await?;
     // Again for one that exists: a first call may have been killed half-way.
     admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
-    let timeout = args.patience.timeout();
     let bot = operator::act_as(&context.data()?, &admin, &user_id, timeout).await?;
     let mut added = Added::of(context, &bot, existed)?;
     if let Some(text) = &args.room {
         let place = place::enter(context, &admin, &bot, text, args.patience).await?;
         if let Some(id) = &hook_id {
-            added.hook = Some(hook::ensure(context, &bot, id, &place.room, text).await?);
+            added.hook = Some(hook::ensure(context, &bot, id, &place.room, text, wishes).await?);
         }
         added.room = Some(place);
     }
@@ -114,6 +125,15 @@ async fn is_bot(admin: &Client, user_id: &UserId) -> Result<bool, Failure> {
         }
         Some(found) if found.deactivated => Err(deactivated(user_id)),
         found => Ok(found.is_some()),
+    }
+}
+
+/// True if the account was made now; false if somebody on another machine made it since we looked.
+async fn made(admin: &Client, user_id: &UserId, args: &Args) -> Result<bool, Failure> {
+    match admin.send(account(user_id, args)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is("M_USER_IN_USE") && is_bot(admin, user_id).await? => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -159,7 +179,7 @@ impl Added {
     fn is_new(&self) -> bool {
         !self.existed
             || self.room.as_ref().is_some_and(|place| !place.existed)
-            || self.hook.as_ref().is_some_and(|hook| !hook.existed)
+            || self.hook.as_ref().is_some_and(|hook| !hook.existed || hook.changed)
     }
 }
 
@@ -176,8 +196,8 @@ impl Sentence for Added {
         if let Some(Place { room, made, .. }) = &self.room {
             text += &format!("\nroom: {room}{}", if *made { " (made)" } else { "" });
         }
-        if let Some(Hook { url, local_url, token, file, .. }) = &self.hook {
-            text += &format!("\nwebhook: {url}");
+        if let Some(Hook { url, local_url, token, file, changed, .. }) = &self.hook {
+            text += &format!("\nwebhook: {url}{}", if *changed { " (changed)" } else { "" });
             if url != local_url {
                 text += &format!("\nwebhook on this machine: {local_url}");
             }

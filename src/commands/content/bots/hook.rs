@@ -10,7 +10,10 @@ use crate::{
     commands::content::arguments::room::resolved,
     context::Context,
     error::Failure,
-    hooks::{self, registry},
+    hooks::{
+        self,
+        registry::{self, Was, Wishes},
+    },
     instance::lifecycle::hooks::{Taken, take_up},
     matrix::{Error, client::Client, room},
     secret::Secret,
@@ -30,6 +33,8 @@ pub(crate) struct Hook {
     pub(super) file: PathBuf,
     /// Whether it was there already.
     pub(super) existed: bool,
+    /// Whether it was there and its format, secret or template is another now.
+    pub(super) changed: bool,
 }
 
 /// A secret as it is told: what is new is shown once.
@@ -72,12 +77,14 @@ pub(super) async fn ensure(
     id: &str,
     room: &OwnedRoomId,
     text: &str,
+    wishes: Wishes,
 ) -> Result<Hook, Failure> {
     if room::is_encrypted(bot, room).await? {
         return Err(Error::Encrypted(room.to_string()).into());
     }
     let (data, user_id) = (context.data()?, bot.user_id().to_owned());
-    let (hook, existed) = registry::ensure(&data, id, &user_id, room.clone(), text)?;
+    let (hook, was) = registry::ensure(&data, id, &user_id, room.clone(), text, wishes)?;
+    let existed = was != Was::Absent;
     let config = context.config()?;
     // Also for one that exists: the homeserver may have been away when it was made.
     if take_up(config).await? == Taken::Later {
@@ -90,5 +97,6 @@ pub(super) async fn ensure(
         file: registry::file(&data, id),
         id: hook.id,
         existed,
+        changed: was == Was::Other,
     })
 }

@@ -5,6 +5,7 @@ use crate::commands::table::commands;
 pub(in crate::commands::content) mod add;
 mod hook;
 mod place;
+pub(in crate::commands::content) mod reads;
 
 commands! {
     "Bots";

@@ -1,5 +1,6 @@
 //! The room of a bot.
 
+use ruma::OwnedRoomAliasId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,6 +26,28 @@ pub(crate) struct Place {
     pub(super) existed: bool,
 }
 
+/// Refuses a room that is not there and that no bot's command makes.
+pub(super) async fn check(context: &Context, admin: &Client, text: &str) -> Result<(), Failure> {
+    match resolved(context, admin, text).await {
+        Err(error @ Error::NoRoom(_)) => match own_alias(admin, text)? {
+            Some(_) => Ok(()),
+            None => Err(error.into()),
+        },
+        Ok(room) if room::details(admin, &room).await?.is_none() => {
+            Err(Error::NoRoom(text.to_owned()).into())
+        }
+        found => Ok(found.map(drop)?),
+    }
+}
+
+/// The alias of this server that a text is, for which a room can be made.
+fn own_alias(admin: &Client, text: &str) -> Result<Option<OwnedRoomAliasId>, names::Error> {
+    match names::room(text, admin.server_name())? {
+        names::Room::Alias(alias) if alias.server_name() == admin.server_name() => Ok(Some(alias)),
+        _ => Ok(None),
+    }
+}
+
 /// Lets the bot into the room, which is made if it is a `#name` of this server.
 pub(super) async fn enter(
     context: &Context,
@@ -34,15 +57,14 @@ pub(super) async fn enter(
     patience: Patience,
 ) -> Result<Place, Failure> {
     let user_id = bot.user_id().to_owned();
-    let server = admin.server_name().to_owned();
     let (room, made) = match resolved(context, admin, text).await {
-        Err(Error::NoRoom(name)) => match names::room(text, &server)? {
-            names::Room::Alias(alias) if alias.server_name() == server => {
+        Err(Error::NoRoom(name)) => match own_alias(admin, text)? {
+            Some(alias) => {
                 let timeout = patience.timeout();
                 let (room, existed) = rooms::made::ensure(context, admin, &alias, timeout).await?;
                 (room, !existed)
             }
-            _ => return Err(Error::NoRoom(name).into()),
+            None => return Err(Error::NoRoom(name).into()),
         },
         found => (found?, false),
     };

@@ -43,6 +43,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let done = bridges::add(config, &wanted, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
     let done = done?;
+    for expression in &done.idle {
+        context.warn(format!(
+            "no user or alias of this homeserver can match `{expression}` of the registration"
+        ));
+    }
     let silent = done.ping.as_ref().is_some_and(|ping| !ping.ok);
     if let Some(Ping { message: Some(message), .. }) = &done.ping {
         let verb = if silent { "does not answer" } else { "was not asked" };

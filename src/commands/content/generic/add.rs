@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     items::{Item, items},
+    keys,
     kind::Kind,
     one_of::one_of,
 };
@@ -64,6 +65,9 @@ pub(crate) struct Many {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let Args { kind, name, file, sending } = args;
     let items = items(kind.as_deref(), name.as_deref(), file.as_deref())?;
+    if file.is_some() && !items.is_empty() {
+        keys::check(&items, &sending.server(context)?)?;
+    }
     // A file is answered by one document, however many items it has.
     if file.is_some() && name.is_none() {
         return many(&items, &sending, context).await;
@@ -116,7 +120,9 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             let (hook_name, given) = (word("hook_name"), word("name"));
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
-            let args = bots::add::Args { name, display_name, room, hook, hook_name, patience };
+            let reads = bots::reads::Reads::default();
+            let args =
+                bots::add::Args { name, display_name, room, hook, hook_name, reads, patience };
             Ok(bots::add::run(args, context).await?.map(One::from))
         }
         Kind::Room => {

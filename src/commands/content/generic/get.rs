@@ -110,13 +110,14 @@ impl Sentence for Written {
 
 impl Report for ShownHook {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Hook { id, user_id, room, waiting, refused, url, .. } = &self.0;
+        let Hook { id, user_id, room, waiting, refused, url, format, .. } = &self.0;
         let rows = [
             ("Webhook", id.clone()),
             ("Bot", user_id.clone()),
             ("Room", room.clone()),
             ("Waiting", waiting.to_string()),
             ("Refused", refused.to_string()),
+            ("Format", (*format).to_owned()),
             ("Address", url.clone()),
         ];
         output::fields(page, &rows)

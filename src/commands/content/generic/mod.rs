@@ -6,6 +6,7 @@ pub(in crate::commands::content) mod add;
 mod found;
 pub(in crate::commands::content) mod get;
 mod items;
+mod keys;
 mod kind;
 pub(in crate::commands::content) mod list;
 mod one_of;

@@ -9,7 +9,7 @@ use crate::{
     commands::{Answered, Reply},
     context::Context,
     error::Failure,
-    hooks::{dead, journal, registry},
+    hooks::{dead, journal, refused, registry},
     output::{Report, table},
 };
 
@@ -38,8 +38,18 @@ pub(crate) struct Hook {
     pub(crate) room_id: String,
     /// How much is still to be sent.
     pub(crate) waiting: usize,
-    /// How much the server would not take.
+    /// How much was refused: calls by the webhook, and messages by the server.
     pub(crate) refused: usize,
+    /// The calls that the webhook refused: how many, and why the last one.
+    pub(crate) refused_calls: Option<refused::Count>,
+    /// Why the server would not take the last one of those that it refused.
+    pub(crate) refused_message: Option<String>,
+    /// As what it takes what is posted.
+    pub(crate) format: &'static str,
+    /// Whether it takes what its sender has signed.
+    pub(crate) signed: bool,
+    /// Whether a template of its own says what it shows.
+    pub(crate) template: bool,
     pub(crate) url: String,
     /// The same from this machine.
     pub(crate) local_url: String,
@@ -53,10 +63,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     let data = &config.data;
     let folder = data.hook_journal();
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let (mut reasons, mut calls) = (BTreeMap::new(), refused::all(&folder)?);
     for entry in journal::waiting(&folder)? {
         counts.entry(entry.hook).or_default().0 += 1;
     }
     for letter in dead::all(&folder)? {
+        reasons.insert(letter.entry.hook.clone(), letter.reason);
         counts.entry(letter.entry.hook).or_default().1 += 1;
     }
     let mut hooks = Vec::new();
@@ -75,18 +87,24 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
         });
     }
     let hook = |hook: registry::Hook| {
-        let (waiting, refused) = counts.get(&hook.id).copied().unwrap_or_default();
+        let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
+        let refused_calls = calls.remove(&hook.id);
         Hook {
             url: config.hook_address(&hook.id),
             local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
             file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),
+            refused: messages + refused_calls.as_ref().map_or(0, |count| count.calls),
+            refused_calls,
+            refused_message: reasons.remove(&hook.id),
+            format: hook.format.word(),
+            signed: hook.secret.is_some(),
+            template: hook.template.is_some(),
             id: hook.id,
             user_id: hook.user_id.into(),
             room: hook.room,
             room_id: hook.room_id.into(),
             waiting,
-            refused,
         }
     };
     let hooks: Vec<Hook> = hooks.into_iter().map(hook).collect();
@@ -103,8 +121,22 @@ impl Report for Hooks {
         };
         let heading = ["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"];
         table(page, &heading, self.hooks.iter().map(row).collect())?;
-        if self.hooks.iter().any(|hook| hook.refused > 0) {
-            writeln!(page, "what was refused is kept in {}", self.refused_file.display())?;
+        if self.hooks.iter().any(|hook| hook.refused_message.is_some()) {
+            writeln!(page, "what the server refused is kept in {}", self.refused_file.display())?;
+        }
+        Ok(())
+    }
+
+    fn details(&self, page: &mut String) -> fmt::Result {
+        for Hook { id, refused_calls, refused_message, .. } in &self.hooks {
+            if let Some(refused::Count { calls, at, status, reason }) = refused_calls {
+                let calls =
+                    if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+                writeln!(page, "{id}: {calls} refused, the last {at} with {status}: {reason}")?;
+            }
+            if let Some(reason) = refused_message {
+                writeln!(page, "{id}: the server refused a message: {reason}")?;
+            }
         }
         Ok(())
     }

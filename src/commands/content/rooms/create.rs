@@ -1,9 +1,9 @@
 //! `content create-room`.
 
-use ruma::{OwnedRoomAliasId, OwnedUserId, ServerName};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName, UserId};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::made::{existing, taken, turn};
 use crate::{
@@ -16,9 +16,13 @@ use crate::{
     error::Failure,
     matrix::{
         Error,
-        api::create_room::{self, Preset},
+        admin::rooms,
+        api::{
+            create_room::{self, Preset},
+            invite,
+        },
         client::Client,
-        names,
+        names, room,
     },
     output::Sentence,
     reply::Outcome,
@@ -68,6 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
             Failure::request("a room's name has 1 to 255 bytes and no control characters").into()
         );
     }
+    topic_fits(args.topic.as_deref().unwrap_or_default())?;
     let client = args.sending.client(context).await?;
     let server = client.server_name().to_owned();
     let alias = args.alias.as_deref().map(|alias| of_server(alias, &server)).transpose()?;
@@ -75,18 +80,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
         Some(alias) if !context.dry_run => turn(context, alias, args.sending.timeout()).await,
         _ => None,
     };
+    let invite = invited(&args, context, &client).await?;
     if let Some(found) = there(&client, alias.as_ref()).await? {
+        catch_up(&args, context, &client, &found, &invite).await?;
         return Ok(found);
     }
-    let invite = invited(&args, context, &client).await?;
     context.would(format_args!("make the room `{}`", args.name))?;
-    let made = match client.send(request(&args, alias.as_ref(), invite)).await {
+    // Another server may not answer, and a room that is made is then no failure.
+    let (own, others): (Vec<_>, Vec<_>) =
+        invite.iter().cloned().partition(|user| user.server_name() == server);
+    let made = match client.send(request(&args, alias.as_ref(), own)).await {
         Ok(made) => made,
         // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours
         // without a member, an alias or a name; nobody can be told of it, and it is no room that anybody
         // sees.
         Err(error) if taken(&error) => match there(&client, alias.as_ref()).await? {
-            Some(found) => return Ok(found),
+            Some(found) => {
+                catch_up(&args, context, &client, &found, &invite).await?;
+                return Ok(found);
+            }
             None => return Err(error.into()),
         },
         Err(error) if error.is_outcome_unknown() => {
@@ -95,6 +107,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
         }
         Err(error) => return Err(error.into()),
     };
+    for user_id in others {
+        let request = invite::Request { room_id: made.room_id.clone().into(), user_id };
+        let user_id = request.user_id.clone();
+        if let Err(error) = client.send(request).await {
+            context.warn(not_invited(&user_id, &error));
+        }
+    }
+    if args.public {
+        let found = room::details(&args.sending.operator(context)?, &made.room_id).await;
+        // Synapse makes a room all the same that its rules do not let into the directory.
+        if matches!(found, Ok(Some(found)) if !found.public) {
+            context.warn(
+                "anybody may join the room, but the directory does not list it: \
+                 `room_list_publication_rules` in a file of `homeserver.d` says who may list rooms",
+            );
+        }
+    }
     let (room_id, alias) = (made.room_id.into(), alias.map(Into::into));
     Ok(Reply::done(Made { room_id, alias, name: Some(args.name), existed: false }))
 }
@@ -106,6 +135,73 @@ fn of_server(alias: &str, server: &ServerName) -> Result<OwnedRoomAliasId, Failu
         return Err(Failure::request(message));
     }
     Ok(alias)
+}
+
+fn not_invited(user_id: &UserId, error: &Error) -> String {
+    format!("{user_id} was not invited: {error}; `content invite ROOM {user_id}` tries again")
+}
+
+/// Synapse makes the room first and then finds that its topic is too large for an event, which has 65,536
+/// bytes and holds the topic twice.
+fn topic_fits(topic: &str) -> Result<(), Failure> {
+    const LARGEST: usize = 30_000;
+    let size = json!(topic).to_string().len();
+    if size > LARGEST {
+        let message =
+            format!("the topic is too large: {size} bytes as JSON where {LARGEST} are allowed");
+        return Err(Failure::request(message).hinted("send the long text as a message, and pin it"));
+    }
+    Ok(())
+}
+
+/// Brings a room that is there nearer to what was asked for: who is missing is invited, and what cannot
+/// be is said. A first command may have been killed half-way.
+async fn catch_up(
+    args: &Args,
+    context: &Context,
+    client: &Client,
+    found: &Reply<Made>,
+    invite: &[OwnedUserId],
+) -> Result<(), Failure> {
+    let id = &found.answer.room_id;
+    let room: OwnedRoomId =
+        id.as_str().try_into().map_err(|_| Error::lacks("the alias", "room_id"))?;
+    let details = room::details(&args.sending.operator(context)?, &room).await?;
+    let not_applied = details.map(|details| differences(args, &details)).unwrap_or_default();
+    if !not_applied.is_empty() {
+        context.warn(format!("not applied, as the room exists: {}", not_applied.join(", ")));
+    }
+    if context.dry_run {
+        return Ok(());
+    }
+    for user_id in invite {
+        let invited = async {
+            let membership = room::membership(client, &room, user_id).await?;
+            if !matches!(membership.as_deref(), Some("invite" | "join")) {
+                let request =
+                    invite::Request { room_id: room.clone().into(), user_id: user_id.clone() };
+                client.send(request).await?;
+                context.say(format_args!("invited {user_id}"));
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = invited.await {
+            context.warn(not_invited(user_id, &error));
+        }
+    }
+    Ok(())
+}
+
+/// The options that a room is not as.
+fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
+    let differs = [
+        ("its name", room.name.as_ref() != Some(&args.name)),
+        ("`--topic`", args.topic.is_some() && room.topic != args.topic),
+        ("`--public`", args.public && room.join_rules.as_deref() != Some("public")),
+        ("`--encrypted`", args.encrypted && room.encryption.is_none()),
+        ("`--space`", args.space && room.room_type.as_deref() != Some("m.space")),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| option).collect()
 }
 
 /// The room that has the alias already.
@@ -132,12 +228,12 @@ async fn invited(
     let mut users = Vec::new();
     for name in &args.invite {
         let user_id = names::anyone(name, &own.server_name)?;
-        if user_id != own.user_id {
+        if user_id != own.user_id && !users.contains(&user_id) {
             users.push(user_id);
         }
     }
     for user_id in &users {
-        user::require(&args.sending.operator(context)?, user_id).await?;
+        user::require(context, &args.sending.operator(context)?, user_id).await?;
     }
     Ok(users)
 }
@@ -159,7 +255,14 @@ fn request(
         preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
         creation_content: args.space.then(|| json!({ "type": "m.space" })),
         initial_state: if args.encrypted { vec![encryption] } else { Vec::new() },
+        visibility: args.public.then(|| "public".to_owned()),
+        power_level_content_override: args.space.then(space_powers),
     }
+}
+
+/// In a space nobody talks: it holds rooms, which its moderators put there.
+fn space_powers() -> Value {
+    json!({ "events_default": 100, "invite": 50 })
 }
 
 impl Sentence for Made {
@@ -171,5 +274,17 @@ impl Sentence for Made {
 
     fn id(&self) -> &str {
         &self.room_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_no_event_can_hold_is_refused_as_the_server_counts_it() {
+        assert!(topic_fits(&"x".repeat(29_000)).is_ok());
+        assert!(topic_fits(&"x".repeat(70_000)).is_err());
+        assert!(topic_fits(&"\"".repeat(20_000)).is_err(), "each is two bytes as JSON");
     }
 }

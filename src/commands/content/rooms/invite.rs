@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Invited> {
     let Args { room, user, sending } = args;
     let operator = sending.operator(context)?;
     let user_id = names::anyone(&user, operator.server_name())?;
-    user::require(&operator, &user_id).await?;
+    user::require(context, &operator, &user_id).await?;
     let (client, id) = sending.in_room(context, &room).await?;
     context.would(format_args!("invite {user_id} to {id}"))?;
     let membership = async || room::membership(&client, &id, &user_id).await;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ruma::{OwnedRoomId, RoomAliasId};
-use tokio::time::Instant;
 
 use crate::{
+    commands::content::arguments,
     context::Context,
     matrix::{Error, api::create_room, client::Client, room},
     process::Lock,
@@ -33,19 +33,13 @@ pub(in crate::commands::content) async fn ensure(
     }
 }
 
-/// Of several on this machine that want an alias, one makes the room and the others find it: Synapse
-/// would keep a row of each room that it then refuses. Without the lock it is only less tidy.
+/// Synapse would keep a row of each room that it then refuses.
 pub(super) async fn turn(
     context: &Context,
     alias: &RoomAliasId,
     timeout: Duration,
 ) -> Option<Lock> {
-    /// Few files, and rooms with other names seldom wait for each other.
-    const LOCKS: u32 = 16;
-    let run = context.data().ok()?.run();
-    let number = alias.alias().bytes().map(u32::from).sum::<u32>() % LOCKS;
-    let path = run.join(format!("rooms-{number}.lock"));
-    Lock::acquire(&path, "content create-room", Instant::now() + timeout, &mut |_| ()).await.ok()
+    arguments::turn::turn(context, "rooms", alias.alias(), "content create-room", timeout).await
 }
 
 /// The room that has the alias, if one has.

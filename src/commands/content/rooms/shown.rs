@@ -18,6 +18,8 @@ pub(crate) struct Room {
     pub(crate) version: Option<String>,
     pub(crate) creator: Option<String>,
     pub(crate) encrypted: bool,
+    /// Who may join: `public` is anybody, `invite` who is invited.
+    pub(crate) join_rule: Option<String>,
     /// Whether the directory of rooms lists it.
     pub(crate) public: bool,
     /// `m.space` for a space.
@@ -37,6 +39,7 @@ impl From<rooms::list::Room> for Room {
             version: room.version,
             creator: room.creator,
             encrypted: room.encryption.is_some(),
+            join_rule: room.join_rules,
             public: room.public,
             kind: room.room_type,
         }

@@ -3,15 +3,23 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::password::Source;
+use super::{
+    password::{Password, Source},
+    unseen,
+};
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, user::find},
+        content::arguments::{Patience, turn::turn, user::find},
     },
     context::Context,
+    data_dir::DataDir,
     error::Failure,
-    matrix::{admin::users, names},
+    files,
+    matrix::{
+        admin::users::{self, get::User},
+        names,
+    },
     output::Sentence,
 };
 
@@ -49,44 +57,80 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         names::display_name(name)?;
     }
     let user_id = names::user(&args.name, operator.server_name())?;
-    let password = args.password.read()?;
-    if !password.generated {
-        // Synapse's own policy does not count for accounts that an admin makes.
-        let least = context.config()?.synapse.password_length;
-        if password.secret.expose().chars().count() < least as usize {
-            return Err(Failure::request(format!(
-                "the password has fewer than {least} characters"
-            ))
-            .hinted("`config show synapse.password_length` explains it")
-            .into());
-        }
-    }
+    let password = args.password.read_for(context)?;
+    // Two that look at once would both find nobody, and the second would be refused or set the password anew.
+    let _turn = if context.dry_run {
+        None
+    } else {
+        let timeout = args.patience.timeout();
+        turn(context, "users", user_id.localpart(), "content add-user", timeout).await
+    };
+    let data = context.data()?;
     if let Some(found) = find(&operator, &user_id).await? {
-        if found.deactivated {
-            return Err(deactivated(&user_id).into());
-        }
-        let user_id = user_id.into();
-        let answer = Added { user_id, admin: None, existed: true, password: None };
-        return Ok(Reply::done_if(false, answer));
+        return there(&args, context, &data, found);
     }
     context.would(format_args!("make the user {user_id}"))?;
+    // Kept until it can be shown: who is killed in between finds it by the same command.
+    let kept = unseen::file(&data, &user_id);
+    let password = if password.generated {
+        let secret = unseen::keep(&kept)?;
+        Password { secret, generated: true }
+    } else {
+        files::remove(&kept)?;
+        password
+    };
     let request = users::put::Request {
         user_id: user_id.clone().into(),
         password: Some(password.secret.expose().to_owned()),
-        displayname: args.display_name,
+        displayname: args.display_name.clone(),
         admin: Some(args.admin),
         user_type: None,
         deactivated: None,
     };
-    operator.send(request).await?;
-    if password.generated && context.view().quiet {
-        context
-            .warn("with `-q` the generated password is not shown, and it is not stored anywhere");
+    match operator.send(request).await {
+        Ok(_) => {}
+        // Somebody made it since we looked, from another machine or through the server itself.
+        Err(error) if error.is("M_USER_IN_USE") => {
+            files::remove(&kept)?;
+            let found = find(&operator, &user_id).await?.ok_or(error)?;
+            return there(&args, context, &data, found);
+        }
+        Err(error) => return Err(error.into()),
     }
-    // Shown once: nobody else knows it, and nothing keeps it.
-    let shown = password.generated.then(|| password.secret.expose().to_owned());
+    files::remove(&kept)?;
+    let shown = password.shown(context);
     let (user_id, admin) = (user_id.into(), Some(args.admin));
     Ok(Reply::done(Added { user_id, admin, existed: false, password: shown }))
+}
+
+/// The answer where there is such a user, and what of the request was not done.
+fn there(args: &Args, context: &Context, data: &DataDir, found: User) -> Answered<Added> {
+    let user_id = found.name;
+    if found.deactivated {
+        return Err(deactivated(&user_id).into());
+    }
+    if args.admin && !found.admin {
+        context.warn(format!(
+            "`--admin` was not applied: {user_id} exists and is no server admin; `content execute --name 'PUT \
+             /_synapse/admin/v1/users/{user_id}/admin' --options '{{\"admin\": true}}'` makes it one"
+        ));
+    }
+    if args.display_name.is_some() && args.display_name != found.displayname {
+        context
+            .warn(format!("`--display-name` was not applied: {user_id} exists and keeps its own"));
+    }
+    if args.password.is_given() {
+        context.warn(format!(
+            "the password was not applied: {user_id} exists and keeps its own; `content set-password {}` changes it",
+            user_id.localpart()
+        ));
+    }
+    let kept = unseen::file(data, &user_id);
+    // A dry run shows nothing that could then be shown no more.
+    let password =
+        if context.dry_run || context.view().quiet { None } else { unseen::take(&kept)? };
+    let answer = Added { user_id: user_id.into(), admin: None, existed: true, password };
+    Ok(Reply::done_if(false, answer))
 }
 
 /// A name is never given to another: who was deactivated stays in what was said.

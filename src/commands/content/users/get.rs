@@ -34,6 +34,10 @@ pub(crate) struct Shown {
     pub(crate) admin: bool,
     pub(crate) deactivated: bool,
     pub(crate) locked: bool,
+    /// Whether the user may read and not write.
+    pub(crate) suspended: bool,
+    /// Whether nobody sees what the user writes.
+    pub(crate) shadow_banned: bool,
     /// The server's word for an account that is no person's, such as `bot`.
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
@@ -60,6 +64,8 @@ impl From<User> for Shown {
             admin: user.admin,
             deactivated: user.deactivated,
             locked: user.locked,
+            suspended: user.suspended,
+            shadow_banned: user.shadow_banned,
             kind: user.user_type,
             created_ms: if seconds { user.creation_ts * 1000 } else { user.creation_ts },
             last_seen_ms: user.last_seen_ts,
@@ -84,9 +90,11 @@ impl Shown {
 
     /// A word for an account that cannot be used, and nothing for others.
     pub(crate) fn state(&self) -> &'static str {
-        match (self.deactivated, self.locked) {
-            (true, _) => "deactivated",
-            (_, true) => "locked",
+        match self {
+            Self { deactivated: true, .. } => "deactivated",
+            Self { locked: true, .. } => "locked",
+            Self { suspended: true, .. } => "suspended",
+            Self { shadow_banned: true, .. } => "shadow-banned",
             _ => "",
         }
     }
@@ -95,7 +103,7 @@ impl Shown {
         self.kind.as_deref().unwrap_or_default()
     }
 
-    fn rows(&self) -> [(&'static str, String); 9] {
+    fn rows(&self) -> [(&'static str, String); 11] {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let kind = if self.kind().is_empty() { "person" } else { self.kind() };
         [
@@ -105,6 +113,8 @@ impl Shown {
             ("Admin", self.admin.to_string()),
             ("Deactivated", self.deactivated.to_string()),
             ("Locked", self.locked.to_string()),
+            ("Suspended", self.suspended.to_string()),
+            ("Shadow-banned", self.shadow_banned.to_string()),
             ("Avatar", text(&self.avatar_url)),
             ("Created", self.created()),
             ("Last seen", self.last_seen()),
@@ -120,11 +130,17 @@ impl Shown {
 
 impl Report for Shown {
     fn text(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 5)
+        self.fields(page, 5)?;
+        // What is unusual is said to everybody.
+        let state = self.state();
+        if ["", "deactivated"].contains(&state) {
+            return Ok(());
+        }
+        output::fields(page, &[("State", state.to_owned())])
     }
 
     fn long(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 9)
+        self.fields(page, 11)
     }
 
     fn id(&self) -> Option<&str> {

@@ -7,11 +7,14 @@ pub(in crate::commands::content) mod get;
 pub(in crate::commands::content) mod list;
 pub(in crate::commands::content) mod password;
 pub(in crate::commands::content) mod remove;
+pub(in crate::commands::content) mod set_password;
+mod unseen;
 
 commands! {
     "Users";
     "add-user" => add, "Create a user";
     "list-users" => list, "List all users";
     "get-user" => get, "Show a user";
+    "set-password" => set_password, "Give a user a new password";
     "remove-user" => remove, "Deactivate a user";
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{error::Failure, files, output, secret::Secret};
+use crate::{context::Context, error::Failure, files, output, secret::Secret};
 
 /// bcrypt looks at 72 bytes only; Synapse takes at most 512.
 const LONGEST: u64 = 512;
@@ -27,7 +27,26 @@ pub(crate) struct Password {
 }
 
 impl Source {
-    pub(crate) fn read(&self) -> Result<Password, Failure> {
+    /// Whether it says where a password comes from.
+    pub(super) fn is_given(&self) -> bool {
+        self.password_file.is_some() || self.password_stdin || self.password_prompt
+    }
+
+    /// One that is long enough for the settings: Synapse's own policy does not count where an admin asks.
+    pub(super) fn read_for(&self, context: &Context) -> Result<Password, Failure> {
+        let password = self.read()?;
+        if !password.generated {
+            let least = context.config()?.synapse.password_length;
+            if password.secret.expose().chars().count() < least as usize {
+                let message = format!("the password has fewer than {least} characters");
+                return Err(Failure::request(message)
+                    .hinted("`config show synapse.password_length` explains it"));
+            }
+        }
+        Ok(password)
+    }
+
+    fn read(&self) -> Result<Password, Failure> {
         let given = if let Some(path) = &self.password_file {
             let text = files::read_input(path)?;
             text.strip_suffix('\n').unwrap_or(&text).to_owned()
@@ -49,6 +68,18 @@ impl Source {
             return Err(Failure::request("the password contains a NUL byte"));
         }
         Ok(Password { secret: Secret::new(given), generated: false })
+    }
+}
+
+impl Password {
+    /// One that was made up: shown once, as nobody else knows it and nothing keeps it.
+    pub(super) fn shown(&self, context: &Context) -> Option<String> {
+        if self.generated && context.view().quiet {
+            context.warn(
+                "with `-q` the generated password is not shown, and it is not stored anywhere",
+            );
+        }
+        self.generated.then(|| self.secret.expose().to_owned())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use ruma::OwnedRoomId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::matrix::repeat::Repeat;
 
@@ -47,8 +47,9 @@ pub(crate) struct Room {
     pub(crate) canonical_alias: Option<String>,
     #[serde(default)]
     pub(crate) topic: Option<String>,
+    #[serde(default, deserialize_with = "none_is_zero")]
     pub(crate) joined_members: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "none_is_zero")]
     pub(crate) joined_local_members: u64,
     pub(crate) version: Option<String>,
     pub(crate) creator: Option<String>,
@@ -58,6 +59,14 @@ pub(crate) struct Room {
     pub(crate) public: bool,
     #[serde(default)]
     pub(crate) room_type: Option<String>,
+    /// Who may join: `public`, `invite`, `knock`, …
+    #[serde(default)]
+    pub(crate) join_rules: Option<String>,
+}
+
+/// Of a room that is just being made nothing is counted yet.
+fn none_is_zero<'de, D: Deserializer<'de>>(number: D) -> Result<u64, D::Error> {
+    Ok(Option::deserialize(number)?.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -76,5 +85,15 @@ mod tests {
                 "public": true, "room_type": null}], "offset": 0, "total_rooms": 10}"#,
         );
         assert_eq!((page.rooms[0].joined_members, page.next_batch), (8, None));
+    }
+
+    #[test]
+    fn a_room_that_is_just_being_made_is_read() {
+        let page = answer::<Response>(
+            r#"{"rooms": [{"room_id": "!hash", "name": null, "canonical_alias": null,
+                "joined_members": null, "joined_local_members": null, "version": "12",
+                "creator": "@foo:matrix.org", "encryption": null}], "total_rooms": 1}"#,
+        );
+        assert_eq!(page.rooms[0].joined_members, 0);
     }
 }

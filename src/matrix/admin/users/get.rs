@@ -45,6 +45,12 @@ pub(crate) struct User {
     pub(crate) deactivated: bool,
     #[serde(default)]
     pub(crate) locked: bool,
+    /// Refused everything but to read.
+    #[serde(default)]
+    pub(crate) suspended: bool,
+    /// Told that all is sent, and heard by nobody.
+    #[serde(default)]
+    pub(crate) shadow_banned: bool,
     #[serde(default)]
     pub(crate) creation_ts: u64,
     #[serde(default)]

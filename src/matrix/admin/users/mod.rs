@@ -5,3 +5,4 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod override_ratelimit;
 pub(crate) mod put;
+pub(crate) mod reset_password;

@@ -1,0 +1,24 @@
+//! Of several commands on this machine that would make the same thing, one makes it and the others find it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{context::Context, process::Lock};
+
+/// Waits until nobody else makes the thing of this name. Without the lock it is only less tidy: the server
+/// has the last word. `what` names the files, `purpose` is what others are told that wait.
+pub(crate) async fn turn(
+    context: &Context,
+    what: &str,
+    name: &str,
+    purpose: &str,
+    timeout: Duration,
+) -> Option<Lock> {
+    /// Few files, and different names seldom wait for each other.
+    const LOCKS: u32 = 16;
+    let run = context.data().ok()?.run();
+    let number = name.bytes().map(u32::from).sum::<u32>() % LOCKS;
+    let path = run.join(format!("{what}-{number}.lock"));
+    Lock::acquire(&path, purpose, Instant::now() + timeout, &mut |_| ()).await.ok()
+}

@@ -1,0 +1,82 @@
+//! How a webhook reads what is posted to it.
+
+use std::path::Path;
+
+use crate::{
+    commands::content::arguments::text::stdin_text,
+    error::Failure,
+    files,
+    hooks::{
+        formats::Format,
+        registry::{Wish, Wishes},
+        template::Template,
+    },
+    secret::Secret,
+};
+
+/// The longest secret of a sender, in bytes.
+const LONGEST: u64 = 512;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Reads {
+    /// Take what is posted as this; by default as what its headers and its body look like
+    #[arg(long, value_name = "FORMAT", requires = "room")]
+    hook_format: Option<Format>,
+    /// Show of a body what this template makes of it; '' takes it away
+    #[arg(long, value_name = "FILE", requires = "room", value_hint = clap::ValueHint::FilePath)]
+    hook_template: Option<String>,
+    /// Take calls that are signed with the secret in this file, without a token; '' takes it away
+    #[arg(long, value_name = "FILE", requires = "room", value_hint = clap::ValueHint::FilePath)]
+    hook_secret_file: Option<String>,
+    /// Read that secret from stdin
+    #[arg(long, requires = "room", conflicts_with = "hook_secret_file")]
+    hook_secret_stdin: bool,
+}
+
+impl Reads {
+    pub(super) fn is_any(&self) -> bool {
+        let Self { hook_format, hook_template, hook_secret_file, hook_secret_stdin } = self;
+        hook_format.is_some()
+            || hook_template.is_some()
+            || hook_secret_file.is_some()
+            || *hook_secret_stdin
+    }
+
+    /// What is wanted, with all files read.
+    pub(super) fn wishes(&self) -> Result<Wishes, Failure> {
+        let template = self.hook_template.as_deref().map(template).transpose()?.unwrap_or_default();
+        let secret = match self.hook_secret_file.as_deref() {
+            Some("") => Wish::Remove,
+            Some(path) => {
+                let text = files::read_input(Path::new(path))?;
+                Wish::Have(secret(text.strip_suffix('\n').unwrap_or(&text))?)
+            }
+            None if self.hook_secret_stdin => {
+                Wish::Have(secret(&stdin_text("the secret", LONGEST)?)?)
+            }
+            None => Wish::Keep,
+        };
+        Ok(Wishes { format: self.hook_format, secret, template })
+    }
+}
+
+fn template(path: &str) -> Result<Wish<Template>, Failure> {
+    if path.is_empty() {
+        return Ok(Wish::Remove);
+    }
+    let text = files::read_input(Path::new(path))?;
+    Template::new(Path::new(path), &text).map(Wish::Have).map_err(|error| {
+        Failure::request(format!("the template `{path}` cannot be read: {error}"))
+            .hinted("`docs/webhooks.md` has examples")
+    })
+}
+
+fn secret(text: &str) -> Result<Secret, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::request("the secret of the webhook is empty"));
+    }
+    if text.len() as u64 > LONGEST {
+        return Err(Failure::request(format!("the secret is longer than {LONGEST} bytes")));
+    }
+    Ok(Secret::new(text))
+}
