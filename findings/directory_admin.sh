@@ -76,7 +76,7 @@ ended
 
 {
     cat plain.yaml
-    printf 'room_list_publication_rules:\n  - user_id: "@admin:test.example"\n    action: allow\n'
+    printf '\nroom_list_publication_rules:\n  - user_id: "@admin:test.example"\n    action: allow\n'
 } >rule.yaml
 run rule.yaml
 rule=$(python3 ask.py "$port")
