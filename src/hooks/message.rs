@@ -1,4 +1,4 @@
-//! What a request says, made into the content of a message: in one of the [`formats`], or through the
+//! What a request says, made into the content of a message: in one of the [`super::formats`], or through the
 //! webhook's own template.
 
 use serde_json::{Map, Value, json};
