@@ -31,10 +31,14 @@ pub(crate) fn is_bare(text: &str) -> bool {
     letters == text
 }
 
-/// Letters as HTML that shows just these.
+/// Letters as HTML that shows just these, on lines of their own.
 pub(crate) fn escaped(text: &str) -> String {
-    let letters = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    letters.replace('\n', "<br />")
+    letters(text).replace('\n', "<br />")
+}
+
+/// What means something in the text of HTML, as it is shown.
+pub(crate) fn letters(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The users that HTML has links to, which clients show as pills.

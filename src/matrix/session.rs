@@ -83,8 +83,12 @@ pub(crate) fn operator_file(data: &DataDir) -> PathBuf {
 
 /// The session of another user.
 pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
-    // A localpart may hold `/`; nothing else in it means anything to a file system.
-    data.sessions().join(format!("{}.json", user.localpart().replace('/', "%2F")))
+    data.sessions().join(format!("{}.json", file_name(user)))
+}
+
+/// The localpart as the name of a file: it may hold `/`; nothing else in it means anything to a file system.
+pub(crate) fn file_name(user: &UserId) -> String {
+    user.localpart().replace('/', "%2F")
 }
 
 /// Whom this program acts as beside the operator.

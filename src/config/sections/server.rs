@@ -1,8 +1,9 @@
 //! Who this homeserver is and where it can be reached.
 
 use crate::config::values::{
+    addresses::Addresses,
     setting::section,
-    shape::{Addresses, HttpUrl, Localpart, Port, ServerName},
+    shape::{HttpUrl, Localpart, Port, ServerName},
 };
 
 section! {

@@ -1,7 +1,7 @@
 //! A message in the making: its plain text and its HTML side by side. Whatever is put on a page is
 //! escaped for HTML; a page on which nothing is more than text has none.
 
-use crate::matrix::markdown;
+use crate::matrix::{html, markdown};
 
 /// Addresses that a client follows (Matrix specification, `m.room.message`, "a").
 const SCHEMES: [&str; 5] = ["https://", "http://", "ftp://", "mailto:", "magnet:"];
@@ -17,18 +17,9 @@ pub(crate) struct Page {
     is_ended: bool,
 }
 
+/// Also within an attribute.
 fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => html += "&amp;",
-            '<' => html += "&lt;",
-            '>' => html += "&gt;",
-            '"' => html += "&quot;",
-            letter => html.push(letter),
-        }
-    }
-    html
+    html::letters(text).replace('"', "&quot;")
 }
 
 /// The same with its line ends as HTML has them.

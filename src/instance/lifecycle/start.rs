@@ -100,11 +100,9 @@ pub(crate) async fn start(
         } else if is_up(&now, &names) {
             // An earlier start may have been interrupted before its last step, and a session may
             // have been ended since: one request tells.
-            let new_session = match services::listens(&now) {
-                Some(url) if runs_synapse(&now) => {
-                    prepare::finish(config, &url, deadline, on_step).await?
-                }
-                _ => false,
+            let new_session = match runs_at(&now) {
+                Some(url) => prepare::finish(config, &url, deadline, on_step).await?,
+                None => false,
             };
             return Ok(Started::Already { now, new_session });
         }
@@ -128,7 +126,7 @@ pub(crate) async fn start(
     let wait = Wait { names, concerned, deadline, timeout: options.timeout };
     match ready(stream, &wait, &mut log, on_step).await {
         Ok(snapshot) => {
-            if let Some(url) = services::listens(&snapshot).filter(|_| runs_synapse(&snapshot)) {
+            if let Some(url) = runs_at(&snapshot) {
                 prepare::finish(config, &url, deadline, on_step).await?;
             }
             Ok(Started::Now(snapshot))
@@ -172,6 +170,11 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
 async fn runs(socket: &Path) -> Result<bool, control::Error> {
     let now = control::status(socket).await?;
     Ok(now.is_some_and(|now| runs_synapse(&now) && now.is_ready_but(services::CUSTOM)))
+}
+
+/// Where Synapse listens, if it runs.
+fn runs_at(now: &Snapshot) -> Option<String> {
+    services::listens(now).filter(|_| runs_synapse(now))
 }
 
 fn runs_synapse(now: &Snapshot) -> bool {

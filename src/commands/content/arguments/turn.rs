@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use crate::{context::Context, process::Lock};
 
 /// Waits until nobody else makes the thing of this name. Without the lock it is only less tidy: the server
-/// has the last word. `what` names the files, `purpose` is what others are told that wait.
+/// has the last word. `what` names the files, `purpose` is what others are told that wait. A dry run makes
+/// nothing, and waits for nobody.
 pub(crate) async fn turn(
     context: &Context,
     what: &str,
@@ -17,6 +18,9 @@ pub(crate) async fn turn(
 ) -> Option<Lock> {
     /// Few files, and different names seldom wait for each other.
     const LOCKS: u32 = 16;
+    if context.dry_run {
+        return None;
+    }
     let run = context.data().ok()?.run();
     let number = name.bytes().map(u32::from).sum::<u32>() % LOCKS;
     let path = run.join(format!("{what}-{number}.lock"));

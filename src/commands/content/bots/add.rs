@@ -24,16 +24,13 @@ use crate::{
     context::Context,
     error::Failure,
     matrix::{
-        admin::users::{override_ratelimit, put},
+        admin::users::{get::BOT, override_ratelimit, put},
         client::Client,
         names, operator, session,
     },
     output::Sentence,
     secret::MASK,
 };
-
-/// What the server keeps of an account that a bot is.
-pub(in crate::commands::content) const BOT: &str = "bot";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -91,11 +88,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         place::check(context, &admin, text).await?;
     }
     let timeout = args.patience.timeout();
-    let _turn = if context.dry_run {
-        None
-    } else {
-        turn(context, "users", user_id.localpart(), "content add-bot", timeout).await
-    };
+    let _turn = turn(context, "users", user_id.localpart(), "content add-bot", timeout).await;
     let existed = is_bot(&admin, &user_id).await?;
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         hook::is_free(context, &admin, id, &user_id, text).await?;
@@ -119,7 +112,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
 /// True if the bot is there, and an error if something else has its name.
 async fn is_bot(admin: &Client, user_id: &UserId) -> Result<bool, Failure> {
     match user::find(admin, user_id).await? {
-        Some(found) if found.user_type.as_deref() != Some(BOT) => {
+        Some(found) if !found.is_bot() => {
             Err(Failure::request(format!("`{user_id}` is a user, not a bot"))
                 .hinted("choose another name; `content list --type bot` lists the bots"))
         }

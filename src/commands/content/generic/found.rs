@@ -2,10 +2,7 @@
 
 use super::kind::Kind;
 use crate::{
-    commands::content::{
-        arguments::{Patience, user},
-        bots::add::BOT,
-    },
+    commands::content::arguments::{Patience, user},
     context::Context,
     error::Failure,
     hooks::registry,
@@ -22,7 +19,7 @@ pub(super) async fn only(name: &str, patience: Patience, context: &Context) -> R
     if let Ok(user_id) = &user_id
         && let Some(user) = user::find(&operator, user_id).await?
     {
-        let kind = if user.user_type.as_deref() == Some(BOT) { Kind::Bot } else { Kind::User };
+        let kind = if user.is_bot() { Kind::Bot } else { Kind::User };
         if user.deactivated { gone = Some(kind) } else { kinds.push(kind) }
     }
     match room::resolve(&operator, name).await {
@@ -54,11 +51,10 @@ pub(super) async fn no_person(
     let operator = patience.operator(context)?;
     let user_id = names::user(name, operator.server_name())?;
     match user::find(&operator, &user_id).await? {
-        Some(user) if user.user_type.as_deref() != Some(BOT) && !user.deactivated => {
-            Err(Failure::request(format!("`{user_id}` is no bot")).hinted(
-                "`--type user` means people and bots; `content list-users --bots` lists the bots",
-            ))
-        }
+        Some(user) if !user.is_bot() && !user.deactivated => Err(Failure::request(format!(
+            "`{user_id}` is no bot"
+        ))
+        .hinted("`--type user` means people and bots; `content list-users --bots` lists the bots")),
         _ => Ok(()),
     }
 }

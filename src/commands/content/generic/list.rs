@@ -11,7 +11,6 @@ use crate::{
         Answered, Reply,
         content::{
             arguments::Patience,
-            bots::add::BOT,
             hooks::{self, list::Hook},
             rooms::{self, shown::Room},
             users::{self, get::Shown as User},
@@ -19,6 +18,7 @@ use crate::{
     },
     context::Context,
     error::Failure,
+    matrix::admin,
     output::{Report, table},
     reply::Stop,
 };
@@ -101,7 +101,7 @@ async fn all(filter: Option<String>, patience: Patience, context: &Context) -> R
     let args = users::list::Args { filter: filter.clone(), all: false, bots: false, patience };
     let users = users::list::run(args, context).await?.answer.users;
     let hooks = hooks::list::run(hooks::list::Args { filter }, context).await?.answer.hooks;
-    let is_bot = |user: &User| user.kind.as_deref() == Some(BOT);
+    let is_bot = |user: &User| user.kind.as_deref() == Some(admin::users::get::BOT);
     let (bots, users): (Vec<User>, Vec<User>) = users.into_iter().partition(is_bot);
     let items = rooms.into_iter().map(Item::room);
     let items = items.chain(users.into_iter().map(|user| Item::user(Kind::User, user)));

@@ -77,8 +77,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     let server = client.server_name().to_owned();
     let alias = args.alias.as_deref().map(|alias| of_server(alias, &server)).transpose()?;
     let _turn = match &alias {
-        Some(alias) if !context.dry_run => turn(context, alias, args.sending.timeout()).await,
-        _ => None,
+        Some(alias) => turn(context, alias, args.sending.timeout()).await,
+        None => None,
     };
     let invite = invited(&args, context, &client).await?;
     if let Some(found) = there(&client, alias.as_ref()).await? {
@@ -224,11 +224,10 @@ async fn invited(
     context: &Context,
     client: &Client,
 ) -> Result<Vec<OwnedUserId>, Failure> {
-    let own = client.session();
     let mut users = Vec::new();
     for name in &args.invite {
-        let user_id = names::anyone(name, &own.server_name)?;
-        if user_id != own.user_id && !users.contains(&user_id) {
+        let user_id = names::anyone(name, client.server_name())?;
+        if user_id != client.user_id() && !users.contains(&user_id) {
             users.push(user_id);
         }
     }

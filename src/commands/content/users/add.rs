@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    password::{Password, Source},
+    password::{Password, Source, line},
     unseen,
 };
 use crate::{
@@ -59,12 +59,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     let user_id = names::user(&args.name, operator.server_name())?;
     let password = args.password.read_for(context)?;
     // Two that look at once would both find nobody, and the second would be refused or set the password anew.
-    let _turn = if context.dry_run {
-        None
-    } else {
-        let timeout = args.patience.timeout();
-        turn(context, "users", user_id.localpart(), "content add-user", timeout).await
-    };
+    let timeout = args.patience.timeout();
+    let _turn = turn(context, "users", user_id.localpart(), "content add-user", timeout).await;
     let data = context.data()?;
     if let Some(found) = find(&operator, &user_id).await? {
         return there(&args, context, &data, found);
@@ -143,9 +139,7 @@ impl Sentence for Added {
     fn sentence(&self) -> String {
         let Self { user_id, existed, password, .. } = self;
         let what = if *existed { "exists already:" } else { "made" };
-        let password = password.as_ref();
-        let shown = password.map(|it| ["\npassword: ", it, " (shown only now)"].concat());
-        [what, " ", user_id, &shown.unwrap_or_default()].concat()
+        [what, " ", user_id, &line(password.as_ref())].concat()
     }
 
     fn id(&self) -> &str {

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
         });
     }
     if args.bots {
-        found.retain(|user| user.user_type.as_deref() == Some("bot"));
+        found.retain(users::get::User::is_bot);
     }
     let users: Vec<Shown> = found.into_iter().map(Shown::from).collect();
     Ok(Reply::done(Users { total: users.len(), users }))

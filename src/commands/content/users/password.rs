@@ -83,6 +83,11 @@ impl Password {
     }
 }
 
+/// What a sentence ends with where a password was made up.
+pub(super) fn line(password: Option<&String>) -> String {
+    password.map(|it| ["\npassword: ", it, " (shown only now)"].concat()).unwrap_or_default()
+}
+
 /// Asks on the terminal, with the echo off.
 fn asked() -> Result<String, Failure> {
     if !output::stdin_is_terminal() {

@@ -46,9 +46,8 @@ pub(crate) struct Removed {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let operator = args.patience.operator(context)?;
-    let own = operator.session();
-    let user_id = args.user.resolve(&own.server_name)?;
-    if user_id == own.user_id {
+    let user_id = args.user.resolve(operator.server_name())?;
+    if user_id == operator.user_id() {
         return Err(Failure::request(format!(
             "`{user_id}` is the operator, which this program acts with"
         ))

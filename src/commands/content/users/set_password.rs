@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{add::deactivated, password::Source, unseen};
+use super::{
+    add::deactivated,
+    password::{Source, line},
+    unseen,
+};
 use crate::{
     commands::{
         Answered, Reply,
@@ -42,9 +46,8 @@ pub(crate) struct Changed {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Changed> {
     let operator = args.patience.operator(context)?;
-    let own = operator.session();
-    let user_id = args.user.resolve(&own.server_name)?;
-    if user_id == own.user_id {
+    let user_id = args.user.resolve(operator.server_name())?;
+    if user_id == operator.user_id() {
         let message = format!("`{user_id}` is the operator, which this program logs in by itself");
         return Err(Failure::request(message).into());
     }
@@ -70,9 +73,7 @@ impl Sentence for Changed {
     fn sentence(&self) -> String {
         let Self { user_id, logged_out, password } = self;
         let sessions = if *logged_out { "logged out everywhere" } else { "still logged in" };
-        let password = password.as_ref();
-        let shown = password.map(|it| ["\npassword: ", it, " (shown only now)"].concat());
-        ["new password of ", user_id, ", ", sessions, &shown.unwrap_or_default()].concat()
+        ["new password of ", user_id, ", ", sessions, &line(password.as_ref())].concat()
     }
 
     fn id(&self) -> &str {

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use ruma::UserId;
 
-use crate::{data_dir::DataDir, files, secret::Secret};
+use crate::{data_dir::DataDir, files, matrix::session, secret::Secret};
 
 /// Where that of a user is.
 pub(super) fn file(data: &DataDir, user: &UserId) -> PathBuf {
-    let name = user.localpart().replace('/', "%2F");
-    data.secrets().join("unseen").join(name)
+    data.secrets().join("unseen").join(session::file_name(user))
 }
 
 /// The one that is kept, or a new one that is kept from now on.

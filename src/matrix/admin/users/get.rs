@@ -62,6 +62,15 @@ pub(crate) struct User {
     pub(crate) last_seen_ts: Option<u64>,
 }
 
+/// What the server keeps of an account that a bot is.
+pub(crate) const BOT: &str = "bot";
+
+impl User {
+    pub(crate) fn is_bot(&self) -> bool {
+        self.user_type.as_deref() == Some(BOT)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
