@@ -89,6 +89,8 @@ core::static_host() {
     fi
 }
 
+core_static_flags='-C target-feature=+crt-static -C relocation-model=static'
+
 # Builds `program`.
 core::cargo() {
     local target=$RMS_RESOURCE_DIR/target host built
@@ -99,7 +101,7 @@ core::cargo() {
         core::run_cargo "$1" "${build[@]}"
         return
     fi
-    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static -C relocation-model=static" \
+    RUSTFLAGS="${RUSTFLAGS:-} $core_static_flags" \
         core::run_cargo "$1" "${build[@]}" --target "$host" || return
     # Whole or not at all: the old one may be running.
     built=$target/$host/release/resource-matrix-synapse

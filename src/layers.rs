@@ -35,6 +35,7 @@ const LAYERS: &[&[&str]] = &[
     &["data_dir"],
     &["files"],
     &["error"],
+    &["canned"],
 ];
 
 type Names = Vec<String>;

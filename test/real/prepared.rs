@@ -10,6 +10,9 @@ use std::{
     sync::LazyLock,
 };
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 use crate::common::Instance;
 
 /// In a run apart: the folder and the ports of the one that was prepared outside.
@@ -43,6 +46,17 @@ pub(crate) fn folder() -> PathBuf {
 /// What a run apart is told, so that it needs to prepare nothing.
 pub(crate) fn variables() -> [(&'static str, String); 2] {
     [(FOLDER, PREPARED.data.display().to_string()), (PORTS, text(&PREPARED.all_ports()))]
+}
+
+/// What `cache/checked` says of a data folder whose settings Synapse was content with.
+fn checked(data: &Path) -> String {
+    let environment = fs::read_link(folder().join("environments/synapse")).unwrap();
+    let hash = Sha256::new()
+        .chain_update(include_str!("../../src/synapse/check.py"))
+        .chain_update(environment.file_name().unwrap().as_encoded_bytes())
+        .chain_update(fs::read(data.join("synapse/homeserver.yaml")).unwrap())
+        .finalize();
+    HEXLOWER.encode(&hash[..16])
 }
 
 fn text(ports: &[u16]) -> String {
@@ -79,13 +93,22 @@ impl Instance {
             let old = fs::read_to_string(&path).unwrap();
             // In one pass, for a port of this one may be a port of that one.
             let pattern: Vec<_> = words.iter().map(|(word, _)| regex::escape(word)).collect();
-            let pattern =
-                regex::Regex::new(&format!(r"\b(?:{})\b|{}\b", pattern[1..].join("|"), pattern[0]));
+            let pattern = regex::Regex::new(&format!(
+                r"(?-u:\b)(?:{})(?-u:\b)|{}(?-u:\b)",
+                pattern[1..].join("|"),
+                pattern[0]
+            ));
             let new = pattern.unwrap().replace_all(&old, |found: &regex::Captures<'_>| {
                 words.iter().find(|(word, _)| *word == found[0]).unwrap().1.clone()
             });
             fs::write(&path, &*new).unwrap();
         }
+        // Synapse was content with the first; names and ports make no difference to it.
+        let note = |data: &Path| (data.join("cache/checked"), checked(data));
+        let (first, hash) = note(&from);
+        assert_eq!(fs::read_to_string(first).unwrap(), hash);
+        let (own, hash) = note(&instance.data);
+        fs::write(own, hash).unwrap();
         instance
     }
 

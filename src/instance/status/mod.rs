@@ -375,6 +375,7 @@ mod tests {
     use std::future::ready;
 
     use super::*;
+    use crate::canned::{Answer, Server};
 
     fn service(phase: Phase, well: bool) -> Service {
         Service {
@@ -417,13 +418,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_an_ok_counts_as_an_answer() {
-        let server = wiremock::MockServer::start().await;
-        let authority = server.address().to_string();
+        let server = Server::start().await;
         for (status, well) in [(200, true), (503, false)] {
-            let health = wiremock::Mock::given(wiremock::matchers::path("/health"));
-            let answer = wiremock::ResponseTemplate::new(status);
-            let _mounted = health.respond_with(answer).mount_as_scoped(&server).await;
-            assert_eq!(answers(authority.clone()).await.is_ok(), well);
+            server.answers(Answer::new(status, "").at("/health").times(1));
+            assert_eq!(answers(server.authority().to_owned()).await.is_ok(), well);
         }
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let error = answers(nobody.to_string()).await.unwrap_err();
