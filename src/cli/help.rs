@@ -72,8 +72,18 @@ pub(super) fn usage_error(argv: &[OsString], error: &clap::Error) -> Failure {
         Some(group) => format!("`help {group}` lists the commands"),
         None => "`help` lists the commands".to_owned(),
     });
-    let sentence = sentence.trim();
-    Failure::request(sentence).hinted(hints.join("; ").replace("?; ", "? "))
+    Failure::request(in_our_words(sentence.trim())).hinted(hints.join("; ").replace("?; ", "? "))
+}
+
+/// What a library says of a number, as a person would.
+fn in_our_words(sentence: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("invalid digit found in string", "it is not a whole number"),
+        ("cannot parse integer from empty string", "it is empty"),
+        ("number too large to fit in target type", "it is too large"),
+        ("number too small to fit in target type", "it is too small"),
+    ];
+    WORDS.iter().fold(sentence.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 /// How a word that begins with a hyphen is given as a value: to the flag before it, or by itself.

@@ -5,7 +5,7 @@ mod help;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{ArgMatches, error::ErrorKind};
-use rustix::process::Signal;
+use rustix::{fs::Mode, process::Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -24,10 +24,20 @@ use crate::{
 
 /// The whole program.
 pub(crate) fn main() -> ExitCode {
+    let_nobody_else_write();
     let argv: Vec<OsString> = std::env::args_os().collect();
     let outcome = commands::completions::answer(&argv).unwrap_or_else(|| answer(&argv));
     let outcome = if output::got_out() { outcome } else { Outcome::Failed };
     ExitCode::from(outcome.code())
+}
+
+/// Whatever the caller's umask is: what we make, and what we start makes, is programs that run as us.
+fn let_nobody_else_write() {
+    let others = Mode::WGRP | Mode::WOTH;
+    let asked = rustix::process::umask(others);
+    if !others.contains(asked) {
+        rustix::process::umask(asked | others);
+    }
 }
 
 fn answer(argv: &[OsString]) -> Outcome {

@@ -322,7 +322,10 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
             } else {
                 StatusCode::SERVICE_UNAVAILABLE
             };
-            let error = format!("nothing was accepted: {error}");
+            // Which folder it is concerns nobody outside.
+            tracing::error!("nothing was accepted: {error}");
+            let why = if error.is_full_disk() { "full" } else { "not written" };
+            let error = format!("nothing was accepted: the disk of the server is {why}");
             Err(Refusal::new(status, "M_UNKNOWN", error).later(LATER))
         }
         Err(_) => Err(gone()),

@@ -217,11 +217,9 @@ impl Explain for Error {
                 "M_USER_LIMIT_EXCEEDED" => {
                     "this user has uploaded as much as `media.user_limits` lets one; `content media` shows who has how much"
                 }
-                "M_USER_LOCKED" => {
-                    "the account is locked: `content execute --name 'PUT /_synapse/admin/v2/users/@USER:SERVER' --options '{\"locked\": false}'` unlocks it"
-                }
+                "M_USER_LOCKED" => "the account is locked: `content unlock-user USER` unlocks it",
                 "M_USER_SUSPENDED" => {
-                    "the account is suspended: `content execute --name 'PUT /_synapse/admin/v1/suspend/@USER:SERVER' --options '{\"suspend\": false}'` lets it write again"
+                    "the account is suspended: `content unlock-user USER` lets it write again"
                 }
                 "M_USER_DEACTIVATED" => "the account was deactivated: choose another user",
                 _ => return None,
@@ -274,7 +272,11 @@ impl Explain for Error {
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
-            Self::NoEntry { .. } => "invite the user with `content invite ROOM USER`",
+            Self::NoEntry { user, room, .. } => {
+                return Some(format!(
+                    "`content get-room '{room}'` shows who is in it, and `content invite '{room}' {user} --as MEMBER` invites"
+                ));
+            }
             Self::NotRemoved { .. } => "`logs synapse` tells more; then run it again",
             Self::Name(error) => return error.hint(),
             Self::File(error) => return error.hint(),

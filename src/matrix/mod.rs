@@ -8,6 +8,7 @@ pub(crate) mod edit;
 pub(crate) mod error;
 pub(crate) mod html;
 pub(crate) mod jwt;
+pub(crate) mod leaders;
 pub(crate) mod markdown;
 pub(crate) mod media;
 pub(crate) mod message;

@@ -133,7 +133,7 @@ pub(crate) async fn membership(
 }
 
 /// The content of a state event, as a member sees it; nothing where there is none.
-async fn state(
+pub(crate) async fn state(
     client: &Client,
     room: &RoomId,
     event_type: &str,

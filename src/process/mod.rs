@@ -11,10 +11,12 @@ use std::{
 
 use tokio::process::Command;
 
+mod ending;
 mod lock;
 mod ports;
 mod stat;
 
+pub(crate) use ending::Ending;
 pub(crate) use lock::{Lock, holder};
 pub(crate) use ports::{listener, udp_owner};
 pub(crate) use stat::{Identity, Stat, pid_of, resident_bytes, signal};

@@ -210,7 +210,8 @@ impl Plan {
             self.packages(&mut install, list);
             self.run(&mut install).await?;
         }
-        Ok(())
+        // uv lets everybody write it.
+        Ok(files::remove(&folder.join(".lock"))?)
     }
 
     async fn with_pip(&self, folder: &Path, lists: &[List]) -> Result<(), Error> {

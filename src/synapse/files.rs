@@ -100,9 +100,15 @@ pub(crate) fn render(
     let mut document = parse("homeserver.yaml", &homeserver)?;
     let own = overrides::read(data)?;
     if !own.is_empty() {
+        let mut powers = Vec::new();
         for file in own {
+            if overrides::gives_powers(&file) {
+                powers.push(file.path.clone());
+            }
             overrides::merge_file(&mut document, file)?;
         }
+        let operator = format!("@{}:{}", config.server.operator, config.server.name);
+        overrides::let_operator_make_rooms(&document, &operator, &powers)?;
         let head: String = homeserver.lines().take(2).map(|line| format!("{line}\n")).collect();
         let body = serde_json::to_string_pretty(&document).unwrap_or_default();
         homeserver = match serde_yaml::to_string(&document) {

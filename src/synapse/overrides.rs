@@ -150,6 +150,38 @@ fn misfit(base: &Value, over: &Value) -> Option<(String, &'static str, &'static 
     })
 }
 
+const DEFAULT_POWERS: &str = "default_power_level_content_override";
+
+/// Refuses files that give the operator its power in rooms by name. From room version 12 on whoever makes
+/// a room has all power, and the server refuses a room whose power levels name them.
+pub(super) fn let_operator_make_rooms(
+    merged: &Value,
+    operator: &str,
+    files: &[PathBuf],
+) -> Result<(), Error> {
+    let version = merged["default_room_version"].as_str().and_then(|it| it.parse::<u32>().ok());
+    if version.is_none_or(|version| version < 12) {
+        return Ok(());
+    }
+    let presets = merged[DEFAULT_POWERS].as_object().into_iter().flatten();
+    let mut named = presets.filter(|(_, powers)| powers["users"].get(operator).is_some());
+    match (named.next(), files.last()) {
+        (Some((preset, _)), Some(path)) => Err(Error::Misshapen {
+            key: format!("{DEFAULT_POWERS}.{preset}.users.{operator}"),
+            path: path.clone(),
+            why: "it makes rooms, and in a room of version 12 its maker has all power and must not be \
+                  named, so it could make none"
+                .to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file says something of the power levels of new rooms.
+pub(super) fn gives_powers(file: &Override) -> bool {
+    file.content.get(DEFAULT_POWERS).is_some()
+}
+
 fn shape(value: &Value) -> &'static str {
     match value {
         Value::Object(_) => "a mapping",
@@ -195,6 +227,28 @@ mod tests {
             refused(json!({"rc": {"a": {"b": 2}}, "list": [], "one": "x", "new": {}})),
             None
         );
+    }
+
+    #[test]
+    fn power_that_the_operator_has_anyway_is_refused_where_it_would_stop_all_rooms() {
+        let merged = |version: &str, user: &str| {
+            json!({
+                "default_room_version": version,
+                "default_power_level_content_override": {
+                    "public_chat": null, "private_chat": { "users": { user: 100 } },
+                },
+            })
+        };
+        let judged = |merged: &Value| {
+            let files = ["/d/rooms.yaml".into()];
+            let_operator_make_rooms(merged, "@op:x.org", &files).map_err(|it| it.to_string())
+        };
+        let refused = judged(&merged("12", "@op:x.org")).unwrap_err();
+        let key = "`default_power_level_content_override.private_chat.users.@op:x.org`";
+        assert!(refused.starts_with(&format!("{key} in `/d/rooms.yaml`")), "{refused}");
+        judged(&merged("11", "@op:x.org")).unwrap();
+        judged(&merged("12", "@bob:x.org")).unwrap();
+        judged(&json!({ "default_room_version": "12" })).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    common::{Instance, file, free_port, wait_for},
+    common::{Instance, file, free_port, signal, wait_for},
     lent::Lent,
 };
 
@@ -88,14 +88,23 @@ fn a_killed_force_leaves_the_old_environment_working() {
     let link = || fs::read_link(environments.join("synapse")).unwrap();
     let folders = || fs::read_dir(&environments).unwrap().count();
     let (old, count) = (link(), folders());
-    let mut force = server
-        .command()
-        .args(["manage", "install", "--force"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let force = || {
+        let mut force = server.command();
+        force.args(["manage", "install", "--force"]);
+        force.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // Whoever ends the command alone, as a service manager may, ends what it runs.
+    let mut asked = force();
     wait_for("the new environment is begun", || folders() > count);
+    signal(asked.id(), "INT");
+    assert_eq!(asked.wait().unwrap().code(), Some(130));
+    let left = || Command::new("pgrep").arg("-f").arg(&environments).output().unwrap().stdout;
+    // Much sooner than an environment is made; the kernel may need a moment.
+    assert!((0..50).any(|_| left().is_empty()), "{}", String::from_utf8(left()).unwrap());
+    assert_eq!(link(), old);
+    let begun = folders();
+    let mut force = force();
+    wait_for("the new environment is begun", || folders() > begun);
     force.kill().unwrap();
     force.wait().unwrap();
     assert_eq!(link(), old);

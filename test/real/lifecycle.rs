@@ -41,6 +41,9 @@ fn a_second_start_makes_an_operator_session_again_that_does_not_work() {
             Some(text) => fs::write(&file, text).unwrap(),
             None => fs::remove_file(&file).unwrap(),
         }
+        if broken != Some(unknown.as_str()) {
+            server.run(&["status"]).exits(1).says("this program cannot act on the homeserver");
+        }
         let said = server.run(&["manage", "start", "--format", "json"]).success().json();
         assert_eq!((&said["changed"], &said["change"]), (&true.into(), &"session".into()));
         server.run(&["manage", "start"]).exits(2).says("already running");

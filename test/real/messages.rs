@@ -444,3 +444,33 @@ fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
     }
     assert_eq!(server.bodies(&room), ["argument", "file", "dash", "pipe"]);
 }
+
+#[test]
+fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
+    let server = Instance::shared();
+    let room = server.room("Recordings");
+    let path = |name: &str| format!("{}/test/media/{name}", env!("CARGO_MANIFEST_DIR"));
+    let asked = server.run(&["content", "send-message", &room, "how was it?", "-q"]).success();
+    let content = |words: &[&str]| {
+        let sent = server.json(&[&["content", "send-media", &room], words].concat());
+        let event = format!(
+            "GET /_matrix/client/v3/rooms/{room}/event/{}",
+            sent["event_id"].as_str().unwrap()
+        );
+        server.json(&["content", "execute", "--name", &event])["content"].clone()
+    };
+    let video = content(&[&path("upright.mp4"), "--reply-to", asked.line()]);
+    assert_eq!((&video["info"]["w"], &video["info"]["h"]), (&48.into(), &64.into()));
+    assert!(video["info"]["duration"].as_u64().unwrap() >= 2000, "{video}");
+    assert_eq!(video["m.relates_to"]["m.in_reply_to"]["event_id"], asked.line());
+    let sound = content(&[&path("sound.m4a")]);
+    assert_eq!(
+        (&sound["msgtype"], &sound["info"]["mimetype"]),
+        (&"m.audio".into(), &"audio/mp4".into())
+    );
+    let voice = content(&[&path("voice.ogg"), "--voice"]);
+    assert!(voice["org.matrix.msc3245.voice"].is_object(), "{voice}");
+    assert_eq!(voice["org.matrix.msc1767.audio"]["duration"], voice["info"]["duration"]);
+    let spoken = ["content", "send-media", &room, &path("upright.jpg"), "--voice"];
+    server.run(&spoken).exits(1).says("--voice");
+}

@@ -33,7 +33,19 @@ const RENDERED: [&str; 6] = [
 
 static PREPARED: LazyLock<Instance> = LazyLock::new(|| {
     let instance = Instance::empty("prepared");
-    instance.run(&["manage", "install", "--start"]).success();
+    // For a caller who lets everybody write what they make.
+    let ours = instance.command();
+    let mut install = Command::new("sh");
+    install.args(["-c", "umask 000; exec \"$0\" \"$@\""]).arg(ours.get_program());
+    install.args(["manage", "install", "--start"]);
+    for (name, value) in ours.get_envs() {
+        match value {
+            Some(value) => install.env(name, value),
+            None => install.env_remove(name),
+        };
+    }
+    let said = install.output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     instance.run(&["manage", "stop"]).success();
     instance
 });
@@ -142,6 +154,16 @@ impl Instance {
 fn copy(how: &str, from: &Path, into: &Path) {
     let copied = Command::new("cp").args([how, "--reflink=auto"]).arg(from).arg(into).status();
     assert!(copied.unwrap().success());
+}
+
+#[test]
+fn nobody_else_may_write_what_is_installed_whatever_the_callers_umask_is() {
+    let found = Command::new("find")
+        .arg(folder())
+        .args(["!", "-type", "l", "-perm", "/022", "-print", "-quit"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "");
 }
 
 #[test]

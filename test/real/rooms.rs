@@ -249,3 +249,67 @@ fn a_public_room_is_in_the_directory_or_said_not_to_be() {
     let room = made["room_id"].as_str().unwrap();
     assert_eq!(server.json(&["content", "get-room", room])["public"], false);
 }
+
+#[test]
+fn rooms_are_put_into_a_space_and_taken_out() {
+    let server = Instance::shared();
+    let space = server.run(&["content", "create-room", "Teams", "--space", "-q"]).success();
+    let space = space.line().to_owned();
+    let room = server.room("In a space");
+    let state = |event_type: &str, key: &str| {
+        let path = format!("GET /_matrix/client/v3/rooms/{space}/state/{event_type}/{key}");
+        server.json(&["content", "execute", "--name", &path])
+    };
+    assert_eq!(state("m.room.power_levels", "")["events_default"], 100);
+    assert_eq!(state("m.room.history_visibility", "")["history_visibility"], "invited");
+    let add = ["content", "add-to-space", &space, &room];
+    server.run(&[&add[..], &["--dry-run"]].concat()).success().says("would put");
+    assert_eq!(server.json(&add)["changed"], true);
+    server.run(&add).exits(2).says("already in the space");
+    assert_eq!(state("m.space.child", &room)["via"][0], "test.example");
+    let remove = ["content", "remove-from-space", &space, &room];
+    assert_eq!(server.json(&remove)["member"], false);
+    server.run(&remove).exits(2).says("is not in the space");
+    server.run(&["content", "add-to-space", &room, &space]).exits(1).says("not a space");
+    server.run(&["content", "add-to-space", &space, &space]).exits(1);
+    server.run(&["content", "add-to-space", &space, "!gone:test.example"]).exits(1);
+
+    // In a public one everybody looks and invites, and nobody talks.
+    let open = server.run(&["content", "create-room", "Open teams", "--space", "--public", "-q"]);
+    let path = format!("GET /_matrix/client/v3/rooms/{}/state/m.room.", open.success().line());
+    let of = |what: &str| server.json(&["content", "execute", "--name", &format!("{path}{what}/")]);
+    assert_eq!(of("history_visibility")["history_visibility"], "world_readable");
+    assert_eq!(
+        (&of("power_levels")["invite"], &of("power_levels")["events_default"]),
+        (&0.into(), &100.into())
+    );
+}
+
+#[test]
+fn nobody_leaves_a_room_unasked_that_nobody_else_could_lead() {
+    let server = Instance::shared();
+    for user in ["heir", "founder"] {
+        server.run(&["content", "add-user", user]).success();
+    }
+    let room = server.run(&["content", "create-room", "Led", "--invite", "heir", "-q"]).success();
+    let room = room.line().to_owned();
+    let leave = ["content", "leave-room", &room];
+    server.run(&["content", "join-room", &room, "--as", "heir"]).success();
+    server.run(&leave).exits(1).says("nobody who stays").says("--force");
+    server.run(&["content", "leave-room", &room, "--as", "heir"]).success();
+    server.run(&["content", "invite", &room, "heir"]).success();
+    server.run(&["content", "join-room", &room, "--as", "heir"]).success();
+    server.run(&[&leave[..], &["--force"]].concat()).success();
+    // What is then said leads back in.
+    server.run(&["content", "send-message", &room, "lost"]).exits(1).says("--as MEMBER");
+    server.run(&["content", "invite", &room, "operator", "--as", "heir"]).success();
+    server.run(&["content", "send-message", &room, "back"]).success();
+
+    let theirs = ["content", "create-room", "Founded", "--as", "founder", "--invite", "heir", "-q"];
+    let theirs = server.run(&theirs).success().line().to_owned();
+    server.run(&["content", "join-room", &theirs, "--as", "heir"]).success();
+    let remove = ["content", "remove-user", "founder"];
+    server.run(&remove).exits(1).says("Founded").says("--force");
+    server.run(&["content", "get-user", "founder"]).success();
+    server.run(&[&remove[..], &["--force"]].concat()).success();
+}

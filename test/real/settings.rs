@@ -38,6 +38,21 @@ fn what_we_own_cannot_be_overridden() {
 }
 
 #[test]
+fn power_by_name_that_would_keep_the_operator_from_making_rooms_is_refused() {
+    let server = Lent::any();
+    let powers = b"default_power_level_content_override:\n  private_chat:\n    users:\n      \
+        '@operator:test.example': 100\n";
+    let own = file(&server.data.join("homeserver.d"), "powers.yaml", powers);
+    server
+        .run(&["config", "check"])
+        .exits(1)
+        .says("private_chat.users.@operator:test.example")
+        .says("powers.yaml");
+    fs::remove_file(own).unwrap();
+    server.run(&["config", "check"]).success();
+}
+
+#[test]
 fn a_setting_is_set_and_the_comments_stay() {
     let server = Lent::any();
     let path = server.data.join("settings.yaml");

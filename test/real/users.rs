@@ -312,8 +312,30 @@ fn who_is_locked_or_suspended_is_shown_so_and_who_acts_as_them_is_told_the_way_o
         let send = ["content", "send-message", room.line(), "hi", "--as", &name];
         let said = server.run(&send).exits(1);
         assert!(said.stderr.contains(&format!("hint: the account is {state}: ")), "{said}");
-        assert!(said.stderr.contains(method), "{said}");
+        assert!(said.stderr.contains("`content unlock-user USER`"), "{said}");
         set(false);
         server.run(&send).success();
     }
+}
+
+#[test]
+fn a_locked_user_can_do_nothing_until_unlocked() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "visitor"]).success();
+    let room = server.run(&["content", "create-room", "Visits", "--as", "visitor", "-q"]).success();
+    let room = room.line().to_owned();
+    assert_eq!(server.json(&["content", "lock-user", "visitor"])["changed"], true);
+    server.run(&["content", "lock-user", "visitor"]).exits(2).says("already locked");
+    server.run(&["content", "get-user", "visitor"]).success().says("locked");
+    let send = ["content", "send-message", &room, "hello", "--as", "visitor"];
+    server.run(&send).exits(1).says("content unlock-user");
+    let suspend = "PUT /_synapse/admin/v1/suspend/@visitor:test.example";
+    let suspend = ["content", "execute", "--name", suspend, "--options", "{\"suspend\": true}"];
+    server.run(&suspend).success();
+    let unlocked = server.json(&["content", "unlock-user", "visitor"]);
+    assert_eq!((&unlocked["was_locked"], &unlocked["was_suspended"]), (&true.into(), &true.into()));
+    server.run(&["content", "unlock-user", "visitor"]).exits(2).says("neither locked");
+    server.run(&send).success();
+    server.run(&["content", "lock-user", "operator"]).exits(1).says("is the operator");
+    server.run(&["content", "lock-user", "nobody-here"]).exits(2);
 }

@@ -19,7 +19,8 @@ use crate::{
         lifecycle::start,
     },
     output::Report,
-    process,
+    process::{self, Ending},
+    reply::Interrupted,
 };
 
 #[derive(clap::Args)]
@@ -75,6 +76,22 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    let mut signals = Ending::new().map_err(|error| {
+        Failure::environment(format!("signals cannot be listened for: {error}"))
+    })?;
+    tokio::select! {
+        done = make(args, context) => done,
+        // What runs for us, such as pip, ends with what waits for it.
+        signal = signals.next() => {
+            let said = "interrupted before all was installed".to_owned();
+            Err(Failure::from(Interrupted { signal, said })
+                .hinted("nothing half-made is in use; `manage install` again finishes it")
+                .into())
+        }
+    }
+}
+
+async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let Args { server_name, port, synapse_version, .. } = &args;
     let typed = [
         ("server.name", "--server-name", server_name),

@@ -186,7 +186,10 @@ pub(super) async fn go(context: &Context, options: Options) -> Result<Started, F
         Step::Launches => progress.now("starting the processes"),
         Step::Changed(now) => {
             let names: Vec<&str> = now.unready().map(|(name, _)| name).collect();
-            progress.now(format!("waiting for {}", names.join(", ")));
+            progress.now(match names.as_slice() {
+                [] => "looking whether all is well".to_owned(),
+                names => format!("waiting for {}", names.join(", ")),
+            });
         }
         Step::Account => progress.now("looking after the operator's account"),
     };

@@ -1,7 +1,7 @@
 //! The environment. Nothing else reads variables, so that every variable is a declared setting or
 //! stands here.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 /// The variables of this process, each read when it is asked for: a short command needs two of what
 /// may be hundreds. Tests have variables of their own.
@@ -26,6 +26,16 @@ impl Environment {
             Some(variables) => variables.get(name).cloned(),
         };
         value.filter(|value| !value.is_empty())
+    }
+
+    /// The variables of this process that a process of this program reads, and no others: those may hold
+    /// secrets of whoever called, and it may run for months.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn handed_on(
+        names: impl Iterator<Item = &'static str>,
+    ) -> Vec<(&'static str, OsString)> {
+        let own = ["MATRIX_SYNAPSE_INSTANCE", "VROOLI_ROOT", "RMS_RESOURCE_DIR", "RUST_BACKTRACE"];
+        names.chain(own).filter_map(|name| Some((name, std::env::var_os(name)?))).collect()
     }
 
     pub(crate) fn home(&self) -> Option<PathBuf> {

@@ -10,7 +10,7 @@ use tokio::{
 use super::stop;
 use crate::{
     clock::Backoff,
-    config::Config,
+    config::{self, Config, sources::environment::Environment},
     data_dir::DataDir,
     error::Failure,
     files,
@@ -21,6 +21,7 @@ use crate::{
     process, services,
     supervisor::{
         control::{Request, Stream},
+        job,
         log::read::Follower,
     },
 };
@@ -64,6 +65,9 @@ pub(super) fn launch(
     // Our own program, even if its file has been replaced since we started.
     let mut command = process::command("/proc/self/exe");
     command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
+    let settings = config::settings().flat_map(|setting| setting.variables.iter().copied());
+    let names = settings.chain(["MATRIX_SYNAPSE_DATA_DIR"]).chain(job::PLAIN.iter().copied());
+    command.env_clear().envs(Environment::handed_on(names));
     command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
     command.spawn().map_err(Error::Launch)
 }

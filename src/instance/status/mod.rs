@@ -13,6 +13,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
+    matrix::{self, admin::users, client},
     postgres::{self, Stats},
     process::{self, Stat},
     redis,
@@ -186,8 +187,8 @@ impl Status {
             let other = config.shared_redis().is_some();
             if other { redis::check(config).await } else { Ok(()) }
         };
-        let (database, redis, elsewhere) =
-            tokio::join!(Self::ask_database(config), redis, away(config));
+        let (database, redis, elsewhere, operator) =
+            tokio::join!(Self::ask_database(config), redis, away(config), ask_operator(config));
         match database {
             Ok(stats) => self.database = Some(stats),
             Err(why) => self.is_unwell(format!("the database does not do its part: {why}")),
@@ -198,6 +199,9 @@ impl Status {
         if let Some(away) = elsewhere.iter().find(|it| it.needed && !it.healthy) {
             let (name, machine) = (&away.name, away.machine);
             self.is_unwell(format!("{name} on {machine} does not answer"));
+        }
+        if let Err(why) = operator {
+            self.is_unwell(why);
         }
         self.elsewhere = elsewhere;
     }
@@ -221,6 +225,27 @@ impl Status {
             Ok(Err(error)) => Err(Failure::from(error).to_string()),
             Err(_) => Err(format!("it does not answer within {} s", LIMIT.as_secs())),
         }
+    }
+}
+
+/// Whether this program can still act: somebody may have closed its account, or taken its power away.
+async fn ask_operator(config: &Config) -> Result<(), String> {
+    const LIMIT: Duration = Duration::from_secs(4);
+    if config.is_joined() {
+        return Ok(());
+    }
+    let asked = async {
+        let operator = client::operator(&config.data, LIMIT)?;
+        let user_id = operator.user_id().to_owned();
+        let found = operator.send(users::get::Request { user_id: user_id.clone().into() }).await?;
+        if found.user.admin { Ok(()) } else { Err(matrix::Error::NotAdmin(user_id.into())) }
+    };
+    match asked.await {
+        // That the server does not answer is seen elsewhere.
+        Err(error) if !error.is_servers_fault() => Err(format!(
+            "this program cannot act on the homeserver: {error}; `manage start` tries to mend that"
+        )),
+        _ => Ok(()),
     }
 }
 

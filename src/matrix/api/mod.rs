@@ -14,6 +14,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod media_config;
 pub(crate) mod messages;
+pub(crate) mod put_state;
 pub(crate) mod redact;
 pub(crate) mod relations;
 pub(crate) mod send_event;

@@ -138,6 +138,7 @@ fn account(user_id: &UserId, args: &Args) -> put::Request {
         admin: None,
         user_type: Some(BOT.into()),
         deactivated: None,
+        locked: None,
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Its name
     #[arg(long)]
     pub(crate) name: String,
-    /// Without --type, remove what has that name; of a room, even if a local user cannot be made to leave
+    /// Without --type, remove what has that name; a room even if a local user cannot be made to leave, a user even if nobody else could lead its rooms
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     }
     match kind {
         Kind::User | Kind::Bot => {
-            let args = users::remove::Args { user: name.into(), erase: false, patience };
+            let args = users::remove::Args { user: name.into(), erase: false, force, patience };
             Ok(users::remove::run(args, context).await?.map(Removed::from))
         }
         Kind::Room => {

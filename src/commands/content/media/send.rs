@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use rustix::fs::FileType;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            RoomArg, Sending, TransactionArg,
+            MentionsArg, RoomArg, Sending, TransactionArg,
             transaction::{quoted, repeatable},
         },
     },
@@ -33,6 +34,14 @@ pub(crate) struct Args {
     /// The text to show with it
     #[arg(long)]
     pub(crate) caption: Option<String>,
+    /// Send a recording as a voice message
+    #[arg(long)]
+    pub(crate) voice: bool,
+    /// Answer this message
+    #[arg(long, value_name = "EVENT")]
+    pub(crate) reply_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) mentions: MentionsArg,
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     #[command(flatten)]
@@ -59,9 +68,17 @@ pub(crate) struct Sent {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let id = args.transaction.id()?;
+    let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
     let media = media(&args)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     media.fits(&client).await?;
+    let users = args.mentions.users(&args.sending, context, &client).await?;
+    let answered = match &reply_to {
+        Some(event) => {
+            Some(room::require_event(&args.sending.operator(context)?, &room, event).await?)
+        }
+        None => None,
+    };
     context.would(format_args!("send `{}` to {room}", media.name))?;
     let data = context.data()?;
     // Before the upload, so that nothing is left behind where the message is not welcome.
@@ -73,12 +90,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let progress = context.progress(format!("uploading {}", media.name));
     let url = media.upload(&client).await?;
     drop(progress);
-    let shown = media.content(&url, args.caption.as_deref());
+    let mut shown = shown(&args, &media, &url);
+    if let Some(to) = &answered {
+        message::reply(&mut shown, to, client.user_id());
+    }
+    message::mention(&mut shown, users, args.mentions.mention_room);
     let send = async || message::send(&client, &room, &shown, &id).await;
     let event = args.sending.within(&client, &room, context, send).await.map_err(|error| {
         let file = quoted(&args.file.to_string_lossy());
         let command = format!("content send-media {} {file}", quoted(args.room.as_str()));
-        repeatable(error, &command, id.as_str())
+        repeatable(error, &format!("{command}{}", words(&args)), id.as_str())
     })?;
     if args.transaction.is_given() {
         message::require_same(&args.sending.operator(context)?, &event, &shown, &id).await?;
@@ -109,8 +130,44 @@ fn media(args: &Args) -> Result<Media, Failure> {
     }
     let media = Media::new(&args.file, bytes, args.mime.clone());
     // With the longest address that it can get.
-    message::check_size(&media.content(&"x".repeat(300), args.caption.as_deref()))?;
+    message::check_size(&shown(args, &media, &"x".repeat(300)))?;
+    if args.voice && media.message_type() != "m.audio" {
+        let message = format!("`{}` is no recording but {}", args.file.display(), media.kind);
+        return Err(Failure::request(message)
+            .hinted("leave `--voice` out, or say what it is with `--mime audio/ogg`"));
+    }
     Ok(media)
+}
+
+/// The message that shows the file.
+fn shown(args: &Args, media: &Media, url: &str) -> Value {
+    let caption = args.caption.as_deref();
+    if args.voice { media.voice(url, caption) } else { media.content(url, caption) }
+}
+
+/// What else was typed, for whoever has to type it again.
+fn words(args: &Args) -> String {
+    let mut words = String::new();
+    let mut option = |name: &str, value: &str| words += &format!(" {name} {}", quoted(value));
+    let given =
+        [("--mime", &args.mime), ("--caption", &args.caption), ("--reply-to", &args.reply_to)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            option(name, value);
+        }
+    }
+    for user in &args.mentions.mention {
+        option("--mention", user);
+    }
+    if let Some(user) = &args.sending.acting {
+        option("--as", user);
+    }
+    for (flag, given) in [("--voice", args.voice), ("--mention-room", args.mentions.mention_room)] {
+        if given {
+            words += &format!(" {flag}");
+        }
+    }
+    words
 }
 
 impl Sentence for Sent {

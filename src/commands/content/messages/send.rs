@@ -7,7 +7,6 @@ use ruma::{OwnedTransactionId, RoomId, TransactionId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::lines::{Unfinished, lines};
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
     error::Failure,
     matrix::{Error, client::Client, message, names, room},
     output::Sentence,
+    process::Ending,
     reply::Interrupted,
 };
 
@@ -114,7 +114,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         None => format!("{} --transaction-id {base}", again(&args)),
     };
     let (mut event_ids, all) = (Vec::new(), contents.len());
-    let mut signals = Signals::new()?;
+    let mut signals = Ending::new().map_err(|error| {
+        Failure::environment(format!("signals cannot be listened for: {error}"))
+    })?;
     let progress = args.file.is_some().then(|| context.progress(format!("sending {all} lines")));
     for (number, content) in contents.iter().enumerate() {
         if let Some(progress) = &progress {
@@ -189,34 +191,6 @@ fn interrupted(signal: u8, args: &Args, again: &str, (sent, all): (usize, usize)
 
 fn rest(again: &str, (sent, all): (usize, usize)) -> String {
     format!("{sent} of {all} lines were sent; `{again}` sends the rest and none twice")
-}
-
-/// The signals with which a person or a service manager ends us.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let of = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::environment(format!("signals cannot be listened for: {error}"))
-            })
-        };
-        Ok(Self {
-            interrupt: of(SignalKind::interrupt())?,
-            terminate: of(SignalKind::terminate())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-        }
-    }
 }
 
 async fn sent(

@@ -246,6 +246,13 @@ fn request(
         "type": "m.room.encryption", "state_key": "",
         "content": { "algorithm": "m.megolm.v1.aes-sha2" },
     });
+    let mut initial_state = Vec::new();
+    if args.encrypted {
+        initial_state.push(encryption);
+    }
+    if args.space {
+        initial_state.push(space_history(args.public));
+    }
     create_room::Request {
         name: Some(args.name.clone()),
         room_alias_name: alias.map(|alias| alias.alias().to_owned()),
@@ -253,15 +260,24 @@ fn request(
         invite,
         preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
         creation_content: args.space.then(|| json!({ "type": "m.space" })),
-        initial_state: if args.encrypted { vec![encryption] } else { Vec::new() },
+        initial_state,
         visibility: args.public.then(|| "public".to_owned()),
-        power_level_content_override: args.space.then(space_powers),
+        power_level_content_override: args.space.then(|| space_powers(args.public)),
     }
 }
 
 /// In a space nobody talks: it holds rooms, which its moderators put there.
-fn space_powers() -> Value {
-    json!({ "events_default": 100, "invite": 50 })
+fn space_powers(public: bool) -> Value {
+    json!({ "events_default": 100, "invite": if public { 0 } else { 50 } })
+}
+
+/// Who may look into a space from outside.
+fn space_history(public: bool) -> Value {
+    let visibility = if public { "world_readable" } else { "invited" };
+    json!({
+        "type": "m.room.history_visibility", "state_key": "",
+        "content": { "history_visibility": visibility },
+    })
 }
 
 impl Sentence for Made {

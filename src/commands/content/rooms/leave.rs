@@ -9,7 +9,8 @@ use crate::{
         content::arguments::{RoomArg, Sending},
     },
     context::Context,
-    matrix::{api::joined_rooms, room},
+    error::Failure,
+    matrix::{api::joined_rooms, leaders::is_only_leader, room},
     output::Sentence,
 };
 
@@ -17,6 +18,9 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
+    /// Leave even if nobody who stays could lead the room
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -34,6 +38,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
     let user = client.user_id().to_owned();
     let left = client.send(joined_rooms::Request {}).await?.joined_rooms.contains(&room);
     if left {
+        let operator = args.sending.operator(context)?;
+        if !args.force && is_only_leader(&operator, &room, &user).await? {
+            let message = format!("nobody who stays in `{room}` could lead it without `{user}`");
+            let hint =
+                "`--force` leaves all the same; `content remove-room ROOM` ends the room for all";
+            return Err(Failure::request(message).hinted(hint).into());
+        }
         context.would(format_args!("let {user} leave {room}"))?;
         room::leave(&client, &room).await?;
     }

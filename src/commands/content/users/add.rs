@@ -82,6 +82,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         admin: Some(args.admin),
         user_type: None,
         deactivated: None,
+        locked: None,
     };
     match operator.send(request).await {
         Ok(_) => {}

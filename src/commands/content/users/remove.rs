@@ -1,5 +1,6 @@
 //! `content remove-user`.
 
+use ruma::UserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::{
     files,
     hooks::registry,
     instance::lifecycle,
-    matrix::{admin::users, session},
+    matrix::{admin::users, client::Client, leaders::is_only_leader, room, session},
     output::Sentence,
 };
 
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Hide the user's messages from who joins later
     #[arg(long)]
     pub(crate) erase: bool,
+    /// Deactivate even if nobody else could lead a room that the user leads
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -59,6 +63,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
         let answer = Removed { user_id, removed: false, erased: None, hooks: None, known };
         return Ok(Reply::done_if(false, answer));
     }
+    if !args.force {
+        leads_nothing(&operator, &user_id).await?;
+    }
     context.would(format_args!("deactivate {user_id}"))?;
     let data = context.data()?;
     // Nothing more is taken that could not be sent.
@@ -77,6 +84,24 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
         hooks: Some(hooks),
         known: true,
     }))
+}
+
+/// A deactivated user leaves all rooms.
+async fn leads_nothing(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
+    let request = users::joined_rooms::Request { user_id: user_id.to_owned().into() };
+    let mut led = Vec::new();
+    for room in operator.send(request).await?.joined_rooms {
+        if is_only_leader(operator, &room, user_id).await? {
+            let name = room::details(operator, &room).await?.and_then(|found| found.name);
+            let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+            led.push(format!("`{room}`{name}"));
+        }
+    }
+    if led.is_empty() {
+        return Ok(());
+    }
+    let message = format!("nobody else could lead {} without `{user_id}`", led.join(", "));
+    Err(Failure::request(message).hinted("`--force` deactivates the user all the same"))
 }
 
 impl Sentence for Removed {

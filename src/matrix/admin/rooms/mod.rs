@@ -9,3 +9,4 @@ pub(crate) mod list;
 pub(crate) mod make_admin;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod state;

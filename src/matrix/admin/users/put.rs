@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/admin_api/user_admin_api.html#create-or-modify-account
 
-use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedUserId, UserId};
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
 
@@ -30,6 +30,24 @@ pub(crate) struct Request {
     pub(crate) user_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deactivated: Option<bool>,
+    /// Whether the account refuses everything; ignored of one that is made now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) locked: Option<bool>,
+}
+
+impl Request {
+    /// Changes that alone: a locked account can neither log in nor use a session.
+    pub(crate) fn locked(user_id: &UserId, locked: bool) -> Self {
+        Self {
+            user_id: user_id.to_owned().into(),
+            password: None,
+            displayname: None,
+            admin: None,
+            user_type: None,
+            deactivated: None,
+            locked: Some(locked),
+        }
+    }
 }
 
 impl Repeat for Request {
@@ -53,6 +71,7 @@ mod tests {
             admin: Some(false),
             user_type: None,
             deactivated: None,
+            locked: None,
         };
         assert_eq!(body(request).1, r#"{"password":"p\"w","admin":false}"#);
     }

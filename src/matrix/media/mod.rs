@@ -1,8 +1,12 @@
 //! Files sent as messages: what kind they are, how large, and their upload.
 
-use std::path::Path;
+mod measures;
+
+use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
+
+use measures::Measures;
 
 use super::{
     Error,
@@ -18,13 +22,29 @@ pub(crate) struct Media {
     pub(crate) bytes: Vec<u8>,
 }
 
+const UNKNOWN: &str = "application/octet-stream";
+
+/// The name by which Synapse lets a browser play a file: by another it is served as a download ([docs]).
+///
+/// [docs]: https://spec.matrix.org/latest/client-server-api/#serving-inline-content
+fn played_by_name(kind: &'static str) -> &'static str {
+    match kind {
+        "audio/m4a" | "audio/x-m4a" => "audio/mp4",
+        "video/x-m4v" => "video/mp4",
+        other => other,
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Media {
     /// `kind` is a MIME type; without it the name decides.
     pub(crate) fn new(path: &Path, bytes: Vec<u8>, kind: Option<String>) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let kind = kind.unwrap_or_else(|| {
-            mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream").to_owned()
-        });
+        let guess = || mime_guess::from_path(path).first_raw().map_or(UNKNOWN, played_by_name);
+        let kind = kind.unwrap_or_else(|| guess().to_owned());
         Self { name, kind, bytes }
     }
 
@@ -41,16 +61,30 @@ impl Media {
     /// The message that shows the uploaded file.
     pub(crate) fn content(&self, url: &str, caption: Option<&str>) -> Value {
         let mut info = json!({ "mimetype": self.kind, "size": self.bytes.len() });
-        if self.message_type() == "m.image"
-            && let Ok(size) = imagesize::blob_size(&self.bytes)
-        {
-            info["w"] = size.width.into();
-            info["h"] = size.height.into();
+        let Measures { size, duration } = measures::of(&self.kind, &self.bytes);
+        if let Some((width, height)) = size {
+            info["w"] = width.into();
+            info["h"] = height.into();
+        }
+        if let Some(duration) = duration {
+            info["duration"] = milliseconds(duration).into();
         }
         json!({
             "msgtype": self.message_type(), "body": caption.unwrap_or(&self.name),
             "filename": self.name, "url": url, "info": info, "m.mentions": {},
         })
+    }
+
+    /// The same as something spoken, which clients play in the room ([MSC3245]).
+    ///
+    /// [MSC3245]: https://github.com/matrix-org/matrix-spec-proposals/pull/3245
+    pub(crate) fn voice(&self, url: &str, caption: Option<&str>) -> Value {
+        let mut content = self.content(url, Some(caption.unwrap_or("Voice message")));
+        let duration = content["info"]["duration"].clone();
+        content["org.matrix.msc3245.voice"] = json!({});
+        content["org.matrix.msc1767.audio"] =
+            if duration.is_null() { json!({}) } else { json!({ "duration": duration }) };
+        content
     }
 
     /// Refuses what is larger than the server takes: it would break off the upload without a word
