@@ -189,7 +189,8 @@ impl Plan {
         let built = self.set.without_sources().map(|text| list("built.txt", text));
         let own = list("txt", self.set.requirements.clone());
         let own = List { complete: false, builds: built.is_some(), ..own };
-        let more = self.set.more.map(|text| list("more.txt", text.to_owned()));
+        let more = (1..).zip(&self.set.more);
+        let more = more.map(|(number, text)| list(&format!("more-{number}.txt"), text.clone()));
         built.into_iter().chain([own]).chain(more).collect()
     }
 
@@ -298,7 +299,7 @@ mod tests {
                 name: "nothing",
                 version: "1".into(),
                 requirements: none,
-                more: None,
+                more: Vec::new(),
                 locked: false,
             },
             interpreter,

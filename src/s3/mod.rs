@@ -20,7 +20,7 @@ use crate::{
     data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
-    python::{Environment, Set},
+    python::Environment,
     synapse::script,
 };
 
@@ -98,12 +98,6 @@ const SECRET_KEY: &str = "media.s3_secret_key";
 /// The file that boto reads the keys from.
 pub(crate) fn credentials(data: &DataDir) -> PathBuf {
     data.secret("s3_credentials")
-}
-
-/// The packages of Synapse, and of the provider where there is a bucket.
-pub(crate) fn packages(config: &Config) -> Set {
-    let set = Set::synapse(config.synapse.version.as_deref());
-    if config.media.s3_bucket.is_some() { set.with_s3() } else { set }
 }
 
 /// Whether the settings fit together; asks nobody.

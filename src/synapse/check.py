@@ -266,7 +266,7 @@ def cause(error, path, value):
         names = ', '.join(sorted(name.strip('"') for name in error.dependencies))
         return f"it needs {names}, which this environment does not have"
     if isinstance(error, ImportError):
-        return str(error)
+        return f"{error}; what a module comes with is named by `synapse.modules`"
     where = f"`{dotted(path)}` cannot be" if len(path) > 1 else "it cannot be"
     kind = KINDS.get(type(value), "nothing")
     said = f"{where} {kind}, or something in it cannot be what it is"

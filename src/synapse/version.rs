@@ -1,10 +1,25 @@
 //! Which Synapse it is: the one that is asked for, the one that is installed, and the one that runs.
 
-use crate::{config::Config, python::Set};
+use crate::{
+    config::Config,
+    python::{self, Set},
+};
 
 /// The version that the settings ask for.
 pub(crate) fn wanted(config: &Config) -> String {
     Set::synapse(config.synapse.version.as_deref()).version
+}
+
+/// The packages of Synapse and of what goes beside it.
+pub(crate) fn packages(config: &Config) -> Result<Set, python::Error> {
+    let mut set = Set::synapse(config.synapse.version.as_deref());
+    if config.media.s3_bucket.is_some() {
+        set = set.with_s3();
+    }
+    match &config.synapse.modules {
+        Some(list) => set.with_modules(&python::lock::read(list)?),
+        None => Ok(set),
+    }
 }
 
 /// The version of the process, by the environment whose files it has in use: another one may be installed

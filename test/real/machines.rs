@@ -74,6 +74,9 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["manage", "start"]).exits(1).says("`config set workers.address ADDRESS`");
     server.run(&["config", "set", "workers.address", near.address]).success();
     server.run(&["manage", "start"]).success();
+    // A list that brings nothing new, so that nothing has to be fetched.
+    let list = crate::common::file(&server.data, "own.lock", b"attrs==26.1.0 --hash=sha256:00\n");
+    server.run(&["config", "set", "synapse.modules", list.to_str().unwrap()]).success();
     let file = server.data.join("join.json").display().to_string();
     let said = server.run(&["manage", "join-file", &file]).success();
     said.says("10.93.7.2: resource-matrix-synapse manage start worker event-persister-2 generic-2");
@@ -89,6 +92,10 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     join(&["event-persister-2"]).success();
     join(&[]).exits(2).says("already running");
     assert!(workers.is_healthy());
+    let theirs = workers.data.join("modules.lock");
+    assert_eq!(fs::read(&theirs).unwrap(), fs::read(&list).unwrap());
+    let shown = workers.json(&["config", "show", "synapse.modules"]).to_string();
+    assert!(shown.contains(theirs.to_str().unwrap()), "{shown}");
     workers.run(&["manage", "services"]).success().says("generic-2 [running]");
     workers
         .run(&["content", "list-rooms"])

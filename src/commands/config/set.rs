@@ -143,7 +143,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
 
 /// Whether a value of it may need packages or files that only an install brings.
 fn is_installed_first(key: &str) -> bool {
-    ["synapse.version", "web.client", "media.s3_bucket", "stack.profile"].contains(&key)
+    ["synapse.version", "synapse.modules", "web.client", "media.s3_bucket", "stack.profile"]
+        .contains(&key)
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.

@@ -43,6 +43,8 @@ section! {
     Synapse "synapse" {
         /// Version of Synapse to install. Empty: the one whose locked packages this program ships.
         version: Option<String> = "" ["MATRIX_SYNAPSE_VERSION"];
+        /// File with the packages of Synapse modules of your own, each with its version and hash, which are installed beside Synapse. The modules themselves are named in a file of `homeserver.d`.
+        modules: Option<PathBuf> = "" ["MATRIX_SYNAPSE_MODULES"];
         /// Room version of new rooms; pinned, so that an upgrade does not change it.
         room_version: String = "12" ["MATRIX_SYNAPSE_ROOM_VERSION"];
         /// Let people register with a registration token. Otherwise only this program creates accounts.

@@ -10,8 +10,9 @@ use crate::{
     instance::guard,
     postgres,
     python::{self, Set},
-    redis, s3,
+    redis,
     supervisor::control,
+    synapse::version,
     web,
 };
 
@@ -50,7 +51,8 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     let embedded = postgres::target(config)?.is_embedded();
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();
-    let synapse = python::plan(&data.environments(), &log, s3::packages(config), wheels).await?;
+    let synapse =
+        python::plan(&data.environments(), &log, version::packages(config)?, wheels).await?;
     let needs_own = embedded
         && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
     let postgres = if needs_own {

@@ -14,11 +14,12 @@ use crate::{
 };
 
 /// What no process that runs reads.
-const OURS: [&str; 5] = [
+const OURS: [&str; 6] = [
     "supervision.start_timeout",
     "database.admin_user",
     "database.admin_password",
     "stack.profile",
+    "synapse.modules",
     "synapse.version",
 ];
 

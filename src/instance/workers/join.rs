@@ -84,7 +84,12 @@ pub(crate) async fn join(
     let _lock = lock::wait(data, "manage start --join", deadline, &mut wait).await?;
     let version = joining.other_version();
     let log = data.logs().join("install.log");
-    let set = Set::synapse(version);
+    let mut set = Set::synapse(version);
+    if !joining.modules.is_empty() {
+        let (file, text) = (modules(config), joining.modules.as_bytes());
+        files::write_if_changed(&file, text, files::PRIVATE)?;
+        set = set.with_modules(&python::lock::read(&file)?)?;
+    }
     let plan = python::plan(&data.environments(), &log, set, None).await?;
     let mut changed = false;
     if !plan.is_done() {
@@ -125,6 +130,11 @@ fn believed(config: &Config) -> PathBuf {
     config.data.tls().join("believed.pem")
 }
 
+/// Where the list of modules' packages is kept that came with the file.
+fn modules(config: &Config) -> PathBuf {
+    config.data.root().join("modules.lock")
+}
+
 /// The whole of `settings.yaml`: what the file says, who runs here, and how processes are kept on this
 /// machine.
 fn settings_file(config: &Config, joining: &Joining, here: Vec<String>) -> Result<String, Failure> {
@@ -133,6 +143,9 @@ fn settings_file(config: &Config, joining: &Joining, here: Vec<String>) -> Resul
     if !joining.believed.is_empty() {
         let list = vec![believed(config).display().to_string()];
         set("synapse.federation_custom_ca_list", list.into());
+    }
+    if !joining.modules.is_empty() {
+        set("synapse.modules", modules(config).display().to_string().into());
     }
     set("stack.profile", stack::JOINED.into());
     set("workers.here", here.into());

@@ -97,6 +97,9 @@ pub(crate) struct Joining {
     /// CAs of other servers that are believed, in PEM.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) believed: String,
+    /// The list that `synapse.modules` names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) modules: String,
 }
 
 /// Settings that are of the homeserver's machine alone.
@@ -112,6 +115,8 @@ const OF_THAT_MACHINE: [&str; 9] = [
     // The worker that has the media never runs elsewhere.
     "media.s3_",
 ];
+/// What the file has in another way.
+const BROUGHT: [&str; 2] = ["synapse.version", "synapse.modules"];
 /// The secrets that every process of Synapse reads.
 pub(super) const SECRETS: [&str; 9] = [
     "signing.key",
@@ -149,7 +154,7 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
     for setting in config::settings().filter(|setting| !setting.secret) {
         let Some((value, source)) = config.values.0.get(setting.key) else { continue };
         let is_theirs = OF_THAT_MACHINE.iter().any(|prefix| setting.key.starts_with(prefix));
-        if *source != Source::Default && !is_theirs && setting.key != "synapse.version" {
+        if *source != Source::Default && !is_theirs && !BROUGHT.contains(&setting.key) {
             settings.insert(setting.key.to_owned(), edit::typed(setting, &shown_flat(value)));
         }
     }
@@ -201,6 +206,10 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
         secrets,
         overrides,
         believed,
+        modules: match &config.synapse.modules {
+            Some(list) => files::read(list)?,
+            None => String::new(),
+        },
     };
     let text = serde_json::to_string_pretty(&joining).unwrap_or_default();
     files::write_atomically(file, (text + "\n").as_bytes(), files::PRIVATE)?;
