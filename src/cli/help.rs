@@ -83,7 +83,18 @@ fn in_our_words(sentence: &str) -> String {
         ("number too large to fit in target type", "it is too large"),
         ("number too small to fit in target type", "it is too small"),
     ];
-    WORDS.iter().fold(sentence.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    let sentence =
+        WORDS.iter().fold(sentence.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
+    // `-1 is not in 1..=600`
+    let range = sentence.rsplit_once(": ").and_then(|(before, said)| {
+        let (least, most) = said.split_once(" is not in ")?.1.split_once("..")?;
+        let most = most.trim_start_matches('=');
+        let is_limit = most.is_empty() || most.len() > 9;
+        let bound =
+            if is_limit { format!("at least {least}") } else { format!("from {least} to {most}") };
+        Some(format!("{before}: it must be {bound}"))
+    });
+    range.unwrap_or(sentence)
 }
 
 /// How a word that begins with a hyphen is given as a value: to the flag before it, or by itself.

@@ -8,6 +8,17 @@ use crate::{
     files,
 };
 
+/// What is wrong with YAML, said for whoever wrote it and not for whoever reads it in a program.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Flaw(String);
+
+impl From<serde_yaml::Error> for Flaw {
+    fn from(error: serde_yaml::Error) -> Self {
+        Self(error.render_with_formatter(&serde_yaml::UserMessageFormatter))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the setting `{key}` {reason}: it is `{shown}` ({origin})")]
@@ -19,7 +30,7 @@ pub(crate) enum Error {
     #[error("`{path}` {reason}")]
     Entry { path: String, reason: String },
     #[error("`{}` cannot be read as settings", path.display())]
-    Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    Yaml { path: PathBuf, source: Flaw },
     #[error("`{}` is not valid JSON", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("`{}` cannot be understood in line {number}", path.display())]

@@ -14,7 +14,7 @@ pub(crate) mod sections;
 pub(crate) mod sources;
 pub(crate) mod values;
 
-pub(crate) use error::Error;
+pub(crate) use error::{Error, Flaw};
 use named::{custom, profiles};
 use sections::{
     alerts, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
@@ -297,7 +297,7 @@ fn settings_file(path: PathBuf, text: &str) -> Result<SettingsFile, Error> {
     // A line of the file may hold a secret: an error names only its place.
     let options = serde_yaml::options! { with_snippet: false };
     let document: Value = serde_yaml::from_str_with_options(text, options)
-        .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
+        .map_err(|source| Error::Yaml { path: path.clone(), source: source.into() })?;
     let sections: BTreeMap<String, Value> = match document {
         Value::Null => return Ok(SettingsFile::default()),
         Value::Object(map) => map.into_iter().collect(),

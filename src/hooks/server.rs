@@ -130,8 +130,14 @@ async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     let folder = shared.data.hook_journal();
     match files::can_grow(&folder) {
         Ok(()) => (StatusCode::OK, "OK".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, disk(&error)),
     }
+}
+
+/// What is wrong with the disk, for whoever calls from outside: which folder it is does not concern them.
+fn disk(error: &files::Error) -> String {
+    let why = if error.is_full_disk() { "full" } else { "not written" };
+    format!("the disk of the server is {why}")
 }
 
 async fn listen(listener: TcpListener, router: Router) {
@@ -322,10 +328,8 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
             } else {
                 StatusCode::SERVICE_UNAVAILABLE
             };
-            // Which folder it is concerns nobody outside.
             tracing::error!("nothing was accepted: {error}");
-            let why = if error.is_full_disk() { "full" } else { "not written" };
-            let error = format!("nothing was accepted: the disk of the server is {why}");
+            let error = format!("nothing was accepted: {}", disk(&error));
             Err(Refusal::new(status, "M_UNKNOWN", error).later(LATER))
         }
         Err(_) => Err(gone()),

@@ -17,6 +17,7 @@ pub(crate) use overrides::paths as own_files;
 pub(crate) use revision::{revision, revision_of};
 
 use crate::{
+    config::Flaw,
     error::{Explain, Kind},
     files as disk, process,
 };
@@ -28,7 +29,7 @@ pub(crate) enum Error {
     #[error("the rendered `{0}` cannot be read back")]
     Rendered(&'static str, #[source] Box<serde_yaml::Error>),
     #[error("`{}` is not YAML", path.display())]
-    Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    Yaml { path: PathBuf, source: Flaw },
     #[error("`{}` must contain Synapse settings as `key: value`", .0.display())]
     Shape(PathBuf),
     #[error("`{key}` in `{}` is managed by this program", path.display())]

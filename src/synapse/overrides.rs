@@ -86,8 +86,8 @@ fn one(path: PathBuf) -> Result<Option<Override>, Error> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let content: Value = parse(&text)
-        .map_err(|source| Error::Yaml { path: path.clone(), source: Box::new(source) })?;
+    let content: Value =
+        parse(&text).map_err(|source| Error::Yaml { path: path.clone(), source: source.into() })?;
     match &content {
         Value::Null => return Ok(None),
         Value::Object(_) => {}

@@ -45,6 +45,19 @@ fn a_settings_file_without_sections() {
 }
 
 #[test]
+fn what_a_library_says_is_said_in_plain_words() {
+    let twice = asks(&Person::new().settings("server:\n  port: 8001\n  port: 8002\n"));
+    refused(&twice, "duplicate mapping key: port not allowed here at line 3");
+    for (typed, said) in [
+        ("content read-messages x --limit a", "it is not a whole number"),
+        ("content read-messages x --limit 0", "it must be at least 1"),
+        ("content read-messages x --timeout 0", "it must be from 1 to 86400"),
+    ] {
+        refused(&Person::new().types(typed), said);
+    }
+}
+
+#[test]
 fn a_settings_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt as _;
 
