@@ -29,7 +29,7 @@ mod worker;
 
 use error::Error;
 pub(crate) use synapse::{listens, pid};
-pub(crate) use worker::TAG as WORKER;
+pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 
 /// The tag that all of the operator's own services have, bridges among them: their failure does not end
 /// the others.

@@ -13,6 +13,11 @@ use crate::{
 /// The tag of them all; each has its kind as another one.
 pub(crate) const TAG: &str = "worker";
 
+/// Whether it is a process of Synapse: the main one or a worker.
+pub(crate) fn is_of_synapse(service: &Service) -> bool {
+    service.name == SYNAPSE || service.tags.iter().any(|tag| tag == TAG)
+}
+
 pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {
     let here = workers::here(config, &workers::chosen(config)?);
     Ok(here

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    common::{Instance, free_port},
+    common::{Instance, free_port, kill_9, wait_for},
     hooks::{hook, post_to},
 };
 
@@ -83,6 +83,14 @@ fn a_start_of_one_that_runs_changes_nothing_that_it_says_it_does_not() {
     let room = server.room("Told");
     hook(&server, "told", &room);
     as_before(&server);
+    // Also where it has to come back by itself.
+    kill_9(synapse);
+    wait_for("it is back where it was", || {
+        let now = server.run(&["status", "--json"]);
+        now.code == 0 && now.json()["pid"] != synapse
+    });
+    assert_eq!(exported(&server, "MATRIX_SYNAPSE_PORT"), old.to_string());
+    server.run(&["content", "send-message", &room, "still here"]).success();
     server.run(&["manage", "restart"]).success();
     let new = exported(&server, "MATRIX_SYNAPSE_PORT");
     assert_ne!(new, old.to_string());

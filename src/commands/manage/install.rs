@@ -214,6 +214,9 @@ impl Report for Answer {
                 writeln!(page, "written to {file}: {}", words.join(", "))?;
             }
         }
+        if !self.done.changed && self.running {
+            return Ok(());
+        }
         writeln!(page, "\nNext:")?;
         for words in &self.next {
             writeln!(page, "  {words}")?;

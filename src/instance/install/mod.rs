@@ -229,11 +229,13 @@ pub(crate) async fn install(
     }
     on_step("checking the settings");
     let environment = render::environment(config);
-    let wrote = write_files(config, &environment, options, &mut done).await?;
-    if wrote {
+    // If the Synapse that runs died, it would come back with files that are new, where nobody looks for it.
+    let keeps = now.as_ref().and_then(services::pid).is_some();
+    let new = write_files(config, &environment, options, keeps, &mut done).await?;
+    if new && !keeps {
         done.steps.push("wrote homeserver.yaml".into());
     }
-    if running && (wrote || done.kept.iter().any(|kept| kept.to == SECRETS)) {
+    if running && (new || done.kept.iter().any(|kept| kept.to == SECRETS)) {
         done.warnings.push(
             "the running server does not use the new settings yet: `manage restart` applies them"
                 .into(),
@@ -271,10 +273,13 @@ async fn make_keys(
     Ok(())
 }
 
+/// Writes what the processes read; true if that of Synapse is new. Where Synapse `keeps` what it has until a
+/// restart, that waits for it.
 async fn write_files(
     config: &Config,
     environment: &Environment,
     options: &Options,
+    keeps: bool,
     done: &mut Installed,
 ) -> Result<bool, Failure> {
     // A secret is where Synapse reads it before it is judged.
@@ -289,7 +294,9 @@ async fn write_files(
     if !options.skip_validation {
         done.warn(synapse_files::check(config, &new, environment).await?);
     }
-    if proxy::refresh(config, &new.homeserver).await? {
+    let differs = !synapse_files::is_current(&config.data, &new)?;
+    let waits = keeps && differs;
+    if !waits && proxy::refresh(config, &new.homeserver).await? {
         done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.
@@ -303,7 +310,10 @@ async fn write_files(
         let to = if secret { SECRETS } else { "settings.yaml" };
         done.kept.push(Kept { key, from: config.source(key).to_string(), to });
     }
-    Ok(synapse_files::write(&config.data, &new)?)
+    if !waits {
+        synapse_files::write(&config.data, &new)?;
+    }
+    Ok(differs)
 }
 
 /// Registers this resource with the platform that called us, where there is one.

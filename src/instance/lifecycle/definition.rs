@@ -15,6 +15,7 @@ use crate::{
         record::Snapshot,
         service::Service,
     },
+    synapse,
 };
 
 /// What a running supervisor has to be told first; nothing where it keeps what the settings ask for. All
@@ -46,9 +47,23 @@ pub(crate) async fn request(
     if !other && !differ(config, now, &homeserver.services) {
         return Ok(None);
     }
-    // Their files are in place before anything reads them.
-    render::refresh(config).await?;
-    let services = services::all(config).await?;
+    // Their files are in place before anything reads them. A Synapse that goes on as it was keeps its own:
+    // if it died, it would come back with the new ones, where nobody looks for it.
+    let kept = if !other && keeps_synapse(now, &homeserver.services, named) {
+        Some(render::judged(config).await?)
+    } else {
+        render::refresh(config).await?;
+        None
+    };
+    let mut services = services::all(config).await?;
+    if let Some(wanted) = kept {
+        // As the settings have them, they are others than those that run.
+        for service in services.iter_mut().filter(|service| services::is_of_synapse(service)) {
+            let mut workers = wanted.workers.iter().map(|file| file.worker);
+            let worker = workers.find(|worker| worker.name() == service.name);
+            service.revision = synapse::revision_of(&wanted, worker);
+        }
+    }
     Ok(Some(if other {
         Request::Replace { profile, services }
     } else {
@@ -57,6 +72,13 @@ pub(crate) async fn request(
         restarts.extend_from_slice(named);
         Request::Define { services, restarts }
     }))
+}
+
+/// Whether Synapse runs, and no process of it is new or restarted.
+fn keeps_synapse(now: &Snapshot, services: &[Service], named: &[String]) -> bool {
+    let mut of_synapse = services.iter().filter(|service| services::is_of_synapse(service));
+    services::pid(now).is_some()
+        && of_synapse.all(|it| now.services.contains_key(&it.name) && !named.contains(&it.name))
 }
 
 /// Tells it, and waits until a proxy that reads its settings again serves by them; what runs then, or
