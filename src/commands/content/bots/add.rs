@@ -17,7 +17,7 @@ use crate::{
         Answered, Reply,
         content::{
             arguments::{Patience, turn::turn, user},
-            users::add::deactivated,
+            users::usable::deactivated,
         },
         offered,
     },

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     password::{Password, Source, line},
     unseen,
+    usable::deactivated,
 };
 use crate::{
     commands::{
@@ -14,7 +15,6 @@ use crate::{
     },
     context::Context,
     data_dir::DataDir,
-    error::Failure,
     files,
     matrix::{
         admin::users::{self, get::User},
@@ -128,12 +128,6 @@ fn there(args: &Args, context: &Context, data: &DataDir, found: User) -> Answere
         if context.dry_run || context.view().quiet { None } else { unseen::take(&kept)? };
     let answer = Added { user_id: user_id.into(), admin: None, existed: true, password };
     Ok(Reply::done_if(false, answer))
-}
-
-/// A name is never given to another: who was deactivated stays in what was said.
-pub(crate) fn deactivated(user_id: &ruma::UserId) -> Failure {
-    Failure::request(format!("`{user_id}` was deactivated, and its name cannot be used again"))
-        .hinted("choose another name; `content list-users --all -v` shows deactivated accounts too")
 }
 
 impl Sentence for Added {

@@ -3,17 +3,16 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::add::deactivated;
+use super::usable::usable;
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, user::find},
+        content::arguments::{Patience, UserArg},
     },
     context::Context,
     error::Failure,
     matrix::admin::users::put,
     output::Sentence,
-    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -40,11 +39,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Locked> {
         let message = format!("`{user_id}` is the operator, which this program acts with");
         return Err(Failure::request(message).into());
     }
-    let found = find(&operator, &user_id).await?;
-    let found = found.ok_or_else(|| Stop::absent("user", "user_id", user_id.clone()))?;
-    if found.deactivated {
-        return Err(deactivated(&user_id).into());
-    }
+    let found = usable(&operator, &user_id).await?;
     let changed = !found.locked;
     if changed {
         context.would(format_args!("lock {user_id}"))?;

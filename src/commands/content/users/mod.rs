@@ -11,6 +11,7 @@ pub(in crate::commands::content) mod remove;
 pub(in crate::commands::content) mod set_password;
 pub(in crate::commands::content) mod unlock;
 mod unseen;
+pub(in crate::commands::content) mod usable;
 
 commands! {
     "Users";

@@ -4,21 +4,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    add::deactivated,
     password::{Source, line},
     unseen,
+    usable::usable,
 };
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, user::find},
+        content::arguments::{Patience, UserArg},
     },
     context::Context,
     error::Failure,
     files,
     matrix::admin::users::reset_password,
     output::Sentence,
-    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -52,11 +51,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Changed> {
         return Err(Failure::request(message).into());
     }
     let password = args.password.read_for(context)?;
-    let found = find(&operator, &user_id).await?;
-    let found = found.ok_or_else(|| Stop::absent("user", "user_id", user_id.clone()))?;
-    if found.deactivated {
-        return Err(deactivated(&user_id).into());
-    }
+    usable(&operator, &user_id).await?;
     context.would(format_args!("give {user_id} a new password"))?;
     let new_password = password.secret.expose().to_owned();
     let logged_out = !args.keep_sessions;

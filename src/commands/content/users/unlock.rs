@@ -3,16 +3,15 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::add::deactivated;
+use super::usable::usable;
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, user::find},
+        content::arguments::{Patience, UserArg},
     },
     context::Context,
     matrix::admin::users::{put, suspend},
     output::Sentence,
-    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -35,11 +34,7 @@ pub(crate) struct Unlocked {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Unlocked> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
-    let found = find(&operator, &user_id).await?;
-    let found = found.ok_or_else(|| Stop::absent("user", "user_id", user_id.clone()))?;
-    if found.deactivated {
-        return Err(deactivated(&user_id).into());
-    }
+    let found = usable(&operator, &user_id).await?;
     let (was_locked, was_suspended) = (found.locked, found.suspended);
     if was_locked || was_suspended {
         context.would(format_args!("let {user_id} do all again"))?;

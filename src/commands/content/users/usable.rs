@@ -1,0 +1,23 @@
+//! The accounts that something can still be changed of.
+
+use ruma::UserId;
+
+use crate::{
+    commands::content::arguments::user::find,
+    error::Failure,
+    matrix::{admin::users::get::User, client::Client},
+    reply::Stop,
+};
+
+/// The account, unless there is none or it was deactivated.
+pub(super) async fn usable(operator: &Client, user_id: &UserId) -> Result<User, Stop> {
+    let found = find(operator, user_id).await?;
+    let found = found.ok_or_else(|| Stop::absent("user", "user_id", user_id))?;
+    if found.deactivated { Err(deactivated(user_id).into()) } else { Ok(found) }
+}
+
+/// A name is never given to another: who was deactivated stays in what was said.
+pub(in crate::commands::content) fn deactivated(user_id: &UserId) -> Failure {
+    Failure::request(format!("`{user_id}` was deactivated, and its name cannot be used again"))
+        .hinted("choose another name; `content list-users --all -v` shows deactivated accounts too")
+}
