@@ -27,6 +27,9 @@ fn a_room_is_found_by_id_alias_short_alias_and_name() {
     // Letters that the database does not make small, and signs that it reads as something else.
     for name in ["ÜBER Uns", "ПРИВЕТ", "50%_a\\B"] {
         let room = server.room(name);
+        wait_for("it is found by its name", || {
+            server.run(&["content", "get-room", name]).code == 0
+        });
         server.run(&["content", "send-message", name, "hi"]).success();
         assert_eq!(server.bodies(&room), ["hi"]);
     }
