@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ruma::OwnedServerName;
+
 use super::Kind;
 use crate::{
     error::{self, Explain},
@@ -18,6 +20,8 @@ pub(crate) enum Error {
     Missing { kind: Kind, flag: &'static str },
     #[error("a bridge of the kind `{}` does not take `{flag}`", kind_word(*kind))]
     Useless { kind: Kind, flag: &'static str },
+    #[error("a bridge of the kind `{}` does not start for a homeserver called `{server}`", kind_word(*kind))]
+    Server { kind: Kind, server: OwnedServerName },
     #[error("`{flag}` {why}")]
     Key { flag: &'static str, why: &'static str },
     #[error("`{}` is not an executable program", .0.display())]
@@ -83,6 +87,9 @@ impl Explain for Error {
                 "https://my.telegram.org/apps gives both out".into()
             }
             Self::Key { .. } => "https://t.me/BotFather gives it out".into(),
+            Self::Server { .. } => {
+                "its program takes that name for one of an example; a name cannot be changed once there are users".into()
+            }
             Self::Useless { flag, .. } => format!("leave `{flag}` out"),
             Self::Program(_) => "name the file itself, and see that it may be executed".into(),
             Self::Command(_) => "quote it as for a shell: `--command '/opt/x/run --flag'`".into(),

@@ -19,6 +19,7 @@ use std::{
     path::PathBuf,
 };
 
+use ruma::ServerName;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -67,6 +68,13 @@ impl Kind {
     /// Whether the operator has to bring its program.
     pub(crate) fn needs_program(self) -> bool {
         matches!(self, Self::Slack | Self::Discord | Self::Hookshot)
+    }
+
+    /// Whether it starts for a homeserver of that name: those of the mautrix family take the one in their
+    /// example for none at all.
+    pub(crate) fn starts_for(self, server: &ServerName) -> bool {
+        server.as_str() != "example.com"
+            || !matches!(self, Self::Telegram | Self::Slack | Self::Discord)
     }
 
     /// Whether it keeps what it knows in PostgreSQL.

@@ -20,7 +20,7 @@ mod front;
 pub(crate) mod identity;
 mod ports;
 mod rendered;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod services;
 mod workers;
 

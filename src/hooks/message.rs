@@ -56,11 +56,7 @@ pub(crate) fn read(
     let is_text = essence(call.kind).eq_ignore_ascii_case("text/plain");
     let is_open = template.is_some() || matches!(wanted, Format::Auto | Format::Own);
     let value = if is_text && is_open { Value::from(body) } else { parsed(call.kind, body)? };
-    let format = match (&value, wanted) {
-        (Value::Object(fields), Format::Auto) => Format::of(call.events, fields),
-        (_, Format::Auto) => Format::Own,
-        (_, wanted) => wanted,
-    };
+    let format = if wanted == Format::Auto { guessed(call, &value) } else { wanted };
     let page = match (template, &value) {
         (_, Value::Object(_)) if format == Format::Github && call.events.is_ping() => None,
         (Some(template), value) => Some(template.page(value).map_err(Flaw::Template)?),
@@ -80,6 +76,19 @@ pub(crate) fn read(
     };
     let content = page.map(|page| content(&page)).transpose()?;
     Ok(Reading { format, content })
+}
+
+/// As what a call would be read, whatever becomes of it.
+pub(crate) fn format(call: Call<'_>, wanted: Format) -> Format {
+    if wanted != Format::Auto {
+        return wanted;
+    }
+    let value = std::str::from_utf8(call.body).ok().and_then(|body| parsed(call.kind, body).ok());
+    guessed(call, &value.unwrap_or_default())
+}
+
+fn guessed(call: Call<'_>, value: &Value) -> Format {
+    value.as_object().map_or(Format::Own, |fields| Format::of(call.events, fields))
 }
 
 fn content(page: &Page) -> Result<Value, Flaw> {

@@ -198,6 +198,15 @@ impl Refusal {
     fn later(self, wait: Duration) -> Self {
         Self { wait: Some(wait), ..self }
     }
+
+    /// The same, said to a sender that may take a 429 for the end of it.
+    fn heard_by(self, gives_up_when_limited: bool) -> Self {
+        if gives_up_when_limited {
+            Self { status: StatusCode::SERVICE_UNAVAILABLE, ..self }
+        } else {
+            self
+        }
+    }
 }
 
 fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
@@ -262,8 +271,21 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
     if length.is_some_and(|length: u64| length > largest) {
         return Err(too_large(largest));
     }
-    if signed.is_none() {
-        within_its_rate(shared, &hook)?;
+    let word = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let events = Events { github: word("x-github-event"), gitlab: word("x-gitlab-event") };
+    let kind = word("content-type").unwrap_or_default();
+    let limited = |refusal: Refusal, body: &[u8]| {
+        // It does so in the format of Slack too.
+        let alerts = word("user-agent").is_some_and(|name| name.starts_with("Alertmanager/"));
+        let format = message::format(Call { kind, events, body }, hook.format);
+        refusal.heard_by(alerts || format.gives_up_when_limited())
+    };
+    let over = if signed.is_none() { within_its_rate(shared, &hook).err() } else { None };
+    if let Some(refusal) = over {
+        // Only its body may say how that is best said.
+        let body =
+            if hook.format == Format::Auto { read(body, largest).await? } else { Bytes::new() };
+        return Err(limited(refusal, &body));
     }
     let body = read(body, largest).await?;
     if let Some((signature, secret)) = signed {
@@ -275,11 +297,8 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
             ));
         }
         // Not before it is known who calls: a stranger must not use up what is another's.
-        within_its_rate(shared, &hook)?;
+        within_its_rate(shared, &hook).map_err(|refusal| limited(refusal, &body))?;
     }
-    let word = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let events = Events { github: word("x-github-event"), gitlab: word("x-gitlab-event") };
-    let kind = word("content-type").unwrap_or_default();
     let call = Call { kind, events, body: &body };
     let read = message::read(call, hook.format, hook.template.as_ref()).map_err(|flaw| {
         let (status, errcode, error) = match flaw {

@@ -45,7 +45,7 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
             if error.is_not_found() { Error::NoRoom(text.to_owned()) } else { error }
         }),
         Room::Name(name) => {
-            let all = list(client, Some(&name)).await?;
+            let all = pages(client, searchable(&name)).await?;
             let mut ids: Vec<String> = Vec::new();
             let mut only = None;
             for room in all.into_iter().filter(|room| room.name.as_deref() == Some(&name)) {
@@ -82,8 +82,32 @@ async fn unnamed(client: &Client, name: String) -> Error {
     }
 }
 
-/// All rooms of the server, or those where a part of the name, alias or id is as given.
+/// All rooms of the server, or those of whose name, alias or id this is a part, in capitals or not. Synapse
+/// would find an id only whole.
 pub(crate) async fn list(
+    client: &Client,
+    part: Option<&str>,
+) -> Result<Vec<admin::rooms::list::Room>, Error> {
+    let mut rooms = pages(client, None).await?;
+    if let Some(part) = part.map(str::to_lowercase) {
+        rooms.retain(|room| {
+            let alias = room.canonical_alias.as_deref();
+            let texts = [Some(room.room_id.as_str()), room.name.as_deref(), alias];
+            texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&part))
+        });
+    }
+    Ok(rooms)
+}
+
+/// The part of a name by which Synapse is sure to find the room. The database makes only the letters of ASCII
+/// small, Synapse all of what it is asked for; and a backslash means something else there.
+fn searchable(name: &str) -> Option<&str> {
+    let parts = name.split(|c: char| !c.is_ascii() || c == '\\');
+    parts.max_by_key(|part| part.len()).filter(|part| !part.is_empty())
+}
+
+/// All rooms of the server, or those that it finds by a part of their name.
+async fn pages(
     client: &Client,
     term: Option<&str>,
 ) -> Result<Vec<admin::rooms::list::Room>, Error> {
@@ -327,4 +351,17 @@ pub(crate) async fn redaction(
     let found = operator.send(request).await?;
     let because = &found.event["unsigned"]["redacted_because"]["event_id"];
     Ok(because.as_str().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::searchable;
+
+    #[test]
+    fn a_room_is_searched_by_what_the_database_and_synapse_agree_on() {
+        assert_eq!(searchable("War Room"), Some("War Room"));
+        assert_eq!(searchable("Über Uns"), Some("ber Uns"));
+        assert_eq!(searchable("a\\b c"), Some("b c"));
+        assert_eq!(searchable("Привет"), None);
+    }
 }

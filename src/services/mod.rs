@@ -131,7 +131,7 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
 /// The words under which services are known to each other.
 const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
-const SYNAPSE: &str = "synapse";
+pub(crate) const SYNAPSE: &str = "synapse";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 pub(crate) const HOOKS: &str = "hooks";

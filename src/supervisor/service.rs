@@ -77,6 +77,9 @@ pub(crate) struct Launch {
     pub(crate) inherits: Inherits,
     /// The folder it runs in; it must exist.
     pub(crate) folder: PathBuf,
+    /// Files of which it would make others where they are gone: without them it is not started.
+    #[serde(default)]
+    pub(crate) keeps: Vec<PathBuf>,
 }
 
 /// Which variables a process gets from ours.
@@ -99,6 +102,11 @@ impl Launch {
     pub(crate) fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// The first that is gone of what it keeps.
+    pub(crate) fn lost(&self) -> Option<&Path> {
+        self.keeps.iter().map(PathBuf::as_path).find(|file| !file.exists())
     }
 }
 

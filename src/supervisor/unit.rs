@@ -118,6 +118,10 @@ impl Unit {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).forget();
         self.ready_at = None;
         self.waits_for = None;
+        if let Some(file) = self.service.launch.lost() {
+            let why = format!("`{}` is lost, and it would make another one", file.display());
+            return Err(std::io::Error::other(why));
+        }
         let path = self.notify_socket();
         let waits = self.service.ready.iter().any(|probe| matches!(probe, Probe::Notify));
         let socket = if waits { Some(notify::listen(&path)?) } else { None };

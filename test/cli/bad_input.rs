@@ -195,3 +195,12 @@ fn an_answer_that_did_not_get_out_is_a_failure() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the answer could not be written"));
 }
+
+#[test]
+fn a_bridge_that_would_not_start_for_the_name_of_the_server() {
+    let person = Person::new().settings("server:\n  name: example.com\n");
+    let said = person.types("content add-bridge slack --program /bin/true");
+    refused(&said, "does not start for a homeserver called `example.com`");
+    // Others do: nothing is in the way but that nothing is installed.
+    refused(&person.types("content add-bridge irc"), "is not installed");
+}

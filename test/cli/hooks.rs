@@ -229,6 +229,40 @@ fn a_flood_is_told_when_to_come_again() {
 }
 
 #[test]
+fn a_sender_that_takes_429_for_the_end_is_told_503() {
+    const ALERT: &str = r#"{"receiver":"m","status":"firing","version":"4","groupKey":"k","alerts":[{"status":"firing","labels":{"alertname":"Down"}}]}"#;
+    const SLACK: &str = r#"{"text":"<https://x.org|a>"}"#;
+    const TEXT: &str = r#"{"text":"a"}"#;
+    let signature = "X-Gitlab-Token: s\r\n";
+    let limited = |more: &str| {
+        let daemon = Daemon::with("  burst: 1\n  per_second: 0.001\n", more);
+        assert!(daemon.post("", ALERT).status < 300);
+        daemon
+    };
+    let daemon = limited(r#","secret":"s""#);
+    for (headers, body, status) in [
+        ("", ALERT, 503),
+        ("User-Agent: Alertmanager/0.28.1\r\n", SLACK, 503),
+        ("X-Gitlab-Event: Push Hook\r\n", "{}", 503),
+        ("", SLACK, 429),
+        ("", TEXT, 429),
+        ("X-GitHub-Event: push\r\n", "{}", 429),
+        ("", "{", 429),
+    ] {
+        let answer = daemon.post(headers, body);
+        assert_eq!(answer.status, status, "{headers}{body}: {}", answer.body);
+        assert_eq!(answer.body["errcode"], "M_LIMIT_EXCEEDED");
+        assert!(answer.head.contains("\r\nretry-after: "), "{}", answer.head);
+    }
+    let signed = daemon.ask("POST /hook/ci", signature, ALERT.as_bytes());
+    assert_eq!(signed.status, 503, "{}", signed.body);
+    assert_eq!(daemon.waiting(), 1);
+    // Where the format is fixed, the body is not needed for it.
+    let daemon = limited(r#","format":"alertmanager""#);
+    assert_eq!(daemon.post("", TEXT).status, 503);
+}
+
+#[test]
 fn a_client_that_is_too_slow_is_sent_away() {
     let daemon = Daemon::start("");
     let begin = Instant::now();

@@ -32,10 +32,11 @@ fn every_port_is_on_loopback() {
 }
 
 #[test]
-fn a_user_is_limited_and_the_operator_is_not() {
+fn a_user_is_limited_and_the_operator_and_bots_are_not() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "talker"]).success();
     let room = server.room("Limited");
+    server.run(&["content", "add-bot", "chatterbox", "--room", &room]).success();
     server.run(&["content", "invite", &room, "talker"]).success();
     let folder = tempfile::tempdir().unwrap();
     let lines = crate::common::file(folder.path(), "lines", "line\n".repeat(60).as_bytes());
@@ -45,7 +46,9 @@ fn a_user_is_limited_and_the_operator_is_not() {
     let all = (0..30).map(|_| server.run(&[&send[..], &["--timeout", "1"]].concat()).exits(1));
     let limited = all.into_iter().find(|said| said.stderr.contains("asks to wait"));
     limited.unwrap().says("of 60 lines were sent");
-    server.run(&["content", "send-message", &room, "--file", lines, "--timeout", "5"]).success();
+    let send = ["content", "send-message", &room, "--file", lines, "--timeout", "5"];
+    server.run(&send).success();
+    server.run(&[&send[..], &["--as", "chatterbox"]].concat()).success();
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! The examples of the documents, typed as they stand there: what is shown is what one gets.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
-use crate::common::{Instance, program};
+use serde_json::Value;
+
+use crate::common::{Instance, file, program, wait_for};
 
 /// The commands in the blocks marked `console`, each with the output that is shown for it.
 fn examples(document: &str) -> Vec<(String, String)> {
@@ -59,14 +66,93 @@ fn without_chance(text: &str) -> String {
     })
 }
 
+/// Where the shell finds the program by its name, with a link to it in this folder.
+fn path_of(folder: &Path) -> String {
+    let named = folder.join("resource-matrix-synapse");
+    std::os::unix::fs::symlink(program(), named).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
+/// The block of a document that is written in this language and holds this.
+fn block(document: &str, language: &str, holds: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document);
+    let text = fs::read_to_string(path).unwrap();
+    let start = format!("```{language}\n");
+    let blocks = text.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.into_iter().find(|block| block.contains(holds)).unwrap().to_owned()
+}
+
+#[test]
+fn the_bot_of_the_documents_answers_each_question_once() {
+    let server = Instance::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let path = path_of(folder.path());
+    let room = server.run(&["content", "create-room", "Pings", "--alias", "pings", "-q"]).success();
+    let room = room.line();
+    server.run(&["content", "add-bot", "ponger", "--room", room]).success();
+    let bot = file(folder.path(), "pong.py", block("integration.md", "python", "!ping").as_bytes());
+    let started = || {
+        let words = server.command();
+        let mut python = Command::new("python3");
+        python.arg(&bot).args(["#pings", "ponger"]).env("PATH", &path).process_group(0);
+        python.envs(words.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Group(python.stdin(Stdio::null()).spawn().unwrap())
+    };
+    let ask = || {
+        server.run(&["content", "send-message", room, "!ping", "-q"]).success().line().to_owned()
+    };
+    let answered = || {
+        let page = server.json(&["content", "read-messages", room, "--limit", "1000"]);
+        let of = |message: &Value| {
+            (message["body"] == "pong").then(|| message["reply_to"].as_str().unwrap().to_owned())
+        };
+        page["messages"].as_array().unwrap().iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let mut asked = vec![ask()];
+    let first = started();
+    wait_for("what was asked before is answered", || answered() == asked);
+    asked.push(ask());
+    wait_for("what is asked now is answered", || answered() == asked);
+    drop(first);
+    asked.push(ask());
+    let _second = started();
+    wait_for("what was asked meanwhile is answered", || answered().contains(&asked[2]));
+    assert_eq!(answered(), asked);
+}
+
+/// A program with all it has started, killed at the end.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        Command::new("kill").args(["-s", "KILL", "--", &group]).status().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_script_that_ends_at_failures_goes_on_where_there_was_nothing_to_do() {
+    let server = Instance::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let path = path_of(folder.path());
+    let script = block("integration.md", "sh", "set -e") + "\necho went on";
+    for _ in 0..2 {
+        let words = server.command();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &script]).env("PATH", &path);
+        shell.envs(words.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let said = shell.stdin(Stdio::null()).output().unwrap();
+        assert!(String::from_utf8(said.stdout).unwrap().ends_with("went on\n"));
+    }
+}
+
 #[test]
 fn each_example_shows_what_one_gets() {
     let mut server = Instance::with_environment("documents");
     server.variable("MATRIX_SYNAPSE_SERVER_NAME", "vrooli.local");
     let folder = tempfile::tempdir().unwrap();
-    let named = folder.path().join("resource-matrix-synapse");
-    std::os::unix::fs::symlink(program(), named).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let path = path_of(folder.path());
     let documents = documents();
     assert!(documents.len() >= 4, "{documents:?}");
     for (document, steps) in documents {
@@ -78,8 +164,7 @@ fn each_example_shows_what_one_gets() {
             for name in ["HOME", "LANG"] {
                 shell.env(name, std::env::var(name).unwrap_or_default());
             }
-            let said =
-                shell.env("PATH", &path).stdin(std::process::Stdio::null()).output().unwrap();
+            let said = shell.env("PATH", &path).stdin(Stdio::null()).output().unwrap();
             let said = String::from_utf8(said.stdout).unwrap();
             let (got, wanted) = (without_chance(&said), without_chance(&shown));
             assert_eq!(got, wanted, "{document}:\n$ {typed}\n{said}");

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    common::{Instance, file, free_port, signal, wait_for},
+    common::{Instance, file, free_port, kill_9, signal, wait_for},
     lent::Lent,
 };
 
@@ -143,6 +143,7 @@ fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
     server.run(&["content", "send-message", &room, "before"]).success();
     let secrets = server.data.join("secrets");
     let lost = server.data.join("lost");
+    a_running_server_gets_no_other_key(&server, &secrets.join("signing.key"));
     fs::rename(&secrets, &lost).unwrap();
     server.run(&["manage", "install", "--fresh-keys"]).exits(1).says("`manage stop`");
     server.run(&["manage", "stop"]).success();
@@ -159,6 +160,26 @@ fn a_server_whose_secrets_are_all_lost_goes_on_with_fresh_ones() {
     server.run(&["manage", "install"]).exits(2);
     server.run(&["manage", "restart"]).success();
     assert!(server.is_healthy());
+}
+
+/// Synapse alone would make one: neither a command nor the supervisor starts it without its own.
+fn a_running_server_gets_no_other_key(server: &Instance, key: &Path) {
+    let aside = server.data.join("signing.key");
+    fs::rename(key, &aside).unwrap();
+    for words in [&["manage", "restart"][..], &["manage", "restart", "synapse"]] {
+        server.run(words).exits(1).says("it was not stopped").says("signing.key` is lost");
+    }
+    assert!(server.is_healthy());
+    kill_9(server.pid("synapse"));
+    wait_for("the supervisor says why it does not start", || {
+        let state = fs::read_to_string(server.data.join("run/state.json")).unwrap();
+        state.contains("signing.key` is lost")
+    });
+    let said = server.run(&["manage", "start", "synapse"]).exits(1);
+    drop(said.says("signing.key` is lost").says("--fresh-keys"));
+    assert!(!key.exists());
+    fs::rename(&aside, key).unwrap();
+    server.run(&["manage", "start"]).success();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Child};
 
-use crate::common::{Instance, file, wait_for};
+use crate::common::{Instance, file, go_on, halt, wait_for};
 
 #[test]
 fn a_message_is_read_back_as_it_was_sent() {
@@ -24,6 +24,15 @@ fn a_room_is_found_by_id_alias_short_alias_and_name() {
         server.run(&["content", "send-message", name, name]).success();
     }
     assert_eq!(server.bodies(room).len(), 4);
+    // Letters that the database does not make small, and signs that it reads as something else.
+    for name in ["ÜBER Uns", "ПРИВЕТ", "50%_a\\B"] {
+        let room = server.room(name);
+        wait_for("it is found by its name", || {
+            server.run(&["content", "get-room", name]).code == 0
+        });
+        server.run(&["content", "send-message", name, "hi"]).success();
+        assert_eq!(server.bodies(&room), ["hi"]);
+    }
     server.run(&["content", "send-message", "#nowhere", "hi"]).exits(1).says("#nowhere");
 }
 
@@ -169,6 +178,36 @@ fn in_a_stream_an_edit_is_a_line_that_names_its_message() {
     server.run(&["content", "edit-message", &room, event.line(), "typo"]).success();
     let wanted = format!("@operator:test.example: (edits {}) typo\n", event.line());
     wait_for("the edit is shown", || holds(&wanted));
+}
+
+#[test]
+fn a_stream_that_has_fallen_behind_leaves_nothing_out() {
+    // More than the server hands over at once.
+    const MANY: usize = 150;
+    let server = Instance::shared();
+    let room = server.room("Fallen behind");
+    server.run(&["content", "send-message", &room, "first"]).success();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stream");
+    let mut stream = server.command();
+    stream.args(["content", "read-messages", &room, "--follow", "--format", "json"]);
+    let stream = Stream(stream.stdout(File::create(&path).unwrap()).spawn().unwrap());
+    let seen = || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let body = |line: &str| -> String {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            line["body"].as_str().unwrap_or_default().to_owned()
+        };
+        text.lines().map(body).collect::<Vec<_>>()
+    };
+    wait_for("the past is shown", || seen() == ["first"]);
+    halt(stream.0.id());
+    let lines: Vec<String> = (0..MANY).map(|n| n.to_string()).collect();
+    let sent = file(folder.path(), "lines", lines.join("\n").as_bytes());
+    server.run(&["content", "send-message", &room, "--file", sent.to_str().unwrap()]).success();
+    go_on(stream.0.id());
+    wait_for("the last one is shown", || seen().last() == lines.last());
+    assert_eq!(seen()[1..], lines);
 }
 
 /// A command that ends with the test.

@@ -24,8 +24,14 @@ fn a_room_is_made_with_all_that_was_asked() {
     assert_eq!(shown["name"], "War \"Room\" 🦀");
     assert_eq!(shown["alias"], "#war:test.example");
     server.run(&["content", "create-room", "War", "--alias", "war"]).exits(2).says("already");
-    let all = server.json(&["content", "list-rooms"]);
-    assert!(all["rooms"].as_array().unwrap().iter().any(|it| it["room_id"] == room), "{all}");
+    // All have it, and so do those of its name, its alias or its id.
+    let alias = "#WAR:test.example";
+    for filter in
+        [&[][..], &["--filter", "war \"ROOM"], &["--filter", alias], &["--filter", &room[3..20]]]
+    {
+        let all = server.json(&[&["content", "list-rooms"], filter].concat());
+        assert!(all["rooms"].as_array().unwrap().iter().any(|it| it["room_id"] == room), "{all}");
+    }
 }
 
 #[test]

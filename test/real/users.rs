@@ -329,6 +329,11 @@ fn a_locked_user_can_do_nothing_until_unlocked() {
     server.run(&["content", "get-user", "visitor"]).success().says("locked");
     let send = ["content", "send-message", &room, "hello", "--as", "visitor"];
     server.run(&send).exits(1).says("content unlock-user");
+    // Also one whom this program has to log in first.
+    server.run(&["content", "add-user", "stranger"]).success();
+    server.run(&["content", "lock-user", "stranger"]).success();
+    let join = ["content", "join-room", &room, "--as", "stranger"];
+    server.run(&join).exits(1).says("content unlock-user");
     let suspend = "PUT /_synapse/admin/v1/suspend/@visitor:test.example";
     let suspend = ["content", "execute", "--name", suspend, "--options", "{\"suspend\": true}"];
     server.run(&suspend).success();

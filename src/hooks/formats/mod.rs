@@ -79,6 +79,13 @@ impl Format {
         is.iter().find(|(_, is)| is(fields)).map_or(Self::Own, |(format, _)| *format)
     }
 
+    /// Whether its sender takes a 429 for the end of it, and a 503 for something that passes: Alertmanager
+    /// sends no more of that group until its next `group_interval`, and older versions of GitLab switch a
+    /// webhook off for good after four answers of 4xx.
+    pub(super) fn gives_up_when_limited(self) -> bool {
+        matches!(self, Self::Alertmanager | Self::Gitlab)
+    }
+
     /// The page of a body; none where the sender only asks whether somebody is there.
     pub(super) fn page(
         self,

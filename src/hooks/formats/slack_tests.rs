@@ -58,6 +58,11 @@ fn attachments_are_shown_whole_and_a_fallback_only_where_there_is_nothing_else()
         "Hello"
     );
     assert_eq!(shown(r#"{"attachments":[{"fallback":"f","color":"good"}]}"#).unwrap().plain, "f");
+    // As Alertmanager has it, without a text of its own.
+    let alert = r#"{"username":"Alertmanager","link_names":false,"attachments":[{"title":"[FIRING:1] Down",
+        "title_link":"http://am.example.org/#/alerts","text":"","fallback":"[FIRING:1] Down | http://am.example.org",
+        "callback_id":"","footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]}"#;
+    assert_eq!(shown(alert).unwrap().plain, "[FIRING:1] Down (http://am.example.org/#/alerts)");
     let page = shown(
         r##"{"channel":"#ops","username":"ci","text":"t","attachments":[{"color":"#f00","pretext":"p","author_name":"Ann",
         "author_link":"https://x.org/ann","title":"Unit tests","title_link":"https://x.org/1","text":"*3* of 120 failed",

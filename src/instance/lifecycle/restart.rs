@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::{definition, select, wait};
 use crate::{
-    checks::{self, Flow, folder},
+    checks::{self, Flow, folder, secrets},
     config::Config,
     error::{Explain, Failure, Kind},
     instance::{guard, homeserver::Homeserver, lock},
+    services,
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -47,14 +48,13 @@ pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Re
         // The start that follows warns.
         checks::pass(&subject, &mut |_| ()).await
     };
-    found.await.map_err(|failure| {
-        if now.is_none() {
-            return failure;
-        }
-        let kind = failure.kind;
-        let unfit = "the homeserver could not start again as things are, so it was not stopped";
-        Failure { kind, ..Failure::request(unfit) }.because(failure)
-    })
+    found.await.map_err(|failure| if now.is_none() { failure } else { not_stopped(failure) })
+}
+
+fn not_stopped(failure: Failure) -> Failure {
+    let kind = failure.kind;
+    let unfit = "the homeserver could not start again as things are, so it was not stopped";
+    Failure { kind, ..Failure::request(unfit) }.because(failure)
 }
 
 /// Restarts these and waits until they are ready again; their names.
@@ -70,6 +70,10 @@ pub(crate) async fn some(
         let mut homeserver = Homeserver::of(config)?;
         // The others go on, however little space there is.
         let named = select::resolve(words, &select::running(&before)).unwrap_or_default();
+        if named.iter().any(|name| name == services::SYNAPSE) {
+            let subject = homeserver.subject(Flow::Restart, deadline);
+            secrets::SECRETS.look(&subject).await.map_err(not_stopped)?;
+        }
         let define =
             definition::request(&mut homeserver, &before, &named, true, deadline, &mut |_| ())
                 .await?;

@@ -12,6 +12,7 @@ use super::{
     wait::follow,
 };
 use crate::{
+    checks::{Flow, secrets},
     config::{self, Config, sources::edit},
     error::Failure,
     instance::{
@@ -105,6 +106,9 @@ pub(crate) async fn start(
                 None => false,
             };
             return Ok(Started::Already { now, new_session });
+        } else {
+            // With what helps, which a service that fails for it does not know.
+            secrets::SECRETS.look(&homeserver.subject(Flow::Start, deadline)).await?;
         }
         if now.profile != config.profile.name {
             // Another profile brings its services along.

@@ -97,6 +97,14 @@ async fn what_is_not_as_it_must_be_is_refused_and_left_alone() {
     let wrong = ["database.admin_password=wrong-password"];
     refuses(&server, &guest(&wrong), "refuses the password of `postgres`").await;
 
+    // It says `C` of a collation that it does not sort by.
+    let icu = "CREATE DATABASE sorted TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en' LC_COLLATE 'C' LC_CTYPE 'C' OWNER plain";
+    let known = "SELECT (bool_or(collprovider = 'i') AND current_setting('server_version_num')::int >= 150000)::text FROM pg_collation";
+    if server.ask(known).await == "true" {
+        run_each(&server, &[icu]).await;
+        refuses(&server, &with(&["database.name=sorted"]), "collation `ICU`").await;
+    }
+
     let first = guest(&[]);
     first.ensure().await.unwrap();
     let path = first.folder.path().display().to_string();

@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(routed(send(), &both), Some((Kind::EventCreator, all.clone())));
         assert_eq!(routed(send(), &[Kind::Generic]), Some((Kind::Generic, all)));
         assert_eq!(routed(send(), &[Kind::Synchrotron]), None);
+        // Sliding sync is where clients look for it, and waits like the other one.
+        let sliding = r"^/_matrix/client/unstable/org\.matrix\.simplified_msc3575/sync$";
+        let sliding = || endpoint(sliding, &["POST"], true);
+        let kinds = [Kind::Generic, Kind::Synchrotron];
+        assert_eq!(routed(sliding(), &kinds), Some((Kind::Synchrotron, Vec::new())));
     }
 
     #[test]

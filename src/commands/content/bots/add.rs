@@ -137,7 +137,6 @@ fn account(user_id: &UserId, args: &Args) -> put::Request {
         displayname: args.display_name.clone(),
         admin: None,
         user_type: Some(BOT.into()),
-        deactivated: None,
         locked: None,
     }
 }

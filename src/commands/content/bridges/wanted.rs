@@ -83,6 +83,10 @@ pub(super) fn wanted(args: Args, config: &Config) -> Result<Wanted, Failure> {
             return Err(Error::Missing { kind, flag }.into());
         }
     }
+    let server = &config.server.name.0;
+    if !kind.starts_for(server) {
+        return Err(Error::Server { kind, server: server.clone() }.into());
+    }
     let registration = match args.registration {
         Some(path) => {
             let text = files::read_input(&path)?;
@@ -98,8 +102,8 @@ pub(super) fn wanted(args: Args, config: &Config) -> Result<Wanted, Failure> {
     telegram::check(&network)?;
     let owner = match &args.owner {
         _ if custom => None,
-        Some(owner) => Some(names::anyone(owner, &config.server.name.0)?.to_string()),
-        None => Some(format!("@{}:{}", config.server.operator.0, config.server.name.0)),
+        Some(owner) => Some(names::anyone(owner, server)?.to_string()),
+        None => Some(format!("@{}:{}", config.server.operator.0, server)),
     };
     let command = args.command.map(|command| {
         let words = shlex::split(&command).filter(|words| !words.is_empty());

@@ -81,7 +81,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         displayname: args.display_name.clone(),
         admin: Some(args.admin),
         user_type: None,
-        deactivated: None,
         locked: None,
     };
     match operator.send(request).await {

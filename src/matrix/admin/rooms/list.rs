@@ -22,7 +22,7 @@ pub(crate) struct Request {
     pub(crate) from: u64,
     #[ruma_api(query)]
     pub(crate) limit: u32,
-    /// Part of a name, alias or id.
+    /// Part of a name or of the localpart of an alias, or an id.
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search_term: Option<String>,

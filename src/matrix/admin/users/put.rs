@@ -28,8 +28,6 @@ pub(crate) struct Request {
     /// `bot` hides an account from statistics of people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deactivated: Option<bool>,
     /// Whether the account refuses everything; ignored of one that is made now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) locked: Option<bool>,
@@ -44,7 +42,6 @@ impl Request {
             displayname: None,
             admin: None,
             user_type: None,
-            deactivated: None,
             locked: Some(locked),
         }
     }
@@ -70,7 +67,6 @@ mod tests {
             displayname: None,
             admin: Some(false),
             user_type: None,
-            deactivated: None,
             locked: None,
         };
         assert_eq!(body(request).1, r#"{"password":"p\"w","admin":false}"#);
