@@ -350,7 +350,7 @@ fn a_template_is_tried_without_sending_and_its_error_is_a_refusal() {
     let body = r#"{"job":"<web>","state":{"name":"red"}}"#;
     let file = daemon.person.home.path().join("body.json");
     fs::write(&file, body).unwrap();
-    let file = file.to_str().unwrap();
+    let file = "secrets/hooks/ci.json`";
     let tries =
         |more: &str| daemon.person.types(&format!("content try-hook ci --file {file}{more}"));
     insta::assert_snapshot!(tries(""), @"<web> is red");
@@ -406,6 +406,23 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     [exit 2]
     ");
     insta::assert_snapshot!(daemon.person.types("content list-hooks -q"), @"");
+}
+
+#[test]
+fn one_whose_file_is_damaged_is_named_and_not_taken_for_none() {
+    let person = Person::new();
+    let folder = person.data().join("secrets/hooks");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("ci.json");
+    fs::write(&file, "{\"id\": ").unwrap();
+    let said = person.types("content get --type hook --name ci");
+    let text = said.to_string();
+    let file = "secrets/hooks/ci.json`";
+    assert!(text.contains("the file of the webhook `ci` is damaged"), "{text}");
+    assert!(text.contains(file) && text.contains("`content remove-hook ci` removes it"), "{text}");
+    assert_eq!(said.code, Some(1));
+    let said = person.types("content get --type hook --name cd").to_string();
+    assert!(said.contains("there is no webhook `cd`") && said.contains(file), "{said}");
 }
 
 #[test]
