@@ -7,14 +7,14 @@ use crate::{
     supervisor::{
         control,
         record::{Report, Snapshot},
-        state::Phase,
+        state::{Exit, Phase},
     },
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the service `{service}` has failed: {tries}, the last time with {exit}")]
-    Failed { service: String, tries: String, exit: String, source: Option<LastWords> },
+    #[error("the service `{service}` has failed: {how}")]
+    Failed { service: String, how: String, source: Option<LastWords> },
     #[error("the homeserver runs, but not all of your own services")]
     Partly(#[source] Box<Self>),
     #[error("the homeserver was not ready within {} s", after.as_secs())]
@@ -77,7 +77,10 @@ pub(crate) fn slow(last: Option<&Snapshot>, after: Duration) -> Error {
             if let Some(waits_for) = &report.waits_for {
                 why = format!("{why}: {waits_for}");
             } else if let Some(ended) = &report.last_exit {
-                why = format!("{why}: it ended with {}", ended.exit);
+                why = match &ended.exit.reason {
+                    Some(reason) => format!("{why}: {reason}"),
+                    None => format!("{why}: it ended with {}", ended.exit),
+                };
             }
             for line in report.last_words.iter().rev().take(5).rev() {
                 why.push('\n');
@@ -96,13 +99,17 @@ pub(crate) fn failed(name: &str, report: &Report) -> Error {
         1 => "it was started once".to_owned(),
         runs => format!("it was started {runs} times"),
     };
-    let exit =
-        report.last_exit.as_ref().map_or("no word".to_owned(), |ended| ended.exit.to_string());
+    let how = match report.last_exit.as_ref().map(|ended| &ended.exit) {
+        // It never ran, so nothing was the last of it.
+        Some(Exit { reason: Some(reason), .. }) => reason.clone(),
+        Some(exit) => format!("{tries}, the last time with {exit}"),
+        None => tries,
+    };
     // Rulers and blank lines say nothing.
     let said = |line: &&String| line.chars().any(char::is_alphanumeric);
     let mut words: Vec<&str> =
         report.last_words.iter().rev().filter(said).take(10).map(String::as_str).collect();
     words.reverse();
     let source = (!words.is_empty()).then(|| LastWords(words.join("\n")));
-    Error::Failed { service: name.to_owned(), tries, exit, source }
+    Error::Failed { service: name.to_owned(), how, source }
 }
