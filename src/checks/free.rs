@@ -1,7 +1,7 @@
 //! Whether the ports are free that services are to listen on.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, TcpListener, UdpSocket},
     time::{Duration, Instant},
 };
@@ -9,8 +9,8 @@ use std::{
 use super::{Check, Flow, Found, Look, Subject};
 use crate::{
     bridges,
-    config::sections::stack::Part,
-    error::{Explain, Kind},
+    config::{Config, sections::stack::Part},
+    error::{Explain, Failure, Kind},
     hooks, postgres, process, redis,
     synapse::workers,
 };
@@ -26,69 +26,126 @@ pub(crate) static FREE: Check = Check {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("port {port} is taken{}", by(program.as_ref()))]
-    PortTaken { port: u16, setting: &'static str, program: Option<(u32, String)> },
+    /// All that are, so that they can be seen to at once.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", and "))]
+    Taken(Vec<Taken>),
     #[error("nothing can listen on `{address}` port {port}")]
     Address { address: String, port: u16, setting: &'static str, source: io::Error },
 }
 
-fn by(program: Option<&(u32, String)>) -> String {
-    program.map(|(pid, name)| format!(" by `{name}` (pid {pid})")).unwrap_or_default()
+/// A port that another program has.
+#[derive(Debug)]
+struct Taken {
+    port: u16,
+    setting: &'static str,
+    program: Option<(u32, String)>,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "port {} is taken", self.port)?;
+        match &self.program {
+            Some((pid, name)) => write!(f, " by `{name}` (pid {pid})"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Address { .. } => Kind::Setting,
-            Self::PortTaken { .. } => Kind::Environment,
+            Self::Taken(_) => Kind::Environment,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::PortTaken { setting, port, .. } => format!(
-                "end that program, or choose another port with `config set {setting} {}`",
-                port.saturating_add(100)
-            ),
+            Self::Taken(taken) => {
+                let other = |it: &Taken| {
+                    format!("`config set {} {}`", it.setting, it.port.saturating_add(100))
+                };
+                let others = taken.iter().map(other).collect::<Vec<_>>().join(", ");
+                match taken[..] {
+                    [_] => format!("end that program, or choose another port with {others}"),
+                    _ => format!("end these programs, or choose other ports with {others}"),
+                }
+            }
             Self::Address { setting, .. } => format!("`config set {setting} …` changes it"),
         })
     }
 }
 
-/// Whether the services can listen; a port that a process of ours holds will be free.
+/// Looks at one port after the other, and remembers those that are taken.
+struct Search<'a> {
+    subject: &'a Subject<'a>,
+    taken: Vec<Taken>,
+}
+
+impl Search<'_> {
+    /// A port that a process of ours holds will be free.
+    fn note(&mut self, taken: Taken) {
+        let ours = taken.program.as_ref().is_some_and(|(pid, _)| self.subject.is_ours(*pid));
+        // It may be wanted at several addresses, and over UDP as well.
+        let is_known = |it: &Taken| (it.port, it.setting) == (taken.port, taken.setting);
+        if !ours && !self.taken.iter().any(is_known) {
+            self.taken.push(taken);
+        }
+    }
+
+    fn tcp(
+        &mut self,
+        address: &dyn fmt::Display,
+        port: u16,
+        setting: &'static str,
+    ) -> Result<(), Error> {
+        if let Some(taken) = tcp_taken(&address.to_string(), port, setting)? {
+            self.note(taken);
+        }
+        Ok(())
+    }
+
+    fn udp(&mut self, address: IpAddr, port: u16, setting: &'static str) {
+        let bound = UdpSocket::bind((address, port));
+        // Whatever else is wrong with the address was found with TCP.
+        if bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse) {
+            self.note(Taken { port, setting, program: process::udp_owner(port) });
+        }
+    }
+}
+
+/// Whether the services can listen.
 fn look(subject: &Subject<'_>) -> Found {
     let config = subject.config;
-    let ours = |pid: u32| subject.is_ours(pid);
-    let free = |address: &str, port: u16, setting: &'static str| match port_is_free(
-        address, port, setting,
-    ) {
-        Err(Error::PortTaken { program: Some((pid, _)), .. }) if ours(pid) => Ok(()),
-        other => other,
-    };
+    let mut search = Search { subject, taken: Vec::new() };
     let workers = workers::chosen(config).unwrap_or_default();
     for address in workers::ports(config, &workers) {
-        free(&address.ip().to_string(), address.port(), "workers.port")?;
+        search.tcp(&address.ip(), address.port(), "workers.port")?;
     }
     if config.has(Part::Metrics) && !config.is_joined() {
         for index in 0..workers::here(config, &workers).len() {
             let port = workers::metrics_port(config, index);
-            free("127.0.0.1", port, "workers.metrics_port")?;
+            search.tcp(&"127.0.0.1", port, "workers.metrics_port")?;
         }
     }
     // Another set of workers is all that a scale starts.
-    if config.is_joined() || subject.flow == Flow::Scale {
-        return Ok(Vec::new());
+    if !config.is_joined() && subject.flow != Flow::Scale {
+        of_the_homeserver(config, &mut search)?;
     }
+    if search.taken.is_empty() { Ok(Vec::new()) } else { Err(Error::Taken(search.taken).into()) }
+}
+
+fn of_the_homeserver(config: &Config, search: &mut Search<'_>) -> Result<(), Failure> {
     let server = &config.server;
     for address in &server.address.0 {
-        free(&address.to_string(), server.port.0, "server.port")?;
+        search.tcp(address, server.port.0, "server.port")?;
     }
-    free("127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    search.tcp(&"127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
     if let Some((address, port)) = redis::network(config) {
-        free(&address.to_string(), port, "redis.port")?;
+        search.tcp(&address, port, "redis.port")?;
     }
     if postgres::target(config)?.is_embedded() {
-        free("127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;
+        search.tcp(&"127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;
     }
     if config.has_relay() {
         let turn = &config.turn;
@@ -97,26 +154,22 @@ fn look(subject: &Subject<'_>) -> Found {
             ports.push((turn.tls_port.0, "turn.tls_port"));
         }
         for (port, setting) in ports {
-            free(&turn.address.to_string(), port, setting)?;
-            // Where it runs already that port is its own.
-            let of_ours = process::udp_owner(port).is_some_and(|(pid, _)| ours(pid));
-            if !of_ours {
-                udp_is_free(turn.address, port, setting)?;
-            }
+            search.tcp(&turn.address, port, setting)?;
+            search.udp(turn.address, port, setting);
         }
     }
     if hooks::are_there(&config.data) {
-        free(&config.hooks.address.to_string(), config.hooks.port.0, "hooks.port")?;
+        search.tcp(&config.hooks.address, config.hooks.port.0, "hooks.port")?;
     }
     for (setting, port) in config.proxy_ports() {
-        free(&config.proxy.address.to_string(), port.0, setting)?;
+        search.tcp(&config.proxy.address, port.0, setting)?;
     }
     for (bridge, _) in bridges::all(&config.data)?.iter().filter_map(bridges::Found::whole) {
         // Synapse would hand another program what is said in the bridge's rooms.
         let kept = bridge.launch(config).is_some();
         for port in bridge.ports().filter(|_| kept) {
             match process::listener(port) {
-                Some((pid, program)) if !ours(pid) => {
+                Some((pid, program)) if search.taken.is_empty() && !search.subject.is_ours(pid) => {
                     let by = format!(
                         "`{program}` (pid {pid}); it is that of the bridge `{}`",
                         bridge.name
@@ -127,20 +180,10 @@ fn look(subject: &Subject<'_>) -> Found {
             }
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
-fn udp_is_free(address: IpAddr, port: u16, setting: &'static str) -> Result<(), Error> {
-    match UdpSocket::bind((address, port)) {
-        Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
-            Err(Error::PortTaken { port, setting, program: process::udp_owner(port) })
-        }
-        // Whatever else is wrong with the address was found with TCP.
-        _ => Ok(()),
-    }
-}
-
-fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), Error> {
+fn tcp_taken(address: &str, port: u16, setting: &'static str) -> Result<Option<Taken>, Error> {
     /// A process that was killed counts as gone when its first thread is; the last one lets go of its
     /// sockets a moment later, and till then nobody seems to have them.
     const LET_GO: Duration = Duration::from_secs(2);
@@ -154,9 +197,9 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
         std::thread::sleep(Duration::from_millis(20));
     };
     match bound {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(None),
         Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
-            Err(Error::PortTaken { port, setting, program: process::listener(port) })
+            Ok(Some(Taken { port, setting, program: process::listener(port) }))
         }
         Err(source) => {
             let denied = source.kind() == io::ErrorKind::PermissionDenied;
@@ -169,5 +212,37 @@ fn port_is_free(address: &str, port: u16, setting: &'static str) -> Result<(), E
             let setting = if denied { setting } else { address_of(setting) };
             Err(Error::Address { address: address.to_owned(), port, setting, source })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ports_that_are_taken_are_said_at_once() {
+        let taken = |port, setting, program: Option<&str>| Taken {
+            port,
+            setting,
+            program: program.map(|name| (4711, name.to_owned())),
+        };
+        let one = Error::Taken(vec![taken(8008, "server.port", Some("python3"))]);
+        assert_eq!(one.to_string(), "port 8008 is taken by `python3` (pid 4711)");
+        assert_eq!(
+            one.hint().unwrap(),
+            "end that program, or choose another port with `config set server.port 8108`"
+        );
+        let both = Error::Taken(vec![
+            taken(8008, "server.port", Some("python3")),
+            taken(65530, "hooks.port", None),
+        ]);
+        assert_eq!(
+            both.to_string(),
+            "port 8008 is taken by `python3` (pid 4711), and port 65530 is taken"
+        );
+        assert_eq!(
+            both.hint().unwrap(),
+            "end these programs, or choose other ports with `config set server.port 8108`, `config set hooks.port 65535`"
+        );
     }
 }

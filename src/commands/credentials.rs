@@ -74,7 +74,13 @@ struct Metadata {
 
 pub(crate) async fn run(_: Args, context: &Context) -> Answered<Credentials> {
     let data = context.data()?;
-    let status = status::fast(&data).await?;
+    let mut status = status::fast(&data).await?;
+    if !status.installed
+        && let Ok(config) = context.config()
+    {
+        // Data that an uninstall kept are taken up again where the settings say.
+        status.would_be(config);
+    }
     let session = Session::load(&session::operator_file(&data))?;
     let moot = session.is_none();
     let answer = Credentials {

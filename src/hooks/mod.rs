@@ -25,7 +25,7 @@ mod writer;
 
 pub(crate) use server::run;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     data_dir::DataDir,
@@ -49,8 +49,8 @@ pub(crate) enum Error {
     Name(String),
     #[error("the webhook `{id}` exists and sends to {room} as {user}")]
     Taken { id: String, room: String, user: String },
-    #[error("the file of the webhook `{0}` is damaged")]
-    Damaged(String, #[source] serde_json::Error),
+    #[error("the file of the webhook `{id}` is damaged: `{}`", file.display())]
+    Damaged { id: String, file: PathBuf, source: serde_json::Error },
     #[error("webhooks cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
     #[error("the thread that writes the journal cannot be started")]
@@ -64,7 +64,7 @@ impl Explain for Error {
         match self {
             Self::Name(_) | Self::Taken { .. } => Kind::Request,
             Self::Listen(..) => Kind::Setting,
-            Self::Damaged(..) | Self::Thread(_) => Kind::Environment,
+            Self::Damaged { .. } | Self::Thread(_) => Kind::Environment,
             Self::File(error) => error.kind(),
         }
     }
@@ -75,7 +75,7 @@ impl Explain for Error {
             Self::Taken { id, .. } => Some(format!(
                 "give the other one another name with `--hook-name`; `content remove-hook {id}` removes this one"
             )),
-            Self::Damaged(id, _) => Some(format!(
+            Self::Damaged { id, .. } => Some(format!(
                 "`content remove-hook {id}` removes it; then create it again with `content add-bot`"
             )),
             Self::Listen(..) => Some("`config set hooks.port PORT` takes another port".into()),

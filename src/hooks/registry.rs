@@ -122,9 +122,10 @@ pub(crate) fn find(data: &DataDir, id: &str) -> Result<Option<Hook>, Error> {
     if !is_name(id) {
         return Ok(None);
     }
-    let Some(text) = files::read_if_exists(&file(data, id))? else { return Ok(None) };
-    let hook = serde_json::from_str(&text).map_err(|error| Error::Damaged(id.to_owned(), error))?;
-    Ok(Some(hook))
+    let path = file(data, id);
+    let Some(text) = files::read_if_exists(&path)? else { return Ok(None) };
+    let hook = serde_json::from_str(&text);
+    hook.map(Some).map_err(|source| Error::Damaged { id: id.to_owned(), file: path, source })
 }
 
 /// The names of all, sorted.

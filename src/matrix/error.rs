@@ -7,6 +7,10 @@ use crate::{
     files,
 };
 
+/// What to do about an endpoint that is none.
+pub(crate) const NO_ENDPOINT: &str =
+    "`status` shows the version of Synapse, whose documentation lists its methods and paths";
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the homeserver cannot be reached at `{url}`")]
@@ -210,6 +214,7 @@ impl Explain for Error {
                 "M_NOT_FOUND" => {
                     "`content list --type room` and `content list --type user` show what there is"
                 }
+                "M_UNRECOGNIZED" => NO_ENDPOINT,
                 "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" => {
                     "`manage start` renews the operator's session"
                 }

@@ -159,12 +159,13 @@ def unknown_in(original, recorded, texts, found):
             close = difflib.get_close_matches(str(key), near, 1, 0.7)
             elsewhere = [it.path + str(key) for it in recorders if key in it.asked]
             suggestion = f"{recorded.path}{close[0]}" if close else None
-            found.append(
-                {
-                    "key": f"{recorded.path}{key}",
-                    "suggestion": elsewhere[0] if elsewhere else suggestion,
-                }
-            )
+            unknown = {
+                "key": f"{recorded.path}{key}",
+                "suggestion": elsewhere[0] if elsewhere else suggestion,
+            }
+            # Each item of a list may have it.
+            if unknown not in found:
+                found.append(unknown)
         elif asked and not of_a_module(key, original):
             unknown_in(value, dict.get(recorded, key), texts, found)
 

@@ -56,6 +56,23 @@ fn they_keep_to_the_schema_and_are_masked() {
     }
 }
 
+/// What `manage uninstall --keep-data` leaves: the session and the settings, but no program.
+#[test]
+fn of_data_that_were_kept_they_show_where_these_will_listen_again() {
+    let person = operator();
+    let settings = "server:\n  port: 8123\n  address: '::1'\n";
+    std::fs::write(person.data().join("settings.yaml"), settings).unwrap();
+    let said = person.types("credentials --format json").json();
+    let connection = &said["connections"][0];
+    assert_eq!(connection["connection"]["port"], 8123);
+    assert_eq!(connection["connection"]["host"], "[::1]");
+    assert_eq!(connection["metadata"]["url"], "http://[::1]:8123");
+    // Settings that cannot be read hide nothing else.
+    std::fs::write(person.data().join("settings.yaml"), "server: 1").unwrap();
+    let said = person.types("credentials --format json").json();
+    assert_eq!(said["connections"][0]["connection"]["port"], 8008);
+}
+
 #[test]
 fn both_spellings_show_them() {
     for line in ["credentials --show-secrets --json", "credentials --show-sensitive --json"] {

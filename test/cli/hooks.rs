@@ -409,6 +409,23 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
 }
 
 #[test]
+fn one_whose_file_is_damaged_is_named_and_not_taken_for_none() {
+    let person = Person::new();
+    let folder = person.data().join("secrets/hooks");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("ci.json");
+    fs::write(&file, "{\"id\": ").unwrap();
+    let said = person.types("content get --type hook --name ci");
+    let text = said.to_string();
+    let file = "secrets/hooks/ci.json`";
+    assert!(text.contains("the file of the webhook `ci` is damaged"), "{text}");
+    assert!(text.contains(file) && text.contains("`content remove-hook ci` removes it"), "{text}");
+    assert_eq!(said.code, Some(1));
+    let said = person.types("content get --type hook --name cd").to_string();
+    assert!(said.contains("there is no webhook `cd`") && said.contains(file), "{said}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

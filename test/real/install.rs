@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     common::{Instance, file, free_port, signal, wait_for},
     lent::Lent,
@@ -189,7 +191,19 @@ fn a_damaged_note_of_the_database_is_named_and_can_be_removed() {
 #[test]
 fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     let server = Instance::with_environment("gone");
-    server.run(&["manage", "install"]).success();
+    // Of two at once one installs, and the other finds it done.
+    let both = [(), ()].map(|()| {
+        let mut install = server.command();
+        install.args(["manage", "install", "--json"]).stdout(Stdio::piped()).spawn().unwrap()
+    });
+    let mut ended = both.map(|install| {
+        let said = install.wait_with_output().unwrap();
+        let answer: Value = serde_json::from_slice(&said.stdout).unwrap();
+        (said.status.code(), answer["changed"].as_bool(), answer["installed"].as_bool())
+    });
+    ended.sort_unstable();
+    let installed = Some(true);
+    assert_eq!(ended, [(Some(0), Some(true), installed), (Some(2), Some(false), installed)]);
     let before = secrets(&server);
     file(&server.data.join("media"), "picture", b"picture");
     let said = server.run(&["manage", "uninstall", "--keep-data"]).success();
@@ -265,9 +279,19 @@ fn what_is_in_the_way_is_named_before_anything_changes() {
     at(&nowhere).exits(1).says("leads nowhere");
     at(&file(tools.path(), "plain", b"")).exits(1).says("is not a folder");
     at(Path::new("/proc/rms")).exits(1);
+    // Of several ports that are taken each is said.
     let port = std::net::TcpListener::bind(("127.0.0.1", server.port)).unwrap();
-    server.run(&["manage", "install", "--start"]).exits(1).says(&std::process::id().to_string());
-    drop(port);
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = other.local_addr().unwrap().port();
+    let set = format!("server.metrics_port={metrics}");
+    server
+        .run(&["manage", "install", "--start", "--set", &set])
+        .exits(1)
+        .says(&format!("port {} is taken by", server.port))
+        .says(&format!("port {metrics} is taken by"))
+        .says(&format!("`config set server.metrics_port {}`", metrics.saturating_add(100)))
+        .says(&std::process::id().to_string());
+    drop((port, other));
     server.run(&["config", "render"]).success();
     server.run(&["config", "check"]).success();
     assert!(!server.data.exists());
@@ -288,6 +312,12 @@ fn a_value_of_the_wrong_shape_or_at_the_wrong_place_is_named_with_its_file() {
         file(&overrides, "mine.yaml", content.as_bytes());
         server.run(&["config", "check"]).exits(1).says(key).says("mine.yaml");
     }
+    // What several items of a list have is said once.
+    let sizes = b"thumbnail_sizes:\n- {width: 32, height: 32, method: crop, methd: crop}\n\
+        - {width: 64, height: 64, method: scale, methd: crop}\n";
+    file(&overrides, "mine.yaml", sizes);
+    let said = server.run(&["config", "check"]).exits(1).says("did you mean").to_string();
+    assert_eq!(said.matches("did you mean").count(), 1, "{said}");
 }
 
 #[test]
@@ -342,7 +372,7 @@ fn synapse_reads_back_what_was_meant() {
     let script =
         "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))['turn_uris']))";
     let read = Command::new(python).args(["-c", script]).arg(path).output().unwrap();
-    let read: serde_json::Value = serde_json::from_slice(&read.stdout).unwrap();
+    let read: Value = serde_json::from_slice(&read.stdout).unwrap();
     assert_eq!(read, serde_json::json!(nasty));
 }
 

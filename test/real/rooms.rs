@@ -25,7 +25,9 @@ fn a_room_is_made_with_all_that_was_asked() {
     assert_eq!(shown["alias"], "#war:test.example");
     server.run(&["content", "create-room", "War", "--alias", "war"]).exits(2).says("already");
     let all = server.json(&["content", "list-rooms"]);
-    assert!(all["rooms"].as_array().unwrap().iter().any(|it| it["room_id"] == room), "{all}");
+    let listed = all["rooms"].as_array().unwrap().iter().find(|it| it["room_id"] == room).unwrap();
+    // The server does not tell it with the list, and none is not what it is.
+    assert_eq!((&shown["topic"], listed.get("topic")), (&"Topic".into(), None), "{listed}");
 }
 
 #[test]
@@ -176,7 +178,13 @@ fn what_a_file_made_before_an_error_is_told_with_it() {
 #[test]
 fn nothing_of_a_file_is_made_where_one_of_its_items_cannot_be() {
     let server = Instance::shared();
-    for wrong in ["{name: '@B'}", "{name: '@b', displayname: B}", "{type: user}"] {
+    for wrong in [
+        "{name: '@B'}",
+        "{name: '@b', displayname: B}",
+        "{type: user}",
+        "{type: room, name: No alias}",
+        "{type: bot, name: b, room: '#b', hook_template: /nowhere}",
+    ] {
         let text = format!("[{{name: '@not-made'}}, {{name: '#not-made'}}, {wrong}]");
         let file = file(&server.data, "wrong.yaml", text.as_bytes());
         let said = server.run(&["content", "add", "--file", file.to_str().unwrap()]).exits(1);

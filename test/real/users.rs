@@ -156,6 +156,21 @@ fn with_q_each_verb_prints_the_bare_id_or_nothing() {
 }
 
 #[test]
+fn what_the_server_has_no_endpoint_for_fails_with_its_own_error() {
+    let server = Instance::shared();
+    for (path, word) in [
+        ("GET /nope", "the homeserver has no endpoint `GET /nope`"),
+        ("POST /_matrix/client/v3/nope", "M_UNRECOGNIZED"),
+        ("GET /_synapse/admin/v1/nope", "M_UNRECOGNIZED"),
+    ] {
+        let said = server.run(&["content", "execute", "--name", path]).exits(1).says(word);
+        drop(said.says("whose documentation lists its methods and paths"));
+    }
+    // That is no path, so that nobody is asked.
+    server.run(&["content", "execute", "--name", "GET nope"]).exits(2).says("write METHOD and");
+}
+
+#[test]
 fn with_v_a_verb_says_more() {
     let server = Instance::shared();
     let says = |line: &[&str]| server.run(&[line, &["-v"]].concat()).success().stdout;

@@ -148,7 +148,7 @@ pub(crate) async fn install(
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Installed, Failure> {
     restore::require_whole(&config.data)?;
-    let checked = preflight::check(config, options).await?;
+    let mut checked = preflight::check(config, options).await?;
     let data = &config.data;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     if !postgres::target(config)?.is_embedded() {
@@ -159,11 +159,19 @@ pub(crate) async fn install(
             identity::key_is_not_lost(config, deadline).await?;
         }
     }
-    let was_installed = data.is_installed();
     data.create()?;
     files::private_folder(&data.environments())?;
-    let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
+    let mut waited = false;
+    let mut wait = |who: &str| {
+        waited = true;
+        on_step(&format!("waiting for {who}"));
+    };
     let _lock = lock::wait(data, "manage install", deadline, &mut wait).await?;
+    if waited {
+        // Whoever it waited for may have done all that was to do.
+        checked = preflight::check(config, options).await?;
+    }
+    let was_installed = data.is_installed();
     let mut done = Installed {
         changed: false,
         version: checked.synapse.set.version.clone(),

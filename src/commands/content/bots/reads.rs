@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use clap::ValueEnum as _;
+use serde_json::Value;
+
 use crate::{
     commands::content::arguments::text::stdin_text,
     error::Failure,
@@ -34,6 +37,14 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
+    /// The same of an item of a file, in which the options are keys.
+    pub(in crate::commands::content) fn of_item(fields: &Value) -> Result<Self, Failure> {
+        let word = |key: &str| fields[key].as_str().map(str::to_owned);
+        let hook_format = word("hook_format").map(|word| format(&word)).transpose()?;
+        let (hook_template, hook_secret_file) = (word("hook_template"), word("hook_secret_file"));
+        Ok(Self { hook_format, hook_template, hook_secret_file, hook_secret_stdin: false })
+    }
+
     pub(super) fn is_any(&self) -> bool {
         let Self { hook_format, hook_template, hook_secret_file, hook_secret_stdin } = self;
         hook_format.is_some()
@@ -43,7 +54,7 @@ impl Reads {
     }
 
     /// What is wanted, with all files read.
-    pub(super) fn wishes(&self) -> Result<Wishes, Failure> {
+    pub(in crate::commands::content) fn wishes(&self) -> Result<Wishes, Failure> {
         let template = self.hook_template.as_deref().map(template).transpose()?.unwrap_or_default();
         let secret = match self.hook_secret_file.as_deref() {
             Some("") => Wish::Remove,
@@ -58,6 +69,14 @@ impl Reads {
         };
         Ok(Wishes { format: self.hook_format, secret, template })
     }
+}
+
+fn format(word: &str) -> Result<Format, Failure> {
+    Format::from_str(word, false).map_err(|_| {
+        let words: Vec<_> = Format::value_variants().iter().map(|format| format.word()).collect();
+        Failure::request(format!("there is no format `{}`", word.escape_debug()))
+            .hinted(format!("the formats are {}", words.join(", ")))
+    })
 }
 
 fn template(path: &str) -> Result<Wish<Template>, Failure> {

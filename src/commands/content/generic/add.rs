@@ -120,7 +120,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             let (hook_name, given) = (word("hook_name"), word("name"));
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
-            let reads = bots::reads::Reads::default();
+            let reads = bots::reads::Reads::of_item(fields)?;
             let args =
                 bots::add::Args { name, display_name, room, hook, hook_name, reads, patience };
             Ok(bots::add::run(args, context).await?.map(One::from))

@@ -11,13 +11,14 @@ use crate::{
         Answered, Reply,
         content::{
             arguments::Patience,
-            hooks::{self, list::Hook},
+            hooks::list::{self, Hook},
             rooms, users,
         },
     },
     context::Context,
     error::Failure,
     files,
+    hooks::registry,
     output::{self, Report, Sentence},
     reply::{Outcome, Stop},
 };
@@ -86,8 +87,10 @@ async fn get(kind: Kind, name: String, patience: Patience, context: &Context) ->
             Ok(rooms::get::run(args, context).await?.map(Got::from))
         }
         Kind::Hook => {
-            let args = hooks::list::Args { filter: Some(name.clone()) };
-            let hooks = hooks::list::run(args, context).await?.answer.hooks;
+            // The list leaves out one that is damaged.
+            registry::find(&context.data()?, &name)?;
+            let args = list::Args { filter: Some(name.clone()) };
+            let hooks = list::run(args, context).await?.answer.hooks;
             let hook = hooks.into_iter().find(|hook| hook.id == name);
             let hook = hook.ok_or_else(|| Stop::absent("webhook", "id", name))?;
             Ok(Reply::done(Got::from(ShownHook(hook))))

@@ -4,7 +4,9 @@ use ruma::ServerName;
 use serde_json::Value;
 
 use super::{items::Item, kind::Kind};
-use crate::{config::nearest, error::Failure, matrix::names};
+use crate::{
+    commands::content::bots::reads::Reads, config::nearest, error::Failure, matrix::names,
+};
 
 #[derive(Clone, Copy)]
 enum Form {
@@ -19,6 +21,9 @@ const BOT: &[(&str, Form)] = &[
     ("room", Form::Text),
     ("hook", Form::Flag),
     ("hook_name", Form::Text),
+    ("hook_format", Form::Text),
+    ("hook_template", Form::Text),
+    ("hook_secret_file", Form::Text),
 ];
 const ROOM: &[(&str, Form)] = &[
     ("alias", Form::Text),
@@ -110,7 +115,34 @@ fn check_item(item: &Item, server: &ServerName) -> Result<(), Wrong> {
             hint: "a display name, `display_name`, may have any letters".into(),
         })?;
     }
-    Ok(())
+    match item.kind {
+        Kind::Bot => hook_fits(&item.fields),
+        // By its name alone nobody could tell whether it is there, and each repeat would make another one.
+        Kind::Room if item.fields["alias"].is_null() => Err(Wrong {
+            message: "the room has no `alias`".into(),
+            hint: "with `alias: NAME` a repeat finds the room that is there; `content create-room NAME` makes one without".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What a bot's webhook is to be, with the files that are named.
+fn hook_fits(fields: &Value) -> Result<(), Wrong> {
+    let is_wanted = |key: &&&str| !matches!(fields[**key], Value::Null | Value::Bool(false));
+    let of_hook = BOT.iter().map(|(key, _)| key).filter(|key| key.starts_with("hook"));
+    if let Some(key) = of_hook.clone().find(is_wanted)
+        && fields["room"].is_null()
+    {
+        return Err(Wrong {
+            message: format!("`{key}` needs `room`"),
+            hint: "a webhook says in a room what is posted to it".into(),
+        });
+    }
+    let reads = Reads::of_item(fields).and_then(|reads| reads.wishes());
+    reads.map(drop).map_err(|failure| Wrong {
+        message: failure.to_string(),
+        hint: failure.hint.unwrap_or_else(|| "`content add-bot --help` explains it".into()),
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +150,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::files;
 
     fn said(kind: Kind, fields: Value) -> String {
         let good = Item { kind: Kind::User, fields: json!({ "name": "good" }) };
@@ -141,7 +174,8 @@ mod tests {
     #[test]
     fn a_value_of_another_form_is_refused_and_none_is_as_if_it_was_not_there() {
         let form = |fields| said(Kind::Room, fields);
-        assert_eq!(form(json!({ "name": "a", "topic": null, "invite": ["b"] })), "good");
+        let good = json!({ "name": "a", "alias": "a", "topic": null, "invite": ["b"] });
+        assert_eq!(form(good), "good");
         for fields in [
             json!({ "name": 42 }),
             json!({ "name": "a", "public": "yes" }),
@@ -158,5 +192,29 @@ mod tests {
         assert!(said(Kind::Bot, json!({ "name": "Big" })).contains("must not contain `B`"));
         assert_eq!(said(Kind::Message, json!({ "room": "#a", "text": "t" })), "good");
         assert!(said(Kind::Hook, json!({ "name": "h" })).contains("with its bot"));
+        let none = said(Kind::Room, json!({ "name": "War room" }));
+        assert_eq!(none, "item 2: the room has no `alias`");
+    }
+
+    #[test]
+    fn a_webhook_that_could_not_be_is_refused_before_anything_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        files::write_atomically(&file, b"s3cret\n", files::PRIVATE).unwrap();
+        let bot = |more: Value| {
+            let mut fields = json!({ "name": "ci", "room": "#builds" });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            said(Kind::Bot, fields)
+        };
+        assert_eq!(bot(json!({ "hook_format": "github", "hook_secret_file": file })), "good");
+        assert_eq!(bot(json!({ "hook_secret_file": "", "hook_template": "" })), "good");
+        assert_eq!(bot(json!({ "hook": false, "room": null })), "good");
+        let lonely = bot(json!({ "hook_format": "github", "room": null }));
+        assert_eq!(lonely, "item 2: `hook_format` needs `room`");
+        let format = bot(json!({ "hook_format": "gitub" }));
+        assert!(format.starts_with("item 2: there is no format `gitub`"), "{format}");
+        let missing = folder.path().join("none");
+        let missing = bot(json!({ "hook_template": missing }));
+        assert!(missing.starts_with("item 2: ") && missing.contains("none"), "{missing}");
     }
 }

@@ -30,16 +30,19 @@ pub(crate) struct Args {
 pub(crate) struct Details {
     #[serde(flatten)]
     pub(crate) room: Room,
+    /// What it is about. The list of rooms does not have it: the server tells it of one room at a time.
+    pub(crate) topic: Option<String>,
     /// The ids of all who are in it.
     pub(crate) members: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     let operator = args.patience.operator(context)?;
-    let (room_id, room) = found(context, &operator, &args.room).await?;
+    let (room_id, mut room) = found(context, &operator, &args.room).await?;
     let request = rooms::members::Request { room_id: room_id.into() };
     let members = operator.send(request).await?.members;
-    Ok(Reply::done(Details { room, members: members.into_iter().map(Into::into).collect() }))
+    let members = members.into_iter().map(Into::into).collect();
+    Ok(Reply::done(Details { topic: room.topic.take(), room: room.into(), members }))
 }
 
 /// The room that was meant, if the server knows it.
@@ -47,25 +50,25 @@ pub(super) async fn found(
     context: &Context,
     operator: &Client,
     room: &RoomArg,
-) -> Result<(OwnedRoomId, Room), Stop> {
+) -> Result<(OwnedRoomId, rooms::list::Room), Stop> {
     let absent = || Stop::absent("room", "room", room.as_str());
     let id = match room.resolve(context, operator).await {
         Err(error) if error.is_not_found() => return Err(absent()),
         resolved => resolved?,
     };
     let details = room::details(operator, &id).await?.ok_or_else(absent)?;
-    Ok((id, details.into()))
+    Ok((id, details))
 }
 
 impl Details {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Self { room, members } = self;
+        let Self { room, topic, members } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![
             ("Room", room.room_id.clone()),
             ("Name", text(&room.name)),
             ("Alias", text(&room.alias)),
-            ("Topic", text(&room.topic)),
+            ("Topic", text(topic)),
             ("Version", text(&room.version)),
             ("Encrypted", room.encrypted.to_string()),
             ("Members", members.join(", ")),

@@ -11,7 +11,6 @@ pub(crate) struct Room {
     pub(crate) name: Option<String>,
     /// The canonical alias.
     pub(crate) alias: Option<String>,
-    pub(crate) topic: Option<String>,
     pub(crate) members_count: u64,
     /// How many of the members are users of this server.
     pub(crate) local_members_count: u64,
@@ -33,7 +32,6 @@ impl From<rooms::list::Room> for Room {
             room_id: room.room_id.to_string(),
             name: room.name,
             alias: room.canonical_alias,
-            topic: room.topic,
             members_count: room.joined_members,
             local_members_count: room.joined_local_members,
             version: room.version,

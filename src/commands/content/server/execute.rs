@@ -18,7 +18,10 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    matrix::message,
+    matrix::{
+        error::{self, Error},
+        message,
+    },
     output::{self, Report},
 };
 
@@ -43,7 +46,7 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Executed {
-    /// There is no such method, or the path is none of the server's.
+    /// That is no method and no path.
     No { name: String, executable: bool },
     /// What the server answered, as it is.
     Answer(Map<String, Value>),
@@ -76,20 +79,29 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
     let changes = method != Method::GET;
     context.would(format_args!("call {method} {path}"))?;
     let client = args.sending.client(context).await?;
-    let progress = context.progress(format!("waiting for {method} {path}"));
+    let what = format!("{method} {path}");
+    let progress = context.progress(format!("waiting for {what}"));
     let answer = client.raw(method, path, body.as_ref()).await;
     drop(progress);
     if changes {
         // It may have switched encryption on, and an error does not say that nothing happened.
         message::forget_all(&context.data()?);
     }
-    Ok(Reply::done(match answer? {
+    let answer = answer.map_err(|error| match error {
+        // Outside of its APIs Synapse answers as any web server does.
+        Error::NotMatrix { status: 404, .. } => {
+            Failure::request(format!("the homeserver has no endpoint `{what}`"))
+                .hinted(error::NO_ENDPOINT)
+        }
+        error => error.into(),
+    })?;
+    Ok(Reply::done(match answer {
         Value::Object(answer) => Executed::Answer(answer),
         answer => Executed::Other { answer },
     }))
 }
 
-/// The method and a path of the Matrix or admin API.
+/// The method and a path. Whether there is such an endpoint says the server.
 fn parse(name: &str) -> Option<(Method, &str)> {
     let (method, path) = name.split_once(' ')?;
     let method = match method.to_ascii_uppercase().as_str() {
@@ -100,8 +112,8 @@ fn parse(name: &str) -> Option<(Method, &str)> {
         _ => return None,
     };
     let path = path.trim();
-    let ours = path.starts_with("/_matrix/") || path.starts_with("/_synapse/");
-    (ours && path.bytes().all(|byte| byte.is_ascii_graphic())).then_some((method, path))
+    (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then_some((method, path))
 }
 
 impl Report for Executed {
@@ -111,7 +123,7 @@ impl Report for Executed {
                 let name = name.escape_debug();
                 return write!(
                     page,
-                    "`{name}` is not executable: write METHOD and a path below /_matrix/ or /_synapse/"
+                    "`{name}` is not executable: write METHOD and a path, such as `GET /_synapse/admin/v1/server_version`"
                 );
             }
             Self::Answer(answer) => serde_json::to_string_pretty(answer),
