@@ -60,6 +60,7 @@ impl Found {
 pub(crate) struct Ping {
     pub(crate) at: String,
     pub(crate) ok: bool,
+    /// How long it took to answer, in milliseconds.
     pub(crate) milliseconds: Option<u64>,
     /// What is wrong, or not known.
     pub(crate) message: Option<String>,

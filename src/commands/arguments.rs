@@ -33,6 +33,12 @@ impl ProfileArg {
     pub(crate) fn within(&self, context: &Context) -> Context {
         context.with(context::profile(self.profile.as_deref()))
     }
+
+    /// What it is typed as behind another command, with a blank before it; nothing where it was not.
+    pub(crate) fn typed(&self) -> String {
+        let profile = self.profile.as_deref();
+        profile.map(|name| format!(" --profile {name}")).unwrap_or_default()
+    }
 }
 
 // A profile that is kept in the settings.

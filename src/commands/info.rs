@@ -27,9 +27,9 @@ pub(crate) struct Info {
     /// 0 to 1000; lower starts earlier.
     startup_order: u16,
     dependencies: Vec<String>,
-    /// `MIN-MAXs`.
+    /// How long a start takes, in seconds: `MIN-MAXs`.
     startup_time_estimate: String,
-    /// Seconds.
+    /// How long a start may take, in seconds.
     startup_timeout: u32,
     /// 1 to 5.
     recovery_attempts: u8,

@@ -19,6 +19,7 @@ use crate::{clock, data_dir::DataDir, files};
 /// What was refused of one webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Count {
+    /// How many there were.
     pub(crate) calls: usize,
     /// When it was last.
     pub(crate) at: String,

@@ -9,14 +9,19 @@ use super::Error;
 pub(crate) struct Stats {
     /// Accounts that are not deactivated.
     pub(crate) users: i64,
+    /// Rooms that the server knows.
     pub(crate) rooms: i64,
+    /// Messages and all else that has happened in rooms.
     pub(crate) events: i64,
     /// Whether the events were estimated: counting many takes minutes.
     pub(crate) events_estimated: bool,
+    /// What the database takes, in bytes.
     pub(crate) database_bytes: i64,
     /// `15.18 (Debian 15.18-0+deb12u1)`
     pub(crate) server_version: String,
+    /// Connections to PostgreSQL that are open, those of others among them.
     pub(crate) connections: i64,
+    /// How many it lets be open.
     pub(crate) connections_max: i64,
 }
 

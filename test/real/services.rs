@@ -366,7 +366,8 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["manage", "stop", "synapse"]).success().says("stopped: echo, synapse");
     let events = happened(&server, before);
     assert!(place(&events, "echo stopped") < place(&events, "synapse stopping"), "{events:?}");
-    server.run(&["status", "--profile", "office"]).exits(2).says("stopped: synapse, echo");
+    let said = server.run(&["status", "--profile", "office"]).exits(2);
+    said.says("stopped: synapse, echo").says("manage start --profile office");
     server.run(&["manage", "start", "echo"]).success();
     server.run(&["status", "--profile", "office"]).success();
     // Of another profile than the one that is set only what is in it.
@@ -378,7 +379,10 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["manage", "start"]).success();
     // And also where the settings do not know the others any more.
     server.run(&["manage", "stop", "echo"]).success();
-    server.run(&["status"]).exits(1).says("stopped: echo");
+    server.run(&["status"]).exits(1).says("stopped: echo").says("what is stopped: ");
+    // What was never started has no log.
+    let said = server.run(&["status", "--profile", "compliance"]).exits(1);
+    assert!(said.says("manage start --profile compliance").stdout.matches("logs").count() == 0);
     fs::write(&file, settings).unwrap();
     server.run(&["status", "--profile", "core"]).success();
     server.run(&["manage", "stop", "--profile", "core"]).success();

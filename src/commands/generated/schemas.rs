@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use schemars::Schema;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     commands::{content::NOUNS, reply::Schemas, table::Entry, tree},
@@ -51,6 +51,38 @@ fn the_schema_of_every_answer_is_in_its_file() {
         let name = file.unwrap().file_name().into_string().unwrap();
         let known = names.contains(&name);
         assert!(known, "`{FOLDER}/{name}` is the answer of no command");
+    }
+}
+
+/// Numbers that are what their names say, and nothing else.
+const PLAIN: [&str; 3] = ["total", "port", "pid"];
+
+/// The numbers of a schema that nothing is said about.
+fn bare(schema: &Value, found: &mut BTreeSet<String>) {
+    let properties = schema["properties"].as_object();
+    for (key, value) in properties.into_iter().flatten() {
+        let kinds = value["type"].as_array().map_or(std::slice::from_ref(&value["type"]), |it| it);
+        let is_number = kinds.iter().any(|kind| kind == "integer" || kind == "number");
+        if is_number && value["description"].is_null() && !PLAIN.contains(&key.as_str()) {
+            found.insert(key.clone());
+        }
+    }
+    match schema {
+        Value::Object(inside) => inside.values().for_each(|schema| bare(schema, found)),
+        Value::Array(inside) => inside.iter().for_each(|schema| bare(schema, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn of_every_number_it_is_said_what_it_is_and_in_what_unit() {
+    for (words, entry) in tree::verbs() {
+        let Schemas { answer, record } = (entry.schemas)();
+        let mut found = BTreeSet::new();
+        for schema in answer.iter().chain(&record) {
+            bare(schema.as_value(), &mut found);
+        }
+        assert!(found.is_empty(), "`{words}`: {found:?} say nothing of themselves");
     }
 }
 

@@ -53,11 +53,11 @@ pub(crate) struct Simulation {
 /// What nobody gave and the model takes for granted.
 #[derive(Serialize, JsonSchema)]
 struct Assumptions {
-    /// Seconds after which a client that got no news asks again.
+    /// After how long a client that got no news asks again, in seconds.
     sync_every: f64,
     /// How busy a process may be, as a share of a core.
     full_process: f64,
-    /// How busy all cores may be.
+    /// How busy all cores may be, as a share of them.
     full_cores: f64,
     not_modelled: &'static str,
 }

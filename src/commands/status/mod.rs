@@ -42,6 +42,9 @@ pub(crate) struct Answer {
     /// What has to be typed for this homeserver and no other.
     #[serde(skip)]
     program: String,
+    /// The profile that was asked about, as an option of another command.
+    #[serde(skip)]
+    profile: String,
     uptime: String,
     memory_usage: String,
     cpu_usage: String,
@@ -99,6 +102,7 @@ pub(crate) async fn run(
             .map_or("N/A".into(), |percent| format!("{percent:.1}%")),
         status,
         program: context.typed(NAME),
+        profile: args.profile.typed(),
     };
     Ok(Live::Reply(Reply { outcome, answer }))
 }
@@ -131,7 +135,7 @@ fn configuration(page: &mut String, status: &Status) -> fmt::Result {
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Self { status, program, .. } = self;
+        let Self { status, program, profile, .. } = self;
         writeln!(page, "📊 Matrix Synapse Status\n\n📊 Basic Status:")?;
         let mut mark = |good: bool, bad: &str, sentence: &str| {
             writeln!(page, "   {} {sentence}", if good { "✅" } else { bad })
@@ -145,7 +149,11 @@ impl Report for Answer {
                 writeln!(page, "\n💡 Installation required: {program} manage install --start")?;
                 return configuration(page, status);
             }
-            State::Stopped => writeln!(page, "\n💡 To start it: {program} manage start")?,
+            State::Stopped => writeln!(page, "\n💡 To start it: {program} manage start{profile}")?,
+            // What does not run, because nobody asked for it yet, has no log that says why.
+            State::Unhealthy if status.lacks() => {
+                writeln!(page, "\n💡 To start what is stopped: {program} manage start{profile}")?;
+            }
             State::Unhealthy => writeln!(page, "\n💡 To see why: {program} logs")?,
             State::Running | State::Starting => {}
         }

@@ -32,6 +32,7 @@ commands! {
 pub(crate) struct Tested {
     phase: &'static str,
     passed: bool,
+    /// How long it took, in seconds.
     seconds: f64,
     checks: Vec<Check>,
 }

@@ -11,7 +11,9 @@ use crate::{data_dir::DataDir, files};
 /// Files of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Files {
+    /// How many there are.
     pub(crate) count: u64,
+    /// How large they are together, in bytes.
     pub(crate) bytes: u64,
 }
 

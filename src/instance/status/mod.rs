@@ -58,6 +58,7 @@ pub(crate) struct Status {
     pub(crate) health_url: String,
     pub(crate) data_dir: String,
     pub(crate) pid: Option<u32>,
+    /// For how long Synapse has run, in seconds.
     pub(crate) uptime_seconds: Option<u64>,
     /// All our processes together, in bytes.
     pub(crate) memory_bytes: Option<u64>,
@@ -91,10 +92,13 @@ pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) phase: Phase,
     pub(crate) pid: Option<u32>,
+    /// How often it was started again after it had ended by itself.
     pub(crate) restarts: u32,
     /// What is wrong with it, or what it waits for.
     pub(crate) message: Option<String>,
+    /// For how long it has run, in seconds.
     pub(crate) uptime_seconds: Option<u64>,
+    /// What it and its children have in memory, in bytes.
     pub(crate) memory_bytes: Option<u64>,
     #[serde(skip)]
     well: bool,
@@ -204,6 +208,12 @@ impl Status {
             self.is_unwell(why);
         }
         self.elsewhere = elsewhere;
+    }
+
+    /// Whether all that is wrong is that some of the services do not run.
+    pub(crate) fn lacks(&self) -> bool {
+        self.services.iter().all(|service| service.well)
+            && self.services.iter().any(|service| service.phase == Phase::Stopped)
     }
 
     fn is_unwell(&mut self, why: String) {

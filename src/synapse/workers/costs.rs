@@ -11,6 +11,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Cost {
     pub(crate) name: &'static str,
+    /// In what `unit` says.
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
     pub(crate) what: &'static str,

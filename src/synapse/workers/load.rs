@@ -17,7 +17,9 @@ use crate::config::values::shape::Words as _;
 pub(crate) struct Demand {
     /// People who are there, each with one client that waits for news.
     pub(crate) users: u32,
+    /// Messages that are sent, in all rooms together.
     pub(crate) messages_per_second: f64,
+    /// Cores that the machine has.
     pub(crate) cores: u32,
     /// Who waits for news in the room of a message, on average.
     pub(crate) listeners: f64,
@@ -53,6 +55,7 @@ pub(crate) type Counts = BTreeMap<Kind, u32>;
 pub(crate) struct Process {
     /// `main`, the word for a kind of worker, `postgres` or `redis`.
     pub(crate) name: &'static str,
+    /// How many of them there are.
     pub(crate) processes: u32,
     /// How much of a core each of them takes; PostgreSQL is more than one process, all together.
     pub(crate) core: f64,
@@ -72,7 +75,9 @@ pub(crate) struct Prediction {
     pub(crate) processes: Vec<Process>,
     /// How much of all the cores is taken, in cores.
     pub(crate) cores: f64,
+    /// Resident memory of all processes, in MB.
     pub(crate) memory: f64,
+    /// Connections to the database, of all processes at most.
     pub(crate) connections: u32,
     /// Whether it carries what is asked.
     pub(crate) carries: bool,

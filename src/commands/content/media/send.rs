@@ -60,7 +60,7 @@ pub(crate) struct Sent {
     /// `m.image`, `m.audio`, `m.video` or `m.file`.
     pub(crate) msgtype: String,
     pub(crate) mimetype: String,
-    /// In bytes.
+    /// How large the file is, in bytes.
     pub(crate) size: usize,
     /// A repeat with it does nothing.
     pub(crate) transaction_id: String,

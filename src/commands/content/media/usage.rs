@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) struct Figures {
     /// On this machine's disk, by what it is.
     stored: Stored,
-    /// In bytes, all of it.
+    /// How large all of it is, in bytes.
     bytes: u64,
     /// What is left of the disk, in bytes.
     left: Option<u64>,

@@ -11,6 +11,7 @@ pub(crate) struct Room {
     pub(crate) name: Option<String>,
     /// The canonical alias.
     pub(crate) alias: Option<String>,
+    /// How many are in it.
     pub(crate) members_count: u64,
     /// How many of the members are users of this server.
     pub(crate) local_members_count: u64,

@@ -41,7 +41,9 @@ pub(crate) struct Shown {
     /// The server's word for an account that is no person's, such as `bot`.
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
+    /// When it was made, in milliseconds since 1970.
     pub(crate) created_ms: u64,
+    /// When it was last used, in milliseconds since 1970.
     pub(crate) last_seen_ms: Option<u64>,
 }
 

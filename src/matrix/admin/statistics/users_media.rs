@@ -41,8 +41,9 @@ pub(crate) struct Usage {
     #[schemars(with = "String")]
     pub(crate) user_id: OwnedUserId,
     pub(crate) displayname: Option<String>,
+    /// How many files.
     pub(crate) media_count: u64,
-    /// In bytes.
+    /// How large they are together, in bytes.
     pub(crate) media_length: u64,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Message {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<String>,
     pub(crate) sender: String,
-    /// When it was sent, as its sender's server says.
+    /// When it was sent, as its sender's server says, in milliseconds since 1970.
     pub(crate) sent_ms: Option<u64>,
     /// `m.text`, `m.notice`, `m.image`, …
     pub(crate) msgtype: Option<String>,
@@ -100,6 +100,7 @@ pub(crate) struct PollAnswer {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Edited {
     pub(crate) event_id: String,
+    /// When that was sent, in milliseconds since 1970.
     pub(crate) sent_ms: Option<u64>,
 }
 
