@@ -9,7 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{record::Snapshot, state::Phase};
+use super::{
+    record::{Report, Snapshot},
+    state::Phase,
+};
 
 /// How many are remembered.
 const REMEMBERED: usize = 1000;
@@ -105,7 +108,22 @@ pub(crate) fn between(old: &Snapshot, new: &Snapshot, at: &str) -> Vec<ServiceEv
             message: ill.or(exit),
         })
     };
-    let mut happened: Vec<ServiceEvent> = new.order.iter().filter_map(event).collect();
+    // One that is not among the services any more was shown until it was down: that is its end.
+    let gone = |(name, was): (&String, &Report)| {
+        let is_gone = !new.services.contains_key(name) && was.state != Phase::Stopped;
+        is_gone.then(|| ServiceEvent {
+            number: 0,
+            at: at.to_owned(),
+            service: name.clone(),
+            state: Phase::Stopped,
+            was: was.state,
+            healthy: None,
+            pid: None,
+            message: None,
+        })
+    };
+    let gone = old.services.iter().filter_map(gone);
+    let mut happened: Vec<ServiceEvent> = gone.chain(new.order.iter().filter_map(event)).collect();
     // Of what happens at once, the end of one is why another goes on.
     happened.sort_by_key(|event| event.state.has_process());
     happened
@@ -130,6 +148,19 @@ mod tests {
         let said = between(&old, &new, "now");
         let said: Vec<_> = said.iter().map(|it| (&*it.service, it.state, it.healthy)).collect();
         assert_eq!(said, [("main", Phase::Backoff, None), ("db", Phase::Running, Some(false))]);
+    }
+
+    #[test]
+    fn one_that_is_taken_away_ends_as_stopped() {
+        let mut old = sample(&["db", "hooks"]);
+        let mut new = sample(&["db"]);
+        old.services.get_mut("hooks").unwrap().state = Phase::Stopping;
+        new.services.get_mut("db").unwrap().state = old.services["db"].state;
+        let said = between(&old, &new, "now");
+        let said: Vec<_> = said.iter().map(|it| (&*it.service, it.was, it.state)).collect();
+        assert_eq!(said, [("hooks", Phase::Stopping, Phase::Stopped)]);
+        old.services.get_mut("hooks").unwrap().state = Phase::Stopped;
+        assert_eq!(between(&old, &new, "now"), []);
     }
 
     #[tokio::test]

@@ -224,4 +224,9 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
         answer.0 == 404 && answer.1["errcode"] == "M_UNRECOGNIZED"
     });
     assert_eq!(server.pid("synapse"), synapse);
+    wait_for("it is told that the service has ended", || {
+        let events = server.json(&["manage", "events"]);
+        let mut events = events["events"].as_array().unwrap().iter().rev();
+        events.find(|event| event["service"] == "hooks").unwrap()["state"] == "stopped"
+    });
 }
