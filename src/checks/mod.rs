@@ -12,6 +12,7 @@ use crate::{
     supervisor::{record::Snapshot, service::Service},
 };
 
+pub(crate) mod alerts;
 pub(crate) mod beside;
 mod database;
 pub(crate) mod folder;
@@ -78,7 +79,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 25] = [
+static ALL: [&Check; 26] = [
     &folder::FOLDER,
     &services::SERVICES,
     &secrets::SECRETS,
@@ -104,6 +105,7 @@ static ALL: [&Check; 25] = [
     &rendered::BRIDGES,
     &rendered::FILES,
     &identity::KEY,
+    &alerts::ROOM,
 ];
 
 /// What is looked at, and for whom.

@@ -17,27 +17,27 @@ fn each_flow_looks_at_what_concerns_it() {
     };
     let judged = "services secrets database-record ports-apart certificate bridge-files \
         proxy-program relay logins media-store web-client server-name login-provider media-bucket \
-        bridge-registrations rendered-files";
+        bridge-registrations rendered-files alerts-room";
     assert_eq!(names(Flow::ConfigCheck).join(" "), judged);
     for (flow, expected) in [
         (
             Flow::Install,
             "more: data-folder database-entry ports-free signing-key; \
-             less: secrets bridge-registrations rendered-files",
+             less: secrets bridge-registrations rendered-files alerts-room",
         ),
         (
             Flow::Start,
             "more: ports-free disk-space workers-elsewhere; \
-             less: login-provider media-bucket bridge-registrations rendered-files",
+             less: login-provider media-bucket bridge-registrations rendered-files alerts-room",
         ),
         (
             Flow::Restart,
             "more: ports-free disk-space redis workers-elsewhere database; \
-             less: login-provider media-bucket",
+             less: login-provider media-bucket alerts-room",
         ),
         (
             Flow::Scale,
-            "more: ports-free redis database-connections; less: login-provider media-bucket",
+            "more: ports-free redis database-connections; less: login-provider media-bucket alerts-room",
         ),
     ] {
         assert_eq!(of_all(flow), expected, "{flow:?}");

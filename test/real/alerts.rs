@@ -4,13 +4,19 @@ use crate::common::{Instance, kill_9, wait_for};
 
 #[test]
 fn a_room_is_told_of_a_death_once_and_nothing_is_doubled_by_another() {
-    let mut server = Instance::installed("alerts");
+    let server = Instance::installed("alerts");
     server.run(&["manage", "start"]).success();
+    server.run(&["config", "set", "alerts.room", "#ops"]).success();
+    server.run(&["config", "set", "alerts.interval", "1s"]).success();
+    // A room that is not there is told to whoever sets it.
+    for line in [["config", "check"], ["manage", "start"]] {
+        let said = server.run(&line).success();
+        said.says("there is no room `#ops`")
+            .says("`content create-room NAME --alias ops` makes it");
+    }
     server.run(&["content", "create-room", "Ops", "--alias", "ops"]).success();
-    server.run(&["manage", "stop"]).success();
-    server.variable("MATRIX_SYNAPSE_ALERTS_ROOM", "#ops");
-    server.variable("MATRIX_SYNAPSE_ALERTS_INTERVAL", "1s");
-    server.run(&["manage", "start"]).success();
+    let said = server.run(&["config", "check"]).success();
+    assert!(!said.stderr.contains("warning"), "{said}");
     let told = |what: &str| {
         let bodies = server.bodies("#ops");
         bodies.iter().filter(|body| body.contains(what)).count()

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{homeserver::Homeserver, step::Step};
 use crate::{
-    checks::{self, Flow, folder},
+    checks::{self, Flow, alerts, folder},
     config::{Config, exports},
     error::{Explain, Failure, Kind},
     matrix::{self, operator},
@@ -85,7 +85,11 @@ pub(super) async fn finish(
     let server = &config.server;
     let (name, operator) = (&server.name.0, &server.operator.0);
     let ensured = operator::ensure(&config.data, url, name, operator, &registration, left).await;
-    Ok(ensured.map_err(Error)?)
+    let is_new = ensured.map_err(Error)?;
+    if let Some(why) = alerts::untold(config).await {
+        on_step(Step::Warns(&why));
+    }
+    Ok(is_new)
 }
 
 /// What others may know of this instance.
