@@ -1,10 +1,13 @@
 //! In the foreground, as containers and systemd run it: lines on stdout, `sd_notify`, signals.
 
 use std::{
+    fs,
     os::unix::net::UnixDatagram,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
+
+use serde_json::json;
 
 use crate::common::{Instance, is_alive, signal};
 
@@ -57,4 +60,28 @@ fn it_says_when_it_is_ready_shows_the_logs_and_ends_in_order() {
     assert_eq!(line.matches(day.trim_end_matches('T')).count(), 1, "{line}");
     assert!(stdout.contains(line), "{line}");
     server.run(&["logs", "--since", "2100-01-01T00:00:00Z"]).exits(2);
+
+    // What was stopped goes on elsewhere, as docs/start.md copies it.
+    let copy = Instance::with_environment("copied");
+    let archive = server.data.with_extension("tar");
+    let (archive, from) = (archive.to_str().unwrap(), server.data.to_str().unwrap());
+    let left = ["environments", "cache", "run"].map(|name| format!("--exclude=./{name}"));
+    let tar = |words: &[&str]| {
+        assert!(Command::new("tar").args(words).status().unwrap().success(), "{words:?}");
+    };
+    tar(&["-C", from, &left[0], &left[1], &left[2], "-cf", archive, "."]);
+    tar(&["-C", copy.data.to_str().unwrap(), "-xf", archive]);
+    fs::remove_file(archive).unwrap();
+    copy.run(&["manage", "install", "--start"]).success();
+    assert_eq!(copy.bodies(&room), ["hello"]);
+    // With the password in its file the operator logs in with any client.
+    let password = fs::read_to_string(copy.data.join("secrets/operator_password")).unwrap();
+    let body = json!({
+        "type": "m.login.password", "password": password.trim_end(),
+        "identifier": { "type": "m.id.user", "user": "operator" },
+    });
+    let (status, answer) = copy.post("/_matrix/client/v3/login", &body.to_string());
+    assert_eq!(status, 200, "{answer}");
+    let said = copy.run(&["content", "set-password", "operator"]).exits(1);
+    said.says("secrets/operator_password");
 }

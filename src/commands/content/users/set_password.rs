@@ -49,7 +49,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Changed> {
     let user_id = args.user.resolve(operator.server_name())?;
     if user_id == operator.user_id() {
         let message = format!("`{user_id}` is the operator, which this program logs in by itself");
-        return Err(Failure::request(message).into());
+        let file = context.data()?.secret("operator_password");
+        let hint = format!("its password is in `{}`, for a login with a client", file.display());
+        return Err(Failure::request(message).hinted(hint).into());
     }
     let password = args.password.read_for(context)?;
     let found = find(&operator, &user_id).await?;
