@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, sections::stack::Part, sources::vrooli},
+    config::{Config, bracketed, sections::stack::Part, sources::vrooli},
     data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
@@ -201,7 +201,7 @@ async fn answers_by(config: &Config, until: Instant) -> Result<(), Error> {
 }
 
 async fn asked(config: &Config, host: &str, port: u16) -> Result<(), Error> {
-    let server = format!("{host}:{port}");
+    let server = format!("{}:{port}", bracketed(host));
     let joined = config.is_joined();
     let unreachable = |source| Error::Unreachable { server: server.clone(), joined, source };
     let password = config.redis.password.as_ref().map(|it| it.0.expose());

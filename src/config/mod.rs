@@ -1,7 +1,7 @@
 //! The settings: flags over environment over `.env.local` over `.env` over the profile over
 //! `settings.yaml` over what Vrooli provides over defaults, each section a type of its own.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
@@ -101,6 +101,11 @@ sections! {
 pub(crate) fn port_settings() -> impl Iterator<Item = &'static Setting> {
     let schema = Port::schema();
     settings().filter(move |setting| (setting.schema)() == schema)
+}
+
+/// A host as it stands before a port: an IPv6 address is in brackets there.
+pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 /// The setting of that key, or an error that names the nearest one.

@@ -14,6 +14,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
+use crate::config::bracketed;
+
 /// No answer that is asked for here is larger, in bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -101,9 +103,8 @@ pub(super) async fn get(
         .tls_backend_preconfigured(tls)
         .build()
         .map_err(|error| said(&error))?;
-    let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let mut answer = client
-        .get(format!("https://{bracketed}:{}{path}", address.port()))
+        .get(format!("https://{}:{}{path}", bracketed(host), address.port()))
         .header(header::HOST, header)
         .send()
         .await

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Error, embedded, record::Record};
 use crate::{
     config::{
-        Config,
+        Config, bracketed,
         sections::database::{Kind, Tls},
         sources::vrooli,
         values::source::Source,
@@ -41,7 +41,7 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shared { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Shared { host, port, .. } => write!(f, "{}:{port}", bracketed(host)),
             Self::Embedded { .. } => f.write_str("embedded"),
         }
     }

@@ -15,7 +15,7 @@ use super::{
     target,
 };
 use crate::{
-    config::{Config, sections::database::Tls},
+    config::{Config, bracketed, sections::database::Tls},
     secret::Secret,
 };
 
@@ -133,7 +133,7 @@ impl Tenant {
                 )
             }
             Target::Shared { host, port, tls } => {
-                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                let host = bracketed(&host);
                 let mode = match tls {
                     Tls::Disable => "disable",
                     // The driver of Go knows no `prefer`.

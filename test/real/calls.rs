@@ -13,17 +13,20 @@ struct Peer {
 }
 
 impl Peer {
-    fn new() -> Self {
+    fn new(address: &str) -> Self {
         let port = free_port();
         let child = Command::new("turnutils_peer")
-            .args(["-L", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-L", address, "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let here = format!("{port:04X}");
         wait_for("the peer listens", || {
-            std::fs::read_to_string("/proc/net/udp").unwrap().contains(&format!(":{here} "))
+            ["udp", "udp6"].iter().any(|kind| {
+                let bound = std::fs::read_to_string(format!("/proc/net/{kind}"));
+                bound.unwrap_or_default().contains(&format!(":{here} "))
+            })
         });
         Self { child, port }
     }
@@ -41,14 +44,14 @@ fn relayed(
     words: &[&str],
     user: &str,
     password: &str,
-    relay: u16,
+    relay: (&str, u16),
     peer: (&str, u16),
 ) -> (i32, String) {
     let said = Command::new("timeout")
         .args(["30", "turnutils_uclient"])
         .args(words)
-        .args(["-u", user, "-w", password, "-p", &relay.to_string()])
-        .args(["-e", peer.0, "-r", &peer.1.to_string(), "-n", "10", "-m", "1", "127.0.0.1"])
+        .args(["-u", user, "-w", password, "-p", &relay.1.to_string()])
+        .args(["-e", peer.0, "-r", &peer.1.to_string(), "-n", "10", "-m", "1", relay.0])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
@@ -76,10 +79,11 @@ fn a_call_is_relayed_for_users_of_this_server_and_into_no_private_network() {
     assert_eq!(given["uris"][1], format!("turn:127.0.0.1:{relay}?transport=udp"));
     assert_eq!(given["ttl"], 3600);
 
-    let peer = Peer::new();
+    let peer = Peer::new("127.0.0.1");
     let to = ("127.0.0.1", peer.port);
+    let at = ("127.0.0.1", relay);
     for transport in [&[][..], &["-t"]] {
-        let (code, said) = relayed(transport, &user, &password, relay, to);
+        let (code, said) = relayed(transport, &user, &password, at, to);
         assert_eq!(code, 0, "{said}");
         assert!(said.contains("tot_recv_msgs=20"), "{said}");
     }
@@ -91,10 +95,10 @@ fn a_call_is_relayed_for_users_of_this_server_and_into_no_private_network() {
     let shown = Command::new("sh").args(["-c", &line]).output().unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout);
     assert!(shown.contains("Verify return code: 0 (ok)"), "{shown}");
-    let (code, said) = relayed(&[], &user, "wrong", relay, to);
+    let (code, said) = relayed(&[], &user, "wrong", at, to);
     assert_ne!(code, 0, "{said}");
     assert!(said.contains("Cannot complete Allocation"), "{said}");
-    let (code, said) = relayed(&[], &user, &password, relay, ("10.0.0.1", peer.port));
+    let (code, said) = relayed(&[], &user, &password, at, ("10.0.0.1", peer.port));
     assert_ne!(code, 0, "{said}");
     assert!(said.contains("403") || said.contains("Forbidden"), "{said}");
 
@@ -107,4 +111,19 @@ fn a_call_is_relayed_for_users_of_this_server_and_into_no_private_network() {
         assert!(!text.contains(secret.trim()), "{text}");
     }
     server.run(&["manage", "endpoint", "turn", "udp"]).success().says(&format!(":{relay}"));
+
+    // The same on IPv6.
+    server.variable("MATRIX_SYNAPSE_TURN_ADDRESS", "::1");
+    server.variable("MATRIX_SYNAPSE_TURN_ALLOWED_PEERS", "::1");
+    server.run(&["manage", "restart"]).success();
+    let given = server.json(&["content", "execute", "--name", asked]);
+    assert_eq!(given["uris"][1], format!("turn:[::1]:{relay}?transport=udp"));
+    let endpoint = server.run(&["manage", "endpoint", "turn", "udp"]).success();
+    drop(endpoint.says(&format!("[::1]:{relay}")));
+    let peer = Peer::new("::1");
+    let word = |name: &str| given[name].as_str().unwrap_or_else(|| panic!("{given}"));
+    let (user, password) = (word("username"), word("password"));
+    let (code, said) = relayed(&["-x"], user, password, ("::1", relay), ("::1", peer.port));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("tot_recv_msgs=20"), "{said}");
 }

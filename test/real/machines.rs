@@ -1,5 +1,5 @@
-//! Workers on another machine: two hosts that share nothing but a network, each a network namespace,
-//! and a homeserver that has processes on both.
+//! Workers on another machine: two hosts that share nothing but a network, of IPv6, each a network
+//! namespace, and a homeserver that has processes on both.
 
 use std::{fs, process::Command};
 
@@ -38,14 +38,16 @@ impl Host {
         let (a, b) = (&self.name, &other.name);
         ip(&format!("link add wire netns {a} type veth peer name wire netns {b}"));
         for host in [self, other] {
-            ip(&format!("-n {} addr add {}/24 dev wire", host.name, host.address));
             host.set("up");
         }
     }
 
-    /// Puts the plug in or pulls it out.
+    /// Puts the plug in or pulls it out, which takes an IPv6 address along.
     fn set(&self, state: &str) {
         ip(&format!("-n {} link set wire {state}", self.name));
+        if state == "up" {
+            ip(&format!("-n {} addr replace {}/64 dev wire nodad", self.name, self.address));
+        }
     }
 }
 
@@ -61,13 +63,13 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         not_checked("only root makes hosts, and only where the machine allows it");
         return;
     }
-    let (near, far) = (Host::new('a', "10.93.7.1"), Host::new('b', "10.93.7.2"));
+    let (near, far) = (Host::new('a', "fd93:7::1"), Host::new('b', "fd93:7::2"));
     near.wire(&far);
     let mut server = Instance::installed("near");
     server.host = Some(near.name.clone());
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.variable("MATRIX_SYNAPSE_WORKERS", "generic=2,event_persister=2");
-    let elsewhere = "generic-2=10.93.7.2,event-persister-2=10.93.7.2";
+    let elsewhere = "generic-2=fd93:7::2,event-persister-2=fd93:7::2";
     server.run(&["manage", "install"]).success();
     server.run(&["manage", "join-file", "/nowhere/file"]).exits(1).says("no worker of this");
     server.run(&["config", "set", "workers.elsewhere", elsewhere]).success();
@@ -79,7 +81,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["config", "set", "synapse.modules", list.to_str().unwrap()]).success();
     let file = server.data.join("join.json").display().to_string();
     let said = server.run(&["manage", "join-file", &file]).success();
-    said.says("10.93.7.2: resource-matrix-synapse manage start worker event-persister-2 generic-2");
+    said.says("fd93:7::2: resource-matrix-synapse manage start worker event-persister-2 generic-2");
 
     let mut workers = Instance::with_environment("far");
     workers.forget_settings();
@@ -118,8 +120,8 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         more(8);
         far.set("down");
         let said = server.run(&["status"]).exits(1);
-        said.says("Health: event-persister-2 on 10.93.7.2 does not answer")
-            .says("generic-2 (10.93.7.2): the server does not answer");
+        said.says("Health: event-persister-2 on fd93:7::2 does not answer")
+            .says("generic-2 (fd93:7::2): the server does not answer");
         server.run(&["status", "--fast"]).success();
         far.set("up");
         more(8);
@@ -146,7 +148,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["config", "set", "redis.port", &port]).success();
     scale("generic=3,event_persister=2").exits(1).says("what runs still listens where it was");
     workers.run(&["manage", "uninstall", "--purge", "--force"]).success();
-    server.run(&["status"]).exits(1).says("event-persister-2 on 10.93.7.2 does not answer");
+    server.run(&["status"]).exits(1).says("event-persister-2 on fd93:7::2 does not answer");
     server.run(&["status", "--fast"]).success();
 }
 

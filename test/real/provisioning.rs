@@ -76,7 +76,7 @@ impl Server {
     fn run_it(&self) -> Command {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.folder.join("data")).args(["-c", "fsync=off"]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        command.args(["-c", "listen_addresses=127.0.0.1,::1", "-c", "unix_socket_directories="]);
         command.args(["-p", &self.port.to_string()]);
         command
     }
@@ -207,6 +207,7 @@ fn a_homeserver_lives_on_a_server_of_others_and_leaves_it_as_it_was() {
     server.run(&["CREATE ROLE neighbour LOGIN", "CREATE DATABASE neighbour OWNER neighbour"]);
     let before = server.everything();
     let mut guest = server.guest("shared-database");
+    guest.variable("SYNAPSE_DB_HOST", "::1");
     guest.variable("MATRIX_SYNAPSE_PROBE_INTERVAL", "1s");
     guest.variable("MATRIX_SYNAPSE_STOP_TIMEOUT", "5s");
 
@@ -246,7 +247,7 @@ fn a_homeserver_lives_on_a_server_of_others_and_leaves_it_as_it_was() {
     let refusal = guest.run(&["manage", "start", "--timeout", "3"]).exits(1);
     let waited = began.elapsed().as_secs();
     assert!((2..10).contains(&waited), "{waited} s: {refusal}");
-    let server_name = format!("127.0.0.1:{}", server.port);
+    let server_name = format!("[::1]:{}", server.port);
     refusal.says("cannot be reached").says(&server_name).says("start that server");
     guest.run(&["status"]).exits(2);
     guest.run(&["manage", "uninstall", "--purge", "--force"]).exits(1).says("cannot be reached");
