@@ -63,7 +63,7 @@ impl Explain for Error {
 /// What is not the public internet: a relay must not be a way into the network behind it ([coturn]).
 ///
 /// [coturn]: https://element-hq.github.io/synapse/latest/setup/turn/coturn.html
-const DENIED: [&str; 16] = [
+const DENIED: [&str; 19] = [
     "0.0.0.0-0.255.255.255",
     "10.0.0.0-10.255.255.255",
     "100.64.0.0-100.127.255.255",
@@ -78,8 +78,12 @@ const DENIED: [&str; 16] = [
     "198.51.100.0-198.51.100.255",
     "203.0.113.0-203.0.113.255",
     "240.0.0.0-255.255.255.255",
-    "::1",
+    "::-::1",
+    // Addresses of IPv4 in IPv6, as they are and behind a translator.
+    "::ffff:0:0-::ffff:ffff:ffff",
+    "64:ff9b::-64:ff9b::ffff:ffff",
     "fc00::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "ff00::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 ];
 
 pub(crate) fn conf(data: &DataDir) -> PathBuf {
