@@ -33,9 +33,8 @@ pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Failure> {
 }
 
 /// Makes the files that Synapse reads because its settings name them, some of which are new with these
-/// settings: passwords and secrets, the key of our sessions, the CAs we believe.
+/// settings: secrets, the key of our sessions, the CAs we believe.
 pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Failure> {
-    postgres::write_passfile(config)?;
     redis::write(config)?;
     keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
@@ -113,6 +112,8 @@ pub(crate) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
 /// good; true if that changed something. A bad one leaves the old file as it is.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Failure> {
     let rendered = judged(config).await?;
+    // Here, and not before: what runs connects again with what stands in it.
+    postgres::write_passfile(config)?;
     let proxy = proxy::refresh(config, &rendered.homeserver).await?;
     Ok(files::write(&config.data, &rendered)? || proxy)
 }

@@ -140,7 +140,13 @@ fn localparts(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let page = asked(async |client| {
         let deactivated = Some(false);
         client
-            .send(admin::users::list::Request { from: None, limit: MOST, deactivated, name })
+            .send(admin::users::list::Request {
+                from: None,
+                limit: MOST,
+                deactivated,
+                locked: true,
+                name,
+            })
             .await
     })?;
     let candidate = |user: admin::users::get::User| {

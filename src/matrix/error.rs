@@ -75,6 +75,8 @@ pub(crate) enum Error {
     ManyRooms { name: String, ids: Vec<String> },
     #[error("the room `{0}` is encrypted, and this program cannot encrypt yet")]
     Encrypted(String),
+    #[error("nobody is in the room `{0}` any more, so nobody can enter it")]
+    Deserted(String),
     #[error("`{user}` cannot enter the room `{room}`")]
     NoEntry { user: String, room: String, source: Box<Self> },
     #[error("the homeserver could not remove the room `{room}`: {reason}")]
@@ -182,6 +184,7 @@ impl Explain for Error {
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
+            | Self::Deserted(_)
             | Self::NoEntry { .. } => Kind::Request,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -277,6 +280,11 @@ impl Explain for Error {
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
+            Self::Deserted(room) => {
+                return Some(format!(
+                    "`content remove-room '{room}'` removes it and frees its alias"
+                ));
+            }
             Self::NoEntry { user, room, .. } => {
                 return Some(format!(
                     "`content get-room '{room}'` shows who is in it, and `content invite '{room}' {user} --as MEMBER` invites"

@@ -4,7 +4,7 @@
 use ruma::{RoomId, UserId};
 use serde_json::Value;
 
-use super::{Error, admin, client::Client};
+use super::{Error, admin, client::Client, room};
 
 /// What decides who leads a room.
 #[derive(Debug, Default)]
@@ -63,10 +63,8 @@ pub(crate) async fn is_only_leader(
 
 /// The state event of that type without a state key; nothing where there is none.
 async fn event(operator: &Client, room: &RoomId, event_type: &str) -> Result<Value, Error> {
-    let room_id = room.to_owned().into();
-    let request = admin::rooms::state::Request { room_id, event_type: event_type.to_owned() };
-    let found = operator.send(request).await?.state.into_iter();
-    let mut found = found.filter(|event| event["type"] == event_type && event["state_key"] == "");
+    let found = room::states(operator, room, event_type).await?.into_iter();
+    let mut found = found.filter(|event| event["state_key"] == "");
     Ok(found.next().unwrap_or_default())
 }
 

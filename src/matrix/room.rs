@@ -175,6 +175,19 @@ pub(crate) async fn state(
     }
 }
 
+/// The state events of one type, as an admin sees them.
+pub(crate) async fn states(
+    operator: &Client,
+    room: &RoomId,
+    event_type: &str,
+) -> Result<Vec<Value>, Error> {
+    let room_id = room.to_owned().into();
+    let request = admin::rooms::state::Request { room_id, event_type: event_type.to_owned() };
+    let found = operator.send(request).await?.state.into_iter();
+    // A Synapse that does not know the filter gives all of them.
+    Ok(found.filter(|event| event["type"] == event_type).collect())
+}
+
 /// Joins a room that is open, or that the user is invited to.
 pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
     client.send(api::join::Request { room_id: room.to_owned().into() }).await.map(drop)
@@ -203,7 +216,11 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         Ok(()) => return Ok(Entered::Joined),
         Err(error) if error.is("M_FORBIDDEN") => {}
         Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
-            return Err(Error::NoRoom(room.to_string()));
+            // It may be known, and have nobody through whom one could join it.
+            return Err(match details(operator, room).await? {
+                Some(_) => Error::Deserted(room.to_string()),
+                None => Error::NoRoom(room.to_string()),
+            });
         }
         Err(error) => return Err(error),
     }
@@ -264,6 +281,23 @@ pub(crate) async fn admit(
 
 fn is_no_entry(error: &Error) -> bool {
     error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") || error.is_not_found()
+}
+
+/// Whether nobody is in a room that is there. One that is just being made has its first member in a moment.
+pub(crate) async fn is_deserted(operator: &Client, room: &RoomId) -> Result<bool, Error> {
+    const MOMENT: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + MOMENT;
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+    loop {
+        match details(operator, room).await? {
+            Some(found) if found.joined_members == 0 => {}
+            _ => return Ok(false),
+        }
+        if Instant::now() + backoff.peek() > deadline {
+            return Ok(true);
+        }
+        tokio::time::sleep(backoff.pause()).await;
+    }
 }
 
 /// Whether the operator made a room whose creator has all power for good (room version 12) and did not

@@ -51,9 +51,9 @@ impl Environment {
         self.root.join("bin").join(name)
     }
 
-    /// The name of the folder that the link points to: it changes with all that is in it.
+    /// The name of the folder, or of the one that the link points to: it changes with all that is in it.
     pub(crate) fn identity(&self) -> Option<String> {
-        let target = fs::read_link(&self.root).ok()?;
+        let target = fs::read_link(&self.root).unwrap_or_else(|_| self.root.clone());
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
@@ -130,10 +130,16 @@ impl Plan {
         if self.uv.is_some() { UV } else { PIP }
     }
 
-    /// Makes the environment where there is none that is complete, or `anew`, and switches the link to
-    /// it; until then the old one works. It gets a folder that is not there yet: in one of a killed
-    /// run the tool may still be at work. Gives the tool that did it.
+    /// Makes the environment and switches to it. Gives the tool that did it.
     pub(crate) async fn apply(&self, anew: bool) -> Result<&'static str, Error> {
+        let (environment, tool) = self.make(anew).await?;
+        self.switch(&environment)?;
+        Ok(tool)
+    }
+
+    /// Makes the environment where there is none that is complete, or `anew`. It gets a folder that is not there yet: in one of a killed
+    /// run the tool may still be at work. Gives the tool that did it.
+    pub(crate) async fn make(&self, anew: bool) -> Result<(Environment, &'static str), Error> {
         let numbered = (1_u32..).map(|n| PathBuf::from(format!("{}.{n}", self.folder.display())));
         let mut folders = std::iter::once(self.folder.clone()).chain(numbered);
         let is_complete = |folder: &PathBuf| Environment { root: folder.clone() }.is_complete();
@@ -148,8 +154,12 @@ impl Plan {
             tool = self.fill(&folder).await?;
             files::write_atomically(&folder.join(COMPLETE), b"", files::PUBLIC)?;
         }
-        files::link(&self.link, &folder)?;
-        Ok(tool)
+        Ok((Environment { root: folder }, tool))
+    }
+
+    /// Lets everybody use it from now on; until then the old one works.
+    pub(crate) fn switch(&self, environment: &Environment) -> Result<(), Error> {
+        Ok(files::link(&self.link, &environment.root)?)
     }
 
     async fn fill(&self, folder: &Path) -> Result<&'static str, Error> {
@@ -265,15 +275,17 @@ impl Plan {
         }
     }
 
-    /// Removes what other installs of this set left, finished or not. Nothing may run in those.
-    pub(crate) fn sweep(&self) -> Result<(), Error> {
+    /// Removes what other installs of this set left, finished or not; where something may `run` in those,
+    /// only what was never finished.
+    pub(crate) fn sweep(&self, run: bool) -> Result<(), Error> {
         let used = fs::read_link(&self.link).map_err(files::Error::io("read", &self.link))?;
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
         let ours = [format!("{}-", self.set.name), format!("{}.new-", self.set.name)];
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
-            if of_set && used.file_name() != Some(&entry.file_name()) {
+            let may_run = run && entry.path().join(COMPLETE).exists();
+            if of_set && !may_run && used.file_name() != Some(&entry.file_name()) {
                 // Where the tool of a killed run still writes, the next run gets rid of it.
                 drop(files::remove(&entry.path()));
             }

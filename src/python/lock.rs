@@ -54,17 +54,31 @@ fn pin(text: &str) -> Result<Pin, String> {
     let name = name.split('[').next().unwrap_or_default().trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(format!("`{name}` is not the name of a package"));
-    }
-    if !text.split_whitespace().any(|word| word.starts_with("--hash=sha256:")) {
-        return Err(format!("`{name}` has no `--hash=sha256:…`"));
+        return Err(format!("`{}` is not the name of a package", first_word(name)));
     }
     let version = rest.split([' ', ';']).next().unwrap_or_default().to_owned();
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".+!-_".contains(c);
+    if version.is_empty() || !version.chars().all(plain) {
+        return Err(format!("what follows `{name}==` is not a version"));
+    }
+    let (mut hashes, is_hex) = (0, |hash: &str| hash.bytes().all(|it| it.is_ascii_hexdigit()));
+    for word in text.split_whitespace().filter(|word| word.starts_with('-')) {
+        match word.strip_prefix("--hash=sha256:") {
+            Some(hash) if hash.len() == 64 && is_hex(hash) => hashes += 1,
+            Some(_) => return Err(format!("a hash of `{name}` has not 64 hexadecimal digits")),
+            None => return Err(format!("`{name}` has an option that is no `--hash=sha256:…`")),
+        }
+    }
+    if hashes == 0 {
+        return Err(format!("`{name}` has no `--hash=sha256:…`"));
+    }
     Ok(Pin { name: compared(name), version, text: text.to_owned() })
 }
 
+/// An address may hold a password.
 fn first_word(text: &str) -> &str {
-    text.split_whitespace().next().unwrap_or_default()
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if word.contains("://") { "an address" } else { word }
 }
 
 /// A name as indexes compare it: `Zope.Interface` is `zope-interface`.
@@ -78,12 +92,15 @@ mod tests {
 
     #[test]
     fn what_two_tools_write_is_read() {
-        let text = "# made by a tool\nLdap3==2.9.1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n    \
-            # via matrix-synapse-ldap3\nmatrix_synapse.ldap3==0.3.0 ; python_version >= '3.10' --hash=sha256:cc # own\n";
-        let pins = parse(text).unwrap();
+        let [one, two] = ["a", "b"].map(|digit| format!("--hash=sha256:{}", digit.repeat(64)));
+        let text = format!(
+            "# made by a tool\r\nLdap3==2.9.1 \\\n    {one} \\\n    {two}\n    # via matrix-synapse-ldap3\n\
+             matrix_synapse.ldap3==0.3.0 ; python_version >= '3.10' {one} # own\n"
+        );
+        let pins = parse(&text).unwrap();
         let named: Vec<_> = pins.iter().map(|it| (it.name.as_str(), it.version.as_str())).collect();
         assert_eq!(named, [("ldap3", "2.9.1"), ("matrix-synapse-ldap3", "0.3.0")]);
-        assert_eq!(pins[0].text, "Ldap3==2.9.1 --hash=sha256:aa --hash=sha256:bb");
+        assert_eq!(pins[0].text, format!("Ldap3==2.9.1 {one} {two}"));
     }
 
     #[test]
@@ -92,7 +109,13 @@ mod tests {
         assert_eq!(refused("\nldap3>=2\n").0, 2);
         assert!(refused("ldap3==2").1.contains("`ldap3` has no `--hash"));
         assert!(refused("--index-url http://x").1.contains("`--index-url` is an option"));
-        assert!(refused("git+https://x/y==1 --hash=sha256:a").1.contains("not the name"));
-        assert!(refused("x @ file:///y --hash=sha256:a").1.contains("has no version"));
+        let secret = refused("git+https://me:hunter2@x/y==1 --hash=sha256:a").1;
+        assert!(secret.contains("not the name") && !secret.contains("hunter2"), "{secret}");
+        let secret = refused("https://me:hunter2@x/y.whl --hash=sha256:a").1;
+        assert!(secret.contains("has no version") && !secret.contains("hunter2"), "{secret}");
+        assert!(refused("x==1.*").1.contains("not a version"));
+        assert!(refused("x==1@https://y").1.contains("not a version"));
+        assert!(refused("x==1 --hash=sha256:zz").1.contains("64 hexadecimal"));
+        assert!(refused("x==1 --pre").1.contains("has an option"));
     }
 }

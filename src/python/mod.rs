@@ -13,4 +13,4 @@ mod set;
 
 pub(crate) use environment::{Environment, Plan, plan};
 pub(crate) use error::Error;
-pub(crate) use set::Set;
+pub(crate) use set::{SYNAPSE, Set};

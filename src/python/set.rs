@@ -10,7 +10,10 @@ use super::{
     lock::{self, Pin},
 };
 
-const SYNAPSE: &str = include_str!("synapse.lock");
+/// The name of the set that has Synapse.
+pub(crate) const SYNAPSE: &str = "synapse";
+
+const SYNAPSE_LOCK: &str = include_str!("synapse.lock");
 const SYNAPSE_DIRECT: &str = include_str!("synapse.in");
 /// What goes beside Synapse to keep media in a store that speaks S3.
 const S3: &str = include_str!("s3.lock");
@@ -50,11 +53,11 @@ impl Set {
     /// Synapse: the version this program ships a locked set for, or another one, resolved when it is
     /// installed.
     pub(crate) fn synapse(version: Option<&str>) -> Self {
-        let shipped = version_in(SYNAPSE, "matrix-synapse");
+        let shipped = version_in(SYNAPSE_LOCK, "matrix-synapse");
         let version = version.unwrap_or(shipped);
         let locked = version == shipped;
         let requirements = if locked {
-            SYNAPSE.to_owned()
+            SYNAPSE_LOCK.to_owned()
         } else {
             let direct = SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"));
             // They asked for any, and cannot be imported with one of today.
@@ -62,7 +65,7 @@ impl Set {
             direct + more
         };
         let more = Vec::new();
-        Self { name: "synapse", version: version.to_owned(), requirements, more, locked }
+        Self { name: SYNAPSE, version: version.to_owned(), requirements, more, locked }
     }
 
     /// The same with what keeps media in a store that speaks S3.
@@ -75,7 +78,7 @@ impl Set {
     /// The same with packages that an operator has locked. What Synapse has already is left out, and
     /// another version of it is refused: Synapse was tried with its own.
     pub(crate) fn with_modules(mut self, modules: &[Pin]) -> Result<Self, Error> {
-        let known: BTreeMap<String, String> = [SYNAPSE]
+        let known: BTreeMap<String, String> = [SYNAPSE_LOCK]
             .into_iter()
             .chain(self.more.iter().map(String::as_str))
             .flat_map(pinned)
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_package_of_a_locked_set_has_its_hash_and_no_address() {
-        for lock in [SYNAPSE, S3, POSTGRES, REDIS, HEISENBRIDGE, TELEGRAM] {
+        for lock in [SYNAPSE_LOCK, S3, POSTGRES, REDIS, HEISENBRIDGE, TELEGRAM] {
             assert!(!lock.contains("://"));
             let blocks = lock.replace("\\\n", " ");
             for package in blocks.lines().filter(|line| !line.starts_with('#')) {
@@ -230,7 +233,7 @@ mod tests {
                 .filter_map(|line| Some(line.split_once("==")?.0))
                 .filter(|it| !it.starts_with(' '))
         };
-        assert_eq!(names(S3).find(|name| names(SYNAPSE).any(|it| it == *name)), None);
+        assert_eq!(names(S3).find(|name| names(SYNAPSE_LOCK).any(|it| it == *name)), None);
         let (plain, more) = (Set::synapse(None), Set::synapse(None).with_s3());
         assert_ne!(plain.folder("3.11"), more.folder("3.11"));
     }
@@ -242,7 +245,7 @@ mod tests {
             version: version.into(),
             text: format!("{name}=={version} --hash=sha256:aa"),
         };
-        let attrs = pinned(SYNAPSE).find(|(name, _)| name == "attrs").unwrap().1;
+        let attrs = pinned(SYNAPSE_LOCK).find(|(name, _)| name == "attrs").unwrap().1;
         let own = [pin("ldap3", "2.9.1"), pin("attrs", &attrs)];
         let set = Set::synapse(None).with_modules(&own).unwrap();
         assert_eq!(set.more, ["ldap3==2.9.1 --hash=sha256:aa\n"]);

@@ -19,6 +19,11 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     let answers = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
     let revision = format!("{:?}", config.hooks);
     let mut service = super::own(config, HOOKS, "takes webhooks and sends them", &[], revision);
+    // If it dies, it comes back where it is looked for, whatever is written down by then.
+    let hooks = &config.hooks;
+    let port = format!("hooks.port={}", hooks.port);
+    let address = format!("hooks.address={}", hooks.address);
+    service.launch = service.launch.args(["--set", &port, "--set", &address]);
     service.ready = vec![answers.clone()];
     service.live = vec![Live {
         probe: answers,

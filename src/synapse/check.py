@@ -267,7 +267,7 @@ def cause(error, path, value):
         names = ', '.join(sorted(name.strip('"') for name in error.dependencies))
         return f"it needs {names}, which this environment does not have"
     if isinstance(error, ImportError):
-        return f"{error}; what a module comes with is named by `synapse.modules`"
+        return f"{error}; what a module comes with is named by `synapse.modules`, and `manage install` brings it"
     where = f"`{dotted(path)}` cannot be" if len(path) > 1 else "it cannot be"
     kind = KINDS.get(type(value), "nothing")
     said = f"{where} {kind}, or something in it cannot be what it is"

@@ -77,7 +77,11 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["config", "set", "workers.address", near.address]).success();
     server.run(&["manage", "start"]).success();
     // A list that brings nothing new, so that nothing has to be fetched.
-    let list = crate::common::file(&server.data, "own.lock", b"attrs==26.1.0 --hash=sha256:00\n");
+    let list = crate::common::file(
+        &server.data,
+        "own.lock",
+        format!("attrs==26.1.0 --hash=sha256:{}\n", "0".repeat(64)).as_bytes(),
+    );
     server.run(&["config", "set", "synapse.modules", list.to_str().unwrap()]).success();
     let file = server.data.join("join.json").display().to_string();
     let said = server.run(&["manage", "join-file", &file]).success();

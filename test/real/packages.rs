@@ -145,6 +145,8 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     let check = server.run(&["config", "check"]).exits(1);
     check.says("No module named 'ldap_auth_provider'").says("`synapse.modules`");
     let lock = Path::new(MODULES_LOCK).display().to_string();
+    server.run(&["config", "set", "synapse.modules", "/nowhere.lock"]).success();
+    server.run(&["config", "check"]).exits(1).says("`/nowhere.lock`");
     server.run(&["config", "set", "synapse.modules", &lock]).success().says("manage install");
     server.run(&install).success();
     let with_modules = packages(&server.data);
@@ -152,11 +154,15 @@ fn the_same_set_comes_without_a_network_from_a_folder_with_uv_or_with_pip() {
     assert_eq!(beside, ["ldap3-2.9.1", "matrix_synapse_ldap3-0.4.0"]);
     server.run(&["config", "check"]).success();
     server.run(&install).exits(2);
-    let other = file(&server.data, "other.lock", b"attrs==1.0 --hash=sha256:00\n");
+    let other = format!("attrs==1.0 --hash=sha256:{}\n", "0".repeat(64));
+    let other = file(&server.data, "other.lock", other.as_bytes());
     let other = format!("synapse.modules={}", other.display());
     server.run(&[&install[..], &["--set", &other]].concat()).exits(1).says("brings `attrs` 1.0");
-    fs::remove_file(server.data.join("homeserver.d/modules.yaml")).unwrap();
+    // Nobody changes to packages with which Synapse does not take its settings.
     server.run(&["config", "set", "synapse.modules", ""]).success();
+    server.run(&install).exits(1).says("No module named");
+    assert_eq!(packages(&server.data), with_modules);
+    fs::remove_file(server.data.join("homeserver.d/modules.yaml")).unwrap();
     server.run(&install).success();
     assert_eq!(packages(&server.data), wanted);
     server.run(&["config", "check"]).success();

@@ -65,6 +65,19 @@ fn a_room_is_left() {
 }
 
 #[test]
+fn a_room_that_all_have_left_is_named_with_what_frees_its_alias() {
+    let server = Instance::shared();
+    let make = ["content", "create-room", "Deserted", "--alias", "deserted"];
+    server.run(&make).success();
+    server.run(&["content", "leave-room", "#deserted"]).success().says("nobody is in the room");
+    for words in [&make[..], &["content", "send-message", "#deserted", "a"]] {
+        server.run(words).exits(1).says("nobody can enter it").says("content remove-room");
+    }
+    server.run(&["content", "remove-room", "#deserted"]).success();
+    server.run(&make).success();
+}
+
+#[test]
 fn of_many_who_make_a_room_at_once_one_makes_it_and_all_are_told_its_id() {
     let server = Instance::shared();
     let words = ["content", "create-room", "Race", "--alias", "race", "--json"];
@@ -234,12 +247,11 @@ fn a_room_that_exists_gets_its_missing_guests_and_the_rest_is_said() {
 #[test]
 fn a_room_that_the_server_would_refuse_half_way_leaves_nothing() {
     let server = Instance::shared();
-    let rooms = || server.json(&["content", "list-rooms"])["total"].clone();
-    let before = rooms();
+    let rooms = || server.json(&["content", "list-rooms", "--filter", "half"])["total"].clone();
     let topic = "x".repeat(70_000);
     let said = server.run(&["content", "create-room", "half", "--topic", &topic]).exits(1);
     assert!(said.stderr.contains("the topic is too large"), "{said}");
-    assert_eq!(rooms(), before);
+    assert_eq!(rooms(), 0);
     let topic = "x".repeat(29_000);
     server.run(&["content", "create-room", "whole", "--topic", &topic]).success();
 }
@@ -282,6 +294,7 @@ fn rooms_are_put_into_a_space_and_taken_out() {
     server.run(&[&add[..], &["--dry-run"]].concat()).success().says("would put");
     assert_eq!(server.json(&add)["changed"], true);
     server.run(&add).exits(2).says("already in the space");
+    assert_eq!(server.json(&["content", "get-room", &space])["rooms"], serde_json::json!([room]));
     assert_eq!(state("m.space.child", &room)["via"][0], "test.example");
     let remove = ["content", "remove-from-space", &space, &room];
     assert_eq!(server.json(&remove)["member"], false);
@@ -311,9 +324,16 @@ fn nobody_leaves_a_room_unasked_that_nobody_else_could_lead() {
     let room = room.line().to_owned();
     let leave = ["content", "leave-room", &room];
     server.run(&["content", "join-room", &room, "--as", "heir"]).success();
+    let shown = server.json(&["content", "get-room", &room]);
+    assert_eq!(
+        (&shown["invited"], &shown["join_rule"]),
+        (&serde_json::json!([]), &"invite".into())
+    );
     server.run(&leave).exits(1).says("nobody who stays").says("--force");
     server.run(&["content", "leave-room", &room, "--as", "heir"]).success();
     server.run(&["content", "invite", &room, "heir"]).success();
+    let shown = server.json(&["content", "get-room", &room]);
+    assert_eq!(shown["invited"], serde_json::json!(["@heir:test.example"]));
     server.run(&["content", "join-room", &room, "--as", "heir"]).success();
     server.run(&[&leave[..], &["--force"]].concat()).success();
     // What is then said leads back in.

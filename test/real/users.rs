@@ -342,6 +342,7 @@ fn a_locked_user_can_do_nothing_until_unlocked() {
     assert_eq!(server.json(&["content", "lock-user", "visitor"])["changed"], true);
     server.run(&["content", "lock-user", "visitor"]).exits(2).says("already locked");
     server.run(&["content", "get-user", "visitor"]).success().says("locked");
+    server.run(&["content", "list-users", "--filter", "visitor"]).success().says("locked");
     let send = ["content", "send-message", &room, "hello", "--as", "visitor"];
     server.run(&send).exits(1).says("content unlock-user");
     // Also one whom this program has to log in first.

@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     instance::prepare::applied,
     output::Report,
-    proxy, render,
+    proxy, python, render,
     services::{outline, pid},
     supervisor::record::Snapshot,
     synapse::{files, version},
@@ -46,6 +46,7 @@ pub(crate) struct Checked {
 pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
+    let packages = version::packages(config)?;
     let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
     checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
@@ -88,6 +89,14 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
         if installed.is_some_and(|installed| installed != wanted) {
             missing.push(format!("Synapse {wanted}"));
             in_use = false;
+        }
+        if config.synapse.modules.is_some() {
+            let log = config.data.logs().join("install.log");
+            let plan = python::plan(&config.data.environments(), &log, packages, None).await?;
+            if !plan.is_done() {
+                missing.push("the packages of `synapse.modules`".to_owned());
+                in_use = false;
+            }
         }
     }
     Ok(Reply::done(Checked {

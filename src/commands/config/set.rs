@@ -108,11 +108,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     if let Some(now) = &now {
         guard::may_set(now, setting.key)?;
     }
-    if let Some(source @ (Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))) =
-        now.as_ref().map(|now| now.source(setting.key))
-    {
-        context.warn(format!("the {source} counts more than what is set here"));
+    let above = now.as_ref().map(|now| now.source(setting.key)).filter(|source| {
+        matches!(source, Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))
+    });
+    if let Some(source) = &above {
+        context.warn(format!(
+            "the {source} counts more than what is set here, as long as it is there"
+        ));
     }
+    let has_effect = above.is_none();
     if context.dry_run {
         let kept = now.and_then(|now| now.values.0.get(setting.key).map(|(value, _)| shown(value)));
         report.changed = kept.unwrap_or_else(|| setting.default.to_owned()) != shown(&text.into());
@@ -136,8 +140,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     } else {
         edit::set(&data, setting, &value)?
     };
-    report.restart = report.changed && context.supervisor().await?.is_some();
-    report.install = report.changed && data.is_installed() && is_installed_first(setting.key);
+    report.restart = report.changed && has_effect && context.supervisor().await?.is_some();
+    report.install =
+        report.changed && has_effect && data.is_installed() && is_installed_first(setting.key);
     Ok(Reply::done_if(report.changed, report))
 }
 

@@ -32,6 +32,9 @@ commands! {
 pub(crate) struct Tested {
     phase: &'static str,
     passed: bool,
+    /// Whether its scripts are there.
+    #[serde(skip)]
+    there: bool,
     /// How long it took, in seconds.
     seconds: f64,
     checks: Vec<Check>,
@@ -51,7 +54,11 @@ async fn phase(
     context: &Context,
 ) -> Answered<Tested> {
     let Some(folder) = resource_folder(context) else {
-        let none = Tested { phase: name, passed: true, seconds: 0.0, checks: Vec::new() };
+        context.warn(
+            "the scripts of the tests are not beside this program: they come with its sources",
+        );
+        let none =
+            Tested { phase: name, passed: false, there: false, seconds: 0.0, checks: Vec::new() };
         return Ok(Reply::done_if(false, none));
     };
     // A person reads what the scripts say as they say it.
@@ -86,7 +93,7 @@ async fn phase(
     };
     let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let outcome = if passed { Outcome::Done } else { Outcome::Unwell };
-    let answer = Tested { phase: name, passed, seconds, checks: checks(&text) };
+    let answer = Tested { phase: name, passed, there: true, seconds, checks: checks(&text) };
     Ok(Reply { outcome, answer })
 }
 
@@ -121,6 +128,9 @@ fn checks(text: &str) -> Vec<Check> {
 
 impl Report for Tested {
     fn text(&self, page: &mut String) -> fmt::Result {
+        if !self.there {
+            return writeln!(page, "the {} tests were not run", self.phase);
+        }
         let word = if self.passed { "passed" } else { "failed" };
         writeln!(page, "{} tests {word} in {} s", self.phase, self.seconds)
     }

@@ -23,7 +23,7 @@ use crate::{
     config::{self, Config, exports, sources::environment::Environment as Variables},
     error::Failure,
     files, postgres, process, proxy,
-    python::Environment,
+    python::{self, Environment},
     render, s3, services,
     supervisor::control,
     synapse::{self, files as synapse_files, keys},
@@ -193,18 +193,21 @@ pub(crate) async fn install(
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {
         if plan.is_done() && !options.force {
-            if !running {
-                plan.sweep()?;
-            }
+            plan.sweep(running)?;
             continue;
         }
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
-        let tool = plan.apply(options.force).await?;
-        // What runs, runs in the old one; that is removed the next time.
-        if !running {
-            plan.sweep()?;
+        let (environment, tool) = plan.make(options.force).await?;
+        if set.name == python::SYNAPSE && was_installed && !options.skip_validation {
+            // A Synapse that runs and dies would come back with it: only with one that takes the settings.
+            on_step("checking the settings");
+            render::prepare_for_synapse(config)?;
+            synapse_files::check(config, &render::render(config)?, &environment).await?;
         }
+        plan.switch(&environment)?;
+        // What runs, runs in the old one; that is removed the next time.
+        plan.sweep(running)?;
         done.steps.push(format!("installed {} {} with {tool}", set.name, set.version));
         if !set.locked {
             done.warnings.push(format!(
@@ -319,6 +322,7 @@ async fn write_files(
         done.kept.push(Kept { key, from: config.source(key).to_string(), to });
     }
     if !waits {
+        postgres::write_passfile(config)?;
         synapse_files::write(&config.data, &new)?;
     }
     Ok(differs)

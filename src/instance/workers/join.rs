@@ -97,9 +97,7 @@ pub(crate) async fn join(
         plan.apply(false).await?;
         changed = true;
     }
-    if control::status(&data.control_socket()).await?.is_none() {
-        plan.sweep()?;
-    }
+    plan.sweep(control::status(&data.control_socket()).await?.is_some())?;
     on_step("writing settings and secrets");
     for (name, text) in &joining.secrets {
         // A name is no path.

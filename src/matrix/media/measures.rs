@@ -1,7 +1,7 @@
 //! What a file says of its own size and length: clients lay out a room with it before they have the file.
 //! A file that does not say it, or is damaged, is sent without.
 
-use std::{io::Cursor, time::Duration};
+use std::{io::Cursor, panic, time::Duration};
 
 use html5gum::{Token, Tokenizer};
 use lofty::{file::AudioFile as _, probe::Probe};
@@ -15,8 +15,26 @@ pub(super) struct Measures {
     pub(super) duration: Option<Duration>,
 }
 
-/// Of a file of that MIME type.
+/// Of a file of that MIME type. A damaged file may be more than the libraries for its kind can bear: that
+/// is no reason not to send it.
 pub(super) fn of(kind: &str, bytes: &[u8]) -> Measures {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let said = panic::catch_unwind(|| said(kind, bytes));
+    panic::set_hook(before);
+    let Measures { size, duration } = said.unwrap_or_default();
+    let sides = 1..=MOST_PIXELS;
+    Measures {
+        size: size.filter(|(width, height)| sides.contains(width) && sides.contains(height)),
+        duration: duration.filter(|it| !it.is_zero() && *it < LONGEST),
+    }
+}
+
+/// What is more is no size and no length, but damage.
+const MOST_PIXELS: u64 = 100_000;
+const LONGEST: Duration = Duration::from_hours(240);
+
+fn said(kind: &str, bytes: &[u8]) -> Measures {
     match kind.split('/').next() {
         _ if kind == "image/svg+xml" => Measures { size: drawing(bytes), duration: None },
         Some("image") => Measures { size: picture(bytes), duration: None },
@@ -52,10 +70,15 @@ fn is_on_its_side(bytes: &[u8]) -> bool {
 
 /// The size an SVG names, or that of what it shows.
 fn drawing(bytes: &[u8]) -> Option<(u64, u64)> {
-    let root = Tokenizer::new(bytes).flatten().find_map(|token| match token {
-        Token::StartTag(tag) if tag.name.as_slice() == b"svg" => Some(tag),
-        _ => None,
-    })?;
+    /// The root stands at the beginning; whoever writes more before it is no drawing.
+    const HEAD: usize = 4096;
+    let root =
+        Tokenizer::new(&bytes[..bytes.len().min(HEAD)]).flatten().find_map(
+            |token| match token {
+                Token::StartTag(tag) if tag.name.as_slice() == b"svg" => Some(tag),
+                _ => None,
+            },
+        )?;
     let attribute = |name: &[u8]| {
         let value = root.attributes.get(name)?;
         std::str::from_utf8(value).ok().map(str::to_owned)
@@ -64,15 +87,19 @@ fn drawing(bytes: &[u8]) -> Option<(u64, u64)> {
         let value: f64 = value.trim().trim_end_matches("px").parse().ok()?;
         whole(value)
     };
-    let (width, height) = (attribute(b"width"), attribute(b"height"));
-    if let (Some(width), Some(height)) = (width.and_then(pixels), height.and_then(pixels)) {
-        return Some((width, height));
-    }
     // `viewBox`, as the tokenizer writes it.
-    let shown = attribute(b"viewbox")?;
-    let mut sides = shown.split([' ', ',']).filter(|side| !side.is_empty()).skip(2);
-    let mut side = || sides.next().and_then(|side| pixels(side.to_owned()));
-    Some((side()?, side()?))
+    let shown = attribute(b"viewbox").and_then(|shown| {
+        let mut sides = shown.split([' ', ',']).filter(|side| !side.is_empty()).skip(2);
+        let mut side = || sides.next().and_then(|side| pixels(side.to_owned()));
+        Some((side()?, side()?))
+    });
+    match (attribute(b"width").and_then(pixels), attribute(b"height").and_then(pixels), shown) {
+        (Some(width), Some(height), _) => Some((width, height)),
+        // One side is that of what it shows in the same measure.
+        (Some(width), None, Some((wide, high))) => Some((width, width * high / wide)),
+        (None, Some(height), Some((wide, high))) => Some((height * wide / high, height)),
+        (_, _, shown) => shown,
+    }
 }
 
 #[expect(
@@ -175,6 +202,9 @@ mod tests {
         assert_eq!(svg("width='30' height='20.4px'"), Some((30, 20)));
         assert_eq!(svg("viewBox='0 0 300,200' width='100%' height='100%'"), Some((300, 200)));
         assert_eq!(svg("width='-1' height='nan'"), None);
+        assert_eq!(svg("width='100' viewBox='0 0 200 100'"), Some((100, 50)));
+        let many: String = (0..2_000).map(|n| format!(" a{n}='1'")).collect();
+        assert_eq!(svg(&format!("{many} width='3' height='4'")), None);
     }
 
     #[test]

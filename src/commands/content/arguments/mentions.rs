@@ -1,13 +1,13 @@
 //! Whom a message wakes.
 
-use ruma::OwnedUserId;
+use ruma::{OwnedUserId, RoomId};
 
 use super::{Sending, user};
 use crate::{
     commands::offered,
     context::Context,
     error::Failure,
-    matrix::{client::Client, names},
+    matrix::{client::Client, names, room},
 };
 
 // No doc comments on the structs here: clap would show them as the help of each command.
@@ -26,12 +26,13 @@ impl MentionsArg {
         self.mention_room || !self.mention.is_empty()
     }
 
-    /// The users that were named, each of whom there is.
+    /// The users that were named, each of whom there is; who is not in the room is said.
     pub(crate) async fn users(
         &self,
         sending: &Sending,
         context: &Context,
         client: &Client,
+        room: &RoomId,
     ) -> Result<Vec<OwnedUserId>, Failure> {
         let mut users = Vec::new();
         for name in &self.mention {
@@ -39,7 +40,13 @@ impl MentionsArg {
                 Ok(user) if user.server_name() != client.server_name() => user,
                 _ => names::user(name, client.server_name())?,
             };
-            user::require(context, &sending.operator(context)?, &user).await?;
+            let operator = sending.operator(context)?;
+            user::require(context, &operator, &user).await?;
+            // Only a member may ask; who is not one yet will be told by the server.
+            let membership = room::membership(client, room, &user).await;
+            if membership.is_ok_and(|it| it.as_deref() != Some("join")) {
+                context.warn(format!("{user} is not in the room, and is told of it only there"));
+            }
             users.push(user);
         }
         Ok(users)

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let media = media(&args)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     media.fits(&client).await?;
-    let users = args.mentions.users(&args.sending, context, &client).await?;
+    let users = args.mentions.users(&args.sending, context, &client, &room).await?;
     let answered = match &reply_to {
         Some(event) => {
             Some(room::require_event(&args.sending.operator(context)?, &room, event).await?)

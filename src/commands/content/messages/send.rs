@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     check_sizes(&args, &contents)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     if reply_to.is_some() || args.mentions.is_any() {
-        let users = args.mentions.users(&args.sending, context, &client).await?;
+        let users = args.mentions.users(&args.sending, context, &client, &room).await?;
         let to = match &reply_to {
             Some(event) => {
                 let operator = args.sending.operator(context)?;

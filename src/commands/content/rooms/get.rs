@@ -5,8 +5,9 @@ use std::fmt;
 use ruma::OwnedRoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::shown::Room;
+use super::{shown::Room, space};
 use crate::{
     commands::{
         Answered, Reply,
@@ -34,15 +35,40 @@ pub(crate) struct Details {
     pub(crate) topic: Option<String>,
     /// The ids of all who are in it.
     pub(crate) members: Vec<String>,
+    /// The ids of those who are invited and did not answer.
+    pub(crate) invited: Vec<String>,
+    /// The ids of the rooms in a space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rooms: Option<Vec<String>>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     let operator = args.patience.operator(context)?;
     let (room_id, mut room) = found(context, &operator, &args.room).await?;
-    let request = rooms::members::Request { room_id: room_id.into() };
+    let request = rooms::members::Request { room_id: room_id.clone().into() };
     let members = operator.send(request).await?.members;
     let members = members.into_iter().map(Into::into).collect();
-    Ok(Reply::done(Details { topic: room.topic.take(), room: room.into(), members }))
+    let invited = room::states(&operator, &room_id, "m.room.member").await?;
+    let invited = keys(&invited, |content| content["membership"] == "invite");
+    let rooms = if room.room_type.as_deref() == Some(space::SPACE) {
+        let rooms = room::states(&operator, &room_id, space::CHILD).await?;
+        Some(keys(&rooms, space::is_in))
+    } else {
+        None
+    };
+    Ok(Reply::done(Details {
+        topic: room.topic.take(),
+        room: room.into(),
+        members,
+        invited,
+        rooms,
+    }))
+}
+
+/// The state keys of those events whose content is as it should be.
+fn keys(events: &[Value], is_wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+    let wanted = events.iter().filter(|event| is_wanted(&event["content"]));
+    wanted.filter_map(|event| event["state_key"].as_str().map(str::to_owned)).collect()
 }
 
 /// The room that was meant, if the server knows it.
@@ -62,7 +88,7 @@ pub(super) async fn found(
 
 impl Details {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Self { room, topic, members } = self;
+        let Self { room, topic, members, invited, rooms } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![
             ("Room", room.room_id.clone()),
@@ -72,6 +98,9 @@ impl Details {
             ("Version", text(&room.version)),
             ("Encrypted", room.encrypted.to_string()),
             ("Members", members.join(", ")),
+            ("Invited", invited.join(", ")),
+            ("Joined By", text(&room.join_rule)),
+            ("Rooms", rooms.as_deref().unwrap_or_default().join(", ")),
             ("Creator", text(&room.creator)),
             ("Type", text(&room.kind)),
             ("Public", room.public.to_string()),
@@ -88,11 +117,11 @@ impl Details {
 
 impl Report for Details {
     fn text(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 7)
+        self.fields(page, 10)
     }
 
     fn long(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 10)
+        self.fields(page, 13)
     }
 
     fn id(&self) -> Option<&str> {

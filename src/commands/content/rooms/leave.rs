@@ -47,6 +47,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
         }
         context.would(format_args!("let {user} leave {room}"))?;
         room::leave(&client, &room).await?;
+        let left = room::details(&operator, &room).await?;
+        if left.is_some_and(|left| left.joined_members == 0) {
+            context.warn(format!(
+                "nobody is in the room any more, and nobody can enter it: `content remove-room '{room}'` removes it"
+            ));
+        }
     }
     Ok(Reply::done_if(left, Left { room_id: room.into(), user_id: user.into(), left }))
 }

@@ -15,7 +15,9 @@ use crate::{
     matrix::{Error, api::put_state, client::Client, room},
 };
 
-const CHILD: &str = "m.space.child";
+/// The type of a room that holds others.
+pub(super) const SPACE: &str = "m.space";
+pub(super) const CHILD: &str = "m.space.child";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -53,7 +55,7 @@ pub(super) async fn set(
     let operator = sending.operator(context)?;
     let found = room::details(&operator, &space_id).await?;
     let found = found.ok_or_else(|| Error::NoRoom(space_id.to_string()))?;
-    if found.room_type.as_deref() != Some("m.space") {
+    if found.room_type.as_deref() != Some(SPACE) {
         return Err(Failure::request(format!("`{space_id}` is a room and not a space"))
             .hinted("`content create-room NAME --space` makes a space")
             .into());
@@ -75,10 +77,14 @@ pub(super) async fn set(
     Ok(Child { space_id: space_id.into(), room_id: room_id.into(), member, changed })
 }
 
-/// A child without servers to join it through is none.
+/// Whether the content of an `m.space.child` puts a room into the space: without servers to join it
+/// through it does not.
+pub(super) fn is_in(content: &Value) -> bool {
+    content["via"].as_array().is_some_and(|via| !via.is_empty())
+}
+
 async fn is_child(client: &Client, space: &RoomId, room: &RoomId) -> Result<bool, Error> {
-    let found = room::state(client, space, CHILD, room.as_str()).await?;
-    Ok(found.is_some_and(|found| found["via"].as_array().is_some_and(|via| !via.is_empty())))
+    Ok(room::state(client, space, CHILD, room.as_str()).await?.as_ref().is_some_and(is_in))
 }
 
 async fn put(

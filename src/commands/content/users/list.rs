@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
     loop {
         let deactivated = (!args.all).then_some(false);
         let page = operator
-            .send(users::list::Request { from, limit: PAGE, deactivated, name: None })
+            .send(users::list::Request { from, limit: PAGE, deactivated, locked: true, name: None })
             .await?;
         found.extend(page.users);
         from = page.next_token;

@@ -28,6 +28,9 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deactivated: Option<bool>,
+    /// Whether to show locked ones too, which are left out otherwise.
+    #[ruma_api(query)]
+    pub(crate) locked: bool,
     /// Part of the localpart or of the display name.
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,9 +55,14 @@ mod tests {
 
     #[test]
     fn a_page_of_users_is_asked_for_and_read() {
-        let request =
-            Request { from: Some("100".into()), limit: 100, deactivated: None, name: None };
-        assert!(body(request).0.ends_with("/v3/users?from=100&limit=100"));
+        let request = Request {
+            from: Some("100".into()),
+            limit: 100,
+            deactivated: None,
+            locked: true,
+            name: None,
+        };
+        assert!(body(request).0.ends_with("/v3/users?from=100&limit=100&locked=true"));
         let page = answer::<Response>(
             r#"{"users": [{"name": "@u:h", "is_guest": 0, "admin": false, "user_type": null,
                 "deactivated": false, "displayname": null, "avatar_url": null,
