@@ -106,20 +106,22 @@ fn is_of(event: &Value, content: &Value) -> bool {
 }
 
 /// Makes sure that the event which a given transaction id led to is what was sent with it now. The
-/// server answers a repeat with the event of the first time, whatever the second says.
+/// server answers a repeat with the event of the first time, whatever the second says. That event, where it
+/// can be had.
 pub(crate) async fn require_same(
     operator: &Client,
     event: &EventId,
     content: &Value,
     transaction: &TransactionId,
-) -> Result<(), Error> {
+) -> Result<Option<Value>, Error> {
     let request = super::admin::fetch_event::Request { event_id: event.to_owned().into() };
     match operator.send(request).await {
         Ok(found) if !is_of(&found.event, content) => {
             Err(Error::OtherContent { id: transaction.to_string(), event: event.to_string() })
         }
+        Ok(found) => Ok(Some(found.event)),
         // It was sent: that this cannot be looked at changes nothing.
-        _ => Ok(()),
+        Err(_) => Ok(None),
     }
 }
 

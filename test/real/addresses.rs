@@ -83,7 +83,11 @@ fn a_start_of_one_that_runs_changes_nothing_that_it_says_it_does_not() {
     let room = server.room("Told");
     hook(&server, "told", &room);
     as_before(&server);
-    // Also where it has to come back by itself.
+    // Also where it has to come back by itself, and where the database waits as well.
+    let database = free_port().to_string();
+    server.variable("MATRIX_SYNAPSE_EMBEDDED_DB_PORT", &database);
+    server.run(&["config", "check"]).success().says("database.embedded_port");
+    server.run(&["status"]).success();
     kill_9(synapse);
     wait_for("it is back where it was", || {
         let now = server.run(&["status", "--json"]);

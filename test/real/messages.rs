@@ -510,6 +510,9 @@ fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let voice = content(&[&path("voice.ogg"), "--voice"]);
     assert!(voice["org.matrix.msc3245.voice"].is_object(), "{voice}");
     assert_eq!(voice["org.matrix.msc1767.audio"]["duration"], voice["info"]["duration"]);
+    // A repeat is the first message, with the file that it shows.
+    let again = ["content", "send-media", &room, &path("voice.ogg"), "--transaction-id", "spoken"];
+    assert_eq!(server.json(&again)["url"], server.json(&again)["url"]);
     let spoken = ["content", "send-media", &room, &path("upright.jpg"), "--voice"];
     server.run(&spoken).exits(1).says("--voice");
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::Serialize;
 
+use super::prepare::applied;
 use crate::{
     config::{Config, exports, sources::environment::Environment},
     data_dir::DataDir,
@@ -187,6 +188,10 @@ impl Status {
         if !self.running {
             return;
         }
+        // What waits for a restart is about another server than the one that is in use.
+        let now = control::status(&config.data.control_socket()).await.ok().flatten();
+        let changed = now.and_then(|now| applied::changed(config, &now).ok()).unwrap_or_default();
+        let waits = |section: &str| changed.iter().any(|key| key.starts_with(section));
         let redis = async {
             let other = config.shared_redis().is_some();
             if other { redis::check(config).await } else { Ok(()) }
@@ -195,9 +200,12 @@ impl Status {
             tokio::join!(Self::ask_database(config), redis, away(config), ask_operator(config));
         match database {
             Ok(stats) => self.database = Some(stats),
+            Err(_) if waits("database.") => {}
             Err(why) => self.is_unwell(format!("the database does not do its part: {why}")),
         }
-        if let Err(error) = redis {
+        if let Err(error) = redis
+            && !waits("redis.")
+        {
             self.is_unwell(error.to_string());
         }
         if let Some(away) = elsewhere.iter().find(|it| it.needed && !it.healthy) {

@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     };
     args.sending.within(&client, &room, context, plain).await?;
     let progress = context.progress(format!("uploading {}", media.name));
-    let url = media.upload(&client).await?;
+    let mut url = media.upload(&client).await?;
     drop(progress);
     let mut shown = shown(&args, &media, &url);
     if let Some(to) = &answered {
@@ -102,7 +102,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         repeatable(error, &format!("{command}{}", words(&args)), id.as_str())
     })?;
     if args.transaction.is_given() {
-        message::require_same(&args.sending.operator(context)?, &event, &shown, &id).await?;
+        let operator = args.sending.operator(context)?;
+        let sent = message::require_same(&operator, &event, &shown, &id).await?;
+        // A repeat has uploaded once more, and the message shows what came first.
+        if let Some(first) = sent.as_ref().and_then(|sent| sent["content"]["url"].as_str()) {
+            first.clone_into(&mut url);
+        }
     }
     Ok(Reply::done(Sent {
         room_id: room.into(),
