@@ -99,7 +99,7 @@ impl Details {
             ("Encrypted", room.encrypted.to_string()),
             ("Members", members.join(", ")),
             ("Invited", invited.join(", ")),
-            ("Joined By", text(&room.join_rule)),
+            ("Join Rule", text(&room.join_rule)),
             ("Rooms", rooms.as_deref().unwrap_or_default().join(", ")),
             ("Creator", text(&room.creator)),
             ("Type", text(&room.kind)),
