@@ -112,10 +112,15 @@ pub(crate) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
 /// good; true if that changed something. A bad one leaves the old file as it is.
 pub(crate) async fn refresh(config: &Config) -> Result<bool, Failure> {
     let rendered = judged(config).await?;
-    // Here, and not before: what runs connects again with what stands in it.
-    postgres::write_passfile(config)?;
     let proxy = proxy::refresh(config, &rendered.homeserver).await?;
-    Ok(files::write(&config.data, &rendered)? || proxy)
+    Ok(put(config, &rendered)? || proxy)
+}
+
+/// Puts Synapse's files in place, with the password it connects by: what runs connects again with that, so
+/// that it is written here, and not before. True if the files changed.
+pub(crate) fn put(config: &Config, rendered: &Rendered) -> Result<bool, Failure> {
+    postgres::write_passfile(config)?;
+    Ok(files::write(&config.data, rendered)?)
 }
 
 /// What nginx reads, brought up to date while everything runs: a certificate that was renewed, or a

@@ -283,18 +283,22 @@ fn is_no_entry(error: &Error) -> bool {
     error.is("M_FORBIDDEN") || error.is("M_UNKNOWN") || error.is_not_found()
 }
 
-/// Whether nobody is in a room that is there. One that is just being made has its first member in a moment.
-pub(crate) async fn is_deserted(operator: &Client, room: &RoomId) -> Result<bool, Error> {
+/// What Synapse tells of a room that somebody is in, or that it does not know. One that is just being made
+/// has its first member in a moment.
+pub(crate) async fn inhabited(
+    operator: &Client,
+    room: &RoomId,
+) -> Result<Option<admin::rooms::list::Room>, Error> {
     const MOMENT: Duration = Duration::from_secs(5);
     let deadline = Instant::now() + MOMENT;
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     loop {
         match details(operator, room).await? {
             Some(found) if found.joined_members == 0 => {}
-            _ => return Ok(false),
+            found => return Ok(found),
         }
         if Instant::now() + backoff.peek() > deadline {
-            return Ok(true);
+            return Err(Error::Deserted(room.to_string()));
         }
         tokio::time::sleep(backoff.pause()).await;
     }

@@ -1,8 +1,8 @@
 //! The signals with which a person or a service manager ends us, for what should not end in the middle.
 
-use std::io;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Error;
 
 /// Once there is one of these, the signals no longer end the process by themselves.
 pub(crate) struct Ending {
@@ -11,9 +11,12 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    pub(crate) fn new() -> io::Result<Self> {
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    pub(crate) fn new() -> Result<Self, Error> {
+        let of = |kind| signal(kind).map_err(Error::Signals);
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+        })
     }
 
     /// The number of the next signal.

@@ -40,6 +40,8 @@ pub(crate) enum Error {
     Start { program: String, source: io::Error },
     #[error("`{program}` failed ({status}){}", tail(last_words))]
     Failed { program: String, status: ExitStatus, last_words: String },
+    #[error("signals cannot be listened for")]
+    Signals(#[source] io::Error),
     #[error(transparent)]
     File(#[from] files::Error),
 }
@@ -55,7 +57,7 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Start { .. } | Self::Failed { .. } => None,
+            Self::Start { .. } | Self::Failed { .. } | Self::Signals(_) => None,
             Self::File(error) => error.hint(),
         }
     }

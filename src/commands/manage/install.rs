@@ -76,9 +76,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new().map_err(|error| {
-        Failure::environment(format!("signals cannot be listened for: {error}"))
-    })?;
+    let mut signals = Ending::new()?;
     tokio::select! {
         done = make(args, context) => done,
         // What runs for us, such as pip, ends with what waits for it.

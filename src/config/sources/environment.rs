@@ -34,7 +34,13 @@ impl Environment {
     pub(crate) fn handed_on(
         names: impl Iterator<Item = &'static str>,
     ) -> Vec<(&'static str, OsString)> {
-        let own = ["MATRIX_SYNAPSE_INSTANCE", "VROOLI_ROOT", "RMS_RESOURCE_DIR", "RUST_BACKTRACE"];
+        let own = [
+            "MATRIX_SYNAPSE_DATA_DIR",
+            "MATRIX_SYNAPSE_INSTANCE",
+            "VROOLI_ROOT",
+            "RMS_RESOURCE_DIR",
+            "RUST_BACKTRACE",
+        ];
         names.chain(own).filter_map(|name| Some((name, std::env::var_os(name)?))).collect()
     }
 

@@ -322,8 +322,7 @@ async fn write_files(
         done.kept.push(Kept { key, from: config.source(key).to_string(), to });
     }
     if !waits {
-        postgres::write_passfile(config)?;
-        synapse_files::write(&config.data, &new)?;
+        render::put(config, &new)?;
     }
     Ok(differs)
 }

@@ -66,7 +66,7 @@ pub(super) fn launch(
     let mut command = process::command("/proc/self/exe");
     command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
     let settings = config::settings().flat_map(|setting| setting.variables.iter().copied());
-    let names = settings.chain(["MATRIX_SYNAPSE_DATA_DIR"]).chain(job::PLAIN.iter().copied());
+    let names = settings.chain(job::PLAIN.iter().copied());
     command.env_clear().envs(Environment::handed_on(names));
     command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
     command.spawn().map_err(Error::Launch)

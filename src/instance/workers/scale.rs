@@ -26,7 +26,7 @@ use crate::{
         lock,
         prepare::applied,
     },
-    postgres, proxy, render, services,
+    proxy, render, services,
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -234,8 +234,7 @@ async fn change(
         on_step(&format!("stopping {}", down.join(", ")));
         stop::some(data, &down, new.supervision.stop_timeout.0, &mut |_| ()).await?;
     }
-    postgres::write_passfile(new)?;
-    synapse::files::write(data, rendered)?;
+    render::put(new, rendered)?;
     on_step("changing the services");
     replace(new).await?;
     let mut names = plan.starts.clone();

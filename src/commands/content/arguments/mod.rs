@@ -2,6 +2,7 @@
 //! to. They are flattened into the `Args` of a verb.
 
 pub(crate) mod mentions;
+pub(crate) mod reply;
 pub(crate) mod room;
 pub(crate) mod sending;
 pub(crate) mod text;
@@ -11,6 +12,7 @@ pub(crate) mod user;
 
 pub(crate) use self::{
     mentions::MentionsArg,
+    reply::ReplyArg,
     room::RoomArg,
     sending::{Patience, Sending},
     text::MarkupArg,

@@ -16,7 +16,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::{
-            arguments::{MarkupArg, MentionsArg, Sending, TransactionArg},
+            arguments::{MarkupArg, MentionsArg, ReplyArg, Sending, TransactionArg},
             bots, messages, rooms, users,
         },
     },
@@ -138,7 +138,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 text: word("text").or_else(|| word("body")),
                 markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
-                reply_to: word("reply_to"),
+                reply: ReplyArg { reply_to: word("reply_to") },
                 mentions: MentionsArg {
                     mention: words("mention"),
                     mention_room: flag("mention_room"),

@@ -11,7 +11,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MentionsArg, RoomArg, Sending, TransactionArg,
+            MentionsArg, ReplyArg, RoomArg, Sending, TransactionArg,
             transaction::{quoted, repeatable},
         },
     },
@@ -37,9 +37,8 @@ pub(crate) struct Args {
     /// Send a recording as a voice message
     #[arg(long)]
     pub(crate) voice: bool,
-    /// Answer this message
-    #[arg(long, value_name = "EVENT")]
-    pub(crate) reply_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) reply: ReplyArg,
     #[command(flatten)]
     pub(crate) mentions: MentionsArg,
     #[command(flatten)]
@@ -68,17 +67,12 @@ pub(crate) struct Sent {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let id = args.transaction.id()?;
-    let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
+    args.reply.event()?;
     let media = media(&args)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     media.fits(&client).await?;
     let users = args.mentions.users(&args.sending, context, &client, &room).await?;
-    let answered = match &reply_to {
-        Some(event) => {
-            Some(room::require_event(&args.sending.operator(context)?, &room, event).await?)
-        }
-        None => None,
-    };
+    let answered = args.reply.find(&args.sending, context, &room).await?;
     context.would(format_args!("send `{}` to {room}", media.name))?;
     let data = context.data()?;
     // Before the upload, so that nothing is left behind where the message is not welcome.
@@ -154,8 +148,11 @@ fn shown(args: &Args, media: &Media, url: &str) -> Value {
 fn words(args: &Args) -> String {
     let mut words = String::new();
     let mut option = |name: &str, value: &str| words += &format!(" {name} {}", quoted(value));
-    let given =
-        [("--mime", &args.mime), ("--caption", &args.caption), ("--reply-to", &args.reply_to)];
+    let given = [
+        ("--mime", &args.mime),
+        ("--caption", &args.caption),
+        ("--reply-to", &args.reply.reply_to),
+    ];
     for (name, value) in given {
         if let Some(value) = value {
             option(name, value);

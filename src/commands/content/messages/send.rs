@@ -13,14 +13,14 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MarkupArg, MentionsArg, RoomArg, Sending, TransactionArg,
+            MarkupArg, MentionsArg, ReplyArg, RoomArg, Sending, TransactionArg,
             text::message_text,
             transaction::{quoted, repeatable},
         },
     },
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client, message, names, room},
+    matrix::{Error, client::Client, message},
     output::Sentence,
     process::Ending,
     reply::Interrupted,
@@ -38,9 +38,8 @@ pub(crate) struct Args {
     /// Send a notice, which bots do not answer
     #[arg(long)]
     pub(crate) notice: bool,
-    /// Answer this message
-    #[arg(long, value_name = "EVENT")]
-    pub(crate) reply_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) reply: ReplyArg,
     #[command(flatten)]
     pub(crate) mentions: MentionsArg,
     #[command(flatten)]
@@ -69,7 +68,7 @@ pub(crate) enum Sent {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let mut base = args.transaction.id()?;
-    let reply_to = args.reply_to.as_deref().map(names::event).transpose()?;
+    let answers = args.reply.event()?.is_some();
     let texts = match &args.file {
         Some(path) => lines(path)?,
         None => vec![message_text(args.text.clone())?],
@@ -79,15 +78,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let mut contents: Vec<Value> = texts.iter().map(text).collect();
     check_sizes(&args, &contents)?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
-    if reply_to.is_some() || args.mentions.is_any() {
+    if answers || args.mentions.is_any() {
         let users = args.mentions.users(&args.sending, context, &client, &room).await?;
-        let to = match &reply_to {
-            Some(event) => {
-                let operator = args.sending.operator(context)?;
-                Some(room::require_event(&operator, &room, event).await?)
-            }
-            None => None,
-        };
+        let to = args.reply.find(&args.sending, context, &room).await?;
         for content in &mut contents {
             if let Some(to) = &to {
                 message::reply(content, to, client.user_id());
@@ -114,9 +107,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         None => format!("{} --transaction-id {base}", again(&args)),
     };
     let (mut event_ids, all) = (Vec::new(), contents.len());
-    let mut signals = Ending::new().map_err(|error| {
-        Failure::environment(format!("signals cannot be listened for: {error}"))
-    })?;
+    let mut signals = Ending::new()?;
     let progress = args.file.is_some().then(|| context.progress(format!("sending {all} lines")));
     for (number, content) in contents.iter().enumerate() {
         if let Some(progress) = &progress {
@@ -234,7 +225,7 @@ fn again(args: &Args) -> String {
             words.push_str(&format!(" {flag}"));
         }
     }
-    if let Some(event) = &args.reply_to {
+    if let Some(event) = &args.reply.reply_to {
         words.push_str(&format!(" --reply-to {}", quoted(event)));
     }
     for user in &args.mentions.mention {

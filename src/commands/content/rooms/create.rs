@@ -82,10 +82,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     };
     let invite = invited(&args, context, &client).await?;
     if let Some(found) = there(&client, alias.as_ref()).await? {
-        let room: OwnedRoomId = room_id(&found)?;
-        if room::is_deserted(&args.sending.operator(context)?, &room).await? {
-            return Err(Error::Deserted(room.into()).into());
-        }
         catch_up(&args, context, &client, &found, &invite).await?;
         return Ok(found);
     }
@@ -167,8 +163,10 @@ async fn catch_up(
     found: &Reply<Made>,
     invite: &[OwnedUserId],
 ) -> Result<(), Failure> {
-    let room = room_id(found)?;
-    let details = room::details(&args.sending.operator(context)?, &room).await?;
+    let id = &found.answer.room_id;
+    let room: OwnedRoomId =
+        id.as_str().try_into().map_err(|_| Error::lacks("the alias", "room_id"))?;
+    let details = room::inhabited(&args.sending.operator(context)?, &room).await?;
     let not_applied = details.map(|details| differences(args, &details)).unwrap_or_default();
     if !not_applied.is_empty() {
         context.warn(format!("not applied, as the room exists: {}", not_applied.join(", ")));
@@ -192,11 +190,6 @@ async fn catch_up(
         }
     }
     Ok(())
-}
-
-fn room_id(found: &Reply<Made>) -> Result<OwnedRoomId, Error> {
-    let id = found.answer.room_id.as_str();
-    id.try_into().map_err(|_| Error::lacks("the alias", "room_id"))
 }
 
 /// The options that a room is not as.

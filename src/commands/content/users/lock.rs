@@ -3,14 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usable::usable;
+use super::usable::{not_operator, usable};
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{Patience, UserArg},
     },
     context::Context,
-    error::Failure,
     matrix::admin::users::put,
     output::Sentence,
 };
@@ -35,10 +34,7 @@ pub(crate) struct Locked {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Locked> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
-    if user_id == operator.user_id() {
-        let message = format!("`{user_id}` is the operator, which this program acts with");
-        return Err(Failure::request(message).into());
-    }
+    not_operator(&operator, &user_id)?;
     let found = usable(&operator, &user_id).await?;
     let changed = !found.locked;
     if changed {

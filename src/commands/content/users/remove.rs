@@ -4,6 +4,7 @@ use ruma::UserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::usable::not_operator;
 use crate::{
     commands::{
         Answered, Reply,
@@ -51,12 +52,7 @@ pub(crate) struct Removed {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
-    if user_id == operator.user_id() {
-        return Err(Failure::request(format!(
-            "`{user_id}` is the operator, which this program acts with"
-        ))
-        .into());
-    }
+    not_operator(&operator, &user_id)?;
     let found = find(&operator, &user_id).await?;
     if found.as_ref().is_none_or(|user| user.deactivated) {
         let (user_id, known) = (user_id.into(), found.is_some());

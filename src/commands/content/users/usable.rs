@@ -9,6 +9,15 @@ use crate::{
     reply::Stop,
 };
 
+/// Refuses what would keep this program from acting.
+pub(super) fn not_operator(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
+    if user_id == operator.user_id() {
+        let message = format!("`{user_id}` is the operator, which this program acts with");
+        return Err(Failure::request(message));
+    }
+    Ok(())
+}
+
 /// The account, unless there is none or it was deactivated.
 pub(super) async fn usable(operator: &Client, user_id: &UserId) -> Result<User, Stop> {
     let found = find(operator, user_id).await?;
