@@ -19,7 +19,7 @@ mod stat;
 pub(crate) use ending::Ending;
 pub(crate) use lock::{Lock, holder};
 pub(crate) use ports::{listener, udp_owner};
-pub(crate) use stat::{Identity, Stat, pid_of, resident_bytes, signal};
+pub(crate) use stat::{Identity, Stat, pid_of, proportional_bytes, resident_bytes, signal};
 
 use crate::{
     error::{Explain, Kind},

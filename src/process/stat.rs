@@ -99,8 +99,18 @@ pub(crate) fn pid_of(number: u32) -> Option<Pid> {
 
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// The same with what it shares with others counted in part, so that the sum over all of them is what they
+/// take together: for processes that were forked from one. It takes the kernel some milliseconds.
+pub(crate) fn proportional_bytes(pid: u32) -> Option<u64> {
+    kilobytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+fn kilobytes(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 

@@ -66,5 +66,6 @@ fn service(config: &Config, own: bool, bridge: &Bridge) -> Option<Service> {
         restart: super::restart(config),
         stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
         endpoints,
+        starter: None,
     })
 }

@@ -92,6 +92,7 @@ fn service(config: &Config, custom: &Custom) -> Result<Service, Error> {
         restart,
         stop: vec![(signal(custom.stop_signal), grace)],
         endpoints: custom.endpoints.clone(),
+        starter: None,
     };
     service.revision = revision(&service);
     Ok(service)

@@ -22,5 +22,6 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         restart: Restart::Never,
         stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
         endpoints: BTreeMap::new(),
+        starter: None,
     }
 }

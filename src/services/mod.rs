@@ -18,6 +18,7 @@ mod custom;
 mod database;
 mod error;
 mod fits;
+mod forkserver;
 mod hooks;
 mod postgresql;
 mod proxy;
@@ -28,6 +29,7 @@ mod variables;
 mod worker;
 
 use error::Error;
+pub(crate) use forkserver::shares_memory;
 pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 
@@ -61,6 +63,8 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failu
     let workers = worker::services(config, is_own)?;
     if config.is_joined() {
         // All that they need is on the machine of the homeserver.
+        let mut workers = workers;
+        forkserver::add(config, &mut workers);
         return Ok(fits::together(config, workers, Vec::new())?);
     }
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
@@ -71,6 +75,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failu
     let first = own.into_iter().chain(redis::service(config));
     let mut ours: Vec<Service> = first.chain(others).chain(workers).chain(more).collect();
     ours.iter_mut().try_for_each(|service| variables::add(config, service))?;
+    forkserver::add(config, &mut ours);
     Ok(fits::together(config, ours, custom::services(config)?)?)
 }
 
@@ -125,6 +130,7 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
         restart: restart(config),
         stop: vec![(Signal::TERM, Duration::from_secs(5))],
         endpoints: BTreeMap::new(),
+        starter: None,
     }
 }
 
@@ -132,6 +138,7 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
 const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 pub(crate) const SYNAPSE: &str = "synapse";
+pub(crate) const FORKSERVER: &str = "forkserver";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 pub(crate) const HOOKS: &str = "hooks";

@@ -67,5 +67,6 @@ pub(super) fn outline(config: &Config) -> Service {
             "postgresql".to_owned(),
             format!("postgresql://127.0.0.1:{port}/{}", config.database.name),
         )]),
+        starter: None,
     }
 }

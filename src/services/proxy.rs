@@ -54,5 +54,6 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         .into_iter()
         .filter_map(|(name, url)| Some((name.to_owned(), url?)))
         .collect(),
+        starter: None,
     })
 }

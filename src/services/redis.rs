@@ -61,5 +61,6 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         restart: super::restart(config),
         stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
         endpoints: BTreeMap::from([("redis".to_owned(), format!("unix://{socket}"))]),
+        starter: None,
     })
 }

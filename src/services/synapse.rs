@@ -72,5 +72,6 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         restart: super::restart(config),
         stop: vec![(Signal::TERM, config.supervision.stop_timeout.0)],
         endpoints,
+        starter: None,
     }
 }

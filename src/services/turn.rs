@@ -50,5 +50,6 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         restart: super::restart(config),
         stop: vec![(Signal::TERM, supervision.stop_timeout.0)],
         endpoints: uris.map(named).collect(),
+        starter: None,
     })
 }

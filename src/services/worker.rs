@@ -74,6 +74,7 @@ fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) ->
         restart: super::restart(config),
         stop: vec![(Signal::TERM, supervision.stop_timeout.0)],
         endpoints,
+        starter: None,
         name,
     }
 }

@@ -12,11 +12,12 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use tokio::{net::unix::pipe, process::Child, process::Command};
+use tokio::{net::unix::pipe, process::Command};
 
 use super::{
     notify,
-    service::{Inherits, Launch},
+    service::{Inherits, Launch, Through},
+    starter,
     state::Exit,
 };
 use crate::process;
@@ -51,6 +52,28 @@ pub(crate) struct Job {
     pub(crate) pid: Pid,
     /// What it writes, stdout and stderr in the order they were written.
     pub(crate) output: pipe::Receiver,
+}
+
+/// How it is waited for.
+pub(crate) enum Child {
+    Own(tokio::process::Child),
+    Forked(starter::End),
+}
+
+impl Child {
+    pub(crate) async fn wait(&mut self) -> Exit {
+        match self {
+            Self::Own(child) => exit_of(child.wait().await),
+            Self::Forked(child) => match child.wait().await {
+                Ok(status) => Exit {
+                    code: status.and_then(|status| status.exit_status()),
+                    signal: status.and_then(|status| status.terminating_signal()),
+                    reason: None,
+                },
+                Err(error) => unknown(&error),
+            },
+        }
+    }
 }
 
 fn set_variables(command: &mut Command, launch: &Launch, plain: &Variables) {
@@ -110,7 +133,20 @@ pub(crate) fn spawn(
     drop(command);
     let pid = child.id().and_then(process::pid_of);
     let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
-    Ok(Job { child, pid, output: pipe::Receiver::from_owned_fd(reader.into())? })
+    Ok(Job { child: Child::Own(child), pid, output: pipe::Receiver::from_owned_fd(reader.into())? })
+}
+
+/// The same, done by a service that starts others.
+pub(crate) fn fork(
+    through: &Through,
+    launch: &Launch,
+    plain: &Variables,
+    death: Signal,
+    notify_socket: Option<&Path>,
+) -> io::Result<Job> {
+    let starter::Forked { pid, output, end } =
+        starter::ask(through, launch, plain, death, notify_socket)?;
+    Ok(Job { child: Child::Forked(end), pid, output })
 }
 
 /// To the process alone. One that is gone already is no error.
@@ -123,11 +159,15 @@ pub(crate) fn kill_group(pid: Pid) {
     rustix::process::kill_process_group(pid, Signal::KILL).ok();
 }
 
-pub(crate) fn exit_of(status: io::Result<ExitStatus>) -> Exit {
+fn exit_of(status: io::Result<ExitStatus>) -> Exit {
     match status {
         Ok(status) => Exit { code: status.code(), signal: status.signal(), reason: None },
-        Err(error) => Exit { reason: Some(error.to_string()), ..Exit::default() },
+        Err(error) => unknown(&error),
     }
+}
+
+fn unknown(error: &io::Error) -> Exit {
+    Exit { reason: Some(error.to_string()), ..Exit::default() }
 }
 
 /// Becomes another program, which ends with `parent`: the other half of [`spawn`]. Returns only if

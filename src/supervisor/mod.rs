@@ -1,6 +1,7 @@
 //! Keeps any process running, and knows none by name.
 //!
-//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `probe`, `get` and `notify` ask,
+//! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `starter` has another service do
+//! that, `probe`, `get` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
 //! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
@@ -20,6 +21,7 @@ mod orphans;
 mod probe;
 pub(crate) mod record;
 pub(crate) mod service;
+mod starter;
 pub(crate) mod state;
 mod sweep;
 mod unit;

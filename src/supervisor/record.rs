@@ -58,6 +58,9 @@ pub(crate) struct Report {
     pub(crate) state: Phase,
     /// It is to run; one that is not was stopped by somebody, or never asked for.
     pub(crate) wanted: bool,
+    /// Its process is replaced as soon as another one can be started.
+    #[serde(default)]
+    pub(crate) awaits_restart: bool,
     pub(crate) summary: String,
     /// Words by which several are named at once.
     pub(crate) tags: Vec<String>,
@@ -80,6 +83,13 @@ pub(crate) struct Report {
     pub(crate) last_words: Vec<String>,
     pub(crate) endpoints: BTreeMap<String, String>,
     pub(crate) log: PathBuf,
+}
+
+impl Report {
+    /// Whether it is as it was asked for.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state.is_ready() && !self.awaits_restart
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,15 +169,13 @@ impl Snapshot {
     pub(crate) fn is_ready_but(&self, tag: &str) -> bool {
         let mut wanted = self.services.values().filter(|report| report.wanted).peekable();
         wanted.peek().is_some()
-            && wanted.all(|it| it.state.is_ready() || it.tags.iter().any(|known| known == tag))
+            && wanted.all(|it| it.is_ready() || it.tags.iter().any(|known| known == tag))
     }
 
     /// The services that are to run and are not ready, failed or not.
     pub(crate) fn unready(&self) -> impl Iterator<Item = (&str, &Report)> {
         let services = self.order.iter().filter_map(|name| Some((name, self.services.get(name)?)));
-        services
-            .filter(|(_, r)| r.wanted && !r.state.is_ready())
-            .map(|(name, r)| (name.as_str(), r))
+        services.filter(|(_, r)| r.wanted && !r.is_ready()).map(|(name, r)| (name.as_str(), r))
     }
 }
 
@@ -177,6 +185,7 @@ pub(crate) fn sample(names: &[&str]) -> Snapshot {
     let report = Report {
         state: Phase::Running,
         wanted: true,
+        awaits_restart: false,
         summary: String::new(),
         tags: Vec::new(),
         revision: String::new(),

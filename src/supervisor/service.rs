@@ -39,6 +39,27 @@ pub(crate) struct Service {
     pub(crate) stop: Vec<(Signal, Duration)>,
     /// Where others reach it: `client` -> `http://127.0.0.1:8008`.
     pub(crate) endpoints: BTreeMap<String, String>,
+    /// It is there to start others ([`Through`]), which do without it where it fails.
+    #[serde(default)]
+    pub(crate) starter: Option<Starter>,
+}
+
+/// How long one that starts others is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Starter {
+    /// As long as it is wanted.
+    Stays,
+    /// From when one is to be started until it has been.
+    Goes,
+}
+
+/// What starts a process in our place, faster than we can.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Through {
+    /// A service that is a [`Starter`].
+    pub(crate) service: String,
+    /// Where it is asked ([`super::starter`]).
+    pub(crate) socket: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -80,6 +101,9 @@ pub(crate) struct Launch {
     /// Files of which it would make others where they are gone: without them it is not started.
     #[serde(default)]
     pub(crate) keeps: Vec<PathBuf>,
+    /// By whom, where that can be.
+    #[serde(default)]
+    pub(crate) through: Option<Through>,
 }
 
 /// Which variables a process gets from ours.
@@ -256,5 +280,6 @@ pub(crate) fn sample(name: &str, needs: &[&str]) -> Service {
         restart: Restart::Always { budget: 5, window: Duration::from_mins(10) },
         stop: vec![(Signal::TERM, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(5))],
         endpoints: BTreeMap::new(),
+        starter: None,
     }
 }

@@ -1,6 +1,7 @@
 //! One service while it is kept: its process, the tasks around it, and what is known of its health.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
@@ -111,7 +112,8 @@ impl Unit {
         self.sockets.join(format!("notify.{}", self.index))
     }
 
-    pub(crate) fn spawn(&mut self, run: u32) -> std::io::Result<()> {
+    /// `through` says that who starts it in our place is ready to. Why that did not do so, where it did not.
+    pub(crate) fn spawn(&mut self, run: u32, through: bool) -> io::Result<Option<io::Error>> {
         self.stopping();
         self.run = run;
         // What an earlier run said would only repeat itself in the report of a failure.
@@ -120,27 +122,35 @@ impl Unit {
         self.waits_for = None;
         if let Some(file) = self.service.launch.lost() {
             let why = format!("`{}` is lost, and it would make another one", file.display());
-            return Err(std::io::Error::other(why));
+            return Err(io::Error::other(why));
         }
         let path = self.notify_socket();
         let waits = self.service.ready.iter().any(|probe| matches!(probe, Probe::Notify));
         let socket = if waits { Some(notify::listen(&path)?) } else { None };
         let death = self.service.stop.first().map_or(Signal::TERM, |(signal, _)| *signal);
         let path = waits.then_some(path.as_path());
-        self.down.clear(&self.service.name).map_err(std::io::Error::other)?;
-        let mut job = job::spawn(&self.service.launch, &self.plain, death, path)?;
-        self.pid = Some(job.pid);
-        let pid = job.pid.as_raw_nonzero().get().unsigned_abs();
+        self.down.clear(&self.service.name).map_err(io::Error::other)?;
+        let launch = &self.service.launch;
+        let forked = launch.through.as_ref().filter(|_| through);
+        let forked = forked.map(|it| job::fork(it, launch, &self.plain, death, path));
+        let (job, refused) = match forked {
+            Some(Ok(job)) => (job, None),
+            Some(Err(error)) => (job::spawn(launch, &self.plain, death, path)?, Some(error)),
+            None => (job::spawn(launch, &self.plain, death, path)?, None),
+        };
+        let job::Job { mut child, pid, output } = job;
+        self.pid = Some(pid);
+        let pid = pid.as_raw_nonzero().get().unsigned_abs();
         self.start_ticks = Stat::of(pid).map(|process| process.start_ticks);
         self.started_at = Some(now());
-        let captured = tokio::spawn(log::capture(job.output, Arc::clone(&self.log)));
+        let captured = tokio::spawn(log::capture(output, Arc::clone(&self.log)));
         let teller = self.teller();
         let (down, name) = (self.down.clone(), self.service.name.clone());
         tokio::spawn(async move {
-            let status = job.child.wait().await;
+            let exit = child.wait().await;
             down.mark(&name);
             drop(timeout(LAST_LINES, captured).await);
-            teller.tell(Occurrence::Exited(job::exit_of(status))).await;
+            teller.tell(Occurrence::Exited(exit)).await;
         });
         // A piece of work is done when it ends, not before.
         if self.service.restart != Restart::Never || !self.service.ready.is_empty() {
@@ -148,7 +158,7 @@ impl Unit {
             let plain = Arc::clone(&self.plain);
             self.probes.push(tokio::spawn(become_ready(probes, socket, plain, teller)));
         }
-        Ok(())
+        Ok(refused)
     }
 
     fn teller(&self) -> Teller {
@@ -220,6 +230,7 @@ impl Unit {
         Report {
             state: unit.phase,
             wanted: unit.wanted,
+            awaits_restart: unit.awaits_restart,
             summary: self.service.summary.clone(),
             tags: self.service.tags.clone(),
             revision: self.service.revision.clone(),

@@ -230,12 +230,17 @@ impl Watch {
                     self.units.push(unit);
                 }
             }
-            Action::Spawn(i) => {
+            Action::Spawn(i) | Action::Fork(i, _) => {
                 let run = self.state.units[*i].run;
                 let name = &self.units[*i].service.name;
                 tracing::info!("`{name}` starts (run {run})");
-                match self.units[*i].spawn(run) {
-                    Ok(()) => {}
+                let starter = match action {
+                    Action::Fork(_, starter) => Some(*starter),
+                    _ => None,
+                };
+                match self.units[*i].spawn(run, starter.is_some()) {
+                    Ok(None) => {}
+                    Ok(Some(error)) => self.refused(*i, starter, &error),
                     Err(error) => {
                         let reason = Some(format!("it cannot be started: {error}"));
                         let exit = Exit { reason, ..Exit::default() };
@@ -266,6 +271,15 @@ impl Watch {
             }
             Action::Finish => self.finished = true,
         }
+    }
+
+    /// It was started in the ordinary way, since who should have done it did not.
+    fn refused(&mut self, service: usize, starter: Option<usize>, error: &std::io::Error) {
+        let Some(starter) = starter else { return };
+        let (name, by) = (&self.units[service].service.name, &self.units[starter].service.name);
+        tracing::warn!("`{name}` starts by itself, since `{by}` does not start it: {error}");
+        let run = self.state.units[starter].run;
+        self.queue.push_back(Event::Hung { service: starter, run });
     }
 
     /// What a unit has to tell.
@@ -331,7 +345,9 @@ impl Watch {
     /// Whether that ends everything.
     fn has_failed(&self) -> bool {
         let Some(tag) = self.settings.end_with_failure else { return false };
-        let counts = |service: &Service| !service.tags.iter().any(|it| it == tag);
+        let counts = |service: &Service| {
+            service.starter.is_none() && !service.tags.iter().any(|it| it == tag)
+        };
         let mut units = self.state.units.iter();
         units.any(|unit| unit.phase == Phase::Failed && counts(&unit.service))
     }
@@ -346,7 +362,15 @@ impl Watch {
         // One that is gone is shown until it is down.
         let gone = (0..self.units.len())
             .filter(|i| !self.state.order.contains(i) && self.state.units[*i].phase.has_process());
-        let shown: Vec<usize> = self.state.order.iter().copied().chain(gone).collect();
+        // One that only starts others counts while it is there.
+        let counts = |i: &usize| {
+            let unit = &self.state.units[*i];
+            unit.service.starter.is_none()
+                || unit.phase.has_process()
+                || unit.phase == Phase::Backoff
+        };
+        let kept = self.state.order.iter().copied().filter(counts);
+        let shown: Vec<usize> = kept.chain(gone).collect();
         let name = |i: &usize| self.units[*i].service.name.clone();
         let report = |i: &usize| (name(i), self.units[*i].report(&self.state.units[*i]));
         Snapshot {

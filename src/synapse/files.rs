@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn the_template_and_the_settings_know_each_other() {
         /// What is no line of homeserver.yaml, or another one than the setting says.
-        const OTHERWISE: [&str; 6] = [
+        const OTHERWISE: [&str; 7] = [
+            "synapse.forkserver",
             "synapse.modules",
             "synapse.version",
             "synapse.registration_secret",

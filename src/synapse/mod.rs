@@ -2,6 +2,7 @@
 
 pub(crate) mod appservice;
 pub(crate) mod files;
+pub(crate) mod forkserver;
 pub(crate) mod keys;
 mod known;
 mod overrides;

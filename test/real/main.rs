@@ -34,6 +34,8 @@ mod federation;
 #[cfg(test)]
 mod foreground;
 #[cfg(test)]
+mod forkserver;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod hookshot;

@@ -116,12 +116,12 @@ fn differing(config: &Config, now: &Snapshot) -> Result<Vec<String>, Failure> {
     if now.profile != config.profile.name {
         return Ok(Vec::new());
     }
-    let wanted: Vec<String> = outline(config)?.into_iter().map(|service| service.name).collect();
-    let only_there = now.order.iter().filter(|name| !wanted.contains(name)).cloned();
-    let mut found: Vec<String> =
-        wanted.iter().filter(|name| !now.order.contains(name)).cloned().collect();
-    found.extend(only_there);
-    Ok(found)
+    let wanted = outline(config)?;
+    let is_wanted = |name: &&String| wanted.iter().any(|service| service.name == **name);
+    // One that only starts others is there when it is called.
+    let missing = wanted.iter().filter(|it| it.starter.is_none() && !now.order.contains(&it.name));
+    let missing = missing.map(|service| service.name.clone());
+    Ok(missing.chain(now.order.iter().filter(|name| !is_wanted(name)).cloned()).collect())
 }
 
 impl Report for Checked {

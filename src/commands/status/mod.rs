@@ -58,6 +58,8 @@ pub(crate) async fn run(
     let names = if args.profile.is_given() {
         let context = args.profile.within(context);
         let services = services::outline(context.config()?)?.into_iter();
+        // Nobody misses one that only starts others.
+        let services = services.filter(|service| service.starter.is_none());
         Some(services.map(|service| service.name).collect::<Vec<_>>())
     } else {
         None

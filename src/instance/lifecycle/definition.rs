@@ -122,10 +122,13 @@ fn differ(config: &Config, now: &Snapshot, services: &[Service]) -> bool {
     let gone = |name: &String| !services.iter().any(|service| service.name == *name);
     let changed = |service: &Service| match now.services.get(&service.name) {
         Some(report) => {
-            let may_change = is_custom(&service.name) || service.reload.is_some();
+            // Nobody misses one that only starts others.
+            let may_change =
+                is_custom(&service.name) || service.reload.is_some() || service.starter.is_some();
             may_change && report.revision != service.revision
         }
-        None => true,
+        // That is not shown where nothing is to be started.
+        None => service.starter.is_none(),
     };
     now.order.iter().any(gone) || services.iter().any(changed)
 }

@@ -165,7 +165,7 @@ fn keep_profile(config: &Config, options: &Options) -> Result<(), config::Error>
 /// Whether these run, or everything where none is named.
 fn is_up(now: &Snapshot, names: &[String]) -> bool {
     let up = |name: &String| {
-        now.services.get(name).is_some_and(|report| report.wanted && report.state.is_ready())
+        now.services.get(name).is_some_and(|report| report.wanted && report.is_ready())
     };
     if names.is_empty() { now.ready && now.order.iter().all(up) } else { names.iter().all(up) }
 }

@@ -37,5 +37,5 @@ pub(crate) fn all_run(now: &Snapshot, names: &[String]) -> Result<bool, Error> {
     if let Some((name, report)) = reports.clone().find(|(_, report)| report.state.has_failed()) {
         return Err(failed(name, report));
     }
-    Ok(reports.all(|(_, report)| report.state.is_ready()))
+    Ok(reports.all(|(_, report)| report.is_ready()))
 }

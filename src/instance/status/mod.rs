@@ -18,6 +18,7 @@ use crate::{
     postgres::{self, Stats},
     process::{self, Stat},
     redis,
+    services::{FORKSERVER, shares_memory},
     supervisor::{
         self, control,
         record::{Report, Snapshot},
@@ -99,7 +100,7 @@ pub(crate) struct Service {
     pub(crate) message: Option<String>,
     /// For how long it has run, in seconds.
     pub(crate) uptime_seconds: Option<u64>,
-    /// What it and its children have in memory, in bytes.
+    /// What it has in memory, in bytes; of what it shares with processes forked from the same one its part.
     pub(crate) memory_bytes: Option<u64>,
     #[serde(skip)]
     well: bool,
@@ -354,8 +355,9 @@ async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service
     };
     let Snapshot { order, mut services, .. } = snapshot;
     let names = only.map_or(order, <[String]>::to_vec);
+    let forked = services.contains_key(FORKSERVER);
     let of = |name: String| match services.remove(&name) {
-        Some(report) => service(report, name),
+        Some(report) => service(report, name, forked),
         None => absent(&name),
     };
     Ok(names.into_iter().map(of).collect())
@@ -375,8 +377,11 @@ fn absent(name: &str) -> Service {
     }
 }
 
-fn service(report: Report, name: String) -> Service {
+/// `forked` says that Synapse's processes share memory.
+fn service(report: Report, name: String, forked: bool) -> Service {
+    let shares = forked && shares_memory(&name, &report.tags);
     let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
+    let proportional = pid.filter(|_| shares).and_then(process::proportional_bytes);
     let ill = health.filter(|health| !health.healthy);
     let ended = matches!(phase, Phase::Backoff | Phase::Stopping | Phase::Failed);
     Service {
@@ -386,7 +391,7 @@ fn service(report: Report, name: String) -> Service {
             .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
             .or(waits_for),
         uptime_seconds: pid.and_then(|pid| Stat::of(pid)?.uptime_seconds()),
-        memory_bytes: pid.and_then(process::resident_bytes),
+        memory_bytes: proportional.or_else(|| pid.and_then(process::resident_bytes)),
         name,
         phase,
         pid,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Phase, State, Unit, unit::StopReason};
-use crate::supervisor::service::{Change, Service};
+use super::{Action, Phase, State, Unit};
+use crate::supervisor::service::{Change, Service, Starter};
 
 impl State {
     /// From now on the services are these, in the order in which they start. Those that are gone are
@@ -24,18 +24,22 @@ impl State {
                 let i = self.units.len();
                 order.push(i);
                 actions.push(Action::Define(i));
-                self.units.push(Unit::new(service, start_new));
+                let wanted = start_new && service.starter != Some(Starter::Goes);
+                self.units.push(Unit::new(service, wanted));
                 continue;
             };
             order.push(i);
             let unit = &mut self.units[i];
             unit.wanted |= start_new && !self.order.contains(&i);
+            unit.wanted &= service.starter != Some(Starter::Goes);
             if unit.service == service {
                 continue;
             }
             let runs = unit.phase.has_process() && unit.phase != Phase::Stopping;
             let change = unit.service.change_to(&service);
-            let may = restarts.is_none_or(|names| names.contains(&service.name));
+            // Nobody misses one that only starts others.
+            let may = service.starter.is_some()
+                || restarts.is_none_or(|names| names.contains(&service.name));
             if runs && change == Change::Restart && !may {
                 continue;
             }
@@ -44,10 +48,7 @@ impl State {
                 match change {
                     Change::Nothing => {}
                     Change::Reload(signal) => actions.push(Action::Signal(i, signal)),
-                    Change::Restart => {
-                        unit.forgive();
-                        unit.begin_stop(StopReason::Requested);
-                    }
+                    Change::Restart => unit.restart(),
                 }
             }
             unit.service = service;
@@ -71,11 +72,16 @@ impl State {
             let unit = &mut self.units[*i];
             let before = std::mem::replace(&mut unit.needs, needs);
             // An old process that is about to go leaves before what it needed itself.
-            if unit.phase == Phase::Stopping {
+            if unit.phase == Phase::Stopping || unit.awaits_restart {
                 unit.needed.extend(before.into_iter().map(|(need, _)| need));
             } else {
                 unit.needed.clear();
             }
+        }
+        for i in 0..self.units.len() {
+            let through = self.units[i].service.launch.through.as_ref();
+            let starter = through.and_then(|through| self.find(&through.service));
+            self.units[i].through = starter;
         }
         self.all_needs = (0..self.units.len()).map(|i| self.needs_of(i)).collect();
     }

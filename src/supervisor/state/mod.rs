@@ -11,7 +11,7 @@ use std::{
 use unit::StopReason;
 pub(crate) use unit::{Exit, Phase, Unit, name_of};
 
-use super::service::{Condition, Service, Signal};
+use super::service::{Condition, Service, Signal, Starter};
 
 /// What a stop with a deadline keeps back for the services that end later, if it has that much: a
 /// database writes down what it has in memory.
@@ -70,6 +70,8 @@ pub(crate) enum Action {
     /// It is new, or something about it has changed.
     Define(usize),
     Spawn(usize),
+    /// The same, through another service that is ready to do it.
+    Fork(usize, usize),
     /// To the process itself.
     Signal(usize, Signal),
     /// What is left of its group.
@@ -118,12 +120,31 @@ impl State {
         let right = |unit: &Unit| {
             if unit.wanted { unit.phase.is_ready() } else { unit.phase == Phase::Stopped }
         };
-        let any = self.units.iter().any(|unit| unit.wanted);
-        self.goal == Goal::Up && any && self.units.iter().all(right)
+        let right = |unit: &Unit| right(unit) && !unit.awaits_restart;
+        // The others go on without one that only starts them.
+        let mut units = self.units.iter().filter(|unit| unit.service.starter.is_none());
+        let any = units.clone().any(|unit| unit.wanted);
+        self.goal == Goal::Up && any && units.all(right)
     }
 
     fn is_to_run(&self, service: usize) -> bool {
-        self.goal == Goal::Up && self.units[service].wanted
+        self.goal == Goal::Up && (self.units[service].wanted || self.is_called(service))
+    }
+
+    /// Whether another one is to be started through it.
+    fn is_called(&self, service: usize) -> bool {
+        let mut users = self.units.iter().filter(|unit| unit.through == Some(service));
+        users.any(|unit| unit.wanted && unit.is_to_be_started())
+    }
+
+    /// Whether there is nothing to wait for before this one is started: who does that is ready, or is not
+    /// there to.
+    fn can_be_started(&self, service: usize) -> bool {
+        self.units[service].through.is_none_or(|starter| {
+            let phase = self.units[starter].phase;
+            let unsettled = [Phase::Stopped, Phase::Waiting, Phase::Starting, Phase::Stopping];
+            !(self.is_to_run(starter) && unsettled.contains(&phase))
+        })
     }
 
     /// The rules: what an event changes, and what is to be done then.
@@ -159,8 +180,10 @@ impl State {
     }
 
     fn start(&mut self, services: Vec<usize>) {
-        for i in if services.is_empty() { self.order.clone() } else { services } {
-            self.units[i].wanted = true;
+        let all = services.is_empty();
+        for i in if all { self.order.clone() } else { services } {
+            let goes = self.units[i].service.starter == Some(Starter::Goes);
+            self.units[i].wanted |= !(all && goes);
         }
         self.want_needs();
         let ended = [Phase::Failed, Phase::Backoff];
@@ -224,21 +247,33 @@ impl State {
                 self.units.iter_mut().for_each(Unit::forgive);
             }
         }
+        let runs = |i: &usize| self.units[*i].phase == Phase::Running;
+        let runs: Vec<usize> = (0..self.units.len()).filter(runs).collect();
         for i in 0..self.units.len() {
             let to_run = self.is_to_run(i);
             if to_run && self.units[i].phase == Phase::Stopped {
                 self.units[i].renew();
             }
-            let met = to_run && self.needs_are_met(i);
+            let can_be_started = self.can_be_started(i);
+            let met = to_run && can_be_started && self.needs_are_met(i);
             let unit = &mut self.units[i];
             if unit.phase == Phase::Backoff && unit.until.is_some_and(|until| until <= now) {
                 unit.phase = Phase::Waiting;
                 unit.until = None;
             }
             if unit.phase == Phase::Waiting && met {
-                unit.phase = Phase::Starting;
-                unit.run += 1;
-                actions.push(Action::Spawn(i));
+                let starter = unit.through.filter(|starter| runs.contains(starter));
+                unit.begin_start(now);
+                actions.push(match starter {
+                    Some(starter) => Action::Fork(i, starter),
+                    None => Action::Spawn(i),
+                });
+            }
+            if unit.takes_too_long(now) {
+                unit.begin_stop(StopReason::Hung);
+            }
+            if unit.awaits_restart && can_be_started {
+                unit.begin_stop(StopReason::Requested);
             }
             if unit.phase == Phase::Stopping && unit.until.is_none_or(|until| until <= now) {
                 actions.push(unit.next_signal(i, now));

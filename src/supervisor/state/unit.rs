@@ -18,6 +18,8 @@ use crate::{
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// Tries after the first for a service that never became ready: it is more likely broken than unlucky.
 const TRIES_BEFORE_READY: u32 = 2;
+/// How long one that starts others may take until it can.
+const STARTER_READY: Duration = Duration::from_secs(30);
 /// How long the kernel gets to end a killed group before it is killed again.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
@@ -97,10 +99,14 @@ pub(super) enum StopReason {
 pub(crate) struct Unit {
     pub(crate) service: Service,
     pub(super) needs: Vec<(usize, Condition)>,
+    /// Who starts it in our place, where that can be.
+    pub(super) through: Option<usize>,
     /// What its process needed when that was another service than the one it is now.
     pub(super) needed: BTreeSet<usize>,
     /// It is to run, as long as everything is.
     pub(crate) wanted: bool,
+    /// It goes on until who starts the next process is ready to, and is restarted then.
+    pub(crate) awaits_restart: bool,
     pub(crate) phase: Phase,
     /// How many times it was started.
     pub(crate) run: u32,
@@ -123,8 +129,10 @@ impl Unit {
         Self {
             service,
             needs: Vec::new(),
+            through: None,
             needed: BTreeSet::new(),
             wanted,
+            awaits_restart: false,
             phase: Phase::Stopped,
             run: 0,
             restarts: 0,
@@ -150,8 +158,27 @@ impl Unit {
         self.was_ready = false;
     }
 
+    pub(super) fn begin_start(&mut self, now: Instant) {
+        self.phase = Phase::Starting;
+        self.run += 1;
+        // Others wait for one that starts them, so it has to come to an end.
+        self.until = self.service.starter.map(|_| now + STARTER_READY);
+    }
+
+    /// Whether others have waited long enough for it to be ready to start them.
+    pub(super) fn takes_too_long(&self, now: Instant) -> bool {
+        self.phase == Phase::Starting && self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether its next process is only waited for, if it is to run at all.
+    pub(super) fn is_to_be_started(&self) -> bool {
+        self.awaits_restart
+            || matches!(self.phase, Phase::Stopped | Phase::Waiting | Phase::Backoff)
+    }
+
     pub(super) fn begin_stop(&mut self, reason: StopReason) {
         self.phase = Phase::Stopping;
+        self.awaits_restart = false;
         self.stop_reason = reason;
         self.signals_sent = 0;
         self.until = None;
@@ -162,6 +189,7 @@ impl Unit {
     pub(super) fn ready(&mut self) {
         if self.phase == Phase::Starting {
             self.phase = Phase::Running;
+            self.until = None;
             self.was_ready = true;
         }
     }
@@ -172,11 +200,11 @@ impl Unit {
         }
     }
 
-    /// Ends its process, which is started again, or starts it where it has none.
+    /// Its process is to end and to be started again; one that has none is started.
     pub(super) fn restart(&mut self) {
         if self.runs() {
             self.forgive();
-            self.begin_stop(StopReason::Requested);
+            self.awaits_restart = true;
         } else if self.phase != Phase::Stopping {
             self.renew();
         }
@@ -219,6 +247,7 @@ impl Unit {
     pub(super) fn exited(&mut self, exit: Exit, going_down: bool, now: Instant) {
         let succeeded = exit.code == Some(0);
         let was_stopping = self.phase == Phase::Stopping;
+        self.awaits_restart = false;
         self.last_exit = Some(exit);
         self.until = None;
         match self.service.restart {

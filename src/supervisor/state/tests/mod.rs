@@ -1,5 +1,7 @@
 //! The rules of `state`, each on a moment's notice: no process is started.
 
+mod starter;
+
 use super::{
     super::service::{Need, Restart, sample},
     *,
