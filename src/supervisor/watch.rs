@@ -353,24 +353,25 @@ impl Watch {
     }
 
     fn chosen(&self) -> record::Chosen {
-        let name = |i: &usize| self.units[*i].service.name.clone();
-        let services = self.state.order.iter().map(name).collect();
+        let name = |i: usize| self.units[i].service.name.clone();
+        let services = self.kept().map(name).collect();
         record::Chosen { started_at: self.since.clone(), services }
+    }
+
+    /// Those that are shown, in their order: one that only starts others as long as it is there.
+    fn kept(&self) -> impl Iterator<Item = usize> {
+        self.state.order.iter().copied().filter(|i| {
+            let unit = &self.state.units[*i];
+            let starter = unit.service.starter;
+            starter.is_none() || unit.phase.has_process() || unit.phase == Phase::Backoff
+        })
     }
 
     fn snapshot(&self) -> Snapshot {
         // One that is gone is shown until it is down.
         let gone = (0..self.units.len())
             .filter(|i| !self.state.order.contains(i) && self.state.units[*i].phase.has_process());
-        // One that only starts others counts while it is there.
-        let counts = |i: &usize| {
-            let unit = &self.state.units[*i];
-            unit.service.starter.is_none()
-                || unit.phase.has_process()
-                || unit.phase == Phase::Backoff
-        };
-        let kept = self.state.order.iter().copied().filter(counts);
-        let shown: Vec<usize> = kept.chain(gone).collect();
+        let shown: Vec<usize> = self.kept().chain(gone).collect();
         let name = |i: &usize| self.units[*i].service.name.clone();
         let report = |i: &usize| (name(i), self.units[*i].report(&self.state.units[*i]));
         Snapshot {

@@ -15,7 +15,7 @@ use crate::{
     output::Report,
     services,
     supervisor::{
-        service::{Condition, Need, Service},
+        service::{Condition, Need, Service, Starter},
         state::Phase,
     },
 };
@@ -62,8 +62,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
         let report = now.as_ref().and_then(|now| now.services.get(name));
         report.map_or(Phase::Stopped, |report| report.state)
     };
+    // One that is there only while another one starts is none that runs.
+    let kept = services.into_iter().filter(|service| service.starter != Some(Starter::Goes));
     let services: Vec<Line> =
-        services.into_iter().map(|service| Line::new(state(&service.name), service)).collect();
+        kept.map(|service| Line::new(state(&service.name), service)).collect();
     let profile = config.profile.name.clone();
     let summary = config.profile.summary.clone();
     Ok(Reply::done(List { profile, summary, total: services.len(), services }))

@@ -295,8 +295,9 @@ async fn judged(
     if !installed {
         return (State::NotInstalled, "Matrix Synapse is not installed".into());
     }
-    let services = match services {
-        Ok(services) => services,
+    let services: Vec<&Service> = match services {
+        // All others go on without it.
+        Ok(services) => services.iter().filter(|service| service.name != FORKSERVER).collect(),
         Err(why) => return (State::Unhealthy, why.clone()),
     };
     let said = |service: &Service| {
