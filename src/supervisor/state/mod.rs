@@ -247,6 +247,7 @@ impl State {
                 self.units.iter_mut().for_each(Unit::forgive);
             }
         }
+        let mut forked = false;
         let runs = |i: &usize| self.units[*i].phase == Phase::Running;
         let runs: Vec<usize> = (0..self.units.len()).filter(runs).collect();
         for i in 0..self.units.len() {
@@ -264,6 +265,7 @@ impl State {
             if unit.phase == Phase::Waiting && met {
                 let starter = unit.through.filter(|starter| runs.contains(starter));
                 unit.begin_start(now);
+                forked |= starter.is_some();
                 actions.push(match starter {
                     Some(starter) => Action::Fork(i, starter),
                     None => Action::Spawn(i),
@@ -279,16 +281,21 @@ impl State {
                 actions.push(unit.next_signal(i, now));
             }
         }
+        if forked {
+            // Who has started the last one may go.
+            self.advance(now, actions);
+        }
     }
 
     fn needs_are_met(&self, service: usize) -> bool {
         self.units[service].needs.iter().all(|(need, condition)| {
-            let phase = self.units[*need].phase;
+            let Unit { phase, awaits_restart, .. } = self.units[*need];
             match condition {
                 Condition::Started => {
                     matches!(phase, Phase::Starting | Phase::Running | Phase::Completed)
                 }
-                Condition::Healthy => phase == Phase::Running,
+                // Who is new is for the next process of it: this one may not know of that.
+                Condition::Healthy => phase == Phase::Running && !awaits_restart,
                 Condition::Completed => phase == Phase::Completed,
             }
         })

@@ -48,8 +48,7 @@ fn one_that_goes_is_there_only_while_somebody_is_to_be_started() {
     let mut world = world(Starter::Goes);
     assert_eq!(world.step(Event::Start(vec![ONE])), [Action::Spawn(FORKS)]);
     let forked = world.ready(FORKS);
-    assert_eq!(forked, [Action::Fork(ONE, FORKS)]);
-    assert_eq!(world.step(Event::Tick), [Action::Signal(FORKS, Signal::TERM)]);
+    assert_eq!(forked, [Action::Fork(ONE, FORKS), Action::Signal(FORKS, Signal::TERM)]);
     world.exit(FORKS, 0);
     world.ready(ONE);
     assert!(world.state.is_ready());
@@ -57,7 +56,8 @@ fn one_that_goes_is_there_only_while_somebody_is_to_be_started() {
     // It is back before the pause is over.
     assert_eq!(world.exit(ONE, 1), [Action::Spawn(FORKS)]);
     world.ready(FORKS);
-    assert_eq!(world.wait().1, [Action::Fork(ONE, FORKS)]);
+    let forked = [Action::Fork(ONE, FORKS), Action::Signal(FORKS, Signal::TERM)];
+    assert_eq!(world.wait().1, forked);
 }
 
 #[test]
@@ -67,9 +67,23 @@ fn a_restart_waits_for_it_while_the_old_process_goes_on() {
     assert_eq!(world.phase(ONE), Phase::Running);
     assert!(!world.state.is_ready(), "it is not done yet");
     assert_eq!(world.ready(FORKS), [Action::Signal(ONE, Signal::TERM)]);
-    assert_eq!(world.exit(ONE, 0), [Action::Fork(ONE, FORKS)]);
+    assert_eq!(world.exit(ONE, 0)[0], Action::Fork(ONE, FORKS));
     let mut world = running(Starter::Stays);
     assert_eq!(world.step(Event::Restart(Some(ONE))), [Action::Signal(ONE, Signal::TERM)]);
+}
+
+#[test]
+fn whoever_needs_one_that_is_to_be_restarted_waits_for_its_next_process() {
+    let mut world = running(Starter::Goes);
+    let mut services = world.services();
+    services[ONE].revision = "2".to_owned();
+    services.push(sample("bridge", &["one"]));
+    let restarts = vec!["one".to_owned()];
+    world.step(Event::Define { services, restarts });
+    assert_eq!(world.step(Event::Start(vec![3])), []);
+    world.ready(FORKS);
+    world.exit(ONE, 0);
+    assert_eq!(world.ready(ONE), [Action::Spawn(3)]);
 }
 
 #[test]
