@@ -28,6 +28,7 @@ mod variables;
 mod worker;
 
 use error::Error;
+pub(crate) use hooks::takes_hooks;
 pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 

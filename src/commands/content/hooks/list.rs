@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     error::Failure,
     hooks::{dead, journal, refused, registry},
+    instance::lifecycle::hooks::Here,
     output::{Report, table},
 };
 
@@ -86,12 +87,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
                 .any(|text| text.contains(part.as_str()))
         });
     }
+    let here = Here::of(config).await?;
+    here.warning().into_iter().for_each(|warning| context.warn(warning));
     let hook = |hook: registry::Hook| {
         let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
         let refused_calls = calls.remove(&hook.id);
         Hook {
-            url: config.hook_address(&hook.id),
-            local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
+            url: config.hook_address(&hook.id, &here.url),
+            local_url: format!("{}/hook/{}", here.url, hook.id),
             file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),
             refused: messages + refused_calls.as_ref().map_or(0, |count| count.calls),
