@@ -118,6 +118,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     let config = args.purge.then(|| context.config()).transpose()?;
     let done = uninstall::uninstall(&data, config, what, within).await?;
     drop(progress);
+    let Some(done) = done else {
+        report.needed = false;
+        return Ok(Reply::done_if(false, report));
+    };
     report.changed = true;
     report.aside = done.aside;
     report.dropped = done.dropped;
