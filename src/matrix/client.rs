@@ -34,6 +34,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes: more than any list, less than what fills the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
+/// The longest path and query of a request: the homeserver takes a line of 16,384 bytes, and cuts the
+/// connection at a longer one.
+const LONGEST_ADDRESS: usize = 16_000;
 /// How often we look again at a server that nobody brings back.
 const REFUSALS: u32 = 3;
 /// How often an endpoint of a person's choice may fail in the same words before that is its answer.
@@ -150,7 +153,7 @@ impl Client {
         R::PathBuilder: Versioned,
     {
         let what = std::any::type_name::<R>();
-        let bug = |source| Error::Request(what, source);
+        let bug = |source| unwritten(what, source);
         let (mut parts, body) = request
             .try_into_http_request_inner(self.url(), <R::PathBuilder as Versioned>::input())
             .map_err(|source| bug(source.into()))?
@@ -180,7 +183,7 @@ impl Client {
             .method(method)
             .uri(format!("{}{path}", self.url()))
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
-            .map_err(|source| Error::Request("raw", source.into()))?;
+            .map_err(|source| unwritten("raw", source.into()))?;
         if body.is_some() {
             let json = header::HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -199,6 +202,10 @@ impl Client {
         repeatable: bool,
         stumbles: u32,
     ) -> Result<Answer, Error> {
+        let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+        if address > LONGEST_ADDRESS {
+            return Err(Error::LongAddress);
+        }
         let changes = request.method() != Method::GET;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut refusals, mut renewed, mut sent) = (0, false, false);
@@ -380,6 +387,14 @@ pub(crate) async fn login(
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
     let answer = Client::new(bare, None, timeout)?.send(request).await?;
     Ok(Session { access_token: Secret::new(answer.access_token), ..session })
+}
+
+/// A request that cannot be put together: with a word that no address has room for, or by a mistake of ours.
+fn unwritten(what: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    if source.to_string().ends_with("uri too long") {
+        return Error::LongAddress;
+    }
+    Error::Request(what, source)
 }
 
 fn unknown(error: Error) -> Error {
