@@ -11,12 +11,13 @@ use crate::{
     error::Failure,
     hooks::{dead, journal, refused, registry},
     instance::lifecycle::hooks::Here,
+    matrix::names,
     output::{Report, table},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those where this is part of the name, the bot or the room
+    /// Only those where this is part of the name, the bot or the room, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
 }
@@ -80,11 +81,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
             Err(error) => context.warn(Failure::from(error).to_string()),
         }
     }
-    if let Some(part) = &args.filter {
+    if let Some(part) = args.filter.as_deref().map(str::to_lowercase) {
         hooks.retain(|hook| {
-            [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()]
-                .iter()
-                .any(|text| text.contains(part.as_str()))
+            let texts = [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()];
+            names::is_in(&part, texts)
         });
     }
     let here = Here::of(config).await?;
