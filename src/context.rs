@@ -11,7 +11,7 @@ use std::{
 use crate::{
     config::{self, Config, sources::environment::Environment},
     data_dir::DataDir,
-    error::Failure,
+    error::{Explain as _, Failure},
     files,
     instance::{guard, install::sibling},
     matrix::{self, client::Client},
@@ -188,6 +188,14 @@ impl Context {
     pub(crate) fn explained(&self, mut failure: Failure, words: &[&str]) -> Failure {
         let flag = self.flag();
         failure.hint = failure.hint.map(|hint| addressed(hint, &flag, words));
+        let is_away = |error: &matrix::Error| {
+            matches!(error, matrix::Error::Unreachable { .. } | matrix::Error::Down { .. })
+        };
+        let away = failure.error.downcast_ref().is_some_and(is_away);
+        // As an uninstall leaves it that keeps the data.
+        if away && let Some(Err(none)) = self.data().ok().as_ref().map(guard::installed) {
+            failure.hint = none.hint().map(|hint| addressed(hint, &flag, words));
+        }
         let servers = failure.error.downcast_ref().is_some_and(matrix::Error::is_servers_fault);
         let space = servers.then(|| files::has_space(self.data().ok()?.root()).err()).flatten();
         match space {
