@@ -73,6 +73,9 @@ fn a_shell_is_offered_the_rooms_and_users_that_there_are() {
     assert_eq!(offered(&["content", "get-room", "#offer"]), "#offers");
     assert_eq!(offered(&["content", "get-room", "\\#offer"]), "\\#offers");
     assert_eq!(offered(&["content", "get-room", "#offers:te"]), "#offers:test.example");
+    server.run(&["content", "create-room", "Offers of two"]).success();
+    assert_eq!(offered(&["content", "get-room", "Offe"]), "Offers\nOffers\\ of\\ two");
+    assert_eq!(offered(&["content", "get-room", "Offers o"]), "Offers of two");
     assert_eq!(offered(&["manage", "stop", "syna"]), "synapse");
 }
 
