@@ -57,11 +57,12 @@ pub(crate) async fn uninstall(
     config: Option<&Config>,
     what: Data,
     within: Duration,
+    on_wait: &mut dyn FnMut(&str),
 ) -> Result<Option<Uninstalled>, Failure> {
     let deadline = Instant::now() + within;
     let _lock = loop {
         files::private_folder(&data.run())?;
-        match lock::wait(data, "manage uninstall", deadline, &mut |_| {}).await {
+        match lock::wait(data, "manage uninstall", deadline, on_wait).await {
             // Another uninstall took the lock's folder along.
             Err(_) if !data.run().exists() => {
                 if !is_needed(data, what)? {
