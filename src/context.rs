@@ -224,7 +224,8 @@ impl Context {
     pub(crate) fn operator(&self, timeout: Duration) -> Result<Client, Failure> {
         let data = self.data()?;
         let is_joined = || self.config().is_ok_and(Config::is_joined);
-        matrix::client::operator(&data, timeout).map_err(|error| match error {
+        let operator = matrix::client::operator(&data, timeout);
+        operator.map(|client| client.seen(&self.talk)).map_err(|error| match error {
             matrix::Error::NoSession(_) if is_joined() => guard::Error::IsJoined.into(),
             matrix::Error::NoSession(_) => {
                 guard::installed(&data).err().map_or_else(|| error.into(), Into::into)
@@ -242,7 +243,8 @@ impl Context {
         let operator = self.operator(timeout)?;
         let Some(name) = acting else { return Ok(operator) };
         let user = matrix::names::user(name, operator.server_name())?;
-        Ok(matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?)
+        let client = matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?;
+        Ok(client.seen(&self.talk))
     }
 }
 

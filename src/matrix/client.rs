@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,13 @@ use super::{
     session::{self, Session},
 };
 use crate::{
-    clock::Backoff, data_dir::DataDir, files, process::Lock, secret::Secret, synapse::workers,
+    clock::Backoff,
+    data_dir::DataDir,
+    files,
+    output::{Talk, Waiting},
+    process::Lock,
+    secret::Secret,
+    synapse::workers,
 };
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
@@ -78,6 +84,8 @@ struct Connection {
     token: RwLock<Secret>,
     /// Where the session is kept and the key that renews it; None while there is no session yet.
     home: Option<(DataDir, PathBuf)>,
+    /// Where a person may see what is waited for.
+    talk: OnceLock<Arc<Talk>>,
 }
 
 /// A request as it goes over the wire.
@@ -98,7 +106,7 @@ impl Client {
         }
         let http = builder.build().map_err(|source| Error::Tls(source.into()))?;
         let token = RwLock::new(session.access_token.clone());
-        let connection = Arc::new(Connection { http, session, token, home });
+        let connection = Arc::new(Connection { http, session, token, home, talk: OnceLock::new() });
         Ok(Self { connection, timeout, deadline: Instant::now() + timeout })
     }
 
@@ -106,6 +114,23 @@ impl Client {
     pub(crate) fn afresh(&self) -> Self {
         let connection = Arc::clone(&self.connection);
         Self { connection, timeout: self.timeout, deadline: Instant::now() + self.timeout }
+    }
+
+    /// Shows a person at a terminal what it waits for.
+    #[must_use]
+    pub(crate) fn seen(self, talk: &Arc<Talk>) -> Self {
+        drop(self.connection.talk.set(Arc::clone(talk)));
+        self
+    }
+
+    /// Shows why the request is not answered yet.
+    fn waits(&self, shown: &mut Option<Waiting>, why: &Error) {
+        let Some(talk) = self.connection.talk.get() else { return };
+        let text = format!("waiting: {why}");
+        match shown {
+            Some(shown) => shown.now(text),
+            None => *shown = Some(talk.waiting(text)),
+        }
     }
 
     /// As it is now: the token may have been renewed.
@@ -210,6 +235,7 @@ impl Client {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut refusals, mut renewed, mut sent) = (0, false, false);
         let (mut last_words, mut times) = (String::new(), 0);
+        let mut shown = None;
         loop {
             let token = self.token();
             let passing = match self.attempt(&request, &token).await {
@@ -238,6 +264,7 @@ impl Client {
                     if wait >= self.left() {
                         return Err(Error::Limited { wait });
                     }
+                    self.waits(&mut shown, &Error::Limited { wait });
                     tokio::time::sleep(wait).await;
                     continue;
                 }
@@ -262,6 +289,7 @@ impl Client {
             if backoff.peek() >= self.left() {
                 return Err(if sent && changes { unknown(passing) } else { passing });
             }
+            self.waits(&mut shown, &passing);
             tokio::time::sleep(backoff.pause()).await;
         }
     }

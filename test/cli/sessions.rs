@@ -226,3 +226,24 @@ fn a_type_that_there_is_not_is_named_with_those_that_the_command_knows() {
         assert!(said.stderr.contains(types), "{said}");
     }
 }
+
+#[test]
+fn what_a_request_waits_for_is_shown_on_a_terminal_and_nowhere_else() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse");
+    let terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let on_terminal = |words: &[&str]| {
+        let mut command = person.command("python3");
+        command.args(["-c", terminal]).arg(program).args(words).env("TERM", "xterm");
+        person.said(&command.output().unwrap())
+    };
+    let waits = "waiting: the homeserver cannot be reached";
+    let said = on_terminal(&["content", "list-rooms"]);
+    assert!(said.code == Some(1) && said.stdout.contains(waits), "{said}");
+    for words in [&["content", "list-rooms", "--json"][..], &["content", "list-rooms", "-q"]] {
+        let said = on_terminal(words);
+        assert!(said.code == Some(1) && !said.stdout.contains(waits), "{said}");
+    }
+    let said = person.runs(&["content", "list-rooms"]);
+    assert!(said.code == Some(1) && !said.to_string().contains(waits), "{said}");
+}
