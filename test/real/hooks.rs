@@ -118,6 +118,7 @@ fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
 fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     let mut server = Instance::installed("hooked");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    server.variable("MATRIX_SYNAPSE_REGISTRATION_SECRET", "of-the-environment-alone");
     server.run(&["manage", "install", "--start"]).success();
     let [proxy, direct] = [server.proxy[0], server.hooks];
     assert_eq!(post(proxy, "ci", "x", "", "{}").unwrap().0, 404);
@@ -128,6 +129,11 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     assert_eq!((&made["existed"], &made["room"]["made"]), (&json!(false), &json!(true)));
     assert_eq!(hook["url"], format!("http://127.0.0.1:{proxy}/hook/ci"));
     assert_eq!(hook["local_url"], format!("http://127.0.0.1:{direct}/hook/ci"));
+    // A secret that is in its file is in no environment.
+    for pid in [server.supervisor(), server.pid("hooks"), server.pid("synapse")] {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+        assert!(!String::from_utf8_lossy(&environment).contains("of-the-environment"));
+    }
     let token = hook["token"].as_str().unwrap();
     for file in [&made["token_file"], &hook["file"]] {
         use std::os::unix::fs::PermissionsExt as _;
