@@ -11,7 +11,7 @@ use std::{
 use crate::{
     config::{self, Config, sources::environment::Environment},
     data_dir::DataDir,
-    error::Failure,
+    error::{Explain as _, Failure},
     files,
     instance::{guard, install::sibling},
     matrix::{self, client::Client},
@@ -188,6 +188,14 @@ impl Context {
     pub(crate) fn explained(&self, mut failure: Failure, words: &[&str]) -> Failure {
         let flag = self.flag();
         failure.hint = failure.hint.map(|hint| addressed(hint, &flag, words));
+        let is_away = |error: &matrix::Error| {
+            matches!(error, matrix::Error::Unreachable { .. } | matrix::Error::Down { .. })
+        };
+        let away = failure.error.downcast_ref().is_some_and(is_away);
+        // As an uninstall leaves it that keeps the data.
+        if away && let Some(Err(none)) = self.data().ok().as_ref().map(guard::installed) {
+            failure.hint = none.hint().map(|hint| addressed(hint, &flag, words));
+        }
         let servers = failure.error.downcast_ref().is_some_and(matrix::Error::is_servers_fault);
         let space = servers.then(|| files::has_space(self.data().ok()?.root()).err()).flatten();
         match space {
@@ -216,7 +224,8 @@ impl Context {
     pub(crate) fn operator(&self, timeout: Duration) -> Result<Client, Failure> {
         let data = self.data()?;
         let is_joined = || self.config().is_ok_and(Config::is_joined);
-        matrix::client::operator(&data, timeout).map_err(|error| match error {
+        let operator = matrix::client::operator(&data, timeout);
+        operator.map(|client| client.seen(&self.talk)).map_err(|error| match error {
             matrix::Error::NoSession(_) if is_joined() => guard::Error::IsJoined.into(),
             matrix::Error::NoSession(_) => {
                 guard::installed(&data).err().map_or_else(|| error.into(), Into::into)
@@ -234,7 +243,8 @@ impl Context {
         let operator = self.operator(timeout)?;
         let Some(name) = acting else { return Ok(operator) };
         let user = matrix::names::user(name, operator.server_name())?;
-        Ok(matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?)
+        let client = matrix::operator::act_as(&self.data()?, &operator, &user, timeout).await?;
+        Ok(client.seen(&self.talk))
     }
 }
 

@@ -98,18 +98,39 @@ impl Explain for Error {
 /// No file of settings, secrets or lines is larger; what is larger is the wrong file.
 const LARGEST_TEXT: u64 = 64 << 20;
 
+/// The mark that some editors put before a text.
+const MARK: char = '\u{feff}';
+
 /// Reads a whole text file of ours: a regular one, for a pipe without a writer would never end.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
+    read_as_it_is(path).map(without_mark)
+}
+
+/// The same of a file that another program reads as well: with the mark that it may begin with.
+pub(crate) fn read_as_it_is(path: &Path) -> Result<String, Error> {
     text(path, read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile])?)
 }
 
 /// Reads a text that a person named: a file, or a pipe such as a shell's `<(…)`.
 pub(crate) fn read_input(path: &Path) -> Result<String, Error> {
-    text(path, read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile, FileType::Fifo])?)
+    let bytes = read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile, FileType::Fifo])?;
+    text(path, bytes).map(without_mark)
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::NotText(path.to_owned()))
+}
+
+/// Whether a text begins with a byte order mark, which is no part of it.
+pub(crate) fn is_marked(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
+pub(crate) fn without_mark(mut text: String) -> String {
+    if is_marked(&text) {
+        text.drain(..MARK.len_utf8());
+    }
+    text
 }
 
 /// Opens a regular file to read it; nothing else is waited for.
@@ -371,6 +392,20 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_mark_before_a_text_is_no_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for (content, text) in
+            [("\u{feff}a\u{feff}", "a\u{feff}"), ("\u{feff}", ""), ("", ""), ("a", "a")]
+        {
+            write_atomically(&path, content.as_bytes(), PRIVATE).unwrap();
+            assert_eq!(read(&path).unwrap(), text);
+            assert_eq!(read_input(&path).unwrap(), text);
+            assert_eq!(read_as_it_is(&path).unwrap(), content);
+        }
     }
 
     #[test]

@@ -11,15 +11,17 @@ use std::{
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use ruma::RoomAliasId;
+use serde_json::Value;
 
 use crate::{
     bridges,
     config::{
-        sections::stack, settings, sources::environment::Environment, values::setting::Setting,
+        find, sections::stack, settings, sources::environment::Environment,
+        values::setting::Setting,
     },
     context::{Context, Flags},
     hooks::registry,
-    matrix::{Error, admin, client, client::Client, running},
+    matrix::{Error, admin, client, client::Client, room, running},
     output::Talk,
     supervisor::log::read,
 };
@@ -31,9 +33,17 @@ const BASH: &str = "_CLAP_COMPLETE_COMP_TYPE";
 /// How many names it is asked for.
 const MOST: u32 = 200;
 
-/// The addresses of rooms.
+/// The addresses of rooms, and by what is no address the names that one room has.
 pub(crate) fn rooms() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| typed.to_str().and_then(aliases).unwrap_or_default())
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let is_address = |typed: &&str| typed.trim_start_matches('\\').starts_with(['#', '!']);
+        let typed = typed.to_str();
+        let addresses = typed.filter(|typed| typed.is_empty() || is_address(typed));
+        let mut candidates = addresses.and_then(aliases).unwrap_or_default();
+        let name = typed.filter(|typed| !is_address(typed));
+        candidates.extend(name.and_then(names).unwrap_or_default());
+        candidates
+    })
 }
 
 /// The users of the homeserver that can be used.
@@ -78,6 +88,29 @@ pub(crate) fn keys() -> ArgValueCompleter {
     })
 }
 
+/// The values of the setting whose key stands in the line, where it takes one of a few.
+pub(crate) fn values() -> ArgValueCompleter {
+    offered(|| {
+        let words: Vec<String> =
+            std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+        let setting = words.iter().find_map(|word| find(word).ok())?;
+        Some(plain(choices(&(setting.schema)())))
+    })
+}
+
+fn choices(schema: &Value) -> Vec<String> {
+    if schema["type"] == "boolean" {
+        return [true, false].map(|word| word.to_string()).into();
+    }
+    let words = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
+    let mut words: Vec<String> =
+        words.filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    for several in ["anyOf", "oneOf"] {
+        words.extend(schema[several].as_array().into_iter().flatten().flat_map(choices));
+    }
+    words
+}
+
 /// The webhooks.
 pub(crate) fn hooks() -> ArgValueCompleter {
     offered(|| Some(plain(registry::names(&context().data().ok()?))))
@@ -114,8 +147,7 @@ fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
     }
     // To bash and its line a word is a comment from `#` on, unless it is in quotes or behind a backslash:
     // quotes it takes off before it asks.
-    let is_bash = Environment::of_this_process().get(BASH).is_some();
-    let escaped = is_bash && !typed.starts_with('#');
+    let escaped = is_bash() && !typed.starts_with('#');
     let term = bare.trim_start_matches('#').split(':').next().unwrap_or_default();
     let search_term = Some(term.to_owned()).filter(|term| !term.is_empty());
     let (server, page) = asked(async |client| {
@@ -132,6 +164,63 @@ fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
         Some(CompletionCandidate::new(word).help(room.name.map(Into::into)))
     };
     Some(page.rooms.into_iter().filter_map(candidate).collect())
+}
+
+/// Several rooms of one name are not told apart by it.
+fn names(typed: &str) -> Option<Vec<CompletionCandidate>> {
+    let line = Typed::of(typed, is_bash());
+    let part = &line.text;
+    let search_term = room::searchable(part).map(str::to_owned);
+    let page = asked(async |client| {
+        client.send(admin::rooms::list::Request { from: 0, limit: MOST, search_term }).await
+    })?;
+    let named =
+        |room: &admin::rooms::list::Room| room.name.clone().filter(|it| it.starts_with(part));
+    let all: Vec<String> = page.rooms.iter().filter_map(named).collect();
+    let candidate = |room: admin::rooms::list::Room| {
+        let name = named(&room)?;
+        let is_plain = !name.starts_with(['#', '!', '-']) && !name.chars().any(char::is_control);
+        let is_one = all.iter().filter(|other| **other == name).count() == 1;
+        // Whoever begins with nothing sees the address where there is one.
+        let is_wanted = !part.is_empty() || room.canonical_alias.is_none();
+        (is_plain && is_one && is_wanted).then(|| {
+            CompletionCandidate::new(line.word(&name)).help(room.canonical_alias.map(Into::into))
+        })
+    };
+    Some(page.rooms.into_iter().filter_map(candidate).collect())
+}
+
+/// What is typed of a word, which bash hands on with its backslashes and without the quote it begins with.
+struct Typed {
+    text: String,
+    /// Whether a blank in the word would end it.
+    escaped: bool,
+}
+
+impl Typed {
+    fn of(typed: &str, is_bash: bool) -> Self {
+        let (mut text, mut quoted, mut letters) = (String::new(), false, typed.chars());
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' if is_bash => text.extend(letters.next()),
+                letter => {
+                    quoted |= letter == ' ';
+                    text.push(letter);
+                }
+            }
+        }
+        Self { text, escaped: is_bash && !quoted }
+    }
+
+    fn word(&self, text: &str) -> String {
+        let is_safe = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
+        let escape = |c: char| (self.escaped && !is_safe(c)).then_some('\\');
+        text.chars().flat_map(|c| escape(c).into_iter().chain([c])).collect()
+    }
+}
+
+fn is_bash() -> bool {
+    Environment::of_this_process().get(BASH).is_some()
 }
 
 fn localparts(typed: &str) -> Option<Vec<CompletionCandidate>> {
@@ -199,6 +288,19 @@ fn value_of(words: &[String], flag: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_with_blanks_goes_on_as_it_was_begun() {
+        let word = |typed: &str, is_bash: bool| {
+            let typed = Typed::of(typed, is_bash);
+            assert!("War \"Room".starts_with(&typed.text), "{}", typed.text);
+            typed.word("War \"Room")
+        };
+        assert_eq!(word("War\\ ", true), "War\\ \\\"Room");
+        assert_eq!(word("Wa", true), "War\\ \\\"Room");
+        assert_eq!(word("War ", true), "War \"Room");
+        assert_eq!(word("War ", false), "War \"Room");
+    }
 
     #[test]
     fn the_homeserver_of_the_line_is_asked() {

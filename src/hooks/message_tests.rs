@@ -140,8 +140,18 @@ fn a_template_says_what_is_shown_and_its_error_is_a_refusal() {
     let markdown = said(&template("t.md", "**{{ job.id }}**"), "", body).unwrap();
     assert_eq!(markdown["formatted_body"], "<strong>7</strong>");
     assert_eq!(said(&template("t", "{{ body }}!"), "text/plain", "a").unwrap()["body"], "a!");
-    let missing = said(&template("t", "a\n{{ nothing }}"), "", body).unwrap_err();
-    assert_eq!(missing, Flaw::Template("the template fails in line 2: undefined value".into()));
+    for (text, named) in [
+        ("a\n{{ nothing }}", "`nothing`"),
+        ("a\n{{ job.nothing }}", "`job.nothing`"),
+        ("a\n{{ job.nothing.deep }}", "`job.nothing.deep`"),
+        ("a\n{{ nothing | upper }}", "`nothing | upper`"),
+        ("a\n{% for it in nothing %}{{ it }}{% endfor %}", "`nothing`"),
+        ("a\n{% if nothing %}b{% endif %}", "`nothing`"),
+    ] {
+        let missing = said(&template("t", text), "", body).unwrap_err();
+        let wanted = format!("the template fails in line 2: undefined value {named}");
+        assert_eq!(missing, Flaw::Template(wanted));
+    }
     let empty = said(&template("t", "{% if ok %}a{% endif %}"), "", body).unwrap_err();
     assert_eq!(empty.sentence(), "the template makes an empty message of it");
     assert!(Template::new(std::path::Path::new("t"), "{% if %}").is_err());

@@ -5,9 +5,10 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write as _},
+    mem,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use schemars::JsonSchema;
@@ -34,8 +35,8 @@ type Counts = BTreeMap<String, Count>;
 #[derive(Debug)]
 pub(super) struct Refused {
     data: DataDir,
-    /// One at a time.
-    turn: Mutex<()>,
+    /// What is not written yet, as on a full disk: one at a time, who notes it.
+    unwritten: Mutex<Counts>,
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -61,7 +62,7 @@ pub(super) fn forget(folder: &Path, hook: &str) -> Result<(), files::Error> {
 
 impl Refused {
     pub(super) fn of(data: &DataDir) -> Self {
-        Self { data: data.clone(), turn: Mutex::new(()) }
+        Self { data: data.clone(), unwritten: Mutex::default() }
     }
 
     /// Notes one; the reason is what the client is told, never its body or a token.
@@ -75,16 +76,52 @@ impl Refused {
         if !is_there {
             return;
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = self.data.hook_journal();
-        let mut counts = all(&folder).unwrap_or_default();
-        let calls = counts.get(hook).map_or(0, |count| count.calls) + 1;
+        let mut unwritten = self.unwritten();
+        let late = !unwritten.is_empty();
+        let calls = unwritten.get(hook).map_or(0, |count| count.calls) + 1;
         let count =
             Count { calls, at: clock::of_ms(writer::now()), status, reason: reason.to_owned() };
-        counts.insert(hook.to_owned(), count);
-        if let Err(error) = write(&file(&folder), &counts) {
-            tracing::warn!("how many calls were refused cannot be noted: {error}");
+        unwritten.insert(hook.to_owned(), count);
+        match self.write(&unwritten) {
+            Ok(()) if late => tell(mem::take(&mut unwritten)),
+            Ok(()) => unwritten.clear(),
+            Err(error) => {
+                tracing::warn!("how many calls were refused cannot be noted yet: {error}");
+            }
         }
+    }
+
+    /// Writes down what could not be written before, and says it again: the log may have had no place for
+    /// it either.
+    pub(super) fn catch_up(&self) {
+        let mut unwritten = self.unwritten();
+        if !unwritten.is_empty() && self.write(&unwritten).is_ok() {
+            tell(mem::take(&mut unwritten));
+        }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, Counts> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds these to those that are written.
+    fn write(&self, more: &Counts) -> io::Result<()> {
+        let folder = self.data.hook_journal();
+        let mut counts = all(&folder).unwrap_or_default();
+        for (hook, count) in more {
+            let calls = counts.get(hook).map_or(0, |count| count.calls) + count.calls;
+            counts.insert(hook.clone(), Count { calls, ..count.clone() });
+        }
+        write(&file(&folder), &counts)
+    }
+}
+
+fn tell(unwritten: Counts) {
+    for (hook, Count { calls, at, status, reason }) in unwritten {
+        let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+        tracing::warn!(
+            "{calls} of the webhook `{hook}` were refused while nothing could be written, the last at {at} with {status}: {reason}"
+        );
     }
 }
 
@@ -96,4 +133,31 @@ fn write(path: &Path, counts: &Counts) -> io::Result<()> {
     options.write(true).create(true).truncate(true).mode(files::PRIVATE);
     options.open(&beside)?.write_all(&serde_json::to_vec(counts)?)?;
     fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_kept_until_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        let journal = data.hook_journal();
+        let refused = Refused::of(&data);
+        // No folder, no file.
+        refused.note("ci", true, 507, "nothing was accepted: the disk of the server is full");
+        refused.note("ci", true, 507, "nothing was accepted: the disk of the server is full");
+        refused.note("ci", false, 404, "there is no such webhook");
+        refused.catch_up();
+        assert!(all(&journal).unwrap().is_empty());
+        files::private_folder(&journal).unwrap();
+        refused.catch_up();
+        refused.catch_up();
+        let counts = all(&journal).unwrap();
+        assert_eq!((counts["ci"].calls, counts["ci"].status), (2, 507), "{counts:?}");
+        refused.note("ci", true, 401, "this is not the token");
+        let counts = all(&journal).unwrap();
+        assert_eq!((counts["ci"].calls, counts["ci"].status), (3, 401), "{counts:?}");
+    }
 }

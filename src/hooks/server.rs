@@ -61,6 +61,8 @@ const BODY: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(1);
 /// When a client may come again for whom there was no place.
 const LATER: Duration = Duration::from_secs(5);
+/// Between two looks whether what could not be written has a place now.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// The longest key of a request.
 const LONGEST_KEY: usize = 255;
 
@@ -97,6 +99,13 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let buckets = Mutex::new(BTreeMap::new());
     let refused = Refused::of(&data);
     let shared = Arc::new(Shared { data, set, buckets, room, journal, refused });
+    let counted = Arc::clone(&shared);
+    local.spawn_local(async move {
+        loop {
+            sleep(CATCH_UP).await;
+            counted.refused.catch_up();
+        }
+    });
     local.run_until(listen(listener, router(shared))).await;
     Ok(())
 }

@@ -49,11 +49,34 @@ impl Template {
         let mut templates = Templates::new();
         // A field that is missing is not shown as nothing.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        // An error then knows where in the template it is.
+        templates.set_debug(true);
         let is_html = self.kind == Kind::Html;
         templates.set_auto_escape_callback(move |_| {
             if is_html { AutoEscape::Html } else { AutoEscape::None }
         });
         templates
+    }
+
+    /// What of the template an error is about.
+    fn expression(&self, error: &minijinja::Error) -> String {
+        const LONGEST: usize = 100;
+        let place = error.range().and_then(|at| Some((self.text.get(..at.start)?, at)));
+        let Some((before, range)) = place else { return String::new() };
+        let start = if before.trim_end().ends_with('|') {
+            // A filter's name says nothing of what was filtered.
+            before.rfind(['{', '%']).map_or(0, |brace| brace + 1)
+        } else if self.text[range.start..].starts_with('.') {
+            // It begins with the last field that was found.
+            let name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+            before.trim_end_matches(name).len()
+        } else {
+            range.start
+        };
+        let found = self.text.get(start..range.end).map(str::trim);
+        let found =
+            found.filter(|text| (1..=LONGEST).contains(&text.len()) && !text.contains('\n'));
+        found.map(|text| format!(" `{text}`")).unwrap_or_default()
     }
 
     /// What it makes of a body, whose fields are names in it; `body` is the whole.
@@ -65,9 +88,9 @@ impl Template {
         fields.entry("body").or_insert_with(|| body.clone());
         let made = self.templates().render_named_str(NAME, &self.text, Serde(&fields));
         // Its details may say what is in the body.
-        let text = made.map_err(|error| match error.line() {
-            Some(line) => format!("the template fails in line {line}: {}", error.kind()),
-            None => format!("the template fails: {}", error.kind()),
+        let text = made.map_err(|error| {
+            let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+            format!("the template fails{place}: {}{}", error.kind(), self.expression(&error))
         })?;
         let text = text.trim();
         let page = match self.kind {

@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,13 @@ use super::{
     session::{self, Session},
 };
 use crate::{
-    clock::Backoff, data_dir::DataDir, files, process::Lock, secret::Secret, synapse::workers,
+    clock::Backoff,
+    data_dir::DataDir,
+    files,
+    output::{Talk, Waiting},
+    process::Lock,
+    secret::Secret,
+    synapse::workers,
 };
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
@@ -34,6 +40,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes: more than any list, less than what fills the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
+/// The longest path and query of a request: the homeserver takes a line of 16,384 bytes, and cuts the
+/// connection at a longer one.
+const LONGEST_ADDRESS: usize = 16_000;
 /// How often we look again at a server that nobody brings back.
 const REFUSALS: u32 = 3;
 /// How often an endpoint of a person's choice may fail in the same words before that is its answer.
@@ -75,6 +84,8 @@ struct Connection {
     token: RwLock<Secret>,
     /// Where the session is kept and the key that renews it; None while there is no session yet.
     home: Option<(DataDir, PathBuf)>,
+    /// Where a person may see what is waited for.
+    talk: OnceLock<Arc<Talk>>,
 }
 
 /// A request as it goes over the wire.
@@ -95,7 +106,7 @@ impl Client {
         }
         let http = builder.build().map_err(|source| Error::Tls(source.into()))?;
         let token = RwLock::new(session.access_token.clone());
-        let connection = Arc::new(Connection { http, session, token, home });
+        let connection = Arc::new(Connection { http, session, token, home, talk: OnceLock::new() });
         Ok(Self { connection, timeout, deadline: Instant::now() + timeout })
     }
 
@@ -103,6 +114,23 @@ impl Client {
     pub(crate) fn afresh(&self) -> Self {
         let connection = Arc::clone(&self.connection);
         Self { connection, timeout: self.timeout, deadline: Instant::now() + self.timeout }
+    }
+
+    /// Shows a person at a terminal what it waits for.
+    #[must_use]
+    pub(crate) fn seen(self, talk: &Arc<Talk>) -> Self {
+        drop(self.connection.talk.set(Arc::clone(talk)));
+        self
+    }
+
+    /// Shows why the request is not answered yet.
+    fn waits(&self, shown: &mut Option<Waiting>, why: &Error) {
+        let Some(talk) = self.connection.talk.get() else { return };
+        let text = format!("waiting: {why}");
+        match shown {
+            Some(shown) => shown.now(text),
+            None => *shown = Some(talk.waiting(text)),
+        }
     }
 
     /// As it is now: the token may have been renewed.
@@ -150,7 +178,7 @@ impl Client {
         R::PathBuilder: Versioned,
     {
         let what = std::any::type_name::<R>();
-        let bug = |source| Error::Request(what, source);
+        let bug = |source| unwritten(what, source);
         let (mut parts, body) = request
             .try_into_http_request_inner(self.url(), <R::PathBuilder as Versioned>::input())
             .map_err(|source| bug(source.into()))?
@@ -180,7 +208,7 @@ impl Client {
             .method(method)
             .uri(format!("{}{path}", self.url()))
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
-            .map_err(|source| Error::Request("raw", source.into()))?;
+            .map_err(|source| unwritten("raw", source.into()))?;
         if body.is_some() {
             let json = header::HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -199,10 +227,15 @@ impl Client {
         repeatable: bool,
         stumbles: u32,
     ) -> Result<Answer, Error> {
+        let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+        if address > LONGEST_ADDRESS {
+            return Err(Error::LongAddress);
+        }
         let changes = request.method() != Method::GET;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut refusals, mut renewed, mut sent) = (0, false, false);
         let (mut last_words, mut times) = (String::new(), 0);
+        let mut shown = None;
         loop {
             let token = self.token();
             let passing = match self.attempt(&request, &token).await {
@@ -231,6 +264,7 @@ impl Client {
                     if wait >= self.left() {
                         return Err(Error::Limited { wait });
                     }
+                    self.waits(&mut shown, &Error::Limited { wait });
                     tokio::time::sleep(wait).await;
                     continue;
                 }
@@ -255,6 +289,7 @@ impl Client {
             if backoff.peek() >= self.left() {
                 return Err(if sent && changes { unknown(passing) } else { passing });
             }
+            self.waits(&mut shown, &passing);
             tokio::time::sleep(backoff.pause()).await;
         }
     }
@@ -380,6 +415,14 @@ pub(crate) async fn login(
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
     let answer = Client::new(bare, None, timeout)?.send(request).await?;
     Ok(Session { access_token: Secret::new(answer.access_token), ..session })
+}
+
+/// A request that cannot be put together: with a word that no address has room for, or by a mistake of ours.
+fn unwritten(what: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    if source.to_string().ends_with("uri too long") {
+        return Error::LongAddress;
+    }
+    Error::Request(what, source)
 }
 
 fn unknown(error: Error) -> Error {

@@ -7,6 +7,7 @@ use ruma::{TransactionId, room_id, server_name, user_id};
 use super::*;
 use crate::{
     canned::{Answer, Server},
+    error::{Explain as _, Kind},
     matrix::{message, room},
 };
 
@@ -48,6 +49,25 @@ async fn a_busy_server_is_waited_for_as_it_asks() {
     answers(&server, 2, Answer::new(429, busy));
     answers(&server, 1, ok());
     assert_eq!(send(&client(&server)).await.unwrap(), "$e");
+}
+
+#[tokio::test]
+async fn what_no_address_has_room_for_is_refused_before_anything_is_sent() {
+    let server = Server::start().await;
+    for length in [16_001, 70_000] {
+        let word = "x".repeat(length);
+        let transaction = <&TransactionId>::from(word.as_str()).to_owned();
+        let content = message::text("hi", message::Markup::Plain, false);
+        let client = client(&server);
+        let sent = message::send(&client, room_id!("!r:x.org"), &content, &transaction);
+        let path = format!("/_synapse/admin/v1/rooms?search_term={word}");
+        let asked = client.raw(Method::GET, &path, None).await;
+        for error in [sent.await.unwrap_err(), asked.unwrap_err()] {
+            assert!(matches!(error, Error::LongAddress), "{error}");
+            assert_eq!(error.kind(), Kind::Request);
+        }
+    }
+    assert!(server.asked().is_empty());
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ pub(crate) enum Error {
     Answer { what: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the request to `{0}` cannot be written")]
     Request(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Found before anything is sent.
+    #[error("a name, an id or a word to search for is too long for a request to the homeserver")]
+    LongAddress,
     /// An error of the Matrix API, with its code.
     #[error("the homeserver refused ({errcode}): {message}")]
     Refused { status: u16, errcode: String, message: String, retry_after: Option<Duration> },
@@ -173,6 +176,7 @@ impl Explain for Error {
             Self::Refused { .. }
             | Self::TooLarge { .. }
             | Self::MediaTooLarge { .. }
+            | Self::LongAddress
             | Self::NoUser(_)
             | Self::NoRoom(_)
             | Self::NoEvent { .. }
@@ -235,6 +239,9 @@ impl Explain for Error {
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
             Self::TooLarge { .. } => {
                 "split the text, or send it as a file with `content send-media`"
+            }
+            Self::LongAddress => {
+                "nothing was sent; names and ids of Matrix have at most 255 bytes, and a path with its query 16,000"
             }
             Self::MediaTooLarge { size, .. } => {
                 return Some(format!(

@@ -96,6 +96,11 @@ pub(crate) fn anyone(text: &str, server: &ServerName) -> Result<OwnedUserId, Err
     }
 }
 
+/// Whether a part, in small letters, is in one of these, whatever their capitals.
+pub(crate) fn is_in<'a>(part: &str, texts: impl IntoIterator<Item = &'a str>) -> bool {
+    texts.into_iter().any(|text| text.to_lowercase().contains(part))
+}
+
 /// What a text means where a room is wanted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -242,6 +247,11 @@ mod tests {
         assert!(said(&"a".repeat(300)).contains("too long: 307 bytes"));
         assert!(said("@a:other.org").contains("another homeserver than `x.org`"));
         assert!(said("").contains("empty"));
+    }
+
+    #[test]
+    fn a_part_is_found_in_capitals_of_any_script() {
+        assert!(is_in("ünal", ["@u:x.org", "Cem ÜNAL"]) && !is_in("ünal", ["@unal:x.org", "Unal"]));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(crate) async fn list(
         rooms.retain(|room| {
             let alias = room.canonical_alias.as_deref();
             let texts = [Some(room.room_id.as_str()), room.name.as_deref(), alias];
-            texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&part))
+            names::is_in(&part, texts.into_iter().flatten())
         });
     }
     Ok(rooms)
@@ -101,7 +101,7 @@ pub(crate) async fn list(
 
 /// The part of a name by which Synapse is sure to find the room. The database makes only the letters of ASCII
 /// small, Synapse all of what it is asked for; and a backslash means something else there.
-fn searchable(name: &str) -> Option<&str> {
+pub(crate) fn searchable(name: &str) -> Option<&str> {
     let parts = name.split(|c: char| !c.is_ascii() || c == '\\');
     parts.max_by_key(|part| part.len()).filter(|part| !part.is_empty())
 }

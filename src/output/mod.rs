@@ -13,5 +13,5 @@ pub(crate) use self::{
     printer::{Output, Screen},
     report::{AnyReport, Format, Report, Sentence, View, rendered},
     stdout::got_out,
-    talk::{Progress, Talk, ask_secret, confirm, stdin_is_pipe, stdin_is_terminal},
+    talk::{Progress, Talk, Waiting, ask_secret, confirm, stdin_is_pipe, stdin_is_terminal},
 };

@@ -20,11 +20,13 @@ use crate::secret::{MASK, Secret};
 pub(crate) struct Talk {
     pub(crate) view: View,
     warnings: Mutex<Vec<String>>,
+    /// The line of progress that is drawn: there is one at a time.
+    line: Mutex<Option<ProgressBar>>,
 }
 
 impl Talk {
     pub(crate) fn new(view: View) -> Self {
-        Self { view, warnings: Mutex::default() }
+        Self { view, ..Self::default() }
     }
 
     /// What is going on, for a person. Silent with `-q` and in machine formats.
@@ -60,7 +62,21 @@ impl Talk {
         }
         bar.set_message(doing.into());
         bar.enable_steady_tick(Duration::from_millis(120));
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         Progress(Some(bar))
+    }
+
+    /// The same for a wait within other work: where that has a line, it is shown in its place.
+    pub(crate) fn waiting(&self, who: impl Into<String>) -> Waiting {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match line.filter(|bar| !bar.is_finished()) {
+            Some(bar) => {
+                let before = bar.message();
+                bar.set_message(who.into());
+                Waiting::Within { bar, before }
+            }
+            None => Waiting::Alone(self.progress(who)),
+        }
     }
 
     /// `*****`, or the secret where the person asked to see it.
@@ -108,6 +124,29 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// A wait that is shown; what was shown before comes back when this is dropped.
+pub(crate) enum Waiting {
+    Alone(Progress),
+    Within { bar: ProgressBar, before: String },
+}
+
+impl Waiting {
+    pub(crate) fn now(&self, who: impl Into<String>) {
+        match self {
+            Self::Alone(progress) => progress.now(who),
+            Self::Within { bar, .. } => bar.set_message(who.into()),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Self::Within { bar, before } = self {
+            bar.set_message(mem::take(before));
         }
     }
 }

@@ -7,8 +7,17 @@ use super::HOOKS;
 use crate::{
     config::Config,
     hooks,
-    supervisor::service::{Live, Probe, Service},
+    supervisor::{
+        record::Snapshot,
+        service::{Live, Probe, Service},
+    },
 };
+
+/// Where webhooks are taken now, whatever the settings say by now.
+pub(crate) fn takes_hooks(now: &Snapshot) -> Option<String> {
+    let hooks = now.services.get(HOOKS).filter(|hooks| hooks.pid.is_some())?;
+    hooks.endpoints.get("hooks").cloned()
+}
 
 pub(super) fn service(config: &Config) -> Option<Service> {
     if !hooks::are_there(&config.data) {

@@ -96,10 +96,11 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 
 /// The text of a PEM file; `openssl` names what makes one of DER.
 fn pem(path: &Path, openssl: &'static str) -> Result<String, Error> {
-    files::read(path).map_err(|error| match error {
+    let text = files::read_as_it_is(path).map_err(|error| match error {
         files::Error::NotText(path) => Error::Der { path, openssl },
         error => error.into(),
-    })
+    })?;
+    if files::is_marked(&text) { Err(Error::Marked(path.to_owned())) } else { Ok(text) }
 }
 
 /// What a file has in the place of what was looked for.

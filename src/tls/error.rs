@@ -18,6 +18,8 @@ pub(crate) enum Error {
     NoKey { path: PathBuf, found: Option<&'static str> },
     #[error("`{}` is not in PEM format", path.display())]
     Der { path: PathBuf, openssl: &'static str },
+    #[error("`{}` begins with a byte order mark, past which the proxy does not read", .0.display())]
+    Marked(PathBuf),
     #[error("the private key in `{}` is encrypted with a passphrase", .0.display())]
     Locked(PathBuf),
     #[error("the private key in `{}` is of an unsupported type", .0.display())]
@@ -65,6 +67,12 @@ impl Explain for Error {
             Self::Der { path, openssl } => {
                 return Some(format!(
                     "`openssl {openssl} -inform der -in {0} -out {0}.pem` writes one that is: name that file",
+                    path.display()
+                ));
+            }
+            Self::Marked(path) => {
+                return Some(format!(
+                    r"`sed -i '1s/^\xEF\xBB\xBF//' {}` removes it",
                     path.display()
                 ));
             }

@@ -32,6 +32,22 @@ fn an_empty_settings_file_is_none() {
 }
 
 #[test]
+fn a_text_may_begin_with_the_mark_that_some_editors_write() {
+    let person = Person::new().settings("\u{feff}server:\n  port: 8123\n");
+    let said = person.types("config show server.port");
+    assert_eq!((said.code, said.stdout.contains("8123")), (Some(0), true), "{said}");
+    // nginx reads the file as it is.
+    for name in ["certificate", "key"] {
+        let path = person.home.path().join(format!("{name}.pem"));
+        fs::write(&path, "\u{feff}-----BEGIN").unwrap();
+        let set = ["config", "set", &format!("tls.{name}"), path.to_str().unwrap()];
+        assert_eq!(person.runs(&set).code, Some(0));
+    }
+    let said = person.types("config check");
+    assert!(said.stderr.contains("certificate.pem` begins with a byte order mark"), "{said}");
+}
+
+#[test]
 fn a_binary_settings_file() {
     refused(&asks(&Person::new().settings(b"\xff\xfe\x00\x80")), "is not valid UTF-8");
     refused(&asks(&Person::new().settings(b"\x00\x01\x02")), "cannot be read as settings");

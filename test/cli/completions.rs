@@ -32,6 +32,10 @@ fn names_of_settings_and_profiles_are_offered() {
     assert_eq!(offered(&[name, "config", "set", "server.po"]), ["server.port"]);
     assert_eq!(offered(&[name, "config", "show", "server.po"]), ["server.port"]);
     assert_eq!(offered(&[name, "manage", "start", "--profile", "is"]), ["isms"]);
+    let set = |key: &str, typed: &str| offered(&[name, "config", "set", key, typed]);
+    assert_eq!(set("server.behind_proxy", "t"), ["true"]);
+    assert_eq!(set("synapse.federation", "o"), ["off", "open"]);
+    assert_eq!(set("server.port", "t"), [""; 0]);
 }
 
 #[test]

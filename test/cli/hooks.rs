@@ -399,14 +399,16 @@ fn a_template_is_tried_without_sending_and_its_error_is_a_refusal() {
     assert_eq!(answer.status, 422, "{}", answer.text);
     let log = fs::read_to_string(log(&daemon.person)).unwrap();
     assert!(
-        log.contains("refused with 422: the template fails in line 1: undefined value"),
+        log.contains(
+            "refused with 422: the template fails in line 1: undefined value `state.name`"
+        ),
         "{log}"
     );
     assert!(!log.contains("secret words"));
     fs::write(file, r#"{"job":"web"}"#).unwrap();
     insta::assert_snapshot!(tries(""), @r"
     ------- stderr -------
-    error: the webhook `ci` would refuse this: the template fails in line 1: undefined value
+    error: the webhook `ci` would refuse this: the template fails in line 1: undefined value `state.name`
     [exit 1]
     ");
     insta::assert_snapshot!(daemon.person.types(&format!("content try-hook no --file {file}")), @r"
@@ -431,6 +433,7 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     HOOK  BOT        ROOM  WAITING  REFUSED  ADDRESS
     ci    @ci:x.org  #r    1                 http://127.0.0.1:PORT/hook/ci
     ");
+    insta::assert_snapshot!(daemon.person.types("content list-hooks --filter X.ORG -q"), @"ci");
     insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; the messages it has accepted are still sent");
     assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
     let counts = fs::read_to_string(daemon.person.data().join("hooks/refused.json"));

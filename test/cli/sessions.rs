@@ -90,7 +90,8 @@ fn a_stopped_servers_token_goes_to_nobody_else() {
     listener.set_nonblocking(true).unwrap();
     let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
     fs::create_dir_all(person.data().join("run")).unwrap();
-    let nobody_is_asked = || {
+    // Also where an uninstall kept the data, and only an install brings the server back.
+    let nobody_is_asked = |hint: &str| {
         for words in [
             &["content", "send-message", ROOM, "hi"][..],
             &["content", "add-user", "al"],
@@ -98,19 +99,26 @@ fn a_stopped_servers_token_goes_to_nobody_else() {
         ] {
             let said = person.runs(words);
             refused(&said, "it does not run");
-            assert!(said.stderr.contains("hint: `manage start` starts it"), "{said}");
+            assert!(said.stderr.contains(hint), "{said}");
         }
     };
     // What a supervisor leaves behind; its process is another one by now.
     let lock = person.data().join("run/supervisor.lock");
     fs::write(&lock, format!("`daemon supervise` (pid {})\n", std::process::id())).unwrap();
-    nobody_is_asked();
+    nobody_is_asked("hint: `manage install --start` installs and starts it");
+    for folder in ["environments/synapse", "synapse"] {
+        fs::create_dir_all(person.data().join(folder)).unwrap();
+    }
+    for file in ["synapse/homeserver.yaml", "instance.env"] {
+        fs::write(person.data().join(file), "").unwrap();
+    }
+    nobody_is_asked("hint: `manage start` starts it");
     // Its supervisor lives, and it alone was stopped.
     let held = fs::File::open(&lock).unwrap();
     held.lock().unwrap();
     fs::create_dir(person.data().join("run/down")).unwrap();
     fs::write(person.data().join("run/down/synapse"), "").unwrap();
-    nobody_is_asked();
+    nobody_is_asked("hint: `manage start` starts it");
     assert!(listener.accept().is_err(), "somebody was asked");
 }
 
@@ -202,4 +210,40 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     ] {
         refused(&person.runs(words), why);
     }
+}
+
+#[test]
+fn a_type_that_there_is_not_is_named_with_those_that_the_command_knows() {
+    let person = Person::new();
+    for (line, types) in [
+        ("content list --type bogus", "hint: the types are user, bot, room and hook\n"),
+        ("content get --type bogus --name x", "hint: the types are user, bot, room and hook\n"),
+        ("content remove --type bogus --name x", "hint: the types are user, bot, room and hook\n"),
+        ("content add --type bogus --name x", "hint: the types are user, bot, room and message\n"),
+    ] {
+        let said = person.types(line);
+        refused(&said, "no content of the type `bogus`");
+        assert!(said.stderr.contains(types), "{said}");
+    }
+}
+
+#[test]
+fn what_a_request_waits_for_is_shown_on_a_terminal_and_nowhere_else() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse");
+    let terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let on_terminal = |words: &[&str]| {
+        let mut command = person.command("python3");
+        command.args(["-c", terminal]).arg(program).args(words).env("TERM", "xterm");
+        person.said(&command.output().unwrap())
+    };
+    let waits = "waiting: the homeserver cannot be reached";
+    let said = on_terminal(&["content", "list-rooms"]);
+    assert!(said.code == Some(1) && said.stdout.contains(waits), "{said}");
+    for words in [&["content", "list-rooms", "--json"][..], &["content", "list-rooms", "-q"]] {
+        let said = on_terminal(words);
+        assert!(said.code == Some(1) && !said.stdout.contains(waits), "{said}");
+    }
+    let said = person.runs(&["content", "list-rooms"]);
+    assert!(said.code == Some(1) && !said.to_string().contains(waits), "{said}");
 }

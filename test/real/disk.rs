@@ -99,6 +99,9 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
     make_room(300);
     assert!([0, 2].contains(&server.run(&["manage", "start"]).code));
     wait_for("it is healthy again", || server.is_healthy());
+    wait_for("the call that was refused is counted", || {
+        server.json(&["content", "list-hooks"])["hooks"][0]["refused_calls"]["status"] == 507
+    });
 
     fill();
     server.run(&["manage", "stop"]).success();

@@ -108,6 +108,8 @@ fn the_bot_of_the_documents_answers_each_question_once() {
         };
         page["messages"].as_array().unwrap().iter().filter_map(of).collect::<Vec<_>>()
     };
+    // What it says itself is no question.
+    server.run(&["content", "send-message", room, "!ping", "--as", "ponger"]).success();
     let mut asked = vec![ask()];
     let first = started();
     wait_for("what was asked before is answered", || answered() == asked);

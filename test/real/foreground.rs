@@ -42,6 +42,12 @@ fn it_says_when_it_is_ready_shows_the_logs_and_ends_in_order() {
     server.run(&["content", "send-message", &room, "hello"]).success();
     server.run(&["status"]).success();
     server.run(&["manage", "start"]).exits(2);
+    // A restart would end it for whoever started it; single services are restarted as ever.
+    let pids = [server.pid("synapse"), server.pid("postgres")];
+    let refused = server.run(&["manage", "restart"]).exits(1);
+    refused.says("in the foreground of another program").says("`manage restart SERVICE`");
+    assert_eq!([server.pid("synapse"), server.pid("postgres")], pids);
+    server.run(&["manage", "restart", "synapse"]).success();
     let pids = [server.pid("synapse"), server.pid("postgres")];
     signal(child.id(), "TERM");
     assert_eq!(next(&socket), "STOPPING=1");

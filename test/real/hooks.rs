@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::common::{Instance, file, kill_9, wait_for};
+use crate::common::{Instance, file, free_port, kill_9, wait_for};
 
 /// A request on a connection of its own; none where that was lost.
 pub(crate) fn post(
@@ -118,6 +118,7 @@ fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
 fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     let mut server = Instance::installed("hooked");
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    server.variable("MATRIX_SYNAPSE_REGISTRATION_SECRET", "of-the-environment-alone");
     server.run(&["manage", "install", "--start"]).success();
     let [proxy, direct] = [server.proxy[0], server.hooks];
     assert_eq!(post(proxy, "ci", "x", "", "{}").unwrap().0, 404);
@@ -128,6 +129,11 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     assert_eq!((&made["existed"], &made["room"]["made"]), (&json!(false), &json!(true)));
     assert_eq!(hook["url"], format!("http://127.0.0.1:{proxy}/hook/ci"));
     assert_eq!(hook["local_url"], format!("http://127.0.0.1:{direct}/hook/ci"));
+    // A secret that is in its file is in no environment.
+    for pid in [server.supervisor(), server.pid("hooks"), server.pid("synapse")] {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+        assert!(!String::from_utf8_lossy(&environment).contains("of-the-environment"));
+    }
     let token = hook["token"].as_str().unwrap();
     for file in [&made["token_file"], &hook["file"]] {
         use std::os::unix::fs::PermissionsExt as _;
@@ -212,6 +218,21 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     accepted(post(direct, "ci", token, "", r#"{"text":"4"}"#));
     server.run(&["manage", "start"]).success();
     wait_for("it is sent", || server.bodies("#builds").len() == 5);
+
+    // Another port is one from the next restart on, and until then it is said where they are taken.
+    let free = free_port();
+    let set = format!("hooks.port={free}");
+    for words in [&words[..], &["content", "list-hooks"]] {
+        let said = server.run(&[words, &["--set", &set]].concat());
+        let until = format!("are taken at http://127.0.0.1:{direct} until `manage restart`");
+        said.says(&until).says(&format!("at http://127.0.0.1:{free} from then on"));
+    }
+    let words = ["content", "list-hooks", "--filter", "ci", "--set", &set];
+    let list = server.json(&words);
+    let local = format!("http://127.0.0.1:{direct}/hook/ci");
+    assert_eq!(list["hooks"][0]["local_url"], local, "{list}");
+    accepted(post(proxy, "ci", token, "", r#"{"text":"5"}"#));
+    wait_for("it is sent", || server.bodies("#builds").len() == 6);
 
     // Synapse is not touched by any of this.
     let synapse = server.pid("synapse");

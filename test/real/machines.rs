@@ -1,4 +1,4 @@
-//! Workers on another machine: two hosts that share nothing but a network, of IPv6, each a network
+//! Workers on another machine: two hosts that share nothing but a network, of IPv6 and of IPv4, each a network
 //! namespace, and a homeserver that has processes on both.
 
 use std::{fs, process::Command};
@@ -10,10 +10,11 @@ use crate::{
     load::under_load,
 };
 
-/// A host of its own, with this address on a wire to the other one.
+/// A host of its own, with these addresses on a wire to the other one.
 struct Host {
     name: String,
     address: &'static str,
+    older: &'static str,
 }
 
 fn ip(words: &str) {
@@ -26,8 +27,8 @@ impl Host {
         Command::new("unshare").args(["--net", "true"]).status().is_ok_and(|it| it.success())
     }
 
-    fn new(letter: char, address: &'static str) -> Self {
-        let host = Self { name: format!("rms-{letter}-{}", std::process::id()), address };
+    fn new(letter: char, address: &'static str, older: &'static str) -> Self {
+        let host = Self { name: format!("rms-{letter}-{}", std::process::id()), address, older };
         ip(&format!("netns add {}", host.name));
         ip(&format!("-n {} link set lo up", host.name));
         host
@@ -47,6 +48,7 @@ impl Host {
         ip(&format!("-n {} link set wire {state}", self.name));
         if state == "up" {
             ip(&format!("-n {} addr replace {}/64 dev wire nodad", self.name, self.address));
+            ip(&format!("-n {} addr replace {}/24 dev wire", self.name, self.older));
         }
     }
 }
@@ -63,13 +65,14 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         not_checked("only root makes hosts, and only where the machine allows it");
         return;
     }
-    let (near, far) = (Host::new('a', "fd93:7::1"), Host::new('b', "fd93:7::2"));
+    let near = Host::new('a', "fd93:7::1", "10.93.7.1");
+    let far = Host::new('b', "fd93:7::2", "10.93.7.2");
     near.wire(&far);
     let mut server = Instance::installed("near");
     server.host = Some(near.name.clone());
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.variable("MATRIX_SYNAPSE_WORKERS", "generic=2,event_persister=2");
-    let elsewhere = "generic-2=fd93:7::2,event-persister-2=fd93:7::2";
+    let elsewhere = "generic-2=fd93:7::2,event-persister-2=10.93.7.2";
     server.run(&["manage", "install"]).success();
     server.run(&["manage", "join-file", "/nowhere/file"]).exits(1).says("no worker of this");
     server.run(&["config", "set", "workers.elsewhere", elsewhere]).success();
@@ -85,7 +88,8 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["config", "set", "synapse.modules", list.to_str().unwrap()]).success();
     let file = server.data.join("join.json").display().to_string();
     let said = server.run(&["manage", "join-file", &file]).success();
-    said.says("fd93:7::2: resource-matrix-synapse manage start worker event-persister-2 generic-2");
+    said.says("fd93:7::2: resource-matrix-synapse manage start worker generic-2")
+        .says("10.93.7.2: resource-matrix-synapse manage start worker event-persister-2");
 
     let mut workers = Instance::with_environment("far");
     workers.forget_settings();
@@ -124,7 +128,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
         more(8);
         far.set("down");
         let said = server.run(&["status"]).exits(1);
-        said.says("Health: event-persister-2 on fd93:7::2 does not answer")
+        said.says("Health: event-persister-2 on 10.93.7.2 does not answer")
             .says("generic-2 (fd93:7::2): the server does not answer");
         server.run(&["status", "--fast"]).success();
         far.set("up");
@@ -152,7 +156,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     server.run(&["config", "set", "redis.port", &port]).success();
     scale("generic=3,event_persister=2").exits(1).says("what runs still listens where it was");
     workers.run(&["manage", "uninstall", "--purge", "--force"]).success();
-    server.run(&["status"]).exits(1).says("event-persister-2 on fd93:7::2 does not answer");
+    server.run(&["status"]).exits(1).says("event-persister-2 on 10.93.7.2 does not answer");
     server.run(&["status", "--fast"]).success();
 }
 

@@ -73,6 +73,9 @@ fn a_shell_is_offered_the_rooms_and_users_that_there_are() {
     assert_eq!(offered(&["content", "get-room", "#offer"]), "#offers");
     assert_eq!(offered(&["content", "get-room", "\\#offer"]), "\\#offers");
     assert_eq!(offered(&["content", "get-room", "#offers:te"]), "#offers:test.example");
+    server.run(&["content", "create-room", "Offers of two"]).success();
+    assert_eq!(offered(&["content", "get-room", "Offe"]), "Offers\nOffers\\ of\\ two");
+    assert_eq!(offered(&["content", "get-room", "Offers o"]), "Offers of two");
     assert_eq!(offered(&["manage", "stop", "syna"]), "synapse");
 }
 
@@ -113,7 +116,7 @@ fn with_q_each_verb_prints_the_bare_id_or_nothing() {
     assert_eq!(says(&["add-bot", "quiet"], 2), user);
     assert_eq!(says(&["get-user", "quiet"], 0), user);
     assert_eq!(says(&["get", "--name", "@quiet"], 0), user);
-    assert_eq!(says(&["list-users", "--filter", "@quiet"], 0), user);
+    assert_eq!(says(&["list-users", "--filter", "@QUIET"], 0), user);
     let room = says(&["create-room", "Hush-hush", "--alias", "quiet"], 0);
     assert!(room.starts_with('!') && !room.contains(char::is_whitespace), "{room}");
     for (line, code) in [
@@ -214,11 +217,17 @@ fn the_name_of_a_deactivated_user_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn of_many_who_make_a_user_at_once_one_makes_it_and_the_others_are_told_so() {
+fn of_many_who_make_or_change_a_user_at_once_one_does_it_and_the_others_are_told_so() {
     let server = Instance::shared();
-    for verb in ["add-user", "add-bot"] {
-        let name = format!("crowd-{verb}");
-        let words = ["content", verb, &name, "--json"];
+    let names = ["crowd-add-user", "crowd-add-bot"];
+    for (verb, name) in [
+        ("add-user", names[0]),
+        ("add-bot", names[1]),
+        ("lock-user", names[0]),
+        ("unlock-user", names[0]),
+        ("remove-user", names[1]),
+    ] {
+        let words = ["content", verb, name, "--json"];
         let said: Vec<_> = std::thread::scope(|scope| {
             let runs: Vec<_> = (0..6).map(|_| scope.spawn(|| server.run(&words))).collect();
             runs.into_iter().map(|run| run.join().unwrap()).collect()

@@ -39,6 +39,7 @@ pub(crate) struct Args {
     #[arg(add = offered::keys())]
     key: String,
     /// Its value; a secret comes from --file, from stdin or is asked for, and '' removes it
+    #[arg(add = offered::values())]
     value: Option<String>,
     /// Read the value from a file
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
@@ -177,7 +178,7 @@ fn secret(setting: &Setting) -> Result<String, Failure> {
     std::io::stdin()
         .read_to_string(&mut text)
         .map_err(|_| Failure::request("stdin is not valid UTF-8"))?;
-    one_line(&text)
+    one_line(&files::without_mark(text))
 }
 
 fn one_line(text: &str) -> Result<String, Failure> {

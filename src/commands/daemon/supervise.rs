@@ -66,7 +66,7 @@ pub(crate) async fn supervise(
         postgres::embedded::make_ready(config).await?;
     }
     let services = services::all(config).await?;
-    applied::note(config)?;
+    applied::note(config, foreground)?;
     let plain = job::PLAIN
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));

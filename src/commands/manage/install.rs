@@ -119,7 +119,9 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
             let done = install::plan(&wanted, &options).await?;
             return Ok(Reply::done(answer(context, &wanted, done).await?));
         }
-        install::bring_back(&wanted, &options, folder).await?;
+        let progress = context.progress("bringing back what was archived");
+        let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
+        install::bring_back(&wanted, &options, folder, &mut on_wait).await?;
     }
     let ports = match context.instance() {
         Some(name) if !context.data()?.is_installed() => {

@@ -67,7 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         return Ok(Reply::done(Answer::Some(Restarted { services, restarted: true })));
     }
     let progress = context.progress("checking the settings");
-    restart::check(config, force, timeout).await?;
+    let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
+    restart::check(config, force, timeout, &mut on_wait).await?;
     drop(progress);
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force };

@@ -116,8 +116,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     let within = super::start::time(None, context, super::stop::PATIENCE);
     let progress = context.progress("uninstalling");
     let config = args.purge.then(|| context.config()).transpose()?;
-    let done = uninstall::uninstall(&data, config, what, within).await?;
+    let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
+    let done = uninstall::uninstall(&data, config, what, within, &mut on_wait).await?;
     drop(progress);
+    let Some(done) = done else {
+        report.needed = false;
+        return Ok(Reply::done_if(false, report));
+    };
     report.changed = true;
     report.aside = done.aside;
     report.dropped = done.dropped;

@@ -35,9 +35,9 @@ impl Config {
         url_here(self.hooks.address, self.hooks.port)
     }
 
-    /// A webhook's address: through the proxy where there is one, else on this machine.
-    pub(crate) fn hook_address(&self, id: &str) -> String {
-        let base = if self.has(Part::Proxy) { self.public_url() } else { self.hooks_url() };
-        format!("{base}/hook/{id}")
+    /// A webhook's address: through the proxy where there is one, else on this machine, at `here`.
+    pub(crate) fn hook_address(&self, id: &str, here: &str) -> String {
+        let public = self.has(Part::Proxy).then(|| self.public_url());
+        format!("{}/hook/{id}", public.as_deref().unwrap_or(here))
     }
 }

@@ -39,16 +39,20 @@ pub(super) fn is_empty(path: &Path) -> bool {
         && files::entries(path).is_ok_and(|inside| inside.iter().all(|path| is_empty(path)))
 }
 
-/// Erases all but archives, or those too.
+/// Erases all but archives, or those too; last the lock of the command that is at work, for which others
+/// may wait.
 pub(crate) fn erase(data: &DataDir, archives: bool) -> Result<(), files::Error> {
-    if archives {
-        return files::remove(data.root());
-    }
-    let kept = data.archives();
-    files::entries(data.root())?
-        .iter()
-        .filter(|path| **path != kept)
-        .try_for_each(|path| files::remove(path))
+    erasable(data, archives)?.iter().try_for_each(|path| files::remove(path))?;
+    files::remove(&data.run())?;
+    if archives { files::remove(data.root()) } else { Ok(()) }
+}
+
+/// What [`erase`] would take away, that lock aside.
+pub(super) fn erasable(data: &DataDir, archives: bool) -> Result<Vec<PathBuf>, files::Error> {
+    let (kept, run) = (data.archives(), data.run());
+    let mut paths = files::entries(data.root())?;
+    paths.retain(|path| *path != run && (archives || *path != kept));
+    Ok(paths)
 }
 
 /// The archives of earlier uninstalls.

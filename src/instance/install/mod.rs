@@ -3,7 +3,7 @@
 
 pub(crate) mod archive;
 mod options;
-mod persist;
+pub(in crate::instance) mod persist;
 mod preflight;
 pub(crate) mod restore;
 pub(crate) mod sibling;
@@ -129,13 +129,14 @@ pub(crate) async fn bring_back(
     config: &Config,
     options: &Options,
     folder: &Path,
+    on_wait: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
     let data = &config.data;
     preflight::check(config, options).await?;
     restore::may_be(data, folder)?;
     data.create()?;
     let deadline = Instant::now() + Duration::from_mins(1);
-    let _lock = lock::wait(data, "manage install", deadline, &mut |_| ()).await?;
+    let _lock = lock::wait(data, "manage install", deadline, on_wait).await?;
     restore::restore(data, folder, options.moves)?;
     Ok(data.create()?)
 }

@@ -50,16 +50,38 @@ pub(crate) fn is_needed(data: &DataDir, what: Data) -> Result<bool, files::Error
     })
 }
 
-/// Stops everything, then takes it away. `config` is needed to purge: it says which database is ours.
+/// Stops everything, then takes it away; none where another uninstall did that meanwhile. `config` is needed
+/// to purge: it says which database is ours.
 pub(crate) async fn uninstall(
     data: &DataDir,
     config: Option<&Config>,
     what: Data,
     within: Duration,
-) -> Result<Uninstalled, Failure> {
+    on_wait: &mut dyn FnMut(&str),
+) -> Result<Option<Uninstalled>, Failure> {
     let deadline = Instant::now() + within;
-    files::private_folder(&data.run())?;
-    let _lock = lock::wait(data, "manage uninstall", deadline, &mut |_| {}).await?;
+    let _lock = loop {
+        files::private_folder(&data.run())?;
+        match lock::wait(data, "manage uninstall", deadline, on_wait).await {
+            // Another uninstall took the lock's folder along.
+            Err(_) if !data.run().exists() => {
+                if !is_needed(data, what)? {
+                    return Ok(None);
+                }
+            }
+            lock => break lock?,
+        }
+    };
+    let left = match what {
+        Data::Purge { archives } => !archive::erasable(data, archives)?.is_empty(),
+        Data::Keep | Data::Aside => is_needed(data, what)?,
+    };
+    if !left {
+        if let Data::Purge { archives } = what {
+            archive::erase(data, archives)?;
+        }
+        return Ok(None);
+    }
     stop::ask(data, false, within).await?;
     stop::clear(data).await?;
     let mut done = Uninstalled::default();
@@ -83,5 +105,5 @@ pub(crate) async fn uninstall(
     }
     // Only where nothing was set aside or kept is the folder itself of no more use.
     drop(fs::remove_dir(data.root()));
-    Ok(done)
+    Ok(Some(done))
 }

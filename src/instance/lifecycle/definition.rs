@@ -1,12 +1,12 @@
 //! Keeps a supervisor that runs up with the services that the settings ask for.
 
-use std::path::Path;
+use std::{borrow::Cow, net::SocketAddr, path::Path};
 
 use tokio::time::Instant;
 
 use crate::{
     checks::{self, Flow, folder},
-    config::Config,
+    config::{Config, values::shape::Port},
     error::Failure,
     instance::{homeserver::Homeserver, prepare::applied},
     proxy, render, services,
@@ -41,7 +41,8 @@ pub(crate) async fn request(
         subject.running = Some(now);
         checks::pass(&subject, on_warning).await?;
     }
-    if render::refresh_proxy(config).await? {
+    let for_proxy = as_proxied(config, now, named);
+    if render::refresh_proxy(&for_proxy).await? {
         homeserver.renew()?;
     }
     if !other && !differ(config, now, &homeserver.services) {
@@ -52,7 +53,7 @@ pub(crate) async fn request(
     let kept = if !other && keeps_synapse(now, &homeserver.services, named) {
         Some(render::judged(config).await?)
     } else {
-        render::refresh(config).await?;
+        render::refresh(&for_proxy).await?;
         None
     };
     let mut services = services::all(config).await?;
@@ -72,6 +73,19 @@ pub(crate) async fn request(
         restarts.extend_from_slice(named);
         Request::Define { services, restarts }
     }))
+}
+
+/// The settings as the proxy is to read them: webhooks go on being taken where they are, unless what takes
+/// them is restarted.
+fn as_proxied<'a>(config: &'a Config, now: &Snapshot, named: &[String]) -> Cow<'a, Config> {
+    let restarted =
+        now.profile != config.profile.name || named.iter().any(|name| name == services::HOOKS);
+    let at = services::takes_hooks(now).filter(|url| !restarted && *url != config.hooks_url());
+    let at = at.and_then(|url| url.strip_prefix("http://")?.parse::<SocketAddr>().ok());
+    let Some(at) = at else { return Cow::Borrowed(config) };
+    let mut config = config.clone();
+    (config.hooks.address, config.hooks.port) = (at.ip(), Port(at.port()));
+    Cow::Owned(config)
 }
 
 /// Whether Synapse runs, and no process of it is new or restarted.

@@ -35,6 +35,32 @@ pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
     Ok(Taken::Now)
 }
 
+/// Where webhooks are taken on this machine, and where that will be after a restart, if somewhere else.
+#[derive(Debug)]
+pub(crate) struct Here {
+    pub(crate) url: String,
+    pub(crate) later: Option<String>,
+}
+
+impl Here {
+    pub(crate) async fn of(config: &Config) -> Result<Self, Failure> {
+        let now = control::status(&config.data.control_socket()).await?;
+        let wanted = config.hooks_url();
+        Ok(match now.as_ref().and_then(services::takes_hooks) {
+            Some(url) if url != wanted => Self { url, later: Some(wanted) },
+            _ => Self { url: wanted, later: None },
+        })
+    }
+
+    /// What whoever is told the address should know of it.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let (Self { url, .. }, later) = (self, self.later.as_ref()?);
+        Some(format!(
+            "webhooks are taken at {url} until `manage restart`, and at {later} from then on"
+        ))
+    }
+}
+
 /// Lets go of the service and the proxy's address where no webhook is left.
 pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
     let socket = config.data.control_socket();

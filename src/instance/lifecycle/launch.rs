@@ -16,6 +16,7 @@ use crate::{
     files,
     instance::{
         error::{Error, LastWords},
+        install::persist,
         step::Step,
     },
     process, services,
@@ -65,7 +66,11 @@ pub(super) fn launch(
     // Our own program, even if its file has been replaced since we started.
     let mut command = process::command("/proc/self/exe");
     command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
-    let settings = config::settings().flat_map(|setting| setting.variables.iter().copied());
+    // Everybody who may see the process may see its variables: a secret that is in its file stays there.
+    let pending = persist::pending(config);
+    let settings = config::settings()
+        .filter(|setting| !setting.secret || pending.contains(&setting.key))
+        .flat_map(|setting| setting.variables.iter().copied());
     let names = settings.chain(job::PLAIN.iter().copied());
     command.env_clear().envs(Environment::handed_on(names));
     command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);

@@ -10,7 +10,7 @@ use crate::{
     checks::{self, Flow, folder, secrets},
     config::Config,
     error::{Explain, Failure, Kind},
-    instance::{guard, homeserver::Homeserver, lock},
+    instance::{guard, homeserver::Homeserver, lock, prepare::applied},
     services,
     supervisor::{
         control::{self, Request, Stream},
@@ -32,14 +32,42 @@ impl Explain for NotRunning {
     }
 }
 
+/// To stop it would end it for good: another program started it, and waits for its end.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the homeserver runs in the foreground of another program (pid {0}), which alone can start it again"
+)]
+struct InForeground(u32);
+
+impl Explain for InForeground {
+    fn kind(&self) -> Kind {
+        Kind::Request
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "restart it there, such as with `systemctl --user restart matrix-synapse`; `manage restart SERVICE` restarts single services"
+                .into(),
+        )
+    }
+}
+
 /// Whether it could start again. Where it runs, it goes on running whatever is found.
-pub(crate) async fn check(config: &Config, force: bool, timeout: Duration) -> Result<(), Failure> {
+pub(crate) async fn check(
+    config: &Config,
+    force: bool,
+    timeout: Duration,
+    on_wait: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
     guard::installed(&config.data)?;
     // Another command may be about to change what runs.
     let deadline = Instant::now() + timeout;
-    let _lock = lock::wait(&config.data, "manage restart", deadline, &mut |_| ()).await?;
+    let _lock = lock::wait(&config.data, "manage restart", deadline, on_wait).await?;
     // A supervisor that does not answer is no reason not to look.
     let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
+    if let Some(now) = now.as_ref().filter(|now| applied::is_in_foreground(config, now)) {
+        return Err(InForeground(now.supervisor.pid).into());
+    }
     let found = async {
         let homeserver = Homeserver::of(config)?;
         let subject = homeserver.subject(Flow::Restart, deadline);

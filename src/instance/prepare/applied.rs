@@ -28,6 +28,9 @@ const OURS: [&str; 6] = [
 struct Used {
     pid: u32,
     start_ticks: u64,
+    /// Whether another program started it and waits for its end.
+    #[serde(default)]
+    foreground: bool,
     values: BTreeMap<String, String>,
 }
 
@@ -55,9 +58,9 @@ fn hash(key: &str, secret: &str) -> String {
 }
 
 /// Notes what this process, a supervisor, was started with.
-pub(crate) fn note(config: &Config) -> Result<(), files::Error> {
+pub(crate) fn note(config: &Config, foreground: bool) -> Result<(), files::Error> {
     let Supervisor { pid, start_ticks, .. } = Supervisor::of_this_process();
-    let used = Used { pid, start_ticks, values: values(config) };
+    let used = Used { pid, start_ticks, foreground, values: values(config) };
     let text = serde_json::to_string(&used).unwrap_or_default();
     files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
 }
@@ -74,14 +77,23 @@ pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
     files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
 }
 
+/// What the supervisor that runs has noted.
+fn of_supervisor(config: &Config, now: &Snapshot) -> Result<Option<Used>, files::Error> {
+    let text = files::read_made(&file(config))?.unwrap_or_default();
+    Ok(serde_json::from_str::<Used>(&text).ok().filter(|used| {
+        (used.pid, used.start_ticks) == (now.supervisor.pid, now.supervisor.start_ticks)
+    }))
+}
+
+/// Whether another program started the supervisor and waits for its end.
+pub(crate) fn is_in_foreground(config: &Config, now: &Snapshot) -> bool {
+    of_supervisor(config, now).is_ok_and(|used| used.is_some_and(|used| used.foreground))
+}
+
 /// The settings that have changed since this supervisor was started, those of Synapse's own aside. Where
 /// nothing was noted, nothing is known.
 pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, files::Error> {
-    let text = files::read_made(&file(config))?.unwrap_or_default();
-    let used = serde_json::from_str::<Used>(&text).ok().filter(|used| {
-        (used.pid, used.start_ticks) == (now.supervisor.pid, now.supervisor.start_ticks)
-    });
-    let Some(used) = used else { return Ok(Vec::new()) };
+    let Some(used) = of_supervisor(config, now)? else { return Ok(Vec::new()) };
     let differs = |(key, value): &(String, String)| {
         // A secret that this program made itself was not there before.
         let made = config::find(key).is_ok_and(|setting| setting.secret);
@@ -120,7 +132,7 @@ mod tests {
         let changed: Vec<&String> =
             after.iter().filter(|(key, value)| before[*key] != **value).map(|it| it.0).collect();
         assert_eq!(changed, ["database.password", "supervision.probe_interval"]);
-        note(&load(&["database.password=hidden"])).unwrap();
+        note(&load(&["database.password=hidden"]), false).unwrap();
         let noted = files::read_if_exists(&file(&load(&[]))).unwrap().unwrap();
         assert!(!noted.contains("hidden"), "{noted}");
         renew(&load(&["supervision.probe_interval=25s", "server.port=8100"])).unwrap();

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use crate::{
     error::Failure,
+    files,
     matrix::message::{self, Markup},
     output,
 };
@@ -83,5 +84,6 @@ pub(in crate::commands) fn stdin_text(what: &str, largest: u64) -> Result<String
         });
     }
     String::from_utf8(bytes)
+        .map(files::without_mark)
         .map_err(|_| Failure::request(format!("{what} on stdin is not valid UTF-8")))
 }

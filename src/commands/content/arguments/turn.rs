@@ -24,5 +24,7 @@ pub(crate) async fn turn(
     let run = context.data().ok()?.run();
     let number = name.bytes().map(u32::from).sum::<u32>() % LOCKS;
     let path = run.join(format!("{what}-{number}.lock"));
-    Lock::acquire(&path, purpose, Instant::now() + timeout, &mut |_| ()).await.ok()
+    let mut shown = None;
+    let mut wait = |who: &str| shown = Some(context.talk.waiting(format!("waiting for {who}")));
+    Lock::acquire(&path, purpose, Instant::now() + timeout, &mut wait).await.ok()
 }

@@ -14,7 +14,7 @@ use crate::{
         self,
         registry::{self, Was, Wishes},
     },
-    instance::lifecycle::hooks::{Taken, take_up},
+    instance::lifecycle::hooks::{Here, Taken, take_up},
     matrix::{Error, client::Client, room},
     secret::Secret,
 };
@@ -90,9 +90,11 @@ pub(super) async fn ensure(
     if take_up(config).await? == Taken::Later {
         context.warn("webhooks are taken when `manage start` has started the homeserver");
     }
+    let here = Here::of(config).await?;
+    here.warning().into_iter().for_each(|warning| context.warn(warning));
     Ok(Hook {
-        url: config.hook_address(id),
-        local_url: format!("{}/hook/{id}", config.hooks_url()),
+        url: config.hook_address(id, &here.url),
+        local_url: format!("{}/hook/{id}", here.url),
         token: shown(context, &hook.token, existed),
         file: registry::file(&data, id),
         id: hook.id,

@@ -61,7 +61,7 @@ pub(crate) struct ShownHook(Hook);
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Got> {
     let Args { kind, name, output: file, patience } = args;
     let kind = match (kind, Kind::of(&name)) {
-        (Some(kind), _) => Kind::parse(&kind)?,
+        (Some(kind), _) => Kind::of_known(&kind)?,
         (None, Some(kind)) => kind,
         (None, None) => found::only(&name, patience, context).await?,
     };

@@ -19,7 +19,7 @@ pub(super) fn items(
     name: Option<&str>,
     file: Option<&Path>,
 ) -> Result<Vec<Item>, Failure> {
-    let given = kind.map(Kind::parse).transpose()?;
+    let given = kind.map(Kind::of_new).transpose()?;
     let is_message = given == Some(Kind::Message);
     let found = match (file, name) {
         (Some(path), Some(name)) if is_message => {
@@ -43,7 +43,7 @@ pub(super) fn items(
 
 /// What an item is: what was typed, what it says itself, or what its name can only be.
 fn item(given: Option<Kind>, mut fields: Value) -> Result<Item, Failure> {
-    let said = fields["type"].as_str().map(Kind::parse).transpose()?;
+    let said = fields["type"].as_str().map(Kind::of_new).transpose()?;
     if let Some(kind) = given.or(said) {
         return Ok(Item { kind, fields });
     }

@@ -21,7 +21,18 @@ impl Kind {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+    /// The type of what is made.
+    pub(crate) fn of_new(text: &str) -> Result<Self, Failure> {
+        Self::parse(text, "user, bot, room and message")
+    }
+
+    /// The type of what is there: of messages nobody has a list.
+    pub(crate) fn of_known(text: &str) -> Result<Self, Failure> {
+        Self::parse(text, "user, bot, room and hook")
+    }
+
+    /// A word is one of `those`, or one that the verb sends elsewhere.
+    fn parse(text: &str, those: &str) -> Result<Self, Failure> {
         match text {
             "user" | "users" => Ok(Self::User),
             "room" | "rooms" => Ok(Self::Room),
@@ -29,8 +40,9 @@ impl Kind {
             "hook" | "hooks" | "webhook" | "webhooks" => Ok(Self::Hook),
             "message" | "messages" => Ok(Self::Message),
             other => {
+                let other = other.escape_debug();
                 Err(Failure::request(format!("a homeserver has no content of the type `{other}`"))
-                    .hinted("the types are user, bot, hook, room and message"))
+                    .hinted(format!("the types are {those}")))
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// What to list: user, bot, hook or room; by default all of them
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
-    /// Only those where this is part of the name or id
+    /// Only those where this is part of the name or id, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     let Some(kind) = kind else {
         return Ok(Reply::done(List::from(all(filter, patience, context).await?)));
     };
-    let kind = Kind::parse(&kind)?;
+    let kind = Kind::of_known(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
             let bots = kind == Kind::Bot;

@@ -40,7 +40,7 @@ one_of!(Removed {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let Args { kind, name, force, patience } = args;
     let kind = match (kind, Kind::of(&name)) {
-        (Some(kind), _) => Kind::parse(&kind)?,
+        (Some(kind), _) => Kind::of_known(&kind)?,
         (None, Some(kind)) => kind,
         (None, None) if force => found::only(&name, patience, context).await?,
         // What is gone is gone: nothing is assumed.

@@ -10,12 +10,14 @@ use crate::{
     context::Context,
     error::Failure,
     hooks::{dead, journal, refused, registry},
+    instance::lifecycle::hooks::Here,
+    matrix::names,
     output::{Report, table},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those where this is part of the name, the bot or the room
+    /// Only those where this is part of the name, the bot or the room, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
 }
@@ -79,19 +81,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
             Err(error) => context.warn(Failure::from(error).to_string()),
         }
     }
-    if let Some(part) = &args.filter {
+    if let Some(part) = args.filter.as_deref().map(str::to_lowercase) {
         hooks.retain(|hook| {
-            [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()]
-                .iter()
-                .any(|text| text.contains(part.as_str()))
+            let texts = [&hook.id, hook.user_id.as_str(), &hook.room, hook.room_id.as_str()];
+            names::is_in(&part, texts)
         });
     }
+    let here = Here::of(config).await?;
+    here.warning().into_iter().for_each(|warning| context.warn(warning));
     let hook = |hook: registry::Hook| {
         let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
         let refused_calls = calls.remove(&hook.id);
         Hook {
-            url: config.hook_address(&hook.id),
-            local_url: format!("{}/hook/{}", config.hooks_url(), hook.id),
+            url: config.hook_address(&hook.id, &here.url),
+            local_url: format!("{}/hook/{}", here.url, hook.id),
             file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),
             refused: messages + refused_calls.as_ref().map_or(0, |count| count.calls),

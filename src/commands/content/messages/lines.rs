@@ -24,7 +24,6 @@ pub(super) fn lines(path: &Path) -> Result<Vec<String>, Failure> {
 }
 
 fn messages(text: &str) -> Vec<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }
 
@@ -87,8 +86,8 @@ mod tests {
 
     #[test]
     fn the_lines_of_any_editor_are_messages_and_blank_ones_are_not() {
-        assert_eq!(messages("\u{feff}one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
-        assert!(messages("\u{feff}\r\n \n").is_empty());
+        assert_eq!(messages("one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
+        assert!(messages("\r\n \n").is_empty());
     }
 
     #[test]

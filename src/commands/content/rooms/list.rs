@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those whose name, alias or id contains this
+    /// Only those whose name, alias or id contains this, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use super::get::Shown;
 use crate::{
     commands::{Answered, Reply, content::arguments::Patience},
     context::Context,
-    matrix::admin::users,
+    matrix::{admin::users, names},
     output::{Report, table},
 };
 
@@ -17,7 +17,7 @@ const PAGE: u32 = 500;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those where this is part of the id or the display name
+    /// Only those where this is part of the id or the display name, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     /// Deactivated accounts too
@@ -50,10 +50,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Users> {
             break;
         }
     }
-    if let Some(part) = &args.filter {
+    // Synapse's own `name` takes `_` and `%` for any letter, and makes only what a database calls small
+    // small.
+    if let Some(part) = args.filter.as_deref().map(str::to_lowercase) {
         found.retain(|user| {
-            user.name.as_str().contains(part)
-                || user.displayname.as_ref().is_some_and(|name| name.contains(part))
+            names::is_in(
+                &part,
+                [Some(user.name.as_str()), user.displayname.as_deref()].into_iter().flatten(),
+            )
         });
     }
     if args.bots {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usable::{not_operator, usable};
+use super::usable::{not_operator, turn, usable};
 use crate::{
     commands::{
         Answered, Reply,
@@ -35,6 +35,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Locked> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     not_operator(&operator, &user_id)?;
+    let _turn = turn(context, &user_id, "content lock-user", args.patience).await;
     let found = usable(&operator, &user_id).await?;
     let changed = !found.locked;
     if changed {

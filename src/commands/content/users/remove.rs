@@ -4,7 +4,7 @@ use ruma::UserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usable::not_operator;
+use super::usable::{not_operator, turn};
 use crate::{
     commands::{
         Answered, Reply,
@@ -53,6 +53,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     not_operator(&operator, &user_id)?;
+    let _turn = turn(context, &user_id, "content remove-user", args.patience).await;
     let found = find(&operator, &user_id).await?;
     if found.as_ref().is_none_or(|user| user.deactivated) {
         let (user_id, known) = (user_id.into(), found.is_some());

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usable::usable;
+use super::usable::{turn, usable};
 use crate::{
     commands::{
         Answered, Reply,
@@ -34,6 +34,7 @@ pub(crate) struct Unlocked {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Unlocked> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
+    let _turn = turn(context, &user_id, "content unlock-user", args.patience).await;
     let found = usable(&operator, &user_id).await?;
     let (was_locked, was_suspended) = (found.locked, found.suspended);
     if was_locked || was_suspended {

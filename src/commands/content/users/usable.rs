@@ -3,9 +3,11 @@
 use ruma::UserId;
 
 use crate::{
-    commands::content::arguments::user::find,
+    commands::content::arguments::{self, Patience, user::find},
+    context::Context,
     error::Failure,
     matrix::{admin::users::get::User, client::Client},
+    process::Lock,
     reply::Stop,
 };
 
@@ -16,6 +18,16 @@ pub(super) fn not_operator(operator: &Client, user_id: &UserId) -> Result<(), Fa
         return Err(Failure::request(message));
     }
     Ok(())
+}
+
+/// Waits until nobody else changes this account: of several who do the same, one does it.
+pub(super) async fn turn(
+    context: &Context,
+    user_id: &UserId,
+    purpose: &str,
+    patience: Patience,
+) -> Option<Lock> {
+    arguments::turn::turn(context, "users", user_id.localpart(), purpose, patience.timeout()).await
 }
 
 /// The account, unless there is none or it was deactivated.
