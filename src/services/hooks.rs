@@ -34,11 +34,15 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     let address = format!("hooks.address={}", hooks.address);
     service.launch = service.launch.args(["--set", &port, "--set", &address]);
     service.ready = vec![answers.clone()];
-    service.live = vec![Live {
-        probe: answers,
-        interval: supervision.probe_interval.0,
-        restart_after: Some(supervision.hung_after.0),
-    }];
+    let interval = supervision.probe_interval.0;
+    // On a full disk it says that it is not well, and no restart would make room. One that has nothing to
+    // say at all is hung.
+    let says = Probe::Http { url: format!("{url}/"), socket: None, bearer_file: None };
+    let hung = Some(supervision.hung_after.0);
+    service.live = vec![
+        Live { probe: answers, interval, restart_after: None },
+        Live { probe: says, interval, restart_after: hung },
+    ];
     service.endpoints = BTreeMap::from([("hooks".to_owned(), url)]);
     Some(service)
 }
