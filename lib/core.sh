@@ -3,9 +3,9 @@
 # answers in its place where it has not been built. Sourced by cli.sh under `set -euo pipefail`;
 # reads `program` and RMS_RESOURCE_DIR, and sets `program`.
 
-# Sets `word`, `verb` (the first two words that are no options), `json`, `help` and `dry_run`.
+# Sets `word`, `verb` (the first two words that are no options), `json`, `help`, `offline` and `dry_run`.
 core::read_arguments() {
-    word='' verb='' json='' help='' dry_run=${DRY_RUN:-}
+    word='' verb='' json='' help='' offline='' dry_run=${DRY_RUN:-}
     [[ $dry_run == true ]] || dry_run=''
     while (($# > 0)); do
         case $1 in
@@ -17,6 +17,7 @@ core::read_arguments() {
         --data-dir | --instance | --set) (($# < 2)) || shift ;;
         --dry-run) dry_run=yes ;;
         -h | --help) help=yes ;;
+        --offline | --offline=*) offline=yes ;;
         -*) ;;
         *)
             if [[ -z $word ]]; then
@@ -35,12 +36,43 @@ core::build_or_answer() {
     core::read_arguments "$@"
     if [[ -z $help && -z $dry_run ]]; then
         case $word:$verb in
-        manage:install | install:* | test:?*) core::build ;;
+        manage:install | install:*)
+            [[ -n $program || -n $offline ]] || core::fetch_beside
+            core::build
+            if [[ -n ${fetching:-} ]]; then
+                wait "$fetching" || true
+                trap - EXIT
+            fi
+            ;;
+        test:?*) core::build ;;
         esac
     fi
     if [[ -z $program ]]; then
         core::answer
     fi
+}
+
+# Has the packages of Synapse put into the cache of what will install them, while the program is built for the
+# first time: `fetching` is the process. Where that fails, the install says why.
+core::fetch_beside() {
+    local list=$RMS_RESOURCE_DIR/src/python/synapse.lock
+    local only=(--quiet --no-deps --require-hashes --only-binary :all:)
+    set -m
+    (
+        set +m
+        exec </dev/null >/dev/null 2>&1
+        folder=$(mktemp -d)
+        trap 'rm -rf -- "$folder"' EXIT
+        trap 'exit 130' INT TERM
+        if command -v uv; then
+            uv pip install "${only[@]}" --target "$folder" --requirement "$list"
+        else
+            python3 -m pip download "${only[@]}" --dest "$folder" --requirement "$list"
+        fi
+    ) &
+    fetching=$!
+    set +m
+    trap 'kill -- "-$fetching" 2>/dev/null || true' EXIT
 }
 
 # The program as its sources are now. With no cargo on the machine one that is there has to do.

@@ -1,7 +1,7 @@
 //! Synapse's own judgement of its settings. Synapse ignores keys it does not know; so the same run that
 //! checks the settings records which keys are asked for, and what nobody asked for is unknown.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, iter::once};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::{
 use crate::{data_dir::DataDir, files as disk, python::Environment};
 
 const SCRIPT: &str = include_str!("check.py");
+/// Settings that were good are good again: people go back and forth.
+const REMEMBERED: usize = 20;
 
 /// A key that Synapse never asked for, and the one that was probably meant.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +73,8 @@ pub(super) async fn check(
         .finalize();
     let hash = HEXLOWER.encode(&hash[..16]);
     let note = data.cache().join("checked");
-    if disk::read_made(&note)?.as_deref() == Some(&hash) {
+    let known = disk::read_made(&note)?.unwrap_or_default();
+    if known.lines().any(|line| line == hash) {
         return Ok(Vec::new());
     }
     let files = overrides::read(data)?;
@@ -94,7 +97,8 @@ pub(super) async fn check(
     }
     if answer.harmless.is_empty() {
         // Only the next check would be quicker.
-        drop(disk::write_if_changed(&note, hash.as_bytes(), disk::PRIVATE));
+        let known: Vec<&str> = once(&*hash).chain(known.lines()).take(REMEMBERED).collect();
+        drop(disk::write_if_changed(&note, known.join("\n").as_bytes(), disk::PRIVATE));
     }
     let warning =
         |it: Unknown| format!("this Synapse has no setting `{}`: it has no effect", it.key);

@@ -173,6 +173,9 @@ fn only_install_and_test_build() {
     )
     .unwrap();
     fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let uv = tools.join("uv");
+    fs::write(&uv, "#!/bin/sh\necho \"$@\" >>~/fetched\n").unwrap();
+    fs::set_permissions(&uv, fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(folder.join("src")).unwrap();
     fs::write(folder.join("Cargo.lock"), "").unwrap();
     let builds = || {
@@ -187,6 +190,9 @@ fn only_install_and_test_build() {
     assert_eq!(builds(), 1);
     let log = fs::read_to_string(folder.join("target/build.log")).unwrap();
     assert!(log.contains("build --release --locked"), "{log}");
+    // What it will install comes meanwhile.
+    let fetched = || fs::read_to_string(person.home.path().join("fetched")).unwrap();
+    assert!(fetched().contains("--require-hashes") && fetched().contains("python/synapse.lock"));
     types("install");
     types("test smoke");
     assert_eq!(builds(), 1);
@@ -197,6 +203,7 @@ fn only_install_and_test_build() {
     assert_eq!(builds(), 1);
     types("test unit");
     assert_eq!(builds(), 2);
+    assert_eq!(fetched().lines().count(), 1, "once is enough");
     fs::write(&cargo, "#!/bin/sh\necho 'error: no space left' >&2\nexit 101\n").unwrap();
     let said = types("manage install");
     assert_eq!(

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    common::{Instance, go_on, halt, is_alive, kill_9, wait_for},
+    common::{Instance, halt, is_alive, kill_9, wait_for},
     lent::Lent,
     workers::{is_up, with_workers},
 };
@@ -91,7 +91,6 @@ fn whoever_is_killed_the_rest_goes_on_and_comes_back() {
     wait_for("the worker is back", || is_up(&server, "generic-1", worker));
     let said = server.run(&["logs", "supervisor"]).success().stdout;
     assert!(said.contains("`generic-1` starts by itself, since `forkserver` does not"), "{said}");
-    go_on(forkserver);
     wait_for("it is there anew", || is_up(&server, "forkserver", forkserver));
     // One that was installed since is what the next processes come from.
     let environments = server.data.join("environments");

@@ -30,13 +30,6 @@ pub(super) async fn made(
     }
     let (registration, listens) = if let Some((path, text)) = registration {
         let registration = Registration::read(path, text.expose())?;
-        let named = [(path.display().to_string(), text.expose().to_owned())];
-        let environment = render::environment(config);
-        let server = config.server.name.to_string();
-        let verdict = synapse::appservice::judge(&environment, &server, &named).await?;
-        if let Some(why) = verdict.into_iter().flatten().next() {
-            return Err(bridges::Error::Registration { path: path.clone(), why }.into());
-        }
         let port = registration.local_port();
         if let Some(port) = port.filter(|_| !asked.command.is_empty()) {
             bridges::port(config, Some(port), there)?;
@@ -58,6 +51,15 @@ pub(super) async fn made(
     is_nobody(config, &registration).await?;
     owner_is_there(config, asked.owner.as_ref()).await?;
     owns_nobody(config, &registration).await?;
+    // Synapse takes a second to say what it thinks of it, so it comes last.
+    if let Some((path, text)) = &wanted.registration {
+        let named = [(path.display().to_string(), text.expose().to_owned())];
+        let environment = render::environment(config);
+        let verdict = synapse::appservice::judge(&environment, &server, &named).await?;
+        if let Some(why) = verdict.into_iter().flatten().next() {
+            return Err(bridges::Error::Registration { path: path.clone(), why }.into());
+        }
+    }
     let hooks = match (asked.kind, listens) {
         (Kind::Hookshot, Some(port)) => Some(bridges::port_beside(config, port, there)?),
         _ => None,
