@@ -18,7 +18,7 @@ done
 folder=$(mktemp -d /tmp/rms.XXXXXX)
 # Another account may have to run PostgreSQL from there.
 chmod 711 "$folder"
-current='' real='' clippy=''
+current='' real='' clippy='' memory=''
 declare -A running=()
 cleanup() {
     local status=$? pid
@@ -31,7 +31,7 @@ cleanup() {
     if [[ -d $folder/data ]]; then
         ./cli.sh --data-dir "$folder/data" manage stop --force >/dev/null 2>&1 || true
     fi
-    rm -rf -- "$folder"
+    rm -rf -- "$folder" ${memory:+"$memory"}
     exit "$status"
 }
 trap cleanup EXIT
@@ -170,11 +170,28 @@ print(*(it["executable"] for it in built if it.get("target", {}).get("name") == 
     [[ -x $real ]]
 }
 
+# A folder in memory, where there is enough and programs may run: the tests make a hundred servers of some
+# thousand small files each, and for a disk that is a fifth of all work.
+in_memory() {
+    local free
+    free=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+    [[ -z ${TMPDIR:-} && -w /dev/shm ]] && ((free > 12000000)) || return 0
+    memory=$(mktemp -d /dev/shm/rms.XXXXXX)
+    chmod 711 "$memory"
+    printf '#!/bin/sh\n' >"$memory/runs"
+    chmod 700 "$memory/runs"
+    if ! "$memory/runs" 2>/dev/null || (($(df --output=avail -k "$memory" | tail -n 1) < 8000000)); then
+        rm -rf -- "$memory"
+        memory=''
+    fi
+}
+
 # The seconds of each test are kept in target/test-times.tsv, the longest first, and the longest are shown.
 # Only an unstable option of a test program tells them. cargo would wait here for what it does beside.
 real_tests() {
     local status=0
-    RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse RUSTC_BOOTSTRAP=1 "$real" \
+    in_memory
+    TMPDIR=${memory:-${TMPDIR:-/tmp}} RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse RUSTC_BOOTSTRAP=1 "$real" \
         --format=pretty -Z unstable-options --report-time "--test-threads=$threads" | tee "$folder/real" || status=$?
     sed -nE 's/^test (.*) \.\.\. .* <([0-9.]+)s>$/\2\t\1/p' "$folder/real" | sort -rn >target/test-times.tsv
     printf 'the longest of all in target/test-times.tsv, in seconds:\n'
