@@ -58,6 +58,9 @@ pub(crate) struct Report {
     pub(crate) state: Phase,
     /// It is to run; one that is not was stopped by somebody, or never asked for.
     pub(crate) wanted: bool,
+    /// It only starts others, which go on without it.
+    #[serde(default)]
+    pub(crate) starter: bool,
     /// Its process is replaced as soon as another one can be started.
     #[serde(default)]
     pub(crate) awaits_restart: bool,
@@ -162,12 +165,15 @@ impl Snapshot {
     /// The services that used up their tries.
     pub(crate) fn failed(&self) -> impl Iterator<Item = (&str, &Report)> {
         let services = self.order.iter().filter_map(|name| Some((name, self.services.get(name)?)));
-        services.filter(|(_, r)| r.state == Phase::Failed).map(|(name, r)| (name.as_str(), r))
+        services
+            .filter(|(_, r)| r.state == Phase::Failed && !r.starter)
+            .map(|(name, r)| (name.as_str(), r))
     }
 
     /// Everything runs that is to run but for services of this tag.
     pub(crate) fn is_ready_but(&self, tag: &str) -> bool {
-        let mut wanted = self.services.values().filter(|report| report.wanted).peekable();
+        let needed = self.services.values().filter(|report| !report.starter);
+        let mut wanted = needed.filter(|report| report.wanted).peekable();
         wanted.peek().is_some()
             && wanted.all(|it| it.is_ready() || it.tags.iter().any(|known| known == tag))
     }
@@ -175,7 +181,9 @@ impl Snapshot {
     /// The services that are to run and are not ready, failed or not.
     pub(crate) fn unready(&self) -> impl Iterator<Item = (&str, &Report)> {
         let services = self.order.iter().filter_map(|name| Some((name, self.services.get(name)?)));
-        services.filter(|(_, r)| r.wanted && !r.is_ready()).map(|(name, r)| (name.as_str(), r))
+        services
+            .filter(|(_, r)| r.wanted && !r.is_ready() && !r.starter)
+            .map(|(name, r)| (name.as_str(), r))
     }
 }
 
@@ -185,6 +193,7 @@ pub(crate) fn sample(names: &[&str]) -> Snapshot {
     let report = Report {
         state: Phase::Running,
         wanted: true,
+        starter: false,
         awaits_restart: false,
         summary: String::new(),
         tags: Vec::new(),

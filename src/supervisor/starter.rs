@@ -92,7 +92,12 @@ pub(super) fn ask(
     // With the service's own end gone, the pipe ends.
     drop(writer);
     let mut said = String::new();
-    BufReader::new(&stream).read_line(&mut said)?;
+    BufReader::new(&stream).read_line(&mut said).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            io::Error::other(format!("it does not answer within {} s", PATIENCE.as_secs()))
+        }
+        _ => error,
+    })?;
     let pid = match serde_json::from_str(&said) {
         Ok(Answer::Pid(pid)) => pid_of(pid),
         Ok(Answer::Error(why)) => return Err(io::Error::other(why)),

@@ -230,6 +230,7 @@ impl Unit {
         Report {
             state: unit.phase,
             wanted: unit.wanted,
+            starter: self.service.starter.is_some(),
             awaits_restart: unit.awaits_restart,
             summary: self.service.summary.clone(),
             tags: self.service.tags.clone(),

@@ -19,7 +19,7 @@ use super::{
     events::{self, Recent},
     job, orphans,
     record::{self, Snapshot, Supervisor},
-    service::Service,
+    service::{Service, Starter},
     state::{Action, Event, Exit, Phase, State, name_of},
     sweep,
     unit::{Occurrence, Unit, UnitEvent},
@@ -238,6 +238,10 @@ impl Watch {
                     Action::Fork(_, starter) => Some(*starter),
                     _ => None,
                 };
+                if let (None, Some(by)) = (starter, self.state.units[*i].through) {
+                    let (by, phase) = (&self.units[by].service.name, self.state.units[by].phase);
+                    tracing::warn!("`{name}` starts by itself, since `{by}` is {phase:?}");
+                }
                 match self.units[*i].spawn(run, starter.is_some()) {
                     Ok(None) => {}
                     Ok(Some(error)) => self.refused(*i, starter, &error),
@@ -358,12 +362,12 @@ impl Watch {
         record::Chosen { started_at: self.since.clone(), services }
     }
 
-    /// Those that are shown, in their order: one that only starts others as long as it is there.
+    /// Those that are shown, in their order: one that goes when it has started others as long as it is there.
     fn kept(&self) -> impl Iterator<Item = usize> {
         self.state.order.iter().copied().filter(|i| {
             let unit = &self.state.units[*i];
-            let starter = unit.service.starter;
-            starter.is_none() || unit.phase.has_process() || unit.phase == Phase::Backoff
+            let goes = unit.service.starter == Some(Starter::Goes);
+            !goes || unit.phase.has_process() || unit.phase == Phase::Backoff
         })
     }
 

@@ -47,7 +47,10 @@ pub(crate) struct Stop {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Stop> {
-    context.would("stop Synapse and PostgreSQL")?;
+    context.would(match args.services.services.as_slice() {
+        [] => "stop Synapse and PostgreSQL".to_owned(),
+        names => format!("stop {}", names.join(", ")),
+    })?;
     let context = &args.profile.within(context);
     let timeout = super::start::time(args.timeout, context, PATIENCE);
     let services = if args.profile.is_given() {

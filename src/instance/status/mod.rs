@@ -222,7 +222,10 @@ impl Status {
     /// Whether all that is wrong is that some of the services do not run.
     pub(crate) fn lacks(&self) -> bool {
         self.services.iter().all(|service| service.well)
-            && self.services.iter().any(|service| service.phase == Phase::Stopped)
+            && self
+                .services
+                .iter()
+                .any(|service| service.phase == Phase::Stopped && service.name != FORKSERVER)
     }
 
     fn is_unwell(&mut self, why: String) {

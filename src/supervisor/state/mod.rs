@@ -140,11 +140,9 @@ impl State {
     /// Whether there is nothing to wait for before this one is started: who does that is ready, or is not
     /// there to.
     fn can_be_started(&self, service: usize) -> bool {
-        self.units[service].through.is_none_or(|starter| {
-            let phase = self.units[starter].phase;
-            let unsettled = [Phase::Stopped, Phase::Waiting, Phase::Starting, Phase::Stopping];
-            !(self.is_to_run(starter) && unsettled.contains(&phase))
-        })
+        self.units[service]
+            .through
+            .is_none_or(|starter| !self.is_to_run(starter) || self.units[starter].is_settled())
     }
 
     /// The rules: what an event changes, and what is to be done then.

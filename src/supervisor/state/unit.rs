@@ -100,7 +100,7 @@ pub(crate) struct Unit {
     pub(crate) service: Service,
     pub(super) needs: Vec<(usize, Condition)>,
     /// Who starts it in our place, where that can be.
-    pub(super) through: Option<usize>,
+    pub(crate) through: Option<usize>,
     /// What its process needed when that was another service than the one it is now.
     pub(super) needed: BTreeSet<usize>,
     /// It is to run, as long as everything is.
@@ -165,6 +165,16 @@ impl Unit {
         self.until = self.service.starter.map(|_| now + STARTER_READY);
     }
 
+    /// Whether it can start others, or not for now: there is nothing to wait for.
+    pub(super) fn is_settled(&self) -> bool {
+        match self.phase {
+            Phase::Stopped | Phase::Waiting | Phase::Starting => false,
+            // One that did not answer is not waited for again.
+            Phase::Stopping => self.stop_reason == StopReason::Hung,
+            Phase::Running | Phase::Completed | Phase::Backoff | Phase::Failed => true,
+        }
+    }
+
     /// Whether others have waited long enough for it to be ready to start them.
     pub(super) fn takes_too_long(&self, now: Instant) -> bool {
         self.phase == Phase::Starting && self.until.is_some_and(|until| until <= now)
@@ -172,8 +182,8 @@ impl Unit {
 
     /// Whether its next process is only waited for, if it is to run at all.
     pub(super) fn is_to_be_started(&self) -> bool {
-        self.awaits_restart
-            || matches!(self.phase, Phase::Stopped | Phase::Waiting | Phase::Backoff)
+        use Phase::{Backoff, Stopped, Stopping, Waiting};
+        self.awaits_restart || matches!(self.phase, Stopping | Stopped | Waiting | Backoff)
     }
 
     pub(super) fn begin_stop(&mut self, reason: StopReason) {

@@ -87,6 +87,28 @@ fn whoever_needs_one_that_is_to_be_restarted_waits_for_its_next_process() {
 }
 
 #[test]
+fn it_stays_until_the_last_one_that_it_was_called_for_has_started() {
+    let mut world = running(Starter::Goes);
+    world.step(Event::Restart(Some(ONE)));
+    world.step(Event::Restart(Some(TWO)));
+    world.ready(FORKS);
+    assert_eq!(world.exit(ONE, 0), [Action::Fork(ONE, FORKS)]);
+    assert_eq!(world.step(Event::Tick), [], "the other one is still stopping");
+    let last = [Action::Fork(TWO, FORKS), Action::Signal(FORKS, Signal::TERM)];
+    assert_eq!(world.exit(TWO, 0), last);
+}
+
+#[test]
+fn one_that_did_not_answer_is_not_waited_for_again() {
+    let mut world = running(Starter::Stays);
+    let run = world.state.units[FORKS].run;
+    let hung = world.step(Event::Hung { service: FORKS, run });
+    assert_eq!(hung, [Action::Signal(FORKS, Signal::TERM)]);
+    world.step(Event::Restart(Some(ONE)));
+    assert_eq!(world.exit(ONE, 0), [Action::Spawn(ONE)]);
+}
+
+#[test]
 fn without_it_they_start_by_themselves() {
     let mut world = world(Starter::Stays);
     world.step(Event::Start(Vec::new()));
@@ -114,8 +136,9 @@ fn without_it_they_start_by_themselves() {
 fn one_that_is_never_ready_is_waited_for_half_a_minute() {
     let mut world = world(Starter::Stays);
     world.step(Event::Start(Vec::new()));
-    assert_eq!(world.wait(), (30, vec![Action::Signal(FORKS, Signal::TERM)]));
-    assert_eq!(world.exit(FORKS, 0), [Action::Spawn(ONE), Action::Spawn(TWO)]);
+    let spawned = [Action::Spawn(ONE), Action::Spawn(TWO)];
+    let actions = [&[Action::Signal(FORKS, Signal::TERM)], &spawned[..]].concat();
+    assert_eq!(world.wait(), (30, actions));
 }
 
 #[test]
