@@ -45,7 +45,7 @@ section! {
         version: Option<String> = "" ["MATRIX_SYNAPSE_VERSION"];
         /// File with the packages of Synapse modules of your own, each with its version and hash, which are installed beside Synapse. The modules themselves are named in a file of `homeserver.d`.
         modules: Option<PathBuf> = "" ["MATRIX_SYNAPSE_MODULES"];
-        /// Import Synapse once and fork its processes from that, which starts them in a third of the time and shares memory among workers. Otherwise each process imports Synapse for itself.
+        /// Import Synapse once and fork its processes from that, which starts and restarts them in a quarter to half of the time and shares memory among workers. Otherwise each process imports Synapse for itself.
         forkserver: bool = "true" ["MATRIX_SYNAPSE_FORKSERVER"];
         /// Room version of new rooms; pinned, so that an upgrade does not change it.
         room_version: String = "12" ["MATRIX_SYNAPSE_ROOM_VERSION"];
