@@ -139,7 +139,7 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
 const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 pub(crate) const SYNAPSE: &str = "synapse";
-pub(crate) const FORKSERVER: &str = "forkserver";
+const FORKSERVER: &str = "forkserver";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 pub(crate) const HOOKS: &str = "hooks";

@@ -214,6 +214,11 @@ pub(crate) enum Change {
 }
 
 impl Service {
+    /// Whether it is there only while others are started.
+    pub(crate) fn goes(&self) -> bool {
+        self.starter == Some(Starter::Goes)
+    }
+
     pub(crate) fn change_to(&self, new: &Self) -> Change {
         if self.launch != new.launch {
             return Change::Restart;

@@ -19,7 +19,7 @@ use super::{
     events::{self, Recent},
     job, orphans,
     record::{self, Snapshot, Supervisor},
-    service::{Service, Starter},
+    service::Service,
     state::{Action, Event, Exit, Phase, State, name_of},
     sweep,
     unit::{Occurrence, Unit, UnitEvent},
@@ -366,8 +366,7 @@ impl Watch {
     fn kept(&self) -> impl Iterator<Item = usize> {
         self.state.order.iter().copied().filter(|i| {
             let unit = &self.state.units[*i];
-            let goes = unit.service.starter == Some(Starter::Goes);
-            !goes || unit.phase.has_process() || unit.phase == Phase::Backoff
+            !unit.service.goes() || unit.phase.has_process() || unit.phase == Phase::Backoff
         })
     }
 

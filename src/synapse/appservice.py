@@ -1,15 +1,10 @@
 """Reads registrations of bridges as Synapse will when it starts, which it does not with one that it cannot read."""
 
-import gc
 import json
 import re
 import sys
 
 import yaml
-
-# It ends soon, and a seventh of its time would go into looking for what can be thrown away.
-gc.disable()
-
 from synapse.config.appservice import _load_appservice
 
 

@@ -10,16 +10,12 @@ name: it may belong to a feature that is off, or be asked for only when the serv
 import copy
 import difflib
 import functools
-import gc
 import json
 import pathlib
 import re
 import sys
 
 import yaml
-
-# It ends soon, and a seventh of its time would go into looking for what can be thrown away.
-gc.disable()
 
 
 recorders = []

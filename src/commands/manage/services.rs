@@ -15,7 +15,7 @@ use crate::{
     output::Report,
     services,
     supervisor::{
-        service::{Condition, Need, Service, Starter},
+        service::{Condition, Need, Service},
         state::Phase,
     },
 };
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
         report.map_or(Phase::Stopped, |report| report.state)
     };
     // One that is there only while another one starts is none that runs.
-    let kept = services.into_iter().filter(|service| service.starter != Some(Starter::Goes));
+    let kept = services.into_iter().filter(|service| !service.goes());
     let services: Vec<Line> =
         kept.map(|service| Line::new(state(&service.name), service)).collect();
     let profile = config.profile.name.clone();

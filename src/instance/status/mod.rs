@@ -18,7 +18,7 @@ use crate::{
     postgres::{self, Stats},
     process::{self, Stat},
     redis,
-    services::{FORKSERVER, shares_memory},
+    services::shares_memory,
     supervisor::{
         self, control,
         record::{Report, Snapshot},
@@ -104,6 +104,9 @@ pub(crate) struct Service {
     pub(crate) memory_bytes: Option<u64>,
     #[serde(skip)]
     well: bool,
+    /// All others go on without it.
+    #[serde(skip)]
+    starter: bool,
 }
 
 /// What is installed, what runs, whether it answers; reads no settings.
@@ -225,7 +228,7 @@ impl Status {
             && self
                 .services
                 .iter()
-                .any(|service| service.phase == Phase::Stopped && service.name != FORKSERVER)
+                .any(|service| service.phase == Phase::Stopped && !service.starter)
     }
 
     fn is_unwell(&mut self, why: String) {
@@ -300,7 +303,7 @@ async fn judged(
     }
     let services: Vec<&Service> = match services {
         // All others go on without it.
-        Ok(services) => services.iter().filter(|service| service.name != FORKSERVER).collect(),
+        Ok(services) => services.iter().filter(|service| !service.starter).collect(),
         Err(why) => return (State::Unhealthy, why.clone()),
     };
     let said = |service: &Service| {
@@ -359,7 +362,7 @@ async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service
     };
     let Snapshot { order, mut services, .. } = snapshot;
     let names = only.map_or(order, <[String]>::to_vec);
-    let forked = services.contains_key(FORKSERVER);
+    let forked = services.values().any(|report| report.starter);
     let of = |name: String| match services.remove(&name) {
         Some(report) => service(report, name, forked),
         None => absent(&name),
@@ -378,18 +381,20 @@ fn absent(name: &str) -> Service {
         uptime_seconds: None,
         memory_bytes: None,
         well: true,
+        starter: false,
     }
 }
 
 /// `forked` says that Synapse's processes share memory.
 fn service(report: Report, name: String, forked: bool) -> Service {
     let shares = forked && shares_memory(&name, &report.tags);
-    let Report { state: phase, pid, restarts, health, last_exit, waits_for, .. } = report;
+    let Report { state: phase, starter, pid, restarts, health, last_exit, waits_for, .. } = report;
     let proportional = pid.filter(|_| shares).and_then(process::proportional_bytes);
     let ill = health.filter(|health| !health.healthy);
     let ended = matches!(phase, Phase::Backoff | Phase::Stopping | Phase::Failed);
     Service {
         well: ill.is_none() && !ended,
+        starter,
         message: ill
             .and_then(|health| health.message)
             .or_else(|| last_exit.filter(|_| ended).map(|ended| ended.exit.to_string()))
@@ -439,6 +444,7 @@ mod tests {
             uptime_seconds: None,
             memory_bytes: None,
             well,
+            starter: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Phase, State, Unit};
-use crate::supervisor::service::{Change, Service, Starter};
+use crate::supervisor::service::{Change, Service};
 
 impl State {
     /// From now on the services are these, in the order in which they start. Those that are gone are
@@ -24,14 +24,14 @@ impl State {
                 let i = self.units.len();
                 order.push(i);
                 actions.push(Action::Define(i));
-                let wanted = start_new && service.starter != Some(Starter::Goes);
+                let wanted = start_new && !service.goes();
                 self.units.push(Unit::new(service, wanted));
                 continue;
             };
             order.push(i);
             let unit = &mut self.units[i];
             unit.wanted |= start_new && !self.order.contains(&i);
-            unit.wanted &= service.starter != Some(Starter::Goes);
+            unit.wanted &= !service.goes();
             if unit.service == service {
                 continue;
             }

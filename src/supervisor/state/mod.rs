@@ -11,7 +11,7 @@ use std::{
 use unit::StopReason;
 pub(crate) use unit::{Exit, Phase, Unit, name_of};
 
-use super::service::{Condition, Service, Signal, Starter};
+use super::service::{Condition, Service, Signal};
 
 /// What a stop with a deadline keeps back for the services that end later, if it has that much: a
 /// database writes down what it has in memory.
@@ -180,8 +180,7 @@ impl State {
     fn start(&mut self, services: Vec<usize>) {
         let all = services.is_empty();
         for i in if all { self.order.clone() } else { services } {
-            let goes = self.units[i].service.starter == Some(Starter::Goes);
-            self.units[i].wanted |= !(all && goes);
+            self.units[i].wanted |= !(all && self.units[i].service.goes());
         }
         self.want_needs();
         let ended = [Phase::Failed, Phase::Backoff];

@@ -1,7 +1,7 @@
 //! Services that are started through another one.
 
 use super::*;
-use crate::supervisor::service::Through;
+use crate::supervisor::service::{Starter, Through};
 
 const FORKS: usize = 0;
 const ONE: usize = 1;
