@@ -501,6 +501,13 @@ fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let video = content(&[&path("upright.mp4"), "--reply-to", asked.line()]);
     assert_eq!((&video["info"]["w"], &video["info"]["h"]), (&48.into(), &64.into()));
     assert!(video["info"]["duration"].as_u64().unwrap() >= 2000, "{video}");
+    // Its still picture stands upright too, and can be had from the server.
+    let still = &video["info"]["thumbnail_info"];
+    assert_eq!((&still["w"], &still["h"]), (&48.into(), &64.into()), "{video}");
+    assert_eq!(still["mimetype"], "image/jpeg");
+    let at = video["info"]["thumbnail_url"].as_str().unwrap().strip_prefix("mxc://").unwrap();
+    let download = format!("GET /_matrix/client/v1/media/download/{at}");
+    server.run(&["content", "execute", "--name", &download]).says("answered something unexpected");
     assert_eq!(video["m.relates_to"]["m.in_reply_to"]["event_id"], asked.line());
     let sound = content(&[&path("sound.m4a")]);
     assert_eq!(
@@ -510,6 +517,13 @@ fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let voice = content(&[&path("voice.ogg"), "--voice"]);
     assert!(voice["org.matrix.msc3245.voice"].is_object(), "{voice}");
     assert_eq!(voice["org.matrix.msc1767.audio"]["duration"], voice["info"]["duration"]);
+    let waveform = voice["org.matrix.msc1767.audio"]["waveform"].as_array().unwrap();
+    assert_eq!(waveform.len(), 100);
+    assert_eq!(waveform.iter().filter_map(serde_json::Value::as_u64).max(), Some(1024));
+    // What calls itself a video and is a list of others, or is none at all, is sent without a picture.
+    let list = b"#EXTM3U\n#EXTINF:1,\nupright.mp4\n";
+    let list = file(&server.data, "list.mp4", list).display().to_string();
+    assert!(content(&[&list])["info"].get("thumbnail_url").is_none());
     // A repeat is the first message, with the file that it shows.
     let again = ["content", "send-media", &room, &path("voice.ogg"), "--transaction-id", "spoken"];
     assert_eq!(server.json(&again)["url"], server.json(&again)["url"]);

@@ -18,7 +18,10 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    matrix::{media::Media, message, names, room},
+    matrix::{
+        media::{Media, Uploaded},
+        message, names, room,
+    },
     output::Sentence,
 };
 
@@ -56,6 +59,9 @@ pub(crate) struct Sent {
     pub(crate) event_id: String,
     /// Where the file is: `mxc://…`.
     pub(crate) url: String,
+    /// Where the still picture of a video is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thumbnail_url: Option<String>,
     /// `m.image`, `m.audio`, `m.video` or `m.file`.
     pub(crate) msgtype: String,
     pub(crate) mimetype: String,
@@ -68,7 +74,7 @@ pub(crate) struct Sent {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let id = args.transaction.id()?;
     args.reply.event()?;
-    let media = media(&args)?;
+    let media = media(&args).await?;
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     media.fits(&client).await?;
     let users = args.mentions.users(&args.sending, context, &client, &room).await?;
@@ -82,9 +88,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     };
     args.sending.within(&client, &room, context, plain).await?;
     let progress = context.progress(format!("uploading {}", media.name));
-    let mut url = media.upload(&client).await?;
+    let mut at = media.upload(&client).await?;
     drop(progress);
-    let mut shown = shown(&args, &media, &url);
+    let mut shown = shown(&args, &media, &at);
     if let Some(to) = &answered {
         message::reply(&mut shown, to, client.user_id());
     }
@@ -99,14 +105,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         let operator = args.sending.operator(context)?;
         let sent = message::require_same(&operator, &event, &shown, &id).await?;
         // A repeat has uploaded once more, and the message shows what came first.
-        if let Some(first) = sent.as_ref().and_then(|sent| sent["content"]["url"].as_str()) {
-            first.clone_into(&mut url);
+        if let Some(first) = sent.as_ref().and_then(|sent| Uploaded::of(&sent["content"])) {
+            at = first;
         }
     }
     Ok(Reply::done(Sent {
         room_id: room.into(),
         event_id: event.into(),
-        url,
+        url: at.url,
+        thumbnail_url: at.thumbnail,
         msgtype: media.message_type().to_owned(),
         size: media.bytes.len(),
         mimetype: media.kind,
@@ -115,7 +122,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
 }
 
 /// The file that was named, if it can be sent at all.
-fn media(args: &Args) -> Result<Media, Failure> {
+async fn media(args: &Args) -> Result<Media, Failure> {
     if let Some(kind) = &args.mime {
         names::mime(kind)?;
     }
@@ -127,21 +134,21 @@ fn media(args: &Args) -> Result<Media, Failure> {
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display())));
     }
-    let media = Media::new(&args.file, bytes, args.mime.clone());
-    // With the longest address that it can get.
-    message::check_size(&shown(args, &media, &"x".repeat(300)))?;
+    let mut media = Media::new(&args.file, bytes, args.mime.clone());
     if args.voice && media.message_type() != "m.audio" {
         let message = format!("`{}` is no recording but {}", args.file.display(), media.kind);
         return Err(Failure::request(message)
             .hinted("leave `--voice` out, or say what it is with `--mime audio/ogg`"));
     }
+    media.decode(&args.file, args.voice).await;
+    message::check_size(&shown(args, &media, &Uploaded::longest()))?;
     Ok(media)
 }
 
 /// The message that shows the file.
-fn shown(args: &Args, media: &Media, url: &str) -> Value {
+fn shown(args: &Args, media: &Media, at: &Uploaded) -> Value {
     let caption = args.caption.as_deref();
-    if args.voice { media.voice(url, caption) } else { media.content(url, caption) }
+    if args.voice { media.voice(at, caption) } else { media.content(at, caption) }
 }
 
 /// What else was typed, for whoever has to type it again.
