@@ -38,8 +38,8 @@ def restart(*words):
     return lambda env, _: seconds(lambda: run(PROGRAM, "manage", "restart", *words, env=env))
 
 
-def pause(env, data):
-    """From the first request that failed to the first good answer while Synapse is restarted."""
+def pause(env, data, *names):
+    """From the first request that failed to the first good answer while Synapse is restarted, or everything."""
     port, token = int(env["MATRIX_SYNAPSE_PORT"]), session(data)["access_token"]
     over, failed, back = threading.Event(), [], []
 
@@ -61,10 +61,14 @@ def pause(env, data):
     thread = threading.Thread(target=ask)
     thread.start()
     time.sleep(0.2)
-    run(PROGRAM, "manage", "restart", "synapse", env=env)
+    run(PROGRAM, "manage", "restart", *names, env=env)
     over.set()
     thread.join()
     return back[0] - failed[0]
+
+
+def of_synapse(env, data):
+    return pause(env, data, "synapse")
 
 
 def reader(env, data):
@@ -124,7 +128,7 @@ with server("true", "scale") as forks, server("false", "scale") as alone:
     first = [memory(data) for _, data in pair]
     held.append(say("memory of main and four workers after the start", *first, 0.70, "MB"))
     held.append(say("manage restart of four workers", *in_turns(pair, restart("worker")), 0.30))
-    held.append(say("pause of clients while synapse is restarted, with workers", *in_turns(pair, pause), 0.45))
+    held.append(say("pause of clients while synapse is restarted, with workers", *in_turns(pair, of_synapse), 0.45))
     held.append(say("one more reader with manage scale", *in_turns(pair, reader), 0.35))
     for env, _ in pair:
         run(PROGRAM, "manage", "restart", env=env)
@@ -142,7 +146,8 @@ with server("true", "scale") as forks, server("false", "scale") as alone:
     held.append(say("manage start, warm, main and four workers", *in_turns(pair, lambda env, _: warm_start(env)), 0.55))
 with server("true", "core") as forks, server("false", "core") as alone:
     pair = [forks, alone]
-    held.append(say("pause of clients while synapse is restarted, core", *in_turns(pair, pause), 0.45))
+    held.append(say("pause of clients while everything is restarted, core", *in_turns(pair, pause), 0.60))
+    held.append(say("pause of clients while synapse is restarted, core", *in_turns(pair, of_synapse), 0.45))
     for env, _ in pair:
         run(PROGRAM, "manage", "stop", env=env)
     held.append(say("manage start, warm, core", *in_turns(pair, lambda env, _: warm_start(env)), 1.0))

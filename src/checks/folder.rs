@@ -24,6 +24,21 @@ pub(crate) static FOLDER: Check = Check {
     }),
 };
 
+pub(crate) static RUN: Check = Check {
+    name: "run-folder",
+    about: "what is written when a process starts can be written",
+    remedy: "make it writable for this user, then run it again",
+    flows: &[Flow::Restart, Flow::Change, Flow::Scale],
+    look: Look::Here(|subject| {
+        let data = &subject.config.data;
+        let folders = [data.run(), data.sockets(), data.logs()];
+        for folder in folders.iter().filter(|folder| folder.exists()) {
+            writable(folder).map_err(|why| Error::Folder { path: folder.clone(), why })?;
+        }
+        Ok(Vec::new())
+    }),
+};
+
 /// An install knows what it needs and asks for that: [`has_room`].
 pub(crate) static SPACE: Check = Check {
     name: "disk-space",
@@ -37,6 +52,8 @@ pub(crate) static SPACE: Check = Check {
 pub(crate) enum Error {
     #[error("the data folder `{}` {why}", path.display())]
     DataDir { path: PathBuf, why: &'static str },
+    #[error("the folder `{}` {why}", path.display())]
+    Folder { path: PathBuf, why: &'static str },
     #[error("the disk of `{}` has {} MB left, and this takes {} MB", path.display(), left >> 20, needed >> 20)]
     Full { path: PathBuf, left: u64, needed: u64 },
 }
@@ -49,6 +66,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::DataDir { .. } => FOLDER.remedy.into(),
+            Self::Folder { .. } => RUN.remedy.into(),
             Self::Full { .. } => files::FREE_SPACE.into(),
         })
     }
@@ -92,10 +110,15 @@ pub(crate) fn data_folder(data: &DataDir) -> Result<(), Error> {
     if !there.is_dir() {
         return Err(refused("cannot be made: a file is in the way"));
     }
-    match rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+    writable(there).map_err(refused)
+}
+
+/// Whether files can be made there; why not.
+fn writable(folder: &Path) -> Result<(), &'static str> {
+    match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::ROFS) => Err(refused("is on a disk that can only be read")),
-        Err(_) => Err(refused("cannot be written")),
+        Err(rustix::io::Errno::ROFS) => Err("is on a disk that can only be read"),
+        Err(_) => Err("cannot be written"),
     }
 }
 

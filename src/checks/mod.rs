@@ -79,8 +79,9 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 26] = [
+static ALL: [&Check; 27] = [
     &folder::FOLDER,
+    &folder::RUN,
     &services::SERVICES,
     &secrets::SECRETS,
     &database::RECORD,

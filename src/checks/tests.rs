@@ -32,12 +32,12 @@ fn each_flow_looks_at_what_concerns_it() {
         ),
         (
             Flow::Restart,
-            "more: ports-free disk-space redis workers-elsewhere database; \
+            "more: run-folder ports-free disk-space redis workers-elsewhere database; \
              less: login-provider media-bucket alerts-room",
         ),
         (
             Flow::Scale,
-            "more: ports-free redis database-connections; less: login-provider media-bucket alerts-room",
+            "more: run-folder ports-free redis database-connections; less: login-provider media-bucket alerts-room",
         ),
     ] {
         assert_eq!(of_all(flow), expected, "{flow:?}");

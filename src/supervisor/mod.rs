@@ -1,7 +1,7 @@
 //! Keeps any process running, and knows none by name.
 //!
 //! `service` is what is asked for, `order` sorts, `job` spawns and reaps, `starter` has another service do
-//! that, `probe`, `get` and `notify` ask,
+//! that, `ahead` starts such a service before the others, `probe`, `get` and `notify` ask,
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
 //! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+mod ahead;
 pub(crate) mod control;
 mod down;
 pub(crate) mod events;
@@ -27,6 +28,7 @@ mod sweep;
 mod unit;
 mod watch;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use get::get;
 pub(crate) use sweep::sweep;
 pub(crate) use watch::run;

@@ -10,15 +10,20 @@ use std::{
             net::{SocketAddr, UnixDatagram as Sender},
         },
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tokio::net::UnixDatagram;
 
-use crate::files;
+use crate::{data_dir::DataDir, files};
 
 /// The variable that names the socket.
 pub(crate) const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// Where the service in that place says that it is ready.
+pub(crate) fn socket(data: &DataDir, place: usize) -> PathBuf {
+    data.sockets().join(format!("notify.{place}"))
+}
 
 /// Listens for one service; an older socket of that path is replaced.
 pub(crate) fn listen(path: &Path) -> io::Result<UnixDatagram> {

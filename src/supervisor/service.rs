@@ -219,6 +219,11 @@ impl Service {
         self.starter == Some(Starter::Goes)
     }
 
+    /// What it gets when its supervisor dies.
+    pub(crate) fn death(&self) -> Signal {
+        self.stop.first().map_or(Signal::TERM, |(signal, _)| *signal)
+    }
+
     pub(crate) fn change_to(&self, new: &Self) -> Change {
         if self.launch != new.launch {
             return Change::Restart;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     Settings,
+    ahead::Ahead,
     down::Down,
     job,
     log::{self, LogFile, Shared},
@@ -56,9 +57,11 @@ pub(crate) struct Unit {
     pub(crate) waits_for: Option<String>,
     log: Shared,
     log_path: PathBuf,
-    sockets: PathBuf,
+    pub(super) notify_socket: PathBuf,
     down: Down,
     plain: Arc<job::Variables>,
+    /// Its process, where that was started before it had to be.
+    pub(super) ahead: Option<Ahead>,
     tell: mpsc::Sender<UnitEvent>,
     probes: Vec<JoinHandle<()>>,
     run: u32,
@@ -90,9 +93,10 @@ impl Unit {
             index,
             log_path: log.path().to_owned(),
             log: log::shared(log),
-            sockets: settings.data.sockets(),
+            notify_socket: notify::socket(&settings.data, index),
             down,
             plain: Arc::clone(&settings.plain),
+            ahead: None,
             tell,
             pid: None,
             waits_for: None,
@@ -108,10 +112,6 @@ impl Unit {
         }
     }
 
-    pub(crate) fn notify_socket(&self) -> PathBuf {
-        self.sockets.join(format!("notify.{}", self.index))
-    }
-
     /// `through` says that who starts it in our place is ready to. Why that did not do so, where it did not.
     pub(crate) fn spawn(&mut self, run: u32, through: bool) -> io::Result<Option<io::Error>> {
         self.stopping();
@@ -124,16 +124,17 @@ impl Unit {
             let why = format!("`{}` is lost, and it would make another one", file.display());
             return Err(io::Error::other(why));
         }
-        let path = self.notify_socket();
+        let path = self.notify_socket.as_path();
         let waits = self.service.ready.iter().any(|probe| matches!(probe, Probe::Notify));
-        let socket = if waits { Some(notify::listen(&path)?) } else { None };
-        let death = self.service.stop.first().map_or(Signal::TERM, |(signal, _)| *signal);
-        let path = waits.then_some(path.as_path());
+        let socket = if waits { Some(notify::listen(path)?) } else { None };
+        let death = self.service.death();
+        let path = waits.then_some(path);
         self.down.clear(&self.service.name).map_err(io::Error::other)?;
         let launch = &self.service.launch;
         let forked = launch.through.as_ref().filter(|_| through);
         let forked = forked.map(|it| job::fork(it, launch, &self.plain, death, path));
-        let (job, refused) = match forked {
+        let started = forked.or_else(|| self.ahead.take().map(Ahead::go));
+        let (job, refused) = match started {
             Some(Ok(job)) => (job, None),
             Some(Err(error)) => (job::spawn(launch, &self.plain, death, path)?, Some(error)),
             None => (job::spawn(launch, &self.plain, death, path)?, None),

@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Error, Settings,
+    ahead::Ahead,
     control::{self, Incoming, Request},
     down::Down,
     events::{self, Recent},
@@ -37,6 +38,7 @@ const RENEW_RECORD: Duration = Duration::from_mins(1);
 pub(crate) async fn run(
     services: Vec<Service>,
     settings: Settings,
+    ahead: Option<Ahead>,
     changed: &mut dyn FnMut(&Snapshot),
 ) -> Result<bool, Error> {
     let lock = Lock::try_acquire(&settings.data.supervisor_lock(), "daemon supervise")?;
@@ -53,6 +55,12 @@ pub(crate) async fn run(
     let wanted = wanted.collect::<Result<Vec<usize>, Error>>()?;
     sweep(&settings.data.state_file(), SWEEP).await;
     let mut watch = Watch::new(services, settings);
+    if let Some(ahead) = ahead {
+        let mut units = watch.units.iter_mut().enumerate();
+        if let Some((_, unit)) = units.find(|(place, unit)| ahead.is(&unit.service, *place)) {
+            unit.ahead = Some(ahead);
+        }
+    }
     let listener = control::listen(&watch.settings.data.control_socket())?;
     let (requests, mut incoming) = mpsc::channel(16);
     let (publish, snapshots) = watch::channel(watch.snapshot());
@@ -110,10 +118,9 @@ pub(crate) async fn run(
     server.abort();
     drop(timeout(LAST_WORDS, async { while incoming.recv().await.is_some() {} }).await);
     orphans::end().await;
-    for file in
-        watch.units.iter().map(Unit::notify_socket).chain([watch.settings.data.control_socket()])
-    {
-        drop(crate::files::remove(&file));
+    let control = watch.settings.data.control_socket();
+    for file in watch.units.iter().map(|unit| &unit.notify_socket).chain([&control]) {
+        drop(crate::files::remove(file));
     }
     drop(lock);
     Ok(!watch.failed)

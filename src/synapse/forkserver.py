@@ -3,6 +3,8 @@
 Whoever connects to SOCKET asks for one process: a line of JSON, and with it the descriptor that the process
 writes to. The process answers with its `pid` once it is a child of who asked, and runs when it gets a byte in
 return; where there is none it ends. What keeps it from being there is answered as `error`.
+
+With STARTED_AHEAD in its environment it says when it has imported, and takes SOCKET only on SIGUSR1.
 """
 
 import ctypes
@@ -11,6 +13,7 @@ import importlib
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -145,6 +148,13 @@ def become(asked, output, connection):
     return module
 
 
+def wait():
+    """Until it is time to take the place of another one."""
+    print("imported", flush=True)
+    signal.sigwait([signal.SIGUSR1])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+
+
 def serve(path, modules):
     """Forks whatever is asked for; returns in each process what it is to run."""
     if os.path.exists(path):
@@ -177,6 +187,11 @@ def serve(path, modules):
 
 if __name__ == "__main__":
     path, names = sys.argv[1], sys.argv[2:]
+    ahead = "STARTED_AHEAD" in os.environ
+    if ahead:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     imported = prepared(names)
     show([sys.executable, "-c", "forkserver", path, *names])
+    if ahead:
+        wait()
     imported[serve(path, imported)].main()

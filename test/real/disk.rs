@@ -42,12 +42,27 @@ fn superuser(server: &Instance) -> PgConnectOptions {
     options.username("postgres").password(password.trim()).database("postgres")
 }
 
+fn what_could_not_start_again_is_not_stopped(server: &Instance) {
+    let run = server.data.join("run").display().to_string();
+    let mounted = |program: &str, words: &[&str]| {
+        assert!(Command::new(program).args(words).arg(&run).status().unwrap().success());
+    };
+    let synapse = server.pid("synapse");
+    mounted("mount", &["--bind", &run]);
+    mounted("mount", &["-o", "remount,bind,ro"]);
+    let refused = server.run(&["manage", "restart", "synapse"]).exits(1);
+    mounted("umount", &[]);
+    refused.says(&format!("`{run}` is on a disk that can only be read"));
+    assert_eq!(server.pid("synapse"), synapse);
+}
+
 #[test]
 fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
     if !is_apart(a_full_disk_is_named_and_loses_and_doubles_nothing, &disk(300)) {
         return;
     }
     let server = Instance::started("full");
+    what_could_not_start_again_is_not_stopped(&server);
     let named = format!("the disk of `{}` is full: 0 MB are left", server.data.display());
     let room = server.room("Full");
     // Long enough that soon no page of the database has room for one more.

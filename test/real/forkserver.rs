@@ -133,6 +133,15 @@ fn the_only_process_is_restarted_when_the_next_one_is_imported() {
     let log = server.run(&["logs", "supervisor"]).success().stdout;
     let place = |words: &str| log.rfind(words).unwrap_or_else(|| panic!("no `{words}` in {log}"));
     assert!(place("`forkserver` is ready") < place("`synapse` gets SIGTERM"));
+    // A restart of everything, too: what the next supervisor needs is imported before the old one ends.
+    server.run(&["manage", "restart"]).success();
+    let log = server.run(&["logs", "supervisor"]).success().stdout;
+    let ready = log.rfind("`forkserver` is ready").unwrap();
+    let last = &log[log.rfind("`forkserver` starts").unwrap()..ready];
+    assert!(
+        !last.contains("`postgres` is ready"),
+        "it was imported after the old one had ended: {log}"
+    );
     // One that cannot be: Synapse starts all the same.
     let pid = server.pid("synapse");
     let socket = server.data.join("run/forkserver.sock");

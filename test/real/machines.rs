@@ -154,7 +154,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     both_begin_at_once(&server, &workers);
     let port = free_port().to_string();
     server.run(&["config", "set", "redis.port", &port]).success();
-    scale("generic=3,event_persister=2").exits(1).says("what runs still listens where it was");
+    scale("generic=3,event_persister=2").exits(1).says("does not use these settings yet");
     workers.run(&["manage", "uninstall", "--purge", "--force"]).success();
     server.run(&["status"]).exits(1).says("event-persister-2 on 10.93.7.2 does not answer");
     server.run(&["status", "--fast"]).success();

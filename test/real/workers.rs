@@ -51,9 +51,16 @@ fn workers_come_and_go_while_messages_are_sent() {
     let scale = |list: &str| server.run(&["manage", "scale", "--workers", list]);
     let all = ["synapse", "redis", "event-persister-1", "generic-1"];
     let pids = || all.map(|service| server.pid(service));
+    // What waits for a restart is not brought into force by something else.
+    let before = pids();
+    server.run(&["config", "set", "synapse.presence", "true"]).success();
+    let refused = scale("event_persister=1,generic=2").exits(1);
+    refused.says("synapse.presence").says("`manage restart`");
+    server.run(&["manage", "scale"]).success().says("synapse.presence");
+    server.run(&["config", "set", "synapse.presence", ""]).success();
+    assert_eq!(pids(), before);
     under_load(&server, |more| {
         more(6);
-        let before = pids();
         scale("event_persister=1,generic=2").success().says("started: generic-2");
         assert_eq!(pids(), before, "a worker that only answers restarts nobody");
         more(6);

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    sync::Notify,
+    time::sleep,
+};
 
 use super::echo::Echo;
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
     reply::{Outcome, Stop},
     services,
     supervisor::{
-        self, Settings, job,
+        self, Ahead, Settings, job,
         log::{self, Limits, LogFile},
         notify,
         record::{Report, Snapshot},
@@ -34,6 +38,9 @@ pub(crate) struct Args {
     /// Leave the terminal
     #[arg(long)]
     detach: bool,
+    /// Make ready what takes long, say a line, and begin with a line from stdin
+    #[arg(long)]
+    standby: bool,
     /// Start only these at first, with what they need
     services: Vec<String>,
 }
@@ -43,8 +50,51 @@ pub(crate) async fn run(args: Args, _: &Context) -> Result<Stream<Nothing>, Stop
         // Fails only for the leader of a group, and whoever detaches us does not make us that.
         rustix::process::setsid().ok();
     }
-    let Args { detach, services } = args;
-    Ok(Stream::new(async move |context, _| supervise(context, services, !detach).await))
+    let Args { detach, standby, services } = args;
+    Ok(Stream::new(async move |context, _| {
+        let mut ahead = None;
+        if standby {
+            ahead = self::ahead(context).await;
+            if !begins().await {
+                return Ok(Outcome::Done);
+            }
+        }
+        supervise(context, services, ahead, !detach).await
+    }))
+}
+
+/// What takes long, ready before anything else is; where it cannot be, the start after it says why.
+async fn ahead(context: &Context) -> Option<Ahead> {
+    let config = context.config().ok()?;
+    let services = services::all(config).await.ok()?;
+    Ahead::start(&services, &settings(context, config, Vec::new())).await
+}
+
+/// Says that it may begin and waits for that; false where nobody wants it any more.
+async fn begins() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "it is said to this program, not to a person")]
+    let mut parent = io::stdout();
+    if writeln!(parent, "ready").is_err() {
+        return false;
+    }
+    let mut line = String::new();
+    BufReader::new(tokio::io::stdin()).read_line(&mut line).await.is_ok_and(|length| length > 0)
+}
+
+fn settings(context: &Context, config: &Config, wanted: Vec<String>) -> Settings {
+    let supervision = &config.supervision;
+    let plain = job::PLAIN
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));
+    Settings {
+        profile: config.stack.profile.name().to_owned(),
+        wanted,
+        data: config.data.clone(),
+        limits: Limits { size: supervision.log_size.0, files: supervision.log_files },
+        plain: Arc::new(plain.collect()),
+        echo: None,
+        end_with_failure: None,
+    }
 }
 
 /// Keeps everything until it is asked to end. In the foreground somebody above (systemd, a
@@ -52,33 +102,22 @@ pub(crate) async fn run(args: Args, _: &Context) -> Result<Stream<Nothing>, Stop
 pub(crate) async fn supervise(
     context: &Context,
     wanted: Vec<String>,
+    ahead: Option<Ahead>,
     foreground: bool,
 ) -> Result<Outcome, Failure> {
     let config = context.config()?;
     let data = &config.data;
     data.create()?;
-    let supervision = &config.supervision;
-    let limits = Limits { size: supervision.log_size.0, files: supervision.log_files };
+    let mut settings = settings(context, config, wanted);
     let echo = foreground.then(|| Echo::new(context.view().format));
-    let echo_lines = echo.as_ref().map(Echo::of_lines);
-    keep_own_log(data, limits, echo_lines.clone());
+    settings.echo = echo.as_ref().map(Echo::of_lines);
+    settings.end_with_failure = foreground.then_some(services::CUSTOM);
+    keep_own_log(data, settings.limits, settings.echo.clone());
     if postgres::target(config)?.is_embedded() {
         postgres::embedded::make_ready(config).await?;
     }
     let services = services::all(config).await?;
     applied::note(config, foreground)?;
-    let plain = job::PLAIN
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), context.environment.get(name)?.into())));
-    let settings = Settings {
-        profile: config.stack.profile.name().to_owned(),
-        wanted,
-        data: data.clone(),
-        limits,
-        plain: Arc::new(plain.collect()),
-        echo: echo_lines,
-        end_with_failure: foreground.then_some(services::CUSTOM),
-    };
     let above = context.environment.get(notify::VARIABLE).filter(|_| foreground);
     let tell = |message: &str| {
         if let Some(socket) = &above {
@@ -103,7 +142,7 @@ pub(crate) async fn supervise(
         }
         pending::<Infallible>().await
     };
-    let kept = supervisor::run(services, settings, &mut changed);
+    let kept = supervisor::run(services, settings, ahead, &mut changed);
     let well = tokio::select! { well = kept => well, never = beside => match never {} };
     tell("STOPPING=1");
     if let Some(echo) = echo {

@@ -151,8 +151,13 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         return Ok(Reply::done_if(!moot, answer(context, config, done).await?));
     }
     let timeout = config.supervision.start_timeout.0;
-    let options =
-        start::Options { services: Vec::new(), timeout, force: args.force, keep_profile: false };
+    let options = start::Options {
+        services: Vec::new(),
+        timeout,
+        force: args.force,
+        keep_profile: false,
+        standby: None,
+    };
     super::start::go(context, options).await?;
     Ok(Reply::done(answer(context, config, done).await?))
 }

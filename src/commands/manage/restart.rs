@@ -13,6 +13,7 @@ use crate::{
     },
     context::Context,
     instance::lifecycle::{
+        launch::Standby,
         restart,
         start::{self, Started},
         stop,
@@ -68,13 +69,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     }
     let progress = context.progress("checking the settings");
     let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
-    restart::check(config, force, timeout, &mut on_wait).await?;
+    let standby = if restart::check(config, force, timeout, &mut on_wait).await? {
+        // What takes long is made while the old ones still answer.
+        progress.now("getting the new processes ready");
+        Standby::launch(config).await
+    } else {
+        None
+    };
     drop(progress);
     let patience = super::start::time(None, context, super::stop::PATIENCE);
     let options = stop::Options { timeout: patience, force };
     let ran = super::stop::go(context, options).await?;
     let keep_profile = args.profile.is_given();
-    let options = start::Options { services: Vec::new(), timeout, force, keep_profile };
+    let options = start::Options { services: Vec::new(), timeout, force, keep_profile, standby };
     let (Started::Now(now) | Started::Already { now, .. }) =
         super::start::go(context, options).await?;
     let change = if ran == stop::Stopped::Now { Change::Restarted } else { Change::Started };

@@ -92,6 +92,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let timeout = args.ready.or_set(&new);
     let list = workers::listed(&new)?;
     let (plan, _) = scale::plan(old, &new).await?;
+    match scale::nothing_waits(&new).await {
+        Err(why) if asked.is_empty() => context.warn(why.to_string()),
+        may => may?,
+    }
     let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
     if context.dry_run || plan.is_empty() || asked.is_empty() {
         let changed = !plan.is_empty();

@@ -114,12 +114,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
         // A profile that cannot be is refused before anything else is looked at.
         services::outline(config)?;
     }
-    let options = Options { services: services.clone(), timeout, force: args.force, keep_profile };
+    let (force, standby) = (args.force, None);
+    let options = Options { services: services.clone(), timeout, force, keep_profile, standby };
     if args.foreground {
         start::prepare(config, options, &mut |_| ()).await?;
         let context = context.clone();
         return Ok(Live::Stream(Stream::new(async move |_, _| {
-            daemon::supervise(&context, services, true).await
+            daemon::supervise(&context, services, None, true).await
         })));
     }
     if context.dry_run {

@@ -14,7 +14,7 @@ mod made;
 
 use made::made;
 
-use super::{guard, lock, workers::scale};
+use super::{guard, lock, prepare::applied, workers::scale};
 use crate::{
     bridges::{self, Asked, Bridge, Found, Kind, Made, Network, Ping, Registration},
     clock,
@@ -76,6 +76,7 @@ pub(crate) struct Removed {
 /// What would be refused, looked at without changing anything.
 pub(crate) async fn check(config: &Config, wanted: &Wanted) -> Result<bool, Failure> {
     guard::homeserver(config)?;
+    applied::nothing_waits(config, |_| false).await?;
     let there = bridges::all(&config.data)?;
     match same(wanted, &there)? {
         Some(_) => Ok(false),
@@ -95,6 +96,7 @@ pub(crate) async fn add(
     guard::homeserver(config)?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let _lock = lock::wait(data, "content add-bridge", deadline, &mut wait).await?;
+    applied::nothing_waits(config, |_| false).await?;
     let there = bridges::all(data)?;
     let mut steps = Vec::new();
     let existed = same(wanted, &there)?;
@@ -380,6 +382,7 @@ pub(crate) async fn remove(
     let _lock = lock::wait(data, "content remove-bridge", deadline, &mut wait).await?;
     bridges::clear(data)?;
     let Some(found) = bridges::of(data, name) else { return Ok(None) };
+    applied::nothing_waits(config, |_| false).await?;
     bridges::leave(data, name)?;
     let mut removed = Removed { bridge: name.to_owned(), restarted: Vec::new(), dropped: None };
     if data.is_installed() {

@@ -30,6 +30,7 @@ pub(crate) async fn take_up(config: &Config) -> Result<Taken, Failure> {
         // Little is written for them.
         force: true,
         keep_profile: false,
+        standby: None,
     };
     start::start(config, options, &mut |_| ()).await?;
     Ok(Taken::Now)

@@ -1,10 +1,11 @@
 //! The supervisor as a process: the one that runs, or a new one and its first words.
 
-use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+use std::{ffi::OsString, fs::File, path::Path, process::Stdio, time::Duration};
 
 use tokio::{
-    process::Child,
-    time::{Instant, sleep},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
 };
 
 use super::stop;
@@ -45,27 +46,69 @@ pub(super) async fn found(data: &DataDir, socket: &Path) -> Result<Option<Stream
     }
 }
 
-/// Starts the supervisor; it outlives us and the terminal.
-pub(super) fn launch(
+/// How long one may take until it waits.
+const UNTIL_IT_WAITS: Duration = Duration::from_secs(15);
+
+/// A supervisor that waits for the word to begin; without it, it ends.
+#[derive(Debug)]
+pub(crate) struct Standby(Child);
+
+impl Standby {
+    /// As soon as it has made ready what takes long; none where it has not.
+    pub(crate) async fn launch(config: &Config) -> Option<Self> {
+        let mut command = command(config);
+        command.arg("--standby").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let stderr = own_file(config).map_or_else(|_| Stdio::null(), Stdio::from);
+        let mut child = command.stderr(stderr).spawn().ok()?;
+        let mut said = String::new();
+        let mut stdout = BufReader::new(child.stdout.take()?);
+        let waits = timeout(UNTIL_IT_WAITS, stdout.read_line(&mut said)).await;
+        waits.is_ok_and(|read| read.is_ok_and(|length| length > 0)).then_some(Self(child))
+    }
+
+    /// None where it has ended meanwhile.
+    async fn begin(mut self) -> Option<Child> {
+        let mut stdin = self.0.stdin.take()?;
+        stdin.write_all(b"begin\n").await.ok()?;
+        Some(self.0)
+    }
+}
+
+/// Starts the supervisor, or has the one begin that waits; it outlives us and the terminal.
+pub(super) async fn launch(
     config: &Config,
     names: &[String],
+    standby: Option<Standby>,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Child, Error> {
-    let log = config.data.logs().join("supervisor.log");
-    let stderr = files::append(&log).map_or_else(
+    if let Some(standby) = standby
+        && let Some(child) = standby.begin().await
+    {
+        return Ok(child);
+    }
+    let stderr = own_file(config).map_or_else(
         |error| {
-            let log = log.display();
-            on_step(Step::Warns(&format!(
-                "`{log}` cannot be written, its lines are dropped: {error}"
-            )));
+            on_step(Step::Warns(&format!("{error}, and its lines are dropped")));
             Stdio::null()
         },
         Stdio::from,
     );
+    let mut command = command(config);
+    command.args(names).stdout(Stdio::null()).stderr(stderr);
+    command.spawn().map_err(Error::Launch)
+}
+
+/// Where its last words go.
+fn own_file(config: &Config) -> Result<File, files::Error> {
+    let log = config.data.logs().join("supervisor.log");
+    files::append(&log).map_err(files::Error::io("write", &log))
+}
+
+fn command(config: &Config) -> Command {
     let words: Vec<OsString> = services::same_settings(config);
     // Our own program, even if its file has been replaced since we started.
     let mut command = process::command("/proc/self/exe");
-    command.args(["daemon", "supervise", "--detach"]).args(words).args(names);
+    command.args(["daemon", "supervise", "--detach"]).args(words);
     // Everybody who may see the process may see its variables: a secret that is in its file stays there.
     let pending = persist::pending(config);
     let settings = config::settings()
@@ -73,8 +116,8 @@ pub(super) fn launch(
         .flat_map(|setting| setting.variables.iter().copied());
     let names = settings.chain(job::PLAIN.iter().copied());
     command.env_clear().envs(Environment::handed_on(names));
-    command.stdout(Stdio::null()).stderr(stderr).current_dir("/").kill_on_drop(false);
-    command.spawn().map_err(Error::Launch)
+    command.current_dir("/").kill_on_drop(false);
+    command
 }
 
 /// The supervisor's first words, once it listens.

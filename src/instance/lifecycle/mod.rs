@@ -2,7 +2,7 @@
 
 mod definition;
 pub(crate) mod hooks;
-mod launch;
+pub(crate) mod launch;
 pub(crate) mod restart;
 pub(crate) mod select;
 pub(crate) mod start;

@@ -52,13 +52,13 @@ impl Explain for InForeground {
     }
 }
 
-/// Whether it could start again. Where it runs, it goes on running whatever is found.
+/// Makes sure that it could start again; whether it runs. Where it does, it goes on whatever is found.
 pub(crate) async fn check(
     config: &Config,
     force: bool,
     timeout: Duration,
     on_wait: &mut dyn FnMut(&str),
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     guard::installed(&config.data)?;
     // Another command may be about to change what runs.
     let deadline = Instant::now() + timeout;
@@ -76,7 +76,9 @@ pub(crate) async fn check(
         // The start that follows warns.
         checks::pass(&subject, &mut |_| ()).await
     };
-    found.await.map_err(|failure| if now.is_none() { failure } else { not_stopped(failure) })
+    let runs = now.is_some();
+    found.await.map_err(|failure| if runs { not_stopped(failure) } else { failure })?;
+    Ok(runs)
 }
 
 fn not_stopped(failure: Failure) -> Failure {
@@ -98,8 +100,9 @@ pub(crate) async fn some(
         let mut homeserver = Homeserver::of(config)?;
         // The others go on, however little space there is.
         let named = select::resolve(words, &select::running(&before)).unwrap_or_default();
+        let subject = homeserver.subject(Flow::Restart, deadline);
+        folder::RUN.look(&subject).await.map_err(not_stopped)?;
         if named.iter().any(|name| name == services::SYNAPSE) {
-            let subject = homeserver.subject(Flow::Restart, deadline);
             secrets::SECRETS.look(&subject).await.map_err(not_stopped)?;
         }
         let define =

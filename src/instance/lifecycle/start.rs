@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     definition,
-    launch::{answered, found, launch, own_log, own_words},
+    launch::{Standby, answered, found, launch, own_log, own_words},
     stop,
     wait::follow,
 };
@@ -36,7 +36,7 @@ use crate::{
 /// How long a start that failed waits until what it started is gone.
 const CLEAR_UP: Duration = Duration::from_secs(20);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Options {
     /// Only these, with all they need; without names, all of the profile.
     pub(crate) services: Vec<String>,
@@ -46,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) force: bool,
     /// Remember the profile, once all that is looked at is right: the next start is one of it too.
     pub(crate) keep_profile: bool,
+    /// The supervisor that is to begin, where one waits.
+    pub(crate) standby: Option<Standby>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ async fn enter<'a>(
 /// Starts what is asked for and waits until it is ready.
 pub(crate) async fn start(
     config: &Config,
-    options: Options,
+    mut options: Options,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Started, Failure> {
     let deadline = Instant::now() + options.timeout;
@@ -121,7 +123,7 @@ pub(crate) async fn start(
         prepare::run(&homeserver, options.force, deadline, on_step).await?;
         keep_profile(config, &options)?;
         on_step(Step::Launches);
-        let mut child = launch(config, &names, on_step)?;
+        let mut child = launch(config, &names, options.standby.take(), on_step).await?;
         launched = true;
         answered(config, &mut child, &mut log, deadline, options.timeout).await?
     };

@@ -9,8 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::{self, Config, values::setting::shown},
+    error::{Explain, Failure, Kind},
     files,
-    supervisor::record::{Snapshot, Supervisor},
+    supervisor::{
+        control,
+        record::{Snapshot, Supervisor},
+    },
 };
 
 /// What no process that runs reads.
@@ -100,6 +104,33 @@ pub(crate) fn changed(config: &Config, now: &Snapshot) -> Result<Vec<String>, fi
         used.values.get(key).is_some_and(|before| before != value && !(made && before.is_empty()))
     };
     Ok(values(config).into_iter().filter(differs).map(|(key, _)| key).collect())
+}
+
+/// Some settings are not in use yet.
+#[derive(Debug, thiserror::Error)]
+#[error("the homeserver does not use these settings yet, and this would apply them unchecked: {}", .0.join(", "))]
+struct Waiting(Vec<String>);
+
+impl Explain for Waiting {
+    fn kind(&self) -> Kind {
+        Kind::Setting
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("`manage restart` checks and applies them; then run it again".into())
+    }
+}
+
+/// Makes sure that what runs uses all settings but those that are `meant`: processes that are started or
+/// restarted for a change would read the others too, and nobody has asked for these.
+pub(crate) async fn nothing_waits(config: &Config, meant: fn(&str) -> bool) -> Result<(), Failure> {
+    let Some(now) = control::status(&config.data.control_socket()).await? else { return Ok(()) };
+    let mut waiting = changed(config, &now)?;
+    waiting.retain(|key| !meant(key));
+    if now.profile != config.profile.name {
+        waiting.push("stack.profile".to_owned());
+    }
+    if waiting.is_empty() { Ok(()) } else { Err(Waiting(waiting).into()) }
 }
 
 /// Whether Synapse was started before its file was written.

@@ -43,8 +43,6 @@ use crate::{
 pub(crate) enum Error {
     #[error("the profile `{0}` has no workers")]
     NoWorkers(String),
-    #[error("`{0}` has changed, and what runs still listens where it was")]
-    Network(String),
     #[error("the supervisor has ended while the workers changed")]
     Ended,
     #[error("the workers have changed in part: the new ones are set, and not all of them run")]
@@ -55,7 +53,6 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoWorkers(_) => Kind::Request,
-            Self::Network(_) => Kind::Setting,
             Self::Ended | Self::Halfway { .. } => Kind::Environment,
         }
     }
@@ -63,7 +60,6 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoWorkers(_) => "`manage start --profile scale` starts one that has".into(),
-            Self::Network(_) => "`manage restart` applies it; then scale".into(),
             Self::Ended => "`manage start` brings all back".into(),
             Self::Halfway { before } => {
                 let before = match before.as_str() {
@@ -98,8 +94,11 @@ impl Plan {
 
 /// The main process, as a service.
 const MAIN: &str = "synapse";
-/// Where PostgreSQL and Redis listen for other machines, which they read when they start.
-const OF_THE_NETWORK: [&str; 2] = ["workers.address", "redis.port"];
+/// Refuses where another setting than those of the workers waits for a restart. Where PostgreSQL and Redis
+/// listen for other machines they read when they start.
+pub(crate) async fn nothing_waits(new: &Config) -> Result<(), Failure> {
+    applied::nothing_waits(new, |key| key.starts_with("workers.") && key != "workers.address").await
+}
 
 /// What would change; everything that could be in the way is looked at, nothing is changed but what is
 /// made at every start anyway.
@@ -110,12 +109,6 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
     }
     let homeserver = Homeserver::of(new)?;
     let now = control::status(&new.data.control_socket()).await?;
-    if let Some(now) = &now {
-        let changed = applied::changed(new, now)?;
-        if let Some(setting) = changed.iter().find(|it| OF_THE_NETWORK.contains(&it.as_str())) {
-            return Err(Error::Network(setting.clone()).into());
-        }
-    }
     // All of it is refused before anything is changed; a start has said what there is to warn of.
     let mut subject = homeserver.subject(Flow::Scale, Instant::now());
     subject.running = now.as_ref();
@@ -189,6 +182,7 @@ pub(crate) async fn scale(
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let _lock = lock::wait(data, "manage scale", deadline, &mut wait).await?;
     on_step("looking at the settings");
+    nothing_waits(new).await?;
     let (plan, rendered) = plan(old, new).await?;
     let before = workers::listed(old)?;
     keep(new, keys)?;

@@ -30,7 +30,8 @@ impl State {
             };
             order.push(i);
             let unit = &mut self.units[i];
-            unit.wanted |= start_new && !self.order.contains(&i);
+            let stays_now = unit.service.goes() && !service.goes();
+            unit.wanted |= start_new && (stays_now || !self.order.contains(&i));
             unit.wanted &= !service.goes();
             if unit.service == service {
                 continue;

@@ -159,6 +159,18 @@ fn when_it_has_changed_it_is_started_anew_before_those_that_come_from_it() {
 }
 
 #[test]
+fn one_that_is_to_stay_from_now_on_is_started() {
+    let mut world = running(Starter::Goes);
+    let mut services = world.services();
+    services[FORKS].starter = Some(Starter::Stays);
+    let actions = world.step(Event::Replace(services));
+    assert_eq!(actions, [Action::Define(FORKS), Action::Spawn(FORKS)]);
+    assert!(!world.state.units[FORKS].service.goes());
+    world.ready(FORKS);
+    assert_eq!(world.phase(FORKS), Phase::Running);
+}
+
+#[test]
 fn it_goes_with_everything_and_is_there_for_nobody_who_is_not_wanted() {
     let mut world = running(Starter::Stays);
     let all = [TWO, ONE, FORKS].map(|service| Action::Signal(service, Signal::TERM));
