@@ -45,8 +45,8 @@ def prepared(names):
     # After a fork there is only the thread that forked, and what the others held is held for ever.
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("something that Synapse imports has started a thread")
-    gc.collect()
-    # The collector writes into what it looks at, and a page that is written is shared no more.
+    # The collector writes into what it looks at, and a page that is written is shared no more. Nothing is
+    # collected before: what that gives back are holes in pages that are shared until a process fills them.
     gc.freeze()
     gc.enable()
     return modules

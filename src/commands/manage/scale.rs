@@ -91,28 +91,27 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let new = context.with(asked.iter().cloned()).config_now()?;
     let timeout = args.ready.or_set(&new);
     let list = workers::listed(&new)?;
-    let (plan, _) = scale::plan(old, &new).await?;
-    match scale::nothing_waits(&new).await {
-        Err(why) if asked.is_empty() => context.warn(why.to_string()),
-        may => may?,
-    }
-    let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
-    if context.dry_run || plan.is_empty() || asked.is_empty() {
-        let changed = !plan.is_empty();
-        if !context.dry_run && !asked.is_empty() {
-            scale::keep(&new, &keys)?;
+    let dry_run = context.dry_run;
+    if dry_run || asked.is_empty() {
+        match scale::nothing_waits(&new).await {
+            Err(why) if asked.is_empty() => context.warn(why.to_string()),
+            may => may?,
         }
-        let dry_run = context.dry_run;
+        let (plan, _) = scale::plan(old, &new).await?;
+        // Without anything asked for they were only to be shown.
+        let says_something = asked.is_empty() || !plan.is_empty();
         let would = dry_run.then(|| clause(&plan));
         let answer = Scaled { changed: false, dry_run, would, list, plan };
-        // Without anything asked for they were only to be shown.
-        return Ok(Reply::done_if(changed || asked.is_empty(), Answer::Scaled(answer)));
+        return Ok(Reply::done_if(says_something, Answer::Scaled(answer)));
     }
+    let keys: Vec<(&str, String)> = asked.iter().map(|own| (own.key, own.value.clone())).collect();
     let progress = context.progress("scaling");
     let done = scale::scale(old, &new, &keys, timeout, &mut |step| progress.now(step)).await;
     drop(progress);
-    let answer = Scaled { changed: true, dry_run: false, would: None, list, plan: done? };
-    Ok(Reply::done(Answer::Scaled(answer)))
+    let plan = done?;
+    let changed = !plan.is_empty();
+    let answer = Scaled { changed, dry_run, would: None, list, plan };
+    Ok(Reply::done_if(changed, Answer::Scaled(answer)))
 }
 
 fn clause(plan: &Plan) -> String {

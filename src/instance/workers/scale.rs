@@ -186,6 +186,9 @@ pub(crate) async fn scale(
     let (plan, rendered) = plan(old, new).await?;
     let before = workers::listed(old)?;
     keep(new, keys)?;
+    if plan.is_empty() {
+        return Ok(plan);
+    }
     if !plan.running {
         render::refresh(new).await?;
         return Ok(plan);

@@ -45,7 +45,13 @@ pub(super) async fn find(data: &DataDir) -> Result<Binaries, Error> {
         Some(text) => Some(text.trim().parse().map_err(|_| Error::NotACluster(cluster(data)))?),
         None => None,
     };
-    choose(installed(data).await, needed, &cluster(data))
+    let mut found = look(usual(), Vec::new()).await;
+    // To ask costs more than to look where they usually are.
+    if needed.is_none_or(|needed| !found.iter().any(|it| it.major == needed)) {
+        found = look(asked().await, found).await;
+        found = look(within(data), found).await;
+    }
+    choose(found, needed, &cluster(data))
 }
 
 fn choose(found: Vec<Binaries>, needed: Option<u32>, cluster: &Path) -> Result<Binaries, Error> {
@@ -62,22 +68,36 @@ fn choose(found: Vec<Binaries>, needed: Option<u32>, cluster: &Path) -> Result<B
     })
 }
 
-/// Every server on this machine, the wheel last.
-async fn installed(data: &DataDir) -> Vec<Binaries> {
+/// Where systems put them.
+fn usual() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for parent in ["/usr/lib/postgresql", "/usr/lib64/pgsql", "/usr/local/pgsql"] {
         let children = fs::read_dir(parent).into_iter().flatten().flatten();
         folders.extend(children.map(|child| child.path().join("bin")));
         folders.push(Path::new(parent).join("bin"));
     }
+    folders
+}
+
+/// Where PATH leads.
+async fn asked() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
     if let Some(pg_config) = process::find("pg_config") {
         let asked = process::tool(process::command(pg_config).arg("--bindir")).await;
         folders.extend(asked.ok().map(|folder| PathBuf::from(folder.trim())));
     }
     let on_path = process::find("postgres");
     folders.extend(on_path.and_then(|program| Some(program.parent()?.to_owned())));
-    folders.extend(wheels(data).into_iter().map(|folder| folder.join(WITHIN_WHEEL)));
-    let mut found: Vec<Binaries> = Vec::new();
+    folders
+}
+
+/// In the wheel.
+fn within(data: &DataDir) -> Vec<PathBuf> {
+    wheels(data).into_iter().map(|folder| folder.join(WITHIN_WHEEL)).collect()
+}
+
+/// Those that are found already, and the servers in these folders.
+async fn look(folders: Vec<PathBuf>, mut found: Vec<Binaries>) -> Vec<Binaries> {
     for folder in folders {
         let known = found.iter().any(|binaries| binaries.folder == folder);
         let complete = ["postgres", "initdb", "pg_isready"]
