@@ -157,6 +157,16 @@ impl<A: Report + JsonSchema + 'static, R: JsonSchema> Said for Live<A, R> {
     }
 }
 
+impl<R: JsonSchema> Said for Stream<R> {
+    fn erased(self) -> Erased {
+        Erased::Stream(self.run)
+    }
+
+    fn schemas() -> Schemas {
+        Schemas { answer: None, record: Some(schema::<R>()) }
+    }
+}
+
 impl Said for Stream<Nothing> {
     fn erased(self) -> Erased {
         Erased::Stream(self.run)

@@ -126,6 +126,19 @@ impl Error {
         self.errcode() == Some(code)
     }
 
+    /// Whether the server is away and may come back: then nothing was refused.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Down { .. }
+                | Self::Lost { .. }
+                | Self::Deadline { .. }
+                | Self::Refused { status: 500.., .. }
+                | Self::NotMatrix { .. }
+        )
+    }
+
     /// Whether the server said that the thing is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(

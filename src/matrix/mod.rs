@@ -20,6 +20,7 @@ pub(crate) mod room;
 pub(crate) mod running;
 pub(crate) mod segment;
 pub(crate) mod session;
+pub(crate) mod stream;
 mod tls;
 #[cfg(test)]
 pub(crate) mod wire;

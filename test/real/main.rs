@@ -52,6 +52,8 @@ mod lent;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod listen;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod machines;

@@ -211,7 +211,7 @@ fn a_stream_that_has_fallen_behind_leaves_nothing_out() {
 }
 
 /// A command that ends with the test.
-struct Stream(Child);
+pub(crate) struct Stream(pub(crate) Child);
 
 impl Drop for Stream {
     fn drop(&mut self) {
@@ -481,7 +481,11 @@ fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
         let words = [&["content", "execute", "--name", &name][..], &options].concat();
         server.run_with(&words, input.as_bytes()).success();
     }
-    assert_eq!(server.bodies(&room), ["argument", "file", "dash", "pipe"]);
+    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/raw");
+    let raw = ["content", "raw", "put", &path, "--data", &from_file];
+    assert!(server.json(&raw)["event_id"].is_string());
+    server.run(&["content", "raw", "PATCH", "/x"]).exits(1).says("GET, POST, PUT or DELETE");
+    assert_eq!(server.bodies(&room), ["argument", "file", "dash", "pipe", "file"]);
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! The supervisor as a process: the one that runs, or a new one and its first words.
 
-use std::{ffi::OsString, fs::File, path::Path, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -88,7 +95,11 @@ pub(super) async fn launch(
     }
     let stderr = own_file(config).map_or_else(
         |error| {
-            on_step(Step::Warns(&format!("{error}, and its lines are dropped")));
+            let log = own_log_path(&config.data);
+            let log = log.display();
+            on_step(Step::Warns(&format!(
+                "`{log}` cannot be written, its lines are dropped: {error}"
+            )));
             Stdio::null()
         },
         Stdio::from,
@@ -99,9 +110,12 @@ pub(super) async fn launch(
 }
 
 /// Where its last words go.
-fn own_file(config: &Config) -> Result<File, files::Error> {
-    let log = config.data.logs().join("supervisor.log");
-    files::append(&log).map_err(files::Error::io("write", &log))
+fn own_file(config: &Config) -> io::Result<File> {
+    files::append(&own_log_path(&config.data))
+}
+
+fn own_log_path(data: &DataDir) -> PathBuf {
+    data.logs().join("supervisor.log")
 }
 
 fn command(config: &Config) -> Command {

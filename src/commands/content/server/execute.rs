@@ -23,6 +23,7 @@ use crate::{
         message,
     },
     output::{self, Report},
+    reply::Stop,
 };
 
 /// More than any endpoint takes as JSON, in bytes.
@@ -58,8 +59,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
     let Some((method, path)) = parse(&args.name) else {
         return Ok(Reply::done_if(false, Executed::No { name: args.name, executable: false }));
     };
+    let given = Given { flag: "--options", text: args.options.as_deref() };
+    call(method, path, given, &args.sending, context).await.map(Reply::done)
+}
+
+/// The body as it was given, and by which flag.
+pub(super) struct Given<'a> {
+    pub(super) flag: &'static str,
+    pub(super) text: Option<&'a str>,
+}
+
+/// Calls an endpoint; what the server answered.
+pub(super) async fn call(
+    method: Method,
+    path: &str,
+    given: Given<'_>,
+    sending: &Sending,
+    context: &Context,
+) -> Result<Executed, Stop> {
     let has_body = [Method::POST, Method::PUT].contains(&method);
-    let text = match args.options.as_deref() {
+    let text = match given.text {
         Some("-") => Some(stdin_text("the body", LARGEST)?),
         Some(text) => match text.strip_prefix('@') {
             Some(file) => Some(files::read_input(Path::new(file))?),
@@ -70,15 +89,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
         }
         None => None,
     };
-    let given = |text: &String| {
+    let read = |text: &String| {
         serde_json::from_str(text)
-            .map_err(|error| Failure::request(format!("`--options` is not JSON: {error}")))
+            .map_err(|error| Failure::request(format!("`{}` is not JSON: {error}", given.flag)))
     };
-    let body: Option<Value> = text.as_ref().map(given).transpose()?;
+    let body: Option<Value> = text.as_ref().map(read).transpose()?;
     let body = body.or_else(|| has_body.then(|| json!({})));
     let changes = method != Method::GET;
     context.would(format_args!("call {method} {path}"))?;
-    let client = args.sending.client(context).await?;
+    let client = sending.client(context).await?;
     let what = format!("{method} {path}");
     let progress = context.progress(format!("waiting for {what}"));
     let answer = client.raw(method, path, body.as_ref()).await;
@@ -95,25 +114,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Executed> {
         }
         error => error.into(),
     })?;
-    Ok(Reply::done(match answer {
+    Ok(match answer {
         Value::Object(answer) => Executed::Answer(answer),
         answer => Executed::Other { answer },
-    }))
+    })
 }
 
 /// The method and a path. Whether there is such an endpoint says the server.
 fn parse(name: &str) -> Option<(Method, &str)> {
     let (method, path) = name.split_once(' ')?;
-    let method = match method.to_ascii_uppercase().as_str() {
-        "GET" => Method::GET,
-        "POST" => Method::POST,
-        "PUT" => Method::PUT,
-        "DELETE" => Method::DELETE,
-        _ => return None,
-    };
+    Some((self::method(method)?, whole_path(path)?))
+}
+
+pub(super) fn method(word: &str) -> Option<Method> {
+    match word.to_ascii_uppercase().as_str() {
+        "GET" => Some(Method::GET),
+        "POST" => Some(Method::POST),
+        "PUT" => Some(Method::PUT),
+        "DELETE" => Some(Method::DELETE),
+        _ => None,
+    }
+}
+
+/// A path as it stands in an address.
+pub(super) fn whole_path(path: &str) -> Option<&str> {
     let path = path.trim();
-    (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
-        .then_some((method, path))
+    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    is_path.then_some(path)
 }
 
 impl Report for Executed {

@@ -21,7 +21,7 @@ impl Report for Message {
 
 /// `TIME SENDER: TEXT`. Further lines are indented, so that a line that starts with a time is always a
 /// new message. The verbose one has the ids too.
-pub(super) fn line(message: &Message, verbose: bool) -> String {
+pub(in super::super) fn line(message: &Message, verbose: bool) -> String {
     let mut line = clock::of_ms(message.sent_ms.unwrap_or(0));
     if verbose {
         line += &format!(" {}", message.event_id);

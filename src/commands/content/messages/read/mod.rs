@@ -1,8 +1,8 @@
 //! `content read-messages`: what was said, oldest first, and with `--follow` what is being said.
 
-mod line;
+pub(super) mod line;
 mod pages;
-mod shown;
+pub(super) mod shown;
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -144,14 +144,7 @@ impl Place {
                     self.token = news.next;
                 }
                 // The server is away: it comes back, and the token still says where we were.
-                Err(
-                    Error::Unreachable { .. }
-                    | Error::Down { .. }
-                    | Error::Lost { .. }
-                    | Error::Deadline { .. }
-                    | Error::Refused { status: 500.., .. }
-                    | Error::NotMatrix { .. },
-                ) => {
+                Err(error) if error.is_away() => {
                     let pause = tokio::time::sleep(Duration::from_secs(1));
                     if lines.while_read(pause).await.is_none() {
                         break;

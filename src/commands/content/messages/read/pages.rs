@@ -1,16 +1,12 @@
 //! What the server has of a room, page by page: its past, and its stream.
 
 use ruma::{RoomId, api::Direction};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::shown::{self, Message};
-use crate::matrix::{Error, admin::rooms, api, client::Client};
+use crate::matrix::{Error, admin::rooms, api, client::Client, stream};
 
 const PAGE: u32 = 100;
-/// The most that a stream hands over at once.
-const AT_ONCE: u32 = 1000;
-/// How long the server may hold a request of a stream open, in milliseconds.
-const HOLD: u64 = 20_000;
 
 /// The latest messages, oldest first.
 pub(super) struct Past {
@@ -83,29 +79,14 @@ fn older(found: &mut Vec<Message>, event: &Value) {
     }
 }
 
-/// The messages of one room and nothing else. `nonce` makes a filter like no other.
-fn filter(room: &RoomId, nonce: Option<u64>) -> String {
-    let nothing = json!({ "types": [] });
-    let mut timeline = json!({ "types": shown::TYPES, "limit": AT_ONCE });
-    if let Some(nonce) = nonce {
-        timeline["not_types"] = json!([format!("nonce.{nonce:x}")]);
-    }
-    json!({
-        "presence": nothing, "account_data": nothing,
-        "room": {
-            "rooms": [room], "timeline": timeline,
-            "ephemeral": nothing, "account_data": nothing, "state": nothing,
-        },
-    })
-    .to_string()
+/// The messages of one room and nothing else.
+fn filter(room: &RoomId) -> Value {
+    stream::filter(&[room.to_owned()], &shown::TYPES.map(str::to_owned))
 }
 
-/// The place in the stream where it ends now. Synapse answers a `/sync` without a place, for two minutes,
-/// with what it was the first time, unless it was asked otherwise: this is never asked twice.
+/// The place in the stream where it ends now.
 pub(super) async fn now(client: &Client, room: &RoomId) -> Result<String, Error> {
-    let filter = filter(room, Some(rand::random()));
-    let request = api::sync::Request { filter, since: None, timeout: 0 };
-    client.send(request).await.map(|answer| answer.next_batch)
+    stream::now(client, filter(room)).await
 }
 
 /// What comes in a stream.
@@ -119,50 +100,11 @@ pub(super) struct News {
 
 /// What came since a place in the stream; waits for it.
 pub(super) async fn since(client: &Client, room: &RoomId, place: &str) -> Result<News, Error> {
-    let request = api::sync::Request {
-        filter: filter(room, None),
-        since: Some(place.to_owned()),
-        timeout: HOLD,
-    };
-    let mut answer = client.send(request).await?;
-    let timeline = answer.rooms.join.remove(room).map(|joined| joined.timeline).unwrap_or_default();
-    let mut events = match timeline.prev_batch {
-        Some(gap) if timeline.limited => between(client, room, place, gap).await?,
-        _ => Vec::new(),
-    };
-    events.extend(timeline.events);
-    let unreadable = events.iter().filter(|event| shown::is_encrypted(event)).count();
-    let messages = events.iter().filter_map(shown::happened).collect();
-    Ok(News { next: answer.next_batch, messages, unreadable })
-}
-
-/// What a stream left out because it was too much at once, oldest first.
-async fn between(
-    client: &Client,
-    room: &RoomId,
-    since: &str,
-    gap: String,
-) -> Result<Vec<Value>, Error> {
-    let (mut found, mut from) = (Vec::new(), Some(gap));
-    loop {
-        let page = client
-            .send(api::messages::Request {
-                room_id: room.to_owned().into(),
-                dir: Direction::Backward,
-                limit: PAGE,
-                from,
-                to: Some(since.to_owned()),
-            })
-            .await?;
-        let is_empty = page.chunk.is_empty();
-        found.extend(page.chunk);
-        if page.end.is_none() || is_empty {
-            break;
-        }
-        from = page.end;
-    }
-    found.reverse();
-    Ok(found)
+    let news = stream::since(client, &filter(room), place).await?;
+    let of_room = || news.rooms.iter().filter(|(id, _)| id == room).flat_map(|(_, events)| events);
+    let unreadable = of_room().filter(|event| shown::is_encrypted(event)).count();
+    let messages = of_room().filter_map(shown::happened).collect();
+    Ok(News { next: news.next, messages, unreadable })
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// What happened, for a stream: a message, or that one was taken away.
-pub(super) fn happened(event: &Value) -> Option<Message> {
+pub(in super::super) fn happened(event: &Value) -> Option<Message> {
     if event["type"] != "m.room.redaction" {
         return message(event);
     }

@@ -1,0 +1,275 @@
+//! `content listen`: every event of rooms as it comes, as records or handed to a command, and with a cursor
+//! from where the last one ended.
+
+mod cursor;
+mod handed;
+mod heard;
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use ruma::OwnedRoomId;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use self::{
+    cursor::{Cursor, Place},
+    heard::Heard,
+};
+use crate::{
+    commands::{
+        content::arguments::{RoomArg, Sending},
+        moment::moment,
+        offered,
+        reply::{Lines, Stream},
+    },
+    context::Context,
+    error::Failure,
+    matrix::{Error, api, client::Client, room, stream},
+    reply::{Outcome, Stop},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The rooms: id, alias or exact name; without any, all that whoever listens is in
+    #[arg(value_name = "ROOM", add = offered::rooms())]
+    rooms: Vec<String>,
+    /// Only events of this type; may be repeated, and `m.room.*` stands for many
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
+    /// Begin with those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Keep the place in this file, and go on from there the next time
+    #[arg(long, value_name = "FILE")]
+    cursor: Option<PathBuf>,
+    /// Hand each event to this shell command, on its stdin and in RMS_* variables; exit code 75 tries again
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, Stop> {
+    let end = args.sending.given().map(|time| Instant::now() + time);
+    let client = args.sending.client(context).await?;
+    let mut rooms = Vec::new();
+    for name in &args.rooms {
+        let room = RoomArg::from(name.as_str());
+        let room = args.sending.room(context, &client, &room).await?;
+        let joined = async || room::require_joined(&client, &room).await;
+        args.sending.within(&client, &room, context, joined).await?;
+        rooms.push(room);
+    }
+    let (cursor, found) = match &args.cursor {
+        Some(path) => {
+            let (cursor, found) = Cursor::open(path, client.user_id())?;
+            (Some(cursor), found)
+        }
+        None => (None, None),
+    };
+    let filter = stream::filter(&rooms, &args.types);
+    let is_new = found.is_none();
+    let (place, seen) = if let Some(found) = found {
+        found
+    } else {
+        let token = stream::now(&client, filter.clone()).await?;
+        let from = args.since.map(Timestamp::as_millisecond);
+        (Place::new(client.user_id(), token, from), BTreeSet::new())
+    };
+    let Args { types, exec, .. } = args;
+    let mut listener = Listener { client, rooms, types, filter, place, seen, cursor, exec, end };
+    if is_new {
+        listener.keep_place()?;
+    }
+    Ok(Stream::new(async move |context, lines| listener.listen(context, &lines).await))
+}
+
+struct Listener {
+    client: Client,
+    /// Those that were named.
+    rooms: Vec<OwnedRoomId>,
+    types: Vec<String>,
+    filter: Value,
+    place: Place,
+    /// What came after the place and was handed on.
+    seen: BTreeSet<String>,
+    cursor: Option<Cursor>,
+    exec: Option<String>,
+    /// When to stop, if that was said.
+    end: Option<Instant>,
+}
+
+type Batch = Vec<(OwnedRoomId, Vec<Value>)>;
+
+impl Listener {
+    /// Until nobody reads any more, or the time that was given is over.
+    async fn listen(
+        &mut self,
+        context: &Context,
+        lines: &Lines<'_, Heard>,
+    ) -> Result<Outcome, Failure> {
+        while let Some(next) = self.next(lines).await {
+            match next {
+                Ok((batch, token)) => {
+                    if !self.hand_on(batch, context, lines).await? {
+                        break;
+                    }
+                    self.place = Place::new(self.client.user_id(), token, None);
+                    self.seen.clear();
+                    self.keep_place()?;
+                }
+                // The server is away: it comes back, and the token still says where we were.
+                Err(error) if error.is_away() => {
+                    let pause = tokio::time::sleep(Duration::from_secs(1));
+                    if self.while_wanted(lines, pause).await.is_none() {
+                        break;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn keep_place(&mut self) -> Result<(), Failure> {
+        match &mut self.cursor {
+            Some(cursor) => Ok(cursor.is_at(&self.place)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing where nobody waits for it any more.
+    async fn while_wanted<T>(
+        &self,
+        lines: &Lines<'_, Heard>,
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
+        let wait = lines.while_read(wait);
+        match self.end {
+            Some(end) => tokio::time::timeout_at(end, wait).await.ok().flatten(),
+            None => wait.await,
+        }
+    }
+
+    /// What comes next, and the place after it.
+    async fn next(&self, lines: &Lines<'_, Heard>) -> Option<Result<(Batch, String), Error>> {
+        let next = async {
+            let client = self.client.afresh();
+            let token = &self.place.token;
+            if let Some(from) = self.place.from {
+                return Ok((self.past(&client, from).await?, token.clone()));
+            }
+            let news = stream::since(&client, &self.filter, token).await?;
+            Ok((news.rooms, news.next))
+        };
+        self.while_wanted(lines, next).await
+    }
+
+    /// What was said from then to the place in the stream.
+    async fn past(&self, client: &Client, from: i64) -> Result<Batch, Error> {
+        let rooms = match self.rooms.as_slice() {
+            [] => client.send(api::joined_rooms::Request {}).await?.joined_rooms,
+            named => named.to_vec(),
+        };
+        let old = |event: &Value| event["origin_server_ts"].as_i64().unwrap_or(0) < from;
+        let mut batch = Vec::new();
+        for room in rooms {
+            let token = self.place.token.clone();
+            let events = stream::back(client, &room, token, None, &old).await?;
+            batch.push((room, events));
+        }
+        Ok(batch)
+    }
+
+    /// False if nobody wants more.
+    async fn hand_on(
+        &mut self,
+        batch: Batch,
+        context: &Context,
+        lines: &Lines<'_, Heard>,
+    ) -> Result<bool, Failure> {
+        let mut rooms = Vec::new();
+        for (room, events) in batch {
+            let heard = |event: &Value| Heard::of(event, &room, self.client.user_id());
+            let mut heard: Vec<Heard> = events.iter().map(heard).collect();
+            heard.retain(|event| {
+                // What fills a gap is of every type.
+                is_wanted(&self.types, &event.kind) && !self.seen.contains(&event.event_id)
+            });
+            rooms.push(heard);
+        }
+        let Some(command) = &self.exec else {
+            for event in rooms.iter().flatten() {
+                if !lines.emit(event)? {
+                    return Ok(false);
+                }
+                self.note(&event.event_id)?;
+            }
+            return Ok(true);
+        };
+        let mut handed = handed::hand(rooms, command);
+        loop {
+            let Some(next) = self.while_wanted(lines, handed.recv()).await else {
+                return Ok(false);
+            };
+            let Some(event) = next else { return Ok(true) };
+            self.note(&event.event_id)?;
+            if let Some(exit) = event.exit.filter(|exit| *exit != 0) {
+                let id = &event.event_id;
+                context.warn(format!(
+                    "the command ended with {exit} for {id}, which is not tried again"
+                ));
+            }
+            if !lines.emit(&event)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn note(&mut self, event: &str) -> Result<(), Failure> {
+        self.seen.insert(event.to_owned());
+        match &mut self.cursor {
+            Some(cursor) => Ok(cursor.has_handed_on(event)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether it is one of these types; without any, all are wanted ([docs]).
+///
+/// [docs]: https://spec.matrix.org/latest/client-server-api/#filtering
+fn is_wanted(types: &[String], kind: &str) -> bool {
+    let fits = |wanted: &String| match wanted.split_once('*') {
+        None => wanted == kind,
+        Some((first, rest)) => {
+            let mut left = kind.strip_prefix(first);
+            let mut parts = rest.split('*').peekable();
+            while let (Some(text), Some(part)) = (left, parts.next()) {
+                left = if parts.peek().is_none() {
+                    text.ends_with(part).then_some("")
+                } else {
+                    text.find(part).map(|at| &text[at + part.len()..])
+                };
+            }
+            left.is_some()
+        }
+    };
+    types.is_empty() || types.iter().any(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_letters_of_a_type() {
+        let wanted = |wanted: &str, kind: &str| is_wanted(&[wanted.to_owned()], kind);
+        assert!(is_wanted(&[], "m.room.topic"));
+        assert!(wanted("m.room.topic", "m.room.topic") && !wanted("m.room.topic", "m.room.topics"));
+        assert!(wanted("m.room.*", "m.room.topic") && !wanted("m.room.*", "m.sticker"));
+        assert!(wanted("*", "m.sticker") && wanted("m.*.start", "m.poll.start"));
+        assert!(!wanted("m.*.start", "m.poll.end"));
+        assert!(wanted("*.poll.*", "org.matrix.msc3381.poll.end"));
+    }
+}

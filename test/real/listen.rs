@@ -1,0 +1,131 @@
+//! Events as they come: each once and in order, whoever is killed; handed to a command until that has done
+//! what it should.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    process::Stdio,
+};
+
+use serde_json::Value;
+
+use crate::{
+    common::{Instance, file, wait_for},
+    messages::Stream,
+};
+
+/// One that writes its records to the end of a file.
+fn listener(server: &Instance, words: &[&str], records: &std::path::Path) -> Stream {
+    let records = OpenOptions::new().append(true).create(true).open(records).unwrap();
+    let mut command = server.command();
+    command.args(["content", "listen"]).args(words).args(["--format", "json"]);
+    command.stdin(Stdio::null()).stdout(records).stderr(Stdio::null());
+    Stream(command.spawn().unwrap())
+}
+
+fn heard(records: &std::path::Path) -> Vec<Value> {
+    let text = fs::read_to_string(records).unwrap_or_default();
+    // The last may be half written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn bodies(heard: &[Value]) -> Vec<String> {
+    heard.iter().map(|it| it["content"]["body"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_listener_that_is_killed_again_and_again_hears_every_event_once_and_in_order() {
+    const MESSAGES: usize = 240;
+    const KILLS: usize = 12;
+    let server = Instance::shared();
+    let room = server.room("Heard");
+    let records = server.data.join("heard.jsonl");
+    let cursor = server.data.join("heard.cursor").display().to_string();
+    let words = [&room, "--type", "m.room.message", "--cursor", &cursor];
+    let mut running = listener(server, &words, &records);
+    wait_for("it has noted where it begins", || fs::exists(&cursor).unwrap());
+    let lines: String = (0..MESSAGES).map(|n| format!("line {n}\n")).collect();
+    let lines = file(&server.data, "heard.txt", lines.as_bytes()).display().to_string();
+    let mut sender = server.command();
+    sender.args(["content", "send-message", &room, "--file", &lines]).stdout(Stdio::null());
+    let mut sender = sender.spawn().unwrap();
+    for kill in 1..=KILLS {
+        wait_for("it has heard some more", || heard(&records).len() > kill * MESSAGES / 20);
+        drop(running);
+        running = listener(server, &words, &records);
+    }
+    assert!(sender.wait().unwrap().success());
+    wait_for("it has heard the last", || heard(&records).len() >= MESSAGES);
+    drop(running);
+    assert_eq!(bodies(&heard(&records)), server.bodies(&room));
+    let said = server.run(&[&["content", "listen"][..], &words, &["--timeout", "1"]].concat());
+    assert!(said.success().stdout.is_empty(), "nothing comes again");
+}
+
+#[test]
+fn a_listener_hears_what_was_said_before_and_what_kind_of_event_each_is() {
+    let server = Instance::shared();
+    let room = server.room("Overheard");
+    let send = |text: &str| server.run(&["content", "send-message", &room, text, "-q"]).success();
+    let first = send("first").line().to_owned();
+    server.run(&["content", "edit-message", &room, &first, "better"]).success();
+    let second = send("second").line().to_owned();
+    server.run(&["content", "redact-message", &room, &second]).success();
+    let words = ["content", "listen", &room, "--since", "1h", "--timeout", "2", "--format", "json"];
+    let said = server.run(&words).success().stdout;
+    let said: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said[0]["type"], "m.room.create");
+    assert!(said.iter().all(|it| it["room_id"] == *room && it["own"] == true), "{said:?}");
+    let messages: Vec<&Value> = said.iter().filter(|it| it["type"] == "m.room.message").collect();
+    assert_eq!(messages[1]["content"]["m.relates_to"]["rel_type"], "m.replace");
+    assert_eq!(said.last().unwrap()["redacts"], *second);
+    let words =
+        ["content", "listen", &room, "--since", "1h", "--timeout", "2", "--type", "m.*.topic"];
+    server.run(&words).success();
+    server.run(&["content", "listen", "#no-such-room"]).exits(1).says("no-such-room");
+    let notes = file(&server.data, "notes", b"buy milk\n").display().to_string();
+    server.run(&["content", "listen", &room, "--cursor", &notes]).exits(1).says("is no cursor");
+}
+
+#[test]
+fn a_bot_of_a_few_lines_answers_once_and_a_command_that_could_not_yet_is_tried_again() {
+    let server = Instance::shared();
+    let room = server.room("Bots");
+    server.run(&["content", "add-bot", "clock"]).success();
+    server.run(&["content", "invite", &room, "clock"]).success();
+    server.run(&["content", "join-room", &room, "--as", "clock"]).success();
+    let program = crate::common::program().display().to_string();
+    let tried = server.data.join("tried").display().to_string();
+    let bot = format!(
+        r#"[ "$RMS_OWN" = false ] || exit 0
+        [ -e {tried} ] || {{ touch {tried}; exit 75; }}
+        case "$RMS_BODY" in
+        "!echo "*) {program} content send-message "$RMS_ROOM_ID" "${{RMS_BODY#!echo }}" --as clock --transaction-id "echo-$RMS_EVENT_ID" ;;
+        "!fail") exit 3 ;;
+        esac"#
+    );
+    let records = server.data.join("bot.jsonl");
+    let cursor = server.data.join("bot.cursor").display().to_string();
+    let words =
+        [&room, "--type", "m.room.message", "--as", "clock", "--cursor", &cursor, "--exec", &bot];
+    let running = listener(server, &words, &records);
+    wait_for("it has noted where it begins", || fs::exists(&cursor).unwrap());
+    for text in ["!echo one", "!fail", "!echo two"] {
+        server.run(&["content", "send-message", &room, text]).success();
+    }
+    wait_for("it has answered", || server.bodies(&room).contains(&"two".to_owned()));
+    wait_for("all was handed on", || heard(&records).len() >= 5);
+    drop(running);
+    let said = server.bodies(&room);
+    assert_eq!(
+        said.iter().filter(|it| ["one", "two"].contains(&it.as_str())).count(),
+        2,
+        "{said:?}"
+    );
+    let exits: BTreeMap<String, Value> = heard(&records)
+        .iter()
+        .map(|it| (it["content"]["body"].as_str().unwrap().to_owned(), it["exit"].clone()))
+        .collect();
+    assert_eq!((&exits["!echo one"], &exits["!fail"]), (&0.into(), &3.into()));
+}
