@@ -99,6 +99,28 @@ fn a_misspelt_key_is_refused_with_the_right_one() {
 }
 
 #[test]
+fn what_is_wrong_in_a_file_is_mended_where_it_stands() {
+    let file = "`~/.vrooli/resources/matrix-synapse/settings.yaml`";
+    for (content, hint) in [
+        ("proxy:\n  htp_port: 1\n", format!("correct it in {file}")),
+        ("server:\n  port: eight\n", format!("correct `server.port` in {file}")),
+        ("stack:\n  profile: larger\n", format!("correct `stack.profile` in {file}")),
+        (
+            "profiles: {ops: {services: [core], settings: {a.b: 1}}}\n",
+            format!("correct it in {file}"),
+        ),
+        ("server: [\n", format!("correct {file} there")),
+    ] {
+        let person = Person::new().settings(content);
+        for line in ["config show", "config set server.metrics_port 8100"] {
+            refused(&person.types(line), &format!("hint: {hint}"));
+        }
+    }
+    let said = asks(&Person::new().with("MATRIX_SYNAPSE_PORT", "eight"));
+    refused(&said, "hint: correct or unset MATRIX_SYNAPSE_PORT");
+}
+
+#[test]
 fn values_that_cannot_be() {
     for (key, value, why) in [
         ("server.name", "https://example.org", "must be a host name"),
