@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, offered},
     config::nearest,
     context::Context,
     error::Failure,
@@ -18,8 +18,10 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The service, such as synapse
+    #[arg(add = offered::services())]
     service: String,
     /// Which of its addresses, such as client; it may be left out where there is only one
+    #[arg(add = offered::endpoints())]
     name: Option<String>,
 }
 
