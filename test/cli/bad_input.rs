@@ -121,6 +121,13 @@ fn what_is_wrong_in_a_file_is_mended_where_it_stands() {
 }
 
 #[test]
+fn a_difference_is_shown_of_each_file_that_synapse_reads() {
+    let said = Person::new().types("config render --diff --set synapse.log_level=DEBUG");
+    assert!(said.stdout.contains("\n+log.yaml: root.level: \"DEBUG\"\n"), "{said}");
+    assert!(said.stdout.contains("\n+server_name: "), "{said}");
+}
+
+#[test]
 fn values_that_cannot_be() {
     for (key, value, why) in [
         ("server.name", "https://example.org", "must be a host name"),
