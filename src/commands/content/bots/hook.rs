@@ -17,6 +17,7 @@ use crate::{
     instance::lifecycle::hooks::{Here, Taken, take_up},
     matrix::{Error, client::Client, room},
     secret::Secret,
+    services::may_be_proxied,
 };
 
 // No `Debug`: it may hold a token.
@@ -92,8 +93,9 @@ pub(super) async fn ensure(
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
+    let proxied = may_be_proxied(context.supervisor().await?.as_ref());
     Ok(Hook {
-        url: config.hook_address(id, &here.url),
+        url: config.hook_address(id, &here.url, proxied),
         local_url: format!("{}/hook/{id}", here.url),
         token: shown(context, &hook.token, existed),
         file: registry::file(&data, id),

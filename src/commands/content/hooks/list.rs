@@ -13,6 +13,7 @@ use crate::{
     instance::lifecycle::hooks::Here,
     matrix::names,
     output::{Report, table},
+    services::may_be_proxied,
 };
 
 #[derive(clap::Args)]
@@ -89,11 +90,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
+    let proxied = may_be_proxied(context.supervisor().await?.as_ref());
     let hook = |hook: registry::Hook| {
         let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
         let refused_calls = calls.remove(&hook.id);
         Hook {
-            url: config.hook_address(&hook.id, &here.url),
+            url: config.hook_address(&hook.id, &here.url, proxied),
             local_url: format!("{}/hook/{}", here.url, hook.id),
             file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),
