@@ -132,6 +132,7 @@ impl Explain for Error {
             Self::SecretInFile { key, .. } => Some(format!(
                 "take it out there and give it with `config set {key}`, which keeps it in a private file"
             )),
+            Self::InstanceName(_) => Some("`--instance test-2` is one".into()),
             Self::NoHome | Self::RelativeDataDir(_) => {
                 Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
             }

@@ -128,6 +128,30 @@ fn a_difference_is_shown_of_each_file_that_synapse_reads() {
 }
 
 #[test]
+fn what_cannot_be_sent_is_told_what_can() {
+    let person = Person::new();
+    for (name, text) in [("nothing", ""), ("blank", " \n\n"), ("secret", "\n")] {
+        fs::write(person.home.path().join(name), text).unwrap();
+    }
+    fs::create_dir(person.home.path().join("folder")).unwrap();
+    for (words, hint) in [
+        (&["content", "send-message", "#x", " "][..], "give it as TEXT or through a pipe"),
+        (&["content", "send-message", "#x", "--file", "blank"], "each line of it is a message"),
+        (&["content", "send-message", "#x", "--file", "folder"], "a file is needed"),
+        (&["content", "send-media", "#x", "nothing"], "has something in it"),
+        (&["content", "send-media", "#x", "folder"], "a file is needed"),
+        (&["content", "send-media", "#x", "nothing", "--mime", "png"], "leave `--mime` out"),
+        (&["content", "create-room", " "], "choose another name"),
+        (&["--instance", "Test", "status"], "`--instance test-2` is one"),
+        (&["config", "set", "hooks.port"], "`config set hooks.port VALUE` sets it"),
+    ] {
+        let said = person.runs(words);
+        refused(&said, "\nhint: ");
+        assert!(said.stderr.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn values_that_cannot_be() {
     for (key, value, why) in [
         ("server.name", "https://example.org", "must be a host name"),

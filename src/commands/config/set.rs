@@ -80,7 +80,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         (None, Some(file)) => one_line(&files::read_input(file)?)?,
         (None, None) if setting.secret => secret(setting)?,
         (None, None) => {
-            return Err(Failure::request(format!("`{}` needs a value", setting.key)).into());
+            let key = setting.key;
+            return Err(Failure::request(format!("`{key}` needs a value"))
+                .hinted(format!(
+                    "`config set {key} VALUE` sets it; `config show {key}` explains what it can be"
+                ))
+                .into());
         }
     };
     if setting.key == "database.password" && text.is_empty() {

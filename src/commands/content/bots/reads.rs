@@ -97,7 +97,9 @@ fn template(path: &str) -> Result<Wish<Template>, Failure> {
 
 fn secret(text: &str) -> Result<Secret, Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::request("the secret of the webhook is empty"));
+        return Err(Failure::request("the secret of the webhook is empty").hinted(
+            "it is the text that its sender signs with; `--hook-secret-file ''` takes one away",
+        ));
     }
     if text.len() as u64 > LONGEST {
         return Err(Failure::request(format!("the secret is longer than {LONGEST} bytes")));

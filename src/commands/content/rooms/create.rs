@@ -68,9 +68,10 @@ pub(crate) struct Made {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     if args.name.len() > 255 || args.name.trim().is_empty() || args.name.contains(char::is_control)
     {
-        return Err(
-            Failure::request("a room's name has 1 to 255 bytes and no control characters").into()
-        );
+        let message = "a room's name has 1 to 255 bytes and no control characters";
+        return Err(Failure::request(message)
+            .hinted("choose another name; `--topic` has room for more")
+            .into());
     }
     topic_fits(args.topic.as_deref().unwrap_or_default())?;
     let client = args.sending.client(context).await?;
