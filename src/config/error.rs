@@ -119,6 +119,12 @@ impl Explain for Error {
                 _ => format!("`config show {key}` explains it"),
             }),
             Self::InFile { path, error } => Some(match &**error {
+                Self::Value { key, origin: Source::SettingsFile, .. } => {
+                    format!(
+                        "`config set {key} VALUE` sets another, or correct it in `{}`",
+                        path.display()
+                    )
+                }
                 Self::Value { key, .. } => format!("correct `{key}` in `{}`", path.display()),
                 _ => format!("correct it in `{}`", path.display()),
             }),

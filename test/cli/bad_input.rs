@@ -103,8 +103,14 @@ fn what_is_wrong_in_a_file_is_mended_where_it_stands() {
     let file = "`~/.vrooli/resources/matrix-synapse/settings.yaml`";
     for (content, hint) in [
         ("proxy:\n  htp_port: 1\n", format!("correct it in {file}")),
-        ("server:\n  port: eight\n", format!("correct `server.port` in {file}")),
-        ("stack:\n  profile: larger\n", format!("correct `stack.profile` in {file}")),
+        (
+            "server:\n  port: eight\n",
+            format!("`config set server.port VALUE` sets another, or correct it in {file}"),
+        ),
+        (
+            "stack:\n  profile: larger\n",
+            format!("`config set stack.profile VALUE` sets another, or correct it in {file}"),
+        ),
         (
             "profiles: {ops: {services: [core], settings: {a.b: 1}}}\n",
             format!("correct it in {file}"),
@@ -115,6 +121,16 @@ fn what_is_wrong_in_a_file_is_mended_where_it_stands() {
         for line in ["config show", "config set server.metrics_port 8100"] {
             refused(&person.types(line), &format!("hint: {hint}"));
         }
+    }
+    // What a hint says works.
+    for (content, line) in [
+        ("server:\n  port: eight\n", "config set server.port 8100"),
+        ("stack:\n  profile: larger\n", "config set stack.profile isms"),
+    ] {
+        let person = Person::new().settings(content);
+        refused(&person.types("config set server.port nine"), "hint: ");
+        assert_eq!(person.types(line).code, Some(0), "{line}");
+        assert_eq!(asks(&person).code, Some(0), "{line}");
     }
     let said = asks(&Person::new().with("MATRIX_SYNAPSE_PORT", "eight"));
     refused(&said, "hint: correct or unset MATRIX_SYNAPSE_PORT");
