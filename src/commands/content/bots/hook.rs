@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::content::arguments::room::resolved,
+    commands::content::{arguments::room::resolved, hooks::are_proxied},
     context::Context,
     error::Failure,
     hooks::{
@@ -17,7 +17,6 @@ use crate::{
     instance::lifecycle::hooks::{Here, Taken, take_up},
     matrix::{Error, client::Client, room},
     secret::Secret,
-    services::may_be_proxied,
 };
 
 // No `Debug`: it may hold a token.
@@ -93,7 +92,7 @@ pub(super) async fn ensure(
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
-    let proxied = may_be_proxied(context.supervisor().await?.as_ref());
+    let proxied = are_proxied(context, config, &here).await?;
     Ok(Hook {
         url: config.hook_address(id, &here.url, proxied),
         local_url: format!("{}/hook/{id}", here.url),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::are_proxied;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
@@ -13,7 +14,6 @@ use crate::{
     instance::lifecycle::hooks::Here,
     matrix::names,
     output::{Report, table},
-    services::may_be_proxied,
 };
 
 #[derive(clap::Args)]
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
-    let proxied = may_be_proxied(context.supervisor().await?.as_ref());
+    let proxied = are_proxied(context, config, &here).await?;
     let hook = |hook: registry::Hook| {
         let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
         let refused_calls = calls.remove(&hook.id);
