@@ -84,6 +84,7 @@ impl Explain for Error {
                 io::ErrorKind::ReadOnlyFilesystem => {
                     Some("name a data folder that can be written with MATRIX_SYNAPSE_DATA_DIR".into())
                 }
+                io::ErrorKind::IsADirectory => Some("it is a folder, and a file is needed".into()),
                 _ => None,
             },
             Self::NotText(_) => Some("save it as UTF-8, or put it back from a backup".into()),

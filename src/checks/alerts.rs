@@ -6,11 +6,7 @@ use super::{Check, Flow, Look};
 use crate::{
     config::Config,
     error::Failure,
-    matrix::{
-        Error, client,
-        names::{self, Room},
-        room,
-    },
+    matrix::{Error, client, room},
 };
 
 /// A start looks when the homeserver is up.
@@ -37,18 +33,8 @@ pub(crate) async fn untold(config: &Config) -> Option<String> {
         return None;
     }
     let failure = Failure::from(error);
-    let hint = match names::room(name, &config.server.name.0) {
-        Ok(Room::Alias(alias)) if failure.error.downcast_ref().is_some_and(is_none) => {
-            Some(format!("`content create-room NAME --alias {}` makes it", alias.alias()))
-        }
-        _ => failure.hint.clone(),
-    };
-    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
     Some(format!("`alerts.room`: {failure}, so that nobody is told when a service fails{hint}"))
-}
-
-fn is_none(error: &Error) -> bool {
-    matches!(error, Error::NoRoom(_))
 }
 
 async fn look(config: &Config, name: &str) -> Result<(), Error> {

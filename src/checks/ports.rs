@@ -33,7 +33,7 @@ pub(crate) static APART: Check = Check {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("port {port} is used by both {first} and {second}")]
-    Same { port: u16, first: String, second: String },
+    Same { port: u16, first: String, second: String, free: Option<u16> },
     #[error("port {port}, of {whose}, is in the port range of the TURN relay")]
     Relay { port: u16, whose: String },
     #[error(transparent)]
@@ -52,10 +52,10 @@ impl Explain for Error {
         let of = |whose: &str| whose.trim_matches('`').to_owned();
         match self {
             // What a bridge has was not set, and can be left alone.
-            Self::Same { first, second, port } => {
+            Self::Same { first, second, free, .. } => {
                 let own = [second, first].into_iter().find(|it| it.starts_with('`'))?;
-                let port = port.saturating_add(1);
-                Some(format!("`config set {} {port}` takes another one", of(own)))
+                let free = free.map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+                Some(format!("`config set {} {free}` takes another one", of(own)))
             }
             Self::Relay { .. } => Some("`config set turn.relay_port PORT` takes others".into()),
             Self::File(error) => error.hint(),
@@ -111,10 +111,28 @@ fn differ(config: &Config) -> Result<(), Error> {
         let before = &ports[..at];
         if let Some((first, _)) = before.iter().find(|(_, other)| other == port) {
             let (first, second) = (first.clone(), second.clone());
-            return Err(Error::Same { port: *port, first, second });
+            let free = next(config, &ports, *port);
+            return Err(Error::Same { port: *port, first, second, free });
         }
     }
     relay_is_apart(config)
+}
+
+/// The first port after this one that no setting has, used now or not.
+fn next(config: &Config, used: &[(String, u16)], port: u16) -> Option<u16> {
+    let set = config.ports();
+    let is_free = |port: &u16| {
+        let is_used = used.iter().any(|(_, other)| other == port);
+        let is_set = set.iter().any(|(_, other)| other == port);
+        !is_used && !is_set && !relayed(config).contains(&u32::from(*port))
+    };
+    (port..=u16::MAX).find(is_free)
+}
+
+/// The ports of the relay's calls.
+fn relayed(config: &Config) -> Range<u32> {
+    let first = u32::from(config.turn.relay_port.0);
+    first..first.saturating_add(config.turn.relay_ports)
 }
 
 /// The relay itself listens with UDP too.
@@ -123,8 +141,7 @@ fn relay_is_apart(config: &Config) -> Result<(), Error> {
         return Ok(());
     }
     let turn = &config.turn;
-    let first = u32::from(turn.relay_port.0);
-    let range: Range<u32> = first..first.saturating_add(turn.relay_ports);
+    let range = relayed(config);
     for (setting, port) in [("turn.port", turn.port.0), ("turn.tls_port", turn.tls_port.0)] {
         if range.contains(&u32::from(port)) {
             return Err(Error::Relay { port, whose: format!("`{setting}`") });
@@ -153,6 +170,9 @@ mod tests {
             refused(&["server.metrics_port=8008"]),
             "port 8008 is used by both `server.port` and `server.metrics_port`: `config set server.metrics_port 8009` takes another one"
         );
+        // What is offered is no port of another setting either, in use or not.
+        let hint = refused(&["server.port=28008", "server.metrics_port=28008", "hooks.port=28009"]);
+        assert!(hint.contains("`config set server.metrics_port 28010`"), "{hint}");
         for flag in ["turn.port=8008", "database.embedded_port=8008", "server.port=3478"] {
             assert!(refused(&["turn.enabled=true", flag]).contains("is used by both"), "{flag}");
         }

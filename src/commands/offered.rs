@@ -35,15 +35,17 @@ const MOST: u32 = 200;
 
 /// The addresses of rooms, and by what is no address the names that one room has.
 pub(crate) fn rooms() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let is_address = |typed: &&str| typed.trim_start_matches('\\').starts_with(['#', '!']);
-        let typed = typed.to_str();
-        let addresses = typed.filter(|typed| typed.is_empty() || is_address(typed));
-        let mut candidates = addresses.and_then(aliases).unwrap_or_default();
-        let name = typed.filter(|typed| !is_address(typed));
-        candidates.extend(name.and_then(names).unwrap_or_default());
-        candidates
-    })
+    ArgValueCompleter::new(rooms_for)
+}
+
+fn rooms_for(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let is_address = |typed: &&str| typed.trim_start_matches('\\').starts_with(['#', '!']);
+    let typed = typed.to_str();
+    let addresses = typed.filter(|typed| typed.is_empty() || is_address(typed));
+    let mut candidates = addresses.and_then(aliases).unwrap_or_default();
+    let name = typed.filter(|typed| !is_address(typed));
+    candidates.extend(name.and_then(names).unwrap_or_default());
+    candidates
 }
 
 /// The users of the homeserver that can be used.
@@ -67,14 +69,33 @@ pub(crate) fn services() -> ArgValueCompleter {
     })
 }
 
-/// The profiles that people choose.
-pub(crate) fn profiles() -> ArgValueCompleter {
+/// The addresses of the service that stands in the line, by their names.
+pub(crate) fn endpoints() -> ArgValueCompleter {
     offered(|| {
-        let named = stack::typed().map(|profile| {
-            CompletionCandidate::new(profile.name).help(Some(profile.summary.into()))
-        });
-        Some(named.collect())
+        let now = waited(context().supervisor())?.ok()??;
+        let service =
+            words().iter().find_map(|word| now.services.get(word).map(|it| &it.endpoints))?;
+        Some(plain(service.keys()))
     })
+}
+
+/// The profiles that people choose, and those of the operator's own.
+pub(crate) fn profiles() -> ArgValueCompleter {
+    offered(|| Some(all_profiles()))
+}
+
+fn all_profiles() -> Vec<CompletionCandidate> {
+    let ours = stack::typed()
+        .map(|profile| CompletionCandidate::new(profile.name).help(Some(profile.summary.into())));
+    let mut all: Vec<CompletionCandidate> = ours.collect();
+    let context = context();
+    let named = context.config().ok().and_then(|config| config.named.get("profiles"));
+    let own = named.and_then(Value::as_object).into_iter().flatten();
+    all.extend(own.map(|(name, profile)| {
+        let summary = profile["summary"].as_str().map(|summary| summary.to_owned().into());
+        CompletionCandidate::new(name).help(summary)
+    }));
+    all
 }
 
 /// The keys of the settings.
@@ -90,11 +111,15 @@ pub(crate) fn keys() -> ArgValueCompleter {
 
 /// The values of the setting whose key stands in the line, where it takes one of a few.
 pub(crate) fn values() -> ArgValueCompleter {
-    offered(|| {
-        let words: Vec<String> =
-            std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
-        let setting = words.iter().find_map(|word| find(word).ok())?;
-        Some(plain(choices(&(setting.schema)())))
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let Some(setting) = words().iter().find_map(|word| find(word).ok()) else {
+            return Vec::new();
+        };
+        match setting.key {
+            "alerts.room" => rooms_for(typed),
+            "stack.profile" => going_on(all_profiles(), typed),
+            _ => going_on(plain(choices(&(setting.schema)())), typed),
+        }
     })
 }
 
@@ -132,12 +157,18 @@ fn plain<S: Into<OsString>>(names: impl IntoIterator<Item = S>) -> Vec<Completio
 fn offered(
     candidates: impl Fn() -> Option<Vec<CompletionCandidate>> + Send + Sync + 'static,
 ) -> ArgValueCompleter {
-    ArgValueCompleter::new(move |typed: &OsStr| {
-        let typed = typed.as_encoded_bytes();
-        let mut candidates = candidates().unwrap_or_default();
-        candidates.retain(|it| it.get_value().as_encoded_bytes().starts_with(typed));
-        candidates
-    })
+    ArgValueCompleter::new(move |typed: &OsStr| going_on(candidates().unwrap_or_default(), typed))
+}
+
+fn going_on(mut candidates: Vec<CompletionCandidate>, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.as_encoded_bytes();
+    candidates.retain(|it| it.get_value().as_encoded_bytes().starts_with(typed));
+    candidates
+}
+
+/// The line, as far as it is text.
+fn words() -> Vec<String> {
+    std::env::args_os().filter_map(|word| word.into_string().ok()).collect()
 }
 
 fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
@@ -263,8 +294,7 @@ fn waited<T>(work: impl Future<Output = T>) -> Option<T> {
 /// The homeserver that the line names.
 fn context() -> Context {
     let environment = Environment::of_this_process();
-    let words: Vec<String> =
-        std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+    let words = words();
     let instance = value_of(&words, "--instance");
     let data_dir = value_of(&words, "--data-dir").map(PathBuf::from);
     let instance = match &data_dir {

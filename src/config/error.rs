@@ -1,6 +1,6 @@
 //! What can be wrong with the settings, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::values::source::Source;
 use crate::{
@@ -25,6 +25,9 @@ pub(crate) enum Error {
     Value { key: &'static str, shown: String, reason: String, origin: Source },
     #[error("there is no setting `{key}`{}", did_you_mean(.suggestion.as_deref()))]
     Unknown { key: String, suggestion: Option<String> },
+    /// The settings file says what no setting can be.
+    #[error("{}{error}", place(error))]
+    InFile { path: PathBuf, error: Box<Self> },
     #[error("there is no `{key}`{}", did_you_mean(.suggestion.as_deref()))]
     UnknownKey { key: String, suggestion: Option<String>, known: String },
     #[error("`{path}` {reason}")]
@@ -63,7 +66,25 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
 }
 
+/// A value says itself where it is from.
+fn place(error: &Error) -> &'static str {
+    if matches!(error, Error::Unknown { .. }) { "`settings.yaml`: " } else { "" }
+}
+
 impl Error {
+    /// The same as an error of the settings file, if it is one: no command that reads the settings works
+    /// before that file is mended.
+    #[must_use]
+    pub(super) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Unknown { .. }
+            | Self::Value { origin: Source::SettingsFile | Source::Profile(_), .. } => {
+                Self::InFile { path: path.to_owned(), error: Box::new(self) }
+            }
+            other => other,
+        }
+    }
+
     /// The same, naming what was typed in the place of `--set`.
     #[must_use]
     pub(crate) fn typed(mut self, word: impl Fn(&str) -> Option<&'static str>) -> Self {
@@ -91,13 +112,33 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Value { key, .. } => Some(format!("`config show {key}` explains it")),
+            Self::Value { key, origin, .. } => Some(match origin {
+                Source::Environment(variable) => format!("correct or unset {variable}"),
+                Source::EnvFile(file) => format!("correct it in `{file}` of the data folder"),
+                Source::SecretFile => format!("`config set {key}` takes another one"),
+                _ => format!("`config show {key}` explains it"),
+            }),
+            Self::InFile { path, error } => Some(match &**error {
+                Self::Value { key, origin: Source::SettingsFile, .. } => {
+                    format!(
+                        "`config set {key} VALUE` sets another, or correct it in `{}`",
+                        path.display()
+                    )
+                }
+                Self::Value { key, .. } => format!("correct `{key}` in `{}`", path.display()),
+                _ => format!("correct it in `{}`", path.display()),
+            }),
+            Self::Yaml { path, .. } => Some(format!(
+                "correct `{}` there: a section is `server:`, and below it, two blanks further in, `port: 8008`",
+                path.display()
+            )),
             Self::Unknown { .. } => Some("`config show` lists all settings".into()),
             Self::UnknownKey { known, .. } => Some(format!("there are {known}")),
             Self::Entry { .. } => Some("mend it in `settings.yaml` of the data folder".into()),
             Self::SecretInFile { key, .. } => Some(format!(
                 "take it out there and give it with `config set {key}`, which keeps it in a private file"
             )),
+            Self::InstanceName(_) => Some("`--instance test-2` is one".into()),
             Self::NoHome | Self::RelativeDataDir(_) => {
                 Some("set MATRIX_SYNAPSE_DATA_DIR to an absolute path".into())
             }

@@ -189,31 +189,30 @@ impl Config {
         for (key, (value, file)) in vrooli::provided(&data, environment)? {
             values.0.insert(key, (value, Source::Vrooli(file)));
         }
-        let mut file = settings_file(data.settings(), text)?;
+        let path = data.settings();
+        let in_file = |error: Error| error.in_file(&path);
+        let mut file = settings_file(path.clone(), text).map_err(in_file)?;
         for (setting, value) in std::mem::take(&mut file.settings) {
             values.0.insert(setting.key, (value, Source::SettingsFile));
         }
         let custom = custom::read(file.named.get("services"))?;
-        let profiles = profiles::read(file.named.get("profiles"), &custom)?;
+        let profiles = profiles::read(file.named.get("profiles"), &custom).map_err(in_file)?;
         let (stronger, warnings) = above_the_file(&data, flags, environment)?;
         let profile = match stronger.0.get(PROFILE).or_else(|| values.0.get(PROFILE)) {
             Some((value, source)) => (setting::shown(value), source.clone()),
             None => (find(PROFILE)?.default.to_owned(), Source::Default),
         };
         let (shown, origin) = profile;
-        let profile = profiles::choose(&shown, &profiles).map_err(|reason| Error::Value {
-            key: PROFILE,
-            shown,
-            reason,
-            origin,
-        })?;
+        let profile = profiles::choose(&shown, &profiles)
+            .map_err(|reason| Error::Value { key: PROFILE, shown, reason, origin })
+            .map_err(in_file)?;
         for (setting, value) in &profile.settings {
             let source = Source::Profile(profile.name.clone());
             values.0.insert(setting.key, (value.clone(), source));
         }
         values.0.extend(stronger.0);
         let named = file.named.into_iter().map(|(name, it)| (name, fields::masked(it))).collect();
-        Self::of(data, profile, custom, named, warnings, values)
+        Self::of(data, profile, custom, named, warnings, values).map_err(in_file)
     }
 
     pub(crate) fn source(&self, key: &str) -> Source {
@@ -384,7 +383,10 @@ mod tests {
     #[test]
     fn a_misspelt_setting_is_refused_with_the_right_one() {
         let error = load("server:\n  prot: 1\n", &[], &[]).unwrap_err().to_string();
-        assert_eq!(error, "there is no setting `server.prot`; did you mean `server.port`?");
+        assert_eq!(
+            error,
+            "`settings.yaml`: there is no setting `server.prot`; did you mean `server.port`?"
+        );
     }
 
     #[test]

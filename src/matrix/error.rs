@@ -103,6 +103,23 @@ fn span(time: Duration) -> String {
     }
 }
 
+/// What helps where a room is not there: the server gives an id, and only an alias without a server is sure
+/// to be one of ours.
+fn no_room(room: &str) -> String {
+    match room.strip_prefix('#') {
+        Some(alias) if !alias.contains([':', '\'']) && !alias.contains(char::is_whitespace) => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let quote = if alias.chars().all(is_plain) { "" } else { "'" };
+            format!(
+                "`content create-room NAME --alias {quote}{alias}{quote}` makes it; `content list-rooms` lists those there are"
+            )
+        }
+        _ if room.starts_with(['#', '!']) => "`content list-rooms` lists those there are".into(),
+        _ => "`content create-room NAME` makes one; `content list-rooms` lists those there are"
+            .into(),
+    }
+}
+
 /// An amount as `synapse.max_upload_size` has it.
 fn mebibytes(bytes: u64) -> String {
     format!("{}M", bytes.div_ceil(1 << 20))
@@ -271,9 +288,7 @@ impl Explain for Error {
             Self::NoUser(_) => {
                 "`content add-user NAME` creates one; `content list-users` lists them"
             }
-            Self::NoRoom(_) => {
-                "`content create-room NAME` creates one; `content list-rooms` lists them"
-            }
+            Self::NoRoom(room) => return Some(no_room(room)),
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
             Self::Redacted { .. } => "`content send-message ROOM TEXT` sends a new one",
             Self::NotEditable { .. } => {
@@ -322,6 +337,17 @@ impl Explain for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_room_that_is_not_there_is_made_by_what_the_hint_says() {
+        let hint = |room: &str| Error::NoRoom(room.to_owned()).hint().unwrap();
+        assert!(hint("#ops").starts_with("`content create-room NAME --alias ops` makes it"));
+        assert!(hint("#o&s").starts_with("`content create-room NAME --alias 'o&s'` makes it"));
+        assert!(hint("Ops").starts_with("`content create-room NAME` makes one"));
+        for room in ["#ops:other.org", "!abc"] {
+            assert_eq!(hint(room), "`content list-rooms` lists those there are");
+        }
+    }
 
     #[test]
     fn a_span_has_its_unit_and_its_number() {

@@ -1,5 +1,7 @@
 //! What people type for users and rooms, and what it can mean. Pure: nothing here asks the server.
 
+use std::fmt;
+
 use ruma::{OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName};
 
 use crate::error::{Explain, Kind};
@@ -10,11 +12,11 @@ const LONGEST: usize = 255;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{what} must not be empty")]
-    Empty { what: &'static str },
+    Empty { what: What },
     #[error(
         "{what} is too long: {length} bytes where {LONGEST} are allowed, the server's name included"
     )]
-    Long { what: &'static str, length: usize },
+    Long { what: What, length: usize },
     #[error(
         "the user name `{name}` must not contain {bad}: only a-z, 0-9 and . _ = - / + are allowed"
     )]
@@ -22,7 +24,7 @@ pub(crate) enum Error {
     #[error("`{name}` belongs to another homeserver than `{ours}`")]
     Foreign { name: String, ours: String },
     #[error("{what} `{name}` is not valid: {reason}")]
-    Invalid { what: &'static str, name: String, reason: String },
+    Invalid { what: What, name: String, reason: String },
 }
 
 impl Explain for Error {
@@ -38,8 +40,55 @@ impl Explain for Error {
             Self::Foreign { ours, .. } => {
                 Some(format!("leave the part from the colon out: it is `{ours}`"))
             }
-            _ => None,
+            Self::Empty { what } | Self::Long { what, .. } | Self::Invalid { what, .. } => {
+                Some(what.hint().into())
+            }
         }
+    }
+}
+
+/// What a text was to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    UserName,
+    User,
+    Room,
+    Alias,
+    Event,
+    DisplayName,
+    Mime,
+}
+
+impl What {
+    /// What can be typed there.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::UserName => {
+                "a user name is a short word such as `alice`; `content list-users` lists those there are"
+            }
+            Self::User => "a user of another server is named whole, such as `@alice:example.org`",
+            Self::Room => {
+                "a room is named by its id, its alias such as `#ops`, or its exact name; `content list-rooms` lists those there are"
+            }
+            Self::Alias => "an alias is a short word without blanks, such as `ops`",
+            Self::Event => "`content read-messages ROOM --format json` shows the ids",
+            Self::DisplayName => "a display name is one line of at most 256 characters",
+            Self::Mime => "leave `--mime` out, and the name of the file says what it is",
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UserName => "the user name",
+            Self::User => "the user",
+            Self::Room => "the room",
+            Self::Alias => "the alias",
+            Self::Event => "the event id",
+            Self::DisplayName => "the display name",
+            Self::Mime => "the MIME type",
+        })
     }
 }
 
@@ -54,7 +103,7 @@ fn shown(letter: char) -> String {
 
 /// A user of this server: `name`, `@name` or `@name:server`.
 pub(crate) fn user(text: &str, server: &ServerName) -> Result<OwnedUserId, Error> {
-    let what = "the user name";
+    let what = What::UserName;
     let bare = text.strip_prefix('@').unwrap_or(text);
     let localpart = match bare.split_once(':') {
         // The name of a host is the same in capitals.
@@ -87,7 +136,7 @@ pub(crate) fn anyone(text: &str, server: &ServerName) -> Result<OwnedUserId, Err
     match user(text, server) {
         Err(Error::Foreign { name, .. }) => {
             OwnedUserId::try_from(name.as_str()).map_err(|error| Error::Invalid {
-                what: "the user",
+                what: What::User,
                 name: name.escape_debug().to_string(),
                 reason: error.to_string(),
             })
@@ -113,7 +162,7 @@ pub(crate) enum Room {
 }
 
 pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
-    let what = "the room";
+    let what = What::Room;
     if text.trim().is_empty() {
         return Err(Error::Empty { what });
     }
@@ -144,7 +193,7 @@ pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
 
 /// An alias: `name`, `#name` or `#name:server`.
 pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId, Error> {
-    let what = "the alias";
+    let what = What::Alias;
     let bare = text.strip_prefix('#').unwrap_or(text);
     let (localpart, host) = bare.split_once(':').unwrap_or((bare, server.as_str()));
     let host = if host.eq_ignore_ascii_case(server.as_str()) { server.as_str() } else { host };
@@ -166,7 +215,7 @@ pub(crate) fn alias(text: &str, server: &ServerName) -> Result<OwnedRoomAliasId,
 /// An event: `$` and the 43 letters of its hash (room versions 3 and later), or `$id:server`.
 pub(crate) fn event(text: &str) -> Result<OwnedEventId, Error> {
     let invalid = || Error::Invalid {
-        what: "the event id",
+        what: What::Event,
         name: text.escape_debug().to_string(),
         reason: "it is `$` and 43 letters, digits, `-` or `_`, or `$`, an id, `:` and a server"
             .into(),
@@ -201,7 +250,7 @@ pub(crate) fn display_name(text: &str) -> Result<(), Error> {
         return Ok(());
     };
     let name = text.chars().take(LONGEST_SHOWN).collect::<String>().escape_debug().to_string();
-    Err(Error::Invalid { what: "the display name", name, reason: reason.into() })
+    Err(Error::Invalid { what: What::DisplayName, name, reason: reason.into() })
 }
 
 /// A MIME type: `type/subtype`, and parameters behind a `;`.
@@ -218,7 +267,7 @@ pub(crate) fn mime(text: &str) -> Result<(), Error> {
         return Ok(());
     }
     let name = text.escape_debug().to_string();
-    Err(Error::Invalid { what: "the MIME type", name, reason: "one is like `image/png`".into() })
+    Err(Error::Invalid { what: What::Mime, name, reason: "one is like `image/png`".into() })
 }
 
 #[cfg(test)]
@@ -247,6 +296,28 @@ mod tests {
         assert!(said(&"a".repeat(300)).contains("too long: 307 bytes"));
         assert!(said("@a:other.org").contains("another homeserver than `x.org`"));
         assert!(said("").contains("empty"));
+    }
+
+    #[test]
+    fn whatever_cannot_be_a_name_is_told_what_can() {
+        let long = "a".repeat(300);
+        let (server, id) = (ours(), format!("!{long}"));
+        let refused = [
+            user("", server).unwrap_err(),
+            user(&long, server).unwrap_err(),
+            anyone("@a b:other.org:", server).unwrap_err(),
+            room(" ", server).unwrap_err(),
+            room(&id, server).unwrap_err(),
+            alias("", server).unwrap_err(),
+            alias(&long, server).unwrap_err(),
+            alias("a b", server).unwrap_err(),
+            event("x").unwrap_err(),
+            display_name(&long).unwrap_err(),
+            mime("png").unwrap_err(),
+        ];
+        for error in refused {
+            assert!(error.hint().is_some_and(|hint| hint.len() > 20), "{error}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
             }
         }
         Room::Alias(alias) => of_alias(client, &alias).await.map_err(|error| {
-            if error.is_not_found() { Error::NoRoom(text.to_owned()) } else { error }
+            if error.is_not_found() { Error::NoRoom(format!("#{}", alias.alias())) } else { error }
         }),
         Room::Name(name) => {
             let all = pages(client, searchable(&name)).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::HOOKS;
+use super::{HOOKS, PROXY};
 use crate::{
     config::Config,
     hooks,
@@ -17,6 +17,11 @@ use crate::{
 pub(crate) fn takes_hooks(now: &Snapshot) -> Option<String> {
     let hooks = now.services.get(HOOKS).filter(|hooks| hooks.pid.is_some())?;
     hooks.endpoints.get("hooks").cloned()
+}
+
+/// Whether what runs has a proxy in front, if anything runs: a profile that was only set brings none.
+pub(crate) fn may_be_proxied(now: Option<&Snapshot>) -> bool {
+    now.is_none_or(|now| now.services.contains_key(PROXY))
 }
 
 pub(super) fn service(config: &Config) -> Option<Service> {

@@ -30,7 +30,7 @@ mod worker;
 
 use error::Error;
 pub(crate) use forkserver::shares_memory;
-pub(crate) use hooks::takes_hooks;
+pub(crate) use hooks::{may_be_proxied, takes_hooks};
 pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 

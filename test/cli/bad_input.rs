@@ -99,6 +99,75 @@ fn a_misspelt_key_is_refused_with_the_right_one() {
 }
 
 #[test]
+fn what_is_wrong_in_a_file_is_mended_where_it_stands() {
+    let file = "`~/.vrooli/resources/matrix-synapse/settings.yaml`";
+    for (content, hint) in [
+        ("proxy:\n  htp_port: 1\n", format!("correct it in {file}")),
+        (
+            "server:\n  port: eight\n",
+            format!("`config set server.port VALUE` sets another, or correct it in {file}"),
+        ),
+        (
+            "stack:\n  profile: larger\n",
+            format!("`config set stack.profile VALUE` sets another, or correct it in {file}"),
+        ),
+        (
+            "profiles: {ops: {services: [core], settings: {a.b: 1}}}\n",
+            format!("correct it in {file}"),
+        ),
+        ("server: [\n", format!("correct {file} there")),
+    ] {
+        let person = Person::new().settings(content);
+        for line in ["config show", "config set server.metrics_port 8100"] {
+            refused(&person.types(line), &format!("hint: {hint}"));
+        }
+    }
+    // What a hint says works.
+    for (content, line) in [
+        ("server:\n  port: eight\n", "config set server.port 8100"),
+        ("stack:\n  profile: larger\n", "config set stack.profile isms"),
+    ] {
+        let person = Person::new().settings(content);
+        refused(&person.types("config set server.port nine"), "hint: ");
+        assert_eq!(person.types(line).code, Some(0), "{line}");
+        assert_eq!(asks(&person).code, Some(0), "{line}");
+    }
+    let said = asks(&Person::new().with("MATRIX_SYNAPSE_PORT", "eight"));
+    refused(&said, "hint: correct or unset MATRIX_SYNAPSE_PORT");
+}
+
+#[test]
+fn a_difference_is_shown_of_each_file_that_synapse_reads() {
+    let said = Person::new().types("config render --diff --set synapse.log_level=DEBUG");
+    assert!(said.stdout.contains("\n+log.yaml: root.level: \"DEBUG\"\n"), "{said}");
+    assert!(said.stdout.contains("\n+server_name: "), "{said}");
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_what_can() {
+    let person = Person::new();
+    for (name, text) in [("nothing", ""), ("blank", " \n\n"), ("secret", "\n")] {
+        fs::write(person.home.path().join(name), text).unwrap();
+    }
+    fs::create_dir(person.home.path().join("folder")).unwrap();
+    for (words, hint) in [
+        (&["content", "send-message", "#x", " "][..], "give it as TEXT or through a pipe"),
+        (&["content", "send-message", "#x", "--file", "blank"], "each line of it is a message"),
+        (&["content", "send-message", "#x", "--file", "folder"], "a file is needed"),
+        (&["content", "send-media", "#x", "nothing"], "has something in it"),
+        (&["content", "send-media", "#x", "folder"], "a file is needed"),
+        (&["content", "send-media", "#x", "nothing", "--mime", "png"], "leave `--mime` out"),
+        (&["content", "create-room", " "], "choose another name"),
+        (&["--instance", "Test", "status"], "`--instance test-2` is one"),
+        (&["config", "set", "hooks.port"], "`config set hooks.port VALUE` sets it"),
+    ] {
+        let said = person.runs(words);
+        refused(&said, "\nhint: ");
+        assert!(said.stderr.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn values_that_cannot_be() {
     for (key, value, why) in [
         ("server.name", "https://example.org", "must be a host name"),

@@ -4,7 +4,11 @@ use crate::common::{Person, resource};
 
 /// What bash would offer for the last word.
 fn offered(words: &[&str]) -> Vec<String> {
-    let person = Person::new()
+    offered_to(Person::new(), words)
+}
+
+fn offered_to(person: Person, words: &[&str]) -> Vec<String> {
+    let person = person
         .with("RESOURCE_MATRIX_SYNAPSE_COMPLETE", "bash")
         .with("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
         .with("_CLAP_COMPLETE_COMP_TYPE", "9")
@@ -36,6 +40,14 @@ fn names_of_settings_and_profiles_are_offered() {
     assert_eq!(set("server.behind_proxy", "t"), ["true"]);
     assert_eq!(set("synapse.federation", "o"), ["off", "open"]);
     assert_eq!(set("server.port", "t"), [""; 0]);
+    assert_eq!(set("stack.profile", "is"), ["isms"]);
+    assert_eq!(set("workers.preset", "by"), ["by-load"]);
+    let own = "profiles:\n  office: {services: [core]}\n";
+    for words in [["config", "set", "stack.profile", "of"], ["manage", "start", "--profile", "of"]]
+    {
+        let said = offered_to(Person::new().settings(own), &[&[name], &words[..]].concat());
+        assert_eq!(said, ["office"], "{words:?}");
+    }
 }
 
 #[test]
@@ -46,6 +58,9 @@ fn where_no_homeserver_runs_no_room_or_user_is_offered_and_nothing_is_said() {
     assert_eq!(offered(&[name, "content", "join-room", "#x", "--as", "a"]), [""; 0]);
     assert_eq!(offered(&[name, "content", "remove-hook", "a"]), [""; 0]);
     assert_eq!(offered(&[name, "manage", "stop", "sy"]), [""; 0]);
+    assert_eq!(offered(&[name, "manage", "endpoint", "synapse", "c"]), [""; 0]);
+    assert_eq!(offered(&[name, "content", "invite", "#x", "a"]), [""; 0]);
+    assert_eq!(offered(&[name, "config", "set", "alerts.room", "#"]), [""; 0]);
 }
 
 #[test]

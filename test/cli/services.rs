@@ -63,6 +63,10 @@ fn what_is_wrong_with_a_service_is_said() {
             "is no name of a variable",
         ),
         ("profiles: {core: {services: [core]}}", "has the name of a built-in profile"),
+        (
+            "{stack: {profile: ops}, profiles: {office: {services: [core]}}}",
+            "must be one of: core isms compliance scale full office: it is `ops`",
+        ),
         ("{stack: {profile: ops}}", "must be one of: core isms compliance scale full: it is `ops`"),
         (
             "{stack: {profile: ops}, profiles: {ops: {services: [core], environment: {shared: {PGDATA: hunter22}}}}}",

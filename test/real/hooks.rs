@@ -112,6 +112,15 @@ fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
         assert_eq!(of, sent);
     }
     assert_eq!(bodies.len(), EACH * SENDERS);
+
+    // A profile that was only set brings no proxy yet: what is shown is where webhooks are taken now.
+    let asks = |words: &[&str]| server.run(&[words, &["--set", "stack.profile=isms"]].concat());
+    let list = asks(&["content", "list-hooks", "--json"]).success().json();
+    assert_eq!(list["hooks"][0]["url"], list["hooks"][0]["local_url"], "{list}");
+    asks(&["content", "list-hooks"]).success().says("through the proxy, at ");
+    asks(&["config", "check"]).success().says("not all of them are applied yet: stack.profile");
+    let said = asks(&["manage", "endpoint", "proxy"]).exits(1);
+    said.says("there is no service `proxy`").says("the profile `core` runs");
 }
 
 #[test]

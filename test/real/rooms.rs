@@ -237,7 +237,8 @@ fn a_room_that_exists_gets_its_missing_guests_and_the_rest_is_said() {
     server.run(&create).success();
     let more = ["--invite", "late-guest", "--topic", "T", "--public", "--space"];
     let said = server.run(&[&create[..], &more].concat()).exits(2);
-    let words = "not applied, as the room exists: `--topic`, `--public`, `--space`";
+    let words = "which exists; not applied: `--topic`, `--public`, `--space`";
+    assert!(said.stderr.contains("the alias `repeated` is that of the room `Repeated`"), "{said}");
     assert!(said.stderr.contains(words), "{said}");
     server.run(&["content", "invite", "#repeated", "late-guest"]).exits(2).says("already");
     let said = server.run(&create).exits(2);

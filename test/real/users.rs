@@ -77,6 +77,10 @@ fn a_shell_is_offered_the_rooms_and_users_that_there_are() {
     assert_eq!(offered(&["content", "get-room", "Offe"]), "Offers\nOffers\\ of\\ two");
     assert_eq!(offered(&["content", "get-room", "Offers o"]), "Offers of two");
     assert_eq!(offered(&["manage", "stop", "syna"]), "synapse");
+    assert_eq!(offered(&["manage", "endpoint", "syna"]), "synapse");
+    assert_eq!(offered(&["manage", "endpoint", "synapse", "cl"]), "client");
+    assert_eq!(offered(&["content", "invite", "#offers", "offer"]), "offered");
+    assert_eq!(offered(&["config", "set", "alerts.room", "#offer"]), "#offers");
 }
 
 #[test]

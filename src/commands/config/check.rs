@@ -69,6 +69,9 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let mut in_use = for_synapse && for_proxy;
     if let Some(now) = &now {
         unused = applied::changed(config, now)?;
+        if now.profile != config.profile.name {
+            unused.push("stack.profile".to_owned());
+        }
         if unused.is_empty() && synapse_asked {
             let stale = [
                 ("homeserver.yaml", !for_synapse || applied::is_older(config, now)),

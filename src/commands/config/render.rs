@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Show only the values that differ from those of the installed file
+    /// Show only the values that differ from those of the installed files, those of the log and of workers too
     #[arg(long)]
     diff: bool,
 }
@@ -27,7 +27,8 @@ pub(crate) struct Args {
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Rendered {
     homeserver_yaml: String,
-    /// Values that are taken away, with `-`, and that are added, with `+`: `-server_name: "a"`.
+    /// Values that are taken away, with `-`, and that are added, with `+`: `-server_name: "a"`; those of
+    /// another file begin with its name, `-log.yaml: root.level: "INFO"`.
     diff: Vec<String>,
     #[serde(skip)]
     only_diff: bool,
@@ -35,20 +36,29 @@ pub(crate) struct Rendered {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
-    let new = render::render(config)?.homeserver;
-    let old = files::read_if_exists(&config.data.homeserver_yaml())?.unwrap_or_default();
-    let diff = differences(&values(&old), &values(&new));
-    Ok(Reply::done(Rendered { homeserver_yaml: new, diff, only_diff: args.diff }))
+    let rendered = render::render(config)?;
+    let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
+    let (homeserver, log) = (config.data.homeserver_yaml(), config.data.log_yaml());
+    let mut all = vec![(homeserver, &rendered.homeserver), (log, &rendered.log)];
+    all.extend(rendered.workers.iter().map(|it| (it.worker.yaml(&config.data), &it.text)));
+    for (at, (path, text)) in all.iter().enumerate() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let prefix = if at == 0 { String::new() } else { format!("{name}: ") };
+        add(&prefix, &files::read_if_exists(path)?.unwrap_or_default(), &mut old);
+        add(&prefix, text, &mut new);
+    }
+    let diff = differences(&old, &new);
+    let homeserver_yaml = rendered.homeserver;
+    Ok(Reply::done(Rendered { homeserver_yaml, diff, only_diff: args.diff }))
 }
 
 /// Each value of a YAML text by its path, however the text is laid out.
-fn values(yaml: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    if yaml.is_empty() {
-        return found;
+fn add(prefix: &str, yaml: &str, found: &mut BTreeMap<String, String>) {
+    if !yaml.is_empty() {
+        let mut values = BTreeMap::new();
+        flatten(&serde_yaml::from_str(yaml).unwrap_or_default(), String::new(), &mut values);
+        found.extend(values.into_iter().map(|(path, value)| (format!("{prefix}{path}"), value)));
     }
-    flatten(&serde_yaml::from_str(yaml).unwrap_or_default(), String::new(), &mut found);
-    found
 }
 
 fn flatten(value: &Value, path: String, found: &mut BTreeMap<String, String>) {
@@ -85,7 +95,7 @@ impl Report for Rendered {
             return Ok(());
         }
         if self.diff.is_empty() {
-            page.push_str("the installed file says the same");
+            page.push_str("the installed files say the same");
         }
         self.diff.iter().try_for_each(|line| writeln!(page, "{line}"))
     }
@@ -94,6 +104,12 @@ impl Report for Rendered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn values(yaml: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        add("", yaml, &mut found);
+        found
+    }
 
     #[test]
     fn only_values_that_differ_are_shown() {

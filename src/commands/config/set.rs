@@ -80,7 +80,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         (None, Some(file)) => one_line(&files::read_input(file)?)?,
         (None, None) if setting.secret => secret(setting)?,
         (None, None) => {
-            return Err(Failure::request(format!("`{}` needs a value", setting.key)).into());
+            let key = setting.key;
+            return Err(Failure::request(format!("`{key}` needs a value"))
+                .hinted(format!(
+                    "`config set {key} VALUE` sets it; `config show {key}` explains what it can be"
+                ))
+                .into());
         }
     };
     if setting.key == "database.password" && text.is_empty() {
@@ -89,13 +94,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     }
     let data = context.data()?;
     let flag = format!("{}={text}", setting.key);
+    let value = edit::typed(setting, &text);
     // What is set may mend a file that could not be read with the old value.
-    let checked = Config::load(data.clone(), &[flag], &context.environment)
-        .map_err(|error| error.typed(|key| (key == setting.key).then_some("given here")))?;
+    let mended = if setting.secret { None } else { edit::with(&data, setting, &value)? };
+    let checked = match mended {
+        // What does not fit is refused as what was typed, not as what would stand in the file.
+        Some(file) if (setting.check)(&value).is_ok() => {
+            Config::of_text(data.clone(), &file, &[flag], &context.environment)
+        }
+        _ => Config::load(data.clone(), &[flag], &context.environment),
+    };
+    let checked =
+        checked.map_err(|error| error.typed(|key| (key == setting.key).then_some("given here")))?;
     if setting.key == "server.name" {
         refuse_other_name(&data.homeserver_yaml(), &checked)?;
     }
-    let value = edit::typed(setting, &text);
     let mut report = Set {
         key: setting.key,
         value: if setting.secret && !text.is_empty() { MASK.into() } else { value.clone() },

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, offered},
     config::nearest,
     context::Context,
     error::Failure,
@@ -18,8 +18,10 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The service, such as synapse
+    #[arg(add = offered::services())]
     service: String,
     /// Which of its addresses, such as client; it may be left out where there is only one
+    #[arg(add = offered::endpoints())]
     name: Option<String>,
 }
 
@@ -38,12 +40,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Endpoint> {
     if running.is_none() {
         guard::installed(&context.data()?)?;
     }
-    let services = services::all(context.config()?).await?;
+    let config = context.config()?;
+    let services = services::all(config).await?;
     let (there, listed) = match &running {
         Some(now) => (select::running(now), false),
         None => (select::listed(&services), true),
     };
-    let found = select::resolve(std::slice::from_ref(&args.service), &there)?;
+    let found = select::resolve(std::slice::from_ref(&args.service), &there);
+    let found = found.map_err(|unknown| {
+        let failure = Failure::from(unknown);
+        let (wanted, is_wanted) =
+            (&config.profile.name, services.iter().any(|it| it.name == args.service));
+        match &running {
+            Some(now) if is_wanted && now.profile != *wanted => failure.hinted(format!(
+                "the profile `{}` runs, which has none; `manage restart` starts what `{wanted}` has",
+                now.profile
+            )),
+            _ => failure,
+        }
+    })?;
     let service = found.into_iter().next().unwrap_or(args.service);
     let report = running.as_ref().and_then(|now| now.services.get(&service));
     let ready = report.is_some_and(|report| report.state.is_ready());

@@ -35,9 +35,10 @@ impl Config {
         url_here(self.hooks.address, self.hooks.port)
     }
 
-    /// A webhook's address: through the proxy where there is one, else on this machine, at `here`.
-    pub(crate) fn hook_address(&self, id: &str, here: &str) -> String {
-        let public = self.has(Part::Proxy).then(|| self.public_url());
+    /// A webhook's address: through the proxy where there is one and it is `proxied`, else on this machine,
+    /// at `here`.
+    pub(crate) fn hook_address(&self, id: &str, here: &str, proxied: bool) -> String {
+        let public = (proxied && self.has(Part::Proxy)).then(|| self.public_url());
         format!("{}/hook/{id}", public.as_deref().unwrap_or(here))
     }
 }

@@ -18,10 +18,19 @@ pub(crate) fn set(data: &DataDir, setting: &Setting, value: &Value) -> Result<bo
     let path = data.settings();
     // Where it is a link, the file behind it is meant.
     let path = std::fs::canonicalize(&path).unwrap_or(path);
-    let old = files::read_if_exists(&path)?.unwrap_or_default();
-    let new = edited(&old, setting.key, value)
+    let new = with(data, setting, value)?
         .ok_or_else(|| Error::Unedited { key: setting.key, path: path.clone() })?;
     Ok(files::write_if_changed(&path, new.as_bytes(), files::PRIVATE)?)
+}
+
+/// The text of the settings file with that value; none where this cannot edit it.
+pub(crate) fn with(
+    data: &DataDir,
+    setting: &Setting,
+    value: &Value,
+) -> Result<Option<String>, Error> {
+    let old = files::read_if_exists(&data.settings())?.unwrap_or_default();
+    Ok(edited(&old, setting.key, value))
 }
 
 /// The value as the setting's kind wants it in YAML: a text that was typed becomes a number where a

@@ -1,12 +1,18 @@
 //! The room a verb is about.
 
-use ruma::OwnedRoomId;
+use ruma::{OwnedRoomId, RoomAliasId, ServerName};
 
 use crate::{
     commands::offered,
-    config::sections::synapse::Mode,
+    config::{nearest, sections::synapse::Mode},
     context::Context,
-    matrix::{self, client::Client, names, room},
+    error::Failure,
+    matrix::{
+        self,
+        admin::rooms::list::{self, Room},
+        client::Client,
+        names, room,
+    },
 };
 
 // No doc comments on the structs here: clap would show them as the help of each command.
@@ -53,4 +59,82 @@ pub(crate) async fn resolved(
         return Err(matrix::Error::Elsewhere(text.to_owned()));
     }
     room::resolve(client, text).await
+}
+
+/// How many rooms are looked at for one that was meant.
+const MOST: u32 = 500;
+
+/// The error, and where it is about a room that is not there, the one that was most likely meant.
+pub(crate) async fn explained(operator: &Client, error: matrix::Error) -> Failure {
+    let text = if let matrix::Error::NoRoom(text) = &error { text.clone() } else { String::new() };
+    let failure = Failure::from(error);
+    if text.is_empty() || text.starts_with('!') {
+        return failure;
+    }
+    let request = list::Request { from: 0, limit: MOST, search_term: None };
+    let found = operator.send(request).await.map(|page| page.rooms).unwrap_or_default();
+    match near(&text, &found, operator.server_name()) {
+        Some(near) => failure.hinted(format!(
+            "did you mean `{near}`? a shell wants it in quotes; `content list-rooms` lists those there are"
+        )),
+        None => failure,
+    }
+}
+
+/// The alias or name that is most like a text, whatever its capitals, as it is typed.
+fn near(text: &str, rooms: &[Room], server: &ServerName) -> Option<String> {
+    let plain = |text: &str| text.trim_start_matches('#').to_lowercase();
+    let mut known: Vec<(String, String)> = Vec::new();
+    for room in rooms {
+        let alias =
+            room.canonical_alias.as_deref().and_then(|it| <&RoomAliasId>::try_from(it).ok());
+        if let Some(alias) = alias.filter(|alias| alias.server_name() == server) {
+            known.push((plain(alias.alias()), format!("#{}", alias.alias())));
+        }
+        let name = room.name.as_ref().filter(|name| !name.starts_with(['#', '!', '-']));
+        // Several rooms of one name are not told apart by it.
+        let is_one = |name: &&String| {
+            rooms.iter().filter(|other| other.name.as_ref() == Some(*name)).count() == 1
+        };
+        if let Some(name) = name.filter(|it| is_one(it) && !it.contains(char::is_control)) {
+            known.push((plain(name), name.clone()));
+        }
+    }
+    let found = nearest(&plain(text), known.iter().map(|(plain, _)| plain.as_str()))?;
+    known.into_iter().find(|(plain, _)| *plain == found).map(|(_, shown)| shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_room_is_found_whatever_its_capitals() {
+        let room = |name: Option<&str>, alias: Option<&str>| -> Room {
+            serde_json::from_value(json!({
+                "room_id": "!r:x.org", "name": name, "canonical_alias": alias,
+                "joined_members": 1, "joined_local_members": 1, "version": "12", "creator": "@a:x.org",
+                "encryption": null, "federatable": true, "public": false, "join_rules": null,
+                "room_type": null, "state_events": 1,
+            }))
+            .unwrap()
+        };
+        let rooms = [
+            room(Some("Alerts"), None),
+            room(None, Some("#builds:x.org")),
+            room(None, Some("#elsewhere:other.org")),
+            room(Some("Twice"), None),
+            room(Some("Twice"), None),
+        ];
+        let server = <&ServerName>::try_from("x.org").unwrap();
+        let near = |text: &str| near(text, &rooms, server);
+        assert_eq!(near("ALERTS").as_deref(), Some("Alerts"));
+        assert_eq!(near("#alert").as_deref(), Some("Alerts"));
+        assert_eq!(near("#bilds").as_deref(), Some("#builds"));
+        for none in ["Kitchen", "#elsewhere", "Twyce"] {
+            assert_eq!(near(none), None, "{none}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedServerName, RoomId};
 
-use super::RoomArg;
+use super::{RoomArg, room::explained};
 use crate::{
     commands::offered,
     context::Context,
@@ -87,10 +87,16 @@ impl Sending {
     ) -> Result<OwnedRoomId, Failure> {
         let server = client.server_name().to_owned();
         let named = names::room(room.as_str(), &server)?;
-        if self.acting.is_some() && matches!(named, names::Room::Name(_)) {
-            return Ok(room.resolve(context, &self.operator(context)?).await?);
+        let is_name = matches!(named, names::Room::Name(_));
+        let found = match &self.acting {
+            Some(_) if is_name => room.resolve(context, &self.operator(context)?).await,
+            _ => room.resolve(context, client).await,
+        };
+        match found {
+            Ok(room) => Ok(room),
+            Err(error) if self.acting.is_none() => Err(explained(client, error).await),
+            Err(error) => Err(explained(&self.operator(context)?, error).await),
         }
-        Ok(room.resolve(context, client).await?)
     }
 
     /// Who acts, and the room that was meant.

@@ -53,7 +53,8 @@ pub(in crate::commands) fn message_text(argument: Option<String>) -> Result<Stri
     }
     if text.trim().is_empty() {
         let how = if text.is_empty() { "empty" } else { "blank" };
-        return Err(Failure::request(format!("the message is {how}")));
+        return Err(Failure::request(format!("the message is {how}"))
+            .hinted("give it as TEXT or through a pipe"));
     }
     Ok(text)
 }

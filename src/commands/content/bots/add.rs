@@ -178,16 +178,26 @@ impl Added {
 
 impl Sentence for Added {
     fn sentence(&self) -> String {
-        let Self { user_id, device_id, access_token, token_file, .. } = self;
+        let Self { user_id, device_id, access_token, token_file, existed, .. } = self;
         let hint = |shown: &str| if shown == MASK { " (`--show-secrets` shows it)" } else { "" };
+        let new_hook = self.hook.as_ref().filter(|hook| *existed && !hook.existed);
+        let what = match new_hook {
+            Some(Hook { id, .. }) => format!("made the webhook {id} of the bot"),
+            None if *existed => "exists already:".to_owned(),
+            None => "made".to_owned(),
+        };
         let mut text = format!(
-            "{} {user_id}\ndevice: {device_id}\ntoken: {access_token}{}\ntoken file: {}",
-            if self.existed { "exists already:" } else { "made" },
+            "{what} {user_id}\ndevice: {device_id}\ntoken: {access_token}{}\ntoken file: {}",
             hint(access_token),
             token_file.display()
         );
-        if let Some(Place { room, made, .. }) = &self.room {
-            text += &format!("\nroom: {room}{}", if *made { " (made)" } else { "" });
+        if let Some(Place { room, made, existed: was_in }) = &self.room {
+            let what = match (made, was_in) {
+                (true, _) => " (made)",
+                (false, false) if *existed => " (let in now)",
+                _ => "",
+            };
+            text += &format!("\nroom: {room}{what}");
         }
         if let Some(Hook { url, local_url, token, file, changed, .. }) = &self.hook {
             text += &format!("\nwebhook: {url}{}", if *changed { " (changed)" } else { "" });
@@ -202,5 +212,44 @@ impl Sentence for Added {
 
     fn id(&self) -> &str {
         &self.user_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(existed: bool, hook_existed: bool, was_in: bool) -> String {
+        let hook = Hook {
+            id: "ci".into(),
+            url: "http://x/hook/ci".into(),
+            local_url: "http://x/hook/ci".into(),
+            token: "t".into(),
+            file: "/h".into(),
+            existed: hook_existed,
+            changed: false,
+        };
+        let room = "!r:x.org".try_into().unwrap();
+        let added = Added {
+            user_id: "@bot:x.org".into(),
+            device_id: "D".into(),
+            access_token: "t".into(),
+            url: "http://x".into(),
+            existed,
+            token_file: "/t".into(),
+            room: Some(Place { room, made: false, existed: was_in }),
+            hook: Some(hook),
+        };
+        added.sentence()
+    }
+
+    #[test]
+    fn what_was_made_for_a_bot_that_exists_is_said() {
+        assert!(added(false, false, false).starts_with("made @bot:x.org\n"));
+        assert!(added(true, true, true).starts_with("exists already: @bot:x.org\n"));
+        let said = added(true, false, false);
+        assert!(said.starts_with("made the webhook ci of the bot @bot:x.org\n"), "{said}");
+        assert!(said.contains("room: !r:x.org (let in now)\n"), "{said}");
+        assert!(!added(true, false, true).contains("let in"));
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::content::arguments::room::resolved,
+    commands::content::{arguments::room::resolved, hooks::are_proxied},
     context::Context,
     error::Failure,
     hooks::{
@@ -92,8 +92,9 @@ pub(super) async fn ensure(
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
+    let proxied = are_proxied(context, config, &here).await?;
     Ok(Hook {
-        url: config.hook_address(id, &here.url),
+        url: config.hook_address(id, &here.url, proxied),
         local_url: format!("{}/hook/{id}", here.url),
         token: shown(context, &hook.token, existed),
         file: registry::file(&data, id),

@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::{
     commands::content::{
-        arguments::{Patience, room::resolved},
+        arguments::{
+            Patience,
+            room::{explained, resolved},
+        },
         rooms,
     },
     context::Context,
@@ -31,7 +34,7 @@ pub(super) async fn check(context: &Context, admin: &Client, text: &str) -> Resu
     match resolved(context, admin, text).await {
         Err(error @ Error::NoRoom(_)) => match own_alias(admin, text)? {
             Some(_) => Ok(()),
-            None => Err(error.into()),
+            None => Err(explained(admin, error).await),
         },
         Ok(room) if room::details(admin, &room).await?.is_none() => {
             Err(Error::NoRoom(text.to_owned()).into())

@@ -84,6 +84,11 @@ fn template(path: &str) -> Result<Wish<Template>, Failure> {
         return Ok(Wish::Remove);
     }
     let text = files::read_input(Path::new(path))?;
+    if text.trim().is_empty() {
+        return Err(Failure::request(format!("the template `{path}` is empty")).hinted(
+            "`docs/webhooks.md` has examples; `--hook-template ''` takes a template away",
+        ));
+    }
     Template::new(Path::new(path), &text).map(Wish::Have).map_err(|error| {
         Failure::request(format!("the template `{path}` cannot be read: {error}"))
             .hinted("`docs/webhooks.md` has examples")
@@ -92,10 +97,31 @@ fn template(path: &str) -> Result<Wish<Template>, Failure> {
 
 fn secret(text: &str) -> Result<Secret, Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::request("the secret of the webhook is empty"));
+        return Err(Failure::request("the secret of the webhook is empty").hinted(
+            "it is the text that its sender signs with; `--hook-secret-file ''` takes one away",
+        ));
     }
     if text.len() as u64 > LONGEST {
         return Err(Failure::request(format!("the secret is longer than {LONGEST} bytes")));
     }
     Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_that_makes_nothing_is_refused_when_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.md");
+        for text in ["", "\n", "  \t\n"] {
+            files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
+            let Err(failure) = template(path.to_str().unwrap()) else { panic!("{text:?}") };
+            assert!(failure.to_string().ends_with("t.md` is empty"), "{failure}");
+        }
+        files::write_atomically(&path, b"{{ body }}", files::PRIVATE).unwrap();
+        assert!(matches!(template(path.to_str().unwrap()), Ok(Wish::Have(_))));
+        assert!(matches!(template(""), Ok(Wish::Remove)));
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use crate::{error::Failure, files};
+use crate::{config::Flaw, error::Failure, files};
 
 /// Something to make: what it is, and the details by name.
 pub(super) struct Item {
@@ -73,14 +73,20 @@ fn item(given: Option<Kind>, mut fields: Value) -> Result<Item, Failure> {
     }
 }
 
-/// A list of mappings out of a YAML or JSON file.
+/// What each item is, out of a YAML or JSON file.
 fn list(path: &Path) -> Result<Vec<Value>, Failure> {
+    const WRITTEN: &str = "each begins with a line `- name: NAME`, and its other details stand below that, two blanks further in; \
+                           in JSON it is `[{\"name\": \"NAME\"}]`";
     let text = files::read_input(path)?;
-    let shape = || {
-        Failure::request(format!("`{}` is not a list of mappings in YAML or JSON", path.display()))
-            .hinted("each item needs at least `name`")
-    };
-    match serde_yaml::from_str::<Value>(&text).map_err(|_| shape())? {
+    let refused =
+        |what: &str| Failure::request(format!("`{}` {what}", path.display())).hinted(WRITTEN);
+    let shape = || refused("is no list of users, bots, rooms or messages");
+    // A line of the file may hold a password: an error names only its place.
+    let options = serde_yaml::options! { with_snippet: false };
+    let document = serde_yaml::from_str_with_options::<Value>(&text, options)
+        .map_err(|error| shape().because(Failure::request(Flaw::from(error).to_string())))?;
+    match document {
+        Value::Null => Err(refused("is empty")),
         Value::Array(items) if items.iter().all(Value::is_object) => Ok(items),
         item @ Value::Object(_) => Ok(vec![item]),
         _ => Err(shape()),
@@ -106,6 +112,28 @@ mod tests {
         let said = kind(None, json!({ "name": "x", "type": "cat" })).unwrap_err();
         assert!(said.contains("no content of the type `cat`"), "{said}");
         assert!(kind(None, json!({ "name": "!x" })).unwrap_err().contains("is an id"));
+    }
+
+    #[test]
+    fn a_file_without_items_is_refused_in_plain_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("people.yaml");
+        let refused = |text: &str| {
+            files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
+            let failure = list(&path).unwrap_err();
+            assert!(failure.hint.as_deref().unwrap().contains("`- name: NAME`"), "{text}");
+            let chain = failure.chain().join(": ");
+            chain.replace(&path.display().to_string(), "FILE")
+        };
+        for empty in ["", " \n", "# nobody yet\n", "---\n"] {
+            assert_eq!(refused(empty), "`FILE` is empty", "{empty:?}");
+        }
+        for other in ["alice", "- alice\n- bob\n"] {
+            assert_eq!(refused(other), "`FILE` is no list of users, bots, rooms or messages");
+        }
+        let said = refused("- name: al\n  password: [hunter22\n");
+        assert!(said.contains("is no list of users") && said.contains("line"), "{said}");
+        assert!(!said.contains("hunter22"), "{said}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::are_proxied;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
@@ -89,11 +90,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     }
     let here = Here::of(config).await?;
     here.warning().into_iter().for_each(|warning| context.warn(warning));
+    let proxied = are_proxied(context, config, &here).await?;
     let hook = |hook: registry::Hook| {
         let (waiting, messages) = counts.get(&hook.id).copied().unwrap_or_default();
         let refused_calls = calls.remove(&hook.id);
         Hook {
-            url: config.hook_address(&hook.id, &here.url),
+            url: config.hook_address(&hook.id, &here.url, proxied),
             local_url: format!("{}/hook/{}", here.url, hook.id),
             file: registry::file(data, &hook.id),
             token: context.masked(&hook.token),

@@ -132,7 +132,8 @@ async fn media(args: &Args) -> Result<Media, Failure> {
     }
     let bytes = files::read_bytes(&args.file, LARGEST, &[FileType::RegularFile, FileType::Fifo])?;
     if bytes.is_empty() {
-        return Err(Failure::request(format!("`{}` is empty", args.file.display())));
+        return Err(Failure::request(format!("`{}` is empty", args.file.display()))
+            .hinted("name a file that has something in it; `content send-message` sends a text"));
     }
     let mut media = Media::new(&args.file, bytes, args.mime.clone());
     if args.voice && media.message_type() != "m.audio" {

@@ -18,7 +18,8 @@ pub(super) fn lines(path: &Path) -> Result<Vec<String>, Failure> {
     }
     let lines = messages(&text);
     if lines.is_empty() {
-        return Err(Failure::request(format!("`{}` has no line", path.display())));
+        return Err(Failure::request(format!("`{}` has no line", path.display()))
+            .hinted("each line of it is a message; blank ones are none"));
     }
     Ok(lines)
 }

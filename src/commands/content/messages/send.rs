@@ -44,7 +44,7 @@ pub(crate) struct Args {
     pub(crate) mentions: MentionsArg,
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
-    /// Send each line of this file as a message, in order
+    /// Send each line of this file as a message, in order; blank ones are none
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use super::made::{existing, taken, turn};
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Sending, user},
+        content::arguments::{Sending, transaction::quoted, user},
         offered,
     },
     context::Context,
@@ -68,9 +68,10 @@ pub(crate) struct Made {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     if args.name.len() > 255 || args.name.trim().is_empty() || args.name.contains(char::is_control)
     {
-        return Err(
-            Failure::request("a room's name has 1 to 255 bytes and no control characters").into()
-        );
+        let message = "a room's name has 1 to 255 bytes and no control characters";
+        return Err(Failure::request(message)
+            .hinted("choose another name; `--topic` has room for more")
+            .into());
     }
     topic_fits(args.topic.as_deref().unwrap_or_default())?;
     let client = args.sending.client(context).await?;
@@ -167,9 +168,8 @@ async fn catch_up(
     let room: OwnedRoomId =
         id.as_str().try_into().map_err(|_| Error::lacks("the alias", "room_id"))?;
     let details = room::inhabited(&args.sending.operator(context)?, &room).await?;
-    let not_applied = details.map(|details| differences(args, &details)).unwrap_or_default();
-    if !not_applied.is_empty() {
-        context.warn(format!("not applied, as the room exists: {}", not_applied.join(", ")));
+    if let Some(words) = details.as_ref().and_then(|details| not_applied(args, details)) {
+        context.warn(words);
     }
     if context.dry_run {
         return Ok(());
@@ -192,10 +192,36 @@ async fn catch_up(
     Ok(())
 }
 
+/// What a room is not as, and for the name how it is changed.
+fn not_applied(args: &Args, room: &rooms::list::Room) -> Option<String> {
+    let differs = differences(args, room);
+    if differs.is_empty() {
+        return None;
+    }
+    let (id, alias) = (&room.room_id, args.alias.as_deref().unwrap_or_default());
+    let named = room.name.as_ref().map_or_else(
+        || format!("the room {id}, which has no name"),
+        |name| format!("the room `{}` ({id})", name.escape_debug()),
+    );
+    let mut words = format!(
+        "the alias `{alias}` is that of {named}, which exists; not applied: {}",
+        differs.join(", ")
+    );
+    if differs.contains(&NAME) {
+        let path = quoted(&format!("PUT /_matrix/client/v3/rooms/{id}/state/m.room.name"));
+        let body = quoted(&json!({ "name": args.name }).to_string());
+        words += &format!("; `content execute --name {path} --options {body}` changes its name");
+    }
+    Some(words)
+}
+
+/// As it is said of a room that is called otherwise.
+const NAME: &str = "its name";
+
 /// The options that a room is not as.
 fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
     let differs = [
-        ("its name", room.name.as_ref() != Some(&args.name)),
+        (NAME, room.name.as_ref() != Some(&args.name)),
         ("`--topic`", args.topic.is_some() && room.topic != args.topic),
         ("`--public`", args.public && room.join_rules.as_deref() != Some("public")),
         ("`--encrypted`", args.encrypted && room.encryption.is_none()),
@@ -295,6 +321,32 @@ impl Sentence for Made {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_the_alias_is_said_and_how_its_name_is_changed() {
+        let args = |name: &str| Args {
+            name: name.into(),
+            alias: Some("alerts".into()),
+            topic: None,
+            public: false,
+            encrypted: false,
+            invite: Vec::new(),
+            space: false,
+            sending: Sending::default(),
+        };
+        let room = json!({
+            "room_id": "!r:x.org", "name": "Alerts", "canonical_alias": "#alerts:x.org",
+            "version": "12", "creator": "@a:x.org", "encryption": null,
+        });
+        let room: rooms::list::Room = serde_json::from_value(room).unwrap();
+        assert_eq!(not_applied(&args("Alerts"), &room), None);
+        assert_eq!(
+            not_applied(&args("Two"), &room).unwrap(),
+            "the alias `alerts` is that of the room `Alerts` (!r:x.org), which exists; not applied: its name; \
+             `content execute --name 'PUT /_matrix/client/v3/rooms/!r:x.org/state/m.room.name' \
+             --options '{\"name\":\"Two\"}'` changes its name"
+        );
+    }
 
     #[test]
     fn a_topic_that_no_event_can_hold_is_refused_as_the_server_counts_it() {

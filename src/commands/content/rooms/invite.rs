@@ -7,6 +7,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{RoomArg, Sending, user},
+        offered,
     },
     context::Context,
     matrix::{api::invite::Request, names, room},
@@ -18,6 +19,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
     /// The user to invite; one of another server as @user:server
+    #[arg(add = offered::users())]
     pub(crate) user: String,
     #[command(flatten)]
     pub(crate) sending: Sending,

@@ -59,7 +59,8 @@ impl Source {
             return Ok(Password { secret, generated: true });
         };
         if given.is_empty() {
-            return Err(Failure::request("the password is empty"));
+            return Err(Failure::request("the password is empty")
+                .hinted("without an option for it, one is made and shown once"));
         }
         if given.len() as u64 > LONGEST {
             return Err(Failure::request(format!("the password is longer than {LONGEST} bytes")));
