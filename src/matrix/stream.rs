@@ -41,8 +41,42 @@ pub(crate) async fn now(client: &Client, mut filter: Value) -> Result<String, Er
 pub(crate) struct News {
     /// The place after it.
     pub(crate) next: String,
-    /// Oldest first in each room.
-    pub(crate) rooms: Vec<(OwnedRoomId, Vec<Value>)>,
+    pub(crate) rooms: Vec<Said>,
+}
+
+/// What was said in a room, oldest first.
+pub(crate) struct Said {
+    pub(crate) room: OwnedRoomId,
+    /// What the server left out before the events, because it was too much at once.
+    pub(crate) gap: Option<Gap>,
+    pub(crate) events: Vec<Value>,
+}
+
+/// What lies between two places, read page by page: it may be more than one wants to hold.
+pub(crate) struct Gap {
+    from: Option<String>,
+    to: String,
+}
+
+impl Gap {
+    /// The next events, oldest first; nothing after the last.
+    pub(crate) async fn page(
+        &mut self,
+        client: &Client,
+        room: &RoomId,
+    ) -> Result<Option<Vec<Value>>, Error> {
+        let Some(from) = self.from.clone() else { return Ok(None) };
+        let request = api::messages::Request {
+            room_id: room.to_owned().into(),
+            dir: Direction::Forward,
+            limit: PAGE,
+            from: Some(from),
+            to: Some(self.to.clone()),
+        };
+        let page = client.send(request).await?;
+        self.from = page.end.filter(|_| !page.chunk.is_empty());
+        Ok(Some(page.chunk))
+    }
 }
 
 /// What came since a place in the stream; waits for it.
@@ -53,28 +87,21 @@ pub(crate) async fn since(client: &Client, filter: &Value, place: &str) -> Resul
         timeout: HOLD,
     };
     let answer = client.send(request).await?;
-    let mut rooms = Vec::new();
-    for (room, joined) in answer.rooms.join {
-        let timeline = joined.timeline;
-        let mut events = match timeline.prev_batch {
-            Some(gap) if timeline.limited => {
-                back(client, &room, gap, Some(place), &|_| false).await?
-            }
-            _ => Vec::new(),
-        };
-        events.extend(timeline.events);
-        rooms.push((room, events));
-    }
-    Ok(News { next: answer.next_batch, rooms })
+    let said = |(room, joined): (OwnedRoomId, api::sync::Joined)| {
+        let api::sync::Timeline { events, limited, prev_batch } = joined.timeline;
+        let gap = prev_batch.filter(|_| limited);
+        let gap = gap.map(|to| Gap { from: Some(place.to_owned()), to });
+        Said { room, gap, events }
+    };
+    Ok(News { next: answer.next_batch, rooms: answer.rooms.join.into_iter().map(said).collect() })
 }
 
-/// What happened in a room before a place in its stream, oldest first: back to another place, or to the first
-/// event that is too `old`.
+/// What happened in a room before a place in its stream, oldest first: back to the first event that is too
+/// `old`.
 pub(crate) async fn back(
     client: &Client,
     room: &RoomId,
     from: String,
-    to: Option<&str>,
     old: &dyn Fn(&Value) -> bool,
 ) -> Result<Vec<Value>, Error> {
     let (mut found, mut from) = (Vec::new(), Some(from));
@@ -85,7 +112,7 @@ pub(crate) async fn back(
                 dir: Direction::Backward,
                 limit: PAGE,
                 from,
-                to: to.map(str::to_owned),
+                to: None,
             })
             .await?;
         let is_empty = page.chunk.is_empty();

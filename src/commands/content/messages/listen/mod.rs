@@ -25,7 +25,12 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{Error, api, client::Client, room, stream},
+    matrix::{
+        Error, api,
+        client::Client,
+        room,
+        stream::{self, News, Said},
+    },
     reply::{Outcome, Stop},
 };
 
@@ -100,7 +105,14 @@ struct Listener {
     end: Option<Instant>,
 }
 
-type Batch = Vec<(OwnedRoomId, Vec<Value>)>;
+/// How handing on ended.
+enum Went {
+    On,
+    /// The server was away before all was there.
+    Away,
+    /// Nobody waits for more.
+    Unwanted,
+}
 
 impl Listener {
     /// Until nobody reads any more, or the time that was given is over.
@@ -111,9 +123,12 @@ impl Listener {
     ) -> Result<Outcome, Failure> {
         while let Some(next) = self.next(lines).await {
             match next {
-                Ok((batch, token)) => {
-                    if !self.hand_on(batch, context, lines).await? {
-                        break;
+                Ok(News { rooms, next: token }) => {
+                    match self.hand_all_on(rooms, context, lines).await? {
+                        Went::On => {}
+                        // What was handed on is noted.
+                        Went::Away => continue,
+                        Went::Unwanted => break,
                     }
                     self.place = Place::new(self.client.user_id(), token, None);
                     self.seen.clear();
@@ -153,39 +168,66 @@ impl Listener {
     }
 
     /// What comes next, and the place after it.
-    async fn next(&self, lines: &Lines<'_, Heard>) -> Option<Result<(Batch, String), Error>> {
+    async fn next(&self, lines: &Lines<'_, Heard>) -> Option<Result<News, Error>> {
         let next = async {
             let client = self.client.afresh();
             let token = &self.place.token;
             if let Some(from) = self.place.from {
-                return Ok((self.past(&client, from).await?, token.clone()));
+                return Ok(News { rooms: self.past(&client, from).await?, next: token.clone() });
             }
-            let news = stream::since(&client, &self.filter, token).await?;
-            Ok((news.rooms, news.next))
+            stream::since(&client, &self.filter, token).await
         };
         self.while_wanted(lines, next).await
     }
 
     /// What was said from then to the place in the stream.
-    async fn past(&self, client: &Client, from: i64) -> Result<Batch, Error> {
+    async fn past(&self, client: &Client, from: i64) -> Result<Vec<Said>, Error> {
         let rooms = match self.rooms.as_slice() {
             [] => client.send(api::joined_rooms::Request {}).await?.joined_rooms,
             named => named.to_vec(),
         };
         let old = |event: &Value| event["origin_server_ts"].as_i64().unwrap_or(0) < from;
-        let mut batch = Vec::new();
+        let mut found = Vec::new();
         for room in rooms {
             let token = self.place.token.clone();
-            let events = stream::back(client, &room, token, None, &old).await?;
-            batch.push((room, events));
+            let events = stream::back(client, &room, token, &old).await?;
+            found.push(Said { room, gap: None, events });
         }
-        Ok(batch)
+        Ok(found)
+    }
+
+    /// What the server left out first, page by page, then what it did not.
+    async fn hand_all_on(
+        &mut self,
+        mut rooms: Vec<Said>,
+        context: &Context,
+        lines: &Lines<'_, Heard>,
+    ) -> Result<Went, Failure> {
+        for Said { room, gap, .. } in &mut rooms {
+            let Some(gap) = gap else { continue };
+            loop {
+                let client = self.client.afresh();
+                let page = self.while_wanted(lines, gap.page(&client, room)).await;
+                let page = match page {
+                    None => return Ok(Went::Unwanted),
+                    Some(Err(error)) if error.is_away() => return Ok(Went::Away),
+                    Some(page) => page?,
+                };
+                let Some(page) = page else { break };
+                if !self.hand_on(vec![(room.clone(), page)], context, lines).await? {
+                    return Ok(Went::Unwanted);
+                }
+            }
+        }
+        let rooms = rooms.into_iter().map(|said| (said.room, said.events)).collect();
+        let wanted = self.hand_on(rooms, context, lines).await?;
+        Ok(if wanted { Went::On } else { Went::Unwanted })
     }
 
     /// False if nobody wants more.
     async fn hand_on(
         &mut self,
-        batch: Batch,
+        batch: Vec<(OwnedRoomId, Vec<Value>)>,
         context: &Context,
         lines: &Lines<'_, Heard>,
     ) -> Result<bool, Failure> {

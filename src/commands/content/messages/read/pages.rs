@@ -101,9 +101,19 @@ pub(super) struct News {
 /// What came since a place in the stream; waits for it.
 pub(super) async fn since(client: &Client, room: &RoomId, place: &str) -> Result<News, Error> {
     let news = stream::since(client, &filter(room), place).await?;
-    let of_room = || news.rooms.iter().filter(|(id, _)| id == room).flat_map(|(_, events)| events);
-    let unreadable = of_room().filter(|event| shown::is_encrypted(event)).count();
-    let messages = of_room().filter_map(shown::happened).collect();
+    let (mut messages, mut unreadable) = (Vec::new(), 0);
+    let mut take = |events: &[Value]| {
+        unreadable += events.iter().filter(|event| shown::is_encrypted(event)).count();
+        messages.extend(events.iter().filter_map(shown::happened));
+    };
+    for mut said in news.rooms.into_iter().filter(|said| said.room == *room) {
+        if let Some(gap) = &mut said.gap {
+            while let Some(page) = gap.page(client, room).await? {
+                take(&page);
+            }
+        }
+        take(&said.events);
+    }
     Ok(News { next: news.next, messages, unreadable })
 }
 
