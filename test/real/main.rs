@@ -68,6 +68,7 @@ mod own_postgres;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod people;
 mod prepared;
 #[cfg(test)]
 mod profiles;

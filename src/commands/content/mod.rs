@@ -5,6 +5,7 @@ use super::table::Noun;
 mod arguments;
 mod bots;
 mod bridges;
+mod devices;
 mod generic;
 mod hooks;
 mod media;
@@ -18,6 +19,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     messages::NOUN,
     rooms::NOUN,
     users::NOUN,
+    devices::NOUN,
     bots::NOUN,
     hooks::NOUN,
     bridges::NOUN,

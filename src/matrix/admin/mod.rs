@@ -2,6 +2,7 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/usage/administration/admin_api/
 
+pub(crate) mod devices;
 pub(crate) mod federation;
 pub(crate) mod fetch_event;
 pub(crate) mod register;
