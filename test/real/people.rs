@@ -93,3 +93,83 @@ fn the_devices_of_a_user_are_listed_renamed_and_logged_out() {
     server.run(&["content", "remove-device", "operator", own]).exits(1).says("this program acts");
     server.run(&["content", "remove-device", "traveller"]).exits(1);
 }
+
+#[test]
+fn registration_tokens_are_made_changed_and_taken_away() {
+    let server = Instance::shared();
+    let add = ["content", "add-registration-token"];
+    let made = server.json(&[&add[..], &["--uses", "3", "--expires", "1d"]].concat());
+    let token = made["token"].as_str().unwrap();
+    let path = format!("v1/registration_tokens/{token}");
+    let is = |field: &str| asked(server, &path)[field].clone();
+    assert_eq!((is("uses_allowed"), is("expiry_time")), (3.into(), made["expires_ms"].clone()));
+    once(server, &["add-registration-token", "--token", "party-2"]);
+    once(server, &["set-registration-token", token, "--uses", "0"]);
+    let list = |more: &[&str]| {
+        let words = [&["content", "list-registration-tokens", "-q"], more].concat();
+        server.run(&words).success().stdout
+    };
+    assert!(list(&[]).contains(token) && !list(&["--valid"]).contains(token));
+    assert!(list(&["--valid"]).contains("party-2"));
+    once(server, &["set-registration-token", token, "--any-uses", "--no-expiry"]);
+    assert_eq!((is("uses_allowed"), is("expiry_time")), (Value::Null, Value::Null));
+    once(server, &["remove-registration-token", token]);
+    once(server, &["remove-registration-token", "party-2"]);
+    assert!(!list(&[]).contains(token));
+    server.run(&["content", "set-registration-token", token, "--uses", "1"]).exits(2);
+    server.run(&["content", "set-registration-token", token]).exits(1);
+    server.run(&["content", "remove-registration-token", ".."]).exits(1).says("cannot be");
+    let past = ["--expires", "2000-01-01T00:00:00Z"];
+    server.run(&[&add[..], &past].concat()).exits(1).says("over already");
+}
+
+#[test]
+fn a_user_has_a_rate_limit_of_its_own_until_it_is_reset() {
+    let server = Instance::shared();
+    let user = made(server, "chatty");
+    let path = format!("v1/users/{user}/override_ratelimit");
+    let get = ["content", "get-rate-limit", "chatty"];
+    server.run(&get).success().says("that of everybody");
+    once(server, &["set-rate-limit", "chatty", "--per-second", "5", "--burst", "20"]);
+    let limit = asked(server, &path);
+    assert_eq!((&limit["messages_per_second"], &limit["burst_count"]), (&5.into(), &20.into()));
+    server.run(&get).success().says("5 messages a second, 20 at once");
+    once(server, &["set-rate-limit", "chatty", "--none"]);
+    server.run(&get).success().says("none at all");
+    once(server, &["reset-rate-limit", "chatty"]);
+    assert_eq!(asked(server, &path), serde_json::json!({}));
+    server.run(&["content", "set-rate-limit", "chatty", "--burst", "20"]).exits(1);
+    server.run(&["content", "reset-rate-limit", "operator"]).exits(1).says("is the operator");
+}
+
+#[test]
+fn all_that_a_user_wrote_is_redacted_in_one_room_and_in_all() {
+    let server = Instance::shared();
+    made(server, "babbler");
+    let rooms = ["Babble", "More babble"].map(|name| {
+        let words = ["content", "create-room", name, "--as", "babbler", "-q"];
+        server.run(&words).success().line().to_owned()
+    });
+    let say = |room: &str, text: &str| {
+        server.run(&["content", "send-message", room, text, "--as", "babbler"]).success();
+    };
+    for room in &rooms {
+        say(room, "one two three");
+        say(room, "four five");
+    }
+    let read = |room: &str| {
+        server.run(&["content", "read-messages", room, "--as", "babbler"]).success().stdout
+    };
+    let redact = ["content", "redact-user", "babbler"];
+    let first = [&redact[..], &["--room", &rooms[0], "--reason", "spam"]].concat();
+    server.run(&[&first[..], &["--dry-run"]].concat()).success().says("would redact");
+    assert!(read(&rooms[0]).contains("one two"));
+    let done = server.run(&[&first[..], &["--json"]].concat()).success().json();
+    assert_eq!(done["failed"], serde_json::json!({}));
+    assert!(!read(&rooms[0]).contains("four five") && !read(&rooms[0]).contains("one two"));
+    assert!(read(&rooms[1]).contains("one two"));
+    server.run(&redact).success().says("redacted what @babbler");
+    assert!(!read(&rooms[1]).contains("one two"));
+    server.run(&["content", "redact-user", "nobody-here"]).exits(2);
+    server.run(&[&redact[..], &["--room", "#nowhere"]].concat()).exits(1).says("there is no room");
+}

@@ -12,6 +12,7 @@ mod media;
 mod messages;
 mod rooms;
 mod server;
+mod tokens;
 mod users;
 
 /// In the order of the help.
@@ -20,6 +21,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     rooms::NOUN,
     users::NOUN,
     devices::NOUN,
+    tokens::NOUN,
     bots::NOUN,
     hooks::NOUN,
     bridges::NOUN,

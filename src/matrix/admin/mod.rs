@@ -8,4 +8,5 @@ pub(crate) mod fetch_event;
 pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod statistics;
+pub(crate) mod tokens;
 pub(crate) mod users;
