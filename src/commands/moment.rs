@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_moment_to_come_is_a_time_or_how_long_from_now() {
-        assert_eq!(ms(ahead("2100-11-21T05:00:00Z").unwrap()), 4_130_888_400_000);
+        assert_eq!(ms(ahead("2100-11-21T05:00:00Z").unwrap()), 4_130_456_400_000);
         for span in ["10m", "2h", "3d"] {
             assert!(ahead(span).unwrap() > clock::now(), "{span}");
         }

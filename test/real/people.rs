@@ -173,3 +173,116 @@ fn all_that_a_user_wrote_is_redacted_in_one_room_and_in_all() {
     server.run(&["content", "redact-user", "nobody-here"]).exits(2);
     server.run(&[&redact[..], &["--room", "#nowhere"]].concat()).exits(1).says("there is no room");
 }
+
+#[test]
+fn somebody_is_found_by_what_else_they_are_called_and_a_name_is_free_or_not() {
+    let server = Instance::shared();
+    let user = made(server, "known");
+    let options = serde_json::json!({
+        "threepids": [{ "medium": "email", "address": "known@x.example" },
+                      { "medium": "msisdn", "address": "4915112345" }],
+        "external_ids": [{ "auth_provider": "oidc-keycloak", "external_id": "a/b 1" }],
+    });
+    let (name, options) = (format!("PUT /_synapse/admin/v2/users/{user}"), options.to_string());
+    server.run(&["content", "execute", "--name", &name, "--options", &options]).success();
+    for by in [
+        &["--email", "Known@X.example"][..],
+        &["--phone", "+49 151 12345"],
+        &["--provider", "oidc-keycloak", "--external-id", "a/b 1"],
+    ] {
+        let said = server.run(&[&["content", "find-user"], by].concat()).success();
+        assert_eq!(said.line(), user, "{by:?}");
+    }
+    server.run(&["content", "find-user", "--email", "nobody@x.example"]).exits(2);
+    server.run(&["content", "find-user", "--phone", "x"]).exits(1);
+    server.run(&["content", "find-user"]).exits(1);
+    server.run(&["content", "find-user", "--provider", "oidc-keycloak"]).exits(1);
+    server.run(&["content", "check-name", "known"]).exits(2).says("it is taken");
+    server.run(&["content", "check-name", "unknown-yet"]).success().says("is free");
+    server.run(&["content", "check-name", "UPPER"]).exits(1);
+}
+
+#[test]
+fn the_rooms_files_pushers_and_data_of_a_user_are_shown_and_the_files_deleted() {
+    let server = Instance::shared();
+    let user = made(server, "collector");
+    let room = |name: &str| {
+        let words = ["content", "create-room", name, "--as", "collector", "-q"];
+        server.run(&words).success().line().to_owned()
+    };
+    let stays = room("Stays");
+    let invited = server.room("Awaits a collector");
+    server.run(&["content", "invite", &invited, "collector"]).success();
+    let rooms = |more: &[&str]| {
+        let words = [&["content", "list-user-rooms", "collector", "-q"], more].concat();
+        server.run(&words).success().stdout
+    };
+    assert_eq!(rooms(&[]).trim_end(), stays);
+    assert!(rooms(&["--all"]).contains(&invited));
+    let activity = server.json(&["content", "get-user-activity", "collector"]);
+    assert_eq!((&activity["rooms_joined"], &activity["invites_sent"]), (&1.into(), &0.into()));
+    let file = server.data.join("collected.txt");
+    for text in ["one", "two"] {
+        std::fs::write(&file, text).unwrap();
+        let send = ["content", "send-media", &stays, file.to_str().unwrap(), "--as", "collector"];
+        server.run(&send).success();
+    }
+    server.run(&["content", "list-user-media", "collector"]).success().says("collected.txt");
+    once(server, &["remove-user-media", "collector"]);
+    assert_eq!(asked(server, &format!("v1/users/{user}/media"))["total"], 0);
+    let acts = |name: &str, options: &Value| {
+        let options = options.to_string();
+        let words = ["content", "execute", "--as", "collector", "--name", name];
+        server.run(&[&words[..], &["--options", &options]].concat()).success();
+    };
+    let path = format!("PUT /_matrix/client/v3/user/{user}/account_data/org.example.x");
+    acts(&path, &serde_json::json!({ "kept": 7 }));
+    let data = server.json(&["content", "get-account-data", "collector"]);
+    assert_eq!(data["global"]["org.example.x"]["kept"], 7, "{data}");
+    let pusher = serde_json::json!({
+        "kind": "http", "app_id": "org.example", "pushkey": "hidden-key", "lang": "en",
+        "app_display_name": "Example", "device_display_name": "Phone",
+        "data": { "url": "https://push.example/_matrix/push/v1/notify" },
+    });
+    acts("POST /_matrix/client/v3/pushers/set", &pusher);
+    let said = server.run(&["content", "list-pushers", "collector", "--json"]).success();
+    assert!(said.stdout.contains("push.example") && !said.stdout.contains("hidden-key"), "{said}");
+}
+
+#[test]
+fn who_acts_as_a_user_gets_a_token_that_is_not_shown_by_itself_and_that_ends() {
+    let server = Instance::shared();
+    let user = made(server, "puppet");
+    let log_in = ["content", "log-in-as", "puppet"];
+    server.run(&log_in).exits(1).says("--token-file");
+    let file = server.data.join("puppet.token");
+    let to_file = [&log_in[..], &["--token-file", file.to_str().unwrap()]].concat();
+    let said = server.run(&[&to_file[..], &["--valid-for", "5m", "--json"]].concat()).success();
+    let token = std::fs::read_to_string(&file).unwrap();
+    assert!(token.starts_with("syt_") && !said.stdout.contains(&token), "{said}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(said.json()["expires_ms"].as_u64().is_some(), "{said}");
+    let shown = server.run(&[&log_in[..], &["--show-secrets", "--json"]].concat()).success();
+    assert!(shown.json()["access_token"].as_str().unwrap().starts_with("syt_"));
+    assert_eq!(shown.json()["user_id"], user.as_str());
+    server.run(&["content", "log-in-as", "operator", "--show-secrets"]).exits(1);
+}
+
+#[test]
+fn experimental_features_are_switched_accounts_renewed_and_lost_keys_replaced() {
+    let server = Instance::shared();
+    let user = made(server, "tester");
+    once(server, &["set-feature", "tester", "msc3881", "on"]);
+    let features = asked(server, &format!("v1/experimental_features/{user}"));
+    assert_eq!(features["features"]["msc3881"], true);
+    server.run(&["content", "get-features", "tester"]).success().says("msc3881");
+    server.run(&["content", "set-feature", "tester", "msc0", "on"]).exits(1).says("msc3881");
+    let until = ["--until", "2100-01-01T00:00:00Z"];
+    let renew = ["content", "renew-account", "tester"];
+    server.run(&[&renew[..], &until].concat()).success().says("2100-01-01");
+    server.run(&renew).exits(1).says("--until");
+    let allow = ["content", "allow-cross-signing-reset", "tester"];
+    server.run(&allow).exits(2).says("there is no cross-signing key");
+}

@@ -10,7 +10,7 @@ mod rename;
 commands! {
     "Devices";
     "list-devices" => list, "List where a user is logged in";
-    "list-sessions" => list_sessions, "List the addresses and programs a user came with lately";
+    "list-sessions" => list_sessions, "List from where a user came lately";
     "rename-device" => rename, "Give a user's device another name";
     "remove-device" => remove, "Log a user out of devices";
 }

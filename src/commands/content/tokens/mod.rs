@@ -10,8 +10,8 @@ mod shown;
 
 commands! {
     "Registration tokens";
-    "add-registration-token" => add, "Make a token with which people may register";
-    "list-registration-tokens" => list, "List all registration tokens";
-    "set-registration-token" => set, "Change how often and how long a registration token can be used";
-    "remove-registration-token" => remove, "Take a registration token away";
+    "add-registration-token" => add, "Make a token to register with";
+    "list-registration-tokens" => list, "List the tokens to register with";
+    "set-registration-token" => set, "Change how a token can be used";
+    "remove-registration-token" => remove, "Take a token away";
 }
