@@ -69,6 +69,7 @@ mod own_postgres;
 mod packages;
 #[cfg(test)]
 mod people;
+#[cfg(test)]
 mod prepared;
 #[cfg(test)]
 mod profiles;
