@@ -24,6 +24,7 @@ pub(crate) struct Args {
     pub(crate) user: UserArg,
     /// The feature, as `get-features` shows it
     pub(crate) feature: String,
+    /// Whether the user has it from now on
     #[arg(value_name = "on|off", value_parser = ["on", "off"])]
     pub(crate) switch: String,
     #[command(flatten)]
