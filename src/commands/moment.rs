@@ -1,4 +1,4 @@
-//! Moments as they are typed: `--since` means the same everywhere.
+//! Moments as they are typed: `--since` means the same everywhere, and so does `--expires`.
 
 use jiff::Timestamp;
 
@@ -13,9 +13,36 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "must be such as 10m, 2h, 3d or 2026-11-21T05:00:00Z".to_owned())
 }
 
+/// A time to come, or a length of time from now: `2027-11-21T05:00:00Z`, `12h`, `7d`.
+pub(super) fn ahead(text: &str) -> Result<Timestamp, String> {
+    let now = clock::now();
+    if let Ok(span) = text.parse::<Span>() {
+        return now.checked_add(span.0).map_err(|_| "must not be so far away".to_owned());
+    }
+    let at: Timestamp =
+        text.parse().map_err(|_| "must be such as 12h, 7d or 2027-11-21T05:00:00Z".to_owned())?;
+    if at > now { Ok(at) } else { Err("must not be over already".to_owned()) }
+}
+
+/// A moment in milliseconds since the epoch, as Matrix has them.
+pub(super) fn ms(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_to_come_is_a_time_or_how_long_from_now() {
+        assert_eq!(ms(ahead("2100-11-21T05:00:00Z").unwrap()), 4_130_456_400_000);
+        for span in ["10m", "2h", "3d"] {
+            assert!(ahead(span).unwrap() > clock::now(), "{span}");
+        }
+        for wrong in ["tomorrow", "", "-5m", "2000-11-21T05:00:00Z", "99999999y"] {
+            ahead(wrong).unwrap_err();
+        }
+    }
 
     #[test]
     fn a_moment_is_a_time_or_how_long_ago() {

@@ -70,6 +70,8 @@ mod own_postgres;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod prepared;
 #[cfg(test)]
 mod profiles;

@@ -5,12 +5,14 @@ use super::table::Noun;
 mod arguments;
 mod bots;
 mod bridges;
+mod devices;
 mod generic;
 mod hooks;
 mod media;
 mod messages;
 mod rooms;
 mod server;
+mod tokens;
 mod users;
 
 /// In the order of the help.
@@ -18,6 +20,8 @@ pub(crate) const NOUNS: &[Noun] = &[
     messages::NOUN,
     rooms::NOUN,
     users::NOUN,
+    devices::NOUN,
+    tokens::NOUN,
     bots::NOUN,
     hooks::NOUN,
     bridges::NOUN,

@@ -2,9 +2,11 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/usage/administration/admin_api/
 
+pub(crate) mod devices;
 pub(crate) mod federation;
 pub(crate) mod fetch_event;
 pub(crate) mod register;
 pub(crate) mod rooms;
 pub(crate) mod statistics;
+pub(crate) mod tokens;
 pub(crate) mod users;

@@ -107,13 +107,15 @@ fn there(args: &Args, context: &Context, data: &DataDir, found: User) -> Answere
     }
     if args.admin && !found.admin {
         context.warn(format!(
-            "`--admin` was not applied: {user_id} exists and is no server admin; `content execute --name 'PUT \
-             /_synapse/admin/v1/users/{user_id}/admin' --options '{{\"admin\": true}}'` makes it one"
+            "`--admin` was not applied: {user_id} exists and is no server admin; `content promote-user {}` makes it one",
+            user_id.localpart()
         ));
     }
     if args.display_name.is_some() && args.display_name != found.displayname {
-        context
-            .warn(format!("`--display-name` was not applied: {user_id} exists and keeps its own"));
+        context.warn(format!(
+            "`--display-name` was not applied: {user_id} exists and keeps its own; `content rename-user {} NAME` changes it",
+            user_id.localpart()
+        ));
     }
     if args.password.is_given() {
         context.warn(format!(

@@ -110,7 +110,7 @@ impl Sentence for Removed {
                 let hooks = hooks
                     .map(|hooks| format!("\nits webhooks are gone: {}", hooks.join(", ")))
                     .unwrap_or_default();
-                format!("deactivated {user_id}; the name cannot be used again{hooks}")
+                format!("deactivated {user_id}; the name is given to nobody else{hooks}")
             }
             (_, true) => format!("{user_id} is deactivated already"),
             _ => format!("there is no user {user_id}"),

@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// Refuses what would keep this program from acting.
-pub(super) fn not_operator(operator: &Client, user_id: &UserId) -> Result<(), Failure> {
+pub(in crate::commands::content) fn not_operator(
+    operator: &Client,
+    user_id: &UserId,
+) -> Result<(), Failure> {
     if user_id == operator.user_id() {
         let message = format!("`{user_id}` is the operator, which this program acts with");
         return Err(Failure::request(message));
@@ -21,7 +24,7 @@ pub(super) fn not_operator(operator: &Client, user_id: &UserId) -> Result<(), Fa
 }
 
 /// Waits until nobody else changes this account: of several who do the same, one does it.
-pub(super) async fn turn(
+pub(in crate::commands::content) async fn turn(
     context: &Context,
     user_id: &UserId,
     purpose: &str,
@@ -31,7 +34,10 @@ pub(super) async fn turn(
 }
 
 /// The account, unless there is none or it was deactivated.
-pub(super) async fn usable(operator: &Client, user_id: &UserId) -> Result<User, Stop> {
+pub(in crate::commands::content) async fn usable(
+    operator: &Client,
+    user_id: &UserId,
+) -> Result<User, Stop> {
     let found = find(operator, user_id).await?;
     let found = found.ok_or_else(|| Stop::absent("user", "user_id", user_id))?;
     if found.deactivated { Err(deactivated(user_id).into()) } else { Ok(found) }
@@ -39,6 +45,6 @@ pub(super) async fn usable(operator: &Client, user_id: &UserId) -> Result<User, 
 
 /// A name is never given to another: who was deactivated stays in what was said.
 pub(in crate::commands::content) fn deactivated(user_id: &UserId) -> Failure {
-    Failure::request(format!("`{user_id}` was deactivated, and its name cannot be used again"))
-        .hinted("choose another name; `content list-users --all -v` shows deactivated accounts too")
+    Failure::request(format!("`{user_id}` was deactivated, and its name is never given to another"))
+        .hinted("choose another name, or open the account again with `content reactivate-user`; `content list-users --all -v` shows deactivated accounts too")
 }

@@ -1,10 +1,34 @@
 //! Users, as an admin sees them.
 
+pub(crate) mod account_data;
+pub(crate) mod allow_cross_signing_reset;
+pub(crate) mod by_external_id;
+pub(crate) mod by_threepid;
 pub(crate) mod deactivate;
+pub(crate) mod delete_media;
+pub(crate) mod features;
 pub(crate) mod get;
+pub(crate) mod get_ratelimit;
+pub(crate) mod invites_sent;
 pub(crate) mod joined_rooms;
+pub(crate) mod lift_shadow_ban;
 pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod media;
+pub(crate) mod memberships;
 pub(crate) mod override_ratelimit;
+pub(crate) mod pushers;
 pub(crate) mod put;
+pub(crate) mod reactivate;
+pub(crate) mod redact;
+pub(crate) mod redact_status;
+pub(crate) mod renew;
 pub(crate) mod reset_password;
+pub(crate) mod reset_ratelimit;
+pub(crate) mod rooms_joined;
+pub(crate) mod set_admin;
+pub(crate) mod set_features;
+pub(crate) mod shadow_ban;
 pub(crate) mod suspend;
+pub(crate) mod username_available;
+pub(crate) mod whois;

@@ -45,6 +45,18 @@ impl Request {
             locked: Some(locked),
         }
     }
+
+    /// Changes the display name alone; an empty one is none.
+    pub(crate) fn named(user_id: &UserId, name: &str) -> Self {
+        Self {
+            user_id: user_id.to_owned().into(),
+            password: None,
+            displayname: Some(name.to_owned()),
+            admin: None,
+            user_type: None,
+            locked: None,
+        }
+    }
 }
 
 impl Repeat for Request {

@@ -1,0 +1,16 @@
+//! `content`: where people are logged in.
+
+use crate::commands::table::commands;
+
+mod list;
+mod list_sessions;
+mod remove;
+mod rename;
+
+commands! {
+    "Devices";
+    "list-devices" => list, "List where a user is logged in";
+    "list-sessions" => list_sessions, "List from where a user came lately";
+    "rename-device" => rename, "Give a user's device another name";
+    "remove-device" => remove, "Log a user out of devices";
+}

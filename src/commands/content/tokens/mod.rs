@@ -1,0 +1,17 @@
+//! `content`: what people register with.
+
+use crate::commands::table::commands;
+
+mod add;
+mod list;
+mod remove;
+mod set;
+mod shown;
+
+commands! {
+    "Registration tokens";
+    "add-registration-token" => add, "Make a token to register with";
+    "list-registration-tokens" => list, "List the tokens to register with";
+    "set-registration-token" => set, "Change how a token can be used";
+    "remove-registration-token" => remove, "Take a token away";
+}
