@@ -4,9 +4,13 @@ use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod edit;
 mod lines;
+pub(in crate::commands::content) mod pin;
+mod pinned;
+pub(in crate::commands::content) mod react;
 pub(in crate::commands::content) mod read;
 pub(in crate::commands::content) mod redact;
 pub(in crate::commands::content) mod send;
+pub(in crate::commands::content) mod unpin;
 
 commands! {
     "Messages";
@@ -14,4 +18,7 @@ commands! {
     "read-messages" => read, "Read the messages of a room";
     "edit-message" => edit, "Edit a message";
     "redact-message" => redact, "Redact a message";
+    "react" => react, "Answer a message with a sign, such as 👍";
+    "pin-message" => pin, "Keep a message in sight of all in the room";
+    "unpin-message" => unpin, "Do not keep a message in sight any more";
 }
