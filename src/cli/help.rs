@@ -118,7 +118,7 @@ fn as_value(argv: &[OsString], error: &clap::Error) -> Option<String> {
 fn meant(error: &clap::Error) -> Option<String> {
     let kinds =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    let words: Vec<String> = kinds
+    let mut words: Vec<String> = kinds
         .into_iter()
         .filter_map(|kind| error.get(kind))
         .flat_map(|found| match found {
@@ -127,10 +127,18 @@ fn meant(error: &clap::Error) -> Option<String> {
             _ => Vec::new(),
         })
         .filter(|word| !typed::is_hidden(word))
-        // The likeliest is the last.
-        .rev()
-        .map(|word| format!("`{word}`"))
         .collect();
+    let kinds =
+        [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::InvalidValue];
+    let typed = kinds.into_iter().find_map(|kind| error.get(kind));
+    let typed = typed.map(ToString::to_string).unwrap_or_default();
+    // Many words end in `-message`: how a word begins tells more.
+    words.sort_by(|a, b| {
+        let likeness = |word: &str| strsim::jaro_winkler(&typed, word);
+        likeness(b).total_cmp(&likeness(a))
+    });
+    words.truncate(3);
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     (!words.is_empty()).then(|| format!("did you mean {}?", words.join(" or ")))
 }
 

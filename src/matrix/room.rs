@@ -182,10 +182,11 @@ pub(crate) async fn states(
     event_type: &str,
 ) -> Result<Vec<Value>, Error> {
     let room_id = room.to_owned().into();
-    let request = admin::rooms::state::Request { room_id, event_type: event_type.to_owned() };
+    let event_type = event_type.to_owned();
+    let request = admin::rooms::state::Request { room_id, event_type: Some(event_type.clone()) };
     let found = operator.send(request).await?.state.into_iter();
     // A Synapse that does not know the filter gives all of them.
-    Ok(found.filter(|event| event["type"] == event_type).collect())
+    Ok(found.filter(|event| event["type"] == event_type.as_str()).collect())
 }
 
 /// The state event of one type and key, as an admin sees it; nothing where there is none.

@@ -9,6 +9,7 @@ mod generic;
 mod hooks;
 mod media;
 mod messages;
+mod reports;
 mod rooms;
 mod server;
 mod users;
@@ -22,6 +23,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     hooks::NOUN,
     bridges::NOUN,
     media::NOUN,
+    reports::NOUN,
     server::NOUN,
     generic::NOUN,
 ];

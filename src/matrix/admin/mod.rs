@@ -2,9 +2,13 @@
 //!
 //! [docs]: https://element-hq.github.io/synapse/latest/usage/administration/admin_api/
 
+pub(crate) mod background_updates;
 pub(crate) mod federation;
 pub(crate) mod fetch_event;
+pub(crate) mod media;
 pub(crate) mod register;
+pub(crate) mod reports;
 pub(crate) mod rooms;
+pub(crate) mod server;
 pub(crate) mod statistics;
 pub(crate) mod users;

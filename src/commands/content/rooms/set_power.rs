@@ -61,6 +61,7 @@ impl FromStr for Level {
 pub(crate) struct Set {
     pub(crate) room_id: String,
     pub(crate) user_id: String,
+    /// The power level that they have now.
     pub(crate) power: i64,
     /// What they had before.
     pub(crate) before: i64,
