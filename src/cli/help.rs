@@ -132,11 +132,8 @@ fn meant(error: &clap::Error) -> Option<String> {
         [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::InvalidValue];
     let typed = kinds.into_iter().find_map(|kind| error.get(kind));
     let typed = typed.map(ToString::to_string).unwrap_or_default();
-    // Many words end in `-message`: how a word begins tells more.
-    words.sort_by(|a, b| {
-        let likeness = |word: &str| strsim::jaro_winkler(&typed, word);
-        likeness(b).total_cmp(&likeness(a))
-    });
+    // clap has likenesses that a letter left out early spoils in words that end alike.
+    words.sort_by_key(|word| strsim::damerau_levenshtein(&typed, word));
     words.truncate(3);
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     (!words.is_empty()).then(|| format!("did you mean {}?", words.join(" or ")))

@@ -40,6 +40,6 @@ mod tests {
         let (address, body) =
             body(Request { server_name: "h".to_owned().into(), media_id: "m".to_owned().into() });
         assert!(address.ends_with("/media/h/m"), "{address}");
-        assert_eq!(body, "");
+        assert_eq!(body, "{}");
     }
 }

@@ -37,6 +37,6 @@ mod tests {
     fn a_report_is_named() {
         let (address, body) = body(Request { id: 5.into() });
         assert!(address.ends_with("/user_reports/5"), "{address}");
-        assert_eq!(body, "");
+        assert_eq!(body, "{}");
     }
 }
