@@ -118,7 +118,7 @@ fn as_value(argv: &[OsString], error: &clap::Error) -> Option<String> {
 fn meant(error: &clap::Error) -> Option<String> {
     let kinds =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    let words: Vec<String> = kinds
+    let mut words: Vec<String> = kinds
         .into_iter()
         .filter_map(|kind| error.get(kind))
         .flat_map(|found| match found {
@@ -127,10 +127,15 @@ fn meant(error: &clap::Error) -> Option<String> {
             _ => Vec::new(),
         })
         .filter(|word| !typed::is_hidden(word))
-        // The likeliest is the last.
-        .rev()
-        .map(|word| format!("`{word}`"))
         .collect();
+    let kinds =
+        [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::InvalidValue];
+    let typed = kinds.into_iter().find_map(|kind| error.get(kind));
+    let typed = typed.map(ToString::to_string).unwrap_or_default();
+    // clap has likenesses that a letter left out early spoils in words that end alike.
+    words.sort_by_key(|word| strsim::damerau_levenshtein(&typed, word));
+    words.truncate(3);
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     (!words.is_empty()).then(|| format!("did you mean {}?", words.join(" or ")))
 }
 

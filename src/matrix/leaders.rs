@@ -1,5 +1,5 @@
-//! Who can lead a room: whoever may change its power levels, and in rooms of version 12 and later its
-//! creators, who have all power for as long as they are in it.
+//! Who has power in a room, and who can lead it: whoever may change its power levels, and in rooms of
+//! version 12 and later its creators, who have all power for as long as they are in it.
 
 use ruma::{RoomId, UserId};
 use serde_json::Value;
@@ -8,14 +8,37 @@ use super::{Error, admin, client::Client, room};
 
 /// What decides who leads a room.
 #[derive(Debug, Default)]
-struct Powers {
+pub(crate) struct Powers {
     /// They have all power; nobody in rooms before version 12.
     creators: Vec<String>,
     /// The content of `m.room.power_levels`.
-    levels: Value,
+    pub(crate) levels: Value,
 }
 
 impl Powers {
+    /// Those of a room, as an admin of the server sees them.
+    pub(crate) async fn of(operator: &Client, room: &RoomId) -> Result<Self, Error> {
+        let create = room::state_event(operator, room, "m.room.create", "").await?;
+        let levels = room::state_event(operator, room, "m.room.power_levels", "").await?;
+        let content = levels.map(|mut event| event["content"].take());
+        Ok(Self::new(&create.unwrap_or_default(), content.unwrap_or_default()))
+    }
+
+    /// Whether a user stands above all numbers.
+    pub(crate) fn is_creator(&self, user: &str) -> bool {
+        self.creators.iter().any(|creator| creator == user)
+    }
+
+    /// What a user has without being a creator.
+    pub(crate) fn level_of(&self, user: &str) -> i64 {
+        level(self.levels["users"].get(user)).unwrap_or_else(|| self.everybodys())
+    }
+
+    /// What those have who are not named.
+    pub(crate) fn everybodys(&self) -> i64 {
+        level(self.levels.get("users_default")).unwrap_or(0)
+    }
+
     fn new(create: &Value, levels: Value) -> Self {
         let content = &create["content"];
         let version = content["room_version"].as_str().and_then(|it| it.parse::<u32>().ok());
@@ -30,9 +53,7 @@ impl Powers {
     fn leads(&self, user: &UserId) -> bool {
         let level = |path: &str| level(self.levels.pointer(path));
         let needed = level("/events/m.room.power_levels").or(level("/state_default")).unwrap_or(50);
-        let own = self.levels["users"].get(user.as_str());
-        let has = self::level(own).or(level("/users_default")).unwrap_or(0);
-        self.creators.iter().any(|creator| creator == user.as_str()) || has >= needed
+        self.is_creator(user.as_str()) || self.level_of(user.as_str()) >= needed
     }
 }
 
@@ -53,19 +74,10 @@ pub(crate) async fn is_only_leader(
     if members.len() < 2 || !members.iter().any(|member| member == user) {
         return Ok(false);
     }
-    let create = event(operator, room, "m.room.create").await?;
-    let mut levels = event(operator, room, "m.room.power_levels").await?;
-    let powers = Powers::new(&create, levels["content"].take());
+    let powers = Powers::of(operator, room).await?;
     let (own, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| *member == user);
     Ok(own.into_iter().any(|user| powers.leads(user))
         && !others.into_iter().any(|other| powers.leads(other)))
-}
-
-/// The state event of that type without a state key; nothing where there is none.
-async fn event(operator: &Client, room: &RoomId, event_type: &str) -> Result<Value, Error> {
-    let found = room::states(operator, room, event_type).await?.into_iter();
-    let mut found = found.filter(|event| event["state_key"] == "");
-    Ok(found.next().unwrap_or_default())
 }
 
 #[cfg(test)]

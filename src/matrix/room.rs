@@ -182,10 +182,53 @@ pub(crate) async fn states(
     event_type: &str,
 ) -> Result<Vec<Value>, Error> {
     let room_id = room.to_owned().into();
-    let request = admin::rooms::state::Request { room_id, event_type: event_type.to_owned() };
+    let event_type = event_type.to_owned();
+    let request = admin::rooms::state::Request { room_id, event_type: Some(event_type.clone()) };
     let found = operator.send(request).await?.state.into_iter();
     // A Synapse that does not know the filter gives all of them.
-    Ok(found.filter(|event| event["type"] == event_type).collect())
+    Ok(found.filter(|event| event["type"] == event_type.as_str()).collect())
+}
+
+/// The state event of one type and key, as an admin sees it; nothing where there is none.
+pub(crate) async fn state_event(
+    operator: &Client,
+    room: &RoomId,
+    event_type: &str,
+    state_key: &str,
+) -> Result<Option<Value>, Error> {
+    let found = states(operator, room, event_type).await;
+    let found = found.map_err(|error| {
+        if error.is_not_found() { Error::NoRoom(room.to_string()) } else { error }
+    })?;
+    Ok(found.into_iter().find(|event| event["state_key"] == state_key))
+}
+
+/// The content of such an event, or null.
+pub(crate) async fn content(
+    operator: &Client,
+    room: &RoomId,
+    event_type: &str,
+    state_key: &str,
+) -> Result<Value, Error> {
+    let found = state_event(operator, room, event_type, state_key).await?;
+    Ok(found.map(|mut event| event["content"].take()).unwrap_or_default())
+}
+
+/// Sets a state event; where it is so already, nothing changes.
+pub(crate) async fn set_state(
+    client: &Client,
+    room: &RoomId,
+    event_type: &str,
+    state_key: &str,
+    content: Value,
+) -> Result<(), Error> {
+    let request = api::put_state::Request {
+        room_id: room.to_owned().into(),
+        event_type: event_type.to_owned().into(),
+        state_key: state_key.to_owned().into(),
+        content,
+    };
+    client.send(request).await.map(drop)
 }
 
 /// Joins a room that is open, or that the user is invited to.
@@ -224,23 +267,25 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         }
         Err(error) => return Err(error),
     }
-    let user_id = operator.user_id().to_owned();
-    let request = admin::rooms::make_admin::Request {
-        room_id: room.to_owned().into(),
-        user_id: user_id.clone(),
-    };
     let no_entry = |source| Error::NoEntry {
-        user: user_id.to_string(),
+        user: operator.user_id().to_string(),
         room: room.to_string(),
         source: Box::new(source),
     };
-    match operator.send(request).await {
-        Ok(_) => {}
+    match empower(operator, room).await {
+        Ok(()) => {}
         Err(error @ Error::Refused { .. }) => return Err(no_entry(error)),
         Err(error) => return Err(error),
     }
     join(operator, room).await.map_err(no_entry)?;
     Ok(Entered::AsAdmin)
+}
+
+/// Gives the operator the power of a local member who has most of it.
+pub(crate) async fn empower(operator: &Client, room: &RoomId) -> Result<(), Error> {
+    let user_id = operator.user_id().to_owned();
+    let request = admin::rooms::make_admin::Request { room_id: room.to_owned().into(), user_id };
+    operator.send(request).await.map(drop)
 }
 
 /// Lets a local user into a room, through the operator where it is not open to them.
@@ -262,12 +307,7 @@ pub(crate) async fn admit(
                 Ok(_) => Ok(Some(entered)),
                 // In the room, yet without the power to invite.
                 Err(error) if error.is("M_FORBIDDEN") && entered == Entered::Joined => {
-                    let user_id = operator.user_id().to_owned();
-                    let power = admin::rooms::make_admin::Request {
-                        room_id: room.to_owned().into(),
-                        user_id,
-                    };
-                    operator.send(power).await?;
+                    empower(operator, room).await?;
                     operator.send(request()).await?;
                     Ok(Some(Entered::AsAdmin))
                 }

@@ -62,6 +62,8 @@ mod media;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
 mod named;
 #[cfg(test)]
 mod oidc;

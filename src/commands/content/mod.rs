@@ -10,6 +10,7 @@ mod generic;
 mod hooks;
 mod media;
 mod messages;
+mod reports;
 mod rooms;
 mod server;
 mod tokens;
@@ -26,6 +27,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     hooks::NOUN,
     bridges::NOUN,
     media::NOUN,
+    reports::NOUN,
     server::NOUN,
     generic::NOUN,
 ];

@@ -3,12 +3,14 @@
 
 pub(crate) mod alias;
 pub(crate) mod appservice_ping;
+pub(crate) mod ban;
 pub(crate) mod create_room;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod join_through;
 pub(crate) mod joined_members;
 pub(crate) mod joined_rooms;
+pub(crate) mod kick;
 pub(crate) mod leave;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -20,4 +22,5 @@ pub(crate) mod relations;
 pub(crate) mod send_event;
 pub(crate) mod state;
 pub(crate) mod sync;
+pub(crate) mod unban;
 pub(crate) mod upload;

@@ -134,6 +134,37 @@ impl Sending {
             other => other,
         }
     }
+
+    /// The same for what needs power in the room: an operator who has too little of it gets what a local
+    /// member has, where there is one who has more.
+    pub(crate) async fn with_power<T>(
+        &self,
+        client: &Client,
+        room: &RoomId,
+        context: &Context,
+        act: impl AsyncFn() -> Result<T, matrix::Error>,
+    ) -> Result<T, matrix::Error> {
+        if self.acting.is_some() {
+            return self.within(client, room, context, act).await;
+        }
+        let mut said = act().await;
+        if matches!(&said, Err(error) if error.is("M_FORBIDDEN"))
+            && room::require_joined(client, room).await.is_err()
+        {
+            enter(client, room, context).await?;
+            said = act().await;
+        }
+        match said {
+            Err(error) if error.is("M_FORBIDDEN") => {
+                if room::empower(client, room).await.is_err() {
+                    return Err(error);
+                }
+                context.warn(format!("the operator was made an admin of the room `{room}`"));
+                act().await
+            }
+            said => said,
+        }
+    }
 }
 
 /// Lets the operator into a room and says so.

@@ -2,11 +2,30 @@
 
 use crate::commands::table::commands;
 
+pub(in crate::commands::content) mod get;
+pub(in crate::commands::content) mod marked;
+pub(in crate::commands::content) mod mxc;
+pub(in crate::commands::content) mod of_room;
+pub(in crate::commands::content) mod protect;
+pub(in crate::commands::content) mod purge_remote;
+pub(in crate::commands::content) mod quarantine;
+pub(in crate::commands::content) mod remove;
 pub(in crate::commands::content) mod send;
+pub(in crate::commands::content) mod since;
+pub(in crate::commands::content) mod unprotect;
+pub(in crate::commands::content) mod unquarantine;
 pub(in crate::commands::content) mod usage;
 
 commands! {
     "Media";
     "send-media" => send, "Send a file to a room";
     "media" => usage, "Show media usage by kind and by user";
+    "list-room-media" => of_room, "List the files of a room";
+    "get-media" => get, "Show what is known of a file";
+    "remove-media" => remove, "Delete files";
+    "purge-remote-media" => purge_remote, "Delete copies of files of other servers";
+    "quarantine-media" => quarantine, "Keep everybody from seeing files";
+    "unquarantine-media" => unquarantine, "Let everybody see a file again";
+    "protect-media" => protect, "Keep a file from being quarantined";
+    "unprotect-media" => unprotect, "Let a file be quarantined again";
 }

@@ -5,9 +5,13 @@ use crate::commands::table::commands;
 pub(in crate::commands::content) mod edit;
 mod lines;
 pub(in crate::commands::content) mod listen;
+pub(in crate::commands::content) mod pin;
+mod pinned;
+pub(in crate::commands::content) mod react;
 pub(in crate::commands::content) mod read;
 pub(in crate::commands::content) mod redact;
 pub(in crate::commands::content) mod send;
+pub(in crate::commands::content) mod unpin;
 
 commands! {
     "Messages";
@@ -16,4 +20,7 @@ commands! {
     "listen" => listen, "Hear every event of rooms as it comes";
     "edit-message" => edit, "Edit a message";
     "redact-message" => redact, "Redact a message";
+    "react" => react, "Answer a message with a sign, such as 👍";
+    "pin-message" => pin, "Keep a message in sight of all in the room";
+    "unpin-message" => unpin, "Do not keep a message in sight any more";
 }

@@ -66,13 +66,7 @@ pub(crate) struct Made {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
-    if args.name.len() > 255 || args.name.trim().is_empty() || args.name.contains(char::is_control)
-    {
-        let message = "a room's name has 1 to 255 bytes and no control characters";
-        return Err(Failure::request(message)
-            .hinted("choose another name; `--topic` has room for more")
-            .into());
-    }
+    name_fits(&args.name)?;
     topic_fits(args.topic.as_deref().unwrap_or_default())?;
     let client = args.sending.client(context).await?;
     let server = client.server_name().to_owned();
@@ -142,9 +136,19 @@ fn not_invited(user_id: &UserId, error: &Error) -> String {
     format!("{user_id} was not invited: {error}; `content invite ROOM {user_id}` tries again")
 }
 
+pub(super) fn name_fits(name: &str) -> Result<(), Failure> {
+    if name.len() > 255 || name.trim().is_empty() || name.contains(char::is_control) {
+        let message = "a room's name has 1 to 255 bytes and no control characters";
+        return Err(
+            Failure::request(message).hinted("choose another name; the topic has room for more")
+        );
+    }
+    Ok(())
+}
+
 /// Synapse makes the room first and then finds that its topic is too large for an event, which has 65,536
 /// bytes and holds the topic twice.
-fn topic_fits(topic: &str) -> Result<(), Failure> {
+pub(super) fn topic_fits(topic: &str) -> Result<(), Failure> {
     const LARGEST: usize = 30_000;
     let size = json!(topic).to_string().len();
     if size > LARGEST {

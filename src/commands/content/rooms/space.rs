@@ -1,6 +1,6 @@
 //! Rooms in spaces: what putting one in and taking one out have in common.
 
-use ruma::{OwnedRoomId, RoomId};
+use ruma::RoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{Error, api::put_state, client::Client, room},
+    matrix::{Error, client::Client, room},
 };
 
 /// The type of a room that holds others.
@@ -71,7 +71,10 @@ pub(super) async fn set(
         context.would(format_args!("{act} {room_id} {place} {space_id}"))?;
         let via = json!({ "via": [client.server_name()] });
         let content = if member { via } else { json!({}) };
-        let put = async || put(&client, &space_id, &room_id, content.clone()).await;
+        let put = async || {
+            let key = room_id.as_str();
+            room::set_state(&client, &space_id, CHILD, key, content.clone()).await
+        };
         sending.within(&client, &space_id, context, put).await?;
     }
     Ok(Child { space_id: space_id.into(), room_id: room_id.into(), member, changed })
@@ -85,19 +88,4 @@ pub(super) fn is_in(content: &Value) -> bool {
 
 async fn is_child(client: &Client, space: &RoomId, room: &RoomId) -> Result<bool, Error> {
     Ok(room::state(client, space, CHILD, room.as_str()).await?.as_ref().is_some_and(is_in))
-}
-
-async fn put(
-    client: &Client,
-    space: &RoomId,
-    room: &OwnedRoomId,
-    content: Value,
-) -> Result<(), Error> {
-    let request = put_state::Request {
-        room_id: space.to_owned().into(),
-        event_type: CHILD.to_owned().into(),
-        state_key: room.to_string().into(),
-        content,
-    };
-    client.send(request).await.map(drop)
 }

@@ -15,15 +15,15 @@ metadata! {
     path: "/_synapse/admin/v1/rooms/{room_id}/state",
 }
 
-/// Asks for the state events of one type.
+/// Asks for the state events of one type, or for all.
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
     pub(crate) room_id: Segment<OwnedRoomId>,
     /// A Synapse that does not know this yet answers with all types.
     #[ruma_api(query)]
-    #[serde(rename = "type")]
-    pub(crate) event_type: String,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_type: Option<String>,
 }
 
 impl Repeat for Request {
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_type_is_asked_for() {
         let room_id = OwnedRoomId::try_from("!r:h").unwrap().into();
-        let request = Request { room_id, event_type: "m.room.create".into() };
+        let request = Request { room_id, event_type: Some("m.room.create".into()) };
         assert!(body(request).0.ends_with("/rooms/!r:h/state?type=m.room.create"));
     }
 }

@@ -1,0 +1,41 @@
+//! `POST /_synapse/admin/v1/media/protect/<media_id>` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/media_admin_api.html#protecting-media-from-being-quarantined
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+
+use crate::matrix::{repeat::Repeat, segment::Segment};
+
+metadata! {
+    method: POST,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/media/protect/{media_id}",
+}
+
+/// Keeps a file of this server from being quarantined.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) media_id: Segment<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
+}
+
+#[response]
+pub(crate) struct Response {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::wire::body;
+
+    #[test]
+    fn a_file_is_named() {
+        let (address, body) = body(Request { media_id: "m".to_owned().into() });
+        assert!(address.ends_with("/media/protect/m"), "{address}");
+        assert_eq!(body, "{}");
+    }
+}

@@ -1,0 +1,45 @@
+//! `POST /_synapse/admin/v1/room/<room_id>/media/quarantine` ([docs])
+//!
+//! [docs]: https://element-hq.github.io/synapse/latest/admin_api/media_admin_api.html#quarantining-media-in-a-room
+
+use ruma::OwnedRoomId;
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+
+use crate::matrix::{repeat::Repeat, segment::Segment};
+
+metadata! {
+    method: POST,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_synapse/admin/v1/room/{room_id}/media/quarantine",
+}
+
+/// Keeps everybody from seeing the files of a room.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: Segment<OwnedRoomId>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
+}
+
+#[response]
+pub(crate) struct Response {
+    pub(crate) num_quarantined: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::wire::body;
+
+    #[test]
+    fn a_room_is_named() {
+        let (address, body) =
+            body(Request { room_id: OwnedRoomId::try_from("!r:h").unwrap().into() });
+        assert!(address.ends_with("/room/!r:h/media/quarantine"), "{address}");
+        assert_eq!(body, "{}");
+    }
+}

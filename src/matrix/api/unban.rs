@@ -1,0 +1,52 @@
+//! `POST /_matrix/client/v3/rooms/<room_id>/unban` ([docs])
+//!
+//! [docs]: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3roomsroomidunban
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
+
+use crate::matrix::{repeat::Repeat, segment::Segment};
+
+metadata! {
+    method: POST,
+    rate_limited: true,
+    authentication: AccessToken,
+    path: "/_matrix/client/v3/rooms/{room_id}/unban",
+}
+
+/// Lets a user in again who was banned.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) room_id: Segment<OwnedRoomId>,
+    pub(crate) user_id: OwnedUserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Repeat for Request {
+    // Who is not banned any more cannot be let in again.
+    const REPEATABLE: bool = false;
+}
+
+#[response]
+pub(crate) struct Response {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::wire::body;
+
+    #[test]
+    fn a_reason_goes_along_where_there_is_one() {
+        let request = |reason| Request {
+            room_id: OwnedRoomId::try_from("!r:h").unwrap().into(),
+            user_id: "@u:h".try_into().unwrap(),
+            reason,
+        };
+        assert_eq!(body(request(None)).1, r#"{"user_id":"@u:h"}"#);
+        let (address, body) = body(request(Some("spam".to_owned())));
+        assert!(address.ends_with("/rooms/!r:h/unban"), "{address}");
+        assert_eq!(body, r#"{"user_id":"@u:h","reason":"spam"}"#);
+    }
+}
