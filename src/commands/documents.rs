@@ -147,3 +147,63 @@ fn each_setting_in_a_document_is_one() {
     }
     assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
 }
+
+/// The method, the path and the verbs of each row of the table of the admin API; what stands for a word of
+/// a path is empty.
+fn endpoints() -> Vec<(String, Vec<String>)> {
+    let table = include_str!("../../docs/admin-api.md");
+    let rows = table.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, method, path, verbs, _] = cells[..] else { return None };
+        let path = path.strip_prefix('`')?.strip_suffix('`')?;
+        let verbs = verbs.split_once(';').map_or(verbs, |(verbs, _)| verbs).split(", ");
+        Some((format!("{method} {}", bare(path)), verbs.map(str::to_owned).collect()))
+    });
+    rows.collect()
+}
+
+/// A path without the names of its words.
+fn bare(path: &str) -> String {
+    let mut parts = path.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| {
+        format!("{path}{{}}{}", part.split_once('}').map_or("", |(_, rest)| rest))
+    })
+}
+
+/// The method and the path of each endpoint that we have a type for.
+fn pages(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            pages(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let value = |key: &str| {
+            let line = text.lines().map(str::trim).find_map(|line| line.strip_prefix(key))?;
+            Some(line.trim_end_matches(',').trim_matches('"').to_owned())
+        };
+        if let (Some(method), Some(path)) = (value("method: "), value("path: ")) {
+            found.push(format!("{method} {}", bare(path.trim_start_matches("/_synapse/admin"))));
+        }
+    }
+}
+
+#[test]
+fn each_endpoint_of_the_admin_api_is_served_by_verbs_that_there_are() {
+    let tree = tree();
+    let content = tree.find_subcommand("content").unwrap();
+    let endpoints = endpoints();
+    assert!(endpoints.len() > 100, "{}", endpoints.len());
+    for (endpoint, verbs) in &endpoints {
+        for verb in verbs {
+            assert!(content.find_subcommand(verb).is_some(), "{endpoint}: there is no `{verb}`");
+        }
+    }
+    let mut ours = Vec::new();
+    pages(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/matrix/admin")), &mut ours);
+    assert!(ours.len() > 50, "{}", ours.len());
+    ours.retain(|ours| !endpoints.iter().any(|(endpoint, _)| endpoint == ours));
+    assert!(ours.is_empty(), "docs/admin-api.md lacks {ours:?}");
+}

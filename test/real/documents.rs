@@ -1,6 +1,7 @@
 //! The examples of the documents, typed as they stand there: what is shown is what one gets.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::process::CommandExt as _,
     path::Path,
@@ -172,4 +173,21 @@ fn each_example_shows_what_one_gets() {
             assert_eq!(got, wanted, "{document}:\n$ {typed}\n{said}");
         }
     }
+}
+
+#[test]
+fn the_table_of_the_admin_api_has_each_route_of_the_installed_synapse_and_no_other() {
+    let server = Instance::shared();
+    let mut python = Command::new(server.data.join("environments/synapse/bin/python"));
+    let told = python.args(["-c", include_str!("routes.py")]).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told = String::from_utf8(told.stdout).unwrap();
+    let routes: BTreeSet<String> = told.lines().map(str::to_owned).collect();
+    let word = regex::Regex::new(r"\{\w+\}").unwrap();
+    let table = include_str!("../../docs/admin-api.md").lines().filter_map(|line| {
+        let (method, rest) = line.strip_prefix("| ")?.split_once(" | `")?;
+        let path = word.replace_all(rest.split_once('`')?.0, "{}");
+        Some(format!("{method} {path}"))
+    });
+    assert_eq!(table.collect::<BTreeSet<_>>(), routes);
 }
