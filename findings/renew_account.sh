@@ -2,7 +2,7 @@
 # The guess: an admin who renews an account on a server whose accounts do not expire is told that there is nothing to
 # renew, whether a new end is named or not.
 # The truth: with `expiration_ts` the end is stored (200, and read by nobody); without it the server fails with 500, because
-# it adds a period that it has never been given.
+# it asserts that it knows a period, which it has only where accounts expire.
 # Version: matrix-synapse 1.163.2.
 # Source: https://element-hq.github.io/synapse/latest/admin_api/account_validity.html and a run. Fails if that changes.
 set -euo pipefail
