@@ -58,6 +58,15 @@ phase::expect() {
     fi
 }
 
+# phase::soon SENTENCE CODE PATTERN WORDS...: the same within ten seconds, of what the server knows a moment later.
+phase::soon() {
+    local end=$((SECONDS + 10))
+    while phase::program "${@:4}"; [[ ! $code =~ ^($2)$ || ! $said =~ $3 ]] && ((SECONDS < end)); do
+        sleep 0.1
+    done
+    phase::expect "$@"
+}
+
 phase::contains() {
     [[ $1 == *"$2"* ]] || { printf 'not found: %s\nin: %s\n' "$2" "$1"; return 1; }
 }

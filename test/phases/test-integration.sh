@@ -40,7 +40,7 @@ phase::expect 'a room with an alias can be made' 0 '^!' \
 if [[ $code == 0 ]]; then
     room=$said
     rooms+=("$room")
-    phase::expect 'the room is listed' 0 "Room $alias" content list-rooms
+    phase::soon 'the room is listed' 0 "Room $alias" content list-rooms
     phase::expect 'the room can be looked at by its alias' 0 "$alias" content get-room "#$alias"
     phase::expect 'the test user joins' '0|2' '' content join-room "#$alias" --as "$PHASE_USER"
     phase::expect 'a message is sent to the room' 0 '^\$' content send-message "$room" "$text" -q

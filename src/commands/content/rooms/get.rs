@@ -48,14 +48,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     let request = rooms::members::Request { room_id: room_id.clone().into() };
     let members = operator.send(request).await?.members;
     let members = members.into_iter().map(Into::into).collect();
-    let invited = room::states(&operator, &room_id, "m.room.member").await?;
-    let invited = keys(&invited, |content| content["membership"] == "invite");
-    let rooms = if room.room_type.as_deref() == Some(space::SPACE) {
-        let rooms = room::states(&operator, &room_id, space::CHILD).await?;
-        Some(keys(&rooms, space::is_in))
-    } else {
-        None
+    let request = rooms::state::Request { room_id: room_id.into(), event_type: None };
+    let state = operator.send(request).await?.state;
+    // The server's own list of rooms follows only a moment later.
+    let now = |kind: &str, field: &str| {
+        let event = state.iter().find(|event| event["type"] == kind && event["state_key"] == "");
+        let text = event.and_then(|event| event["content"][field].as_str());
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
     };
+    room.name = now("m.room.name", "name");
+    room.canonical_alias = now("m.room.canonical_alias", "alias");
+    room.topic = now("m.room.topic", "topic");
+    let invited = keys(&state, "m.room.member", |content| content["membership"] == "invite");
+    let is_space = room.room_type.as_deref() == Some(space::SPACE);
+    let rooms = is_space.then(|| keys(&state, space::CHILD, space::is_in));
     Ok(Reply::done(Details {
         topic: room.topic.take(),
         room: room.into(),
@@ -65,9 +71,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     }))
 }
 
-/// The state keys of those events whose content is as it should be.
-fn keys(events: &[Value], is_wanted: impl Fn(&Value) -> bool) -> Vec<String> {
-    let wanted = events.iter().filter(|event| is_wanted(&event["content"]));
+/// The state keys of those events of a type whose content is as it should be.
+fn keys(events: &[Value], kind: &str, is_wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+    let of_type = events.iter().filter(|event| event["type"] == kind);
+    let wanted = of_type.filter(|event| is_wanted(&event["content"]));
     wanted.filter_map(|event| event["state_key"].as_str().map(str::to_owned)).collect()
 }
 
