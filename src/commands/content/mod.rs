@@ -3,6 +3,7 @@
 use super::table::Noun;
 
 mod arguments;
+mod background;
 mod bots;
 mod bridges;
 mod devices;

@@ -1,9 +1,6 @@
 //! `content purge-history`.
 
-use std::{
-    str::FromStr,
-    time::{Duration, Instant},
-};
+use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use ruma::{OwnedEventId, RoomId};
@@ -12,10 +9,12 @@ use serde::Serialize;
 
 use super::get::found;
 use crate::{
-    clock::Backoff,
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, RoomArg},
+        content::{
+            arguments::{Patience, RoomArg},
+            background::{self, Ended, State},
+        },
         moment::moment,
     },
     context::Context,
@@ -107,20 +106,16 @@ async fn finished(
         let message = format!("the history of `{room}` could not be purged: {reason}");
         Err(Failure::environment(message).hinted("`content list-tasks` shows how far it is"))
     };
-    let deadline = Instant::now() + timeout;
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-    loop {
+    let ask = async || {
         let request = rooms::purge_status::Request { purge_id: purge_id.to_owned().into() };
-        let state = operator.send(request).await?;
-        match state.status.as_str() {
-            "complete" => return Ok(()),
-            "failed" => return failed(state.error.as_deref().unwrap_or("no reason given")),
-            status => progress.now(format!("purging the history of {room}: {status}")),
-        }
-        if Instant::now() + backoff.peek() > deadline {
-            return failed("it is still at work; it goes on without us");
-        }
-        tokio::time::sleep(backoff.pause()).await;
+        let rooms::purge_status::Response { status, error } = operator.send(request).await?;
+        Ok(State { status, error, found: () })
+    };
+    let doing = format!("purging the history of {room}");
+    match background::ended(timeout, progress, &doing, ask).await? {
+        Ended::Complete(()) => Ok(()),
+        Ended::Failed(why) => failed(&why),
+        Ended::AtWork => failed("it is still at work; it goes on without us"),
     }
 }
 

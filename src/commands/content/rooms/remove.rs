@@ -1,6 +1,6 @@
 //! `content remove-room`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ruma::RoomId;
 use schemars::JsonSchema;
@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::get::found;
 use crate::{
-    clock::Backoff,
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, RoomArg},
+        content::{
+            arguments::{Patience, RoomArg},
+            background::{self, Ended, State},
+        },
     },
     context::Context,
     matrix::{Error, admin::rooms, client::Client, message},
@@ -65,20 +67,15 @@ async fn finished(
     progress: &Progress,
 ) -> Result<(), Error> {
     let failed = |reason| Err(Error::NotRemoved { room: room.to_string(), reason });
-    let deadline = Instant::now() + timeout;
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-    loop {
+    let ask = async || {
         let request = rooms::delete_status::Request { delete_id: delete_id.to_owned().into() };
-        let state = operator.send(request).await?;
-        match state.status.as_str() {
-            "complete" => return Ok(()),
-            "failed" => return failed(state.error.unwrap_or_else(|| "no reason given".into())),
-            status => progress.now(format!("removing {room}: {status}")),
-        }
-        if Instant::now() + backoff.peek() > deadline {
-            return failed("it is still at work; it goes on without us".into());
-        }
-        tokio::time::sleep(backoff.pause()).await;
+        let rooms::delete_status::Response { status, error } = operator.send(request).await?;
+        Ok(State { status, error, found: () })
+    };
+    match background::ended(timeout, progress, &format!("removing {room}"), ask).await? {
+        Ended::Complete(()) => Ok(()),
+        Ended::Failed(why) => failed(why),
+        Ended::AtWork => failed("it is still at work; it goes on without us".into()),
     }
 }
 

@@ -1,9 +1,6 @@
 //! `content redact-user`.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use ruma::UserId;
 use schemars::JsonSchema;
@@ -11,10 +8,12 @@ use serde::Serialize;
 
 use super::usable::turn;
 use crate::{
-    clock::Backoff,
     commands::{
         Answered, Reply,
-        content::arguments::{Patience, UserArg, room, user::find},
+        content::{
+            arguments::{Patience, UserArg, room, user::find},
+            background::{self, Ended, State},
+        },
         offered,
     },
     context::Context,
@@ -90,26 +89,23 @@ async fn finished(
     progress: &Progress,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let failed = |why: String| Failure::environment(format!("`{user_id}` is not redacted: {why}"));
-    let deadline = Instant::now() + timeout;
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-    loop {
+    let ask = async || {
         let request = redact_status::Request { redact_id: redact_id.to_owned().into() };
         let state = operator.send(request).await?;
-        match state.status.as_str() {
-            "complete" => return Ok(state.failed_redactions),
-            "failed" => {
-                let why = state.error.unwrap_or_else(|| "no reason given".into());
-                return Err(failed(why).hinted("`logs synapse` tells more; then run it again"));
-            }
-            status => progress.now(format!("redacting {user_id}: {status}")),
+        let redact_status::Response { status, error, failed_redactions: found } = state;
+        Ok(State { status, error, found })
+    };
+    match background::ended(timeout, progress, &format!("redacting {user_id}"), ask).await? {
+        Ended::Complete(not_redacted) => Ok(not_redacted),
+        Ended::Failed(why) => {
+            Err(failed(why).hinted("`logs synapse` tells more; then run it again"))
         }
-        if Instant::now() + backoff.peek() > deadline {
+        Ended::AtWork => {
             let hint = format!(
                 "`content execute --name 'GET /_synapse/admin/v1/user/redact_status/{redact_id}'` shows how far it is; `--timeout SECONDS` waits longer"
             );
-            return Err(failed("it is still at work and goes on without us".into()).hinted(hint));
+            Err(failed("it is still at work and goes on without us".into()).hinted(hint))
         }
-        tokio::time::sleep(backoff.pause()).await;
     }
 }
 
