@@ -100,9 +100,9 @@ impl DataDir {
         self.secrets().join("hooks")
     }
 
-    /// What webhooks took and what of it was sent.
-    pub(crate) fn hook_journal(&self) -> PathBuf {
-        self.0.join("hooks")
+    /// What is to be sent, and what of it was refused.
+    pub(crate) fn outbox(&self) -> PathBuf {
+        self.0.join("outbox")
     }
 
     pub(crate) fn media(&self) -> PathBuf {

@@ -4,7 +4,8 @@
 //! of one homeserver, `checks/` what they look at before they act, `render` what its processes read,
 //! `daemons/` what runs on and watches, `services/` which processes it is, `matrix/` the server on the
 //! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
-//! `bridges/` to other networks, `hooks/` what programs post to rooms, `synapse/` the program on disk,
+//! `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
+//! later, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
 //! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
@@ -29,6 +30,7 @@ mod instance;
 mod layers;
 mod matrix;
 mod oidc;
+mod outbox;
 mod output;
 mod postgres;
 mod process;

@@ -158,7 +158,7 @@ fn of_the_homeserver(config: &Config, search: &mut Search<'_>) -> Result<(), Fai
             search.udp(turn.address, port, setting);
         }
     }
-    if hooks::are_there(&config.data) {
+    if hooks::are_needed(&config.data) {
         search.tcp(&config.hooks.address, config.hooks.port.0, "hooks.port")?;
     }
     for (setting, port) in config.proxy_ports() {

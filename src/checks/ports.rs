@@ -82,7 +82,7 @@ fn all(config: &Config, embedded: bool) -> Result<Vec<(String, u16)>, Error> {
             ports.push(set("turn.tls_port", config.turn.tls_port.0));
         }
     }
-    if hooks::are_there(&config.data) {
+    if hooks::are_needed(&config.data) {
         ports.push(set("hooks.port", config.hooks.port.0));
     }
     ports.extend(config.proxy_ports().iter().map(|(setting, port)| set(setting, port.0)));

@@ -1,27 +1,19 @@
 //! Webhooks: `POST /hook/ID` with a token becomes a message of a bot in a room.
 //!
-//! Theory of operation. What was accepted will be sent: a request is answered with 202 when its message
-//! is in the [`journal`] on the disk. One thread writes that journal ([`writer`]); all requests that
-//! wait share one flush. Then the message goes to the [`sender`], which has one under way a room and
-//! repeats it with the transaction id that is the journal entry's, so that the homeserver takes it once,
-//! also after this process was killed (it remembers transaction ids of a device for a day). What the
-//! homeserver refuses for good is put aside as a dead letter and holds up nobody.
+//! Theory of operation. A request is answered with 202 when its message is in the [`outbox`] on the disk;
+//! what is accepted will be sent, by that. A key that comes with a request makes a repeat of it harmless.
 //!
 //! Nothing here needs an orderly end, and the webhooks themselves ([`registry`]) are read when they are
 //! asked for, so that a change of them needs no restart.
 
-pub(crate) mod dead;
 pub(crate) mod formats;
-pub(crate) mod journal;
 pub(crate) mod message;
 mod rate;
 pub(crate) mod refused;
 pub(crate) mod registry;
-mod sender;
 mod server;
 mod signature;
 pub(crate) mod template;
-mod writer;
 
 pub(crate) use server::run;
 
@@ -30,15 +22,17 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use crate::{
     data_dir::DataDir,
     error::{Explain, Kind},
-    files,
+    files, outbox,
 };
 
-/// Whether there is something to do: webhooks, or what they took and what is not sent yet.
+/// Whether there are webhooks.
 pub(crate) fn are_there(data: &DataDir) -> bool {
-    let folder = data.hook_journal();
-    // What cannot be read may be waiting.
-    let waits = || !journal::waiting(&folder).is_ok_and(|waiting| waiting.is_empty());
-    !registry::names(data).is_empty() || waits()
+    !registry::names(data).is_empty()
+}
+
+/// Whether the service has something to do: webhooks, or messages that wait or may come.
+pub(crate) fn are_needed(data: &DataDir) -> bool {
+    are_there(data) || outbox::is_used(data)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +47,8 @@ pub(crate) enum Error {
     Damaged { id: String, file: PathBuf, source: serde_json::Error },
     #[error("webhooks cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    #[error("the thread that writes the journal cannot be started")]
-    Thread(#[source] io::Error),
+    #[error(transparent)]
+    Outbox(#[from] outbox::Error),
     #[error(transparent)]
     File(#[from] files::Error),
 }
@@ -64,7 +58,8 @@ impl Explain for Error {
         match self {
             Self::Name(_) | Self::Taken { .. } => Kind::Request,
             Self::Listen(..) => Kind::Setting,
-            Self::Damaged { .. } | Self::Thread(_) => Kind::Environment,
+            Self::Damaged { .. } => Kind::Environment,
+            Self::Outbox(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
     }
@@ -79,7 +74,7 @@ impl Explain for Error {
                 "`content remove-hook {id}` removes it; then create it again with `content add-bot`"
             )),
             Self::Listen(..) => Some("`config set hooks.port PORT` takes another port".into()),
-            Self::Thread(_) => None,
+            Self::Outbox(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
     }

@@ -14,8 +14,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::writer;
-use crate::{clock, data_dir::DataDir, files};
+use crate::{clock, data_dir::DataDir, files, outbox};
 
 /// What was refused of one webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +79,7 @@ impl Refused {
         let late = !unwritten.is_empty();
         let calls = unwritten.get(hook).map_or(0, |count| count.calls) + 1;
         let count =
-            Count { calls, at: clock::of_ms(writer::now()), status, reason: reason.to_owned() };
+            Count { calls, at: clock::of_ms(outbox::now()), status, reason: reason.to_owned() };
         unwritten.insert(hook.to_owned(), count);
         match self.write(&unwritten) {
             Ok(()) if late => tell(mem::take(&mut unwritten)),
@@ -106,7 +105,7 @@ impl Refused {
 
     /// Adds these to those that are written.
     fn write(&self, more: &Counts) -> io::Result<()> {
-        let folder = self.data.hook_journal();
+        let folder = self.data.outbox();
         let mut counts = all(&folder).unwrap_or_default();
         for (hook, count) in more {
             let calls = counts.get(hook).map_or(0, |count| count.calls) + count.calls;
@@ -143,7 +142,7 @@ mod tests {
     fn what_cannot_be_written_is_kept_until_there_is_room_again() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
-        let journal = data.hook_journal();
+        let journal = data.outbox();
         let refused = Refused::of(&data);
         // No folder, no file.
         refused.note("ci", true, 507, "nothing was accepted: the disk of the server is full");

@@ -183,7 +183,7 @@ pub(crate) fn remove(data: &DataDir, id: &str) -> Result<bool, Error> {
     let there = is_name(id) && files::exists(&path)?;
     if there {
         files::remove(&path)?;
-        refused::forget(&data.hook_journal(), id)?;
+        refused::forget(&data.outbox(), id)?;
     }
     Ok(there)
 }

@@ -28,7 +28,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, oneshot},
     task::LocalSet,
     time::{sleep, timeout},
 };
@@ -36,19 +36,21 @@ use tokio::{
 use super::{
     Error,
     formats::{Events, Format},
-    journal::Draft,
     message::{self, Call, Flaw},
     rate::Bucket,
     refused::Refused,
     registry::{self, Hook},
-    sender,
     signature::Signature,
-    writer::{self, Job, Room, Unaccepted},
 };
 use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
-    files, process,
+    files,
+    outbox::{
+        self, Job, Room, Unaccepted,
+        entry::{Draft, What},
+    },
+    process,
 };
 
 /// Connections at once; who comes after waits for one of them to end.
@@ -85,17 +87,14 @@ impl Shared {
 /// Takes requests and sends messages until the process is ended.
 pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (data, set) = (config.data.clone(), config.hooks.clone());
-    let lock = data.run().join("hooks.lock");
     files::private_folder(&data.run())?;
-    let _lock = process::Lock::try_acquire(&lock, "daemon hooks")?;
+    let _lock = process::Lock::try_acquire(&outbox::service_lock(&data), "daemon hooks")?;
     let address = SocketAddr::from((set.address, set.port.0));
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| Error::Listen(address, source))?;
     let room = Room::new(set.queue.0);
-    let (waiting, accepted) = mpsc::unbounded_channel();
-    let journal = writer::start(&data, &room, waiting)?;
     let local = LocalSet::new();
-    local.spawn_local(sender::run(data.clone(), accepted, journal.clone()));
+    let journal = local.run_until(async { outbox::start(&data, &room) }).await?;
     let buckets = Mutex::new(BTreeMap::new());
     let refused = Refused::of(&data);
     let shared = Arc::new(Shared { data, set, buckets, room, journal, refused });
@@ -136,7 +135,7 @@ async fn only_post(
 
 /// Whether it could accept something now.
 async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    let folder = shared.data.hook_journal();
+    let folder = shared.data.outbox();
     match files::can_grow(&folder) {
         Ok(()) => (StatusCode::OK, "OK".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, disk(&error)),
@@ -298,7 +297,7 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
     }
     let body = read(body, largest).await?;
     if let Some((signature, secret)) = signed {
-        if !signature.is_of(secret, &body, writer::now() / 1000) {
+        if !signature.is_of(secret, &body, outbox::now() / 1000) {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "M_UNKNOWN_TOKEN",
@@ -323,7 +322,8 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
     };
     let said = key.is_some().then(|| HEXLOWER.encode(&Sha256::digest(&body)[..16]));
     drop(body);
-    let Some(place) = shared.room.place(&content, false) else {
+    let what = What::Content(content);
+    let Some(place) = shared.room.place(&what, false) else {
         return Err(Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "M_LIMIT_EXCEEDED",
@@ -332,7 +332,18 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
         .later(LATER));
     };
     let Hook { id: hook, user_id: user, room_id: room, .. } = hook;
-    let draft = Draft { hook, user, room, content, key, body: said, at: writer::now() };
+    let draft = Box::new(Draft {
+        hook: Some(hook),
+        user,
+        room: room.into(),
+        what,
+        reply_to: None,
+        transaction: None,
+        key,
+        body: said,
+        waited: false,
+        at: outbox::now(),
+    });
     let (sender, receiver) = oneshot::channel();
     let gone = || {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "the journal is not written")

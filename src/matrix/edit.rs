@@ -1,15 +1,18 @@
 //! What replaces a message: its text anew, and everything else as it was.
 
-use ruma::{OwnedUserId, UserId};
+use ruma::{EventId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::{
-    Error, html, markdown,
+    Error,
+    client::Client,
+    html, markdown,
     message::{self, Markup},
+    room,
 };
 
 /// What an event must be so that this user can give it another text: clients ignore all other edits.
-pub(crate) fn require_editable(event: &Value, user: &UserId) -> Result<(), Error> {
+fn require_editable(event: &Value, user: &UserId) -> Result<(), Error> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let of = text(&event["event_id"]);
     let no = |why: String| Err(Error::NotEditable { event: of.clone(), why });
@@ -27,8 +30,25 @@ pub(crate) fn require_editable(event: &Value, user: &UserId) -> Result<(), Error
     Ok(())
 }
 
+/// What gives a message of this user another text, as it is in its room.
+pub(crate) async fn of(
+    operator: &Client,
+    user: &UserId,
+    room: &RoomId,
+    event: &EventId,
+    text: &str,
+    markup: Option<Markup>,
+) -> Result<Value, Error> {
+    let before = room::require_event(operator, room, event).await?;
+    if room::redaction(operator, room, event).await?.is_some() {
+        return Err(Error::Redacted { event: event.to_string() });
+    }
+    require_editable(&before, user)?;
+    Ok(content(&before["content"], text, markup, event.as_str()))
+}
+
 /// The content that gives a message another text. Without a markup it is that of the message.
-pub(crate) fn content(before: &Value, text: &str, markup: Option<Markup>, of: &str) -> Value {
+fn content(before: &Value, text: &str, markup: Option<Markup>, of: &str) -> Value {
     let written = match markup {
         Some(markup) => message::text(text, markup, false),
         None => alike(before, text),

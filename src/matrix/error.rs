@@ -70,6 +70,10 @@ pub(crate) enum Error {
     OthersMessage { event: String, sender: String, user: String },
     #[error("the transaction id `{id}` was used before, for other content: `{event}`")]
     OtherContent { id: String, event: String },
+    #[error(
+        "the transaction id `{id}` was used before, for something else that is in the queue or was sent"
+    )]
+    OtherWords { id: String },
     #[error("there is no room named `{name}`, but there is `{alias}`")]
     OnlyAlias { name: String, alias: String },
     #[error("the alias `{0}` belongs to another server, and federation is off")]
@@ -126,6 +130,14 @@ fn mebibytes(bytes: u64) -> String {
 }
 
 impl Error {
+    /// Whether it says that a text names no room, or none of them alone.
+    pub(crate) fn is_about_a_room(&self) -> bool {
+        matches!(
+            self,
+            Self::NoRoom(_) | Self::OnlyAlias { .. } | Self::Elsewhere(_) | Self::ManyRooms { .. }
+        )
+    }
+
     /// An answer without a field that it must have.
     pub(crate) fn lacks(what: &str, field: &str) -> Self {
         Self::Answer { what: what.to_owned(), source: format!("it has no `{field}`").into() }
@@ -214,6 +226,7 @@ impl Explain for Error {
             | Self::NotEditable { .. }
             | Self::OthersMessage { .. }
             | Self::OtherContent { .. }
+            | Self::OtherWords { .. }
             | Self::OnlyAlias { .. }
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
@@ -301,7 +314,7 @@ impl Explain for Error {
                 }
                 return Some(format!("`--as '{sender}'` acts as its sender"));
             }
-            Self::OtherContent { .. } => {
+            Self::OtherContent { .. } | Self::OtherWords { .. } => {
                 "nothing was sent: choose another id, or leave `--transaction-id` out"
             }
             Self::OnlyAlias { alias, .. } => {

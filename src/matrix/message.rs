@@ -6,7 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ruma::{EventId, OwnedEventId, OwnedUserId, RoomId, TransactionId, UserId};
+use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId, TransactionId, UserId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Error, api, client::Client, html, markdown, room, segment::escaped};
@@ -22,7 +23,8 @@ pub(crate) const LARGEST: usize = 65_536 - 2_048;
 const FRESH: Duration = Duration::from_mins(1);
 
 /// How a text is meant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Markup {
     #[default]
     Plain,
@@ -167,6 +169,22 @@ pub(crate) async fn redact(
         reason: reason.map(str::to_owned),
     };
     client.send(request).await.map(|made| made.event_id)
+}
+
+/// Takes a message away. An edit holds the whole new text: the edits go first, or the text would still be
+/// there to read. A repeat with the same transaction id does nothing.
+pub(crate) async fn take_away(
+    client: &Client,
+    room: &RoomId,
+    event: &EventId,
+    transaction: &TransactionId,
+    reason: Option<&str>,
+) -> Result<OwnedEventId, Error> {
+    for (number, edit) in edits(client, room, event).await?.iter().enumerate() {
+        let id: OwnedTransactionId = format!("{transaction}.edit{number}").into();
+        redact(client, room, edit, &id, None).await?;
+    }
+    redact(client, room, event, transaction, reason).await
 }
 
 /// The edits of a message that are not taken away yet.

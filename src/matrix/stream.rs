@@ -72,6 +72,7 @@ impl Gap {
             limit: PAGE,
             from: Some(from),
             to: Some(self.to.clone()),
+            filter: None,
         };
         let page = client.send(request).await?;
         self.from = page.end.filter(|_| !page.chunk.is_empty());
@@ -113,6 +114,7 @@ pub(crate) async fn back(
                 limit: PAGE,
                 from,
                 to: None,
+                filter: None,
             })
             .await?;
         let is_empty = page.chunk.is_empty();

@@ -25,7 +25,7 @@ pub(crate) fn may_be_proxied(now: Option<&Snapshot>) -> bool {
 }
 
 pub(super) fn service(config: &Config) -> Option<Service> {
-    if !hooks::are_there(&config.data) {
+    if !hooks::are_needed(&config.data) {
         return None;
     }
     let supervision = &config.supervision;

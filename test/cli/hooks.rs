@@ -103,7 +103,7 @@ impl Daemon {
 
     /// The messages that wait, in order.
     fn messages(&self) -> Vec<String> {
-        let mut files: Vec<_> = fs::read_dir(self.person.data().join("hooks"))
+        let mut files: Vec<_> = fs::read_dir(self.person.data().join("outbox"))
             .unwrap()
             .map(|file| file.unwrap().path())
             .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
@@ -436,7 +436,7 @@ fn a_webhook_that_is_taken_away_is_gone_at_once() {
     insta::assert_snapshot!(daemon.person.types("content list-hooks --filter X.ORG -q"), @"ci");
     insta::assert_snapshot!(daemon.person.types("content remove --type hook --name ci"), @"removed ci; the messages it has accepted are still sent");
     assert_eq!(daemon.post("", r#"{"text":"1"}"#).status, 404);
-    let counts = fs::read_to_string(daemon.person.data().join("hooks/refused.json"));
+    let counts = fs::read_to_string(daemon.person.data().join("outbox/refused.json"));
     assert!(!counts.unwrap_or_default().contains("ci"));
     insta::assert_snapshot!(daemon.person.types("content remove-hook ci"), @r"
     there is no webhook ci

@@ -188,8 +188,12 @@ fn program(server: &Instance, name: &str, text: &str) -> String {
 
 /// Runs a statement on the server's PostgreSQL; the first column of what it answers.
 pub(crate) fn sql(server: &Instance, statement: &str) -> Vec<String> {
+    sql_in(server, "postgres", statement)
+}
+
+pub(crate) fn sql_in(server: &Instance, database: &str, statement: &str) -> Vec<String> {
     let script = "import sys, psycopg2
-c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='postgres', dbname='postgres', password=sys.stdin.read())
+c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='postgres', dbname=sys.argv[3], password=sys.stdin.read())
 c.autocommit = True
 q = c.cursor()
 q.execute(sys.argv[2])
@@ -197,7 +201,7 @@ print(*(row[0] for row in (q.fetchall() if q.description else ())), sep='\\n')";
     let password = File::open(server.data.join("secrets/postgres_superuser_password")).unwrap();
     let python = server.data.join("environments/synapse/bin/python");
     let said = Command::new(python)
-        .args(["-c", script, &server.ports[2].to_string(), statement])
+        .args(["-c", script, &server.ports[2].to_string(), statement, database])
         .stdin(password)
         .output()
         .unwrap();

@@ -82,6 +82,8 @@ mod provisioning;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 mod s3;

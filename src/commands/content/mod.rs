@@ -11,6 +11,7 @@ mod generic;
 mod hooks;
 mod media;
 mod messages;
+mod queue;
 mod reports;
 mod rooms;
 mod server;
@@ -20,6 +21,7 @@ mod users;
 /// In the order of the help.
 pub(crate) const NOUNS: &[Noun] = &[
     messages::NOUN,
+    queue::NOUN,
     rooms::NOUN,
     users::NOUN,
     devices::NOUN,

@@ -32,6 +32,12 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<String>,
+    /// Which events are wanted, as JSON ([docs]); a page without one of them may have others behind it.
+    ///
+    /// [docs]: https://spec.matrix.org/latest/client-server-api/#filtering
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filter: Option<String>,
 }
 
 impl Repeat for Request {

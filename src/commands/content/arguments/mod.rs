@@ -2,6 +2,7 @@
 //! to. They are flattened into the `Args` of a verb.
 
 pub(crate) mod mentions;
+pub(crate) mod queue;
 pub(crate) mod reply;
 pub(crate) mod room;
 pub(crate) mod sending;
@@ -12,6 +13,7 @@ pub(crate) mod user;
 
 pub(crate) use self::{
     mentions::MentionsArg,
+    queue::{NowOrLater, QueueArg},
     reply::ReplyArg,
     room::RoomArg,
     sending::{Patience, Sending},

@@ -16,7 +16,9 @@ use crate::{
     commands::{
         Answered, Reply,
         content::{
-            arguments::{MarkupArg, MentionsArg, ReplyArg, Sending, TransactionArg},
+            arguments::{
+                MarkupArg, MentionsArg, NowOrLater, QueueArg, ReplyArg, Sending, TransactionArg,
+            },
             bots, messages, rooms, users,
         },
     },
@@ -50,7 +52,7 @@ one_of!(One {
     User(users::add::Added),
     Bot(bots::add::Added),
     Room(rooms::create::Made),
-    Message(messages::send::Sent),
+    Message(NowOrLater<messages::send::Sent>),
     Planned(Planned),
 });
 
@@ -134,7 +136,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             .into()),
         Kind::Message => {
             let args = messages::send::Args {
-                room: word("room").map_or_else(name, Ok)?.into(),
+                room: Some(word("room").map_or_else(name, Ok)?),
                 text: word("text").or_else(|| word("body")),
                 markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
@@ -145,6 +147,9 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 },
                 transaction: TransactionArg { transaction_id: word("transaction_id") },
                 file: None,
+                jsonl: None,
+                also: Vec::new(),
+                queue: QueueArg::default(),
                 sending: sending.clone(),
             };
             Ok(messages::send::run(args, context).await?.map(One::from))

@@ -10,9 +10,10 @@ use crate::{
     commands::{Answered, Reply},
     context::Context,
     error::Failure,
-    hooks::{dead, journal, refused, registry},
+    hooks::{refused, registry},
     instance::lifecycle::hooks::Here,
     matrix::names,
+    outbox::{dead, look},
     output::{Report, table},
 };
 
@@ -64,15 +65,18 @@ pub(crate) struct Hook {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
     let config = context.config()?;
     let data = &config.data;
-    let folder = data.hook_journal();
+    let folder = data.outbox();
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let (mut reasons, mut calls) = (BTreeMap::new(), refused::all(&folder)?);
-    for entry in journal::waiting(&folder)? {
-        counts.entry(entry.hook).or_default().0 += 1;
+    for entry in look::waiting(&folder)? {
+        if let Some(hook) = entry.draft.hook {
+            counts.entry(hook).or_default().0 += 1;
+        }
     }
     for letter in dead::all(&folder)? {
-        reasons.insert(letter.entry.hook.clone(), letter.reason);
-        counts.entry(letter.entry.hook).or_default().1 += 1;
+        let Some(hook) = letter.entry.draft.hook else { continue };
+        reasons.insert(hook.clone(), letter.reason);
+        counts.entry(hook).or_default().1 += 1;
     }
     let mut hooks = Vec::new();
     for name in registry::names(data) {

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use rustix::fs::FileType;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MentionsArg, ReplyArg, RoomArg, Sending, TransactionArg,
+            MentionsArg, NowOrLater, QueueArg, ReplyArg, RoomArg, Sending, TransactionArg,
+            queue::{Account, Later, Left},
             transaction::{quoted, repeatable},
         },
     },
@@ -21,6 +24,10 @@ use crate::{
     matrix::{
         media::{Media, Uploaded},
         message, names, room,
+    },
+    outbox::{
+        entry::{Attached, What},
+        intake::Intake,
     },
     output::Sentence,
 };
@@ -47,6 +54,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     #[command(flatten)]
+    pub(crate) queue: QueueArg,
+    #[command(flatten)]
     pub(crate) sending: Sending,
 }
 
@@ -71,10 +80,13 @@ pub(crate) struct Sent {
     pub(crate) transaction_id: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Sent>> {
     let id = args.transaction.id()?;
     args.reply.event()?;
     let media = media(&args).await?;
+    if args.queue.queue {
+        return Ok(later(&args, context, &media).await?.map(NowOrLater::Later));
+    }
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     media.fits(&client).await?;
     let users = args.mentions.users(&args.sending, context, &client, &room).await?;
@@ -109,7 +121,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
             at = first;
         }
     }
-    Ok(Reply::done(Sent {
+    Ok(Reply::done(NowOrLater::Now(Sent {
         room_id: room.into(),
         event_id: event.into(),
         url: at.url,
@@ -118,7 +130,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
         size: media.bytes.len(),
         mimetype: media.kind,
         transaction_id: id.into(),
-    }))
+    })))
+}
+
+/// Leaves a copy of the file to be sent.
+async fn later(args: &Args, context: &Context, media: &Media) -> Answered<Left> {
+    let account = Account::of(context, &args.sending)?;
+    let mention = account.mentioned(&args.mentions.mention)?;
+    names::room(args.room.as_str(), &account.server)?;
+    context.would(format_args!("leave `{}` to be sent to {}", media.name, args.room.as_str()))?;
+    let stored = Intake::open(&context.data()?)?.attach(&media.bytes)?;
+    let file = Attached {
+        stored,
+        hash: HEXLOWER.encode(&Sha256::digest(&media.bytes)[..16]),
+        name: media.name.clone(),
+        mime: Some(media.kind.clone()),
+        caption: args.caption.clone(),
+        voice: args.voice,
+        mention,
+        mention_room: args.mentions.mention_room,
+    };
+    let later = Later {
+        room: args.room.as_str().to_owned(),
+        what: What::File(file),
+        reply_to: args.reply.event()?,
+        transaction: args.transaction.transaction_id.clone(),
+    };
+    args.queue.leave(context, &args.sending, &account, vec![later]).await
 }
 
 /// The file that was named, if it can be sent at all.

@@ -7,13 +7,15 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MarkupArg, RoomArg, Sending, TransactionArg,
+            MarkupArg, NowOrLater, QueueArg, RoomArg, Sending, TransactionArg,
+            queue::{Account, Later},
             text::message_text,
             transaction::{quoted, repeatable},
         },
     },
     context::Context,
-    matrix::{Error, edit, message, names, room},
+    matrix::{edit, message, names},
+    outbox::entry::What,
     output::Sentence,
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     #[command(flatten)]
+    pub(crate) queue: QueueArg,
+    #[command(flatten)]
     pub(crate) sending: Sending,
 }
 
@@ -44,19 +48,26 @@ pub(crate) struct Edited {
     pub(crate) transaction_id: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Edited> {
-    let Args { room, event, text, markup, transaction, sending } = args;
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Edited>> {
+    let Args { room, event, text, markup, transaction, queue, sending } = args;
     let of = names::event(&event)?;
     let id = transaction.id()?;
     let text = message_text(text)?;
+    if queue.queue {
+        let account = Account::of(context, &sending)?;
+        let later = Later {
+            room: room.as_str().to_owned(),
+            what: What::Edit { event: of, text, markup: markup.given() },
+            reply_to: None,
+            transaction: transaction.is_given().then(|| id.to_string()),
+        };
+        let left = queue.leave(context, &sending, &account, vec![later]).await?;
+        return Ok(left.map(NowOrLater::Later));
+    }
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    let before = room::require_event(&operator, &room_id, &of).await?;
-    if room::redaction(&operator, &room_id, &of).await?.is_some() {
-        return Err(Error::Redacted { event: of.to_string() }.into());
-    }
-    edit::require_editable(&before, client.user_id())?;
-    let edited = edit::content(&before["content"], &text, markup.given(), &event);
+    let (user, markup) = (client.user_id(), markup.given());
+    let edited = edit::of(&operator, user, &room_id, &of, &text, markup).await?;
     message::check_size(&edited)?;
     context.would(format_args!("change {event} in {room_id}"))?;
     let data = context.data()?;
@@ -71,12 +82,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Edited> {
     if transaction.is_given() {
         message::require_same(&operator, &made, &edited, &id).await?;
     }
-    Ok(Reply::done(Edited {
+    Ok(Reply::done(NowOrLater::Now(Edited {
         room_id: room_id.into(),
         event_id: made.into(),
         replaces: event,
         transaction_id: id.to_string(),
-    }))
+    })))
 }
 
 impl Sentence for Edited {

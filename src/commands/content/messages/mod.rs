@@ -3,7 +3,6 @@
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod edit;
-mod lines;
 pub(in crate::commands::content) mod listen;
 pub(in crate::commands::content) mod pin;
 mod pinned;

@@ -1,6 +1,5 @@
 //! `content redact-message`.
 
-use ruma::OwnedTransactionId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -9,12 +8,14 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            RoomArg, Sending, TransactionArg,
+            NowOrLater, QueueArg, RoomArg, Sending, TransactionArg,
+            queue::{Account, Later},
             transaction::{quoted, repeatable},
         },
     },
     context::Context,
     matrix::{message, names, room},
+    outbox::entry::What,
     output::Sentence,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
+    #[command(flatten)]
+    pub(crate) queue: QueueArg,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -47,39 +50,44 @@ pub(crate) struct Redacted {
     pub(crate) transaction_id: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Redacted> {
-    let Args { room, event, reason, transaction, sending } = args;
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Redacted>> {
+    let Args { room, event, reason, transaction, queue, sending } = args;
     let of = names::event(&event)?;
     let id = transaction.id()?;
     message::check_size(&json!({ "redacts": of, "reason": reason }))?;
+    if queue.queue {
+        let account = Account::of(context, &sending)?;
+        let what = What::Redaction { event: of, reason };
+        let later = Later {
+            room: room.as_str().to_owned(),
+            what,
+            reply_to: None,
+            transaction: transaction.is_given().then(|| id.to_string()),
+        };
+        let left = queue.leave(context, &sending, &account, vec![later]).await?;
+        return Ok(left.map(NowOrLater::Later));
+    }
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
     room::require_event(&operator, &room_id, &of).await?;
     if let Some(event_id) = room::redaction(&operator, &room_id, &of).await? {
         let (room_id, redacts) = (room_id.into(), of.into());
         let answer = Redacted { room_id, event_id, redacts, already: true, transaction_id: None };
-        return Ok(Reply::done_if(false, answer));
+        return Ok(Reply::done_if(false, NowOrLater::Now(answer)));
     }
     context.would(format_args!("take {of} out of {room_id}"))?;
-    // An edit holds the whole new text: the edits go first, or the text would still be there to read.
-    let edits = async || message::edits(&client, &room_id, &of).await;
-    let edits = sending.within(&client, &room_id, context, edits).await?;
-    for (number, edit) in edits.iter().enumerate() {
-        let id: OwnedTransactionId = format!("{id}.edit{number}").into();
-        message::redact(&client, &room_id, edit, &id, None).await?;
-    }
-    let redact = async || message::redact(&client, &room_id, &of, &id, reason.as_deref()).await;
+    let redact = async || message::take_away(&client, &room_id, &of, &id, reason.as_deref()).await;
     let done = sending.within(&client, &room_id, context, redact).await.map_err(|error| {
         let words = [room.as_str(), event.as_str()].map(quoted).join(" ");
         repeatable(error, &format!("content redact-message {words}"), id.as_str())
     })?;
-    Ok(Reply::done(Redacted {
+    Ok(Reply::done(NowOrLater::Now(Redacted {
         room_id: room_id.into(),
         event_id: done.into(),
         redacts: of.into(),
         already: false,
         transaction_id: Some(id.to_string()),
-    }))
+    })))
 }
 
 impl Sentence for Redacted {

@@ -35,7 +35,8 @@ pub(super) async fn past(
             let page = client.send(request).await?;
             (page.chunk, page.end)
         } else {
-            let request = api::messages::Request { room_id, dir, limit: PAGE, from, to: None };
+            let request =
+                api::messages::Request { room_id, dir, limit: PAGE, from, to: None, filter: None };
             let page = client.send(request).await?;
             (page.chunk, page.end)
         };

@@ -1,19 +1,18 @@
-//! `content send-message`: the short path. To a room id it reads the session file and makes one
-//! request, or two where the room was not seen without encryption within the last minute.
-
-use std::path::PathBuf;
+//! `content send-message` into one room, the short path: to a room id it reads the session file and makes
+//! one request, or two where the room was not seen without encryption within the last minute.
 
 use ruma::{OwnedTransactionId, RoomId, TransactionId};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
-use super::lines::{Unfinished, lines};
+use super::{
+    args::{Args, Sent, messages_of},
+    lines::{Unfinished, lines},
+};
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MarkupArg, MentionsArg, ReplyArg, RoomArg, Sending, TransactionArg,
+            MarkupArg, RoomArg,
             text::message_text,
             transaction::{quoted, repeatable},
         },
@@ -21,52 +20,13 @@ use crate::{
     context::Context,
     error::Failure,
     matrix::{Error, client::Client, message},
-    output::Sentence,
     process::Ending,
     reply::Interrupted,
 };
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    pub(crate) room: RoomArg,
-    /// The text; `-`, or nothing where stdin is a pipe, reads it from there
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) text: Option<String>,
-    #[command(flatten)]
-    pub(crate) markup: MarkupArg,
-    /// Send a notice, which bots do not answer
-    #[arg(long)]
-    pub(crate) notice: bool,
-    #[command(flatten)]
-    pub(crate) reply: ReplyArg,
-    #[command(flatten)]
-    pub(crate) mentions: MentionsArg,
-    #[command(flatten)]
-    pub(crate) transaction: TransactionArg,
-    /// Send each line of this file as a message, in order; blank ones are none
-    #[arg(long, value_name = "FILE", conflicts_with = "text")]
-    pub(crate) file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) sending: Sending,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Sent {
-    /// One message.
-    One { room_id: String, event_id: String, transaction_id: String },
-    /// The lines of a file.
-    Lines {
-        room_id: String,
-        /// In the order of the file.
-        event_ids: Vec<String>,
-        total: usize,
-        transaction_id: String,
-    },
-}
-
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
+/// Sends one text, or the lines of a file, into one room.
+pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
+    let named = RoomArg::from(args.room());
     let mut base = args.transaction.id()?;
     let answers = args.reply.event()?.is_some();
     let texts = match &args.file {
@@ -77,7 +37,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let text = |text: &String| message::text(text, markup, args.notice);
     let mut contents: Vec<Value> = texts.iter().map(text).collect();
     check_sizes(&args, &contents)?;
-    let (client, room) = args.sending.in_room(context, &args.room).await?;
+    let (client, room) = args.sending.in_room(context, &named).await?;
     if answers || args.mentions.is_any() {
         let users = args.mentions.users(&args.sending, context, &client, &room).await?;
         let to = args.reply.find(&args.sending, context, &room).await?;
@@ -202,18 +162,13 @@ async fn sent(
     Ok(event.to_string())
 }
 
-/// `1 message`, `2 messages`.
-fn messages_of(number: usize) -> String {
-    format!("{number} message{}", if number == 1 { "" } else { "s" })
-}
-
 fn numbered(base: &TransactionId, number: usize, many: bool) -> OwnedTransactionId {
     if many { format!("{base}.{number}").into() } else { base.to_owned() }
 }
 
 /// The command that sends the same again.
 fn again(args: &Args) -> String {
-    let mut words = format!("content send-message {}", quoted(args.room.as_str()));
+    let mut words = format!("content send-message {}", quoted(args.room()));
     match (&args.file, &args.text) {
         (Some(file), _) => words.push_str(&format!(" --file {}", quoted(&file.to_string_lossy()))),
         (None, Some(text)) => words.push_str(&format!(" {}", quoted(text))),
@@ -238,24 +193,4 @@ fn again(args: &Args) -> String {
         words.push_str(&format!(" --as {}", quoted(user)));
     }
     words
-}
-
-impl Sentence for Sent {
-    fn sentence(&self) -> String {
-        match self {
-            Self::One { event_id, .. } => format!("sent {event_id}"),
-            Self::Lines { room_id, total, .. } => {
-                format!("sent {} to {room_id}", messages_of(*total))
-            }
-        }
-    }
-
-    fn id(&self) -> &str {
-        match self {
-            Self::One { event_id, .. } => event_id,
-            Self::Lines { event_ids, .. } => {
-                event_ids.last().map(String::as_str).unwrap_or_default()
-            }
-        }
-    }
 }

@@ -1,13 +1,22 @@
 //! The journal: what is accepted is kept, and what is kept is sent once.
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::{
+    data_dir::DataDir,
+    outbox::{entry::What, intake::Intake, keys::REMEMBERED, look::*, segment::put_in},
+};
 
 fn draft(text: &str, key: Option<&str>) -> Draft {
     Draft {
-        hook: "ci".into(),
+        hook: Some("ci".into()),
         user: "@ci:x.org".try_into().unwrap(),
-        room: "!r:x.org".try_into().unwrap(),
-        content: serde_json::json!({ "msgtype": "m.text", "body": text }),
+        room: "!r:x.org".into(),
+        what: What::Content(json!({ "msgtype": "m.text", "body": text })),
+        reply_to: None,
+        transaction: None,
+        waited: false,
         key: key.map(str::to_owned),
         body: key.map(|_| format!("hash of {text}")),
         at: 1,
@@ -15,7 +24,7 @@ fn draft(text: &str, key: Option<&str>) -> Draft {
 }
 
 fn bodies(entries: &[Entry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.content["body"].as_str().unwrap()).collect()
+    entries.iter().map(|entry| entry.draft.what.shown()).collect()
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -111,4 +120,98 @@ fn a_full_segment_is_followed_by_another_and_goes_when_it_is_done() {
     drop(journal);
     let (_, found) = Journal::open(folder.path(), 1).unwrap();
     assert_eq!(found.waiting, entries[80..]);
+}
+
+fn ids(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
+}
+
+fn put(data: &DataDir, texts: &[&str]) -> Vec<Entry> {
+    let drafts = texts.iter().map(|text| Draft { hook: None, ..draft(text, None) }).collect();
+    Intake::open(data).unwrap().put(drafts).unwrap()
+}
+
+#[test]
+fn what_commands_put_is_adopted_in_order_and_goes_when_it_is_done() {
+    let root = tempfile::tempdir().unwrap();
+    let data = DataDir::new(root.path().to_owned());
+    let folder = data.outbox();
+    let first = put(&data, &["a", "b"]);
+    let second = put(&data, &["c"]);
+    // What nobody adopted yet waits as well.
+    assert_eq!(bodies(&waiting(&folder).unwrap()), ["a", "b", "c"]);
+    let (mut journal, found) = Journal::open(&folder, 1).unwrap();
+    assert!(found.waiting.is_empty());
+    let own = journal.accept(vec![draft("own", None)]).unwrap();
+    for path in put_in(&folder) {
+        journal.adopt(&path).unwrap();
+    }
+    assert!(put_in(&folder).is_empty());
+    assert_eq!(bodies(&waiting(&folder).unwrap()), ["own", "a", "b", "c"]);
+    // One of two is marked, and the mark outlives a crash and the end of all else.
+    journal.done(&[ids(&own), ids(&first[..1])].concat()).unwrap();
+    journal.done(&ids(&second)).unwrap();
+    journal.cut(1, true).unwrap();
+    drop(journal);
+    let (mut journal, found) = Journal::open(&folder, 1).unwrap();
+    assert_eq!(bodies(&found.waiting), ["b"]);
+    let late = put(&data, &["d"]);
+    journal.adopt(&put_in(&folder)[0]).unwrap();
+    journal.cut(1, true).unwrap();
+    drop(journal);
+    let (mut journal, found) = Journal::open(&folder, 1).unwrap();
+    assert_eq!(bodies(&found.waiting), ["b", "d"]);
+    journal.done(&[ids(&first[1..]), ids(&late)].concat()).unwrap();
+    journal.cut(1, true).unwrap();
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn what_is_not_wanted_any_more_waits_no_longer() {
+    let root = tempfile::tempdir().unwrap();
+    let data = DataDir::new(root.path().to_owned());
+    let entries = put(&data, &["a", "b"]);
+    Intake::open(&data).unwrap().drop(&ids(&entries[..1])).unwrap();
+    assert_eq!(bodies(&waiting(&data.outbox()).unwrap()), ["b"]);
+    let (mut journal, _) = Journal::open(&data.outbox(), 1).unwrap();
+    let paths = put_in(&data.outbox());
+    assert_eq!(journal.adopt(&paths[0]).unwrap().entries, entries);
+    assert_eq!(journal.adopt(&paths[1]).unwrap().dropped, ids(&entries[..1]));
+    // The wish stays until it is noted.
+    assert!(paths[1].exists());
+}
+
+#[test]
+fn a_key_of_a_command_is_known_wherever_its_message_is() {
+    let root = tempfile::tempdir().unwrap();
+    let data = DataDir::new(root.path().to_owned());
+    let folder = data.outbox();
+    let known = || said(&folder).unwrap().remove("k");
+    assert_eq!(known(), None);
+    let said = Draft { hook: None, ..draft("a", Some("k")) };
+    let entries = Intake::open(&data).unwrap().put(vec![said]).unwrap();
+    let wanted = Some((entries[0].id.clone(), Some("hash of a".to_owned())));
+    assert_eq!(known(), wanted);
+    let (mut journal, _) = Journal::open(&folder, 1).unwrap();
+    journal.adopt(&put_in(&folder)[0]).unwrap();
+    assert_eq!(known(), wanted);
+    journal.done(&ids(&entries)).unwrap();
+    journal.cut(1, true).unwrap();
+    assert!(is_empty(&folder));
+    assert_eq!(known(), wanted);
+    // Its webhook's namesake is another.
+    assert_eq!(journal.seen("ci", "k"), None);
+}
+
+#[test]
+fn what_an_earlier_version_accepted_is_read() {
+    let old = json!({ "accepted": {
+        "id": "abc-1", "hook": "ci", "user": "@ci:x.org", "room": "!r:x.org",
+        "content": { "body": "a" }, "at": 1,
+    } });
+    let Ok(Line::Accepted(entry)) = serde_json::from_value(old) else { panic!("not read") };
+    assert_eq!((entry.draft.hook.as_deref(), entry.draft.what.shown()), (Some("ci"), "a"));
+    assert_eq!(entry.transaction(), "hook-abc-1");
+    let again: Value = serde_json::to_value(Line::Accepted(entry)).unwrap();
+    assert_eq!(again["accepted"]["content"]["body"], "a");
 }

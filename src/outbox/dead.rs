@@ -1,7 +1,7 @@
 //! Messages that the homeserver refused for good: kept as they were, with the reason.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::Entry;
+use super::entry::Entry;
 use crate::files;
 
 /// A file that is as long as this is put aside in the place of an older one.
@@ -31,8 +31,18 @@ fn older(folder: &Path) -> PathBuf {
     folder.join("dead.1.jsonl")
 }
 
+/// Who reads all to write it anew keeps others from adding meanwhile.
+fn locked(folder: &Path) -> Result<File, files::Error> {
+    let path = folder.join("dead.lock");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(files::PRIVATE);
+    let lock = options.open(&path).and_then(|lock| lock.lock().map(|()| lock));
+    lock.map_err(files::Error::io("lock", &path))
+}
+
 /// Has it on the disk.
 pub(super) fn keep(folder: &Path, letters: &[Letter]) -> Result<(), files::Error> {
+    let _lock = locked(folder)?;
     let path = file(folder);
     if fs::metadata(&path).is_ok_and(|file| file.len() > LONGEST) {
         fs::rename(&path, older(folder)).map_err(files::Error::io("put aside", &path))?;
@@ -40,10 +50,7 @@ pub(super) fn keep(folder: &Path, letters: &[Letter]) -> Result<(), files::Error
     // A line that a crash tore is ended first.
     let torn = fs::read(&path).is_ok_and(|bytes| bytes.last().is_some_and(|end| *end != b'\n'));
     let mut text = if torn { vec![b'\n'] } else { Vec::new() };
-    for letter in letters {
-        text.extend(serde_json::to_vec(letter).unwrap_or_default());
-        text.push(b'\n');
-    }
+    text.extend(lines(letters));
     let written = OpenOptions::new()
         .append(true)
         .create(true)
@@ -53,19 +60,58 @@ pub(super) fn keep(folder: &Path, letters: &[Letter]) -> Result<(), files::Error
     written.map_err(files::Error::io("write", &path))
 }
 
+fn lines(letters: &[Letter]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for letter in letters {
+        text.extend(serde_json::to_vec(letter).unwrap_or_default());
+        text.push(b'\n');
+    }
+    text
+}
+
 /// All that are kept, oldest first.
 pub(crate) fn all(folder: &Path) -> Result<Vec<Letter>, files::Error> {
-    let mut letters = Vec::new();
-    for path in [older(folder), file(folder)] {
-        let text = files::read_if_exists(&path)?.unwrap_or_default();
-        letters.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
-    }
+    let mut letters = of(&older(folder))?;
+    letters.extend(of(&file(folder))?);
     Ok(letters)
+}
+
+fn of(path: &Path) -> Result<Vec<Letter>, files::Error> {
+    let text = files::read_if_exists(path)?.unwrap_or_default();
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Takes those away that are `wanted`, after `act` has done with them what is to be done.
+pub(crate) fn take<E: From<files::Error>>(
+    folder: &Path,
+    wanted: impl Fn(&Letter) -> bool,
+    act: impl FnOnce(Vec<Letter>) -> Result<(), E>,
+) -> Result<(), E> {
+    let _lock = locked(folder)?;
+    let mut taken = Vec::new();
+    let mut left = Vec::new();
+    for path in [older(folder), file(folder)] {
+        let (out, stays): (Vec<_>, Vec<_>) = of(&path)?.into_iter().partition(&wanted);
+        if !out.is_empty() {
+            left.push((path, stays));
+        }
+        taken.extend(out);
+    }
+    act(taken)?;
+    for (path, stays) in left {
+        if stays.is_empty() {
+            files::remove(&path)?;
+        } else {
+            files::write_atomically(&path, &lines(&stays), files::PRIVATE)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::entry::{Draft, What};
 
     #[test]
     fn letters_are_kept_behind_each_other_and_a_torn_one_spoils_none() {
@@ -74,13 +120,18 @@ mod tests {
             reason: "M_FORBIDDEN".into(),
             entry: Entry {
                 id: id.into(),
-                hook: "ci".into(),
-                user: "@ci:x.org".try_into().unwrap(),
-                room: "!r:x.org".try_into().unwrap(),
-                content: serde_json::json!({ "body": "a" }),
-                key: None,
-                body: None,
-                at: 1,
+                draft: Draft {
+                    hook: Some("ci".into()),
+                    user: "@ci:x.org".try_into().unwrap(),
+                    room: "!r:x.org".into(),
+                    what: What::Content(serde_json::json!({ "body": "a" })),
+                    reply_to: None,
+                    transaction: None,
+                    key: None,
+                    body: None,
+                    waited: false,
+                    at: 1,
+                },
             },
         };
         keep(folder.path(), &[letter("a-1"), letter("a-2")]).unwrap();

@@ -1,0 +1,341 @@
+//! `content queue list`, `retry`, `drop` and `drain`.
+
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    clock,
+    commands::{
+        Answered, Reply,
+        content::arguments::{Patience, queue::ensure_sent},
+    },
+    context::Context,
+    data_dir::DataDir,
+    error::Failure,
+    outbox::{
+        self,
+        dead::{self, Letter},
+        entry::{Draft, Entry},
+        intake::Intake,
+        look, service_runs,
+    },
+    output::{Report, table},
+    reply::Stop,
+};
+
+/// Between two looks at what waits.
+const LOOK: Duration = Duration::from_millis(50);
+/// How much of a text a line of the table has, in letters.
+const SHOWN: usize = 40;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to do: show what is in it, send again what was refused, forget messages, or wait until nothing waits
+    #[arg(value_name = "ACTION")]
+    action: Action,
+    /// The messages, by their names in the list
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// With `retry` and `drop`: all that were refused
+    #[arg(long, conflicts_with = "ids")]
+    refused: bool,
+    /// With `drop`: all that wait
+    #[arg(long, conflicts_with = "ids")]
+    waiting: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Action {
+    List,
+    Retry,
+    Drop,
+    Drain,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Queue {
+    /// Those that the answer is about, oldest first.
+    messages: Vec<Message>,
+    /// How many wait now.
+    waiting: usize,
+    /// How many were refused and are kept.
+    refused: usize,
+    /// How many were given another try, or forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<usize>,
+    #[serde(skip)]
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Message {
+    queue_id: String,
+    /// `waiting` or `refused`.
+    state: &'static str,
+    /// `message`, `file`, `edit` or `redaction`.
+    kind: &'static str,
+    /// The room as it was named.
+    room: String,
+    /// Whom it is sent as.
+    user_id: String,
+    /// The webhook that took it.
+    hook: Option<String>,
+    text: String,
+    /// Why the homeserver would not take it.
+    reason: Option<String>,
+    transaction_id: String,
+    /// When it was left, in milliseconds since 1970.
+    at_ms: u64,
+}
+
+impl Message {
+    fn of(entry: &Entry, reason: Option<&str>) -> Self {
+        let Draft { hook, user, room, what, at, .. } = &entry.draft;
+        Self {
+            queue_id: entry.id.clone(),
+            state: if reason.is_some() { "refused" } else { "waiting" },
+            kind: what.kind(),
+            room: room.clone(),
+            user_id: user.to_string(),
+            hook: hook.clone(),
+            text: what.shown().to_owned(),
+            reason: reason.map(str::to_owned),
+            transaction_id: entry.transaction().to_string(),
+            at_ms: *at,
+        }
+    }
+}
+
+/// All there is in a queue.
+struct All {
+    waiting: Vec<Message>,
+    refused: Vec<Message>,
+}
+
+impl All {
+    fn of(outbox: &Path) -> Result<Self, Failure> {
+        let waiting = look::waiting(outbox)?;
+        let letters = dead::all(outbox)?;
+        Ok(Self {
+            waiting: waiting.iter().map(|entry| Message::of(entry, None)).collect(),
+            refused: letters
+                .iter()
+                .map(|Letter { reason, entry }| Message::of(entry, Some(reason)))
+                .collect(),
+        })
+    }
+
+    fn answer(self, action: &'static str, messages: Vec<Message>, changed: Option<usize>) -> Queue {
+        let (waiting, refused) = (self.waiting.len(), self.refused.len());
+        Queue { messages, waiting, refused, changed, action }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Queue> {
+    let data = context.data()?;
+    match args.action {
+        Action::List => list(&args, &data),
+        Action::Retry => retry(&args, context, &data).await,
+        Action::Drop => drop_some(&args, context, &data).await,
+        Action::Drain => drain(&args, context, &data).await,
+    }
+}
+
+/// Those that were named; one that is not there is an error, before anything changes.
+fn named(args: &Args, known: &[Message]) -> Result<BTreeSet<String>, Failure> {
+    let known: BTreeSet<&str> = known.iter().map(|it| it.queue_id.as_str()).collect();
+    if let Some(absent) = args.ids.iter().find(|id| !known.contains(id.as_str())) {
+        return Err(Failure::request(format!("there is no message `{absent}` in the queue"))
+            .hinted("`content queue list` shows what waits and what was refused"));
+    }
+    Ok(args.ids.iter().cloned().collect())
+}
+
+fn nothing_named(action: &str, how: &str) -> Failure {
+    Failure::request(format!("it is not said which messages to {action}"))
+        .hinted(format!("name them as `content queue list` does, or give {how}"))
+}
+
+fn list(args: &Args, data: &DataDir) -> Answered<Queue> {
+    let all = All::of(&data.outbox())?;
+    let mut messages = [&all.waiting[..], &all.refused].concat();
+    if !args.ids.is_empty() {
+        let named = named(args, &messages)?;
+        messages.retain(|message| named.contains(&message.queue_id));
+    }
+    let only = |state: &str| match (args.waiting, args.refused) {
+        (true, false) => state == "waiting",
+        (false, true) => state == "refused",
+        _ => true,
+    };
+    messages.retain(|message| only(message.state));
+    messages.sort_by_key(|message| message.at_ms);
+    Ok(Reply::done(all.answer("list", messages, None)))
+}
+
+async fn retry(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue> {
+    let outbox = data.outbox();
+    let all = All::of(&outbox)?;
+    if !args.refused && args.ids.is_empty() {
+        return Err(nothing_named("send again", "`--refused` for all of them").into());
+    }
+    let known = [&all.waiting[..], &all.refused].concat();
+    let named = named(args, &known)?;
+    let is_wanted = |id: &String| args.refused || named.contains(id);
+    let messages: Vec<Message> =
+        all.refused.iter().filter(|it| is_wanted(&it.queue_id)).cloned().collect();
+    context.would(format_args!("send {} messages again", messages.len()))?;
+    let mut fresh = BTreeSet::new();
+    if !messages.is_empty() {
+        dead::take(
+            &outbox,
+            |letter| is_wanted(&letter.entry.id),
+            |letters| {
+                let again = |Letter { entry, .. }: Letter| Draft {
+                    // The same to the server, and new to the journal, which is done with the other.
+                    transaction: Some(entry.transaction().to_string()),
+                    waited: false,
+                    at: outbox::now(),
+                    ..entry.draft
+                };
+                let put = Intake::open(data)?.put(letters.into_iter().map(again).collect())?;
+                fresh = put.into_iter().map(|entry| entry.id).collect();
+                Ok::<_, outbox::Error>(())
+            },
+        )?;
+        ensure_sent(context, data).await?;
+    }
+    let changed = messages.len();
+    let answer = All::of(&outbox)?.answer("retry", messages, Some(changed));
+    Ok(Reply::done_if(changed > 0, answer))
+}
+
+async fn drop_some(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue> {
+    let outbox = data.outbox();
+    let all = All::of(&outbox)?;
+    if !args.refused && !args.waiting && args.ids.is_empty() {
+        return Err(nothing_named("drop", "`--refused` or `--waiting` for all of them").into());
+    }
+    let known = [&all.waiting[..], &all.refused].concat();
+    let named = named(args, &known)?;
+    let waiting = |id: &String| args.waiting || named.contains(id);
+    let refused = |id: &String| args.refused || named.contains(id);
+    let mut messages: Vec<Message> =
+        all.waiting.iter().filter(|it| waiting(&it.queue_id)).cloned().collect();
+    let ids: Vec<String> = messages.iter().map(|it| it.queue_id.clone()).collect();
+    messages.extend(all.refused.iter().filter(|it| refused(&it.queue_id)).cloned());
+    context.would(format_args!("forget {} messages", messages.len()))?;
+    if !ids.is_empty() {
+        Intake::open(data)?.drop(&ids)?;
+        // Whoever sends has to know it before this is said.
+        let deadline = Instant::now() + args.patience.timeout();
+        let is_noted = || -> Result<bool, Failure> { Ok(!outbox::wishes(&outbox)) };
+        while service_runs(data) && !is_noted()? {
+            if Instant::now() > deadline {
+                return Err(Failure::environment("what sends messages has not answered yet")
+                    .hinted("nothing is lost: `content queue list` shows it; `logs hooks` says why")
+                    .into());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    if messages.iter().any(|message| message.state == "refused") {
+        dead::take(
+            &outbox,
+            |letter| refused(&letter.entry.id),
+            |letters| {
+                outbox::attachments::forget(data, letters.iter().map(|letter| &letter.entry));
+                Ok::<_, outbox::Error>(())
+            },
+        )?;
+    }
+    let changed = messages.len();
+    let answer = All::of(&outbox)?.answer("drop", messages, Some(changed));
+    Ok(Reply::done_if(changed > 0, answer))
+}
+
+async fn drain(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue> {
+    let outbox = data.outbox();
+    let deadline = Instant::now() + args.patience.timeout();
+    let mut all = All::of(&outbox)?;
+    let was = all.waiting.len();
+    context.would(format_args!("wait until {was} messages are sent"))?;
+    if was > 0 {
+        ensure_sent(context, data).await?;
+    }
+    let progress = context.progress(format!("{was} messages wait"));
+    while !all.waiting.is_empty() {
+        progress.now(format!("{} of {was} messages wait", all.waiting.len()));
+        if Instant::now() > deadline {
+            let left = all.waiting.len();
+            let waited = args.patience.timeout().as_secs();
+            let failure = Failure::environment(format!(
+                "{left} messages are not sent after {waited} seconds"
+            ));
+            return Err(Stop::from(failure.hinted(
+                "they stay in the queue: `content queue list` shows them, `logs hooks` says what they wait for",
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+        all = All::of(&outbox)?;
+    }
+    drop(progress);
+    Ok(Reply::done(all.answer("drain", Vec::new(), None)))
+}
+
+impl Report for Queue {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let many = |count: usize| if count == 1 { "1 message" } else { "messages" };
+        let count = |count: usize| match count {
+            1 => many(1).to_owned(),
+            count => format!("{count} {}", many(count)),
+        };
+        match (self.action, self.changed) {
+            ("retry", Some(0)) => return page.write_str("nothing was refused"),
+            ("retry", Some(changed)) => {
+                return write!(page, "{} will be sent again", count(changed));
+            }
+            ("drop", Some(0)) => return page.write_str("there is nothing to drop"),
+            ("drop", Some(changed)) => return write!(page, "dropped {}", count(changed)),
+            ("drain", _) => {
+                let refused = match self.refused {
+                    0 => String::new(),
+                    refused => format!("; {} refused: `content queue list`", count(refused)),
+                };
+                return write!(page, "nothing waits to be sent{refused}");
+            }
+            _ => {}
+        }
+        let row = |message: &Message| {
+            let text = message.reason.as_deref().unwrap_or(&message.text);
+            let line = text.lines().next().unwrap_or_default();
+            let mut shown: String = line.chars().take(SHOWN).collect();
+            if shown.len() < text.len() {
+                shown.push('…');
+            }
+            let state = if message.kind == "message" {
+                message.state.to_owned()
+            } else {
+                format!("{} ({})", message.state, message.kind)
+            };
+            let Message { queue_id, room, at_ms, .. } = message;
+            vec![queue_id.clone(), state, room.clone(), clock::of_ms(*at_ms), shown]
+        };
+        let heading = ["ID", "STATE", "ROOM", "SINCE", "TEXT OR REASON"];
+        table(page, &heading, self.messages.iter().map(row).collect())
+    }
+
+    fn ids(&self) -> Option<String> {
+        let ids: Vec<&str> = self.messages.iter().map(|it| it.queue_id.as_str()).collect();
+        Some(ids.join("\n"))
+    }
+}

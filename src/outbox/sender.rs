@@ -1,0 +1,174 @@
+//! Sends what was accepted: in order, one message under way a room, each with the same transaction id
+//! until the homeserver has taken or refused it.
+
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::Sender,
+    time::{Duration, Instant},
+};
+
+use ruma::{OwnedRoomId, RoomId};
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    dead,
+    deliver::{Lane, is_final},
+    entry::Entry,
+    writer::{Job, Unwanted, Waiting, now},
+};
+use crate::{
+    clock::Backoff,
+    data_dir::DataDir,
+    error::Failure,
+    matrix::{self, client, room},
+};
+
+/// How long one look for a room may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A room of which nothing was heard for so long is not waited for.
+const QUIET: Duration = Duration::from_mins(1);
+/// How long an address is taken to lead to the same room.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Sends all that comes in; has to run within a `LocalSet`.
+pub(super) async fn run(
+    data: DataDir,
+    mut waiting: UnboundedReceiver<Waiting>,
+    journal: Sender<Job>,
+    unwanted: Unwanted,
+) {
+    let mut lanes: BTreeMap<OwnedRoomId, UnboundedSender<Waiting>> = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
+    let mut tasks = JoinSet::new();
+    while let Some(mut next) = waiting.recv().await {
+        if unwanted.has(&next.entry.id) {
+            drop(journal.send(Job::Unwanted(Box::new(next.entry))));
+            continue;
+        }
+        let found = until_known(&next.entry.draft.room, async || {
+            led_to(&data, &mut addresses, &next.entry.draft.room).await
+        });
+        let room = match found.await {
+            Ok(room) => room,
+            Err(error) => {
+                give_up(&data, &journal, next.entry, &error);
+                continue;
+            }
+        };
+        if let Some(sender) = lanes.get(&room) {
+            match sender.send(next) {
+                Ok(()) => continue,
+                // Its task has ended for want of work.
+                Err(mpsc::error::SendError(back)) => next = back,
+            }
+        }
+        let (sender, queue) = mpsc::unbounded_channel();
+        drop(sender.send(next));
+        lanes.retain(|_, sender| !sender.is_closed());
+        lanes.insert(room.clone(), sender);
+        while tasks.try_join_next().is_some() {}
+        let lane = Lane::new(data.clone(), room);
+        tasks.spawn_local(in_turn(data.clone(), lane, queue, journal.clone(), unwanted.clone()));
+    }
+}
+
+/// The room that a text names. One that is named by its id costs nothing.
+async fn led_to(
+    data: &DataDir,
+    addresses: &mut BTreeMap<String, (OwnedRoomId, Instant)>,
+    text: &str,
+) -> Result<OwnedRoomId, matrix::Error> {
+    if let Some(id) = text.starts_with('!').then(|| <&RoomId>::try_from(text).ok()).flatten() {
+        return Ok(id.to_owned());
+    }
+    if let Some((room, at)) = addresses.get(text)
+        && at.elapsed() < FRESH
+    {
+        return Ok(room.clone());
+    }
+    let room = room::resolve(&client::operator(data, PATIENCE)?, text).await?;
+    addresses.insert(text.to_owned(), (room.clone(), Instant::now()));
+    Ok(room)
+}
+
+/// Sends the messages of one room.
+async fn in_turn(
+    data: DataDir,
+    mut lane: Lane,
+    mut queue: UnboundedReceiver<Waiting>,
+    journal: Sender<Job>,
+    unwanted: Unwanted,
+) {
+    while let Ok(Some(Waiting { entry, place, found })) = timeout(QUIET, queue.recv()).await {
+        let (user, room) = (entry.draft.user.clone(), lane.room().to_owned());
+        let mut is_first = true;
+        let sent = until_known(room.as_str(), async || {
+            if unwanted.has(&entry.id) {
+                return Ok(None);
+            }
+            if !is_first {
+                lane.begin_anew(&user);
+            }
+            is_first = false;
+            lane.send(&entry, found, now()).await.map(Some)
+        });
+        match sent.await {
+            Ok(Some(event)) => {
+                drop(journal.send(Job::Sent(Box::new(entry), event)));
+            }
+            Ok(None) => drop(journal.send(Job::Unwanted(Box::new(entry)))),
+            Err(error) => give_up(&data, &journal, entry, &error),
+        }
+        drop(place);
+    }
+}
+
+fn give_up(data: &DataDir, journal: &Sender<Job>, entry: Entry, error: &Failure) {
+    let (reason, kept) = (error.to_string(), dead::file(&data.outbox()));
+    tracing::warn!(
+        "{} to {} was refused and is kept in `{}`: {reason}",
+        entry.source(),
+        entry.draft.room,
+        kept.display()
+    );
+    drop(journal.send(Job::Refused(Box::new(entry), reason)));
+}
+
+/// Tries until it is done; an error is one that will not pass.
+async fn until_known<T>(
+    room: &str,
+    mut act: impl AsyncFnMut() -> Result<T, matrix::Error>,
+) -> Result<T, Failure> {
+    let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
+    loop {
+        let error = match act().await {
+            Ok(done) => {
+                if said {
+                    tracing::info!("messages to {room} are sent again");
+                }
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        if is_final(&error) {
+            return Err(error.into());
+        }
+        let pause = backoff.pause();
+        let wait = match &error {
+            matrix::Error::Limited { wait } => *wait,
+            _ => pause,
+        };
+        if !said {
+            let failure = Failure::from(error);
+            tracing::warn!("messages to {room} wait: {failure}");
+            said = true;
+        }
+        sleep(wait).await;
+    }
+}
