@@ -4,10 +4,17 @@
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     process::Stdio,
+    sync::mpsc::{Receiver, channel},
+    thread,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::Sha256;
 
 use crate::{
     common::{Instance, file, wait_for},
@@ -128,4 +135,113 @@ fn a_bot_of_a_few_lines_answers_once_and_a_command_that_could_not_yet_is_tried_a
         .map(|it| (it["content"]["body"].as_str().unwrap().to_owned(), it["exit"].clone()))
         .collect();
     assert_eq!((&exits["!echo one"], &exits["!fail"]), (&0.into(), &3.into()));
+}
+
+/// What was posted: its headers and its body.
+type Post = (BTreeMap<String, String>, String);
+
+/// Takes what is posted and answers as its text wishes: `busy` once, `no` never.
+fn receiver() -> (String, Receiver<Post>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/matrix?key=shown-to-nobody", listener.local_addr().unwrap());
+    let (posts, got) = channel();
+    thread::spawn(move || {
+        let mut busy = true;
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (headers, body) = request(&stream);
+            let text = serde_json::from_str::<Value>(&body).unwrap()["content"]["body"].clone();
+            let status = match text.as_str().unwrap() {
+                "busy" if std::mem::take(&mut busy) => "503 Service Unavailable",
+                "no" => "400 Bad Request",
+                _ => "204 No Content",
+            };
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .unwrap();
+            if posts.send((headers, body)).is_err() {
+                return;
+            }
+        }
+    });
+    (address, got)
+}
+
+fn request(stream: &TcpStream) -> Post {
+    let mut reader = BufReader::new(stream);
+    let (mut headers, mut line) = (BTreeMap::new(), String::new());
+    reader.read_line(&mut line).unwrap();
+    assert!(line.starts_with("POST /matrix?key="), "{line}");
+    loop {
+        line.clear();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    (headers, String::from_utf8(body).unwrap())
+}
+
+#[test]
+fn events_are_posted_signed_and_in_order_and_what_is_refused_is_kept() {
+    let server = Instance::shared();
+    let room = server.room("Posted");
+    let (address, posts) = receiver();
+    let records = server.data.join("posted.jsonl");
+    let cursor = server.data.join("posted.cursor").display().to_string();
+    let words = [&room, "--type", "m.room.message", "--cursor", &cursor, "--webhook", &address];
+    let running = listener(server, &words, &records);
+    wait_for("it has noted where it begins", || fs::exists(&cursor).unwrap());
+    let send = |text: &str| server.run(&["content", "send-message", &room, text]).success();
+    let texts = ["one", "busy", "no", "two"];
+    for text in texts {
+        send(text);
+    }
+    wait_for("all were posted", || heard(&records).len() == texts.len());
+    drop(running);
+    // One that begins again goes on where this one ended.
+    let running = listener(server, &words, &records);
+    send("three");
+    wait_for("it was posted", || heard(&records).len() == texts.len() + 1);
+    drop(running);
+
+    let posts: Vec<Post> = posts.try_iter().collect();
+    let texts: Vec<String> = posts
+        .iter()
+        .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap()["content"]["body"].clone())
+        .map(|body| body.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(texts, ["one", "busy", "busy", "no", "two", "three"]);
+    let key = fs::read_to_string(server.data.join("secrets/listen.key")).unwrap();
+    let key = BASE64_STANDARD.decode(key.strip_prefix("whsec_").unwrap()).unwrap();
+    for (headers, body) in &posts {
+        let event: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(headers["webhook-id"], event["event_id"]);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        let signed = format!("{}.{}.{body}", headers["webhook-id"], headers["webhook-timestamp"]);
+        mac.update(signed.as_bytes());
+        let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(headers["webhook-signature"], format!("v1,{signature}"));
+    }
+    let refused: Vec<Value> = heard(&server.data.join("posted.cursor.refused.jsonl"));
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(
+        (&refused[0]["status"], &refused[0]["event"]["content"]["body"]),
+        (&400.into(), &"no".into())
+    );
+    let answers: Vec<Value> =
+        heard(&records).iter().map(|it| it["answer"]["status"].clone()).collect();
+    assert_eq!(answers, [204, 204, 400, 204, 204]);
+
+    let bad = [
+        "content",
+        "listen",
+        &room,
+        "--cursor",
+        &cursor,
+        "--webhook",
+        "ftp://x:hidden@example.org",
+    ];
+    let said = server.run(&bad).exits(1).says("the address of `--webhook` is none");
+    assert!(!format!("{said}").contains("hidden"), "{said}");
 }

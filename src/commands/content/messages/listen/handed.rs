@@ -1,4 +1,4 @@
-//! Events handed to a shell command: in order in each room, several rooms at once.
+//! Events handed to a shell command or to an address: in order in each room, several rooms at once.
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 
@@ -8,10 +8,17 @@ use tokio::{
     time::sleep,
 };
 
-use super::heard::Heard;
+use super::{heard::Heard, posted::Address};
 use crate::{clock::Backoff, process};
 
-/// So many commands run at once.
+/// Who gets them.
+#[derive(Clone)]
+pub(super) enum To {
+    Command(Arc<str>),
+    Address(Arc<Address>),
+}
+
+/// So many are under way at once.
 const AT_ONCE: usize = 4;
 /// A command that ends with this asks to be tried again (`EX_TEMPFAIL` of `sysexits.h`).
 const TRY_AGAIN: i32 = 75;
@@ -19,23 +26,30 @@ const TRY_AGAIN: i32 = 75;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Hands each room's events to the command, and on to `done` as they are done. It ends with its last
-/// receiver.
-pub(super) fn hand(rooms: Vec<Vec<Heard>>, command: &str) -> mpsc::Receiver<Heard> {
+/// Hands each room's events on, and to who reads what is returned as they are done. It ends with its
+/// reader.
+pub(super) fn hand(rooms: Vec<Vec<Heard>>, to: &To) -> mpsc::Receiver<Heard> {
     let (done, handed) = mpsc::channel(1);
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     for events in rooms {
-        let (done, turns, command) = (done.clone(), Arc::clone(&turns), command.to_owned());
+        let (done, turns, to) = (done.clone(), Arc::clone(&turns), to.clone());
         tokio::spawn(async move {
             for mut event in events {
                 let ended = async {
                     let _turn = turns.acquire().await;
-                    until_done(&event, &command).await
+                    match &to {
+                        To::Command(command) => {
+                            event.exit = Some(until_done(&event, command).await);
+                        }
+                        To::Address(address) => {
+                            event.answer = Some(address.until_done(&event).await);
+                        }
+                    }
                 };
-                event.exit = tokio::select! {
-                    exit = ended => Some(exit),
+                tokio::select! {
+                    () = ended => {}
                     () = done.closed() => return,
-                };
+                }
                 if done.send(event).await.is_err() {
                     return;
                 }

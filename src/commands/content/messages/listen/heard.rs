@@ -31,6 +31,19 @@ pub(crate) struct Heard {
     /// How the command ended that it was handed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exit: Option<i32>,
+    /// What the address answered that it was posted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<Answer>,
+}
+
+/// What became of an event that was posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Answer {
+    /// The status of HTTP.
+    pub(crate) status: u16,
+    /// Where the event is kept, if it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kept: Option<String>,
 }
 
 impl Heard {
@@ -49,6 +62,7 @@ impl Heard {
             redacts: text(&event["redacts"]).or_else(|| text(&event["content"]["redacts"])),
             content: event["content"].clone(),
             exit: None,
+            answer: None,
         }
     }
 

@@ -4,8 +4,9 @@
 mod cursor;
 mod handed;
 mod heard;
+mod posted;
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use ruma::OwnedRoomId;
@@ -14,7 +15,9 @@ use tokio::time::Instant;
 
 use self::{
     cursor::{Cursor, Place},
-    heard::Heard,
+    handed::To,
+    heard::{Answer, Heard},
+    posted::Address,
 };
 use crate::{
     commands::{
@@ -51,12 +54,33 @@ pub(crate) struct Args {
     /// Hand each event to this shell command, on its stdin and in RMS_* variables; exit code 75 tries again
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
+    /// Post each event to this address, signed; what it will never take is kept beside the cursor
+    #[arg(long, value_name = "URL", requires = "cursor", conflicts_with = "exec")]
+    webhook: Option<String>,
+    /// Sign with the key in this file, `whsec_` and base64, and not with the one in `secrets/listen.key`
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    key_file: Option<PathBuf>,
     #[command(flatten)]
     sending: Sending,
 }
 
+impl Args {
+    /// Who gets the events, if they are not only printed.
+    fn to(&self, context: &Context) -> Result<Option<To>, Failure> {
+        Ok(match (&self.exec, &self.webhook, &self.cursor) {
+            (Some(command), ..) => Some(To::Command(command.as_str().into())),
+            (None, Some(url), Some(cursor)) => {
+                let address = Address::new(url, self.key_file.as_deref(), cursor, context)?;
+                Some(To::Address(Arc::new(address)))
+            }
+            _ => None,
+        })
+    }
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, Stop> {
     let end = args.sending.given().map(|time| Instant::now() + time);
+    let to = args.to(context)?;
     let client = args.sending.client(context).await?;
     let mut rooms = Vec::new();
     for name in &args.rooms {
@@ -82,8 +106,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, 
         let from = args.since.map(Timestamp::as_millisecond);
         (Place::new(client.user_id(), token, from), BTreeSet::new())
     };
-    let Args { types, exec, .. } = args;
-    let mut listener = Listener { client, rooms, types, filter, place, seen, cursor, exec, end };
+    let types = args.types;
+    let mut listener = Listener { client, rooms, types, filter, place, seen, cursor, to, end };
     if is_new {
         listener.keep_place()?;
     }
@@ -100,7 +124,7 @@ struct Listener {
     /// What came after the place and was handed on.
     seen: BTreeSet<String>,
     cursor: Option<Cursor>,
-    exec: Option<String>,
+    to: Option<To>,
     /// When to stop, if that was said.
     end: Option<Instant>,
 }
@@ -241,7 +265,7 @@ impl Listener {
             });
             rooms.push(heard);
         }
-        let Some(command) = &self.exec else {
+        let Some(to) = &self.to else {
             for event in rooms.iter().flatten() {
                 if !lines.emit(event)? {
                     return Ok(false);
@@ -250,7 +274,7 @@ impl Listener {
             }
             return Ok(true);
         };
-        let mut handed = handed::hand(rooms, command);
+        let mut handed = handed::hand(rooms, to);
         loop {
             let Some(next) = self.while_wanted(lines, handed.recv()).await else {
                 return Ok(false);
@@ -262,6 +286,11 @@ impl Listener {
                 context.warn(format!(
                     "the command ended with {exit} for {id}, which is not tried again"
                 ));
+            }
+            if let Some(Answer { status, kept: Some(kept) }) = &event.answer {
+                let id = &event.event_id;
+                context
+                    .warn(format!("the address answered {status} for {id}, which is in `{kept}`"));
             }
             if !lines.emit(&event)? {
                 return Ok(false);
