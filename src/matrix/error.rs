@@ -86,6 +86,10 @@ pub(crate) enum Error {
     Deserted(String),
     #[error("`{user}` cannot enter the room `{room}`")]
     NoEntry { user: String, room: String, source: Box<Self> },
+    #[error("`{user}` has no right to do that in the room `{room}`")]
+    NoPower { user: String, room: String, source: Box<Self> },
+    #[error("the room `{0}` is blocked on this server: nobody can enter it")]
+    Blocked(String),
     #[error("the homeserver could not remove the room `{room}`: {reason}")]
     NotRemoved { room: String, reason: String },
     #[error("the TLS client cannot be set up")]
@@ -176,6 +180,11 @@ impl Error {
         ) || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
+    /// Whether it is about a room that nobody of this server may enter. Synapse has no code for that.
+    pub(crate) fn is_blocked(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.contains("been blocked on this server"))
+    }
+
     /// A server that broke off may have done it before.
     pub(crate) fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::Refused { status: 500.., .. })
@@ -232,6 +241,8 @@ impl Explain for Error {
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
             | Self::Deserted(_)
+            | Self::Blocked(_)
+            | Self::NoPower { .. }
             | Self::NoEntry { .. } => Kind::Request,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -276,7 +287,9 @@ impl Explain for Error {
                 "M_USER_SUSPENDED" => {
                     "the account is suspended: `content unlock-user USER` lets it write again"
                 }
-                "M_USER_DEACTIVATED" => "the account was deactivated: choose another user",
+                "M_USER_DEACTIVATED" => {
+                    "the account was deactivated: choose another user, or `content reactivate-user USER` opens it again"
+                }
                 _ => return None,
             },
             Self::Limited { .. } => "`--timeout SECONDS` waits longer",
@@ -335,8 +348,16 @@ impl Explain for Error {
             }
             Self::NoEntry { user, room, .. } => {
                 return Some(format!(
-                    "`content get-room '{room}'` shows who is in it, and `content invite '{room}' {user} --as MEMBER` invites"
+                    "`content get-room '{room}'` shows who is in it, and `content invite '{room}' {user}` invites, with `--as MEMBER` where the operator cannot"
                 ));
+            }
+            Self::NoPower { user, room, .. } => {
+                return Some(format!(
+                    "`content set-power '{room}' {user} moderator` gives it more power, and `content list-members '{room}'` shows who has how much"
+                ));
+            }
+            Self::Blocked(room) => {
+                return Some(format!("`content unblock-room '{room}'` lets people in again"));
             }
             Self::NotRemoved { .. } => "`logs synapse` tells more; then run it again",
             Self::Name(error) => return error.hint(),

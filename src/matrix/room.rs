@@ -258,6 +258,7 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
     match join(operator, room).await {
         Ok(()) => return Ok(Entered::Joined),
         Err(error) if error.is("M_FORBIDDEN") => {}
+        Err(error) if error.is_blocked() => return Err(Error::Blocked(room.to_string())),
         Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
             // It may be known, and have nobody through whom one could join it.
             return Err(match details(operator, room).await? {
@@ -298,6 +299,7 @@ pub(crate) async fn admit(
         || admin::rooms::join::Request { room_id: room.to_owned().into(), user_id: user.clone() };
     match operator.send(request()).await {
         Ok(_) => Ok(None),
+        Err(error) if error.is_blocked() => Err(Error::Blocked(room.to_string())),
         Err(error) if is_no_entry(&error) && leads(operator, room).await? => {
             admit_when_made(operator, room, request).await
         }

@@ -38,6 +38,7 @@ fn a_user_is_limited_and_the_operator_and_bots_are_not() {
     let room = server.room("Limited");
     server.run(&["content", "add-bot", "chatterbox", "--room", &room]).success();
     server.run(&["content", "invite", &room, "talker"]).success();
+    server.run(&["content", "join-room", &room, "--as", "talker"]).success();
     let folder = tempfile::tempdir().unwrap();
     let lines = crate::common::file(folder.path(), "lines", "line\n".repeat(60).as_bytes());
     let lines = lines.to_str().unwrap();

@@ -121,15 +121,19 @@ impl Sending {
     ) -> Result<T, matrix::Error> {
         match act().await {
             Err(error) if error.is("M_FORBIDDEN") => {
+                if room::require_joined(client, room).await.is_ok() {
+                    return Err(no_power(client, room, error));
+                }
                 if self.acting.is_none() {
                     enter(client, room, context).await?;
-                } else if room::join(client, room).await.is_ok() {
-                    let user = client.user_id().to_owned();
-                    context.warn(format!("{user} joined the room `{room}`"));
                 } else {
-                    return Err(error);
+                    room::join(client, room)
+                        .await
+                        .map_err(|error| no_entry(client, room, error))?;
+                    let user = client.user_id();
+                    context.warn(format!("{user} joined the room `{room}`"));
                 }
-                act().await
+                act().await.map_err(|error| no_power(client, room, error))
             }
             other => other,
         }
@@ -157,7 +161,7 @@ impl Sending {
         match said {
             Err(error) if error.is("M_FORBIDDEN") => {
                 if room::empower(client, room).await.is_err() {
-                    return Err(error);
+                    return Err(no_power(client, room, error));
                 }
                 context.warn(format!("the operator was made an admin of the room `{room}`"));
                 act().await
@@ -165,6 +169,27 @@ impl Sending {
             said => said,
         }
     }
+}
+
+/// What is refused to a member is something that its power does not allow.
+fn no_power(client: &Client, room: &RoomId, error: matrix::Error) -> matrix::Error {
+    if !error.is("M_FORBIDDEN") {
+        return error;
+    }
+    let (user, room) = (client.user_id().to_string(), room.to_string());
+    matrix::Error::NoPower { user, room, source: Box::new(error) }
+}
+
+/// Why a user cannot join a room.
+fn no_entry(client: &Client, room: &RoomId, error: matrix::Error) -> matrix::Error {
+    let (user, room) = (client.user_id().to_string(), room.to_string());
+    if error.is_blocked() {
+        return matrix::Error::Blocked(room);
+    }
+    if !error.is("M_FORBIDDEN") {
+        return error;
+    }
+    matrix::Error::NoEntry { user, room, source: Box::new(error) }
 }
 
 /// Lets the operator into a room and says so.
