@@ -39,6 +39,12 @@ impl Powers {
         level(self.levels.get("users_default")).unwrap_or(0)
     }
 
+    /// What one has to have to write.
+    pub(crate) fn to_write(&self) -> i64 {
+        let messages = level(self.levels["events"].get("m.room.message"));
+        messages.or_else(|| level(self.levels.get("events_default"))).unwrap_or(0)
+    }
+
     fn new(create: &Value, levels: Value) -> Self {
         let content = &create["content"];
         let version = content["room_version"].as_str().and_then(|it| it.parse::<u32>().ok());

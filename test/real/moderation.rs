@@ -105,6 +105,25 @@ fn a_room_changes_its_name_and_topic_and_keeps_a_message_in_sight() {
 }
 
 #[test]
+fn in_a_closed_room_only_moderators_write_until_it_is_opened() {
+    let server = Instance::shared();
+    let room = server.room("Announcements");
+    server.run(&["content", "add-user", "crier"]).success();
+    server.run(&["content", "invite", &room, "crier"]).success();
+    let send = ["content", "send-message", &room, "hear, hear", "--as", "crier"];
+    server.run(&send).success();
+    let close = ["content", "close-room", &room];
+    server.run(&close).success().says("who has the power 50");
+    server.run(&close).exits(2);
+    server.run(&send).exits(1).says("has no right to do that");
+    server.run(&["content", "send-message", &room, "order"]).success();
+    let open = ["content", "open-room", &room];
+    server.run(&open).success().says("who has the power 0");
+    server.run(&open).exits(2);
+    server.run(&send).success();
+}
+
+#[test]
 fn a_room_is_blocked_and_what_is_old_is_purged() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "historian"]).success();

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    items::{Item, items},
+    items::items,
     keys,
-    kind::Kind,
+    kind::{Item, Kind},
     one_of::one_of,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Its name; of a message, the room
     #[arg(long, required_unless_present = "file")]
     pub(crate) name: Option<String>,
-    /// The details: of a message its text, of the others a YAML or JSON list with a `name` each
+    /// The details: of a message its text, of the others a list with a `name` each, in YAML, JSON or CSV
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]

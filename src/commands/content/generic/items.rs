@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::kind::Kind;
+use super::{
+    keys,
+    kind::{Item, Kind},
+};
 use crate::{config::Flaw, error::Failure, files};
-
-/// Something to make: what it is, and the details by name.
-pub(super) struct Item {
-    pub(super) kind: Kind,
-    pub(super) fields: Value,
-}
 
 /// All that is to be made, by what was typed.
 pub(super) fn items(
@@ -73,11 +70,48 @@ fn item(given: Option<Kind>, mut fields: Value) -> Result<Item, Failure> {
     }
 }
 
-/// What each item is, out of a YAML or JSON file.
+/// What each item is, out of a table: the first line names the details, and a cell with nothing in it says
+/// nothing.
+fn table(path: &Path, text: &str) -> Result<Vec<Value>, Failure> {
+    const WRITTEN: &str = "its first line has the names of the details, such as `name,display_name`, and each other line what one item has of them";
+    let refused =
+        |what: &str| Failure::request(format!("`{}` {what}", path.display())).hinted(WRITTEN);
+    // Where the comma is for numbers, spreadsheets put a semicolon between cells.
+    let first = text.lines().next().unwrap_or_default();
+    let delimiter = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let unread = |error: csv::Error| {
+        let line = error.position().map(|place| format!(" near line {}", place.line()));
+        refused(&format!("is no table{}", line.unwrap_or_default()))
+    };
+    let names: Vec<String> = reader.headers().map_err(unread)?.iter().map(str::to_owned).collect();
+    if names.iter().all(String::is_empty) {
+        return Err(refused("is empty"));
+    }
+    let mut items = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(unread)?;
+        let said = names.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
+        let item: Map<String, Value> =
+            said.map(|(name, cell)| (name.clone(), keys::value_of(name, cell))).collect();
+        if !item.is_empty() {
+            items.push(item.into());
+        }
+    }
+    if items.is_empty() { Err(refused("is empty")) } else { Ok(items) }
+}
+
+/// What each item is, out of a file: CSV by its name, else YAML or JSON.
 fn list(path: &Path) -> Result<Vec<Value>, Failure> {
     const WRITTEN: &str = "each begins with a line `- name: NAME`, and its other details stand below that, two blanks further in; \
                            in JSON it is `[{\"name\": \"NAME\"}]`";
     let text = files::read_input(path)?;
+    if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) {
+        return table(path, &text);
+    }
     let refused =
         |what: &str| Failure::request(format!("`{}` {what}", path.display())).hinted(WRITTEN);
     let shape = || refused("is no list of users, bots, rooms or messages");
@@ -134,6 +168,23 @@ mod tests {
         let said = refused("- name: al\n  password: [hunter22\n");
         assert!(said.contains("is no list of users") && said.contains("line"), "{said}");
         assert!(!said.contains("hunter22"), "{said}");
+    }
+
+    #[test]
+    fn a_table_says_what_each_item_is_by_the_names_in_its_first_line() {
+        let read = |text: &str| {
+            let said = table(Path::new("people.csv"), text);
+            said.map_err(|failure| failure.chain().join(": "))
+        };
+        let text = "name,display_name,admin,invite\nalice,\"Smith, Alice\",yes,a b\n\n bob ,,,\n";
+        let alice = json!({ "name": "alice", "display_name": "Smith, Alice", "admin": true, "invite": ["a", "b"] });
+        assert_eq!(read(text).unwrap(), [alice, json!({ "name": "bob" })]);
+        let text = "name;display_name\r\nc;Carol, C.\r\n";
+        assert_eq!(read(text).unwrap(), [json!({ "name": "c", "display_name": "Carol, C." })]);
+        assert_eq!(read("").unwrap_err(), "`people.csv` is empty");
+        assert_eq!(read("name\n").unwrap_err(), "`people.csv` is empty");
+        let said = read("name,admin\nalice,no,hunter22\n").unwrap_err();
+        assert_eq!(said, "`people.csv` is no table near line 2");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ruma::ServerName;
 use serde_json::Value;
 
-use super::{items::Item, kind::Kind};
+use super::kind::{Item, Kind};
 use crate::{
     commands::content::bots::reads::Reads, config::nearest, error::Failure, matrix::names,
 };
@@ -45,6 +45,20 @@ const MESSAGE: &[(&str, Form)] = &[
 ];
 /// What all of them have.
 const ALL: &[(&str, Form)] = &[("type", Form::Text), ("name", Form::Text)];
+
+/// The value of a key that somebody wrote as a text: of a flag and of a list too.
+pub(super) fn value_of(key: &str, text: &str) -> Value {
+    let known = [USER, BOT, ROOM, MESSAGE, ALL].into_iter().flatten();
+    match known.clone().find(|(name, _)| *name == key).map(|(_, form)| form) {
+        Some(Form::Flag) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => true.into(),
+            "false" | "no" | "0" => false.into(),
+            _ => text.into(),
+        },
+        Some(Form::Texts) => text.split_whitespace().collect(),
+        Some(Form::Text) | None => text.into(),
+    }
+}
 
 /// Refuses the first item that could not be made as it stands, by its number.
 pub(super) fn check(items: &[Item], server: &ServerName) -> Result<(), Failure> {

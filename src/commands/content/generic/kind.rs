@@ -1,5 +1,7 @@
 //! The types of the contract's generic forms.
 
+use serde_json::Value;
+
 use crate::error::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +11,12 @@ pub(crate) enum Kind {
     Room,
     Hook,
     Message,
+}
+
+/// Something to make: what it is, and the details by name.
+pub(super) struct Item {
+    pub(super) kind: Kind,
+    pub(super) fields: Value,
 }
 
 impl Kind {

@@ -6,6 +6,7 @@ pub(in crate::commands::content) mod add_to_space;
 pub(in crate::commands::content) mod ban_user;
 pub(in crate::commands::content) mod block;
 pub(in crate::commands::content) mod blocked;
+pub(in crate::commands::content) mod close_room;
 pub(in crate::commands::content) mod create;
 pub(in crate::commands::content) mod find_event;
 pub(in crate::commands::content) mod get;
@@ -19,6 +20,7 @@ pub(in crate::commands::content) mod list_space;
 pub(in crate::commands::content) mod made;
 pub(in crate::commands::content) mod members;
 pub(in crate::commands::content) mod moderate;
+pub(in crate::commands::content) mod open_room;
 pub(in crate::commands::content) mod prune_extremities;
 pub(in crate::commands::content) mod purge_history;
 pub(in crate::commands::content) mod remove;
@@ -32,6 +34,7 @@ pub(in crate::commands::content) mod space;
 pub(in crate::commands::content) mod state;
 pub(in crate::commands::content) mod unban_user;
 pub(in crate::commands::content) mod unblock;
+pub(in crate::commands::content) mod voice;
 
 commands! {
     "Rooms";
@@ -46,6 +49,8 @@ commands! {
     "ban-user" => ban_user, "Take a user out of a room and keep them out";
     "unban-user" => unban_user, "Let a user into a room again who was banned";
     "set-name" => set_name, "Change what a room is called";
+    "close-room" => close_room, "Let only moderators write in a room";
+    "open-room" => open_room, "Let everybody write in a room";
     "set-topic" => set_topic, "Change what a room is about";
     "leave-room" => leave, "Leave a room";
     "add-to-space" => add_to_space, "Put a room into a space";
