@@ -39,6 +39,12 @@ impl Powers {
         level(self.levels.get("users_default")).unwrap_or(0)
     }
 
+    /// Whether a user may take away what others wrote.
+    pub(crate) fn redacts(&self, user: &str) -> bool {
+        let needed = level(self.levels.get("redact")).unwrap_or(50);
+        self.is_creator(user) || self.level_of(user) >= needed
+    }
+
     fn new(create: &Value, levels: Value) -> Self {
         let content = &create["content"];
         let version = content["room_version"].as_str().and_then(|it| it.parse::<u32>().ok());

@@ -341,7 +341,10 @@ mod tests {
         }
         assert_eq!(room("Ops, all", ours()).unwrap(), Room::Name("Ops, all".into()));
         let bob = Room::Direct("@bob:x.org".try_into().unwrap());
-        assert_eq!((room("@bob", ours()).unwrap(), room("@bob:X.org", ours()).unwrap()), (bob, Room::Direct("@bob:x.org".try_into().unwrap())));
+        assert_eq!(
+            (room("@bob", ours()).unwrap(), room("@bob:X.org", ours()).unwrap()),
+            (bob, Room::Direct("@bob:x.org".try_into().unwrap()))
+        );
         let other = Room::Direct("@bob:y.org".try_into().unwrap());
         assert_eq!(room("@bob:y.org", ours()).unwrap(), other);
         assert_eq!(room("@ home", ours()).unwrap(), Room::Name("@ home".into()));

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_message_is_in_its_thread_and_answers_only_what_it_was_told_to() {
-        let thread = Thread { root: "$root:x".try_into().unwrap(), last: "$last:x".try_into().unwrap() };
+        let thread =
+            Thread { root: "$root:x".try_into().unwrap(), last: "$last:x".try_into().unwrap() };
         let mut content = json!({ "body": "a", "m.mentions": {} });
         let found = Found { answered: None, thread: Some(thread.clone()) };
         found.relate(&mut content, user_id!("@me:x"));

@@ -90,7 +90,8 @@ async fn led_to(
         return Ok(id.to_owned());
     }
     // The same name is another direct room for each who sends.
-    let key = if text.starts_with('@') { format!("{} {text}", draft.user) } else { text.to_owned() };
+    let key =
+        if text.starts_with('@') { format!("{} {text}", draft.user) } else { text.to_owned() };
     if let Some((room, at)) = addresses.get(&key)
         && at.elapsed() < FRESH
     {

@@ -2,9 +2,8 @@
 //!
 //! [docs]: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3roomsroomidread_markers
 
-use ruma::{OwnedEventId, OwnedRoomId};
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
-
+use ruma::{OwnedEventId, OwnedRoomId};
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
 

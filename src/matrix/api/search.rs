@@ -84,7 +84,10 @@ mod tests {
         let body: Value = serde_json::from_str(&body).unwrap();
         let events = &body["search_categories"]["room_events"];
         assert_eq!(events["filter"], json!({ "limit": 10, "rooms": ["!r:h"] }));
-        assert_eq!((&events["search_term"], &events["order_by"]), (&"disk".into(), &"recent".into()));
+        assert_eq!(
+            (&events["search_term"], &events["order_by"]),
+            (&"disk".into(), &"recent".into())
+        );
         let found = answer::<Response>(
             r#"{"search_categories":{"room_events":{"count":1,"results":[{"rank":0.1,"result":{"event_id":"$e"}}],"highlights":[]}}}"#,
         );

@@ -2,9 +2,8 @@
 //!
 //! [docs]: https://spec.matrix.org/latest/client-server-api/#put_matrixclientv3roomsroomidtypinguserid
 
-use ruma::{OwnedRoomId, OwnedUserId};
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
-
+use ruma::{OwnedRoomId, OwnedUserId};
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
 

@@ -77,8 +77,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Re
     }
     context.would(format_args!("take {of} out of {room_id}"))?;
     let reason = reason.as_deref();
-    let redact =
-        async || message::take_away(&client, &room_id, &of, &message, &id, reason).await;
+    let redact = async || message::take_away(&client, &room_id, &of, &message, &id, reason).await;
     let done = sending.within(&client, &room_id, context, redact).await.map_err(|error| {
         let words = [room.as_str(), event.as_str()].map(quoted).join(" ");
         repeatable(error, &format!("content redact-message {words}"), id.as_str())

@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3useruseridroomsroomidaccount_datatype
 
-use ruma::{OwnedRoomId, OwnedUserId};
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
 use serde_json::Value;
 
 use crate::matrix::{repeat::Repeat, segment::Segment};

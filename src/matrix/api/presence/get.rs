@@ -5,7 +5,6 @@
 use ruma::OwnedUserId;
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 
-
 use crate::matrix::{repeat::Repeat, segment::Segment};
 
 metadata! {

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use ruma::{OwnedRoomId, OwnedUserId};
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
 use serde_json::Value;
 
 use crate::matrix::{repeat::Repeat, segment::Segment};

@@ -2,9 +2,8 @@
 //!
 //! [docs]: https://spec.matrix.org/latest/client-server-api/#delete_matrixclientv3useruseridroomsroomidtagstag
 
-use ruma::{OwnedRoomId, OwnedUserId};
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
-
+use ruma::{OwnedRoomId, OwnedUserId};
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
 
