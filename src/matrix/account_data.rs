@@ -65,6 +65,7 @@ pub(crate) async fn put(
 pub(crate) async fn change(
     data: &DataDir,
     client: &Client,
+    room: Option<&RoomId>,
     event_type: &str,
     change: impl FnOnce(Option<Value>) -> Option<Value>,
 ) -> Result<bool, Error> {
@@ -73,8 +74,8 @@ pub(crate) async fn change(
     let (name, until) = (client.user_id().as_str(), Instant::now() + PATIENCE);
     let why = "a change of account data";
     let _turn = Lock::of_name(&data.run(), "account-data", name, why, until, &mut |_| ()).await;
-    match change(get(client, None, event_type).await?) {
-        Some(content) => put(client, None, event_type, content).await.map(|()| true),
+    match change(get(client, room, event_type).await?) {
+        Some(content) => put(client, room, event_type, content).await.map(|()| true),
         None => Ok(false),
     }
 }

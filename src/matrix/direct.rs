@@ -103,7 +103,7 @@ pub(crate) async fn mark(
     other: &UserId,
     room: &RoomId,
 ) -> Result<bool, Error> {
-    account_data::change(data, client, DIRECT, |known| with(known, other, room)).await
+    account_data::change(data, client, None, DIRECT, |known| with(known, other, room)).await
 }
 
 /// Who has invited a user into a room as a direct one, if somebody has.

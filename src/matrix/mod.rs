@@ -6,6 +6,7 @@ pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod client;
 pub(crate) mod direct;
+pub(crate) mod download;
 pub(crate) mod edit;
 pub(crate) mod error;
 pub(crate) mod html;

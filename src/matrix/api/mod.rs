@@ -7,6 +7,7 @@ pub(crate) mod all_relations;
 pub(crate) mod appservice_ping;
 pub(crate) mod ban;
 pub(crate) mod create_room;
+pub(crate) mod download;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod join_through;
