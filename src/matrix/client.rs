@@ -90,7 +90,16 @@ struct Connection {
 
 /// A request as it goes over the wire.
 type Wire = http::Request<Vec<u8>>;
-type Answer = (http::response::Parts, Vec<u8>);
+type Answer = (reqwest::Response, Vec<u8>);
+
+/// What becomes of the body of an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Body {
+    /// It is read, within the time.
+    Read,
+    /// Whoever asked reads it: [`Client::piece`].
+    Left,
+}
 
 impl Client {
     /// A client that acts with a session; it renews it with the key in `data`, into `file`.
@@ -179,8 +188,8 @@ impl Client {
     {
         let wire = self.wire(request)?;
         let path = wire.uri().path().to_owned();
-        let answer = self.exchange(wire, R::REPEATABLE, u32::MAX).await?;
-        let answer = http::Response::from_parts(answer.0, &answer.1[..]);
+        let answer = self.exchange(wire, R::REPEATABLE, u32::MAX, Body::Read).await?;
+        let answer = http::Response::from_parts(parts_of(&answer.0), &answer.1[..]);
         R::IncomingResponse::try_from_http_response(answer)
             .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
     }
@@ -196,9 +205,8 @@ impl Client {
         if from > 0 {
             wire.headers_mut().insert(header::RANGE, range(from)?);
         }
-        let begun =
-            async |request: &Wire, token: &Secret| self.answered(request, token, None).await;
-        self.repeated(wire, R::REPEATABLE, STUMBLES, begun).await
+        let left = self.exchange(wire, R::REPEATABLE, STUMBLES, Body::Left).await?;
+        Ok(left.0)
     }
 
     /// What comes next of such an answer; nothing after its end. The server may be silent for as long as the
@@ -258,7 +266,7 @@ impl Client {
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         let repeatable = request.method() != Method::POST;
-        let (_, bytes) = self.exchange(request, repeatable, STUMBLES).await?;
+        let (_, bytes) = self.exchange(request, repeatable, STUMBLES, Body::Read).await?;
         serde_json::from_slice(&bytes)
             .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
     }
@@ -270,18 +278,8 @@ impl Client {
         request: Wire,
         repeatable: bool,
         stumbles: u32,
+        body: Body,
     ) -> Result<Answer, Error> {
-        let attempt = async |request: &Wire, token: &Secret| self.attempt(request, token).await;
-        self.repeated(request, repeatable, stumbles, attempt).await
-    }
-
-    async fn repeated<T>(
-        &self,
-        request: Wire,
-        repeatable: bool,
-        stumbles: u32,
-        attempt: impl AsyncFn(&Wire, &Secret) -> Result<T, Error>,
-    ) -> Result<T, Error> {
         let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
         if address > LONGEST_ADDRESS {
             return Err(Error::LongAddress);
@@ -293,7 +291,7 @@ impl Client {
         let mut shown = None;
         loop {
             let token = self.token();
-            let passing = match attempt(&request, &token).await {
+            let passing = match self.attempt(&request, &token, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -349,19 +347,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, request: &Wire, token: &Secret) -> Result<Answer, Error> {
-        let mut answer = self.answered(request, token, Some(self.left())).await?;
-        let bytes = self.whole(&mut answer).await?;
-        Ok((parts_of(&answer), bytes))
-    }
-
-    /// The answer to one request, if it is no refusal; `whole` is how long it may take to its last byte.
-    async fn answered(
-        &self,
-        request: &Wire,
-        token: &Secret,
-        whole: Option<Duration>,
-    ) -> Result<reqwest::Response, Error> {
+    async fn attempt(&self, request: &Wire, token: &Secret, body: Body) -> Result<Answer, Error> {
         let url = self.url();
         if let Some((data, _)) = self.home() {
             running::require(data, url)?;
@@ -381,18 +367,21 @@ impl Client {
             .request(request.method().clone(), request.uri().to_string())
             .headers(headers)
             .body(request.body().clone());
-        if let Some(whole) = whole {
-            asked = asked.timeout(whole.max(Duration::from_millis(1)));
+        if body == Body::Read {
+            asked = asked.timeout(self.left().max(Duration::from_millis(1)));
         }
         let answer = tokio::time::timeout(self.left(), asked.send()).await;
         let mut answer = match answer {
             Ok(answer) => answer.map_err(|error| self.failed(error))?,
             Err(_) => return Err(self.late()),
         };
-        if answer.status().is_success() {
-            return Ok(answer);
+        if answer.status().is_success() && body == Body::Left {
+            return Ok((answer, Vec::new()));
         }
         let bytes = self.whole(&mut answer).await?;
+        if answer.status().is_success() {
+            return Ok((answer, bytes));
+        }
         Err(refusal(url.to_owned(), &parts_of(&answer), &bytes))
     }
 

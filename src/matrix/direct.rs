@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use super::{
     Error, account_data,
     admin::users,
-    api::{create_room, joined_rooms},
+    api::create_room,
     client::Client,
+    known::{DIRECT, find},
     room,
 };
 use crate::{data_dir::DataDir, files, process::Lock};
 
-const DIRECT: &str = "m.direct";
 const MEMBER: &str = "m.room.member";
 /// How long another command may take to make the same room.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,26 +30,7 @@ pub(crate) struct Opened {
     pub(crate) made: bool,
 }
 
-/// The direct room that a user has with another, if both are still in it or the other is invited.
-pub(crate) async fn find(client: &Client, other: &UserId) -> Result<Option<OwnedRoomId>, Error> {
-    let known = account_data::get(client, None, DIRECT).await?.unwrap_or_default();
-    let rooms = rooms_with(&known, other);
-    if rooms.is_empty() {
-        return Ok(None);
-    }
-    // The server shows those who left a room its state of then.
-    let joined = client.send(joined_rooms::Request {}).await?.joined_rooms;
-    // Programs add new ones behind the others.
-    for room in rooms.into_iter().rev().filter(|room| joined.contains(room)) {
-        let membership = room::membership(client, &room, other).await?;
-        if matches!(membership.as_deref(), Some("join" | "invite")) {
-            return Ok(Some(room));
-        }
-    }
-    Ok(None)
-}
-
-/// The same; where there is none it is made, and the other is invited. The server's settings say whether it is
+/// The direct room of a user with another; where there is none it is made, and the other is invited. The server's settings say whether it is
 /// encrypted.
 pub(crate) async fn open(
     data: &DataDir,
@@ -173,12 +154,6 @@ async fn make(client: &Client, other: &OwnedUserId) -> Result<OwnedRoomId, Error
     Ok(room)
 }
 
-/// The rooms that account data name as those with somebody.
-fn rooms_with(known: &Value, other: &UserId) -> Vec<OwnedRoomId> {
-    let rooms = known[other.as_str()].as_array().into_iter().flatten();
-    rooms.filter_map(|room| room.as_str()?.try_into().ok()).collect()
-}
-
 /// The account data with one more room; nothing where it is there already.
 fn with(known: Option<Value>, other: &UserId, room: &RoomId) -> Option<Value> {
     let mut known = known.filter(Value::is_object).unwrap_or_else(|| json!({}));
@@ -209,8 +184,6 @@ mod tests {
         let known = json!({ "@al:x": ["!a:x"], "@bob:x": ["!old:x"] });
         let more = with(Some(known), bob, room).unwrap();
         assert_eq!(more, json!({ "@al:x": ["!a:x"], "@bob:x": ["!old:x", "!new:x"] }));
-        assert_eq!(rooms_with(&more, bob), ["!old:x", "!new:x"]);
         assert_eq!(with(Some(json!("damaged")), bob, room), Some(one));
-        assert!(rooms_with(&json!({ "@bob:x": [1, "x"] }), bob).is_empty());
     }
 }

@@ -169,7 +169,65 @@ fn named(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::{matrix::session::Session, secret::Secret};
+
+    /// Answers with these, one a connection, and closes it; what was asked for as a range.
+    async fn answered(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            let mut ranges = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (mut asked, mut piece) = (String::new(), [0; 1024]);
+                while !asked.contains("\r\n\r\n") {
+                    let length = stream.read(&mut piece).await.unwrap();
+                    asked.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+                }
+                let range = asked.lines().find_map(|line| line.strip_prefix("range: "));
+                ranges.push(range.unwrap_or_default().to_owned());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            ranges
+        });
+        (url, task)
+    }
+
+    async fn fetched(url: String) -> (String, Download) {
+        let session = Session {
+            url,
+            server_name: "x.org".try_into().unwrap(),
+            user_id: "@a:x.org".try_into().unwrap(),
+            device_id: "D".into(),
+            access_token: Secret::new("t"),
+        };
+        let client = Client::new(session, None, Duration::from_secs(10)).unwrap();
+        let mut download = Download::open(&client, "x.org", "id").await.unwrap();
+        let mut bytes = Vec::new();
+        while let Some(piece) = download.next().await.unwrap() {
+            bytes.extend(piece);
+        }
+        (String::from_utf8(bytes).unwrap(), download)
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_goes_on_behind_what_came_wherever_the_server_begins() {
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234".to_owned();
+        let part =
+            "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 5-9/10\r\n\r\n56789";
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+        for rest in [part, whole] {
+            let (url, task) = answered(vec![cut.clone(), rest.to_owned()]).await;
+            let (text, download) = fetched(url).await;
+            assert_eq!((text.as_str(), download.bytes, download.broken), ("0123456789", 10, 1));
+            let hash = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
+            assert_eq!(download.sha256(), hash);
+            assert_eq!(task.await.unwrap(), ["", "bytes=5-"]);
+        }
+    }
 
     #[test]
     fn a_name_is_read_and_leads_nowhere_else() {

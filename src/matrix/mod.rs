@@ -11,6 +11,7 @@ pub(crate) mod edit;
 pub(crate) mod error;
 pub(crate) mod html;
 pub(crate) mod jwt;
+pub(crate) mod known;
 pub(crate) mod leaders;
 pub(crate) mod markdown;
 pub(crate) mod media;

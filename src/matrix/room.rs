@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     Error, admin, api,
     client::Client,
-    direct,
+    known,
     names::{self, Room},
 };
 use crate::clock::Backoff;
@@ -45,7 +45,7 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
         Room::Alias(alias) => of_alias(client, &alias).await.map_err(|error| {
             if error.is_not_found() { Error::NoRoom(format!("#{}", alias.alias())) } else { error }
         }),
-        Room::Direct(other) => direct::find(client, &other).await?.ok_or_else(|| {
+        Room::Direct(other) => known::find(client, &other).await?.ok_or_else(|| {
             let user = client.user_id().to_string();
             Error::NoDirect { user, other: other.into() }
         }),

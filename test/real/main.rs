@@ -96,6 +96,8 @@ mod settings;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod talk;
+#[cfg(test)]
 mod telegram;
 #[cfg(test)]
 mod users;

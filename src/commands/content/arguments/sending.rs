@@ -9,7 +9,7 @@ use crate::{
     commands::offered,
     context::Context,
     error::Failure,
-    matrix::{self, client::Client, direct, names, room},
+    matrix::{self, client::Client, direct, known, names, room},
     reply::Stop,
 };
 
@@ -110,7 +110,7 @@ impl Sending {
         let names::Room::Direct(other) = names::room(room.as_str(), client.server_name())? else {
             return Ok(self.room(context, client, room).await?);
         };
-        if let Some(room) = direct::find(client, &other).await? {
+        if let Some(room) = known::find(client, &other).await? {
             return Ok(room);
         }
         let operator = self.operator(context)?;

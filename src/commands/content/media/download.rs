@@ -70,12 +70,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
         free(&path, args.force)?;
     }
     context.would(format_args!("write {} to `{}`", args.file, path.display()))?;
+    let mut is_read = true;
     if to_stdout {
-        while let Some(piece) = download.next().await? {
+        while is_read && let Some(piece) = download.next().await? {
             // Whoever has seen enough asks for no more.
-            if !output::write_bytes(&piece) {
-                break;
-            }
+            is_read = output::write_bytes(&piece);
         }
     } else {
         let mut file = Growing::beside(&path, files::PRIVATE)?;
@@ -98,7 +97,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
         mimetype: download.mimetype.take(),
         resumed: download.broken,
     };
-    if to_stdout {
+    if to_stdout && is_read {
         context.say(format_args!("{} bytes, sha256 {}", saved.bytes, saved.sha256));
     }
     Ok(Reply::done(saved))
