@@ -37,7 +37,9 @@ impl Poll {
     ) -> Result<Self, Failure> {
         let event = names::event(text)?;
         let found = room::require_event(operator, room, &event).await?;
-        Self::of(event, &found).ok_or_else(|| {
+        // The admin API gives the content also of what was redacted.
+        let gone = room::redaction(operator, room, &event).await?.is_some();
+        Self::of(event, &found).filter(|_| !gone).ok_or_else(|| {
             Failure::request(format!("`{text}` is no poll, or one that was taken away")).hinted(
                 "`content read-messages ROOM -v` shows the messages and polls with their ids",
             )
