@@ -250,28 +250,79 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
 /// Writes a neighbour, flushes it to the disk, and renames it over `path`: a reader sees the old
 /// file or the new one, and a full disk leaves the old one.
 pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    // A name alone lies in the current folder.
-    let parent = match path.parent() {
+    let mut file = Growing::beside(path, mode)?;
+    file.write(content)?;
+    file.finish()
+}
+
+/// A file that is written piece by piece, and is there whole or not at all.
+pub(crate) struct Growing {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Growing {
+    /// Begins it as a neighbour of what it is to be.
+    pub(crate) fn beside(path: &Path, mode: u32) -> Result<Self, Error> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Nobody else can know it before, and what is there already is not ours.
+        let number: u64 = rand::random();
+        let temporary = format!(".{name}.{}-{number:016x}", std::process::id());
+        let temporary = folder_of(path).join(temporary);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let file = options.open(&temporary).map_err(Error::io("write", path))?;
+        let growing = Self { file, path: path.to_owned(), temporary };
+        let mode = growing.file.set_permissions(fs::Permissions::from_mode(mode));
+        mode.map_err(Error::io("write", path))?;
+        Ok(growing)
+    }
+
+    pub(crate) fn write(&mut self, content: &[u8]) -> Result<(), Error> {
+        self.file.write_all(content).map_err(Error::io("write", &self.path))
+    }
+
+    /// Flushes it to the disk and puts it in the place of what is there.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        self.placed(|from, to| fs::rename(from, to))
+    }
+
+    /// The same where nothing is there; what came there meanwhile stays.
+    pub(crate) fn finish_new(self) -> Result<(), Error> {
+        self.placed(|from, to| {
+            let (cwd, only) = (rustix::fs::CWD, rustix::fs::RenameFlags::NOREPLACE);
+            match rustix::fs::renameat_with(cwd, from, cwd, to, only) {
+                // Not every file system can do that.
+                Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+                done => Ok(done?),
+            }
+        })
+    }
+
+    fn placed(self, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), Error> {
+        let placed = (|| {
+            self.file.sync_all()?;
+            rename(&self.temporary, &self.path)?;
+            File::open(folder_of(&self.path))?.sync_all()
+        })();
+        placed.map_err(Error::io("write", &self.path))
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // What has its name is no longer there.
+        drop(fs::remove_file(&self.temporary));
+    }
+}
+
+/// A name alone lies in the current folder.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         parent => parent.unwrap_or(Path::new("/")),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Nobody else can know it before, and what is there already is not ours.
-    let number: u64 = rand::random();
-    let temporary = parent.join(format!(".{name}.{}-{number:016x}", std::process::id()));
-    let written = (|| {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(parent)?.sync_all()
-    })();
-    written.map_err(|source| {
-        drop(fs::remove_file(&temporary));
-        Error::Io { action: "write", path: path.to_owned(), source }
-    })
+    }
 }
 
 /// Removes what [`write_atomically`] left in a folder when it was killed.

@@ -45,6 +45,8 @@ fn rooms_for(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut candidates = addresses.and_then(aliases).unwrap_or_default();
     let name = typed.filter(|typed| !is_address(typed));
     candidates.extend(name.and_then(names).unwrap_or_default());
+    let user = typed.filter(|typed| typed.starts_with('@'));
+    candidates.extend(user.and_then(localparts).unwrap_or_default());
     candidates
 }
 

@@ -337,7 +337,7 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
         user,
         room: room.into(),
         what,
-        reply_to: None,
+        place: Default::default(),
         transaction: None,
         key,
         body: said,

@@ -90,7 +90,16 @@ struct Connection {
 
 /// A request as it goes over the wire.
 type Wire = http::Request<Vec<u8>>;
-type Answer = (http::response::Parts, Vec<u8>);
+type Answer = (reqwest::Response, Vec<u8>);
+
+/// What becomes of the body of an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Body {
+    /// It is read, within the time.
+    Read,
+    /// Whoever asked reads it: [`Client::piece`].
+    Left,
+}
 
 impl Client {
     /// A client that acts with a session; it renews it with the key in `data`, into `file`.
@@ -177,6 +186,53 @@ impl Client {
         R: OutgoingRequest + Repeat,
         R::PathBuilder: Versioned,
     {
+        let wire = self.wire(request)?;
+        let path = wire.uri().path().to_owned();
+        let answer = self.exchange(wire, R::REPEATABLE, u32::MAX, Body::Read).await?;
+        let answer = http::Response::from_parts(parts_of(&answer.0), &answer.1[..]);
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
+    }
+
+    /// Sends a request whose answer is too large to be held: the body is read by [`Client::piece`], from this
+    /// byte on where the server can begin there.
+    pub(crate) async fn begin<R>(&self, request: R, from: u64) -> Result<reqwest::Response, Error>
+    where
+        R: OutgoingRequest + Repeat,
+        R::PathBuilder: Versioned,
+    {
+        let mut wire = self.wire(request)?;
+        if from > 0 {
+            wire.headers_mut().insert(header::RANGE, range(from)?);
+        }
+        let left = self.exchange(wire, R::REPEATABLE, STUMBLES, Body::Left).await?;
+        Ok(left.0)
+    }
+
+    /// What comes next of such an answer; nothing after its end. The server may be silent for as long as the
+    /// whole time of this client.
+    pub(crate) async fn piece(
+        &self,
+        answer: &mut reqwest::Response,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        match tokio::time::timeout(self.timeout, answer.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece.map(|piece| piece.to_vec())),
+            Ok(Err(error)) => Err(self.failed(error)),
+            Err(_) => Err(self.late()),
+        }
+    }
+
+    /// How long it tries.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout
+    }
+
+    /// As it goes over the wire.
+    fn wire<R>(&self, request: R) -> Result<Wire, Error>
+    where
+        R: OutgoingRequest,
+        R::PathBuilder: Versioned,
+    {
         let what = std::any::type_name::<R>();
         let bug = |source| unwritten(what, source);
         let (mut parts, body) = request
@@ -189,11 +245,7 @@ impl Client {
             parts.headers.insert(header::CONTENT_TYPE, kind);
         }
         let body: Vec<u8> = body.try_into_buf().map_err(|source| bug(source.into().into()))?;
-        let path = parts.uri.path().to_owned();
-        let answer = self.exchange(Wire::from_parts(parts, body), R::REPEATABLE, u32::MAX).await?;
-        let answer = http::Response::from_parts(answer.0, &answer.1[..]);
-        R::IncomingResponse::try_from_http_response(answer)
-            .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
+        Ok(Wire::from_parts(parts, body))
     }
 
     /// Sends what a person wrote, which has no type: `content execute`. Only a POST cannot be repeated, by
@@ -214,7 +266,7 @@ impl Client {
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         let repeatable = request.method() != Method::POST;
-        let (_, bytes) = self.exchange(request, repeatable, STUMBLES).await?;
+        let (_, bytes) = self.exchange(request, repeatable, STUMBLES, Body::Read).await?;
         serde_json::from_slice(&bytes)
             .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
     }
@@ -226,6 +278,7 @@ impl Client {
         request: Wire,
         repeatable: bool,
         stumbles: u32,
+        body: Body,
     ) -> Result<Answer, Error> {
         let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
         if address > LONGEST_ADDRESS {
@@ -238,7 +291,7 @@ impl Client {
         let mut shown = None;
         loop {
             let token = self.token();
-            let passing = match self.attempt(&request, &token).await {
+            let passing = match self.attempt(&request, &token, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -294,8 +347,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, request: &Wire, token: &Secret) -> Result<Answer, Error> {
-        let left = self.left();
+    async fn attempt(&self, request: &Wire, token: &Secret, body: Body) -> Result<Answer, Error> {
         let url = self.url();
         if let Some((data, _)) = self.home() {
             running::require(data, url)?;
@@ -308,43 +360,58 @@ impl Client {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        let failed = |error: reqwest::Error| {
-            let url = url.to_owned();
-            let source = error.without_url();
-            if source.is_connect() {
-                Error::Unreachable { url, source }
-            } else if source.is_timeout() {
-                Error::Deadline { url, waited: self.timeout }
-            } else {
-                Error::Lost { url, source }
-            }
-        };
         let elsewhere = self.media_worker(request.uri().path()).await?;
-        let mut answer = elsewhere
+        let mut asked = elsewhere
             .as_ref()
             .unwrap_or(&self.connection.http)
             .request(request.method().clone(), request.uri().to_string())
             .headers(headers)
-            .body(request.body().clone())
-            .timeout(left.max(Duration::from_millis(1)))
-            .send()
-            .await
-            .map_err(failed)?;
-        let status = answer.status();
-        let (mut parts, ()) = http::Response::new(()).into_parts();
-        parts.status = status;
-        parts.headers = answer.headers().clone();
+            .body(request.body().clone());
+        if body == Body::Read {
+            asked = asked.timeout(self.left().max(Duration::from_millis(1)));
+        }
+        let answer = tokio::time::timeout(self.left(), asked.send()).await;
+        let mut answer = match answer {
+            Ok(answer) => answer.map_err(|error| self.failed(error))?,
+            Err(_) => return Err(self.late()),
+        };
+        if answer.status().is_success() && body == Body::Left {
+            return Ok((answer, Vec::new()));
+        }
+        let bytes = self.whole(&mut answer).await?;
+        if answer.status().is_success() {
+            return Ok((answer, bytes));
+        }
+        Err(refusal(url.to_owned(), &parts_of(&answer), &bytes))
+    }
+
+    /// The body of an answer.
+    async fn whole(&self, answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             if bytes.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Error::Endless { url: url.to_owned(), largest: LARGEST_ANSWER });
+                let url = self.url().to_owned();
+                return Err(Error::Endless { url, largest: LARGEST_ANSWER });
             }
             bytes.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            return Ok((parts, bytes));
+        Ok(bytes)
+    }
+
+    fn failed(&self, error: reqwest::Error) -> Error {
+        let url = self.url().to_owned();
+        let source = error.without_url();
+        if source.is_connect() {
+            Error::Unreachable { url, source }
+        } else if source.is_timeout() {
+            self.late()
+        } else {
+            Error::Lost { url, source }
         }
-        Err(refusal(url.to_owned(), &parts, &bytes))
+    }
+
+    fn late(&self) -> Error {
+        Error::Deadline { url: self.url().to_owned(), waited: self.timeout }
     }
 
     /// Where a worker has the media, the main process knows nothing of them.
@@ -381,6 +448,19 @@ impl Client {
         *token = fresh.access_token;
         Ok(())
     }
+}
+
+fn parts_of(answer: &reqwest::Response) -> http::response::Parts {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = answer.status();
+    parts.headers = answer.headers().clone();
+    parts
+}
+
+/// From a byte on to the end.
+fn range(from: u64) -> Result<header::HeaderValue, Error> {
+    header::HeaderValue::try_from(format!("bytes={from}-"))
+        .map_err(|source| Error::Request("range", source.into()))
 }
 
 /// What all clients of ours have in common.

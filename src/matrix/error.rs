@@ -60,6 +60,14 @@ pub(crate) enum Error {
     NoUser(String),
     #[error("there is no room `{0}`")]
     NoRoom(String),
+    #[error("`{user}` has no direct room with `{other}`")]
+    NoDirect { user: String, other: String },
+    #[error("`{0}` cannot have a direct room with itself")]
+    Alone(String),
+    #[error("the account `{0}` was deactivated")]
+    Deactivated(String),
+    #[error("the message `{event}` is not in the thread of `{thread}`")]
+    OtherThread { event: String, thread: String },
     #[error("there is no event `{event}` in the room `{room}`")]
     NoEvent { event: String, room: String },
     #[error("the message `{event}` was redacted, so there is nothing to edit")]
@@ -138,7 +146,11 @@ impl Error {
     pub(crate) fn is_about_a_room(&self) -> bool {
         matches!(
             self,
-            Self::NoRoom(_) | Self::OnlyAlias { .. } | Self::Elsewhere(_) | Self::ManyRooms { .. }
+            Self::NoRoom(_)
+                | Self::NoDirect { .. }
+                | Self::OnlyAlias { .. }
+                | Self::Elsewhere(_)
+                | Self::ManyRooms { .. }
         )
     }
 
@@ -176,7 +188,11 @@ impl Error {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(
             self,
-            Self::NoRoom(_) | Self::NoUser(_) | Self::Elsewhere(_) | Self::OnlyAlias { .. }
+            Self::NoRoom(_)
+                | Self::NoDirect { .. }
+                | Self::NoUser(_)
+                | Self::Elsewhere(_)
+                | Self::OnlyAlias { .. }
         ) || matches!(self, Self::Refused { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
@@ -230,6 +246,10 @@ impl Explain for Error {
             | Self::LongAddress
             | Self::NoUser(_)
             | Self::NoRoom(_)
+            | Self::NoDirect { .. }
+            | Self::Alone(_)
+            | Self::Deactivated(_)
+            | Self::OtherThread { .. }
             | Self::NoEvent { .. }
             | Self::Redacted { .. }
             | Self::NotEditable { .. }
@@ -315,6 +335,14 @@ impl Explain for Error {
                 "`content add-user NAME` creates one; `content list-users` lists them"
             }
             Self::NoRoom(room) => return Some(no_room(room)),
+            Self::NoDirect { other, .. } => {
+                return Some(format!("`content send-message '{other}' TEXT` makes one"));
+            }
+            Self::Alone(_) => "name another user; `content create-room NAME` makes a room for one",
+            Self::Deactivated(_) => "choose another user: `content list-users` lists them",
+            Self::OtherThread { .. } => {
+                "leave `--thread` out: an answer is in the thread of the message that it answers"
+            }
             Self::NoEvent { .. } => "`content read-messages ROOM --format json` shows the ids",
             Self::Redacted { .. } => "`content send-message ROOM TEXT` sends a new one",
             Self::NotEditable { .. } => {

@@ -45,6 +45,12 @@ impl Powers {
         messages.or_else(|| level(self.levels.get("events_default"))).unwrap_or(0)
     }
 
+    /// Whether a user may take away what others wrote.
+    pub(crate) fn redacts(&self, user: &str) -> bool {
+        let needed = level(self.levels.get("redact")).unwrap_or(50);
+        self.is_creator(user) || self.level_of(user) >= needed
+    }
+
     fn new(create: &Value, levels: Value) -> Self {
         let content = &create["content"];
         let version = content["room_version"].as_str().and_then(|it| it.parse::<u32>().ok());

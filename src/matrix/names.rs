@@ -68,7 +68,7 @@ impl What {
             }
             Self::User => "a user of another server is named whole, such as `@alice:example.org`",
             Self::Room => {
-                "a room is named by its id, its alias such as `#ops`, or its exact name; `content list-rooms` lists those there are"
+                "a room is named by its id, its alias such as `#ops`, or its exact name, and the direct room with a user by `@user`; `content list-rooms` lists those there are"
             }
             Self::Alias => "an alias is a short word without blanks, such as `ops`",
             Self::Event => "`content read-messages ROOM --format json` shows the ids",
@@ -157,6 +157,8 @@ pub(crate) enum Room {
     Id(OwnedRoomId),
     /// `#name:server`; `#name` is one of this server.
     Alias(OwnedRoomAliasId),
+    /// `@user` or `@user:server`: the direct room with them.
+    Direct(OwnedUserId),
     /// Anything else: the exact name of a room.
     Name(String),
 }
@@ -187,6 +189,9 @@ pub(crate) fn room(text: &str, server: &ServerName) -> Result<Room, Error> {
     // An alias has no blanks; what a bridge calls a room may begin like one.
     if text.starts_with('#') && !text.contains(char::is_whitespace) {
         return alias(text, server).map(Room::Alias);
+    }
+    if text.starts_with('@') && !text.contains(char::is_whitespace) {
+        return anyone(text, server).map(Room::Direct);
     }
     Ok(Room::Name(text.to_owned()))
 }
@@ -335,6 +340,14 @@ mod tests {
             assert_eq!(room(text, ours()).unwrap(), alias);
         }
         assert_eq!(room("Ops, all", ours()).unwrap(), Room::Name("Ops, all".into()));
+        let bob = Room::Direct("@bob:x.org".try_into().unwrap());
+        assert_eq!(
+            (room("@bob", ours()).unwrap(), room("@bob:X.org", ours()).unwrap()),
+            (bob, Room::Direct("@bob:x.org".try_into().unwrap()))
+        );
+        let other = Room::Direct("@bob:y.org".try_into().unwrap());
+        assert_eq!(room("@bob:y.org", ours()).unwrap(), other);
+        assert_eq!(room("@ home", ours()).unwrap(), Room::Name("@ home".into()));
         room("!a/b", ours()).unwrap_err();
         room("a\nb", ours()).unwrap_err();
         room(" ", ours()).unwrap_err();

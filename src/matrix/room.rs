@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     Error, admin, api,
     client::Client,
+    known,
     names::{self, Room},
 };
 use crate::clock::Backoff;
@@ -43,6 +44,10 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
         }
         Room::Alias(alias) => of_alias(client, &alias).await.map_err(|error| {
             if error.is_not_found() { Error::NoRoom(format!("#{}", alias.alias())) } else { error }
+        }),
+        Room::Direct(other) => known::find(client, &other).await?.ok_or_else(|| {
+            let user = client.user_id().to_string();
+            Error::NoDirect { user, other: other.into() }
         }),
         Room::Name(name) => {
             let all = pages(client, searchable(&name)).await?;

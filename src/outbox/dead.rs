@@ -125,7 +125,7 @@ mod tests {
                     user: "@ci:x.org".try_into().unwrap(),
                     room: "!r:x.org".into(),
                     what: What::Content(serde_json::json!({ "body": "a" })),
-                    reply_to: None,
+                    place: Default::default(),
                     transaction: None,
                     key: None,
                     body: None,

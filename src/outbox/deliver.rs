@@ -19,6 +19,7 @@ use crate::{
         edit,
         media::{Media, Uploaded},
         message, operator, room,
+        thread::Place,
     },
 };
 
@@ -137,12 +138,12 @@ impl Lane {
         let admin = || client::operator(&self.data, PATIENCE);
         if let What::Redaction { event, reason } = &draft.what {
             let admin = admin()?;
-            room::require_event(&admin, room, event).await?;
+            let message = room::require_event(&admin, room, event).await?;
             if let Some(done) = room::redaction(&admin, room, event).await? {
                 return Ok(done);
             }
             let reason = reason.as_deref();
-            let done = message::take_away(user, room, event, transaction, reason).await?;
+            let done = message::take_away(user, room, event, &message, transaction, reason).await?;
             return Ok(done.into());
         }
         message::require_plain(user, &self.data, room).await?;
@@ -154,9 +155,9 @@ impl Lane {
             }
             What::Redaction { .. } => Value::Null,
         };
-        if let Some(to) = &draft.reply_to {
-            let to = room::require_event(&admin()?, room, to).await?;
-            message::reply(&mut content, &to, user.user_id());
+        if draft.place != Place::default() {
+            let found = draft.place.find(&admin()?, user, room).await?;
+            found.relate(&mut content, user.user_id());
         }
         content[MARK] = transaction.as_str().into();
         Ok(message::send(user, room, &content, transaction).await?.into())
@@ -189,6 +190,9 @@ pub(super) fn is_final(error: &matrix::Error) -> bool {
         matrix::Error::TooLarge { .. }
         | matrix::Error::Encrypted(_)
         | matrix::Error::NoUser(_)
+        | matrix::Error::Alone(_)
+        | matrix::Error::Deactivated(_)
+        | matrix::Error::OtherThread { .. }
         | matrix::Error::NoEvent { .. }
         | matrix::Error::NotEditable { .. }
         | matrix::Error::OthersMessage { .. }

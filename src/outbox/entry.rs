@@ -4,7 +4,7 @@ use ruma::{OwnedEventId, OwnedTransactionId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::matrix::message::Markup;
+use crate::matrix::{message::Markup, thread::Place};
 
 /// What an event of ours is found by where the server may have forgotten its transaction id: its content has
 /// the transaction id below this key.
@@ -30,9 +30,8 @@ pub(crate) struct Draft {
     pub(crate) room: String,
     #[serde(flatten)]
     pub(crate) what: What,
-    /// The message that it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reply_to: Option<OwnedEventId>,
+    #[serde(flatten)]
+    pub(crate) place: Place,
     /// The transaction id, where it is not made of the journal's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) transaction: Option<String>,

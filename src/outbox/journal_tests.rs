@@ -14,7 +14,7 @@ fn draft(text: &str, key: Option<&str>) -> Draft {
         user: "@ci:x.org".try_into().unwrap(),
         room: "!r:x.org".into(),
         what: What::Content(json!({ "msgtype": "m.text", "body": text })),
-        reply_to: None,
+        place: Default::default(),
         transaction: None,
         waited: false,
         key: key.map(str::to_owned),

@@ -17,14 +17,14 @@ use tokio::{
 use super::{
     dead,
     deliver::{Lane, is_final},
-    entry::Entry,
+    entry::{Draft, Entry},
     writer::{Job, Unwanted, Waiting, now},
 };
 use crate::{
     clock::Backoff,
     data_dir::DataDir,
     error::Failure,
-    matrix::{self, client, room},
+    matrix::{self, client, direct, names, operator, room},
 };
 
 /// How long one look for a room may take.
@@ -52,7 +52,7 @@ pub(super) async fn run(
             continue;
         }
         let found = until_known(&next.entry.draft.room, async || {
-            led_to(&data, &mut addresses, &next.entry.draft.room).await
+            led_to(&data, &mut addresses, &next.entry.draft).await
         });
         let room = match found.await {
             Ok(room) => room,
@@ -78,22 +78,34 @@ pub(super) async fn run(
     }
 }
 
-/// The room that a text names. One that is named by its id costs nothing.
+/// The room that a message is for. One that is named by its id costs nothing; a direct one is made where there is
+/// none.
 async fn led_to(
     data: &DataDir,
     addresses: &mut BTreeMap<String, (OwnedRoomId, Instant)>,
-    text: &str,
+    draft: &Draft,
 ) -> Result<OwnedRoomId, matrix::Error> {
+    let text = draft.room.as_str();
     if let Some(id) = text.starts_with('!').then(|| <&RoomId>::try_from(text).ok()).flatten() {
         return Ok(id.to_owned());
     }
-    if let Some((room, at)) = addresses.get(text)
+    // The same name is another direct room for each who sends.
+    let key =
+        if text.starts_with('@') { format!("{} {text}", draft.user) } else { text.to_owned() };
+    if let Some((room, at)) = addresses.get(&key)
         && at.elapsed() < FRESH
     {
         return Ok(room.clone());
     }
-    let room = room::resolve(&client::operator(data, PATIENCE)?, text).await?;
-    addresses.insert(text.to_owned(), (room.clone(), Instant::now()));
+    let operator = client::operator(data, PATIENCE)?;
+    let room = match names::room(text, operator.server_name())? {
+        names::Room::Direct(other) => {
+            let user = operator::act_as(data, &operator, &draft.user, PATIENCE).await?;
+            direct::open(data, &user, &operator, &other).await?.room
+        }
+        _ => room::resolve(&operator, text).await?,
+    };
+    addresses.insert(key, (room.clone(), Instant::now()));
     Ok(room)
 }
 

@@ -12,6 +12,6 @@ pub(crate) use self::{
     layout::{amount, fields, table},
     printer::{Output, Screen},
     report::{AnyReport, Format, Report, Sentence, View, rendered},
-    stdout::got_out,
+    stdout::{got_out, write_bytes},
     talk::{Progress, Talk, Waiting, ask_secret, confirm, stdin_is_pipe, stdin_is_terminal},
 };

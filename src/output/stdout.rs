@@ -18,7 +18,11 @@ pub(super) fn write_page(page: &str) -> bool {
     let written = out.write_all(page.as_bytes()).and_then(|()| {
         if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
     });
-    match written.and_then(|()| out.flush()) {
+    got(written.and_then(|()| out.flush()))
+}
+
+fn got(written: io::Result<()>) -> bool {
+    match written {
         Ok(()) => true,
         // A reader that has seen enough (`| head -1`) is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
@@ -27,6 +31,13 @@ pub(super) fn write_page(page: &str) -> bool {
             false
         }
     }
+}
+
+/// Writes what is no text, as it is. False if nobody reads any more.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+pub(crate) fn write_bytes(bytes: &[u8]) -> bool {
+    let mut out = io::stdout().lock();
+    got(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Why an answer did not get out.

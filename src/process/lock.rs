@@ -91,6 +91,23 @@ impl Lock {
         }
     }
 
+    /// One of a few locks in a folder: of several that make the thing of this name, one makes it and the others
+    /// wait. None where it cannot be had; `what` names the files.
+    pub(crate) async fn of_name(
+        folder: &Path,
+        what: &str,
+        name: &str,
+        purpose: &str,
+        deadline: Instant,
+        on_wait: &mut (impl FnMut(&str) + ?Sized),
+    ) -> Option<Self> {
+        /// Few files, and different names seldom wait for each other.
+        const LOCKS: u32 = 16;
+        let number = name.bytes().map(u32::from).sum::<u32>() % LOCKS;
+        let path = folder.join(format!("{what}-{number}.lock"));
+        Self::acquire(&path, purpose, deadline, on_wait).await.ok()
+    }
+
     /// Whether a lock is there that nobody holds; whoever held it has ended. Costs three system calls.
     pub(crate) fn is_left(path: &Path) -> Result<bool, Error> {
         match OpenOptions::new().read(true).custom_flags(files::NONBLOCK).open(path) {

@@ -98,6 +98,8 @@ mod settings;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod talk;
+#[cfg(test)]
 mod telegram;
 #[cfg(test)]
 mod users;

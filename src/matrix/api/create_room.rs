@@ -32,6 +32,9 @@ pub(crate) struct Request {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) invite: Vec<OwnedUserId>,
     pub(crate) preset: Preset,
+    /// Says in the invitations that it is a direct room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) is_direct: Option<bool>,
     /// Of `m.room.create`: `type`, `m.federate`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) creation_content: Option<Value>,
@@ -53,6 +56,8 @@ pub(crate) enum Preset {
     #[default]
     PrivateChat,
     PublicChat,
+    /// Who is invited has the power of who makes it.
+    TrustedPrivateChat,
 }
 
 impl Repeat for Request {

@@ -1,10 +1,13 @@
 //! Endpoints of the Matrix client API, one a file, in ruma's style. They are not ruma's own: those would take
 //! an id in a path as it is (see [`super::segment`]), and do not say whether they may be repeated.
 
+pub(crate) mod account_data;
 pub(crate) mod alias;
+pub(crate) mod all_relations;
 pub(crate) mod appservice_ping;
 pub(crate) mod ban;
 pub(crate) mod create_room;
+pub(crate) mod download;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod join_through;
@@ -16,11 +19,17 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod media_config;
 pub(crate) mod messages;
+pub(crate) mod presence;
 pub(crate) mod put_state;
+pub(crate) mod read_markers;
 pub(crate) mod redact;
 pub(crate) mod relations;
+pub(crate) mod search;
 pub(crate) mod send_event;
 pub(crate) mod state;
 pub(crate) mod sync;
+pub(crate) mod tags;
+pub(crate) mod threads;
+pub(crate) mod typing;
 pub(crate) mod unban;
 pub(crate) mod upload;

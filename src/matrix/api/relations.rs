@@ -15,7 +15,7 @@ metadata! {
     path: "/_matrix/client/v1/rooms/{room_id}/relations/{event_id}/{rel_type}",
 }
 
-/// Asks for what refers to an event in one way (`m.replace`, …).
+/// Asks for one page of what refers to an event in one way (`m.replace`, …).
 #[request]
 pub(crate) struct Request {
     #[ruma_api(path)]
@@ -24,6 +24,13 @@ pub(crate) struct Request {
     pub(crate) event_id: Segment<OwnedEventId>,
     #[ruma_api(path)]
     pub(crate) rel_type: Segment<String>,
+    /// How many at once.
+    #[ruma_api(query)]
+    pub(crate) limit: u32,
+    /// Where the page starts: `next_batch` of the one before.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
 }
 
 impl Repeat for Request {
@@ -32,5 +39,8 @@ impl Repeat for Request {
 
 #[response]
 pub(crate) struct Response {
+    /// Newest first.
     pub(crate) chunk: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_batch: Option<String>,
 }

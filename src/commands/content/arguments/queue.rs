@@ -6,7 +6,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
-use ruma::{OwnedServerName, OwnedUserId};
+use ruma::{OwnedEventId, OwnedServerName, OwnedUserId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use crate::{
     error::Failure,
     files,
     instance::lifecycle::hooks::{Taken, take_up},
-    matrix::{self, client, message, names, segment, session},
+    matrix::{self, client, direct, message, names, segment, session, thread::Place},
     outbox::{
         self,
         answers::{self, Became},
@@ -121,7 +121,7 @@ impl Message {
 pub(crate) struct Later {
     pub(crate) room: String,
     pub(crate) what: What,
-    pub(crate) reply_to: Option<ruma::OwnedEventId>,
+    pub(crate) place: Place,
     /// With one a repeat leaves nothing more.
     pub(crate) transaction: Option<String>,
 }
@@ -176,7 +176,7 @@ impl QueueArg {
                 message::check_size(&content)?;
             }
             if !matches!(room, names::Room::Id(_)) {
-                require_room(context, &data, &later.room).await?;
+                require_room(context, &data, account, &later.room).await?;
             }
         }
         context.would(format_args!("leave {} messages to be sent", all.len()))?;
@@ -213,17 +213,20 @@ impl QueueArg {
     }
 
     fn draft(self, account: &Account, later: Later) -> Draft {
-        let Later { room, what, reply_to, transaction } = later;
+        let Later { room, what, place, transaction } = later;
         let hash = |parts: &[&str]| HEXLOWER.encode(&Sha256::digest(parts.join("\0"))[..16]);
         let key = transaction.as_ref().map(|id| hash(&[account.user.as_str(), &room, id]));
-        let to = reply_to.as_deref().map(ruma::EventId::as_str).unwrap_or_default();
-        let body = key.is_some().then(|| hash(&[&room, to, &what.said()]));
+        let word = |id: &Option<OwnedEventId>| id.as_ref().map(ToString::to_string);
+        let (to, said) = (word(&place.reply_to).unwrap_or_default(), what.said());
+        let thread = word(&place.thread);
+        let parts = [room.as_str(), &to, &said].into_iter().chain(thread.as_deref());
+        let body = key.is_some().then(|| hash(&parts.collect::<Vec<_>>()));
         Draft {
             hook: None,
             user: account.user.clone(),
             room,
             what,
-            reply_to,
+            place,
             transaction,
             key,
             body,
@@ -246,21 +249,37 @@ fn put(intake: &mut Intake, drafts: Vec<Draft>) -> Result<Vec<Message>, Failure>
 }
 
 /// Refuses an address that leads nowhere, as long as the homeserver can be asked.
-async fn require_room(context: &Context, data: &DataDir, text: &str) -> Result<(), Failure> {
+async fn require_room(
+    context: &Context,
+    data: &DataDir,
+    account: &Account,
+    text: &str,
+) -> Result<(), Failure> {
     let known = data.cache().join("rooms").join(segment::escaped(text));
     let seen = std::fs::metadata(&known).and_then(|file| file.modified()).ok();
     let age = seen.and_then(|seen| SystemTime::now().duration_since(seen).ok());
     if age.is_some_and(|age| age < FRESH) {
         return Ok(());
     }
-    match resolved(context, &client::operator(data, BRIEF)?, text).await {
-        Ok(_) => {
+    let operator = client::operator(data, BRIEF)?;
+    let found = match names::room(text, &account.server)? {
+        // It is made when the first message is sent; until then only the other has to be there.
+        names::Room::Direct(other) => direct::require(&operator, &account.user, &other).await,
+        _ => resolved(context, &operator, text).await.map(drop),
+    };
+    match found {
+        Ok(()) => {
             // Only its time counts; a disk that is full costs a request next time.
             if known.parent().is_some_and(|folder| files::private_folder(folder).is_ok()) {
                 drop(files::write_atomically(&known, b"", files::PRIVATE));
             }
             Ok(())
         }
+        Err(
+            error @ (matrix::Error::NoUser(_)
+            | matrix::Error::Alone(_)
+            | matrix::Error::Deactivated(_)),
+        ) => Err(error.into()),
         Err(error) if error.is_about_a_room() => Err(error.into()),
         // It is looked for again when it is sent.
         Err(_) => Ok(()),

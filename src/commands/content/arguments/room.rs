@@ -18,7 +18,7 @@ use crate::{
 // No doc comments on the structs here: clap would show them as the help of each command.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RoomArg {
-    /// The room: id, alias or exact name
+    /// The room: id, alias, exact name, or @user for the direct room with them
     #[arg(add = offered::rooms())]
     room: String,
 }

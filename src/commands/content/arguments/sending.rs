@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedServerName, RoomId};
 
-use super::{RoomArg, room::explained};
+use super::{RoomArg, room::explained, user};
 use crate::{
     commands::offered,
     context::Context,
     error::Failure,
-    matrix::{self, client::Client, names, room},
+    matrix::{self, client::Client, direct, known, names, room},
+    reply::Stop,
 };
 
 // How long a command tries that only the operator can do. No doc comment here and below: clap would
@@ -97,6 +98,41 @@ impl Sending {
             Err(error) if self.acting.is_none() => Err(explained(client, error).await),
             Err(error) => Err(explained(&self.operator(context)?, error).await),
         }
+    }
+
+    /// The same for what is sent: a direct room that is not there yet is made.
+    pub(crate) async fn destination(
+        &self,
+        context: &Context,
+        client: &Client,
+        room: &RoomArg,
+    ) -> Result<OwnedRoomId, Stop> {
+        let names::Room::Direct(other) = names::room(room.as_str(), client.server_name())? else {
+            return Ok(self.room(context, client, room).await?);
+        };
+        if let Some(room) = known::find(client, &other).await? {
+            return Ok(room);
+        }
+        let operator = self.operator(context)?;
+        direct::require(&operator, client.user_id(), &other).await?;
+        user::require(context, &operator, &other).await?;
+        context.would(format_args!("make a direct room with {other}, and send it there"))?;
+        let opened = direct::open(&context.data()?, client, &operator, &other).await?;
+        if opened.made {
+            context.say(format_args!("made the direct room {} with {other}", opened.room));
+        }
+        Ok(opened.room)
+    }
+
+    /// Who sends, and where to.
+    pub(crate) async fn to_room(
+        &self,
+        context: &Context,
+        room: &RoomArg,
+    ) -> Result<(Client, OwnedRoomId), Stop> {
+        let client = self.client(context).await?;
+        let room = self.destination(context, &client, room).await?;
+        Ok((client, room))
     }
 
     /// Who acts, and the room that was meant.

@@ -16,15 +16,11 @@ pub(crate) async fn turn(
     purpose: &str,
     timeout: Duration,
 ) -> Option<Lock> {
-    /// Few files, and different names seldom wait for each other.
-    const LOCKS: u32 = 16;
     if context.dry_run {
         return None;
     }
     let run = context.data().ok()?.run();
-    let number = name.bytes().map(u32::from).sum::<u32>() % LOCKS;
-    let path = run.join(format!("{what}-{number}.lock"));
     let mut shown = None;
     let mut wait = |who: &str| shown = Some(context.talk.waiting(format!("waiting for {who}")));
-    Lock::acquire(&path, purpose, Instant::now() + timeout, &mut wait).await.ok()
+    Lock::of_name(&run, what, name, purpose, Instant::now() + timeout, &mut wait).await
 }

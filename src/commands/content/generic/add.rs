@@ -140,7 +140,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 text: word("text").or_else(|| word("body")),
                 markup: MarkupArg { html: flag("html"), markdown: flag("markdown") },
                 notice: flag("notice"),
-                reply: ReplyArg { reply_to: word("reply_to") },
+                reply: ReplyArg { reply_to: word("reply_to"), thread: word("thread") },
                 mentions: MentionsArg {
                     mention: words("mention"),
                     mention_room: flag("mention_room"),

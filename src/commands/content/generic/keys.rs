@@ -41,6 +41,7 @@ const MESSAGE: &[(&str, Form)] = &[
     ("markdown", Form::Flag),
     ("notice", Form::Flag),
     ("reply_to", Form::Text),
+    ("thread", Form::Text),
     ("transaction_id", Form::Text),
 ];
 /// What all of them have.

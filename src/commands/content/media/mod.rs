@@ -2,6 +2,7 @@
 
 use crate::commands::table::commands;
 
+pub(in crate::commands::content) mod download;
 pub(in crate::commands::content) mod get;
 pub(in crate::commands::content) mod marked;
 pub(in crate::commands::content) mod mxc;
@@ -19,6 +20,7 @@ pub(in crate::commands::content) mod usage;
 commands! {
     "Media";
     "send-media" => send, "Send a file to a room";
+    "download-media" => download, "Fetch a file";
     "media" => usage, "Show media usage by kind and by user";
     "list-room-media" => of_room, "List the files of a room";
     "get-media" => get, "Show what is known of a file";

@@ -82,15 +82,15 @@ pub(crate) struct Sent {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Sent>> {
     let id = args.transaction.id()?;
-    args.reply.event()?;
+    args.reply.place()?;
     let media = media(&args).await?;
     if args.queue.queue {
         return Ok(later(&args, context, &media).await?.map(NowOrLater::Later));
     }
-    let (client, room) = args.sending.in_room(context, &args.room).await?;
+    let (client, room) = args.sending.to_room(context, &args.room).await?;
     media.fits(&client).await?;
     let users = args.mentions.users(&args.sending, context, &client, &room).await?;
-    let answered = args.reply.find(&args.sending, context, &room).await?;
+    let answered = args.reply.find(&args.sending, context, &client, &room).await?;
     context.would(format_args!("send `{}` to {room}", media.name))?;
     let data = context.data()?;
     // Before the upload, so that nothing is left behind where the message is not welcome.
@@ -103,9 +103,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     let mut at = media.upload(&client).await?;
     drop(progress);
     let mut shown = shown(&args, &media, &at);
-    if let Some(to) = &answered {
-        message::reply(&mut shown, to, client.user_id());
-    }
+    answered.relate(&mut shown, client.user_id());
     message::mention(&mut shown, users, args.mentions.mention_room);
     let send = async || message::send(&client, &room, &shown, &id).await;
     let event = args.sending.within(&client, &room, context, send).await.map_err(|error| {
@@ -153,7 +151,7 @@ async fn later(args: &Args, context: &Context, media: &Media) -> Answered<Left> 
     let later = Later {
         room: args.room.as_str().to_owned(),
         what: What::File(file),
-        reply_to: args.reply.event()?,
+        place: args.reply.place()?,
         transaction: args.transaction.transaction_id.clone(),
     };
     args.queue.leave(context, &args.sending, &account, vec![later]).await
@@ -194,12 +192,7 @@ fn shown(args: &Args, media: &Media, at: &Uploaded) -> Value {
 fn words(args: &Args) -> String {
     let mut words = String::new();
     let mut option = |name: &str, value: &str| words += &format!(" {name} {}", quoted(value));
-    let given = [
-        ("--mime", &args.mime),
-        ("--caption", &args.caption),
-        ("--reply-to", &args.reply.reply_to),
-    ];
-    for (name, value) in given {
+    for (name, value) in [("--mime", &args.mime), ("--caption", &args.caption)] {
         if let Some(value) = value {
             option(name, value);
         }
@@ -210,6 +203,7 @@ fn words(args: &Args) -> String {
     if let Some(user) = &args.sending.acting {
         option("--as", user);
     }
+    words += &args.reply.words();
     for (flag, given) in [("--voice", args.voice), ("--mention-room", args.mentions.mention_room)] {
         if given {
             words += &format!(" {flag}");

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     context::Context,
-    matrix::{edit, message, names},
+    matrix::{edit, message, names, thread::Place},
     outbox::entry::What,
     output::Sentence,
 };
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Ed
         let later = Later {
             room: room.as_str().to_owned(),
             what: What::Edit { event: of, text, markup: markup.given() },
-            reply_to: None,
+            place: Place::default(),
             transaction: transaction.is_given().then(|| id.to_string()),
         };
         let left = queue.leave(context, &sending, &account, vec![later]).await?;

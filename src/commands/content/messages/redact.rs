@@ -14,7 +14,7 @@ use crate::{
         },
     },
     context::Context,
-    matrix::{message, names, room},
+    matrix::{message, names, room, thread::Place},
     outbox::entry::What,
     output::Sentence,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Re
         let later = Later {
             room: room.as_str().to_owned(),
             what,
-            reply_to: None,
+            place: Place::default(),
             transaction: transaction.is_given().then(|| id.to_string()),
         };
         let left = queue.leave(context, &sending, &account, vec![later]).await?;
@@ -69,14 +69,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Re
     }
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    room::require_event(&operator, &room_id, &of).await?;
+    let message = room::require_event(&operator, &room_id, &of).await?;
     if let Some(event_id) = room::redaction(&operator, &room_id, &of).await? {
         let (room_id, redacts) = (room_id.into(), of.into());
         let answer = Redacted { room_id, event_id, redacts, already: true, transaction_id: None };
         return Ok(Reply::done_if(false, NowOrLater::Now(answer)));
     }
     context.would(format_args!("take {of} out of {room_id}"))?;
-    let redact = async || message::take_away(&client, &room_id, &of, &id, reason.as_deref()).await;
+    let reason = reason.as_deref();
+    let redact = async || message::take_away(&client, &room_id, &of, &message, &id, reason).await;
     let done = sending.within(&client, &room_id, context, redact).await.map_err(|error| {
         let words = [room.as_str(), event.as_str()].map(quoted).join(" ");
         repeatable(error, &format!("content redact-message {words}"), id.as_str())

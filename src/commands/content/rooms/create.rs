@@ -289,6 +289,7 @@ fn request(
         topic: args.topic.clone(),
         invite,
         preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
+        is_direct: None,
         creation_content: args.space.then(|| json!({ "type": "m.space" })),
         initial_state,
         visibility: args.public.then(|| "public".to_owned()),

@@ -10,7 +10,7 @@ use crate::{
         content::arguments::{RoomArg, Sending, sending::enter},
     },
     context::Context,
-    matrix::{admin::rooms, names, room},
+    matrix::{admin::rooms, direct, names, room},
     output::Sentence,
 };
 
@@ -43,6 +43,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Joined> {
     let already = members.is_ok_and(|found| found.members.contains(&user));
     if !already {
         context.would(format_args!("let {user} join {id}"))?;
+        // As their own programs do: what they were invited to as a direct room is one for them too.
+        let direct = direct::invited_by(&operator, &id, &user).await.ok().flatten();
         if let Some(target) = elsewhere(&args, &id, &user) {
             room::join_through(&client, &target, &args.via).await?;
         } else if args.sending.acting.is_none() {
@@ -51,6 +53,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Joined> {
             && room::admit(&operator, &id, &user).await?.is_some()
         {
             context.warn(format!("the operator joined the room `{id}` to let {user} in"));
+        }
+        if let Some(other) = direct
+            && let Err(error) = direct::mark(&context.data()?, &client, &other, &id).await
+        {
+            context.warn(format!("{id} is not among the direct rooms of {user}: {error}"));
         }
     }
     let answer = Joined { room_id: id.into(), user_id: user.into(), joined: true, already };

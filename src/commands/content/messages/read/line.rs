@@ -41,20 +41,31 @@ pub(in super::super) fn line(message: &Message, verbose: bool) -> String {
             line += &format!("({word} {of}) ");
         }
     }
-    // What others wrote does not steer this terminal.
-    let plain = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
     let body = message.body.as_deref().unwrap_or_default();
     let media = media(message);
     let body = if media.is_some() && caption(message).is_none() { "" } else { body };
     let marked = [media.as_deref().unwrap_or_default(), body];
     let marked: Vec<&str> = marked.into_iter().filter(|part| !part.is_empty()).collect();
-    let text: Vec<String> =
-        marked.join(" ").lines().map(|line| line.chars().map(plain).collect()).collect();
+    let text: Vec<String> = marked.join(" ").lines().map(plain).collect();
     line += text.join("\n  ").trim_end();
     if message.edited.is_some() {
         line += " (edited)";
     }
     line
+}
+
+/// What others wrote does not steer this terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// As much of a text as has room in a table.
+pub(in super::super) fn first_line(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = plain(text.lines().next().unwrap_or_default());
+    let cut = line.chars().count() > LONGEST || text.lines().nth(1).is_some();
+    let shown: String = line.chars().take(LONGEST).collect();
+    if cut { format!("{shown}…") } else { shown }
 }
 
 /// `[image p.png mxc://…]` for a file, and the like for what is no text; nothing for a text.

@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The room: id, alias or exact name
+    /// The room: id, alias, exact name, or @user for the direct room with them
     #[arg(add = offered::rooms(), required_unless_present = "jsonl")]
     pub(crate) room: Option<String>,
     /// The text; `-`, or nothing where stdin is a pipe, reads it from there

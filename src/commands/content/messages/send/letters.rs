@@ -20,6 +20,7 @@ pub(super) struct Letter {
     #[serde(default)]
     pub(super) notice: bool,
     pub(super) reply_to: Option<String>,
+    pub(super) thread: Option<String>,
     #[serde(default)]
     pub(super) mention: Vec<String>,
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use ruma::{OwnedEventId, OwnedRoomId, OwnedTransactionId, OwnedUserId, TransactionId};
+use ruma::{OwnedRoomId, OwnedTransactionId, OwnedUserId, TransactionId};
 use serde_json::Value;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -15,14 +15,14 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            RoomArg,
+            ReplyArg, RoomArg,
             queue::{Account, Later, Left},
             text::message_text,
         },
     },
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client, message, names, room},
+    matrix::{Error, client::Client, message, names, room, thread::Place},
     outbox::entry::What,
     reply::Stop,
 };
@@ -31,7 +31,7 @@ use crate::{
 struct Outgoing {
     room: String,
     content: Value,
-    reply_to: Option<OwnedEventId>,
+    place: Place,
     mention: Vec<String>,
     mention_room: bool,
     transaction: Option<String>,
@@ -53,7 +53,7 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
             all.push(Outgoing {
                 room,
                 content: message::text(&letter.text, letter.markup(), letter.notice || args.notice),
-                reply_to: letter.reply_to.as_deref().map(names::event).transpose()?,
+                place: ReplyArg { reply_to: letter.reply_to, thread: letter.thread }.place()?,
                 mention: letter.mention,
                 mention_room: letter.mention_room,
                 transaction,
@@ -67,7 +67,7 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
         None => vec![message_text(args.text.clone())?],
     };
     let markup = args.markup.given().unwrap_or_default();
-    let reply_to = args.reply.event()?;
+    let place = args.reply.place()?;
     let mut all = Vec::new();
     for room in args.room.iter().chain(&args.also) {
         for (number, text) in texts.iter().enumerate() {
@@ -78,7 +78,7 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
             all.push(Outgoing {
                 room: room.clone(),
                 content: message::text(text, markup, args.notice),
-                reply_to: reply_to.clone(),
+                place: place.clone(),
                 mention: args.mentions.mention.clone(),
                 mention_room: args.mentions.mention_room,
                 transaction: base.map(numbered),
@@ -93,9 +93,9 @@ pub(super) async fn later(args: &Args, context: &Context) -> Answered<Left> {
     let account = Account::of(context, &args.sending)?;
     let mut all = Vec::new();
     for one in outgoing(args)? {
-        let Outgoing { room, mut content, reply_to, mention, mention_room, transaction } = one;
+        let Outgoing { room, mut content, place, mention, mention_room, transaction } = one;
         message::mention(&mut content, account.mentioned(&mention)?, mention_room);
-        all.push(Later { room, what: What::Content(content), reply_to, transaction });
+        all.push(Later { room, what: What::Content(content), place, transaction });
     }
     args.queue.leave(context, &args.sending, &account, all).await
 }
@@ -114,7 +114,7 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
     for one in &all {
         if let Entry::Vacant(place) = rooms.entry(one.room.clone()) {
             let arg = RoomArg::from(one.room.as_str());
-            place.insert(args.sending.room(context, &client, &arg).await?);
+            place.insert(args.sending.destination(context, &client, &arg).await?);
         }
     }
     context.would(format_args!("send {} messages to {} rooms", all.len(), rooms.len()))?;
@@ -131,10 +131,10 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
     for (number, one) in all.into_iter().enumerate() {
         let Some(room) = rooms.get(&one.room) else { continue };
         let mut content = one.content;
-        if let Some(to) = &one.reply_to {
+        if one.place != Place::default() {
             let operator = args.sending.operator(context)?;
-            let to = room::require_event(&operator, room, to).await?;
-            message::reply(&mut content, &to, client.user_id());
+            let found = one.place.find(&operator, &client, room).await?;
+            found.relate(&mut content, client.user_id());
         }
         message::mention(&mut content, mentioned(&one.mention, &client)?, one.mention_room);
         message::check_size(&content)?;

@@ -28,7 +28,7 @@ use crate::{
 pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
     let named = RoomArg::from(args.room());
     let mut base = args.transaction.id()?;
-    let answers = args.reply.event()?.is_some();
+    args.reply.place()?;
     let texts = match &args.file {
         Some(path) => lines(path)?,
         None => vec![message_text(args.text.clone())?],
@@ -37,14 +37,12 @@ pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
     let text = |text: &String| message::text(text, markup, args.notice);
     let mut contents: Vec<Value> = texts.iter().map(text).collect();
     check_sizes(&args, &contents)?;
-    let (client, room) = args.sending.in_room(context, &named).await?;
-    if answers || args.mentions.is_any() {
+    let (client, room) = args.sending.to_room(context, &named).await?;
+    if args.reply.is_any() || args.mentions.is_any() {
         let users = args.mentions.users(&args.sending, context, &client, &room).await?;
-        let to = args.reply.find(&args.sending, context, &room).await?;
+        let found = args.reply.find(&args.sending, context, &client, &room).await?;
         for content in &mut contents {
-            if let Some(to) = &to {
-                message::reply(content, to, client.user_id());
-            }
+            found.relate(content, client.user_id());
             message::mention(content, users.clone(), args.mentions.mention_room);
         }
         check_sizes(&args, &contents)?;
@@ -180,9 +178,7 @@ fn again(args: &Args) -> String {
             words.push_str(&format!(" {flag}"));
         }
     }
-    if let Some(event) = &args.reply.reply_to {
-        words.push_str(&format!(" --reply-to {}", quoted(event)));
-    }
+    words.push_str(&args.reply.words());
     for user in &args.mentions.mention {
         words.push_str(&format!(" --mention {}", quoted(user)));
     }

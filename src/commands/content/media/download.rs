@@ -1,0 +1,152 @@
+//! `content download-media`.
+
+use std::{
+    fmt::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::mxc::Mxc;
+use crate::{
+    commands::{Answered, Reply, content::arguments::Sending},
+    context::Context,
+    error::Failure,
+    files::{self, Growing},
+    matrix::{Error, download::Download},
+    output::{self, Report, amount},
+    process::Ending,
+    reply::{Interrupted, Stop},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The address of the file
+    #[arg(value_name = "MXC")]
+    pub(crate) file: Mxc,
+    /// Where to put it: a file, a folder, or `-` for stdout; by default here, under the name that it was uploaded with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Saved {
+    url: String,
+    /// Where it is; `-` for stdout.
+    path: String,
+    /// How large it is, in bytes.
+    bytes: u64,
+    /// Its SHA-256, in hexadecimal digits.
+    sha256: String,
+    mimetype: Option<String>,
+    /// How often the connection broke and the rest was fetched.
+    resumed: u32,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
+    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
+    if to_stdout && !context.view().is_text() {
+        return Err(Failure::request("the file and its description cannot both be on stdout")
+            .hinted("name a file with `--out FILE`, or leave `--format` out")
+            .into());
+    }
+    let client = args.sending.client(context).await?;
+    let Mxc { server, id } = &args.file;
+    let opened = Download::open(&client, server, id).await;
+    let mut download = match opened {
+        Err(error @ Error::Refused { .. }) if error.is_not_found() => {
+            return Err(Stop::absent("file", "url", args.file.to_string()));
+        }
+        opened => opened?,
+    };
+    let path = place(&args, &download);
+    if !to_stdout {
+        free(&path, args.force)?;
+    }
+    context.would(format_args!("write {} to `{}`", args.file, path.display()))?;
+    let mut is_read = true;
+    if to_stdout {
+        while is_read && let Some(piece) = download.next().await? {
+            // Whoever has seen enough asks for no more.
+            is_read = output::write_bytes(&piece);
+        }
+    } else {
+        let mut file = Growing::beside(&path, files::PRIVATE)?;
+        let mut signals = Ending::new()?;
+        tokio::select! {
+            done = written(&mut download, &mut file, context, &path) => done?,
+            signal = signals.next() => {
+                let said = format!("interrupted after {} bytes: nothing was left", download.bytes);
+                return Err(Failure::from(Interrupted { signal, said }).into());
+            }
+        }
+        if args.force { file.finish()? } else { file.finish_new()? }
+    }
+    let path = path.display().to_string();
+    let saved = Saved {
+        url: args.file.to_string(),
+        path: path.clone(),
+        bytes: download.bytes,
+        sha256: download.sha256(),
+        mimetype: download.mimetype.take(),
+        resumed: download.broken,
+    };
+    if to_stdout && is_read {
+        context.say(format_args!("{} bytes, sha256 {}", saved.bytes, saved.sha256));
+    }
+    Ok(Reply::done(saved))
+}
+
+async fn written(
+    download: &mut Download,
+    file: &mut Growing,
+    context: &Context,
+    path: &Path,
+) -> Result<(), Error> {
+    let progress = context.progress(format!("writing {}", path.display()));
+    while let Some(piece) = download.next().await? {
+        file.write(&piece)?;
+        let of = download.total.map(|total| format!(" of {}", amount(total))).unwrap_or_default();
+        progress.now(format!("writing {}: {}{of}", path.display(), amount(download.bytes)));
+    }
+    Ok(())
+}
+
+/// The file that it becomes.
+fn place(args: &Args, download: &Download) -> PathBuf {
+    let name = || download.name.clone().unwrap_or_else(|| args.file.id.clone());
+    match &args.out {
+        None => name().into(),
+        Some(folder) if folder.is_dir() => folder.join(name()),
+        Some(file) => file.clone(),
+    }
+}
+
+/// Refuses what would be lost.
+fn free(path: &Path, force: bool) -> Result<(), Failure> {
+    files::may_be_replaced(path)?;
+    if !force && std::fs::symlink_metadata(path).is_ok() {
+        return Err(Failure::request(format!("`{}` is there already", path.display()))
+            .hinted("`--out FILE` names another one, and `--force` replaces it"));
+    }
+    Ok(())
+}
+
+impl Report for Saved {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        if self.path == "-" {
+            return Ok(());
+        }
+        write!(page, "wrote {} ({}, sha256 {})", self.path, amount(self.bytes), self.sha256)
+    }
+
+    fn id(&self) -> Option<&str> {
+        Some(if self.path == "-" { "" } else { &self.path })
+    }
+}

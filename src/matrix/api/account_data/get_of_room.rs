@@ -1,0 +1,37 @@
+//! `GET /_matrix/client/v3/user/<user_id>/rooms/<room_id>/account_data/<event_type>` ([docs])
+//!
+//! [docs]: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3useruseridroomsroomidaccount_datatype
+
+use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, OwnedUserId};
+use serde_json::Value;
+
+use crate::matrix::{repeat::Repeat, segment::Segment};
+
+metadata! {
+    method: GET,
+    rate_limited: false,
+    authentication: AccessToken,
+    path: "/_matrix/client/v3/user/{user_id}/rooms/{room_id}/account_data/{event_type}",
+}
+
+/// Asks for what the programs of a user keep of a room under one type.
+#[request]
+pub(crate) struct Request {
+    #[ruma_api(path)]
+    pub(crate) user_id: Segment<OwnedUserId>,
+    #[ruma_api(path)]
+    pub(crate) room_id: Segment<OwnedRoomId>,
+    #[ruma_api(path)]
+    pub(crate) event_type: Segment<String>,
+}
+
+impl Repeat for Request {
+    const REPEATABLE: bool = true;
+}
+
+#[response]
+pub(crate) struct Response {
+    #[ruma_api(body)]
+    pub(crate) content: Value,
+}

@@ -1,0 +1,4 @@
+//! Whether somebody is there.
+
+pub(crate) mod get;
+pub(crate) mod set;

@@ -1,0 +1,5 @@
+//! The tags that a user puts on rooms.
+
+pub(crate) mod list;
+pub(crate) mod remove;
+pub(crate) mod set;

@@ -1,0 +1,189 @@
+//! Direct rooms: a room that a user's programs know as the one with somebody else. Which it is stands in their
+//! account data ([`m.direct`]); the invitation says to the other that it is one.
+//!
+//! [`m.direct`]: https://spec.matrix.org/latest/client-server-api/#direct-messaging
+
+use std::time::Duration;
+
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    Error, account_data,
+    admin::users,
+    api::create_room,
+    client::Client,
+    known::{DIRECT, find},
+    room,
+};
+use crate::{data_dir::DataDir, files, process::Lock};
+
+const MEMBER: &str = "m.room.member";
+/// How long another command may take to make the same room.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A direct room, and whether it had to be made.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) room: OwnedRoomId,
+    pub(crate) made: bool,
+}
+
+/// The direct room of a user with another; where there is none it is made, and the other is invited. The server's settings say whether it is
+/// encrypted.
+pub(crate) async fn open(
+    data: &DataDir,
+    client: &Client,
+    operator: &Client,
+    other: &OwnedUserId,
+) -> Result<Opened, Error> {
+    if let Some(room) = find(client, other).await? {
+        return Ok(Opened { room, made: false });
+    }
+    require(operator, client.user_id(), other).await?;
+    files::private_folder(&data.run())?;
+    // The same for both of them: each may be writing to the other.
+    let mut pair = [client.user_id().as_str(), other.as_str()];
+    pair.sort_unstable();
+    let (pair, until) = (pair.join(" "), Instant::now() + PATIENCE);
+    let _turn =
+        Lock::of_name(&data.run(), "direct", &pair, "a direct room", until, &mut |_| ()).await;
+    let client = &client.afresh();
+    if let Some(room) = find(client, other).await? {
+        return Ok(Opened { room, made: false });
+    }
+    let opened = match pending(client, operator, other).await? {
+        Some(room) => Opened { room, made: false },
+        None => Opened { room: make(client, other).await?, made: true },
+    };
+    mark(data, client, other, &opened.room).await?;
+    Ok(opened)
+}
+
+/// Refuses somebody with whom there can be no direct room, as far as this server can know that.
+pub(crate) async fn require(operator: &Client, own: &UserId, other: &UserId) -> Result<(), Error> {
+    if own == other {
+        return Err(Error::Alone(own.to_string()));
+    }
+    if other.server_name() != operator.server_name() {
+        return Ok(());
+    }
+    match operator.send(users::get::Request { user_id: other.to_owned().into() }).await {
+        Ok(found) if found.user.deactivated => Err(Error::Deactivated(other.to_string())),
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Err(Error::NoUser(other.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a room among the direct ones of a user; what is there stays there.
+pub(crate) async fn mark(
+    data: &DataDir,
+    client: &Client,
+    other: &UserId,
+    room: &RoomId,
+) -> Result<bool, Error> {
+    account_data::change(data, client, None, DIRECT, |known| with(known, other, room)).await
+}
+
+/// Who has invited a user into a room as a direct one, if somebody has.
+pub(crate) async fn invited_by(
+    operator: &Client,
+    room: &RoomId,
+    user: &UserId,
+) -> Result<Option<OwnedUserId>, Error> {
+    let found = room::state_event(operator, room, MEMBER, user.as_str()).await?;
+    let found = found.unwrap_or_default();
+    let content = &found["content"];
+    let is_direct = content["membership"] == "invite" && content["is_direct"] == true;
+    let sender = found["sender"].as_str().filter(|_| is_direct);
+    Ok(sender.and_then(|sender| sender.try_into().ok()))
+}
+
+/// A direct room of the two that no account data name: the other has invited us, or a command of ours was killed
+/// before it could mark what it had made.
+async fn pending(
+    client: &Client,
+    operator: &Client,
+    other: &UserId,
+) -> Result<Option<OwnedRoomId>, Error> {
+    let own = client.user_id();
+    let of = async |user: &UserId| {
+        let request = users::memberships::Request { user_id: user.to_owned().into() };
+        operator.send(request).await.map(|found| found.memberships)
+    };
+    let ours = of(own).await?;
+    let is_local = other.server_name() == operator.server_name();
+    let theirs = if is_local { of(other).await? } else { Default::default() };
+    for (id, membership) in ours {
+        let Ok(room) = OwnedRoomId::try_from(id.as_str()) else { continue };
+        let (invited, by) = match (membership.as_str(), theirs.get(&id).map(String::as_str)) {
+            ("invite", _) => (own, other),
+            ("join", Some("invite")) => (other, own),
+            _ => continue,
+        };
+        if invited_by(operator, &room, invited).await?.as_deref() != Some(by) {
+            continue;
+        }
+        if invited == own {
+            room::join(client, &room).await?;
+        }
+        return Ok(Some(room));
+    }
+    Ok(None)
+}
+
+async fn make(client: &Client, other: &OwnedUserId) -> Result<OwnedRoomId, Error> {
+    let is_local = other.server_name() == client.server_name();
+    let request = create_room::Request {
+        preset: create_room::Preset::TrustedPrivateChat,
+        is_direct: Some(true),
+        invite: if is_local { vec![other.clone()] } else { Vec::new() },
+        ..create_room::Request::default()
+    };
+    let room = client.send(request).await?.room_id;
+    if !is_local {
+        // Another server may not answer, and a room that is made would be no failure: it is left again.
+        let content = json!({ "membership": "invite", "is_direct": true });
+        if let Err(error) = room::set_state(client, &room, MEMBER, other.as_str(), content).await {
+            drop(room::leave(client, &room).await);
+            return Err(error);
+        }
+    }
+    Ok(room)
+}
+
+/// The account data with one more room; nothing where it is there already.
+fn with(known: Option<Value>, other: &UserId, room: &RoomId) -> Option<Value> {
+    let mut known = known.filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let rooms = &mut known[other.as_str()];
+    if !rooms.is_array() {
+        *rooms = json!([]);
+    }
+    let rooms = rooms.as_array_mut()?;
+    if rooms.iter().any(|known| known == room.as_str()) {
+        return None;
+    }
+    rooms.push(room.as_str().into());
+    Some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::{room_id, user_id};
+
+    use super::*;
+
+    #[test]
+    fn a_room_is_added_to_what_is_known_and_nothing_is_lost() {
+        let (bob, room) = (user_id!("@bob:x"), room_id!("!new:x"));
+        let one = with(None, bob, room).unwrap();
+        assert_eq!(one, json!({ "@bob:x": ["!new:x"] }));
+        assert_eq!(with(Some(one.clone()), bob, room), None);
+        let known = json!({ "@al:x": ["!a:x"], "@bob:x": ["!old:x"] });
+        let more = with(Some(known), bob, room).unwrap();
+        assert_eq!(more, json!({ "@al:x": ["!a:x"], "@bob:x": ["!old:x", "!new:x"] }));
+        assert_eq!(with(Some(json!("damaged")), bob, room), Some(one));
+    }
+}
