@@ -10,6 +10,7 @@ pub(in crate::commands::content) mod react;
 pub(in crate::commands::content) mod read;
 pub(in crate::commands::content) mod redact;
 pub(in crate::commands::content) mod send;
+pub(in crate::commands::content) mod send_event;
 pub(in crate::commands::content) mod unpin;
 
 commands! {
@@ -21,5 +22,6 @@ commands! {
     "redact-message" => redact, "Redact a message";
     "react" => react, "Answer a message with a sign, such as 👍";
     "pin-message" => pin, "Keep a message in sight of all in the room";
+    "send-event" => send_event, "Send an event of any type to a room";
     "unpin-message" => unpin, "Do not keep a message in sight any more";
 }

@@ -14,7 +14,7 @@ use crate::{
         content::arguments::{Patience, RoomArg},
     },
     context::Context,
-    matrix::{admin::rooms, client::Client, room},
+    matrix::{Error, admin::rooms, client::Client, room},
     output::{self, Report},
     reply::Stop,
 };
@@ -79,13 +79,31 @@ fn keys(events: &[Value], kind: &str, is_wanted: impl Fn(&Value) -> bool) -> Vec
 }
 
 /// The room that was meant, if the server knows it.
-pub(super) async fn found(
+pub(in crate::commands::content) async fn found(
     context: &Context,
     operator: &Client,
     room: &RoomArg,
 ) -> Result<(OwnedRoomId, rooms::list::Room), Stop> {
+    known(operator, room, room.resolve(context, operator).await).await
+}
+
+/// The same of the very room that was named, for what cannot be undone: nobody who means an old room loses the
+/// one that took its place.
+pub(super) async fn named(
+    context: &Context,
+    operator: &Client,
+    room: &RoomArg,
+) -> Result<OwnedRoomId, Stop> {
+    Ok(known(operator, room, room.named(context, operator).await).await?.0)
+}
+
+async fn known(
+    operator: &Client,
+    room: &RoomArg,
+    id: Result<OwnedRoomId, Error>,
+) -> Result<(OwnedRoomId, rooms::list::Room), Stop> {
     let absent = || Stop::absent("room", "room", room.as_str());
-    let id = match room.resolve(context, operator).await {
+    let id = match id {
         Err(error) if error.is_not_found() => return Err(absent()),
         resolved => resolved?,
     };

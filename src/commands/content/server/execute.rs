@@ -1,9 +1,6 @@
 //! `content execute`: any endpoint of the Matrix or admin API, as the operator.
 
-use std::{
-    fmt::{self, Write as _},
-    path::Path,
-};
+use std::fmt::{self, Write as _};
 
 use http::Method;
 use schemars::JsonSchema;
@@ -13,11 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Sending, text::stdin_text},
+        content::arguments::{Sending, json::read, text::stdin_text},
     },
     context::Context,
     error::Failure,
-    files,
     matrix::{
         error::{self, Error},
         message,
@@ -79,21 +75,17 @@ pub(super) async fn call(
 ) -> Result<Executed, Stop> {
     let has_body = [Method::POST, Method::PUT].contains(&method);
     let text = match given.text {
-        Some("-") => Some(stdin_text("the body", LARGEST)?),
-        Some(text) => match text.strip_prefix('@') {
-            Some(file) => Some(files::read_input(Path::new(file))?),
-            None => Some(text.to_owned()),
-        },
+        Some(text) => Some(read(text, "the body", LARGEST)?),
         None if has_body && output::stdin_is_pipe() => {
             Some(stdin_text("the body", LARGEST)?).filter(|text| !text.trim().is_empty())
         }
         None => None,
     };
-    let read = |text: &String| {
+    let parsed = |text: &String| {
         serde_json::from_str(text)
             .map_err(|error| Failure::request(format!("`{}` is not JSON: {error}", given.flag)))
     };
-    let body: Option<Value> = text.as_ref().map(read).transpose()?;
+    let body: Option<Value> = text.as_ref().map(parsed).transpose()?;
     let body = body.or_else(|| has_body.then(|| json!({})));
     let changes = method != Method::GET;
     context.would(format_args!("call {method} {path}"))?;
