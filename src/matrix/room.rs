@@ -92,7 +92,7 @@ pub(crate) async fn named(client: &Client, text: &str) -> Result<OwnedRoomId, Er
 const UPGRADES: usize = 100;
 
 /// The room that took the place of one, and of that one, and so on; where nothing did, the room itself.
-async fn latest(client: &Client, room: OwnedRoomId) -> Result<OwnedRoomId, Error> {
+pub(crate) async fn latest(client: &Client, room: OwnedRoomId) -> Result<OwnedRoomId, Error> {
     let mut seen = vec![room];
     while let Some(last) = seen.last() {
         match successor(client, last).await? {

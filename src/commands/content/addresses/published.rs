@@ -1,5 +1,6 @@
 //! Rooms in the directory: what listing one and taking it out have in common.
 
+use ruma::RoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use crate::{
     matrix::{
         Error,
         api::{get_visibility, set_visibility},
+        client::Client,
         room,
     },
     output::Sentence,
@@ -38,8 +40,10 @@ pub(crate) struct Published {
 pub(super) async fn set(args: Args, context: &Context, publish: bool) -> Answered<Published> {
     let Args { room, sending } = args;
     let (client, room_id) = sending.in_room(context, &room).await?;
-    let found = room::details(&sending.operator(context)?, &room_id).await?;
-    let found = found.ok_or_else(|| Error::NoRoom(room_id.to_string()))?;
+    let operator = sending.operator(context)?;
+    if room::details(&operator, &room_id).await?.is_none() {
+        return Err(Error::NoRoom(room_id.to_string()).into());
+    }
     let request = get_visibility::Request { room_id: room_id.clone().into() };
     let changed = (client.send(request).await?.visibility == "public") != publish;
     if changed {
@@ -50,13 +54,23 @@ pub(super) async fn set(args: Args, context: &Context, publish: bool) -> Answere
         let set = async || client.send(request()).await.map(drop);
         sending.within(&client, &room_id, context, set).await.map_err(refused)?;
     }
-    if publish && found.join_rules.as_deref() == Some("invite") {
+    if publish && !is_shown(&operator, &room_id).await? {
         context.warn(format!(
-            "whoever sees the room in the directory still needs an invitation: `content set-join-rule '{room_id}' public` lets anybody join"
+            "Synapse shows a room there only to whom it is open: `content set-join-rule '{room_id}' public` lets anybody join, `knock` lets people ask"
         ));
     }
     let room_id = room_id.into();
     Ok(Reply::done_if(changed, Published { room_id, published: publish, changed }))
+}
+
+/// Whether Synapse shows a room that the directory lists: it leaves out what nobody could join, knock at or read.
+async fn is_shown(operator: &Client, room: &RoomId) -> Result<bool, Error> {
+    let rule = room::content(operator, room, "m.room.join_rules", "").await?;
+    if matches!(rule["join_rule"].as_str(), Some("public" | "knock" | "knock_restricted")) {
+        return Ok(true);
+    }
+    let history = room::content(operator, room, "m.room.history_visibility", "").await?;
+    Ok(history["history_visibility"] == "world_readable")
 }
 
 fn refused(error: Error) -> Failure {

@@ -22,6 +22,6 @@ commands! {
     "redact-message" => redact, "Redact a message";
     "react" => react, "Answer a message with a sign, such as 👍";
     "pin-message" => pin, "Keep a message in sight of all in the room";
-    "send-event" => send_event, "Send an event of any type to a room";
     "unpin-message" => unpin, "Do not keep a message in sight any more";
+    "send-event" => send_event, "Send an event of any type to a room";
 }

@@ -37,6 +37,9 @@ pub(crate) struct Details {
     pub(crate) members: Vec<String>,
     /// The ids of those who are invited and did not answer.
     pub(crate) invited: Vec<String>,
+    /// The room that took its place, where it was upgraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) successor_id: Option<String>,
     /// The ids of the rooms in a space.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rooms: Option<Vec<String>>,
@@ -59,6 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     room.name = now("m.room.name", "name");
     room.canonical_alias = now("m.room.canonical_alias", "alias");
     room.topic = now("m.room.topic", "topic");
+    let successor_id = now("m.room.tombstone", "replacement_room");
     let invited = keys(&state, "m.room.member", |content| content["membership"] == "invite");
     let is_space = room.room_type.as_deref() == Some(space::SPACE);
     let rooms = is_space.then(|| keys(&state, space::CHILD, space::is_in));
@@ -67,6 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
         room: room.into(),
         members,
         invited,
+        successor_id,
         rooms,
     }))
 }
@@ -113,13 +118,14 @@ async fn known(
 
 impl Details {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Self { room, topic, members, invited, rooms } = self;
+        let Self { room, topic, members, invited, successor_id, rooms } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![
             ("Room", room.room_id.clone()),
             ("Name", text(&room.name)),
             ("Alias", text(&room.alias)),
             ("Topic", text(topic)),
+            ("Successor", text(successor_id)),
             ("Version", text(&room.version)),
             ("Encrypted", room.encrypted.to_string()),
             ("Members", members.join(", ")),
@@ -142,11 +148,11 @@ impl Details {
 
 impl Report for Details {
     fn text(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 10)
+        self.fields(page, 11)
     }
 
     fn long(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 13)
+        self.fields(page, 14)
     }
 
     fn id(&self) -> Option<&str> {

@@ -4,6 +4,7 @@ use ruma::OwnedServerName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::join::elsewhere;
 use crate::{
     commands::{
         Answered, Reply,
@@ -44,17 +45,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Knocked> {
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
     let user_id = client.user_id().to_owned();
+    let far = elsewhere(&room, &via, &room_id, &user_id);
     let now = match room::content(&operator, &room_id, "m.room.member", user_id.as_str()).await {
         Ok(member) => member["membership"].as_str().map(str::to_owned),
-        // The server may not know the room yet; those named with `--via` do.
-        Err(Error::NoRoom(_)) if !via.is_empty() => None,
+        // The server may not know the room yet; others do.
+        Err(Error::NoRoom(_)) if far.is_some() => None,
         Err(error) => return Err(error.into()),
     };
     let before = now.filter(|now| matches!(now.as_str(), "join" | "invite" | "knock"));
     let changed = before.is_none();
     if changed {
         context.would(format_args!("have {user_id} knock at {room_id}"))?;
-        let request = Request { room: room_id.to_string().into(), via, reason };
+        let place = far.unwrap_or_else(|| room_id.to_string());
+        let request = Request { room: place.into(), via, reason };
         if let Err(error) = client.send(request).await {
             let rule = room::content(&operator, &room_id, "m.room.join_rules", "").await;
             let rule = rule.ok().and_then(|rule| rule["join_rule"].as_str().map(str::to_owned));

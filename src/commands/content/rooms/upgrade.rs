@@ -81,7 +81,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
     if !no_members && !context.dry_run {
         let progress = context.progress("taking the members along");
         for user in missing(&operator, &room_id, &successor).await? {
-            let moved = follow(&sending, &client, &operator, &successor, &user).await;
+            let moved = {
+                // Each has its whole time: there may be hundreds.
+                let (client, operator) = (client.afresh(), operator.afresh());
+                follow(&sending, &client, &operator, &successor, &user).await
+            };
             match moved {
                 Ok(true) => joined.push(user.into()),
                 Ok(false) => invited.push(user.into()),
@@ -120,20 +124,30 @@ async fn made(
     room: &RoomId,
     new_version: String,
 ) -> Result<OwnedRoomId, Failure> {
+    let joined = async || room::require_joined(client, room).await;
+    sending.within(client, room, context, joined).await?;
     // Synapse makes the id of the new room first, and would keep it where it then refuses.
+    let user = client.user_id();
     let may = async || {
-        room::require_joined(client, room).await?;
-        if Powers::of(operator, room).await?.may_set("m.room.tombstone", client.user_id()) {
+        if Powers::of(operator, room).await?.may_set("m.room.tombstone", user) {
             return Ok(());
         }
-        Err(Error::Refused {
-            status: 403,
-            errcode: "M_FORBIDDEN".to_owned(),
-            message: format!("{} has too little power to upgrade the room", client.user_id()),
-            retry_after: None,
-        })
+        let (errcode, message) = ("M_FORBIDDEN".to_owned(), "too little power".to_owned());
+        Err(Error::Refused { status: 403, errcode, message, retry_after: None })
     };
-    sending.with_power(client, room, context, may).await.map_err(refused)?;
+    let refused = |error: Error| {
+        if !error.is("M_FORBIDDEN") {
+            return Failure::from(error);
+        }
+        Failure::request(format!("`{user}` has too little power to upgrade the room `{room}`")).hinted(
+            "`--as USER` acts as somebody who may: since room version 12 that is who made the room; `content list-members ROOM` shows who did",
+        )
+    };
+    if sending.acting.is_some() {
+        may().await.map_err(refused)?;
+    } else {
+        sending.with_power(client, room, context, may).await.map_err(refused)?;
+    }
     let request = upgrade::Request { room_id: room.to_owned().into(), new_version };
     let upgraded = client.send(request).await;
     // What was seen of the old room does not hold any more, whatever the answer.
@@ -144,18 +158,6 @@ async fn made(
             Err(Failure::from(error).hinted("run it again: it finds what was done"))
         }
         Err(error) => Err(refused(error)),
-    }
-}
-
-fn refused(error: Error) -> Failure {
-    let forbidden = error.is("M_FORBIDDEN");
-    let failure = Failure::from(error);
-    if forbidden {
-        failure.hinted(
-            "`--as USER` acts as somebody who may: since room version 12 that is who made the room; `content list-members ROOM` shows who did",
-        )
-    } else {
-        failure
     }
 }
 
