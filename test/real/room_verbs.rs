@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Instance, file, wait_for};
+use crate::{
+    common::{Instance, file, wait_for},
+    hooks::{hook, post},
+};
 
 /// The content of a state event, as the server has it.
 fn state(server: &Instance, room: &str, event_type: &str) -> Value {
@@ -364,10 +367,7 @@ fn what_was_left_for_an_address_is_sent_to_the_successor_and_for_an_id_is_kept_w
     let server = Instance::shared();
     let old = room_of_version(server, "Relay", "11");
     server.run(&["content", "add-alias", &old, "relay"]).success();
-    let bot = ["content", "add-bot", "relay-bot", "--room", "#relay", "--hook"];
-    let hook = server.json(&bot)["hook"].clone();
-    let url = hook["local_url"].as_str().unwrap().to_owned();
-    let token = hook["token"].as_str().unwrap().to_owned();
+    let token = hook(server, "relay-bot", "#relay");
     server.run(&["content", "send-message", "#relay", "one", "--queue", "--wait"]).success();
     let new = server.json(&["content", "upgrade-room", &old])["successor_id"].clone();
     let new = new.as_str().unwrap().to_owned();
@@ -378,16 +378,13 @@ fn what_was_left_for_an_address_is_sent_to_the_successor_and_for_an_id_is_kept_w
     let refused = server.json(&["content", "queue", "list"]);
     assert!(refused.to_string().contains("was upgraded"), "{refused}");
     // A webhook goes on where its room did, and its bot with it.
-    let path = url.split_once("/hook/").unwrap().1;
-    let sent = std::process::Command::new("curl")
-        .args(["-s", "-f", "-H", &format!("Authorization: Bearer {token}"), "-d"])
-        .args([r#"{"text":"three"}"#, &url])
-        .status();
-    assert!(sent.unwrap().success(), "{path}");
+    let posted = post(server.hooks, "relay-bot", &token, "", r#"{"text":"three"}"#);
+    assert_eq!(posted.unwrap().0, 202);
     wait_for("the webhook spoke", || server.bodies(&new).len() == 2);
     assert_eq!(server.bodies(&new), ["two", "three"]);
     assert_eq!(server.bodies(&old), ["one"]);
     // The webhook learns where it is.
+    let bot = ["content", "add-bot", "relay-bot", "--room", "#relay", "--hook"];
     server.run(&bot).success();
     server.run(&bot).exits(2);
 }

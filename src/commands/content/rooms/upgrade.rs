@@ -58,23 +58,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
     let old = old.ok_or_else(|| Error::NoRoom(room_id.to_string()))?;
     let before = room::successor(&operator, &room_id).await?;
     let mut changed = false;
-    let successor = match before {
-        Some(successor) => successor,
-        None => {
-            let version = wanted(&client, version.as_deref()).await?;
-            if old.version.as_ref() == Some(&version) {
-                let (room_id, successor_id) = (room_id.to_string(), room_id.into());
-                let (joined, invited) = (Vec::new(), Vec::new());
-                let version = Some(version);
-                return Ok(Reply::done_if(
-                    false,
-                    Upgraded { room_id, successor_id, version, changed, joined, invited },
-                ));
-            }
-            context.would(format_args!("upgrade {room_id} to version {version}"))?;
-            changed = true;
-            made(&sending, &client, &operator, context, &room_id, version).await?
+    let successor = if let Some(successor) = before {
+        successor
+    } else {
+        let version = wanted(&client, version.as_deref()).await?;
+        if old.version.as_ref() == Some(&version) {
+            let (room_id, successor_id) = (room_id.to_string(), room_id.into());
+            let (joined, invited) = (Vec::new(), Vec::new());
+            let version = Some(version);
+            let answer = Upgraded { room_id, successor_id, version, changed, joined, invited };
+            return Ok(Reply::done_if(false, answer));
         }
+        context.would(format_args!("upgrade {room_id} to version {version}"))?;
+        changed = true;
+        made(&sending, &client, &operator, context, &room_id, version).await?
     };
     let (mut joined, mut invited) = (Vec::new(), Vec::new());
     // Also of one that was upgraded before: the command may have been killed half-way.
