@@ -39,7 +39,7 @@ pub(crate) async fn untold(config: &Config) -> Option<String> {
 
 async fn look(config: &Config, name: &str) -> Result<(), Error> {
     let operator = client::operator(&config.data, PATIENCE)?;
-    let id = room::resolve(&operator, name).await?;
+    let id = room::latest(&operator, room::resolve(&operator, name).await?).await?;
     match room::details(&operator, &id).await? {
         None => Err(Error::NoRoom(name.to_owned())),
         Some(found) if found.encryption.is_some() => Err(Error::Encrypted(name.to_owned())),

@@ -192,7 +192,8 @@ async fn tell(
     transaction: OwnedTransactionId,
 ) -> Result<(), matrix::Error> {
     let operator: Client = client::operator(&config.data, PATIENCE)?;
-    let room = room::resolve(&operator, name).await?;
+    // Also where the setting is the id of a room that was upgraded: nobody would miss the alerts.
+    let room = room::latest(&operator, room::resolve(&operator, name).await?).await?;
     room::enter(&operator, &room).await?;
     message::require_plain(&operator, &config.data, &room).await?;
     let content = message::text(text, Markup::Plain, true);

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use ruma::{OwnedRoomId, OwnedUserId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -84,6 +84,12 @@ impl Hook {
     }
 
     /// What is said to whoever wants its name for another one.
+    /// Whether it speaks as this user in this room, or in the one of that address, which may lead elsewhere since
+    /// the room was upgraded.
+    pub(crate) fn is_of(&self, user_id: &UserId, room_id: &RoomId, room: &str) -> bool {
+        self.user_id == *user_id && (self.room_id == *room_id || self.room == room)
+    }
+
     pub(crate) fn taken(self) -> Error {
         Error::Taken { id: self.id, room: self.room, user: self.user_id.to_string() }
     }
@@ -153,10 +159,12 @@ pub(crate) fn ensure(
         return Err(Error::Name(id.escape_debug().to_string()));
     }
     if let Some(mut found) = find(data, id)? {
-        if found.user_id != *user_id || found.room_id != room_id {
+        if !found.is_of(user_id, &room_id, room) {
             return Err(found.taken());
         }
-        if !wishes.apply(&mut found) {
+        let moved = found.room_id != room_id;
+        found.room_id = room_id;
+        if !wishes.apply(&mut found) && !moved {
             return Ok((found, Was::Same));
         }
         found.save(data)?;

@@ -90,6 +90,8 @@ pub(crate) enum Error {
     ManyRooms { name: String, ids: Vec<String> },
     #[error("the room `{0}` is encrypted, and this program cannot encrypt yet")]
     Encrypted(String),
+    #[error("the room `{room}` was upgraded: `{successor}` took its place")]
+    Upgraded { room: String, successor: String },
     #[error("nobody is in the room `{0}` any more, so nobody can enter it")]
     Deserted(String),
     #[error("`{user}` cannot enter the room `{room}`")]
@@ -260,6 +262,7 @@ impl Explain for Error {
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
+            | Self::Upgraded { .. }
             | Self::Deserted(_)
             | Self::Blocked(_)
             | Self::NoPower { .. }
@@ -369,6 +372,11 @@ impl Explain for Error {
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
+            Self::Upgraded { successor, .. } => {
+                return Some(format!(
+                    "nothing was sent: name the room `{successor}`; its alias and its name lead there"
+                ));
+            }
             Self::Deserted(room) => {
                 return Some(format!(
                     "`content remove-room '{room}'` removes it and frees its alias"

@@ -62,9 +62,15 @@ impl Powers {
         Self { creators: creators.into_iter().map(str::to_owned).collect(), levels }
     }
 
-    fn leads(&self, user: &UserId) -> bool {
-        let level = |path: &str| level(self.levels.pointer(path));
-        let needed = level("/events/m.room.power_levels").or(level("/state_default")).unwrap_or(50);
+    /// Whether a user may change the levels.
+    pub(crate) fn leads(&self, user: &UserId) -> bool {
+        self.may_set("m.room.power_levels", user)
+    }
+
+    /// Whether a user may set a state event of a type.
+    pub(crate) fn may_set(&self, event_type: &str, user: &UserId) -> bool {
+        let of_type = level(self.levels["events"].get(event_type));
+        let needed = of_type.or(level(self.levels.get("state_default"))).unwrap_or(50);
         self.is_creator(user.as_str()) || self.level_of(user.as_str()) >= needed
     }
 }

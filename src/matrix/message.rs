@@ -209,8 +209,8 @@ pub(crate) async fn take_away(
     redact(&client.afresh(), room, event, transaction, reason).await
 }
 
-/// Makes sure that what is sent in the clear does not land in an encrypted room; asks the server
-/// unless it was asked within the last minute.
+/// Makes sure that what is sent in the clear lands neither in an encrypted room nor in one that another took
+/// the place of; asks the server unless it was asked within the last minute.
 pub(crate) async fn require_plain(
     client: &Client,
     data: &DataDir,
@@ -227,6 +227,7 @@ pub(crate) async fn require_plain(
     if room::is_encrypted(client, room).await? {
         return Err(Error::Encrypted(room.to_string()));
     }
+    room::require_current(client, room).await?;
     // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
     if seen.parent().is_some_and(|folder| files::private_folder(folder).is_ok()) {
         let mut options = std::fs::OpenOptions::new();

@@ -1,6 +1,9 @@
 //! Rooms: finding one by what a person typed, and getting into it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use ruma::{EventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, UserId};
 use serde_json::Value;
@@ -16,14 +19,38 @@ use crate::clock::Backoff;
 /// How many rooms we ask for at once.
 const PAGE: u32 = 500;
 
+/// The event that says which room took the place of one.
+const TOMBSTONE: &str = "m.room.tombstone";
+
 /// How long another server may take to say what an alias of its means.
 const ELSEWHERE: Duration = Duration::from_secs(5);
 
 /// How long the server may need to go on with a room whose maker is gone.
 const BEING_MADE: Duration = Duration::from_secs(15);
 
-/// The room that a text means: id, alias, or the exact name of one room of this server.
+/// The room that a text means: an id, or what [`named`] finds. From one that was upgraded an alias and a name
+/// lead to the room that took its place.
 pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
+    match named(client, text).await {
+        Ok(found) if text.starts_with('!') => Ok(found),
+        Ok(found) => latest(client, found).await,
+        // A room and its successor have the same name.
+        Err(Error::ManyRooms { name, ids }) => {
+            let mut last = BTreeSet::new();
+            for id in ids.iter().filter_map(|id| OwnedRoomId::try_from(id.as_str()).ok()) {
+                last.insert(latest(client, id).await?);
+            }
+            match last.pop_first() {
+                Some(only) if last.is_empty() => Ok(only),
+                _ => Err(Error::ManyRooms { name, ids }),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The very room of an id, an alias, or an exact name that only one room of this server has.
+pub(crate) async fn named(client: &Client, text: &str) -> Result<OwnedRoomId, Error> {
     match names::room(text, client.server_name())? {
         Room::Id(id) => Ok(id),
         Room::Alias(alias) if alias.server_name() != client.server_name() => {
@@ -62,6 +89,50 @@ pub(crate) async fn resolve(client: &Client, text: &str) -> Result<OwnedRoomId, 
                 Some(_) => Err(Error::ManyRooms { name, ids }),
                 None => Err(unnamed(client, name).await),
             }
+        }
+    }
+}
+
+/// More upgrades in a row are followed by nobody.
+const UPGRADES: usize = 100;
+
+/// The room that took the place of one, and of that one, and so on; where nothing did, the room itself.
+pub(crate) async fn latest(client: &Client, room: OwnedRoomId) -> Result<OwnedRoomId, Error> {
+    let mut seen = vec![room];
+    while let Some(last) = seen.last() {
+        match successor(client, last).await? {
+            // Tombstones that name each other lead nowhere.
+            Some(next) if !seen.contains(&next) && seen.len() < UPGRADES => seen.push(next),
+            _ => break,
+        }
+    }
+    seen.pop().ok_or_else(|| Error::lacks("the rooms", "last"))
+}
+
+/// The room that took the place of one, as a member or an admin sees it; nothing for whoever may not look.
+pub(crate) async fn successor(
+    client: &Client,
+    room: &RoomId,
+) -> Result<Option<OwnedRoomId>, Error> {
+    let found = match state(client, room, TOMBSTONE, "").await {
+        Err(error) if error.is("M_FORBIDDEN") => match content(client, room, TOMBSTONE, "").await {
+            Ok(found) => Some(found),
+            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => None,
+            Err(error) => return Err(error),
+        },
+        found => found?,
+    };
+    let next = |content: &Value| OwnedRoomId::try_from(content["replacement_room"].as_str()?).ok();
+    Ok(found.as_ref().and_then(next).filter(|next| next != room))
+}
+
+/// Refuses to speak where nobody listens any more.
+pub(crate) async fn require_current(client: &Client, room: &RoomId) -> Result<(), Error> {
+    match successor(client, room).await? {
+        None => Ok(()),
+        Some(next) => {
+            let successor = latest(client, next).await?.to_string();
+            Err(Error::Upgraded { room: room.to_string(), successor })
         }
     }
 }
@@ -244,6 +315,11 @@ pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
 /// Leaves a room.
 pub(crate) async fn leave(client: &Client, room: &RoomId) -> Result<(), Error> {
     client.send(api::leave::Request { room_id: room.to_owned().into() }).await.map(drop)
+}
+
+/// Takes a room that the user left out of what they see.
+pub(crate) async fn forget(client: &Client, room: &RoomId) -> Result<(), Error> {
+    client.send(api::forget::Request { room_id: room.to_owned().into() }).await.map(drop)
 }
 
 /// Joins a room that this server may not know yet: by an alias of another server, which says who is

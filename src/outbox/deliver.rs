@@ -84,6 +84,15 @@ impl Lane {
                 }
                 send().await
             }
+            // The address led here when it was looked at, and leads on since; an id that a person gave leads
+            // nowhere else.
+            Err(matrix::Error::Upgraded { successor, .. })
+                if draft.hook.is_some() || !draft.room.starts_with('!') =>
+            {
+                let successor = OwnedRoomId::try_from(successor.as_str())
+                    .map_err(|_| matrix::Error::lacks("the upgraded room", "successor"))?;
+                self.put(&user, &successor, entry, &transaction).await
+            }
             said => said,
         }
     }
@@ -189,6 +198,7 @@ pub(super) fn is_final(error: &matrix::Error) -> bool {
     match error {
         matrix::Error::TooLarge { .. }
         | matrix::Error::Encrypted(_)
+        | matrix::Error::Upgraded { .. }
         | matrix::Error::NoUser(_)
         | matrix::Error::Alone(_)
         | matrix::Error::Deactivated(_)

@@ -86,6 +86,8 @@ mod proxy;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod room_verbs;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 mod s3;

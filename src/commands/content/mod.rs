@@ -2,6 +2,7 @@
 
 use super::table::Noun;
 
+mod addresses;
 mod arguments;
 mod background;
 mod bots;
@@ -23,6 +24,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     messages::NOUN,
     queue::NOUN,
     rooms::NOUN,
+    addresses::NOUN,
     users::NOUN,
     devices::NOUN,
     tokens::NOUN,

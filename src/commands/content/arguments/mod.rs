@@ -1,6 +1,7 @@
 //! Arguments that mean the same in many verbs: each is a type with its help and with what it is resolved
 //! to. They are flattened into the `Args` of a verb.
 
+pub(crate) mod json;
 pub(crate) mod mentions;
 pub(crate) mod queue;
 pub(crate) mod reply;

@@ -1,6 +1,6 @@
 //! The room a verb is about.
 
-use ruma::{OwnedRoomId, RoomAliasId, ServerName};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, ServerName};
 
 use crate::{
     commands::offered,
@@ -28,13 +28,24 @@ impl RoomArg {
         &self.room
     }
 
-    /// The room that was meant, as this client finds it.
+    /// The room that was meant, as this client finds it; that which took the place of one that was upgraded,
+    /// unless its id was given.
     pub(crate) async fn resolve(
         &self,
         context: &Context,
         client: &Client,
     ) -> Result<OwnedRoomId, matrix::Error> {
         resolved(context, client, &self.room).await
+    }
+
+    /// The very room of that id, alias or name, upgraded or not: for what cannot be undone.
+    pub(crate) async fn named(
+        &self,
+        context: &Context,
+        client: &Client,
+    ) -> Result<OwnedRoomId, matrix::Error> {
+        reachable(context, client, &self.room)?;
+        room::named(client, &self.room).await
     }
 }
 
@@ -51,14 +62,40 @@ pub(crate) async fn resolved(
     client: &Client,
     text: &str,
 ) -> Result<OwnedRoomId, matrix::Error> {
-    let server = client.server_name().to_owned();
-    if let names::Room::Alias(alias) = names::room(text, &server)?
-        && alias.server_name() != server
+    reachable(context, client, text)?;
+    room::resolve(client, text).await
+}
+
+fn reachable(context: &Context, client: &Client, text: &str) -> Result<(), matrix::Error> {
+    match names::room(text, client.server_name())? {
+        names::Room::Alias(alias) => allowed(context, client, &alias),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an alias of another server where this one talks to no other.
+pub(crate) fn allowed(
+    context: &Context,
+    client: &Client,
+    alias: &RoomAliasId,
+) -> Result<(), matrix::Error> {
+    if alias.server_name() != client.server_name()
         && context.config().is_ok_and(|config| config.synapse.federation == Mode::Off)
     {
-        return Err(matrix::Error::Elsewhere(text.to_owned()));
+        return Err(matrix::Error::Elsewhere(alias.to_string()));
     }
-    room::resolve(client, text).await
+    Ok(())
+}
+
+/// An alias of this server: another one has its own.
+pub(crate) fn own_alias(alias: &str, server: &ServerName) -> Result<OwnedRoomAliasId, Failure> {
+    let alias = names::alias(alias, server)?;
+    if alias.server_name() != server {
+        let message = format!("the alias `{alias}` is not one of `{server}`");
+        return Err(Failure::request(message)
+            .hinted("only the server of an alias makes it and takes it away"));
+    }
+    Ok(alias)
 }
 
 /// How many rooms are looked at for one that was meant.

@@ -1,8 +1,6 @@
 //! Texts that are given as an argument or through a pipe.
 
-use std::{io::Read as _, path::Path};
-
-use serde_json::Value;
+use std::io::Read as _;
 
 use crate::{
     error::Failure,
@@ -67,30 +65,6 @@ fn too_large() -> Failure {
         "the message is too large: {largest} bytes are allowed (an event has 65,536, and the server adds its own part)"
     ))
     .hinted("split the text, or send it as a file with `content send-media`")
-}
-
-/// More than any endpoint takes as JSON, in bytes.
-const LARGEST_JSON: u64 = 16 << 20;
-
-/// A JSON that is given as an argument, through stdin with `-`, or in a file with `@FILE`. `what` names the
-/// argument.
-pub(in crate::commands) fn given_json(what: &str, text: &str) -> Result<Value, Failure> {
-    match (text, text.strip_prefix('@')) {
-        ("-", _) => read_json(what, &stdin_text("the body", LARGEST_JSON)?),
-        (_, Some(file)) => read_json(what, &files::read_input(Path::new(file))?),
-        (text, None) => read_json(what, text),
-    }
-}
-
-/// The same of what comes through a pipe, if something does.
-pub(in crate::commands) fn piped_json(what: &str) -> Result<Option<Value>, Failure> {
-    let text = stdin_text("the body", LARGEST_JSON)?;
-    (!text.trim().is_empty()).then(|| read_json(what, &text)).transpose()
-}
-
-fn read_json(what: &str, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::request(format!("`{what}` is not JSON: {error}")))
 }
 
 /// All of stdin but one line end, at most `largest` bytes.

@@ -135,6 +135,7 @@ fn account(user_id: &UserId, args: &Args) -> put::Request {
         user_id: user_id.to_owned().into(),
         password: None,
         displayname: args.display_name.clone(),
+        avatar_url: None,
         admin: None,
         user_type: Some(BOT.into()),
         locked: None,

@@ -64,7 +64,7 @@ pub(super) async fn is_free(
         Err(Error::NoRoom(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    if found.user_id == *user_id && room.as_ref() == Some(&found.room_id) {
+    if room.is_some_and(|room| found.is_of(user_id, &room, text)) {
         return Ok(());
     }
     Err(found.taken().into())

@@ -18,6 +18,7 @@ pub(in crate::commands::content) mod redact;
 pub(in crate::commands::content) mod relations;
 pub(in crate::commands::content) mod search;
 pub(in crate::commands::content) mod send;
+pub(in crate::commands::content) mod send_event;
 pub(in crate::commands::content) mod threads;
 pub(in crate::commands::content) mod typing;
 pub(in crate::commands::content) mod unpin;
@@ -42,4 +43,5 @@ commands! {
     "list-relations" => relations, "List the edits, signs and answers of a message";
     "mark-read" => mark_read, "Say how far a room was read";
     "set-typing" => typing, "Let a room see that somebody is typing";
+    "send-event" => send_event, "Send an event of any type to a room";
 }

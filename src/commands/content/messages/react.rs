@@ -60,6 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Reacted> {
         "m.relates_to": { "rel_type": "m.annotation", "event_id": to, "key": key },
     });
     let send = async || {
+        room::require_current(&client, &room_id).await?;
         let request = send_event::Request {
             room_id: room_id.clone().into(),
             event_type: "m.reaction".to_owned().into(),

@@ -33,7 +33,7 @@ pub(crate) struct Blocked {
 /// The room need not be one that the server knows: where it is named by its id, that is enough.
 pub(super) async fn set(args: Args, context: &Context, block: bool) -> Answered<Blocked> {
     let operator = args.patience.operator(context)?;
-    let id = args.room.resolve(context, &operator).await?;
+    let id = args.room.named(context, &operator).await?;
     let now = operator.send(rooms::get_block::Request { room_id: id.clone().into() }).await?;
     let changed = now.block != block;
     if changed {

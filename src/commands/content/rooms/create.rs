@@ -1,6 +1,6 @@
 //! `content create-room`.
 
-use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, ServerName, UserId};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, UserId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::made::{existing, taken, turn};
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Sending, transaction::quoted, user},
+        content::arguments::{Sending, room::own_alias, transaction::quoted, user},
         offered,
     },
     context::Context,
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     topic_fits(args.topic.as_deref().unwrap_or_default())?;
     let client = args.sending.client(context).await?;
     let server = client.server_name().to_owned();
-    let alias = args.alias.as_deref().map(|alias| of_server(alias, &server)).transpose()?;
+    let alias = args.alias.as_deref().map(|alias| own_alias(alias, &server)).transpose()?;
     let _turn = match &alias {
         Some(alias) => turn(context, alias, args.sending.timeout()).await,
         None => None,
@@ -121,15 +121,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     }
     let (room_id, alias) = (made.room_id.into(), alias.map(Into::into));
     Ok(Reply::done(Made { room_id, alias, name: Some(args.name), existed: false }))
-}
-
-fn of_server(alias: &str, server: &ServerName) -> Result<OwnedRoomAliasId, Failure> {
-    let alias = names::alias(alias, server)?;
-    if alias.server_name() != server {
-        let message = format!("the alias `{alias}` is not one of `{server}`");
-        return Err(Failure::request(message));
-    }
-    Ok(alias)
 }
 
 fn not_invited(user_id: &UserId, error: &Error) -> String {

@@ -14,7 +14,7 @@ use crate::{
         content::arguments::{Patience, RoomArg},
     },
     context::Context,
-    matrix::{admin::rooms, client::Client, room},
+    matrix::{Error, admin::rooms, client::Client, room},
     output::{self, Report},
     reply::Stop,
 };
@@ -37,6 +37,9 @@ pub(crate) struct Details {
     pub(crate) members: Vec<String>,
     /// The ids of those who are invited and did not answer.
     pub(crate) invited: Vec<String>,
+    /// The room that took its place, where it was upgraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) successor_id: Option<String>,
     /// The ids of the rooms in a space.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rooms: Option<Vec<String>>,
@@ -59,6 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
     room.name = now("m.room.name", "name");
     room.canonical_alias = now("m.room.canonical_alias", "alias");
     room.topic = now("m.room.topic", "topic");
+    let successor_id = now("m.room.tombstone", "replacement_room");
     let invited = keys(&state, "m.room.member", |content| content["membership"] == "invite");
     let is_space = room.room_type.as_deref() == Some(space::SPACE);
     let rooms = is_space.then(|| keys(&state, space::CHILD, space::is_in));
@@ -67,6 +71,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Details> {
         room: room.into(),
         members,
         invited,
+        successor_id,
         rooms,
     }))
 }
@@ -79,13 +84,31 @@ fn keys(events: &[Value], kind: &str, is_wanted: impl Fn(&Value) -> bool) -> Vec
 }
 
 /// The room that was meant, if the server knows it.
-pub(super) async fn found(
+pub(in crate::commands::content) async fn found(
     context: &Context,
     operator: &Client,
     room: &RoomArg,
 ) -> Result<(OwnedRoomId, rooms::list::Room), Stop> {
+    known(operator, room, room.resolve(context, operator).await).await
+}
+
+/// The same of the very room that was named, for what cannot be undone: nobody who means an old room loses the
+/// one that took its place.
+pub(super) async fn named(
+    context: &Context,
+    operator: &Client,
+    room: &RoomArg,
+) -> Result<OwnedRoomId, Stop> {
+    Ok(known(operator, room, room.named(context, operator).await).await?.0)
+}
+
+async fn known(
+    operator: &Client,
+    room: &RoomArg,
+    id: Result<OwnedRoomId, Error>,
+) -> Result<(OwnedRoomId, rooms::list::Room), Stop> {
     let absent = || Stop::absent("room", "room", room.as_str());
-    let id = match room.resolve(context, operator).await {
+    let id = match id {
         Err(error) if error.is_not_found() => return Err(absent()),
         resolved => resolved?,
     };
@@ -95,13 +118,14 @@ pub(super) async fn found(
 
 impl Details {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Self { room, topic, members, invited, rooms } = self;
+        let Self { room, topic, members, invited, successor_id, rooms } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![
             ("Room", room.room_id.clone()),
             ("Name", text(&room.name)),
             ("Alias", text(&room.alias)),
             ("Topic", text(topic)),
+            ("Successor", text(successor_id)),
             ("Version", text(&room.version)),
             ("Encrypted", room.encrypted.to_string()),
             ("Members", members.join(", ")),
@@ -124,11 +148,11 @@ impl Details {
 
 impl Report for Details {
     fn text(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 10)
+        self.fields(page, 11)
     }
 
     fn long(&self, page: &mut String) -> fmt::Result {
-        self.fields(page, 13)
+        self.fields(page, 14)
     }
 
     fn id(&self) -> Option<&str> {

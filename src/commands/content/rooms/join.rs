@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Joined> {
         context.would(format_args!("let {user} join {id}"))?;
         // As their own programs do: what they were invited to as a direct room is one for them too.
         let direct = direct::invited_by(&operator, &id, &user).await.ok().flatten();
-        if let Some(target) = elsewhere(&args, &id, &user) {
+        if let Some(target) = elsewhere(&args.room, &args.via, &id, &user) {
             room::join_through(&client, &target, &args.via).await?;
         } else if args.sending.acting.is_none() {
             enter(&operator, &id, context).await?;
@@ -66,11 +66,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Joined> {
 
 /// How a room is named that this server may not know yet: an alias of another server, or an id with the
 /// servers that are in it.
-fn elsewhere(args: &Args, id: &RoomId, user: &UserId) -> Option<String> {
-    if !args.via.is_empty() {
+pub(super) fn elsewhere(
+    room: &RoomArg,
+    via: &[OwnedServerName],
+    id: &RoomId,
+    user: &UserId,
+) -> Option<String> {
+    if !via.is_empty() {
         return Some(id.to_string());
     }
-    match names::room(args.room.as_str(), user.server_name()) {
+    match names::room(room.as_str(), user.server_name()) {
         Ok(names::Room::Alias(alias)) if alias.server_name() != user.server_name() => {
             Some(alias.to_string())
         }

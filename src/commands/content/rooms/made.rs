@@ -34,7 +34,7 @@ pub(in crate::commands::content) async fn ensure(
 }
 
 /// Synapse would keep a row of each room that it then refuses.
-pub(super) async fn turn(
+pub(in crate::commands::content) async fn turn(
     context: &Context,
     alias: &RoomAliasId,
     timeout: Duration,

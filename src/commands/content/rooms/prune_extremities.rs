@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::get::found;
+use super::get::named;
 use crate::{
     commands::{
         Answered, Reply,
@@ -33,7 +33,7 @@ pub(crate) struct Pruned {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Pruned> {
     let operator = args.patience.operator(context)?;
-    let (id, _) = found(context, &operator, &args.room).await?;
+    let id = named(context, &operator, &args.room).await?;
     let room_id = || id.clone().into();
     let before = operator.send(rooms::extremities::Request { room_id: room_id() }).await?.count;
     let mut removed = 0;

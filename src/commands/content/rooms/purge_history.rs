@@ -7,7 +7,7 @@ use ruma::{OwnedEventId, RoomId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::get::found;
+use super::get::named;
 use crate::{
     commands::{
         Answered, Reply,
@@ -66,7 +66,7 @@ pub(crate) struct Purged {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Purged> {
     let Args { room, before, local_too, patience } = args;
     let operator = patience.operator(context)?;
-    let (id, _) = found(context, &operator, &room).await?;
+    let id = named(context, &operator, &room).await?;
     if let Before::Event(event) = &before {
         room::require_event(&operator, &id, event).await?;
     }

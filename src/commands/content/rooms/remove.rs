@@ -6,7 +6,7 @@ use ruma::RoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::get::found;
+use super::get::named;
 use crate::{
     commands::{
         Answered, Reply,
@@ -43,7 +43,7 @@ pub(crate) struct Removed {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     let operator = args.patience.operator(context)?;
-    let (id, _) = found(context, &operator, &args.room).await?;
+    let id = named(context, &operator, &args.room).await?;
     context.would(format_args!("remove the room {id}"))?;
     let request = rooms::delete::Request {
         room_id: id.clone().into(),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{create::name_fits, set_text};
+use super::{change, create::name_fits};
 use crate::{
     commands::{
         Answered, Reply,
@@ -36,8 +36,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let Args { room, name, sending } = args;
     name_fits(&name)?;
     let content = json!({ "name": name });
-    let wanted = ("m.room.name", "name", name.as_str());
-    let (room_id, changed) = set_text::set((&room, &sending), context, wanted, &content).await?;
+    let what = ("m.room.name", "the name");
+    let wanted = ("name", name.as_str());
+    let (room_id, changed) =
+        change::set_word((&room, &sending), context, what, wanted, content).await?;
     Ok(Reply::done_if(changed, Set { room_id: room_id.into(), name, changed }))
 }
 

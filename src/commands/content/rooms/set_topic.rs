@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{create::topic_fits, set_text};
+use super::{change, create::topic_fits};
 use crate::{
     commands::{
         Answered, Reply,
@@ -36,8 +36,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let Args { room, topic, sending } = args;
     topic_fits(&topic)?;
     let content = json!({ "topic": topic, "m.topic": { "m.text": [{ "body": topic }] } });
-    let wanted = ("m.room.topic", "topic", topic.as_str());
-    let (room_id, changed) = set_text::set((&room, &sending), context, wanted, &content).await?;
+    let what = ("m.room.topic", "the topic");
+    let wanted = ("topic", topic.as_str());
+    let (room_id, changed) =
+        change::set_word((&room, &sending), context, what, wanted, content).await?;
     Ok(Reply::done_if(changed, Set { room_id: room_id.into(), topic, changed }))
 }
 

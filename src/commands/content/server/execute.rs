@@ -12,7 +12,7 @@ use crate::{
         Answered, Reply,
         content::arguments::{
             Sending,
-            text::{given_json, piped_json},
+            json::{given_json, piped_json},
         },
     },
     context::Context,

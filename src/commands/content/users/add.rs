@@ -79,6 +79,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         user_id: user_id.clone().into(),
         password: Some(password.secret.expose().to_owned()),
         displayname: args.display_name.clone(),
+        avatar_url: None,
         admin: Some(args.admin),
         user_type: None,
         locked: None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{RoomArg, Sending, text::given_json},
+        content::arguments::{RoomArg, Sending, json::given_json},
         offered,
     },
     context::Context,

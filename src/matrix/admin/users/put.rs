@@ -24,6 +24,8 @@ pub(crate) struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) displayname: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<bool>,
     /// `bot` hides an account from statistics of people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,22 +38,25 @@ pub(crate) struct Request {
 impl Request {
     /// Changes that alone: a locked account can neither log in nor use a session.
     pub(crate) fn locked(user_id: &UserId, locked: bool) -> Self {
-        Self {
-            user_id: user_id.to_owned().into(),
-            password: None,
-            displayname: None,
-            admin: None,
-            user_type: None,
-            locked: Some(locked),
-        }
+        Self { locked: Some(locked), ..Self::nothing(user_id) }
     }
 
     /// Changes the display name alone; an empty one is none.
     pub(crate) fn named(user_id: &UserId, name: &str) -> Self {
+        Self { displayname: Some(name.to_owned()), ..Self::nothing(user_id) }
+    }
+
+    /// Changes the picture alone; an empty address is none.
+    pub(crate) fn pictured(user_id: &UserId, url: &str) -> Self {
+        Self { avatar_url: Some(url.to_owned()), ..Self::nothing(user_id) }
+    }
+
+    fn nothing(user_id: &UserId) -> Self {
         Self {
             user_id: user_id.to_owned().into(),
             password: None,
-            displayname: Some(name.to_owned()),
+            displayname: None,
+            avatar_url: None,
             admin: None,
             user_type: None,
             locked: None,
@@ -77,6 +82,7 @@ mod tests {
             user_id: OwnedUserId::try_from("@u:h").unwrap().into(),
             password: Some("p\"w".into()),
             displayname: None,
+            avatar_url: None,
             admin: Some(false),
             user_type: None,
             locked: None,

@@ -1,5 +1,5 @@
 //! `content send-message` into one room, the short path: to a room id it reads the session file and makes
-//! one request, or two where the room was not seen without encryption within the last minute.
+//! one request, or three where it was not seen within the last minute that one may write there.
 
 use ruma::{OwnedTransactionId, RoomId, TransactionId};
 use serde_json::Value;
