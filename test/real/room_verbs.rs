@@ -350,6 +350,21 @@ fn an_upgraded_room_goes_on_in_its_successor_with_its_people_and_addresses() {
 }
 
 #[test]
+fn of_many_who_upgrade_a_room_at_once_one_does_it_and_all_are_told_where_it_goes_on() {
+    let server = Instance::shared();
+    let room = room_of_version(server, "Stampede", "11");
+    let words = ["content", "upgrade-room", &room, "--json"];
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| server.run(&words))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert_eq!(said.iter().filter(|said| said.code == 0).count(), 1);
+    for one in &said {
+        assert_eq!(one.json()["successor_id"], said[0].json()["successor_id"], "{one}");
+    }
+}
+
+#[test]
 fn rooms_that_name_each_other_as_successors_lead_nowhere_and_to_an_end() {
     let server = Instance::shared();
     let (one, two) = (server.room("Ring one"), server.room("Ring two"));

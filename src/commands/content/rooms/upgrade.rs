@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{RoomArg, Sending},
+        content::arguments::{RoomArg, Sending, turn::turn},
     },
     context::Context,
     error::Failure,
@@ -56,6 +56,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
     let (client, room_id) = sending.in_room(context, &room).await?;
     let old = room::details(&operator, &room_id).await?;
     let old = old.ok_or_else(|| Error::NoRoom(room_id.to_string()))?;
+    // Of several at once one does it, and the others find what took the room's place.
+    let (purpose, timeout) = ("content upgrade-room", sending.timeout());
+    let _turn = turn(context, "upgrades", room_id.as_str(), purpose, timeout).await;
     let before = room::successor(&operator, &room_id).await?;
     let mut changed = false;
     let successor = if let Some(successor) = before {
