@@ -270,7 +270,7 @@ async fn the_server_sees_what_was_typed_in_every_path() {
     message::send(&client, &room, &content, &id).await.unwrap_err();
     message::redact(&client, &room, &event, &id, None).await.unwrap_err();
     relations::all(&client, &room, &event, "m.replace").await.unwrap_err();
-    resolve::room(&client, &alias).await.unwrap_err();
+    room::resolve(&client, &alias).await.unwrap_err();
     room::details(&client, &room).await.unwrap_err();
     room::join(&client, &room).await.unwrap_err();
     room::leave(&client, &room).await.unwrap_err();

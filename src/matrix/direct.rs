@@ -3,7 +3,7 @@
 //!
 //! [`m.direct`]: https://spec.matrix.org/latest/client-server-api/#direct-messaging
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ async fn pending(
     };
     let ours = of(own).await?;
     let is_local = other.server_name() == operator.server_name();
-    let theirs = if is_local { of(other).await? } else { Default::default() };
+    let theirs = if is_local { of(other).await? } else { BTreeMap::default() };
     for (id, membership) in ours {
         let Ok(room) = OwnedRoomId::try_from(id.as_str()) else { continue };
         let (invited, by) = match (membership.as_str(), theirs.get(&id).map(String::as_str)) {
