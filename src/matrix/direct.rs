@@ -30,8 +30,8 @@ pub(crate) struct Opened {
     pub(crate) made: bool,
 }
 
-/// The direct room of a user with another; where there is none it is made, and the other is invited. The server's settings say whether it is
-/// encrypted.
+/// The direct room of a user with another; where there is none it is made, and the other is invited. The
+/// server's settings say whether it is encrypted.
 pub(crate) async fn open(
     data: &DataDir,
     client: &Client,
