@@ -46,6 +46,7 @@ use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
     files,
+    matrix::thread::Place,
     outbox::{
         self, Job, Room, Unaccepted,
         entry::{Draft, What},
@@ -337,7 +338,7 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
         user,
         room: room.into(),
         what,
-        place: Default::default(),
+        place: Place::default(),
         transaction: None,
         key,
         body: said,

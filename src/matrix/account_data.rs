@@ -20,16 +20,13 @@ pub(crate) async fn get(
     event_type: &str,
 ) -> Result<Option<Value>, Error> {
     let (user_id, event_type) = (client.user_id().to_owned().into(), event_type.to_owned().into());
-    let found = match room {
-        Some(room) => {
-            let room_id = room.to_owned().into();
-            let request = account_data::get_of_room::Request { user_id, room_id, event_type };
-            client.send(request).await.map(|found| found.content)
-        }
-        None => {
-            let request = account_data::get::Request { user_id, event_type };
-            client.send(request).await.map(|found| found.content)
-        }
+    let found = if let Some(room) = room {
+        let room_id = room.to_owned().into();
+        let request = account_data::get_of_room::Request { user_id, room_id, event_type };
+        client.send(request).await.map(|found| found.content)
+    } else {
+        let request = account_data::get::Request { user_id, event_type };
+        client.send(request).await.map(|found| found.content)
     };
     match found {
         Ok(content) => Ok(Some(content)),
@@ -46,17 +43,13 @@ pub(crate) async fn put(
     content: Value,
 ) -> Result<(), Error> {
     let (user_id, event_type) = (client.user_id().to_owned().into(), event_type.to_owned().into());
-    match room {
-        Some(room) => {
-            let room_id = room.to_owned().into();
-            let request =
-                account_data::put_of_room::Request { user_id, room_id, event_type, content };
-            client.send(request).await.map(drop)
-        }
-        None => {
-            let request = account_data::put::Request { user_id, event_type, content };
-            client.send(request).await.map(drop)
-        }
+    if let Some(room) = room {
+        let room_id = room.to_owned().into();
+        let request = account_data::put_of_room::Request { user_id, room_id, event_type, content };
+        client.send(request).await.map(drop)
+    } else {
+        let request = account_data::put::Request { user_id, event_type, content };
+        client.send(request).await.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! [`m.direct`]: https://spec.matrix.org/latest/client-server-api/#direct-messaging
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ pub(crate) struct Opened {
     pub(crate) made: bool,
 }
 
-/// The direct room of a user with another; where there is none it is made, and the other is invited. The server's settings say whether it is
-/// encrypted.
+/// The direct room of a user with another; where there is none it is made, and the other is invited. The
+/// server's settings say whether it is encrypted.
 pub(crate) async fn open(
     data: &DataDir,
     client: &Client,
@@ -115,7 +115,7 @@ async fn pending(
     };
     let ours = of(own).await?;
     let is_local = other.server_name() == operator.server_name();
-    let theirs = if is_local { of(other).await? } else { Default::default() };
+    let theirs = if is_local { of(other).await? } else { BTreeMap::default() };
     for (id, membership) in ours {
         let Ok(room) = OwnedRoomId::try_from(id.as_str()) else { continue };
         let (invited, by) = match (membership.as_str(), theirs.get(&id).map(String::as_str)) {

@@ -31,18 +31,15 @@ pub(crate) async fn newest(
     loop {
         let (room_id, event_id) = (room.to_owned().into(), event.to_owned().into());
         let client = client.afresh();
-        let (chunk, next) = match rel_type {
-            Some(rel_type) => {
-                let rel_type = rel_type.to_owned().into();
-                let request = relations::Request { room_id, event_id, rel_type, limit: PAGE, from };
-                let page = client.send(request).await?;
-                (page.chunk, page.next_batch)
-            }
-            None => {
-                let request = all_relations::Request { room_id, event_id, limit: PAGE, from };
-                let page = client.send(request).await?;
-                (page.chunk, page.next_batch)
-            }
+        let (chunk, next) = if let Some(rel_type) = rel_type {
+            let rel_type = rel_type.to_owned().into();
+            let request = relations::Request { room_id, event_id, rel_type, limit: PAGE, from };
+            let page = client.send(request).await?;
+            (page.chunk, page.next_batch)
+        } else {
+            let request = all_relations::Request { room_id, event_id, limit: PAGE, from };
+            let page = client.send(request).await?;
+            (page.chunk, page.next_batch)
         };
         events.extend(chunk);
         if next.is_none() || events.len() > limit {

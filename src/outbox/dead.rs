@@ -111,7 +111,10 @@ pub(crate) fn take<E: From<files::Error>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::entry::{Draft, What};
+    use crate::{
+        matrix::thread::Place,
+        outbox::entry::{Draft, What},
+    };
 
     #[test]
     fn letters_are_kept_behind_each_other_and_a_torn_one_spoils_none() {
@@ -125,7 +128,7 @@ mod tests {
                     user: "@ci:x.org".try_into().unwrap(),
                     room: "!r:x.org".into(),
                     what: What::Content(serde_json::json!({ "body": "a" })),
-                    place: Default::default(),
+                    place: Place::default(),
                     transaction: None,
                     key: None,
                     body: None,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     data_dir::DataDir,
+    matrix::thread::Place,
     outbox::{entry::What, intake::Intake, keys::REMEMBERED, look::*, segment::put_in},
 };
 
@@ -14,7 +15,7 @@ fn draft(text: &str, key: Option<&str>) -> Draft {
         user: "@ci:x.org".try_into().unwrap(),
         room: "!r:x.org".into(),
         what: What::Content(json!({ "msgtype": "m.text", "body": text })),
-        place: Default::default(),
+        place: Place::default(),
         transaction: None,
         waited: false,
         key: key.map(str::to_owned),

@@ -52,6 +52,7 @@ pub(crate) struct Request {
 /// Who may enter, and what they then see.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the names of the specification")]
 pub(crate) enum Preset {
     #[default]
     PrivateChat,

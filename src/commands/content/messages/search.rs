@@ -120,7 +120,7 @@ async fn encrypted(
     };
     let all = room::list(&args.sending.operator(context)?, None).await?;
     let sealed = all.into_iter().filter(|it| it.encryption.is_some());
-    let sealed = sealed.filter(|it| searched.iter().any(|room| *room == it.room_id));
+    let sealed = sealed.filter(|it| searched.contains(&it.room_id));
     Ok(sealed.map(|it| it.room_id.to_string()).collect())
 }
 
