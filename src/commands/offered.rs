@@ -182,7 +182,7 @@ fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let term = bare.trim_start_matches('#').split(':').next().unwrap_or_default();
     let search_term = Some(term.to_owned()).filter(|term| !term.is_empty());
     let (server, page) = asked(async |client| {
-        let request = admin::rooms::list::Request { from: 0, limit: MOST, search_term };
+        let request = admin::rooms::list::Request::by_name(0, MOST, search_term);
         Ok((client.server_name().to_owned(), client.send(request).await?))
     })?;
     let candidate = |room: admin::rooms::list::Room| {
@@ -203,7 +203,7 @@ fn names(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let part = &line.text;
     let search_term = room::searchable(part).map(str::to_owned);
     let page = asked(async |client| {
-        client.send(admin::rooms::list::Request { from: 0, limit: MOST, search_term }).await
+        client.send(admin::rooms::list::Request::by_name(0, MOST, search_term)).await
     })?;
     let named =
         |room: &admin::rooms::list::Room| room.name.clone().filter(|it| it.starts_with(part));
@@ -266,6 +266,8 @@ fn localparts(typed: &str) -> Option<Vec<CompletionCandidate>> {
                 deactivated,
                 locked: true,
                 name,
+                order_by: None,
+                dir: None,
             })
             .await
     })?;

@@ -12,12 +12,19 @@ use tokio::{io::Interest, net::unix::pipe};
 
 use super::talk::paint;
 
-/// False if nobody reads any more.
+/// Writes whole lines. False if nobody reads any more.
 pub(super) fn write_page(page: &str) -> bool {
+    write_parts(&[page, if page.ends_with('\n') || page.is_empty() { "" } else { "\n" }])
+}
+
+/// Writes a part of a line. False if nobody reads any more.
+pub(super) fn write_part(part: &str) -> bool {
+    write_parts(&[part])
+}
+
+fn write_parts(parts: &[&str]) -> bool {
     let mut out = anstream::stdout();
-    let written = out.write_all(page.as_bytes()).and_then(|()| {
-        if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
-    });
+    let written = parts.iter().try_for_each(|part| out.write_all(part.as_bytes()));
     match written.and_then(|()| out.flush()) {
         Ok(()) => true,
         // A reader that has seen enough (`| head -1`) is no failure.
