@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::args::{ListArgs, split};
@@ -10,7 +11,6 @@ use crate::{
     error::{Failure, Kind},
     output::{Pages, Row},
 };
-use schemars::JsonSchema;
 
 /// The records of a list, on their way to whoever asked.
 pub(crate) struct Rows<'s, R> {
@@ -56,14 +56,11 @@ impl<'s, R: Row + JsonSchema> Rows<'s, R> {
             rows.truncate(limit - self.count);
         }
         self.count += rows.len();
-        let read = match &mut self.pages {
-            Some(pages) => pages.print(&rows)?,
-            None => {
-                self.kept.append(&mut rows);
-                true
-            }
-        };
-        Ok(read && !self.more)
+        if let Some(pages) = &mut self.pages {
+            return Ok(pages.print(&rows)? && !self.more);
+        }
+        self.kept.append(&mut rows);
+        Ok(!self.more)
     }
 
     /// Hands on what waited for the last record.

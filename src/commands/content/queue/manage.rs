@@ -17,6 +17,7 @@ use crate::{
         Answered, Reply,
         content::arguments::{Patience, queue::ensure_sent},
         listing::{Document, List, ListArgs, Listed, one_said},
+        offered,
     },
     context::Context,
     data_dir::DataDir,
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ACTION")]
     action: Action,
     /// The messages, by their names in the list
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = offered::queued())]
     ids: Vec<String>,
     /// With `retry` and `drop`: all that were refused
     #[arg(long, conflicts_with = "ids")]
