@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use crate::{
     bridges::sql_in,
     common::{Instance, file, wait_for},
-    lent::Lent,
     messages::Stream,
 };
 
@@ -31,8 +30,8 @@ fn ids(lines: &str) -> Vec<String> {
 }
 
 /// A server with so many users that a list of them takes several pages.
-fn crowded() -> Lent {
-    let server = Lent::up();
+fn crowded() -> Instance {
+    let server = Instance::started("crowded");
     let statement = format!(
         "INSERT INTO users (name, creation_ts, admin, is_guest, deactivated, locked, approved)
         SELECT '@one-of-many-' || n || ':test.example', n, 0, 0, 0, FALSE, TRUE
@@ -159,14 +158,19 @@ fn every_list_has_fields_and_lines() {
 }
 
 #[test]
-fn a_list_goes_on_where_the_server_restarts_and_users_come_in_between() {
+fn a_long_list_is_whole_over_a_restart_and_says_where_it_broke() {
     let server = crowded();
-    let (mut list, mut read, first) = halted(&server, "jsonl");
+    goes_on_where_the_server_restarts_and_users_come_in_between(&server);
+    says_what_came_and_why_no_more(&server);
+}
+
+fn goes_on_where_the_server_restarts_and_users_come_in_between(server: &Instance) {
+    let (mut list, mut read, first) = halted(server, "jsonl");
     crate::common::kill_9(server.pid("synapse"));
     // It stands before all others, and moves each of them onto the next place.
     let statement = "INSERT INTO users (name, creation_ts, admin, is_guest, deactivated, locked)
         VALUES ('@0ne-of-many-0:test.example', 1, 0, 0, 0, FALSE) ON CONFLICT DO NOTHING";
-    sql_in(&server, "synapse", statement);
+    sql_in(server, "synapse", statement);
     let mut rest = String::new();
     read.read_to_string(&mut rest).unwrap();
     assert!(list.0.wait().unwrap().success());
@@ -175,12 +179,10 @@ fn a_list_goes_on_where_the_server_restarts_and_users_come_in_between() {
     assert_eq!((found.len(), each.len()), (USERS, USERS), "one is missing, or comes twice");
 }
 
-#[test]
-fn a_list_that_breaks_says_what_came_and_why_no_more() {
-    let server = crowded();
+fn says_what_came_and_why_no_more(server: &Instance) {
     for format in ["jsonl", "json"] {
-        server.run(&["manage", "start"]);
-        let (mut list, mut read, first) = halted(&server, format);
+        drop(server.run(&["manage", "start"]));
+        let (mut list, mut read, first) = halted(server, format);
         server.run(&["manage", "stop"]).success();
         let mut rest = String::new();
         read.read_to_string(&mut rest).unwrap();
