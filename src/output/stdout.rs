@@ -23,9 +23,14 @@ pub(super) fn write_part(part: &str) -> bool {
 }
 
 fn write_parts(parts: &[&str]) -> bool {
-    let mut out = anstream::stdout();
-    let written = parts.iter().try_for_each(|part| out.write_all(part.as_bytes()));
-    match written.and_then(|()| out.flush()) {
+    // What has no colour needs nobody who looks at each letter for one: of a long list that would cost most.
+    let written = if parts.iter().any(|part| part.contains('\x1b')) {
+        written(&mut anstream::stdout(), parts)
+    } else {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+        written(&mut io::stdout().lock(), parts)
+    };
+    match written {
         Ok(()) => true,
         // A reader that has seen enough (`| head -1`) is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
@@ -34,6 +39,11 @@ fn write_parts(parts: &[&str]) -> bool {
             false
         }
     }
+}
+
+fn written(out: &mut impl io::Write, parts: &[&str]) -> io::Result<()> {
+    parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))?;
+    out.flush()
 }
 
 /// Why an answer did not get out.
