@@ -76,7 +76,7 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> Result<Outcome, 
     let Typed { entry, is_alias, .. } = typed;
     if output.view.format == Format::Env && entry.name != "credentials" {
         return Err(Failure::request("only `credentials` has the format `env`")
-            .hinted("the formats are text, json and yaml"));
+            .hinted("the formats are text, table, json, jsonl and yaml"));
     }
     let mut flags = Flags {
         data_dir: matches.get_one::<PathBuf>("data-dir").cloned(),
@@ -114,6 +114,7 @@ fn output_of(matches: &ArgMatches) -> Output {
     let json = matches.get_flag("json");
     let format = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => Format::Json,
+        Some("jsonl") => Format::Jsonl,
         Some("yaml") => Format::Yaml,
         Some("env") => Format::Env,
         _ if json => Format::Json,
@@ -157,6 +158,7 @@ fn asked_format(argv: &[OsString]) -> Format {
         };
         match named {
             Some("json") => format = Format::Json,
+            Some("jsonl") => format = Format::Jsonl,
             Some("yaml") => format = Format::Yaml,
             _ => {}
         }

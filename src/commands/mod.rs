@@ -16,6 +16,7 @@ mod documents;
 mod generated;
 mod help;
 pub(crate) mod info;
+mod listing;
 pub(crate) mod logs;
 pub(crate) mod manage;
 mod moment;

@@ -129,7 +129,7 @@ pub(crate) trait Said {
     fn schemas() -> Schemas;
 }
 
-fn schema<T: JsonSchema>() -> Schema {
+pub(crate) fn schema<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>()
 }

@@ -146,10 +146,12 @@ pub(crate) fn globals() -> [Arg; 10] {
         Arg::new("format")
             .long("format")
             .value_name("FORMAT")
-            .help("Answer as text, json or yaml")
+            .help("Answer as text (of lists a table), json, jsonl (a record a line) or yaml")
             .value_parser([
                 "text".into(),
+                "table".into(),
                 "json".into(),
+                "jsonl".into(),
                 "yaml".into(),
                 PossibleValue::new("env").hide(true),
                 PossibleValue::new("pretty").hide(true),

@@ -17,7 +17,7 @@ use super::{
 use crate::clock::Backoff;
 
 /// How many rooms we ask for at once.
-const PAGE: u32 = 500;
+pub(crate) const PAGE: u32 = 500;
 
 /// The event that says which room took the place of one.
 const TOMBSTONE: &str = "m.room.tombstone";
@@ -158,21 +158,9 @@ async fn unnamed(client: &Client, name: String) -> Error {
     }
 }
 
-/// All rooms of the server, or those of whose name, alias or id this is a part, in capitals or not. Synapse
-/// would find an id only whole.
-pub(crate) async fn list(
-    client: &Client,
-    part: Option<&str>,
-) -> Result<Vec<admin::rooms::list::Room>, Error> {
-    let mut rooms = pages(client, None).await?;
-    if let Some(part) = part.map(str::to_lowercase) {
-        rooms.retain(|room| {
-            let alias = room.canonical_alias.as_deref();
-            let texts = [Some(room.room_id.as_str()), room.name.as_deref(), alias];
-            names::is_in(&part, texts.into_iter().flatten())
-        });
-    }
-    Ok(rooms)
+/// All rooms of the server.
+pub(crate) async fn list(client: &Client) -> Result<Vec<admin::rooms::list::Room>, Error> {
+    pages(client, None).await
 }
 
 /// The part of a name by which Synapse is sure to find the room. The database makes only the letters of ASCII
@@ -189,8 +177,8 @@ async fn pages(
 ) -> Result<Vec<admin::rooms::list::Room>, Error> {
     let (mut rooms, mut from) = (Vec::new(), 0);
     loop {
-        let request =
-            admin::rooms::list::Request { from, limit: PAGE, search_term: term.map(str::to_owned) };
+        let term = term.map(str::to_owned);
+        let request = admin::rooms::list::Request::by_name(from, PAGE, term);
         let page = client.send(request).await?;
         rooms.extend(page.rooms);
         match page.next_batch {

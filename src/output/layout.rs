@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use comfy_table::{ColumnConstraint, Width};
+
 /// `Name:  value` lines with the values in one column.
 pub(crate) fn fields(page: &mut String, rows: &[(&str, String)]) -> fmt::Result {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
@@ -13,15 +15,45 @@ pub(crate) fn fields(page: &mut String, rows: &[(&str, String)]) -> fmt::Result 
 
 /// A plain table: a heading and left-aligned columns, no rules, so that `awk` and `cut` work on it.
 pub(crate) fn table(page: &mut String, heading: &[&str], rows: Vec<Vec<String>>) -> fmt::Result {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(heading.to_vec()).add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    Columns::default().write(page, heading, rows)
+}
+
+/// The blanks between two columns.
+const GAP: u16 = 2;
+
+/// The columns of a table that comes in parts: each is at least as wide as in the parts before.
+#[derive(Debug, Default)]
+pub(crate) struct Columns(Vec<u16>);
+
+impl Columns {
+    /// Writes the heading, where there is one, and the next rows.
+    pub(crate) fn write(
+        &mut self,
+        page: &mut String,
+        heading: &[&str],
+        rows: Vec<Vec<String>>,
+    ) -> fmt::Result {
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING).add_rows(rows);
+        if !heading.is_empty() {
+            table.set_header(heading.to_vec());
+        }
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, GAP));
+            if let Some(width) = self.0.get(place) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + GAP)));
+            }
+        }
+        for line in table.lines() {
+            writeln!(page, "{}", line.trim_end())?;
+        }
+        let widths = table.column_max_content_widths();
+        self.0.resize(self.0.len().max(widths.len()), 0);
+        for (width, new) in self.0.iter_mut().zip(widths) {
+            *width = new.max(*width);
+        }
+        Ok(())
     }
-    for line in table.lines() {
-        writeln!(page, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
 
 /// `12.3 MB`, as people count.
@@ -33,5 +65,25 @@ pub(crate) fn amount(bytes: u64) -> String {
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_in_parts_keeps_its_columns() {
+        let row = |a: &str, b: &str| vec![vec![a.to_owned(), b.to_owned()]];
+        let (mut page, mut columns) = (String::new(), Columns::default());
+        columns.write(&mut page, &["USER", "NAME"], row("@alice", "Al")).unwrap();
+        columns.write(&mut page, &[], row("@b", "B")).unwrap();
+        columns.write(&mut page, &[], row("@charlotte", "C")).unwrap();
+        columns.write(&mut page, &[], row("@d", "D")).unwrap();
+        let lines: Vec<&str> = page.lines().collect();
+        assert_eq!(
+            lines,
+            ["USER    NAME", "@alice  Al", "@b      B", "@charlotte  C", "@d          D"]
+        );
     }
 }

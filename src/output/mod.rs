@@ -4,6 +4,7 @@
 mod layout;
 mod printer;
 mod report;
+mod rows;
 mod stdout;
 mod talk;
 
@@ -12,6 +13,7 @@ pub(crate) use self::{
     layout::{amount, fields, table},
     printer::{Output, Screen},
     report::{AnyReport, Format, Report, Sentence, View, rendered},
+    rows::{Frame, Pages, Row},
     stdout::{got_out, write_bytes},
     talk::{Progress, Talk, Waiting, ask_secret, confirm, stdin_is_pipe, stdin_is_terminal},
 };

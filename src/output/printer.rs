@@ -1,7 +1,7 @@
 //! What prints the answers of this process: one, or the lines of a stream.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{self, IsTerminal as _},
     sync::{
         Arc,
@@ -27,6 +27,8 @@ pub(crate) struct Output {
     begun: AtomicBool,
     /// What was done before an error that is still to be printed, for the document of that error.
     unfinished: RefCell<Option<Value>>,
+    /// How many records of a list are printed, whose document is still to be closed.
+    open: Cell<Option<usize>>,
 }
 
 impl Output {
@@ -57,24 +59,48 @@ impl Output {
         Ok(())
     }
 
-    /// Prints an error. A stream that broke has printed lines already: its error is one more line.
+    /// The same of a list, as far as it has come.
+    pub(super) fn keep_unfinished(&self, done: Value) {
+        self.unfinished.replace(Some(done));
+    }
+
+    /// So many records of a list are printed, and its document is not at its end.
+    pub(super) fn leave_open(&self, records: usize) {
+        self.open.set(Some(records));
+    }
+
+    /// The document of a list is at its end.
+    pub(super) fn close(&self) {
+        self.open.take();
+    }
+
+    /// A line of the answer is printed.
+    pub(super) fn has_begun(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Prints an error. A stream that broke has printed lines already: its error is one more line; the
+    /// document of a list that broke ends with it.
     pub(crate) fn fail(&self, failure: &Failure) {
         let warnings = self.talk.take_warnings();
         let broke = self.begun.load(Ordering::Relaxed) && !self.view.is_text();
         let format = if broke { Format::Json } else { self.view.format };
         let done = self.unfinished.take();
         let text = report::failure(failure, done, warnings, format);
-        if self.view.is_text() {
-            aside(&text);
-        } else {
-            write_page(&text);
+        match self.open.take() {
+            _ if self.view.is_text() => aside(&text),
+            Some(total) => {
+                let rest = text.trim_start_matches('{');
+                write_page(&format!("],\"total\":{total},{rest}"));
+            }
+            None => drop(write_page(&text)),
         }
     }
 
     /// Prints one record of a stream. False if nobody reads any more.
     pub(crate) fn print_line(&self, record: &dyn AnyReport) -> Result<bool, Failure> {
         let line = report::line(record, self.view)?;
-        self.begun.store(true, Ordering::Relaxed);
+        self.has_begun();
         Ok(write_page(&line))
     }
 

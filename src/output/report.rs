@@ -17,6 +17,8 @@ pub(crate) enum Format {
     #[default]
     Text,
     Json,
+    /// A record a line: those of a list, and what else is one document on one line.
+    Jsonl,
     Yaml,
     /// `NAME=value` lines: only `credentials` can.
     Env,
@@ -153,7 +155,7 @@ impl<T: Report> AnyReport for T {
     }
 }
 
-fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+pub(super) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure { kind: Kind::Bug, error: Box::new(error), hint: None }
 }
 
@@ -167,9 +169,9 @@ pub(crate) fn rendered(
         Format::Text => report.page(view).map_err(unwritable),
         Format::Env => report.variables().ok_or_else(|| {
             Failure::request("only `credentials` has the format `env`")
-                .hinted("the formats are text, json and yaml")
+                .hinted("the formats are text, table, json, jsonl and yaml")
         }),
-        Format::Json | Format::Yaml => {
+        Format::Json | Format::Jsonl | Format::Yaml => {
             let value = report.value().map_err(unwritable)?;
             Ok(document(value, warnings, view.format))
         }

@@ -12,13 +12,25 @@ use tokio::{io::Interest, net::unix::pipe};
 
 use super::talk::paint;
 
-/// False if nobody reads any more.
+/// Writes whole lines. False if nobody reads any more.
 pub(super) fn write_page(page: &str) -> bool {
-    let mut out = anstream::stdout();
-    let written = out.write_all(page.as_bytes()).and_then(|()| {
-        if page.ends_with('\n') || page.is_empty() { Ok(()) } else { out.write_all(b"\n") }
-    });
-    got(written.and_then(|()| out.flush()))
+    write_parts(&[page, if page.ends_with('\n') || page.is_empty() { "" } else { "\n" }])
+}
+
+/// Writes a part of a line. False if nobody reads any more.
+pub(super) fn write_part(part: &str) -> bool {
+    write_parts(&[part])
+}
+
+fn write_parts(parts: &[&str]) -> bool {
+    // What has no colour needs nobody who looks at each letter for one: of a long list that would cost most.
+    let written = if parts.iter().any(|part| part.contains('\x1b')) {
+        written(&mut anstream::stdout(), parts)
+    } else {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that may speak")]
+        written(&mut io::stdout().lock(), parts)
+    };
+    got(written)
 }
 
 fn got(written: io::Result<()>) -> bool {
@@ -38,6 +50,11 @@ fn got(written: io::Result<()>) -> bool {
 pub(crate) fn write_bytes(bytes: &[u8]) -> bool {
     let mut out = io::stdout().lock();
     got(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn written(out: &mut impl io::Write, parts: &[&str]) -> io::Result<()> {
+    parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))?;
+    out.flush()
 }
 
 /// Why an answer did not get out.

@@ -89,7 +89,7 @@ fn a_line_that_cannot_be_is_answered_with_one_that_can() {
         ("content send-message", "it is `content send-message <ROOM> [TEXT]`; `content send"),
         ("status here", "it is `status`; `status --help` explains it"),
         ("logs --tail x", "hint: `logs --help` explains it"),
-        ("status --format xml", "[possible values: text, json, yaml]"),
+        ("status --format xml", "[possible values: text, table, json, jsonl, yaml]"),
         ("completions tcsh", "did you mean `zsh`? `completions --help` explains it"),
         ("content list-users --as me", "hint: `content list-users --help` explains it"),
     ] {

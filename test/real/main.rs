@@ -56,6 +56,8 @@ mod lifecycle;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod machines;

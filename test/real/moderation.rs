@@ -180,7 +180,7 @@ fn a_file_is_hidden_protected_shown_and_deleted() {
     let sent = server.json(&["content", "send-media", &room, &path]);
     let uri = sent["url"].as_str().unwrap();
     let listed = server.json(&["content", "list-room-media", &room]);
-    assert_eq!(listed["local"], json!([uri]), "{listed}");
+    assert_eq!(listed["files"], json!([{ "uri": uri, "local": true }]), "{listed}");
     let info = || server.json(&["content", "get-media", uri]);
     assert_eq!(info()["user_id"], "@operator:test.example");
     assert_eq!(info()["media_length"], 16);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::simulate::{self, Simulation};
 use crate::{
-    commands::{Answered, Reply, arguments::ReadyArg},
+    commands::{Answered, Reply, arguments::ReadyArg, offered},
     context::{Context, Own},
     instance::workers::scale::{self, Plan},
     output::Report,
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     )]
     workers: Option<String>,
     /// A set of workers: none, small, one-of-each or by-load
-    #[arg(long, value_name = "NAME", conflicts_with = "simulate")]
+    #[arg(long, value_name = "NAME", conflicts_with = "simulate", add = offered::presets())]
     preset: Option<String>,
     /// The cores that by-load or the simulation counts with; otherwise those of this machine
     #[arg(

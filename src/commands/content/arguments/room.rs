@@ -108,7 +108,7 @@ pub(crate) async fn explained(operator: &Client, error: matrix::Error) -> Failur
     if text.is_empty() || text.starts_with('!') {
         return failure;
     }
-    let request = list::Request { from: 0, limit: MOST, search_term: None };
+    let request = list::Request::by_name(0, MOST, None);
     let found = operator.send(request).await.map(|page| page.rooms).unwrap_or_default();
     match near(&text, &found, operator.server_name()) {
         Some(near) => failure.hinted(format!(

@@ -1,18 +1,22 @@
 //! `content list-bridges`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     bridges::{self, Found, Ping},
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed},
+    },
     config::{Config, values::shape::Words as _},
     context::Context,
     error::Failure,
     instance::{self, status},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
     supervisor::{record::Snapshot, state::Phase},
 };
 
@@ -22,13 +26,17 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) ping: bool,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Bridge>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Bridges {
-    pub(crate) total: usize,
-    pub(crate) bridges: Vec<Bridge>,
+pub(crate) struct Bridges {}
+
+impl Listed for Bridges {
+    type Row = Bridge;
+    const KEY: &'static str = "bridges";
 }
 
 /// A bridge and how it is; what is not known of a damaged one is null.
@@ -53,7 +61,7 @@ pub(crate) struct Bridge {
     pub(crate) message: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Bridges> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Bridges>, Stop> {
     let config = context.config()?;
     let now = context.supervisor().await?;
     let mut all = Vec::new();
@@ -67,7 +75,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Bridges> {
         }
         all.push(bridge);
     }
-    Ok(Reply::done(Bridges { total: all.len(), bridges: all }))
+    Ok(List::of(args.list, Bridges {}, all))
 }
 
 async fn ask(config: &Config, found: &Found, patience: Patience) -> Result<(), Failure> {
@@ -110,8 +118,13 @@ impl Bridge {
             message,
         }
     }
+}
 
-    fn row(&self) -> Vec<String> {
+impl Row for Bridge {
+    const HEADING: &'static [&'static str] =
+        &["BRIDGE", "KIND", "STATE", "ID", "PORT", "LAST PING"];
+
+    fn cells(&self) -> Vec<String> {
         let ping = self.last_ping.as_ref();
         vec![
             self.name.clone(),
@@ -122,16 +135,8 @@ impl Bridge {
             ping.map_or("never".into(), |ping| format!("{}, {}", ping.text(), ping.at)),
         ]
     }
-}
 
-impl Report for Bridges {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let heading = ["BRIDGE", "KIND", "STATE", "ID", "PORT", "LAST PING"];
-        table(page, &heading, self.bridges.iter().map(Bridge::row).collect())
-    }
-
-    fn ids(&self) -> Option<String> {
-        let names: Vec<&str> = self.bridges.iter().map(|bridge| bridge.name.as_str()).collect();
-        Some(names.join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 }

@@ -1,6 +1,6 @@
 //! `content list-devices`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,15 +8,16 @@ use serde::Serialize;
 use crate::{
     clock,
     commands::{
-        Answered, Reply,
         content::{
             arguments::{Patience, UserArg},
             users::usable::usable,
         },
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::admin::devices::list,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -24,18 +25,23 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) user: UserArg,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Device>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Devices {
     user_id: String,
-    devices: Vec<Device>,
-    total: usize,
+}
+
+impl Listed for Devices {
+    type Row = Device;
+    const KEY: &'static str = "devices";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Device {
+pub(crate) struct Device {
     device_id: String,
     display_name: Option<String>,
     /// When it was last used, in milliseconds since 1970.
@@ -46,14 +52,14 @@ struct Device {
     user_agent: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Devices> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Devices>, Stop> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     usable(&operator, &user_id).await?;
     let found = operator.send(list::Request { user_id: user_id.clone().into() }).await?.devices;
     let mut devices: Vec<Device> = found.into_iter().map(Device::from).collect();
     devices.sort_by_key(|device| std::cmp::Reverse(device.last_seen_ms));
-    Ok(Reply::done(Devices { user_id: user_id.into(), total: devices.len(), devices }))
+    Ok(List::of(args.list, Devices { user_id: user_id.into() }, devices))
 }
 
 impl From<list::Device> for Device {
@@ -68,36 +74,22 @@ impl From<list::Device> for Device {
     }
 }
 
-impl Devices {
-    fn table(&self, page: &mut String, columns: usize) -> fmt::Result {
-        let heading = ["DEVICE", "NAME", "LAST SEEN", "FROM", "WITH"];
-        let row = |device: &Device| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let mut row = vec![
-                device.device_id.clone(),
-                text(&device.display_name),
-                device.last_seen_ms.map_or_else(|| "never".into(), clock::of_ms),
-                text(&device.last_seen_ip),
-                text(&device.user_agent),
-            ];
-            row.truncate(columns);
-            row
-        };
-        table(page, &heading[..columns], self.devices.iter().map(row).collect())
-    }
-}
+impl Row for Device {
+    const HEADING: &'static [&'static str] = &["DEVICE", "NAME", "LAST SEEN", "FROM", "WITH"];
+    const FIRST: usize = 4;
 
-impl Report for Devices {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        self.table(page, 4)
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![
+            self.device_id.clone(),
+            text(&self.display_name),
+            self.last_seen_ms.map_or_else(|| "never".into(), clock::of_ms),
+            text(&self.last_seen_ip),
+            text(&self.user_agent),
+        ]
     }
 
-    fn long(&self, page: &mut String) -> fmt::Result {
-        self.table(page, 5)
-    }
-
-    fn ids(&self) -> Option<String> {
-        let ids = self.devices.iter().map(|device| device.device_id.as_str());
-        Some(ids.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.device_id.as_str().into()
     }
 }

@@ -1,28 +1,29 @@
 //! `content list-sessions`.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     clock,
     commands::{
-        Answered, Reply,
         content::{
             arguments::{Patience, UserArg},
             users::usable::usable,
         },
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::admin::users::whois,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) user: UserArg,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Session>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -31,12 +32,15 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Sessions {
     user_id: String,
-    sessions: Vec<Session>,
-    total: usize,
+}
+
+impl Listed for Sessions {
+    type Row = Session;
+    const KEY: &'static str = "sessions";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Session {
+pub(crate) struct Session {
     ip: Option<String>,
     /// What the program calls itself.
     user_agent: Option<String>,
@@ -44,7 +48,7 @@ struct Session {
     last_seen_ms: Option<u64>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sessions> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Sessions>, Stop> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     usable(&operator, &user_id).await?;
@@ -55,16 +59,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sessions> {
         .map(|it| Session { ip: it.ip, user_agent: it.user_agent, last_seen_ms: it.last_seen })
         .collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_ms));
-    Ok(Reply::done(Sessions { user_id: user_id.into(), total: sessions.len(), sessions }))
+    Ok(List::of(args.list, Sessions { user_id: user_id.into() }, sessions))
 }
 
-impl Report for Sessions {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |session: &Session| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let seen = session.last_seen_ms.map(clock::of_ms).unwrap_or_default();
-            vec![text(&session.ip), seen, text(&session.user_agent)]
-        };
-        table(page, &["FROM", "LAST SEEN", "WITH"], self.sessions.iter().map(row).collect())
+impl Row for Session {
+    const HEADING: &'static [&'static str] = &["FROM", "LAST SEEN", "WITH"];
+    const HAS_ID: bool = false;
+
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let seen = self.last_seen_ms.map(clock::of_ms).unwrap_or_default();
+        vec![text(&self.ip), seen, text(&self.user_agent)]
     }
 }

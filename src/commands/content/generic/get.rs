@@ -14,6 +14,7 @@ use crate::{
             hooks::list::{self, Hook},
             rooms, users,
         },
+        listing::ListArgs,
     },
     context::Context,
     error::Failure,
@@ -89,8 +90,8 @@ async fn get(kind: Kind, name: String, patience: Patience, context: &Context) ->
         Kind::Hook => {
             // The list leaves out one that is damaged.
             registry::find(&context.data()?, &name)?;
-            let args = list::Args { filter: Some(name.clone()) };
-            let hooks = list::run(args, context).await?.answer.hooks;
+            let args = list::Args { filter: Some(name.clone()), list: ListArgs::default() };
+            let hooks = list::run(args, context).await?.all().await?;
             let hook = hooks.into_iter().find(|hook| hook.id == name);
             let hook = hook.ok_or_else(|| Stop::absent("webhook", "id", name))?;
             Ok(Reply::done(Got::from(ShownHook(hook))))

@@ -1,25 +1,25 @@
 //! `content list`: the contract's word.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{kind::Kind, one_of::one_of};
+use super::kind::Kind;
 use crate::{
     commands::{
-        Answered, Reply,
         content::{
             arguments::Patience,
             hooks::{self, list::Hook},
             rooms::{self, shown::Room},
             users::{self, get::Shown as User},
         },
+        listing::{Document, List, ListArgs, Listed, one_said},
     },
     context::Context,
     error::Failure,
     matrix::admin,
-    output::{Report, table},
+    output::Row,
     reply::Stop,
 };
 
@@ -33,21 +33,39 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Anything>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
-one_of!(List {
-    Rooms(rooms::list::Rooms),
-    Users(users::list::Users),
-    Hooks(hooks::list::Hooks),
-    All(All),
-});
+/// Anything that can be listed: what it may be asked for.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is needed")]
+pub(crate) enum Anything {
+    Item(Item),
+    Room(Room),
+    User(User),
+    Hook(Hook),
+}
+
+one_said!(
+    /// A list of one type, or of all.
+    Lists {
+        Rooms(List<rooms::list::Rooms> => Document<rooms::list::Rooms>),
+        Users(List<users::list::Users> => Document<users::list::Users>),
+        Hooks(List<hooks::list::Hooks> => Document<hooks::list::Hooks>),
+        All(List<All> => Document<All>),
+    }
+);
 
 /// What there is of all types.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct All {
-    items: Vec<Item>,
-    total: usize,
+pub(crate) struct All {}
+
+impl Listed for All {
+    type Row = Item;
+    const KEY: &'static str = "items";
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -69,25 +87,26 @@ enum Details {
     Hook(Hook),
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
-    let Args { kind, filter, patience } = args;
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Lists, Stop> {
+    let Args { kind, filter, list, patience } = args;
     let Some(kind) = kind else {
-        return Ok(Reply::done(List::from(all(filter, patience, context).await?)));
+        let list = list.of()?;
+        return Ok(Lists::All(List::of(list, All {}, all(filter, patience, context).await?)));
     };
     let kind = Kind::of_known(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
-            let bots = kind == Kind::Bot;
-            let args = users::list::Args { filter, all: false, bots, patience };
-            Ok(users::list::run(args, context).await?.map(List::from))
+            let (bots, list) = (kind == Kind::Bot, list.of()?);
+            let args = users::list::Args { filter, all: false, bots, list, patience };
+            Ok(Lists::Users(users::list::run(args, context).await?))
         }
         Kind::Room => {
-            let args = rooms::list::Args { filter, patience };
-            Ok(rooms::list::run(args, context).await?.map(List::from))
+            let args = rooms::list::Args { filter, list: list.of()?, patience };
+            Ok(Lists::Rooms(rooms::list::run(args, context).await?))
         }
         Kind::Hook => {
-            let args = hooks::list::Args { filter };
-            Ok(hooks::list::run(args, context).await?.map(List::from))
+            let args = hooks::list::Args { filter, list: list.of()? };
+            Ok(Lists::Hooks(hooks::list::run(args, context).await?))
         }
         Kind::Message => Err(Failure::request("messages are listed room by room")
             .hinted("`content read-messages ROOM` lists them")
@@ -95,19 +114,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     }
 }
 
-async fn all(filter: Option<String>, patience: Patience, context: &Context) -> Result<All, Stop> {
-    let args = rooms::list::Args { filter: filter.clone(), patience };
-    let rooms = rooms::list::run(args, context).await?.answer.rooms;
-    let args = users::list::Args { filter: filter.clone(), all: false, bots: false, patience };
-    let users = users::list::run(args, context).await?.answer.users;
-    let hooks = hooks::list::run(hooks::list::Args { filter }, context).await?.answer.hooks;
+async fn all(
+    filter: Option<String>,
+    patience: Patience,
+    context: &Context,
+) -> Result<Vec<Item>, Stop> {
+    let list = ListArgs::default();
+    let args = rooms::list::Args { filter: filter.clone(), list, patience };
+    let rooms = rooms::list::run(args, context).await?.all().await?;
+    let (filter_of_users, list) = (filter.clone(), ListArgs::default());
+    let args =
+        users::list::Args { filter: filter_of_users, all: false, bots: false, list, patience };
+    let users = users::list::run(args, context).await?.all().await?;
+    let args = hooks::list::Args { filter, list: ListArgs::default() };
+    let hooks = hooks::list::run(args, context).await?.all().await?;
     let is_bot = |user: &User| user.kind.as_deref() == Some(admin::users::get::BOT);
     let (bots, users): (Vec<User>, Vec<User>) = users.into_iter().partition(is_bot);
     let items = rooms.into_iter().map(Item::room);
     let items = items.chain(users.into_iter().map(|user| Item::user(Kind::User, user)));
     let items = items.chain(bots.into_iter().map(|bot| Item::user(Kind::Bot, bot)));
-    let items: Vec<Item> = items.chain(hooks.into_iter().map(Item::hook)).collect();
-    Ok(All { total: items.len(), items })
+    Ok(items.chain(hooks.into_iter().map(Item::hook)).collect())
 }
 
 impl Item {
@@ -131,15 +157,14 @@ impl Item {
     }
 }
 
-impl Report for All {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |item: &Item| {
-            vec![item.kind.to_owned(), item.id.clone(), item.name.clone().unwrap_or_default()]
-        };
-        table(page, &["TYPE", "ID", "NAME"], self.items.iter().map(row).collect())
+impl Row for Item {
+    const HEADING: &'static [&'static str] = &["TYPE", "ID", "NAME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.kind.to_owned(), self.id.clone(), self.name.clone().unwrap_or_default()]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.id.as_str().into()
     }
 }

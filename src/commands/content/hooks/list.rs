@@ -1,20 +1,21 @@
 //! `content list-hooks`.
 
-use std::{collections::BTreeMap, fmt, fmt::Write as _, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::are_proxied;
 use crate::{
-    commands::{Answered, Reply},
+    commands::listing::{List, ListArgs, Listed},
     context::Context,
     error::Failure,
     hooks::{refused, registry},
     instance::lifecycle::hooks::Here,
     matrix::names,
     outbox::{dead, look},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -22,14 +23,34 @@ pub(crate) struct Args {
     /// Only those where this is part of the name, the bot or the room, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Hook>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Hooks {
-    pub(crate) hooks: Vec<Hook>,
-    pub(crate) total: usize,
     /// Where what was refused is kept.
     pub(crate) refused_file: PathBuf,
+    /// What `-v` says of what was refused, a line each.
+    #[serde(skip)]
+    refusals: String,
+    /// Whether the server refused something.
+    #[serde(skip)]
+    has_refused: bool,
+}
+
+impl Listed for Hooks {
+    type Row = Hook;
+    const KEY: &'static str = "hooks";
+
+    fn after(&self, verbose: bool) -> String {
+        let mut text = String::new();
+        if self.has_refused {
+            let file = self.refused_file.display();
+            text.push_str(&format!("what the server refused is kept in {file}\n"));
+        }
+        text + if verbose { &self.refusals } else { "" }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -62,7 +83,7 @@ pub(crate) struct Hook {
     pub(crate) token: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Hooks>, Stop> {
     let config = context.config()?;
     let data = &config.data;
     let folder = data.outbox();
@@ -117,40 +138,44 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Hooks> {
         }
     };
     let hooks: Vec<Hook> = hooks.into_iter().map(hook).collect();
-    Ok(Reply::done(Hooks { total: hooks.len(), hooks, refused_file: dead::file(&folder) }))
+    let head = Hooks {
+        refused_file: dead::file(&folder),
+        refusals: hooks.iter().map(Hook::refusals).collect(),
+        has_refused: hooks.iter().any(|hook| hook.refused_message.is_some()),
+    };
+    Ok(List::of(args.list, head, hooks))
 }
 
-impl Report for Hooks {
-    fn text(&self, page: &mut String) -> fmt::Result {
+impl Hook {
+    /// What was refused and why.
+    fn refusals(&self) -> String {
+        let Self { id, refused_calls, refused_message, .. } = self;
+        let mut text = String::new();
+        if let Some(refused::Count { calls, at, status, reason }) = refused_calls {
+            let calls = if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+            text.push_str(&format!(
+                "{id}: {calls} refused, the last {at} with {status}: {reason}\n"
+            ));
+        }
+        if let Some(reason) = refused_message {
+            text.push_str(&format!("{id}: the server refused a message: {reason}\n"));
+        }
+        text
+    }
+}
+
+impl Row for Hook {
+    const HEADING: &'static [&'static str] =
+        &["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"];
+
+    fn cells(&self) -> Vec<String> {
         let number = |count: usize| if count == 0 { String::new() } else { count.to_string() };
-        let row = |hook: &Hook| {
-            let Hook { id, user_id, room, waiting, refused, url, .. } = hook;
-            let (waiting, refused) = (number(*waiting), number(*refused));
-            vec![id.clone(), user_id.clone(), room.clone(), waiting, refused, url.clone()]
-        };
-        let heading = ["HOOK", "BOT", "ROOM", "WAITING", "REFUSED", "ADDRESS"];
-        table(page, &heading, self.hooks.iter().map(row).collect())?;
-        if self.hooks.iter().any(|hook| hook.refused_message.is_some()) {
-            writeln!(page, "what the server refused is kept in {}", self.refused_file.display())?;
-        }
-        Ok(())
+        let Self { id, user_id, room, waiting, refused, url, .. } = self;
+        let (waiting, refused) = (number(*waiting), number(*refused));
+        vec![id.clone(), user_id.clone(), room.clone(), waiting, refused, url.clone()]
     }
 
-    fn details(&self, page: &mut String) -> fmt::Result {
-        for Hook { id, refused_calls, refused_message, .. } in &self.hooks {
-            if let Some(refused::Count { calls, at, status, reason }) = refused_calls {
-                let calls =
-                    if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
-                writeln!(page, "{id}: {calls} refused, the last {at} with {status}: {reason}")?;
-            }
-            if let Some(reason) = refused_message {
-                writeln!(page, "{id}: the server refused a message: {reason}")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn ids(&self) -> Option<String> {
-        Some(self.hooks.iter().map(|hook| hook.id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.id.as_str().into()
     }
 }

@@ -1,18 +1,19 @@
 //! `content list-room-media`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     commands::{
-        Answered, Reply,
         content::arguments::{Patience, RoomArg},
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::{Error, admin::media::of_room::Request, room},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -20,20 +21,30 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
     #[command(flatten)]
+    pub(crate) list: ListArgs<File>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Files {
     pub(crate) room_id: String,
-    /// Of this server.
-    pub(crate) local: Vec<String>,
-    /// Of other servers.
-    pub(crate) remote: Vec<String>,
-    pub(crate) total: usize,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Files> {
+impl Listed for Files {
+    type Row = File;
+    const KEY: &'static str = "files";
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct File {
+    /// `mxc://server/id`
+    pub(crate) uri: String,
+    /// Whether it is of this server.
+    pub(crate) local: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Files>, Stop> {
     let operator = args.patience.operator(context)?;
     let id = args.room.resolve(context, &operator).await?;
     let details = room::details(&operator, &id).await?;
@@ -43,20 +54,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Files> {
             .warn("the room is encrypted: the server does not see which files its messages show");
     }
     let found = operator.send(Request { room_id: id.clone().into() }).await?;
-    let total = found.local.len() + found.remote.len();
-    Ok(Reply::done(Files { room_id: id.into(), local: found.local, remote: found.remote, total }))
+    let file = |local: bool| move |uri: String| File { uri, local };
+    let remote = found.remote.into_iter().map(file(false));
+    let files = found.local.into_iter().map(file(true)).chain(remote).collect();
+    Ok(List::of(args.list, Files { room_id: id.into() }, files))
 }
 
-impl Report for Files {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |place: &'static str| move |uri: &String| vec![uri.clone(), place.to_owned()];
-        let local = self.local.iter().map(row("this server"));
-        let rows = local.chain(self.remote.iter().map(row("another server"))).collect();
-        table(page, &["FILE", "OF"], rows)
+impl Row for File {
+    const HEADING: &'static [&'static str] = &["FILE", "OF"];
+
+    fn cells(&self) -> Vec<String> {
+        let place = if self.local { "this server" } else { "another server" };
+        vec![self.uri.clone(), place.to_owned()]
     }
 
-    fn ids(&self) -> Option<String> {
-        let all = self.local.iter().chain(&self.remote).map(String::as_str);
-        Some(all.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.uri.as_str().into()
     }
 }

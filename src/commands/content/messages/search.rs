@@ -118,7 +118,7 @@ async fn encrypted(
         [] => client.send(joined_rooms::Request {}).await?.joined_rooms,
         rooms => rooms.to_vec(),
     };
-    let all = room::list(&args.sending.operator(context)?, None).await?;
+    let all = room::list(&args.sending.operator(context)?).await?;
     let sealed = all.into_iter().filter(|it| it.encryption.is_some());
     let sealed = sealed.filter(|it| searched.contains(&it.room_id));
     Ok(sealed.map(|it| it.room_id.to_string()).collect())

@@ -1,6 +1,7 @@
 //! `content queue list`, `retry`, `drop` and `drain`.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fmt::{self, Write as _},
     path::Path,
@@ -15,6 +16,8 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{Patience, queue::ensure_sent},
+        listing::{Document, List, ListArgs, Listed, one_said},
+        offered,
     },
     context::Context,
     data_dir::DataDir,
@@ -26,7 +29,7 @@ use crate::{
         intake::Intake,
         look, service_runs,
     },
-    output::{Report, table},
+    output::{Report, Row},
     reply::Stop,
 };
 
@@ -41,7 +44,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ACTION")]
     action: Action,
     /// The messages, by their names in the list
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = offered::queued())]
     ids: Vec<String>,
     /// With `retry` and `drop`: all that were refused
     #[arg(long, conflicts_with = "ids")]
@@ -49,6 +52,8 @@ pub(crate) struct Args {
     /// With `drop`: all that wait
     #[arg(long, conflicts_with = "ids")]
     waiting: bool,
+    #[command(flatten)]
+    list: ListArgs<Message>,
     #[command(flatten)]
     patience: Patience,
 }
@@ -140,14 +145,35 @@ impl All {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Queue> {
+/// What is in it, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Waiting {
+    /// How many wait now.
+    waiting: usize,
+    /// How many were refused and are kept.
+    refused: usize,
+}
+
+impl Listed for Waiting {
+    type Row = Message;
+    const KEY: &'static str = "messages";
+    const ORDER: &'static str = "Oldest first.";
+}
+
+one_said!(Answer {
+    Listed(List<Waiting> => Document<Waiting>),
+    Changed(Reply<Queue> => Queue),
+});
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
     let data = context.data()?;
-    match args.action {
-        Action::List => list(&args, &data),
+    let changed = match args.action {
+        Action::List => return list(args, &data).map(Answer::Listed),
         Action::Retry => retry(&args, context, &data).await,
         Action::Drop => drop_some(&args, context, &data).await,
         Action::Drain => drain(&args, context, &data).await,
-    }
+    };
+    changed.map(Answer::Changed)
 }
 
 /// Those that were named; one that is not there is an error, before anything changes.
@@ -165,11 +191,11 @@ fn nothing_named(action: &str, how: &str) -> Failure {
         .hinted(format!("name them as `content queue list` does, or give {how}"))
 }
 
-fn list(args: &Args, data: &DataDir) -> Answered<Queue> {
+fn list(args: Args, data: &DataDir) -> Result<List<Waiting>, Stop> {
     let all = All::of(&data.outbox())?;
     let mut messages = [&all.waiting[..], &all.refused].concat();
     if !args.ids.is_empty() {
-        let named = named(args, &messages)?;
+        let named = named(&args, &messages)?;
         messages.retain(|message| named.contains(&message.queue_id));
     }
     let only = |state: &str| match (args.waiting, args.refused) {
@@ -179,7 +205,8 @@ fn list(args: &Args, data: &DataDir) -> Answered<Queue> {
     };
     messages.retain(|message| only(message.state));
     messages.sort_by_key(|message| message.at_ms);
-    Ok(Reply::done(all.answer("list", messages, None)))
+    let (waiting, refused) = (all.waiting.len(), all.refused.len());
+    Ok(List::of(args.list, Waiting { waiting, refused }, messages))
 }
 
 async fn retry(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue> {
@@ -300,42 +327,46 @@ impl Report for Queue {
             count => format!("{count} {}", many(count)),
         };
         match (self.action, self.changed) {
-            ("retry", Some(0)) => return page.write_str("nothing was refused"),
-            ("retry", Some(changed)) => {
-                return write!(page, "{} will be sent again", count(changed));
-            }
-            ("drop", Some(0)) => return page.write_str("there is nothing to drop"),
-            ("drop", Some(changed)) => return write!(page, "dropped {}", count(changed)),
-            ("drain", _) => {
+            ("retry", Some(0)) => page.write_str("nothing was refused"),
+            ("retry", Some(changed)) => write!(page, "{} will be sent again", count(changed)),
+            ("drop", Some(0)) => page.write_str("there is nothing to drop"),
+            ("drop", Some(changed)) => write!(page, "dropped {}", count(changed)),
+            _ => {
                 let refused = match self.refused {
                     0 => String::new(),
                     refused => format!("; {} refused: `content queue list`", count(refused)),
                 };
-                return write!(page, "nothing waits to be sent{refused}");
+                write!(page, "nothing waits to be sent{refused}")
             }
-            _ => {}
         }
-        let row = |message: &Message| {
-            let text = message.reason.as_deref().unwrap_or(&message.text);
-            let line = text.lines().next().unwrap_or_default();
-            let mut shown: String = line.chars().take(SHOWN).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            let state = if message.kind == "message" {
-                message.state.to_owned()
-            } else {
-                format!("{} ({})", message.state, message.kind)
-            };
-            let Message { queue_id, room, at_ms, .. } = message;
-            vec![queue_id.clone(), state, room.clone(), clock::of_ms(*at_ms), shown]
-        };
-        let heading = ["ID", "STATE", "ROOM", "SINCE", "TEXT OR REASON"];
-        table(page, &heading, self.messages.iter().map(row).collect())
     }
 
     fn ids(&self) -> Option<String> {
         let ids: Vec<&str> = self.messages.iter().map(|it| it.queue_id.as_str()).collect();
         Some(ids.join("\n"))
+    }
+}
+
+impl Row for Message {
+    const HEADING: &'static [&'static str] = &["ID", "STATE", "ROOM", "SINCE", "TEXT OR REASON"];
+
+    fn cells(&self) -> Vec<String> {
+        let text = self.reason.as_deref().unwrap_or(&self.text);
+        let line = text.lines().next().unwrap_or_default();
+        let mut shown: String = line.chars().take(SHOWN).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        let state = if self.kind == "message" {
+            self.state.to_owned()
+        } else {
+            format!("{} ({})", self.state, self.kind)
+        };
+        let Self { queue_id, room, at_ms, .. } = self;
+        vec![queue_id.clone(), state, room.clone(), clock::of_ms(*at_ms), shown]
+    }
+
+    fn id(&self) -> Cow<'_, str> {
+        self.queue_id.as_str().into()
     }
 }

@@ -1,16 +1,20 @@
 //! `content list-reports`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     clock,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{Document, List, ListArgs, Listed, one_said, pages},
+    },
     context::Context,
     matrix::admin::reports::{list_events, list_users},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 /// How many reports we ask for at once.
@@ -22,79 +26,101 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) users: bool,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Report>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
-/// Newest first.
-#[derive(Debug, Serialize, JsonSchema)]
+/// A report of a message, or one of a user: what it may be asked for.
+#[derive(JsonSchema)]
 #[serde(untagged)]
-pub(crate) enum Reports {
-    Events { reports: Vec<list_events::Report>, total: usize },
-    Users { reports: Vec<list_users::Report>, total: usize },
+#[expect(dead_code, reason = "only its schema is needed")]
+pub(crate) enum Report {
+    Event(list_events::Report),
+    User(list_users::Report),
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Reports> {
-    let operator = args.patience.operator(context)?;
-    let mut from = 0;
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OfEvents {}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OfUsers {}
+
+impl Listed for OfEvents {
+    type Row = list_events::Report;
+    const KEY: &'static str = "reports";
+    const ORDER: &'static str = "Newest first.";
+}
+
+impl Listed for OfUsers {
+    type Row = list_users::Report;
+    const KEY: &'static str = "reports";
+    const ORDER: &'static str = "Newest first.";
+}
+
+one_said!(Reports {
+    Events(List<OfEvents> => Document<OfEvents>),
+    Users(List<OfUsers> => Document<OfUsers>),
+});
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Reports, Stop> {
     if args.users {
-        let mut reports = Vec::new();
-        loop {
-            let page = operator.send(list_users::Request { from, limit: PAGE }).await?;
-            reports.extend(page.user_reports);
-            let Some(next) = page.next_token else { break };
-            from = next;
-        }
-        return Ok(Reply::done(Reports::Users { total: reports.len(), reports }));
+        let list = args.list.of()?;
+        let operator = args.patience.operator(context)?;
+        return Ok(Reports::Users(List::paged(list, OfUsers {}, async move |rows| {
+            let limit = rows.at_most(PAGE);
+            pages(rows, &operator, 0, async |operator, from| {
+                let page = operator.send(list_users::Request { from, limit }).await?;
+                Ok((page.user_reports, page.next_token))
+            })
+            .await
+        })));
     }
-    let mut reports = Vec::new();
-    loop {
-        let page = operator.send(list_events::Request { from, limit: PAGE }).await?;
-        reports.extend(page.event_reports);
-        let Some(next) = page.next_token else { break };
-        from = next;
-    }
-    Ok(Reply::done(Reports::Events { total: reports.len(), reports }))
+    let list = args.list.of()?;
+    let operator = args.patience.operator(context)?;
+    Ok(Reports::Events(List::paged(list, OfEvents {}, async move |rows| {
+        let limit = rows.at_most(PAGE);
+        pages(rows, &operator, 0, async |operator, from| {
+            let page = operator.send(list_events::Request { from, limit }).await?;
+            Ok((page.event_reports, page.next_token))
+        })
+        .await
+    })))
 }
 
-impl Report for Reports {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        match self {
-            Self::Events { reports, .. } => {
-                let row = |it: &list_events::Report| {
-                    vec![
-                        it.id.to_string(),
-                        clock::of_ms(it.received_ts),
-                        it.user_id.clone(),
-                        text(&it.sender),
-                        it.event_id.clone(),
-                        text(&it.reason),
-                    ]
-                };
-                let heading = ["ID", "TIME", "BY", "ABOUT", "EVENT", "REASON"];
-                table(page, &heading, reports.iter().map(row).collect())
-            }
-            Self::Users { reports, .. } => {
-                let row = |it: &list_users::Report| {
-                    vec![
-                        it.id.to_string(),
-                        clock::of_ms(it.received_ts),
-                        it.user_id.clone(),
-                        it.target_user_id.clone(),
-                        text(&it.reason),
-                    ]
-                };
-                let heading = ["ID", "TIME", "BY", "ABOUT", "REASON"];
-                table(page, &heading, reports.iter().map(row).collect())
-            }
-        }
+impl Row for list_events::Report {
+    const HEADING: &'static [&'static str] = &["ID", "TIME", "BY", "ABOUT", "EVENT", "REASON"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            clock::of_ms(self.received_ts),
+            self.user_id.clone(),
+            self.sender.clone().unwrap_or_default(),
+            self.event_id.clone(),
+            self.reason.clone().unwrap_or_default(),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        let ids: Vec<String> = match self {
-            Self::Events { reports, .. } => reports.iter().map(|it| it.id.to_string()).collect(),
-            Self::Users { reports, .. } => reports.iter().map(|it| it.id.to_string()).collect(),
-        };
-        Some(ids.join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.id.to_string().into()
+    }
+}
+
+impl Row for list_users::Report {
+    const HEADING: &'static [&'static str] = &["ID", "TIME", "BY", "ABOUT", "REASON"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            clock::of_ms(self.received_ts),
+            self.user_id.clone(),
+            self.target_user_id.clone(),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn id(&self) -> Cow<'_, str> {
+        self.id.to_string().into()
     }
 }

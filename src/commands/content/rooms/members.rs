@@ -1,6 +1,6 @@
 //! `content list-members`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::get::found;
 use crate::{
     commands::{
-        Answered, Reply,
         content::arguments::{Patience, RoomArg},
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::{leaders::Powers, room},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -24,14 +25,19 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Member>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Members {
     pub(crate) room_id: String,
-    pub(crate) members: Vec<Member>,
-    pub(crate) total: usize,
+}
+
+impl Listed for Members {
+    type Row = Member;
+    const KEY: &'static str = "members";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,7 +53,7 @@ pub(crate) struct Member {
     pub(crate) name: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Members> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Members>, Stop> {
     let operator = args.patience.operator(context)?;
     let (room_id, _) = found(context, &operator, &args.room).await?;
     let powers = Powers::of(&operator, &room_id).await?;
@@ -70,26 +76,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Members> {
         let power = std::cmp::Reverse(member.power.unwrap_or(i64::MAX));
         (rank.unwrap_or(usize::MAX), power, member.user_id.clone())
     });
-    Ok(Reply::done(Members { room_id: room_id.into(), total: members.len(), members }))
+    Ok(List::of(args.list, Members { room_id: room_id.into() }, members))
 }
 
-impl Report for Members {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |member: &Member| {
-            let Member { user_id, membership, power, name, .. } = member;
-            vec![
-                user_id.clone(),
-                membership.clone(),
-                power.map_or_else(|| "creator".to_owned(), |power| power.to_string()),
-                name.clone().unwrap_or_default(),
-            ]
-        };
-        let heading = ["USER", "MEMBERSHIP", "POWER", "NAME"];
-        table(page, &heading, self.members.iter().map(row).collect())
+impl Row for Member {
+    const HEADING: &'static [&'static str] = &["USER", "MEMBERSHIP", "POWER", "NAME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.user_id.clone(),
+            self.membership.clone(),
+            self.power.map_or_else(|| "creator".to_owned(), |power| power.to_string()),
+            self.name.clone().unwrap_or_default(),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        let ids: Vec<_> = self.members.iter().map(|member| member.user_id.as_str()).collect();
-        Some(ids.join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.user_id.as_str().into()
     }
 }

@@ -1,31 +1,43 @@
 //! `content list-destinations`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     clock,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed, pages},
+    },
     context::Context,
-    matrix::admin::federation::list::Request,
-    output::{Report, table},
+    matrix::admin::federation::list,
+    output::Row,
+    reply::Stop,
 };
 
 /// How many servers we ask for at once.
 const PAGE: u32 = 500;
 
+/// The fields that Synapse sorts by.
+const SORTED: &[(&str, &str, bool)] =
+    &[("server", "destination", false), ("failing_since_ms", "failure_ts", false)];
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Destination>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Destinations {
-    pub(crate) destinations: Vec<Destination>,
-    pub(crate) total: usize,
+pub(crate) struct Destinations {}
+
+impl Listed for Destinations {
+    type Row = Destination;
+    const KEY: &'static str = "destinations";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -37,34 +49,38 @@ pub(crate) struct Destination {
     pub(crate) next_try_ms: Option<u64>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Destinations> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Destinations>, Stop> {
     let operator = args.patience.operator(context)?;
-    let (mut destinations, mut from) = (Vec::new(), 0);
-    loop {
-        let page = operator.send(Request { from, limit: PAGE }).await?;
-        destinations.extend(page.destinations.into_iter().map(|it| Destination {
-            server: it.destination,
-            failing_since_ms: it.failure_ts,
-            next_try_ms:
-                (it.retry_interval > 0).then(|| it.retry_last_ts.saturating_add(it.retry_interval)),
-        }));
-        let Some(next) = page.next_token.and_then(|next| next.parse().ok()) else { break };
-        from = next;
-    }
-    Ok(Reply::done(Destinations { total: destinations.len(), destinations }))
+    let mut list = args.list;
+    let order = list.ordered(SORTED);
+    let shown = |it: list::Destination| Destination {
+        server: it.destination,
+        failing_since_ms: it.failure_ts,
+        next_try_ms: (it.retry_interval > 0)
+            .then(|| it.retry_last_ts.saturating_add(it.retry_interval)),
+    };
+    Ok(List::paged(list, Destinations {}, async move |rows| {
+        let limit = rows.at_most(PAGE);
+        pages(rows, &operator, 0, async |operator, from| {
+            let order = order.clone();
+            let request = list::Request { from, limit, order_by: order.by, dir: order.dir };
+            let page = operator.send(request).await?;
+            let found = page.destinations.into_iter().map(shown).collect();
+            Ok((found, page.next_token.and_then(|next| next.parse().ok())))
+        })
+        .await
+    }))
 }
 
-impl Report for Destinations {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |it: &Destination| {
-            let time = |ms: Option<u64>| ms.map(clock::of_ms).unwrap_or_default();
-            vec![it.server.clone(), time(it.failing_since_ms), time(it.next_try_ms)]
-        };
-        let heading = ["SERVER", "FAILING SINCE", "NEXT TRY"];
-        table(page, &heading, self.destinations.iter().map(row).collect())
+impl Row for Destination {
+    const HEADING: &'static [&'static str] = &["SERVER", "FAILING SINCE", "NEXT TRY"];
+
+    fn cells(&self) -> Vec<String> {
+        let time = |ms: Option<u64>| ms.map(clock::of_ms).unwrap_or_default();
+        vec![self.server.clone(), time(self.failing_since_ms), time(self.next_try_ms)]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.destinations.iter().map(|it| it.server.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.server.as_str().into()
     }
 }

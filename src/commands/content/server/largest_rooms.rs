@@ -1,29 +1,37 @@
 //! `content largest-rooms`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed},
+    },
     context::Context,
     error::Failure,
     matrix::{Error, admin::statistics::largest_rooms::Request, room},
-    output::{Report, amount, table},
+    output::{Row, amount},
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
+    pub(crate) list: ListArgs<Size>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Largest {
-    /// Largest first. The server counts what its database has gathered, which a young server has not yet.
-    pub(crate) rooms: Vec<Size>,
-    pub(crate) total: usize,
+pub(crate) struct Largest {}
+
+impl Listed for Largest {
+    type Row = Size;
+    const KEY: &'static str = "rooms";
+    const ORDER: &'static str = "Largest first. The server counts what its database has gathered, which a young server has not yet.";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -34,10 +42,10 @@ pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Largest> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Largest>, Stop> {
     let operator = args.patience.operator(context)?;
     let sizes = operator.send(Request {}).await.map_err(uncounted)?.rooms;
-    let known = room::list(&operator, None).await?;
+    let known = room::list(&operator).await?;
     let name = |id: &str| known.iter().find(|room| room.room_id == id)?.name.clone();
     let size = |size: crate::matrix::admin::statistics::largest_rooms::Size| Size {
         name: name(&size.room_id),
@@ -46,7 +54,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Largest> {
     };
     let mut rooms: Vec<Size> = sizes.into_iter().map(size).collect();
     rooms.sort_by_key(|room| std::cmp::Reverse(room.bytes));
-    Ok(Reply::done(Largest { total: rooms.len(), rooms }))
+    Ok(List::of(args.list, Largest {}, rooms))
 }
 
 /// Synapse fails where PostgreSQL has not yet looked at each of the tables that it asks about.
@@ -60,15 +68,14 @@ fn uncounted(error: Error) -> Failure {
     }
 }
 
-impl Report for Largest {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |room: &Size| {
-            vec![room.room_id.clone(), amount(room.bytes), room.name.clone().unwrap_or_default()]
-        };
-        table(page, &["ROOM", "SIZE", "NAME"], self.rooms.iter().map(row).collect())
+impl Row for Size {
+    const HEADING: &'static [&'static str] = &["ROOM", "SIZE", "NAME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.room_id.clone(), amount(self.bytes), self.name.clone().unwrap_or_default()]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.rooms.iter().map(|room| room.room_id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.room_id.as_str().into()
     }
 }

@@ -1,56 +1,62 @@
 //! `content list-tasks`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     clock,
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed},
+    },
     context::Context,
     matrix::admin::server::tasks::{Request, Task},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
+    pub(crate) list: ListArgs<Task>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Tasks {
-    /// Newest first.
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) total: usize,
+pub(crate) struct Tasks {}
+
+impl Listed for Tasks {
+    type Row = Task;
+    const KEY: &'static str = "tasks";
+    const ORDER: &'static str = "Newest first.";
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Tasks> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Tasks>, Stop> {
     let operator = args.patience.operator(context)?;
     let mut tasks = operator.send(Request {}).await?.scheduled_tasks;
     tasks.sort_by_key(|task| std::cmp::Reverse(task.timestamp_ms));
-    Ok(Reply::done(Tasks { total: tasks.len(), tasks }))
+    Ok(List::of(args.list, Tasks {}, tasks))
 }
 
-impl Report for Tasks {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |task: &Task| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            vec![
-                task.id.clone(),
-                task.action.clone(),
-                task.status.clone(),
-                clock::of_ms(task.timestamp_ms),
-                text(&task.resource_id),
-                text(&task.error),
-            ]
-        };
-        let heading = ["TASK", "ACTION", "STATUS", "TIME", "OF", "ERROR"];
-        table(page, &heading, self.tasks.iter().map(row).collect())
+impl Row for Task {
+    const HEADING: &'static [&'static str] = &["TASK", "ACTION", "STATUS", "TIME", "OF", "ERROR"];
+
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![
+            self.id.clone(),
+            self.action.clone(),
+            self.status.clone(),
+            clock::of_ms(self.timestamp_ms),
+            text(&self.resource_id),
+            text(&self.error),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.id.as_str().into()
     }
 }

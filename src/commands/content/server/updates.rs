@@ -1,19 +1,25 @@
 //! `content list-background-updates`.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed},
+    },
     context::Context,
     matrix::admin::background_updates::status::Request,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Update>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -22,8 +28,17 @@ pub(crate) struct Args {
 pub(crate) struct Updates {
     /// Whether they are paused.
     pub(crate) paused: bool,
-    pub(crate) updates: Vec<Update>,
-    pub(crate) total: usize,
+}
+
+impl Listed for Updates {
+    type Row = Update;
+    const KEY: &'static str = "updates";
+    const NONE: &'static str = "nothing is done to the database in the background";
+
+    fn before(&self) -> String {
+        let paused = "paused: `content resume-background-updates` lets them go on\n";
+        if self.paused { paused.to_owned() } else { String::new() }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -36,7 +51,7 @@ pub(crate) struct Update {
     pub(crate) duration_ms: f64,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Updates> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Updates>, Stop> {
     let operator = args.patience.operator(context)?;
     let found = operator.send(Request {}).await?;
     let update = |(database, it): (String, _)| {
@@ -48,22 +63,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Updates> {
         Update { database, name, items, duration_ms }
     };
     let updates: Vec<_> = found.current_updates.into_iter().map(update).collect();
-    Ok(Reply::done(Updates { paused: !found.enabled, total: updates.len(), updates }))
+    Ok(List::of(args.list, Updates { paused: !found.enabled }, updates))
 }
 
-impl Report for Updates {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        if self.paused {
-            writeln!(page, "paused: `content resume-background-updates` lets them go on")?;
-        }
-        if self.updates.is_empty() {
-            return page.write_str("nothing is done to the database in the background");
-        }
-        let row = |it: &Update| vec![it.name.clone(), it.database.clone(), it.items.to_string()];
-        table(page, &["UPDATE", "DATABASE", "ITEMS"], self.updates.iter().map(row).collect())
+impl Row for Update {
+    const HEADING: &'static [&'static str] = &["UPDATE", "DATABASE", "ITEMS"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.name.clone(), self.database.clone(), self.items.to_string()]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.updates.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 }

@@ -1,16 +1,20 @@
 //! `content list-registration-tokens`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shown::Token;
 use crate::{
-    commands::{Answered, Reply, content::arguments::Patience},
+    commands::{
+        content::arguments::Patience,
+        listing::{List, ListArgs, Listed},
+    },
     context::Context,
     matrix::admin::tokens::list,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -19,34 +23,35 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) valid: bool,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Token>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Tokens {
-    tokens: Vec<Token>,
-    total: usize,
+pub(crate) struct Tokens {}
+
+impl Listed for Tokens {
+    type Row = Token;
+    const KEY: &'static str = "tokens";
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Tokens> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Tokens>, Stop> {
     let operator = args.patience.operator(context)?;
     let found = operator.send(list::Request { valid: args.valid.then_some(true) }).await?;
     let tokens: Vec<Token> = found.registration_tokens.into_iter().map(Token::from).collect();
-    Ok(Reply::done(Tokens { total: tokens.len(), tokens }))
+    Ok(List::of(args.list, Tokens {}, tokens))
 }
 
-impl Report for Tokens {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let heading = ["TOKEN", "FOR", "PENDING", "USED", "EXPIRES"];
-        let row = |token: &Token| {
-            let Token { pending, completed, .. } = token;
-            let (pending, completed) = (pending.to_string(), completed.to_string());
-            vec![token.token.clone(), token.uses(), pending, completed, token.expires()]
-        };
-        table(page, &heading, self.tokens.iter().map(row).collect())
+impl Row for Token {
+    const HEADING: &'static [&'static str] = &["TOKEN", "FOR", "PENDING", "USED", "EXPIRES"];
+
+    fn cells(&self) -> Vec<String> {
+        let (pending, completed) = (self.pending.to_string(), self.completed.to_string());
+        vec![self.token.clone(), self.uses(), pending, completed, self.expires()]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.tokens.iter().map(|token| token.token.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.token.as_str().into()
     }
 }

@@ -15,7 +15,7 @@ const LETTERS: &str = "a-z, A-Z, 0-9 and . _ ~ -";
 const LONGEST: usize = 64;
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(super) struct Token {
+pub(crate) struct Token {
     pub(super) token: String,
     /// How many may register with it; none where there is no limit.
     pub(super) uses_allowed: Option<u64>,

@@ -1,6 +1,6 @@
 //! `content list-user-media`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,21 +8,35 @@ use serde::Serialize;
 use crate::{
     clock,
     commands::{
-        Answered, Reply,
         content::arguments::{Patience, UserArg, user::find},
+        listing::{List, ListArgs, Listed, pages},
     },
     context::Context,
     matrix::admin::users::media,
-    output::{Report, amount, table},
+    output::{Row, amount},
     reply::Stop,
 };
 
 const PAGE: u32 = 500;
 
+/// The fields that Synapse sorts by.
+const SORTED: &[(&str, &str, bool)] = &[
+    ("media_id", "media_id", false),
+    ("name", "upload_name", false),
+    ("type", "media_type", false),
+    ("size_bytes", "media_length", false),
+    ("created_ms", "created_ts", false),
+    ("last_access_ms", "last_access_ts", false),
+    ("quarantined_by", "quarantined_by", false),
+    ("protected", "safe_from_quarantine", false),
+];
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) user: UserArg,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<File>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -30,12 +44,15 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Media {
     user_id: String,
-    media: Vec<File>,
-    total: usize,
+}
+
+impl Listed for Media {
+    type Row = File;
+    const KEY: &'static str = "media";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct File {
+pub(crate) struct File {
     media_id: String,
     name: Option<String>,
     #[serde(rename = "type")]
@@ -52,20 +69,27 @@ struct File {
     protected: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Media> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Media>, Stop> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     if find(&operator, &user_id).await?.is_none() {
         return Err(Stop::absent("user", "user_id", user_id));
     }
-    let (mut media, mut from) = (Vec::new(), Some(0));
-    while let Some(at) = from {
-        let request = media::Request { user_id: user_id.clone().into(), from: at, limit: PAGE };
-        let page = operator.send(request).await?;
-        media.extend(page.media.into_iter().map(File::from));
-        from = page.next_token.filter(|next| *next > at);
-    }
-    Ok(Reply::done(Media { user_id: user_id.into(), total: media.len(), media }))
+    let mut list = args.list;
+    let order = list.ordered(SORTED);
+    let head = Media { user_id: user_id.to_string() };
+    Ok(List::paged(list, head, async move |rows| {
+        let limit = rows.at_most(PAGE);
+        pages(rows, &operator, 0, async |operator, from| {
+            let (user_id, order) = (user_id.clone().into(), order.clone());
+            let request =
+                media::Request { user_id, from, limit, order_by: order.by, dir: order.dir };
+            let page = operator.send(request).await?;
+            let found = page.media.into_iter().map(File::from).collect();
+            Ok((found, page.next_token.filter(|next| *next > from)))
+        })
+        .await
+    }))
 }
 
 impl From<media::File> for File {
@@ -83,37 +107,25 @@ impl From<media::File> for File {
     }
 }
 
-impl Media {
-    fn table(&self, page: &mut String, columns: usize) -> fmt::Result {
-        let heading = ["MEDIA", "NAME", "SIZE", "TYPE", "CREATED", "LAST SEEN", "QUARANTINED BY"];
-        let row = |file: &File| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let mut row = vec![
-                file.media_id.clone(),
-                text(&file.name),
-                amount(file.size_bytes),
-                text(&file.kind),
-                clock::of_ms(file.created_ms),
-                file.last_access_ms.map_or_else(|| "never".into(), clock::of_ms),
-                text(&file.quarantined_by),
-            ];
-            row.truncate(columns);
-            row
-        };
-        table(page, &heading[..columns], self.media.iter().map(row).collect())
-    }
-}
+impl Row for File {
+    const HEADING: &'static [&'static str] =
+        &["MEDIA", "NAME", "SIZE", "TYPE", "CREATED", "LAST SEEN", "QUARANTINED BY"];
+    const FIRST: usize = 5;
 
-impl Report for Media {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        self.table(page, 5)
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![
+            self.media_id.clone(),
+            text(&self.name),
+            amount(self.size_bytes),
+            text(&self.kind),
+            clock::of_ms(self.created_ms),
+            self.last_access_ms.map_or_else(|| "never".into(), clock::of_ms),
+            text(&self.quarantined_by),
+        ]
     }
 
-    fn long(&self, page: &mut String) -> fmt::Result {
-        self.table(page, 7)
-    }
-
-    fn ids(&self) -> Option<String> {
-        Some(self.media.iter().map(|file| file.media_id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.media_id.as_str().into()
     }
 }

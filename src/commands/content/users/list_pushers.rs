@@ -1,7 +1,5 @@
 //! `content list-pushers`.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,12 +7,13 @@ use super::usable::usable;
 
 use crate::{
     commands::{
-        Answered, Reply,
         content::arguments::{Patience, UserArg},
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::admin::users::pushers,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -22,19 +21,24 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) user: UserArg,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Pusher>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Pushers {
     user_id: String,
-    pushers: Vec<Pusher>,
-    total: usize,
+}
+
+impl Listed for Pushers {
+    type Row = Pusher;
+    const KEY: &'static str = "pushers";
 }
 
 /// Without its key, with which a device can be reached.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Pusher {
+pub(crate) struct Pusher {
     app_id: String,
     app: String,
     device: String,
@@ -44,13 +48,13 @@ struct Pusher {
     url: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Pushers> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Pushers>, Stop> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     usable(&operator, &user_id).await?;
     let found = operator.send(pushers::Request { user_id: user_id.clone().into() }).await?;
     let pushers: Vec<Pusher> = found.pushers.into_iter().map(Pusher::from).collect();
-    Ok(Reply::done(Pushers { user_id: user_id.into(), total: pushers.len(), pushers }))
+    Ok(List::of(args.list, Pushers { user_id: user_id.into() }, pushers))
 }
 
 impl From<pushers::Pusher> for Pusher {
@@ -65,13 +69,12 @@ impl From<pushers::Pusher> for Pusher {
     }
 }
 
-impl Report for Pushers {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |pusher: &Pusher| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let Pusher { app, device, kind, url, .. } = pusher;
-            vec![app.clone(), device.clone(), text(kind), text(url)]
-        };
-        table(page, &["APP", "DEVICE", "KIND", "THROUGH"], self.pushers.iter().map(row).collect())
+impl Row for Pusher {
+    const HEADING: &'static [&'static str] = &["APP", "DEVICE", "KIND", "THROUGH"];
+    const HAS_ID: bool = false;
+
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![self.app.clone(), self.device.clone(), text(&self.kind), text(&self.url)]
     }
 }

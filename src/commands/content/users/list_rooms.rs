@@ -1,18 +1,18 @@
 //! `content list-user-rooms`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     commands::{
-        Answered, Reply,
         content::arguments::{Patience, UserArg, user::find},
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::admin::users::memberships,
-    output::{Report, table},
+    output::Row,
     reply::Stop,
 };
 
@@ -24,24 +24,29 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Room>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Rooms {
     user_id: String,
-    rooms: Vec<Room>,
-    total: usize,
+}
+
+impl Listed for Rooms {
+    type Row = Room;
+    const KEY: &'static str = "rooms";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Room {
+pub(crate) struct Room {
     room_id: String,
     /// `join`, `invite`, `knock`, `leave` or `ban`.
     membership: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rooms> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Rooms>, Stop> {
     let operator = args.patience.operator(context)?;
     let user_id = args.user.resolve(operator.server_name())?;
     if find(&operator, &user_id).await?.is_none() {
@@ -55,16 +60,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rooms> {
         .map(|(room_id, membership)| Room { room_id, membership })
         .collect();
     rooms.sort_by(|a, b| (&a.membership, &a.room_id).cmp(&(&b.membership, &b.room_id)));
-    Ok(Reply::done(Rooms { user_id: user_id.into(), total: rooms.len(), rooms }))
+    Ok(List::of(args.list, Rooms { user_id: user_id.into() }, rooms))
 }
 
-impl Report for Rooms {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |room: &Room| vec![room.room_id.clone(), room.membership.clone()];
-        table(page, &["ROOM", "MEMBERSHIP"], self.rooms.iter().map(row).collect())
+impl Row for Room {
+    const HEADING: &'static [&'static str] = &["ROOM", "MEMBERSHIP"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.room_id.clone(), self.membership.clone()]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.rooms.iter().map(|room| room.room_id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.room_id.as_str().into()
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
     if find(&operator, &user_id).await?.is_none() {
         return Err(Stop::absent("user", "user_id", user_id));
     }
-    let request = media::Request { user_id: user_id.clone().into(), from: 0, limit: 1 };
+    let request = media::Request::newest(user_id.clone(), 1);
     let mut removed = Vec::new();
     if operator.send(request).await?.media.is_empty() {
         return Ok(Reply::done_if(false, Removed { user_id: user_id.into(), removed }));

@@ -21,6 +21,14 @@ pub(crate) struct Request {
     pub(crate) from: u64,
     #[ruma_api(query)]
     pub(crate) limit: u32,
+    /// The field that it sorts by: the name where none is named.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_by: Option<String>,
+    /// `f`, or `b` from the highest down.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<String>,
 }
 
 impl Repeat for Request {
@@ -52,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_page_is_asked_for() {
-        let (address, body) = body(Request { from: 0, limit: 5 });
+        let (address, body) = body(Request { from: 0, limit: 5, order_by: None, dir: None });
         assert!(address.ends_with("/federation/destinations?from=0&limit=5"), "{address}");
         assert_eq!(body, "");
     }

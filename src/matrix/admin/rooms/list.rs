@@ -26,6 +26,21 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search_term: Option<String>,
+    /// The field that it sorts by: the name where none is named.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_by: Option<String>,
+    /// `f`, or `b` the other way round; numbers begin with the highest.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<String>,
+}
+
+impl Request {
+    /// In the order of the names.
+    pub(crate) fn by_name(from: u64, limit: u32, search_term: Option<String>) -> Self {
+        Self { from, limit, search_term, order_by: None, dir: None }
+    }
 }
 
 impl Repeat for Request {
@@ -76,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_room_without_a_name_is_read() {
-        let request = Request { from: 0, limit: 10, search_term: Some("TW & m".into()) };
+        let request = Request::by_name(0, 10, Some("TW & m".into()));
         assert!(body(request).0.ends_with("/rooms?from=0&limit=10&search_term=TW+%26+m"));
         let page = answer::<Response>(
             r#"{"rooms": [{"room_id": "!hash", "name": null, "canonical_alias": null,

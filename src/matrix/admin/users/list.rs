@@ -35,6 +35,14 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// The field that it sorts by: the id where none is named.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_by: Option<String>,
+    /// `f`, or `b` from the highest down.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<String>,
 }
 
 impl Repeat for Request {
@@ -61,8 +69,14 @@ mod tests {
             deactivated: None,
             locked: true,
             name: None,
+            order_by: Some("last_seen_ts".into()),
+            dir: Some("b".into()),
         };
-        assert!(body(request).0.ends_with("/v3/users?from=100&limit=100&locked=true"));
+        assert!(
+            body(request)
+                .0
+                .ends_with("/v3/users?from=100&limit=100&locked=true&order_by=last_seen_ts&dir=b")
+        );
         let page = answer::<Response>(
             r#"{"users": [{"name": "@u:h", "is_guest": 0, "admin": false, "user_type": null,
                 "deactivated": false, "displayname": null, "avatar_url": null,

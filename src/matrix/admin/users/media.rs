@@ -25,6 +25,21 @@ pub(crate) struct Request {
     pub(crate) from: u64,
     #[ruma_api(query)]
     pub(crate) limit: u32,
+    /// The field that it sorts by: when it was made where none is named.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_by: Option<String>,
+    /// `f`, or `b` from the highest down.
+    #[ruma_api(query)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<String>,
+}
+
+impl Request {
+    /// The newest first.
+    pub(crate) fn newest(user_id: OwnedUserId, limit: u32) -> Self {
+        Self { user_id: user_id.into(), from: 0, limit, order_by: None, dir: None }
+    }
 }
 
 impl Repeat for Request {
@@ -63,6 +78,8 @@ mod tests {
             user_id: OwnedUserId::try_from("@u:h").unwrap().into(),
             from: 100,
             limit: 50,
+            order_by: None,
+            dir: None,
         });
         assert!(address.ends_with("/users/@u:h/media?from=100&limit=50"), "{address}");
         let page = answer::<Response>(

@@ -23,7 +23,7 @@ use crate::{
     context::Context,
     error::Failure,
     matrix::{Error, client::Client, room},
-    output::Report,
+    output::{Format, Report},
     reply::{Outcome, Stop},
 };
 
@@ -69,6 +69,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Messages, 
         let Past { messages, more, unreadable } = read(&args, &client, &room).await?;
         say_more(context, &args, more);
         warn_unreadable(context, unreadable);
+        if context.view().format == Format::Jsonl {
+            return Ok(Live::Stream(Stream::new(async move |_, lines| {
+                for message in messages {
+                    if !lines.emit(&message.of(&room))? {
+                        break;
+                    }
+                }
+                Ok(Outcome::Done)
+            })));
+        }
         let (room_id, total) = (room.into(), messages.len());
         let answer = Messages { room_id, messages, total, more, unreadable };
         return Ok(Live::Reply(Reply::done(answer)));

@@ -2,17 +2,20 @@
 //! settings. Whoever presses a key does not wait: where the homeserver does not run, or is slow, nothing
 //! is offered and nothing is said.
 
+mod cache;
+
 use std::{
     ffi::{OsStr, OsString},
     path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
 };
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use ruma::RoomAliasId;
 use serde_json::Value;
 
+use self::cache::{Offer, remembered};
 use crate::{
     bridges,
     config::{
@@ -21,13 +24,22 @@ use crate::{
     },
     context::{Context, Flags},
     hooks::registry,
-    matrix::{Error, admin, client, client::Client, room, running},
+    matrix::{
+        Error, admin, client,
+        client::Client,
+        room, running,
+        session::{self, Session},
+    },
+    outbox::{dead, entry::Entry, look},
     output::Talk,
     supervisor::log::read,
 };
 
-/// How long the homeserver may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long everything that is asked may take: whoever pressed the key waits for a tenth of a second at
+/// most.
+const PATIENCE: Duration = Duration::from_millis(80);
+/// When that is over.
+static DEADLINE: LazyLock<Instant> = LazyLock::new(|| Instant::now() + PATIENCE);
 /// What only bash's script says of itself.
 const BASH: &str = "_CLAP_COMPLETE_COMP_TYPE";
 /// How many names it is asked for.
@@ -125,6 +137,29 @@ pub(crate) fn values() -> ArgValueCompleter {
     })
 }
 
+/// The sets of workers.
+pub(crate) fn presets() -> ArgValueCompleter {
+    offered(|| Some(plain(choices(&(find("workers.preset").ok()?.schema)()))))
+}
+
+/// The messages in the queue that the action in the line is about.
+pub(crate) fn queued() -> ArgValueCompleter {
+    offered(|| {
+        let outbox = context().data().ok()?.outbox();
+        let candidate = |entry: &Entry| {
+            let text = entry.draft.what.shown().lines().next().unwrap_or_default();
+            let help = format!("{}: {text}", entry.draft.room);
+            CompletionCandidate::new(&entry.id).help(Some(help.into()))
+        };
+        let letters = dead::all(&outbox).ok()?;
+        let mut all: Vec<_> = letters.iter().map(|letter| candidate(&letter.entry)).collect();
+        if !words().iter().any(|word| word == "retry") {
+            all.extend(look::waiting(&outbox).ok()?.iter().map(candidate));
+        }
+        Some(all)
+    })
+}
+
 fn choices(schema: &Value) -> Vec<String> {
     if schema["type"] == "boolean" {
         return [true, false].map(|word| word.to_string()).into();
@@ -182,45 +217,46 @@ fn aliases(typed: &str) -> Option<Vec<CompletionCandidate>> {
     // quotes it takes off before it asks.
     let escaped = is_bash() && !typed.starts_with('#');
     let term = bare.trim_start_matches('#').split(':').next().unwrap_or_default();
-    let search_term = Some(term.to_owned()).filter(|term| !term.is_empty());
-    let (server, page) = asked(async |client| {
-        let request = admin::rooms::list::Request { from: 0, limit: MOST, search_term };
-        Ok((client.server_name().to_owned(), client.send(request).await?))
-    })?;
-    let candidate = |room: admin::rooms::list::Room| {
-        let alias =
-            room.canonical_alias.as_deref().and_then(|it| <&RoomAliasId>::try_from(it).ok())?;
-        let ours = alias.server_name() == server && !bare.contains(':');
+    let (server, rooms) = rooms_with(Some(term.to_owned()).filter(|term| !term.is_empty()))?;
+    let candidate = |room: Offer| {
+        let alias = room.id.as_deref().and_then(|it| <&RoomAliasId>::try_from(it).ok())?;
+        let ours = alias.server_name() == server.as_str() && !bare.contains(':');
         let word = if ours { format!("#{}", alias.alias()) } else { alias.to_string() };
         let word = Some(word).filter(|word| word.starts_with(bare))?;
         let word = if escaped { format!("\\{word}") } else { word };
         Some(CompletionCandidate::new(word).help(room.name.map(Into::into)))
     };
-    Some(page.rooms.into_iter().filter_map(candidate).collect())
+    Some(rooms.into_iter().filter_map(candidate).collect())
+}
+
+/// The rooms that the homeserver finds by a part of their name or alias, and what it is called.
+fn rooms_with(search_term: Option<String>) -> Option<(String, Vec<Offer>)> {
+    let question = format!("rooms {}", search_term.as_deref().unwrap_or_default());
+    asked(&question, async |client| {
+        let page = client.send(admin::rooms::list::Request::by_name(0, MOST, search_term)).await?;
+        let offer =
+            |room: admin::rooms::list::Room| Offer { id: room.canonical_alias, name: room.name };
+        Ok(page.rooms.into_iter().map(offer).collect())
+    })
 }
 
 /// Several rooms of one name are not told apart by it.
 fn names(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let line = Typed::of(typed, is_bash());
     let part = &line.text;
-    let search_term = room::searchable(part).map(str::to_owned);
-    let page = asked(async |client| {
-        client.send(admin::rooms::list::Request { from: 0, limit: MOST, search_term }).await
-    })?;
-    let named =
-        |room: &admin::rooms::list::Room| room.name.clone().filter(|it| it.starts_with(part));
-    let all: Vec<String> = page.rooms.iter().filter_map(named).collect();
-    let candidate = |room: admin::rooms::list::Room| {
+    let (_, rooms) = rooms_with(room::searchable(part).map(str::to_owned))?;
+    let named = |room: &Offer| room.name.clone().filter(|it| it.starts_with(part));
+    let all: Vec<String> = rooms.iter().filter_map(named).collect();
+    let candidate = |room: Offer| {
         let name = named(&room)?;
         let is_plain = !name.starts_with(['#', '!', '-']) && !name.chars().any(char::is_control);
         let is_one = all.iter().filter(|other| **other == name).count() == 1;
         // Whoever begins with nothing sees the address where there is one.
-        let is_wanted = !part.is_empty() || room.canonical_alias.is_none();
-        (is_plain && is_one && is_wanted).then(|| {
-            CompletionCandidate::new(line.word(&name)).help(room.canonical_alias.map(Into::into))
-        })
+        let is_wanted = !part.is_empty() || room.id.is_none();
+        (is_plain && is_one && is_wanted)
+            .then(|| CompletionCandidate::new(line.word(&name)).help(room.id.map(Into::into)))
     };
-    Some(page.rooms.into_iter().filter_map(candidate).collect())
+    Some(rooms.into_iter().filter_map(candidate).collect())
 }
 
 /// What is typed of a word, which bash hands on with its backslashes and without the quote it begins with.
@@ -259,42 +295,56 @@ fn is_bash() -> bool {
 fn localparts(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let (sign, part) = typed.strip_prefix('@').map_or(("", typed), |part| ("@", part));
     let name = Some(part.to_owned()).filter(|part| !part.is_empty());
-    let page = asked(async |client| {
-        let deactivated = Some(false);
-        client
-            .send(admin::users::list::Request {
-                from: None,
-                limit: MOST,
-                deactivated,
-                locked: true,
-                name,
-            })
-            .await
+    let (_, users) = asked(&format!("users {part}"), async |client| {
+        let request = admin::users::list::Request {
+            from: None,
+            limit: MOST,
+            deactivated: Some(false),
+            locked: true,
+            name,
+            order_by: None,
+            dir: None,
+        };
+        let offer = |user: admin::users::get::User| Offer {
+            id: Some(user.name.localpart().to_owned()),
+            name: user.displayname,
+        };
+        Ok(client.send(request).await?.users.into_iter().map(offer).collect())
     })?;
-    let candidate = |user: admin::users::get::User| {
-        let localpart = Some(user.name.localpart()).filter(|it| it.starts_with(part))?;
+    let candidate = |user: Offer| {
+        let localpart = user.id.filter(|it| it.starts_with(part))?;
         let word = format!("{sign}{localpart}");
-        Some(CompletionCandidate::new(word).help(user.displayname.map(Into::into)))
+        Some(CompletionCandidate::new(word).help(user.name.map(Into::into)))
     };
-    Some(page.users.into_iter().filter_map(candidate).collect())
+    Some(users.into_iter().filter_map(candidate).collect())
 }
 
-/// What the homeserver answers the operator, if it runs.
-fn asked<T>(ask: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Option<T> {
+/// What the homeserver answers the operator, if it runs, or has answered a moment ago; and what it is
+/// called.
+fn asked(
+    question: &str,
+    ask: impl AsyncFnOnce(&Client) -> Result<Vec<Offer>, Error>,
+) -> Option<(String, Vec<Offer>)> {
     let data = context().data().ok()?;
-    let operator = client::operator(&data, PATIENCE).ok()?;
+    let session = Session::load(&session::operator_file(&data)).ok()??;
     // Without this a homeserver that is down would be asked again and again.
-    running::require(&data, operator.url()).ok()?;
-    waited(ask(&operator))?.ok()
+    running::require(&data, &session.url).ok()?;
+    let server = session.server_name.to_string();
+    let offers = remembered(&data, question, || {
+        let operator = client::operator(&data, PATIENCE).ok()?;
+        waited(ask(&operator))?.ok()
+    })?;
+    Some((server, offers))
 }
 
 fn waited<T>(work: impl Future<Output = T>) -> Option<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.ok() })
+    runtime.block_on(async { tokio::time::timeout_at((*DEADLINE).into(), work).await.ok() })
 }
 
 /// The homeserver that the line names.
 fn context() -> Context {
+    LazyLock::force(&DEADLINE);
     let environment = Environment::of_this_process();
     let words = words();
     let instance = value_of(&words, "--instance");
