@@ -150,6 +150,11 @@ impl Instance {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The setting has what `config set` says.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
+    }
+
     /// All that it may listen on.
     pub(crate) fn all_ports(&self) -> [u16; 7] {
         let ([client, metrics, database], [http, https, federation]) = (self.ports, self.proxy);

@@ -68,7 +68,7 @@ fn without_chance(text: &str) -> String {
 }
 
 /// Where the shell finds the program by its name, with a link to it in this folder.
-fn path_of(folder: &Path) -> String {
+pub(crate) fn path_of(folder: &Path) -> String {
     let named = folder.join("resource-matrix-synapse");
     std::os::unix::fs::symlink(program(), named).unwrap();
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
@@ -124,7 +124,7 @@ fn the_bot_of_the_documents_answers_each_question_once() {
 }
 
 /// A program with all it has started, killed at the end.
-struct Group(Child);
+pub(crate) struct Group(pub(crate) Child);
 
 impl Drop for Group {
     fn drop(&mut self) {

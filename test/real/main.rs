@@ -24,6 +24,8 @@ mod chaos;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod cookbook;
+#[cfg(test)]
 mod defaults;
 #[cfg(test)]
 mod disk;
