@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::common::{Instance, file, kill_9};
+use crate::common::{Instance, file, kill_9, wait_for};
 
 /// A user made for one test.
 #[track_caller]
@@ -81,7 +81,8 @@ fn a_user_is_named_and_their_direct_room_is_found_or_made_once() {
     let room = rooms[0].as_str().unwrap();
     assert_eq!(rooms.len(), 1, "{known}");
     assert_eq!(direct(server, "ben"), json!({ &ann: [room] }));
-    assert_eq!(server.bodies(room).len(), 6);
+    // While others write elsewhere, the server shows what it took only once they are done.
+    wait_for("all have arrived", || server.bodies(room).len() == 6);
     let shown = server.json(&["content", "get-room", room]);
     assert!(shown["encryption"].is_null(), "{shown}");
 
@@ -97,7 +98,7 @@ fn a_user_is_named_and_their_direct_room_is_found_or_made_once() {
     server.run(&["content", "join-room", new, "--as", "ben"]).success();
     assert_eq!(direct(server, "ben"), json!({ &ann: [room, new] }));
     send(server, &["@ann", "here", "--as", "ben"]);
-    assert_eq!(server.bodies(new), ["again", "here"]);
+    wait_for("both have arrived", || server.bodies(new) == ["again", "here"]);
     assert_eq!(server.bodies(new), {
         let page = server.json(&["content", "read-messages", "@ben", "--as", "ann"]);
         let bodies = page["messages"].as_array().unwrap().iter();
@@ -110,6 +111,9 @@ fn a_user_is_named_and_their_direct_room_is_found_or_made_once() {
     let queued = [&words("@nobody")[..], &["--queue"]].concat();
     server.run(&queued).exits(1).says("there is no user");
     server.run(&["content", "remove-user", "ben"]).success();
+    // The server takes a closed account out of its rooms a little later.
+    let members = || server.json(&["content", "list-members", new])["members"].to_string();
+    wait_for("the account has left", || !members().contains(&ben));
     server.run(&words("@ben")).exits(1).says("was deactivated");
 }
 
