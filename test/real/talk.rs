@@ -165,6 +165,12 @@ fn a_message_stands_in_a_thread_however_it_is_sent() {
     assert_eq!(threads["total"], 1, "{threads}");
     let thread = &threads["threads"][0];
     assert_eq!((&thread["event_id"], &thread["messages"]), (&json!(root), &json!(7)), "{threads}");
+    user(server, "threader");
+    let theirs = ["content", "create-room", "Their threads", "--as", "threader", "-q"];
+    let theirs = server.run(&theirs).success().line().to_owned();
+    let entered = server.json(&["content", "list-threads", &theirs]);
+    assert_eq!(entered["total"], 0, "{entered}");
+    assert!(entered["warnings"][0].as_str().unwrap().contains("joined the room"), "{entered}");
     let related = ["content", "list-relations", &room, &root, "--type", "thread"];
     assert_eq!(server.json(&related)["total"], 7);
     let cut = server.json(&[&related[..], &["--limit", "2"]].concat());
