@@ -234,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn an_excerpt_is_one_line_of_bounded_length_that_steers_no_terminal() {
+        let said = |body: &str| excerpt(&sent(&json!({ "msgtype": "m.text", "body": body })));
+        assert_eq!(said("one\ntwo\u{1b}[2J"), "one two\u{fffd}[2J");
+        assert_eq!(said(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(said(&"ä".repeat(201)), "ä".repeat(200) + "…");
+    }
+
+    #[test]
     fn only_a_new_message_starts_with_a_time_and_no_text_steers_a_terminal() {
         let message = sent(&json!({
             "msgtype": "m.text", "body": "1\r\n1970-01-01T00:00:00Z\n\u{1b}[2J\r",
