@@ -118,6 +118,11 @@ fn every_list_has_fields_and_lines() {
     server.run(&["content", "add-bot", "liney"]).success();
     server.run(&["content", "add-registration-token"]).success();
     let room = server.room("Lines");
+    let sent = ["content", "send-message", &room, "lines", "-q"];
+    let sent = server.run(&sent).success().line().to_owned();
+    server.run(&["content", "react", &room, &sent, "👍"]).success();
+    server.run(&["content", "set-tag", &room, "lines"]).success();
+    server.run(&["content", "add-alias", &room, "lines"]).success();
     for (words, field) in [
         (&["list-users"][..], "user_id"),
         (&["list-rooms"], "room_id"),
@@ -128,6 +133,11 @@ fn every_list_has_fields_and_lines() {
         (&["list-user-rooms", "operator"], "membership"),
         (&["list-user-media", "operator"], "size_bytes"),
         (&["list-pushers", "operator"], "kind"),
+        (&["list-threads", &room], "newest_ms"),
+        (&["list-relations", &room, &sent], "key"),
+        (&["list-tags", &room], "tag"),
+        (&["list-aliases", &room], "main"),
+        (&["list-public-rooms"], "members_count"),
         (&["list-registration-tokens"], "token"),
         (&["list-hooks"], "id"),
         (&["list-bridges"], "name"),

@@ -86,6 +86,8 @@ fn aliases_are_given_chosen_listed_and_taken_away() {
     let first = &all["aliases"][0];
     assert_eq!((&first["alias"], &first["main"]), (&json!("#known-b:test.example"), &json!(true)));
     assert_eq!(all["total"], 2, "{all}");
+    let sorted = ["content", "list-aliases", &room, "--sort", "main", "--limit", "1", "-q"];
+    assert_eq!(server.run(&sorted).success().line(), "#known-a:test.example");
 
     // What the room says of itself goes with the alias, also where others made it.
     user(server, "namer");
@@ -115,7 +117,7 @@ fn a_room_is_put_into_the_directory_found_there_and_taken_out() {
     assert!(!said.stderr.contains("set-join-rule"), "{said}");
     // The directory follows a moment later.
     wait_for("the directory shows the room", || server.json(&search)["total"] == 1);
-    let found = server.json(&search);
+    let found = server.json(&[&search[..], &["--limit", "1"]].concat());
     assert_eq!(
         (&found["total"], &found["rooms"][0]["room_id"], &found["more"]),
         (&json!(1), &json!(room), &json!(false)),
@@ -127,6 +129,8 @@ fn a_room_is_put_into_the_directory_found_there_and_taken_out() {
     wait_for("the directory shows both", || server.json(&search)["total"] == 2);
     let found = server.json(&[&search[..], &["--limit", "1"]].concat());
     assert_eq!((&found["total"], &found["more"]), (&json!(1), &json!(true)), "{found}");
+    let rules = ["--fields", "join_rule", "--sort", "join_rule", "-q"];
+    assert_eq!(server.run(&[&search[..], &rules].concat()).success().stdout, "knock\npublic\n");
     for room in [&room, &second] {
         server.run(&["content", "unpublish-room", room]).success();
     }

@@ -165,10 +165,19 @@ fn a_message_stands_in_a_thread_however_it_is_sent() {
     assert_eq!(threads["total"], 1, "{threads}");
     let thread = &threads["threads"][0];
     assert_eq!((&thread["event_id"], &thread["messages"]), (&json!(root), &json!(7)), "{threads}");
+    user(server, "threader");
+    let theirs = ["content", "create-room", "Their threads", "--as", "threader", "-q"];
+    let theirs = server.run(&theirs).success().line().to_owned();
+    let entered = server.json(&["content", "list-threads", &theirs]);
+    assert_eq!(entered["total"], 0, "{entered}");
+    assert!(entered["warnings"][0].as_str().unwrap().contains("joined the room"), "{entered}");
     let related = ["content", "list-relations", &room, &root, "--type", "thread"];
     assert_eq!(server.json(&related)["total"], 7);
     let cut = server.json(&[&related[..], &["--limit", "2"]].concat());
     assert_eq!((&cut["total"], &cut["more"]), (&json!(2), &json!(true)));
+    let up = ["--sort", "sent_ms", "--fields", "body", "--format", "jsonl", "--limit", "1"];
+    let oldest = server.run(&[&related[..], &up].concat()).success();
+    assert_eq!(oldest.line(), r#"{"body":"one"}"#);
     server.run(&["content", "react", &room, &root, "👍"]).success();
     let signs = server.json(&["content", "list-relations", &room, &root, "--type", "annotation"]);
     assert_eq!(signs["relations"][0]["key"], "👍", "{signs}");
@@ -262,6 +271,11 @@ fn a_room_sees_who_types_and_who_has_read_and_is_searched() {
     };
     assert_eq!(bodies(&found), ["zwetschgen are eaten", "zwetschgen are ripe"], "{found}");
     assert_eq!(found["messages"][0]["room_id"], room.as_str());
+    let lines = ["--sort", "sent_ms", "--fields", "event_id,sender", "-q"];
+    let lines = server.run(&[&search[..], &lines].concat()).success().stdout;
+    let ids: Vec<&str> = lines.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(ids, [&first, &last]);
+    server.run(&search).success().says(&format!("{first}  {room}"));
     let one = server.json(&["content", "search-messages", "ripe zwetschgen", "--limit", "1"]);
     assert_eq!(bodies(&one), ["zwetschgen are ripe"]);
     let cut = server.json(&[&search[..], &["--limit", "1"]].concat());
@@ -331,6 +345,8 @@ fn a_user_tags_rooms_and_keeps_what_their_programs_want() {
     let wanted =
         json!([{ "tag": "m.favourite", "order": 0.25 }, { "tag": "u.work", "order": null }]);
     assert_eq!(tags["tags"], wanted);
+    let last = ["content", "list-tags", &room, "--as", "tidy", "--sort", "-tag", "--limit", "1"];
+    assert_eq!(server.run(&[&last[..], &["-q"]].concat()).success().line(), "u.work");
     let off = ["content", "remove-tag", &room, "work", "--as", "tidy"];
     server.run(&off).success();
     server.run(&off).exits(2);

@@ -1,6 +1,6 @@
 //! `content list-aliases`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,15 +8,16 @@ use serde::Serialize;
 use super::alias::{CANONICAL, said};
 use crate::{
     commands::{
-        Answered, Reply,
         content::{
             arguments::{Patience, RoomArg},
             rooms::get::found,
         },
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::{api::aliases, room},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -24,15 +25,20 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
     #[command(flatten)]
+    pub(crate) list: ListArgs<Alias>,
+    #[command(flatten)]
     pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Aliases {
     pub(crate) room_id: String,
-    /// The one that the room is known by is the first.
-    pub(crate) aliases: Vec<Alias>,
-    pub(crate) total: usize,
+}
+
+impl Listed for Aliases {
+    type Row = Alias;
+    const KEY: &'static str = "aliases";
+    const ORDER: &'static str = "The one that the room is known by is the first.";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -46,7 +52,7 @@ pub(crate) struct Alias {
     pub(crate) local: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Aliases> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Aliases>, Stop> {
     let operator = args.patience.operator(context)?;
     let (room_id, _) = found(context, &operator, &args.room).await?;
     let request = aliases::Request { room_id: room_id.clone().into() };
@@ -68,17 +74,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Aliases> {
             });
         }
     }
-    Ok(Reply::done(Aliases { room_id: room_id.into(), total: aliases.len(), aliases }))
+    Ok(List::of(args.list, Aliases { room_id: room_id.into() }, aliases))
 }
 
-impl Report for Aliases {
-    fn text(&self, page: &mut String) -> fmt::Result {
+impl Row for Alias {
+    const HEADING: &'static [&'static str] = &["ALIAS", "MAIN", "NAMED", "LOCAL"];
+
+    fn cells(&self) -> Vec<String> {
         let yes = |yes: bool| (if yes { "yes" } else { "no" }).to_owned();
-        let row = |it: &Alias| vec![it.alias.clone(), yes(it.main), yes(it.named), yes(it.local)];
-        table(page, &["ALIAS", "MAIN", "NAMED", "LOCAL"], self.aliases.iter().map(row).collect())
+        vec![self.alias.clone(), yes(self.main), yes(self.named), yes(self.local)]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.aliases.iter().map(|it| it.alias.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.alias.as_str().into()
     }
 }

@@ -1,13 +1,16 @@
 //! `content list-public-rooms`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use ruma::OwnedServerName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::Sending},
+    commands::{
+        content::arguments::Sending,
+        listing::{List, ListArgs, Listed, pages},
+    },
     config::sections::synapse::Mode,
     context::Context,
     error::Failure,
@@ -15,7 +18,8 @@ use crate::{
         Error,
         api::public_rooms::{Filter, Request, Room},
     },
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 /// How many rooms are asked for at once; Synapse gives no more.
@@ -29,25 +33,24 @@ pub(crate) struct Args {
     /// The directory of this server instead of ours
     #[arg(long, value_name = "SERVER")]
     pub(crate) server: Option<OwnedServerName>,
-    /// At most so many, the largest first; 100 where it is not given
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Entry>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Public {
-    pub(crate) rooms: Vec<Listed>,
-    /// How many are shown.
-    pub(crate) total: usize,
-    /// Whether the directory has more than are shown.
-    pub(crate) more: bool,
+pub(crate) struct Public {}
+
+impl Listed for Public {
+    type Row = Entry;
+    const KEY: &'static str = "rooms";
+    const ORDER: &'static str = "The one with the most members first.";
 }
 
 /// A room, as a directory has it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Listed {
+pub(crate) struct Entry {
     pub(crate) room_id: String,
     pub(crate) name: Option<String>,
     pub(crate) alias: Option<String>,
@@ -65,8 +68,8 @@ pub(crate) struct Listed {
     pub(crate) kind: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Public> {
-    let Args { search, server, limit, sending } = args;
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Public>, Stop> {
+    let Args { search, server, list, sending } = args;
     let client = sending.client(context).await?;
     let server = server.filter(|server| server != client.server_name());
     if let Some(server) = &server
@@ -77,30 +80,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Public> {
             .hinted("`config show synapse.federation` explains how to switch it on")
             .into());
     }
-    let most = usize::try_from(limit.unwrap_or(PAGE)).unwrap_or(usize::MAX);
     let filter = Filter { generic_search_term: search };
-    let (mut rooms, mut since) = (Vec::new(), None);
-    loop {
-        let wanted = u32::try_from(most - rooms.len()).unwrap_or(PAGE).min(PAGE);
-        let (server, filter) = (server.clone(), filter.clone());
-        let asked = client.send(Request { server: server.clone(), limit: wanted, since, filter });
-        let page = asked.await.map_err(|error| elsewhere(error, server.as_ref()))?;
-        let is_empty = page.chunk.is_empty();
-        rooms.extend(page.chunk.into_iter().map(Listed::from));
-        since = page.next_batch;
-        if since.is_none() || is_empty || rooms.len() >= most {
-            break;
-        }
-    }
-    let more = since.is_some() || rooms.len() > most;
-    rooms.truncate(most);
-    Ok(Reply::done(Public { total: rooms.len(), rooms, more }))
+    Ok(List::paged(list, Public {}, async move |rows| {
+        let limit = rows.at_most(PAGE);
+        let listed = pages(rows, &client, None, async |client, since| {
+            let (server, filter) = (server.clone(), filter.clone());
+            let page = client.send(Request { server, limit, since, filter }).await?;
+            let next = page.next_batch.filter(|_| !page.chunk.is_empty());
+            Ok((page.chunk.into_iter().map(Entry::from).collect(), next.map(Some)))
+        });
+        listed.await.map_err(|failure| elsewhere(failure, server.as_ref()))
+    }))
 }
 
 /// What our server says where it cannot ask another one.
-fn elsewhere(error: Error, server: Option<&OwnedServerName>) -> Failure {
-    let refused = matches!(error, Error::Refused { .. });
-    let failure = Failure::from(error);
+fn elsewhere(failure: Failure, server: Option<&OwnedServerName>) -> Failure {
+    let refused = matches!(failure.error.downcast_ref(), Some(Error::Refused { .. }));
     match server {
         Some(server) if refused => failure.hinted(format!(
             "`content federation-check {server}` checks the connection to it step by step; it may also keep its directory to itself"
@@ -109,7 +104,7 @@ fn elsewhere(error: Error, server: Option<&OwnedServerName>) -> Failure {
     }
 }
 
-impl From<Room> for Listed {
+impl From<Room> for Entry {
     fn from(room: Room) -> Self {
         Self {
             room_id: room.room_id.into(),
@@ -125,23 +120,21 @@ impl From<Room> for Listed {
     }
 }
 
-impl Report for Public {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |room: &Listed| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            vec![
-                room.room_id.clone(),
-                text(&room.name),
-                text(&room.alias),
-                room.members_count.to_string(),
-                text(&room.join_rule),
-            ]
-        };
-        let heading = ["ROOM", "NAME", "ALIAS", "MEMBERS", "JOIN RULE"];
-        table(page, &heading, self.rooms.iter().map(row).collect())
+impl Row for Entry {
+    const HEADING: &'static [&'static str] = &["ROOM", "NAME", "ALIAS", "MEMBERS", "JOIN RULE"];
+
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![
+            self.room_id.clone(),
+            text(&self.name),
+            text(&self.alias),
+            self.members_count.to_string(),
+            text(&self.join_rule),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        Some(self.rooms.iter().map(|room| room.room_id.as_str()).collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.room_id.as_str().into()
     }
 }

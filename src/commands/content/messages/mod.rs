@@ -3,7 +3,6 @@
 use crate::commands::table::commands;
 
 pub(in crate::commands::content) mod close_poll;
-mod cut;
 pub(in crate::commands::content) mod edit;
 pub(in crate::commands::content) mod listen;
 pub(in crate::commands::content) mod location;

@@ -1,24 +1,22 @@
 //! `content list-relations`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    cut,
-    read::{line::first_line, shown},
-};
+use super::read::{line::first_line, shown};
 use crate::{
     clock,
     commands::{
-        Answered, Reply,
         content::arguments::{RoomArg, Sending},
+        listing::{List, ListArgs, Listed, pages},
     },
     context::Context,
     matrix::{names, relations, room},
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -30,9 +28,8 @@ pub(crate) struct Args {
     /// Only those that refer to it in this way
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) way: Option<Way>,
-    /// Show at most this many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Relation>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -54,15 +51,16 @@ pub(crate) enum Way {
 pub(crate) struct Relations {
     room_id: String,
     event_id: String,
-    /// Newest first.
-    relations: Vec<Relation>,
-    total: usize,
-    /// Whether there are older ones that the limit cut off.
-    more: bool,
+}
+
+impl Listed for Relations {
+    type Row = Relation;
+    const KEY: &'static str = "relations";
+    const ORDER: &'static str = "Newest first.";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Relation {
+pub(crate) struct Relation {
     event_id: String,
     /// `m.room.message`, `m.reaction`, …
     #[serde(rename = "type")]
@@ -80,21 +78,22 @@ struct Relation {
     body: Option<String>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Relations> {
-    let of = names::event(&args.event)?;
-    let (client, room) = args.sending.in_room(context, &args.room).await?;
-    room::require_event(&args.sending.operator(context)?, &room, &of).await?;
-    let (way, limit) = (args.way.map(Way::name), args.limit as usize);
-    let asked = async || relations::newest(&client, &room, &of, way, limit).await;
-    let found = args.sending.within(&client, &room, context, asked).await?;
-    cut::say(context, found.more, args.limit);
-    let relations: Vec<Relation> = found.events.iter().map(Relation::of).collect();
-    Ok(Reply::done(Relations {
-        room_id: room.into(),
-        event_id: of.into(),
-        total: relations.len(),
-        relations,
-        more: found.more,
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Relations>, Stop> {
+    let Args { room, event, way, list, sending } = args;
+    let of = names::event(&event)?;
+    let (client, room) = sending.in_room(context, &room).await?;
+    room::require_event(&sending.operator(context)?, &room, &of).await?;
+    let head = Relations { room_id: room.to_string(), event_id: of.to_string() };
+    let (context, way) = (context.clone(), way.map(Way::name));
+    Ok(List::paged(list, head, async move |rows| {
+        let limit = rows.at_most(relations::PAGE);
+        pages(rows, &client, None, async |client, from: Option<String>| {
+            let page =
+                async || relations::page(&client, &room, &of, way, limit, from.clone()).await;
+            let (found, next) = sending.within(&client, &room, &context, page).await?;
+            Ok((found.iter().map(Relation::of).collect(), next.map(Some)))
+        })
+        .await
     }))
 }
 
@@ -125,23 +124,20 @@ impl Relation {
     }
 }
 
-impl Report for Relations {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |it: &Relation| {
-            vec![
-                it.event_id.clone(),
-                it.rel_type.clone().unwrap_or_default(),
-                it.sender.clone(),
-                it.sent_ms.map(clock::of_ms).unwrap_or_default(),
-                it.key.as_deref().or(it.body.as_deref()).map(first_line).unwrap_or_default(),
-            ]
-        };
-        let heading = ["EVENT", "AS", "BY", "TIME", "TEXT"];
-        table(page, &heading, self.relations.iter().map(row).collect())
+impl Row for Relation {
+    const HEADING: &'static [&'static str] = &["EVENT", "AS", "BY", "TIME", "TEXT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.event_id.clone(),
+            self.rel_type.clone().unwrap_or_default(),
+            self.sender.clone(),
+            self.sent_ms.map(clock::of_ms).unwrap_or_default(),
+            self.key.as_deref().or(self.body.as_deref()).map(first_line).unwrap_or_default(),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        let ids = self.relations.iter().map(|it| it.event_id.as_str());
-        Some(ids.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.event_id.as_str().into()
     }
 }

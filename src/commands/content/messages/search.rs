@@ -1,33 +1,31 @@
 //! `content search-messages`.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
 
 use ruma::OwnedRoomId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    cut,
-    read::{
-        line::line,
-        shown::{self, Message},
-    },
+use super::read::{
+    line::excerpt,
+    shown::{self, Message},
 };
 use crate::{
+    clock,
     commands::{
-        Answered, Reply,
         content::arguments::{RoomArg, Sending},
+        listing::{List, ListArgs, Listed, pages},
         offered,
     },
     context::Context,
     error::Failure,
     matrix::{
-        Error,
         api::{joined_rooms, search},
         client::Client,
         room,
     },
-    output::Report,
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
@@ -37,28 +35,29 @@ pub(crate) struct Args {
     /// Search this room, and can be repeated; by default all that one is in
     #[arg(long, value_name = "ROOM", add = offered::rooms())]
     pub(crate) room: Vec<String>,
-    /// Show at most this many messages
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Message>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Found {
-    /// The newest first, each with its room.
-    messages: Vec<Message>,
-    total: usize,
-    /// Whether there are older ones that the limit cut off.
-    more: bool,
     /// Rooms that were not searched, because they are encrypted and the server cannot read them.
     encrypted: Vec<String>,
 }
 
-/// How many we ask for at once.
+impl Listed for Found {
+    type Row = Message;
+    const KEY: &'static str = "messages";
+    const ORDER: &'static str = "The newest first, each with its room.";
+}
+
+/// How many we ask for at once, also where fewer are wanted: Synapse looks at ten times as many hits
+/// for some that may be seen, and then says that there are no more.
 const PAGE: u32 = 100;
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Found> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Found>, Stop> {
     if args.text.trim().is_empty() {
         return Err(Failure::request("there is no word to search for")
             .hinted("`content search-messages 'disk full'` finds messages with both words")
@@ -78,33 +77,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Found> {
         let several = if encrypted.len() == 1 { "room is" } else { "rooms are" };
         context.warn(format!("{} encrypted {several} not searched", encrypted.len()));
     }
-    let (messages, more) = found(&client, &args, &rooms).await?;
-    cut::say(context, more, args.limit);
-    Ok(Reply::done(Found { total: messages.len(), messages, more, encrypted }))
+    let Args { text, list, .. } = args;
+    Ok(List::paged(list, Found { encrypted }, async move |rows| {
+        pages(rows, &client, None, async |client, next| {
+            let request = search::Request::newest(&text, &rooms, PAGE, next);
+            let page = client.send(request).await?.search_categories.room_events;
+            let next = page.next_batch.filter(|_| !page.results.is_empty());
+            Ok((page.results.iter().filter_map(hit).collect(), next.map(Some)))
+        })
+        .await
+    }))
 }
 
-async fn found(
-    client: &Client,
-    args: &Args,
-    rooms: &[OwnedRoomId],
-) -> Result<(Vec<Message>, bool), Error> {
-    let limit = args.limit as usize;
-    let (mut messages, mut next) = (Vec::new(), None);
-    loop {
-        let request = search::Request::newest(&args.text, rooms, PAGE, next);
-        let page = client.afresh().send(request).await?.search_categories.room_events;
-        for hit in &page.results {
-            let Some(mut message) = shown::happened(&hit.result) else { continue };
-            message.room_id = hit.result["room_id"].as_str().map(str::to_owned);
-            messages.push(message);
-        }
-        next = page.next_batch.filter(|_| !page.results.is_empty());
-        if next.is_none() || messages.len() > limit {
-            let more = messages.len() > limit;
-            messages.truncate(limit);
-            return Ok((messages, more));
-        }
-    }
+/// A message that was found, with its room.
+fn hit(hit: &search::Hit) -> Option<Message> {
+    let room_id = hit.result["room_id"].as_str().map(str::to_owned);
+    Some(Message { room_id, ..shown::happened(&hit.result)? })
 }
 
 /// Those of the rooms that the server cannot search.
@@ -124,27 +112,20 @@ async fn encrypted(
     Ok(sealed.map(|it| it.room_id.to_string()).collect())
 }
 
-impl Found {
-    fn lines(&self, page: &mut String, verbose: bool) -> fmt::Result {
-        for message in &self.messages {
-            let room = message.room_id.as_deref().unwrap_or_default();
-            writeln!(page, "{room} {}", line(message, verbose))?;
-        }
-        Ok(())
-    }
-}
+impl Row for Message {
+    const HEADING: &'static [&'static str] = &["EVENT", "ROOM", "BY", "TIME", "TEXT"];
 
-impl Report for Found {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        self.lines(page, false)
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.event_id.clone(),
+            self.room_id.clone().unwrap_or_default(),
+            self.sender.clone(),
+            self.sent_ms.map(clock::of_ms).unwrap_or_default(),
+            excerpt(self),
+        ]
     }
 
-    fn long(&self, page: &mut String) -> fmt::Result {
-        self.lines(page, true)
-    }
-
-    fn ids(&self) -> Option<String> {
-        let ids = self.messages.iter().map(|message| message.event_id.as_str());
-        Some(ids.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.event_id.as_str().into()
     }
 }

@@ -1,30 +1,30 @@
 //! `content list-threads`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{cut, read::line::first_line};
+use super::read::line::first_line;
 use crate::{
     clock,
     commands::{
-        Answered, Reply,
         content::arguments::{RoomArg, Sending},
+        listing::{List, ListArgs, Listed, pages},
     },
     context::Context,
     matrix::api::threads,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
-    /// Show at most this many threads
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Thread>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -32,15 +32,16 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Threads {
     room_id: String,
-    /// The one with the newest message first.
-    threads: Vec<Thread>,
-    total: usize,
-    /// Whether there are others that the limit cut off.
-    more: bool,
+}
+
+impl Listed for Threads {
+    type Row = Thread;
+    const KEY: &'static str = "threads";
+    const ORDER: &'static str = "The one with the newest message first.";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Thread {
+pub(crate) struct Thread {
     /// The message that the thread begins with, which `--thread` takes.
     event_id: String,
     sender: String,
@@ -60,27 +61,22 @@ struct Thread {
 /// How many we ask for at once.
 const PAGE: u32 = 100;
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Threads> {
-    let (client, room) = args.sending.in_room(context, &args.room).await?;
-    let limit = args.limit as usize;
-    let (mut found, mut from): (Vec<Value>, _) = (Vec::new(), None::<String>);
-    loop {
-        let page = async || {
-            let (room_id, from) = (room.clone().into(), from.clone());
-            client.afresh().send(threads::Request { room_id, limit: PAGE, from }).await
-        };
-        let page = args.sending.within(&client, &room, context, page).await?;
-        found.extend(page.chunk);
-        from = page.next_batch;
-        if from.is_none() || found.len() > limit {
-            break;
-        }
-    }
-    let more = found.len() > limit;
-    found.truncate(limit);
-    cut::say(context, more, args.limit);
-    let threads: Vec<Thread> = found.iter().map(Thread::of).collect();
-    Ok(Reply::done(Threads { room_id: room.into(), total: threads.len(), threads, more }))
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Threads>, Stop> {
+    let Args { room, list, sending } = args;
+    let (client, room) = sending.in_room(context, &room).await?;
+    let (context, head) = (context.clone(), Threads { room_id: room.to_string() });
+    Ok(List::paged(list, head, async move |rows| {
+        let limit = rows.at_most(PAGE);
+        pages(rows, &client, None, async |client, from: Option<String>| {
+            let page = async || {
+                let (room_id, from) = (room.clone().into(), from.clone());
+                client.send(threads::Request { room_id, limit, from }).await
+            };
+            let page = sending.within(&client, &room, &context, page).await?;
+            Ok((page.chunk.iter().map(Thread::of).collect(), page.next_batch.map(Some)))
+        })
+        .await
+    }))
 }
 
 impl Thread {
@@ -102,23 +98,20 @@ impl Thread {
     }
 }
 
-impl Report for Threads {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let row = |it: &Thread| {
-            vec![
-                it.event_id.clone(),
-                it.sender.clone(),
-                it.messages.to_string(),
-                it.newest_ms.map(clock::of_ms).unwrap_or_default(),
-                it.body.as_deref().map(first_line).unwrap_or_default(),
-            ]
-        };
-        let heading = ["THREAD", "BY", "MESSAGES", "NEWEST", "TEXT"];
-        table(page, &heading, self.threads.iter().map(row).collect())
+impl Row for Thread {
+    const HEADING: &'static [&'static str] = &["THREAD", "BY", "MESSAGES", "NEWEST", "TEXT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.event_id.clone(),
+            self.sender.clone(),
+            self.messages.to_string(),
+            self.newest_ms.map(clock::of_ms).unwrap_or_default(),
+            self.body.as_deref().map(first_line).unwrap_or_default(),
+        ]
     }
 
-    fn ids(&self) -> Option<String> {
-        let ids = self.threads.iter().map(|it| it.event_id.as_str());
-        Some(ids.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.event_id.as_str().into()
     }
 }

@@ -1,24 +1,27 @@
 //! `content list-tags`.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     commands::{
-        Answered, Reply,
         content::arguments::{RoomArg, Sending},
+        listing::{List, ListArgs, Listed},
     },
     context::Context,
     matrix::api::tags,
-    output::{Report, table},
+    output::Row,
+    reply::Stop,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) room: RoomArg,
+    #[command(flatten)]
+    pub(crate) list: ListArgs<Tag>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -27,37 +30,39 @@ pub(crate) struct Args {
 pub(crate) struct Tags {
     room_id: String,
     user_id: String,
-    tags: Vec<Tag>,
-    total: usize,
+}
+
+impl Listed for Tags {
+    type Row = Tag;
+    const KEY: &'static str = "tags";
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Tag {
+pub(crate) struct Tag {
     tag: String,
     /// The place among the rooms of that tag, from 0 to 1: the smaller the higher.
     order: Option<f64>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Tags> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Tags>, Stop> {
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     let user = client.user_id().to_owned();
     let (user_id, room_id) = (user.clone().into(), room.clone().into());
     let known = client.send(tags::list::Request { user_id, room_id }).await?.tags;
-    let tags: Vec<Tag> =
+    let tags =
         known.into_iter().map(|(tag, it)| Tag { tag, order: it["order"].as_f64() }).collect();
     let (room_id, user_id) = (room.into(), user.into());
-    Ok(Reply::done(Tags { room_id, user_id, total: tags.len(), tags }))
+    Ok(List::of(args.list, Tags { room_id, user_id }, tags))
 }
 
-impl Report for Tags {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let order = |order: f64| order.to_string();
-        let row = |it: &Tag| vec![it.tag.clone(), it.order.map(order).unwrap_or_default()];
-        table(page, &["TAG", "ORDER"], self.tags.iter().map(row).collect())
+impl Row for Tag {
+    const HEADING: &'static [&'static str] = &["TAG", "ORDER"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.tag.clone(), self.order.map(|order| order.to_string()).unwrap_or_default()]
     }
 
-    fn ids(&self) -> Option<String> {
-        let tags = self.tags.iter().map(|it| it.tag.as_str());
-        Some(tags.collect::<Vec<_>>().join("\n"))
+    fn id(&self) -> Cow<'_, str> {
+        self.tag.as_str().into()
     }
 }

@@ -30,6 +30,13 @@ pub(in super::super) fn line(message: &Message, verbose: bool) -> String {
         Some("m.emote") => format!(" * {} ", message.sender),
         _ => format!(" {}: ", message.sender),
     };
+    line += &said(message, verbose, "\n  ");
+    line
+}
+
+/// What it says, its lines with this between them.
+fn said(message: &Message, verbose: bool, between: &str) -> String {
+    let mut line = String::new();
     if let Some(replaces) = &message.replaces {
         line += &format!("(edits {replaces}) ");
     }
@@ -47,7 +54,7 @@ pub(in super::super) fn line(message: &Message, verbose: bool) -> String {
     let marked = [media.as_deref().unwrap_or_default(), body];
     let marked: Vec<&str> = marked.into_iter().filter(|part| !part.is_empty()).collect();
     let text: Vec<String> = marked.join(" ").lines().map(plain).collect();
-    line += text.join("\n  ").trim_end();
+    line += text.join(between).trim_end();
     if message.edited.is_some() {
         line += " (edited)";
     }
@@ -61,11 +68,19 @@ fn plain(text: &str) -> String {
 
 /// As much of a text as has room in a table.
 pub(in super::super) fn first_line(text: &str) -> String {
-    const LONGEST: usize = 60;
     let line = plain(text.lines().next().unwrap_or_default());
-    let cut = line.chars().count() > LONGEST || text.lines().nth(1).is_some();
-    let shown: String = line.chars().take(LONGEST).collect();
-    if cut { format!("{shown}…") } else { shown }
+    shortened(&line, 60, text.lines().nth(1).is_some())
+}
+
+/// As much of what a message says as has room at the end of a table, on one line.
+pub(in super::super) fn excerpt(message: &Message) -> String {
+    shortened(&said(message, false, " "), 200, false)
+}
+
+/// At most so many characters, marked where something is left out.
+fn shortened(line: &str, longest: usize, is_more: bool) -> String {
+    let shown: String = line.chars().take(longest).collect();
+    if is_more || shown.len() < line.len() { format!("{shown}…") } else { shown }
 }
 
 /// `[image p.png mxc://…]` for a file, and the like for what is no text; nothing for a text.
@@ -216,6 +231,14 @@ mod tests {
             let kind = (event["type"] != "m.room.message").then(|| event["type"].as_str().unwrap());
             assert_eq!(shown.kind.as_deref(), kind);
         }
+    }
+
+    #[test]
+    fn an_excerpt_is_one_line_of_bounded_length_that_steers_no_terminal() {
+        let said = |body: &str| excerpt(&sent(&json!({ "msgtype": "m.text", "body": body })));
+        assert_eq!(said("one\ntwo\u{1b}[2J"), "one two\u{fffd}[2J");
+        assert_eq!(said(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(said(&"ä".repeat(201)), "ä".repeat(200) + "…");
     }
 
     #[test]
