@@ -291,6 +291,9 @@ impl Explain for Error {
             Self::Refused { status: 500.., .. } => {
                 "`logs synapse` tells why; `status` shows how the server is"
             }
+            Self::Refused { message, .. } if message.starts_with("Federation denied") => {
+                "federation with that server is closed: `content federation-check SERVER` shows why"
+            }
             Self::Refused { errcode, .. } => match errcode.as_str() {
                 "M_FORBIDDEN" => {
                     "the acting user is not allowed to do that in this room: `content invite ROOM USER` lets a user in, and without `--as` the operator acts"

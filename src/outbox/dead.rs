@@ -77,8 +77,13 @@ pub(crate) fn all(folder: &Path) -> Result<Vec<Letter>, files::Error> {
 }
 
 fn of(path: &Path) -> Result<Vec<Letter>, files::Error> {
-    let text = files::read_if_exists(path)?.unwrap_or_default();
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(files::Error::io("read", path))?,
+    };
+    // A line that a crash tore spoils no other.
+    let lines = bytes.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// Takes those away that are `wanted`, after `act` has done with them what is to be done.

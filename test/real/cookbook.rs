@@ -133,7 +133,7 @@ fn became(server: &Instance, heading: &str, said: &str, folder: &Path) {
             assert_eq!(kept[0]["body"], "db1 is full since 05:00; see the wiki");
         }
         "Copy everything" => {
-            assert!(fs::metadata(folder.join("synapse.tgz")).unwrap().len() > 1000)
+            assert!(fs::metadata(folder.join("synapse.tgz")).unwrap().len() > 1000);
         }
         "Run another version of Synapse, and go back" => {
             assert!(said.contains("1.162.0"), "{said}");

@@ -233,6 +233,17 @@ fn events_are_posted_signed_and_in_order_and_what_is_refused_is_kept() {
         heard(&records).iter().map(|it| it["answer"]["status"].clone()).collect();
     assert_eq!(answers, [204, 204, 400, 204, 204]);
 
+    // An address that is away is named as such, and gets later what it could not get.
+    send("four");
+    let away = ["content", "listen", &room, "--cursor", &cursor, "--timeout", "2", "--webhook"];
+    let said = server.run(&[&away[..], &["http://127.0.0.1:9/"]].concat()).success();
+    said.says("takes nothing now (it cannot be reached): it is asked again");
+    let running = listener(server, &words, &records);
+    wait_for("it was posted", || heard(&records).len() == answers.len() + 1);
+    drop(running);
+
+    let nothing = ["content", "listen", &room, "--cursor", &cursor, "--exec", ""];
+    server.run(&nothing).exits(1).says("the command of `--exec` is empty");
     let bad = [
         "content",
         "listen",
@@ -242,6 +253,6 @@ fn events_are_posted_signed_and_in_order_and_what_is_refused_is_kept() {
         "--webhook",
         "ftp://x:hidden@example.org",
     ];
-    let said = server.run(&bad).exits(1).says("the address of `--webhook` is none");
+    let said = server.run(&bad).exits(1).says("`--webhook` is no address of HTTP");
     assert!(!format!("{said}").contains("hidden"), "{said}");
 }

@@ -191,6 +191,16 @@ fn a_queue_takes_every_kind_of_message_and_says_what_became_of_it() {
     assert_eq!(server.bodies(&side), ["both", "by line", "by line"]);
     assert_eq!(server.bodies(&room)[4..], ["both", "at home", "at home"]);
 
+    // Two texts with one id are refused before anything is sent; a room that is named twice is told once.
+    let line = |text: &str| format!("{}\n", json!({ "text": text, "transaction_id": "same" }));
+    let twice = file(&server.data, "twice.jsonl", (line("a") + &line("b")).as_bytes());
+    let twice = ["content", "send-message", &room, "--jsonl", twice.to_str().unwrap()];
+    server.run(&twice).exits(1).says("line 2 of").says("was used before");
+    server.run(&[&twice[..], &["--queue"]].concat()).exits(1).says("line 2 of");
+    let again = ["content", "send-message", &side, "told once", "--also", &side];
+    server.run(&again).success().says("sent");
+    assert_eq!(server.bodies(&side)[3..], ["told once"]);
+
     // What the server refuses is kept with its reason, and holds up nobody; mended it goes its way.
     server.run(&["content", "add-user", "muted"]).success();
     server.run(&["content", "ban-user", &room, "muted"]).success();
@@ -202,7 +212,7 @@ fn a_queue_takes_every_kind_of_message_and_says_what_became_of_it() {
     server
         .run(&["content", "queue", "retry", "--refused"])
         .success()
-        .says("1 message will be sent");
+        .says("1 message will be sent again, as Q");
     drained(&server);
     assert_eq!(server.bodies(&room).last().unwrap(), "let me in");
     assert_eq!(queue(&server, &["list"])["refused"], 0);

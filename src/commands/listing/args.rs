@@ -55,6 +55,17 @@ impl<R: JsonSchema> ListArgs<R> {
         Ordered { by: Some((*by).to_owned()), dir: Some(dir.to_owned()) }
     }
 
+    /// The fields to show: one that was named twice stands once.
+    pub(super) fn distinct(&self) -> Vec<String> {
+        let mut fields: Vec<String> = Vec::new();
+        for field in &self.fields {
+            if !fields.contains(field) {
+                fields.push(field.clone());
+            }
+        }
+        fields
+    }
+
     /// The same for records of another type; a field that those do not have is refused.
     pub(crate) fn of<S: JsonSchema>(self) -> Result<ListArgs<S>, Failure> {
         let Self { fields, sort, limit, record: _ } = self;

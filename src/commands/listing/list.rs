@@ -84,7 +84,7 @@ impl<L: Listed> Said for List<L> {
                 let frame = Frame {
                     head: document,
                     key: L::KEY,
-                    fields: args.fields.clone(),
+                    fields: args.distinct(),
                     before: head.before(),
                     after: head.after(context.view().verbose),
                     none: L::NONE,

@@ -27,8 +27,13 @@ pub(in crate::commands) fn piped_json(what: &str) -> Result<Option<Value>, Failu
 }
 
 fn read_json(what: &str, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::request(format!("`{what}` is not JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        // An option as it is typed.
+        let what = if what.starts_with("--") { format!("`{what}`") } else { what.to_owned() };
+        Failure::request(format!("{what} is not JSON: {error}")).hinted(
+            "write it as `{\"key\": \"value\"}`, as `@FILE` with the name of a file, or as `-` for stdin",
+        )
+    })
 }
 
 /// The content of an event, which is an object.

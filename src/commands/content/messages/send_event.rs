@@ -12,6 +12,7 @@ use crate::{
         },
     },
     context::Context,
+    error::Failure,
     matrix::{api::send_event, message, room},
     output::Sentence,
 };
@@ -47,6 +48,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     let Args { room, event_type, content: text, transaction, sending } = args;
     let id = transaction.id()?;
     let event_type = json::event_type(&event_type)?.to_owned();
+    if event_type == "m.room.redaction" {
+        return Err(Failure::request("a redaction is not sent as an event")
+            .hinted("`content redact-message ROOM EVENT` takes away what an event says")
+            .into());
+    }
     let content = json::content(&text)?;
     message::check_size(&content)?;
     let (client, room_id) = sending.in_room(context, &room).await?;

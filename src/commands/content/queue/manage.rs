@@ -218,10 +218,9 @@ async fn retry(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue
     let known = [&all.waiting[..], &all.refused].concat();
     let named = named(args, &known)?;
     let is_wanted = |id: &String| args.refused || named.contains(id);
-    let messages: Vec<Message> =
+    let mut messages: Vec<Message> =
         all.refused.iter().filter(|it| is_wanted(&it.queue_id)).cloned().collect();
     context.would(format_args!("send {} messages again", messages.len()))?;
-    let mut fresh = BTreeSet::new();
     if !messages.is_empty() {
         dead::take(
             &outbox,
@@ -235,7 +234,8 @@ async fn retry(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue
                     ..entry.draft
                 };
                 let put = Intake::open(data)?.put(letters.into_iter().map(again).collect())?;
-                fresh = put.into_iter().map(|entry| entry.id).collect();
+                // By their new names.
+                messages = put.iter().map(|entry| Message::of(entry, None)).collect();
                 Ok::<_, outbox::Error>(())
             },
         )?;
@@ -319,6 +319,13 @@ async fn drain(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue
     Ok(Reply::done(all.answer("drain", Vec::new(), None)))
 }
 
+impl Queue {
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.messages.iter().map(|it| it.queue_id.as_str()).collect();
+        names.join("\n")
+    }
+}
+
 impl Report for Queue {
     fn text(&self, page: &mut String) -> fmt::Result {
         let many = |count: usize| if count == 1 { "1 message" } else { "messages" };
@@ -328,6 +335,7 @@ impl Report for Queue {
         };
         match (self.action, self.changed) {
             ("retry", Some(0)) => page.write_str("nothing was refused"),
+            ("retry", Some(1)) => write!(page, "1 message will be sent again, as {}", self.names()),
             ("retry", Some(changed)) => write!(page, "{} will be sent again", count(changed)),
             ("drop", Some(0)) => page.write_str("there is nothing to drop"),
             ("drop", Some(changed)) => write!(page, "dropped {}", count(changed)),
@@ -342,8 +350,7 @@ impl Report for Queue {
     }
 
     fn ids(&self) -> Option<String> {
-        let ids: Vec<&str> = self.messages.iter().map(|it| it.queue_id.as_str()).collect();
-        Some(ids.join("\n"))
+        Some(self.names())
     }
 }
 

@@ -51,6 +51,11 @@ pub(crate) struct Set {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let Args { room, event_type, content, key, force, sending } = args;
     json::event_type(&event_type)?;
+    if event_type == "m.room.create" {
+        return Err(Failure::request("how a room was made cannot be changed")
+            .hinted("`content upgrade-room ROOM` has a new room take its place")
+            .into());
+    }
     if matches!(key.as_str(), "." | "..") || key.contains(char::is_control) || key.len() > 255 {
         let message = "the key of a state event has at most 255 bytes and is not `.` or `..`";
         return Err(Failure::request(message).into());

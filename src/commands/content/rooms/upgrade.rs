@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Take nobody along: members see where the room went on, and join by themselves
     #[arg(long)]
     pub(crate) no_members: bool,
+    /// Also to an older version, in which nobody may be left who leads
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -51,7 +54,7 @@ pub(crate) struct Upgraded {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
-    let Args { room, version, no_members, sending } = args;
+    let Args { room, version, no_members, force, sending } = args;
     let operator = sending.operator(context)?;
     let (client, room_id) = sending.in_room(context, &room).await?;
     let old = room::details(&operator, &room_id).await?;
@@ -72,6 +75,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
             let answer = Upgraded { room_id, successor_id, version, changed, joined, invited };
             return Ok(Reply::done_if(false, answer));
         }
+        if !force {
+            require_newer(old.version.as_deref(), &version)?;
+        }
         context.would(format_args!("upgrade {room_id} to version {version}"))?;
         changed = true;
         made(&sending, &client, &operator, context, &room_id, version).await?
@@ -87,8 +93,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
                 follow(&sending, &client, &operator, &successor, &user).await
             };
             match moved {
-                Ok(true) => joined.push(user.into()),
-                Ok(false) => invited.push(user.into()),
+                Ok(true) => joined.push(user.to_string()),
+                Ok(false) => invited.push(user.to_string()),
                 Err(error) => context.warn(format!(
                     "{user} was not taken along: {error}; `content invite '{successor}' {user}` invites"
                 )),
@@ -96,10 +102,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
         }
         drop(progress);
     }
+    changed |= !joined.is_empty() || !invited.is_empty();
     let version = room::details(&operator, &successor).await?.and_then(|found| found.version);
     let (room_id, successor_id) = (room_id.into(), successor.into());
     let answer = Upgraded { room_id, successor_id, version, changed, joined, invited };
     Ok(Reply::done_if(changed, answer))
+}
+
+/// Refuses a step back: before version 12 creators have no power of their own, and nobody may be left who leads.
+fn require_newer(old: Option<&str>, new: &str) -> Result<(), Failure> {
+    let number = |version: &str| version.parse::<u32>().ok();
+    match (old.and_then(number), number(new)) {
+        (Some(old), Some(new)) if new < old => Err(Failure::request(format!(
+            "the room has version {old}, and {new} is older"
+        ))
+        .hinted(
+            "`--force` makes it all the same; look with `content list-members` who has power there",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The version that was named, which the server must have, or the server's own.

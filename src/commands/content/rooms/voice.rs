@@ -66,7 +66,7 @@ pub(super) async fn set(args: Args, context: &Context, closed: bool) -> Answered
 /// The levels with what one needs to write; all else stays as it is.
 fn with(mut levels: Value, power: i64) -> Value {
     levels["events_default"] = json!(power);
-    if let Some(messages) = levels["events"].get_mut("m.room.message") {
+    if let Some(messages) = levels.get_mut("events").and_then(|it| it.get_mut("m.room.message")) {
         *messages = json!(power);
     }
     levels
@@ -95,6 +95,7 @@ mod tests {
             closed,
             json!({ "ban": 50, "events_default": 50, "events": { "m.room.name": 50 } })
         );
+        assert_eq!(with(json!({ "ban": 50 }), 50), json!({ "ban": 50, "events_default": 50 }));
         let closed = with(json!({ "events": { "m.room.message": 0 } }), 50);
         assert_eq!(closed["events"]["m.room.message"], 50);
     }

@@ -8,7 +8,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{heard::Heard, posted::Address};
+use super::{
+    heard::{Heard, Told},
+    posted::Address,
+};
 use crate::{clock::Backoff, process};
 
 /// Who gets them.
@@ -28,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Hands each room's events on, and to who reads what is returned as they are done. It ends with its
 /// reader.
-pub(super) fn hand(rooms: Vec<Vec<Heard>>, to: &To) -> mpsc::Receiver<Heard> {
+pub(super) fn hand(rooms: Vec<Vec<Heard>>, to: &To) -> mpsc::Receiver<Told> {
     let (done, handed) = mpsc::channel(1);
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     for events in rooms {
@@ -42,7 +45,7 @@ pub(super) fn hand(rooms: Vec<Vec<Heard>>, to: &To) -> mpsc::Receiver<Heard> {
                             event.exit = Some(until_done(&event, command).await);
                         }
                         To::Address(address) => {
-                            event.answer = Some(address.until_done(&event).await);
+                            event.answer = Some(address.until_done(&event, &done).await);
                         }
                     }
                 };
@@ -50,7 +53,7 @@ pub(super) fn hand(rooms: Vec<Vec<Heard>>, to: &To) -> mpsc::Receiver<Heard> {
                     () = ended => {}
                     () = done.closed() => return,
                 }
-                if done.send(event).await.is_err() {
+                if done.send(Told::Done(Box::new(event))).await.is_err() {
                     return;
                 }
             }

@@ -36,6 +36,16 @@ pub(crate) struct Heard {
     pub(crate) answer: Option<Answer>,
 }
 
+/// What is told of events that are handed on.
+pub(super) enum Told {
+    /// It is done with.
+    Done(Box<Heard>),
+    /// Who gets them takes nothing now, for this reason.
+    Away(String),
+    /// Who gets them takes them again.
+    Back,
+}
+
 /// What became of an event that was posted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Answer {

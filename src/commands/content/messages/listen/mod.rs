@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use self::{
     cursor::{Cursor, Place},
     handed::To,
-    heard::{Answer, Heard},
+    heard::{Answer, Heard, Told},
     posted::Address,
 };
 use crate::{
@@ -68,6 +68,10 @@ impl Args {
     /// Who gets the events, if they are not only printed.
     fn to(&self, context: &Context) -> Result<Option<To>, Failure> {
         Ok(match (&self.exec, &self.webhook, &self.cursor) {
+            (Some(command), ..) if command.trim().is_empty() => {
+                return Err(Failure::request("the command of `--exec` is empty")
+                    .hinted("it is one of the shell, such as `--exec 'sh bot.sh'`"));
+            }
             (Some(command), ..) => Some(To::Command(command.as_str().into())),
             (None, Some(url), Some(cursor)) => {
                 let address = Address::new(url, self.key_file.as_deref(), cursor, context)?;
@@ -279,7 +283,20 @@ impl Listener {
             let Some(next) = self.while_wanted(lines, handed.recv()).await else {
                 return Ok(false);
             };
-            let Some(event) = next else { return Ok(true) };
+            let event = match next {
+                None => return Ok(true),
+                Some(Told::Done(event)) => *event,
+                Some(Told::Away(why)) => {
+                    context.warn(format!(
+                        "the address of `--webhook` takes nothing now ({why}): it is asked again"
+                    ));
+                    continue;
+                }
+                Some(Told::Back) => {
+                    context.say("the address of `--webhook` takes events again");
+                    continue;
+                }
+            };
             self.note(&event.event_id)?;
             if let Some(exit) = event.exit.filter(|exit| *exit != 0) {
                 let id = &event.event_id;

@@ -6,6 +6,7 @@
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -15,9 +16,12 @@ use rand::RngExt as _;
 use reqwest::{Client, StatusCode, Url, header};
 use serde::Serialize;
 use sha2::Sha256;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc::Sender,
+    time::{Instant, sleep},
+};
 
-use super::heard::{Answer, Heard};
+use super::heard::{Answer, Heard, Told};
 use crate::{
     clock::{self, Backoff},
     context::Context,
@@ -45,6 +49,8 @@ pub(super) struct Address {
     key: Vec<u8>,
     /// Where what was refused is kept.
     refused: PathBuf,
+    /// Whether it is known to be away.
+    is_away: AtomicBool,
 }
 
 /// A line of that file.
@@ -63,8 +69,8 @@ enum Went {
     Done(StatusCode),
     /// The receiver has a fault.
     Faulty(StatusCode),
-    /// It is not there, or wants to be left alone for so long.
-    Away(Option<Duration>),
+    /// It is not there, for this reason, or wants to be left alone for so long.
+    Away(String, Option<Duration>),
 }
 
 impl Address {
@@ -78,7 +84,7 @@ impl Address {
         // What is wrong with it is not shown: it may have a password in it.
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = parsed.ok_or_else(|| {
-            Failure::request("the address of `--webhook` is none")
+            Failure::request("`--webhook` is no address of HTTP")
                 .hinted("name one such as `https://example.org/matrix`")
         })?;
         let key = match key {
@@ -86,25 +92,38 @@ impl Address {
             None => own_key(&context.data()?, context)?,
         };
         let key = decoded(&key).ok_or_else(|| {
-            Failure::request("the key of `--key-file` is none").hinted(format!(
+            Failure::request("`--key-file` holds no key").hinted(format!(
                 "it is `{MARK}` and 24 to 64 bytes in base64; without the option one is made and used"
             ))
         })?;
         let mut refused = cursor.as_os_str().to_owned();
         refused.push(".refused.jsonl");
-        Ok(Self { client: matrix::client::plain(PATIENCE)?, url, key, refused: refused.into() })
+        Ok(Self {
+            client: matrix::client::plain(PATIENCE)?,
+            url,
+            key,
+            refused: refused.into(),
+            is_away: AtomicBool::new(false),
+        })
     }
 
     /// What it answered at last. It is asked again as long as it is away.
-    pub(super) async fn until_done(&self, event: &Heard) -> Answer {
+    pub(super) async fn until_done(&self, event: &Heard, told: &Sender<Told>) -> Answer {
         let (mut backoff, begin) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), Instant::now());
         let body = serde_json::to_string(event).unwrap_or_default();
         loop {
-            let (ended, wish) = match self.post(&event.event_id, body.clone()).await {
-                Went::Done(status) => (Some(status), None),
-                Went::Faulty(status) => ((begin.elapsed() > FAULTY).then_some(status), None),
-                Went::Away(wish) => (None, wish),
+            let (ended, wish, why) = match self.post(&event.event_id, body.clone()).await {
+                Went::Done(status) => (Some(status), None, None),
+                Went::Faulty(status) => {
+                    let why = format!("it answers {}", status.as_u16());
+                    ((begin.elapsed() > FAULTY).then_some(status), None, Some(why))
+                }
+                Went::Away(why, wish) => (None, wish, Some(why)),
             };
+            if self.is_away.swap(why.is_some(), Ordering::Relaxed) != why.is_some() {
+                // Nobody who listens is told nothing.
+                drop(told.send(why.map_or(Told::Back, Told::Away)).await);
+            }
             match ended.map(|status| self.done(event, status)) {
                 Some(Ok(answer)) => return answer,
                 // Nothing is let go that is not kept.
@@ -130,13 +149,22 @@ impl Address {
             .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
             .collect(),
         );
-        let Ok(answer) = request.send().await else { return Went::Away(None) };
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_timeout() => {
+                return Went::Away("no answer in time".into(), None);
+            }
+            Err(_) => return Went::Away("it cannot be reached".into(), None),
+        };
         let status = answer.status();
         match status.as_u16() {
             408 | 425 | 429 | 502..=504 => {
                 let wish = answer.headers().get(header::RETRY_AFTER);
                 let seconds = wish.and_then(|wish| wish.to_str().ok()?.trim().parse().ok());
-                Went::Away(seconds.map(Duration::from_secs))
+                Went::Away(
+                    format!("it answers {}", status.as_u16()),
+                    seconds.map(Duration::from_secs),
+                )
             }
             500.. => Went::Faulty(status),
             _ => Went::Done(status),
@@ -199,6 +227,7 @@ mod tests {
             url: Url::parse("http://localhost/").unwrap(),
             key: decoded(&Secret::new(key)).unwrap(),
             refused: PathBuf::new(),
+            is_away: AtomicBool::new(false),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{io::BufRead as _, path::Path};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{error::Failure, files, matrix::message::Markup};
 
@@ -71,10 +72,15 @@ fn letter(line: &str, number: usize, shown: &str) -> Result<Letter, Failure> {
         Failure::request(format!("line {number} of `{shown}`: {why}"))
             .hinted("nothing was sent; a line is such as {\"room\": \"#ops\", \"text\": \"hello\"}")
     };
-    let letter: Letter = serde_json::from_str(line).map_err(|error| {
+    let why = |error: serde_json::Error| {
         let error = error.to_string();
         no(error.split(" at line ").next().unwrap_or_default().to_owned())
-    })?;
+    };
+    let object: Value = serde_json::from_str(line).map_err(why)?;
+    if !object.is_object() {
+        return Err(no("it is no object".to_owned()));
+    }
+    let letter: Letter = serde_json::from_value(object).map_err(why)?;
     if letter.text.trim().is_empty() {
         return Err(no("its text is empty".into()));
     }
@@ -100,6 +106,7 @@ mod tests {
         );
         for (line, why) in [
             ("hello", "line 7 of `f`: expected value"),
+            (r#"["!a", "b"]"#, "line 7 of `f`: it is no object"),
             (r#"{"room": "!a"}"#, "line 7 of `f`: missing field `text`"),
             (r#"{"text": "a", "roum": "b"}"#, "line 7 of `f`: unknown field `roum`"),
             (r#"{"text": " "}"#, "line 7 of `f`: its text is empty"),

@@ -41,7 +41,12 @@ struct Outgoing {
 fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
     if let Some(path) = &args.jsonl {
         let mut all = Vec::new();
+        let mut by_id = BTreeMap::new();
         for (number, letter) in letters(path)?.into_iter().enumerate() {
+            let line = |failure: Failure| {
+                let line = format!("line {} of `{}`: {failure}", number + 1, path.display());
+                Failure { error: line.into(), ..failure }
+            };
             let given = letter.room.clone().or_else(|| args.room.clone());
             let room = given.ok_or_else(|| {
                 Failure::request(format!("line {} of `{}` names no room", number + 1, path.display()))
@@ -50,10 +55,21 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
             let transaction = letter.transaction_id.clone().or_else(|| {
                 args.transaction.transaction_id.as_ref().map(|base| format!("{base}.{number}"))
             });
+            // The server would take the second for a repeat of the first.
+            if let Some(id) = &transaction
+                && by_id
+                    .insert((room.clone(), id.clone()), letter.text.clone())
+                    .is_some_and(|it| it != letter.text)
+            {
+                return Err(line(Error::OtherWords { id: id.clone() }.into()));
+            }
+            let content =
+                message::text(&letter.text, letter.markup(), letter.notice || args.notice);
+            let reply = ReplyArg { reply_to: letter.reply_to, thread: letter.thread };
             all.push(Outgoing {
                 room,
-                content: message::text(&letter.text, letter.markup(), letter.notice || args.notice),
-                place: ReplyArg { reply_to: letter.reply_to, thread: letter.thread }.place()?,
+                content,
+                place: reply.place().map_err(|error| line(error.into()))?,
                 mention: letter.mention,
                 mention_room: letter.mention_room,
                 transaction,
@@ -69,7 +85,13 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
     let markup = args.markup.given().unwrap_or_default();
     let place = args.reply.place()?;
     let mut all = Vec::new();
+    let mut rooms: Vec<&String> = Vec::new();
     for room in args.room.iter().chain(&args.also) {
+        // Named twice, it is told once.
+        if rooms.contains(&room) {
+            continue;
+        }
+        rooms.push(room);
         for (number, text) in texts.iter().enumerate() {
             let base = args.transaction.transaction_id.as_ref();
             let numbered = |base: &String| {
@@ -213,12 +235,13 @@ fn failed(
 ) -> Failure {
     let unknown = error.is_outcome_unknown();
     let cause = Failure::from(error);
+    let kind = cause.kind;
     let said = format!("{sent} of {all} messages were sent to {room}: {cause}");
     let how = if unknown {
         format!("the next one has the transaction id {id}, with which a repeat is harmless; ")
     } else {
         String::new()
     };
-    Failure::request(said)
+    Failure { kind, ..Failure::request(said) }
         .hinted(format!("{how}`--queue` leaves them on the disk instead and sends each once"))
 }
