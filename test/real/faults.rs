@@ -38,9 +38,9 @@ fn heed(server: &Instance, said: &Said) {
 #[test]
 fn a_session_that_was_ended_is_made_again_without_a_word() {
     let server = Instance::shared();
-    let room = guest(server, "returner");
-    send(server, &room, "returner").success();
-    for user in [&[][..], &["--as", "returner"]] {
+    let room = guest(server, "comeback");
+    send(server, &room, "comeback").success();
+    for user in [&[][..], &["--as", "comeback"]] {
         let end = ["content", "raw", "POST", "/_matrix/client/v3/logout", "--data", "{}"];
         server.run(&[&end[..], user].concat()).success();
         let words = ["content", "send-message", &room, "back again"];

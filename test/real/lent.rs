@@ -54,6 +54,13 @@ impl Lent {
             let settings = fs::read_to_string(server.data.join("settings.yaml")).unwrap();
             Kept { server, settings, is_up: false }
         });
+        // Who has ever left something to be sent has the service that does.
+        let outbox = kept.server.data.join("outbox");
+        if outbox.exists() {
+            let stopped = kept.server.run(&["manage", "stop"]);
+            assert!([0, 2].contains(&stopped.code), "{stopped}");
+            fs::remove_dir_all(outbox).unwrap();
+        }
         let overrides = kept.server.data.join("homeserver.d");
         fs::write(kept.server.data.join("settings.yaml"), &kept.settings).unwrap();
         for entry in fs::read_dir(overrides).unwrap() {

@@ -42,9 +42,14 @@ fn crowded() -> Instance {
 }
 
 /// A list that stands still after its first page: nobody reads on.
-fn halted(server: &Instance, format: &str) -> (Stream, BufReader<ChildStdout>, String) {
+fn halted(
+    server: &Instance,
+    format: &str,
+    patience: &str,
+) -> (Stream, BufReader<ChildStdout>, String) {
     let mut command = server.command();
     command.args(["content", "list-users", "--filter", "one-of-many-", "--format", format]);
+    command.args(["--timeout", patience]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut read = BufReader::with_capacity(64, child.stdout.take().unwrap());
     let mut first = Vec::new();
@@ -178,7 +183,7 @@ fn a_long_list_is_whole_over_a_restart_and_says_where_it_broke() {
 }
 
 fn goes_on_where_the_server_restarts_and_users_come_in_between(server: &Instance) {
-    let (mut list, mut read, first) = halted(server, "jsonl");
+    let (mut list, mut read, first) = halted(server, "jsonl", "60");
     crate::common::kill_9(server.pid("synapse"));
     // It stands before all others, and moves each of them onto the next place.
     let statement = "INSERT INTO users (name, creation_ts, admin, is_guest, deactivated, locked)
@@ -195,7 +200,7 @@ fn goes_on_where_the_server_restarts_and_users_come_in_between(server: &Instance
 fn says_what_came_and_why_no_more(server: &Instance) {
     for format in ["jsonl", "json"] {
         drop(server.run(&["manage", "start"]));
-        let (mut list, mut read, first) = halted(server, format);
+        let (mut list, mut read, first) = halted(server, format, "5");
         server.run(&["manage", "stop"]).success();
         let mut rest = String::new();
         read.read_to_string(&mut rest).unwrap();

@@ -381,12 +381,12 @@ fn a_locked_user_can_do_nothing_until_unlocked() {
 #[test]
 fn people_of_a_table_are_made_at_once_and_none_twice() {
     let server = Instance::shared();
-    let table = "name,display_name,admin\nann,\"Smith, Ann\",no\nben,,\n";
+    let table = "name,display_name,admin\nannika,\"Smith, Annika\",no\nbenno,,\n";
     let table = crate::common::file(&server.data, "people.csv", table.as_bytes());
     let words = ["content", "add", "--type", "user", "--file", table.to_str().unwrap()];
     let made = server.json(&words);
     assert_eq!(made["total"], 2, "{made}");
-    assert_eq!(server.json(&["content", "get-user", "ann"])["display_name"], "Smith, Ann");
+    assert_eq!(server.json(&["content", "get-user", "annika"])["display_name"], "Smith, Annika");
     server.run(&words).exits(2);
     let wrong = "name,displayname\nclaus,Claus\n";
     let wrong = crate::common::file(&server.data, "wrong.csv", wrong.as_bytes());

@@ -1,6 +1,7 @@
 //! `content add-registration-token`.
 
 use jiff::Timestamp;
+use rand::distr::{Alphanumeric, SampleString as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -54,13 +55,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         );
     }
     context.would("make a registration token")?;
+    // One that Synapse makes up may begin with `-`, and then be taken for an option.
+    let token = args.token.unwrap_or_else(made_up);
     let request = create::Request {
-        token: args.token,
+        token: Some(token),
         uses_allowed: args.uses.map(u64::from),
         expiry_time: args.expires.map(ms),
     };
     let token = operator.send(request).await?.token.into();
     Ok(Reply::done(Added { token, existed: false }))
+}
+
+/// As long as Synapse's, of letters and digits alone.
+fn made_up() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), 16)
 }
 
 impl Sentence for Added {
