@@ -265,8 +265,7 @@ async fn drop_some(args: &Args, context: &Context, data: &DataDir) -> Answered<Q
         Intake::open(data)?.drop(&ids)?;
         // Whoever sends has to know it before this is said.
         let deadline = Instant::now() + args.patience.timeout();
-        let is_noted = || -> Result<bool, Failure> { Ok(!outbox::wishes(&outbox)) };
-        while service_runs(data) && !is_noted()? {
+        while service_runs(data) && outbox::wishes(&outbox) {
             if Instant::now() > deadline {
                 return Err(Failure::environment("what sends messages has not answered yet")
                     .hinted("nothing is lost: `content queue list` shows it; `logs hooks` says why")
@@ -293,17 +292,16 @@ async fn drop_some(args: &Args, context: &Context, data: &DataDir) -> Answered<Q
 async fn drain(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue> {
     let outbox = data.outbox();
     let deadline = Instant::now() + args.patience.timeout();
-    let mut all = All::of(&outbox)?;
-    let was = all.waiting.len();
+    let mut left = look::waiting(&outbox)?.len();
+    let was = left;
     context.would(format_args!("wait until {was} messages are sent"))?;
     if was > 0 {
         ensure_sent(context, data).await?;
     }
     let progress = context.progress(format!("{was} messages wait"));
-    while !all.waiting.is_empty() {
-        progress.now(format!("{} of {was} messages wait", all.waiting.len()));
+    while left > 0 {
+        progress.now(format!("{left} of {was} messages wait"));
         if Instant::now() > deadline {
-            let left = all.waiting.len();
             let waited = args.patience.timeout().as_secs();
             let failure = Failure::environment(format!(
                 "{left} messages are not sent after {waited} seconds"
@@ -313,10 +311,10 @@ async fn drain(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue
             )));
         }
         tokio::time::sleep(LOOK).await;
-        all = All::of(&outbox)?;
+        left = look::waiting(&outbox)?.len();
     }
     drop(progress);
-    Ok(Reply::done(all.answer("drain", Vec::new(), None)))
+    Ok(Reply::done(All::of(&outbox)?.answer("drain", Vec::new(), None)))
 }
 
 impl Queue {

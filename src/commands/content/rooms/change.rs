@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     commands::content::arguments::{RoomArg, Sending},
     context::Context,
-    matrix::room,
+    matrix::{Error, client::Client, room},
     reply::Stop,
 };
 
@@ -26,10 +26,21 @@ pub(in crate::commands::content) async fn set(
     let changed = wanted.is_some();
     if let Some(content) = wanted {
         context.would(format_args!("set {what} of {id}"))?;
-        let set = async || room::set_state(&client, id, event_type, "", content.clone()).await;
-        sending.with_power(&client, id, context, set).await?;
+        put((&client, id), sending, context, event_type, content).await?;
     }
     Ok((room_id, changed))
+}
+
+/// Sets the state event of a type, with the power that this needs.
+pub(super) async fn put(
+    (client, room): (&Client, &RoomId),
+    sending: &Sending,
+    context: &Context,
+    event_type: &str,
+    content: Value,
+) -> Result<(), Error> {
+    let set = async || room::set_state(client, room, event_type, "", content.clone()).await;
+    sending.with_power(client, room, context, set).await
 }
 
 /// The same for an event of one word, `field`, where that is not `text` already.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::change;
 use crate::{
     commands::{
         Answered, Reply,
@@ -14,7 +15,7 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{Error, leaders::Powers, names, room},
+    matrix::{Error, leaders::Powers, names},
     output::Sentence,
 };
 
@@ -94,11 +95,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     if changed {
         context.would(format_args!("give {user_id} the power {power} in {room_id}"))?;
         let content = with(powers.levels, user_id.as_str(), level);
-        let set = async || {
-            let content = content.clone();
-            room::set_state(&client, &room_id, "m.room.power_levels", "", content).await
-        };
-        sending.with_power(&client, &room_id, context, set).await?;
+        change::put((&client, &room_id), &sending, context, "m.room.power_levels", content).await?;
     }
     let (room_id, user_id) = (room_id.into(), user_id.into());
     Ok(Reply::done_if(changed, Set { room_id, user_id, power, before, changed }))

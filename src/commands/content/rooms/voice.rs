@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::change;
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{RoomArg, Sending},
     },
     context::Context,
-    matrix::{Error, leaders::Powers, room},
+    matrix::{Error, leaders::Powers},
     output::Sentence,
 };
 
@@ -53,11 +54,7 @@ pub(super) async fn set(args: Args, context: &Context, closed: bool) -> Answered
     if changed {
         context.would(format_args!("have who writes in {room_id} need the power {power}"))?;
         let content = with(powers.levels, power);
-        let put = async || {
-            let content = content.clone();
-            room::set_state(&client, &room_id, "m.room.power_levels", "", content).await
-        };
-        sending.with_power(&client, &room_id, context, put).await?;
+        change::put((&client, &room_id), &sending, context, "m.room.power_levels", content).await?;
     }
     let voice = Voice { room_id: room_id.into(), power, changed };
     Ok(Reply::done_if(changed, voice))
