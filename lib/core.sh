@@ -121,23 +121,42 @@ core::static_host() {
     fi
 }
 
-core_static_flags='-C target-feature=+crt-static -C relocation-model=static'
+# The newer way of naming functions tells apart what was made of one function for several types.
+core_static_flags='-C target-feature=+crt-static -C relocation-model=static -C symbol-mangling-version=v0'
 
 # Builds `program`.
 core::cargo() {
     local target=$RMS_RESOURCE_DIR/target host built
-    local build=(cargo build --release --locked --bin resource-matrix-synapse
-        --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml" --target-dir "$target")
+    local words=(--release --locked --bin resource-matrix-synapse --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml"
+        --target-dir "$target")
     host=$(core::static_host)
     if [[ -z $host ]]; then
-        core::run_cargo "$1" "${build[@]}"
+        core::run_cargo "$1" cargo build "${words[@]}"
         return
     fi
-    RUSTFLAGS="${RUSTFLAGS:-} $core_static_flags" \
-        core::run_cargo "$1" "${build[@]}" --target "$host" || return
-    # Whole or not at all: the old one may be running.
+    local RUSTFLAGS="${RUSTFLAGS:-} $core_static_flags"
+    export RUSTFLAGS
+    words+=(--target "$host")
     built=$target/$host/release/resource-matrix-synapse
+    core::run_cargo "$1" cargo build "${words[@]}" || return
+    if ! core::link_in_order "$1" "$built" "$target/order" "${words[@]}"; then
+        printf 'linked as it comes: a short command takes a little longer\n' >>"$1"
+        cargo build "${words[@]}" </dev/null >>"$1" 2>&1 || return
+    fi
+    # Whole or not at all: the old one may be running.
     mkdir -p -- "${program%/*}" && cp -- "$built" "$program.new" && mv -f -- "$program.new" "$program"
+}
+
+# Links the built program again, with what a short command runs side by side and without symbols. A linker
+# other than lld, rustc's own on this machine, cannot.
+core::link_in_order() {
+    local log=$1 built=$2 order=$3
+    shift 3
+    {
+        python3 "$RMS_RESOURCE_DIR/lib/order.py" find "$built" <"$RMS_RESOURCE_DIR/lib/order.txt" >"$order" &&
+            CARGO_TERM_COLOR=never cargo rustc "$@" -- -C link-arg=-Wl,--symbol-ordering-file="$order" \
+                -C link-arg=-Wl,--no-warn-symbol-ordering -C strip=symbols
+    } </dev/null >>"$log" 2>&1
 }
 
 # cargo, its output in the log; on a terminal one line says how far it is.

@@ -3,6 +3,7 @@
 # and Chromium are installed where they are missing): format, lint, documentation, all tests, and the
 # contract's phases against an instance of its own. Leaves nothing behind but `target/`, where
 # `test-times.tsv` says how long each test of a real server took. Called by run-tests.sh.
+# shellcheck disable=SC2030,SC2031  # subshells keep what core.sh sets to themselves
 set -euo pipefail
 
 here=$(cd -P -- "${BASH_SOURCE[0]%/*}" && pwd -P)
@@ -144,12 +145,11 @@ unit_tests() {
 # what it says costs no second reading of the sources.
 built_beside() {
     local package=profile.release.package.resource-matrix-synapse flags='' host words=(--locked)
-    # shellcheck disable=SC2030,SC2031  # the subshells keep what core.sh sets to themselves
     host=$(source lib/core.sh && core::static_host)
     if [[ -n $host ]]; then
         flags=$(source lib/core.sh && printf '%s' "$core_static_flags")
-        words+=(--release --target "$host" --config "$package.opt-level=0"
-            --config "$package.debug-assertions=true" --config "$package.overflow-checks=true")
+        words+=(--release --target "$host" --config "$package.debug-assertions=true"
+            --config "$package.overflow-checks=true")
     fi
     RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTC_WORKSPACE_WRAPPER=$clippy \
         CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test "${words[@]}" "$@"
@@ -158,7 +158,7 @@ built_beside() {
 # All test programs; `real` is the one that runs servers.
 test_programs() {
     if component clippy; then
-        clippy=clippy-driver
+        clippy='clippy-driver'
     else
         not_checked 'what clippy says: this machine has none'
     fi
@@ -235,6 +235,20 @@ program() {
         source lib/core.sh
         core::build
     )
+    in_order
+}
+
+# `lib/order.txt` must know most of what a short command runs, or it has to be made anew.
+in_order() {
+    local found listed
+    read -r found listed < <(sed -nE 's/^([0-9]+) of ([0-9]+) listed functions.*/\1 \2/p' target/build.log) || true
+    if [[ -z ${listed:-} ]]; then
+        not_checked 'the order of functions: this machine does not link with lld'
+    elif ((found * 10 < listed * 8)); then
+        printf '%s of %s functions in lib/order.txt are in the program: bench/order.sh says how to write it anew\n' \
+            "$found" "$listed"
+        return 1
+    fi
 }
 
 # The contract's phases on an instance of our own, on ports that nobody uses.
