@@ -6,15 +6,15 @@
 //! error, `/sync` goes on from the place before, and the connection is given up. A place has the same form in
 //! both: Synapse's `pos` is the connection's position, a slash and a token of `/sync`.
 //!
-//! To begin a connection costs the server about as much as it saves with half a message a room: one begins when
-//! as many answers came as there are rooms, and not with a great many rooms.
+//! To begin a connection costs the server about as much as it saves with three messages a room: one begins when so
+//! many answers came, and not with a great many rooms. The server forgets one that nobody has used for a week.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use ruma::{OwnedRoomId, UserId};
+use ruma::{OwnedRoomId, UserId, serde::Raw};
 use serde_json::{Value, json};
 
 use super::{
@@ -27,9 +27,10 @@ use super::{
 /// The most events of a room in an answer. In a connection it never changes: with a larger one the server
 /// would say again what it said.
 const AT_ONCE: u32 = 10;
-/// So many answers that were whole come before a connection begins.
+/// So many answers that were whole come before a connection begins: for each room, and at least.
+const FOR_EACH: usize = 3;
 const FEWEST: usize = 20;
-/// Nobody's memory, and not the server's time, is for a first answer with more rooms than this.
+/// The first answer is about all rooms: with more of them it would take too long, and too much memory.
 const MOST_ROOMS: usize = 500;
 
 /// A stream of some rooms, or of all.
@@ -148,7 +149,7 @@ impl Sliding {
         } else {
             self.named.len()
         };
-        self.price = if rooms > MOST_ROOMS { usize::MAX } else { rooms.max(FEWEST) };
+        self.price = if rooms > MOST_ROOMS { usize::MAX } else { FEWEST.max(rooms * FOR_EACH) };
         if self.heard < self.price {
             return None;
         }
@@ -222,7 +223,7 @@ fn whole(rooms: BTreeMap<OwnedRoomId, sliding_sync::Room>, listener: &UserId) ->
         if initial || limited {
             return None;
         }
-        let events: Result<Vec<Value>, _> = timeline.iter().map(|it| it.deserialize()).collect();
+        let events: Result<Vec<Value>, _> = timeline.iter().map(Raw::deserialize).collect();
         let events = events.ok()?;
         let own = |event: &Value| {
             event["type"] == "m.room.member" && event["state_key"] == listener.as_str()
