@@ -25,6 +25,7 @@ pub(crate) mod room;
 pub(crate) mod running;
 pub(crate) mod segment;
 pub(crate) mod session;
+pub(crate) mod sliding;
 pub(crate) mod stream;
 pub(crate) mod thread;
 mod tls;

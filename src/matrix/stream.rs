@@ -10,7 +10,7 @@ const PAGE: u32 = 100;
 /// The most that a stream hands over at once.
 const AT_ONCE: u32 = 1000;
 /// How long the server may hold a request of a stream open, in milliseconds.
-const HOLD: u64 = 20_000;
+pub(super) const HOLD: u64 = 20_000;
 
 /// Only what is said in rooms, and of that only `types` (`m.room.*` stands for many); without any, all.
 pub(crate) fn filter(rooms: &[OwnedRoomId], types: &[String]) -> Value {
@@ -82,11 +82,18 @@ impl Gap {
 
 /// What came since a place in the stream; waits for it.
 pub(crate) async fn since(client: &Client, filter: &Value, place: &str) -> Result<News, Error> {
-    let request = api::sync::Request {
-        filter: filter.to_string(),
-        since: Some(place.to_owned()),
-        timeout: HOLD,
-    };
+    held(client, filter, place, HOLD).await
+}
+
+/// The same, and waits no longer than so many milliseconds.
+pub(super) async fn held(
+    client: &Client,
+    filter: &Value,
+    place: &str,
+    timeout: u64,
+) -> Result<News, Error> {
+    let since = Some(place.to_owned());
+    let request = api::sync::Request { filter: filter.to_string(), since, timeout };
     let answer = client.send(request).await?;
     let said = |(room, joined): (OwnedRoomId, api::sync::Joined)| {
         let api::sync::Timeline { events, limited, prev_batch } = joined.timeline;

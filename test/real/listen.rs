@@ -17,7 +17,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::{
-    common::{Instance, file, wait_for},
+    common::{Instance, file, go_on, halt, wait_for},
     messages::Stream,
 };
 
@@ -135,6 +135,78 @@ fn a_bot_of_a_few_lines_answers_once_and_a_command_that_could_not_yet_is_tried_a
         .map(|it| (it["content"]["body"].as_str().unwrap().to_owned(), it["exit"].clone()))
         .collect();
     assert_eq!((&exits["!echo one"], &exits["!fail"]), (&0.into(), &3.into()));
+}
+
+/// How often the server was asked by somebody for what is new in the cheaper way.
+fn slid(server: &Instance, user: &str) -> usize {
+    let log = fs::read_to_string(server.data.join("logs/synapse.log")).unwrap();
+    let by = format!("{{@{user}:test.example}}");
+    let is_one = |line: &&str| line.contains("simplified_msc3575/sync") && line.contains(&by);
+    log.lines().filter(is_one).count()
+}
+
+#[test]
+fn a_listener_that_is_live_costs_the_server_less_and_misses_nothing() {
+    // What makes an answer less than all: more events at once than it holds.
+    const MANY: usize = 40;
+    let server = Instance::shared();
+    server.run(&["content", "add-bot", "slider"]).success();
+    let enter = |name: &str| {
+        let room = server.room(name);
+        server.run(&["content", "invite", &room, "slider"]).success();
+        server.run(&["content", "join-room", &room, "--as", "slider"]).success();
+        room
+    };
+    let room = enter("Slides");
+    let records = server.data.join("slider.jsonl");
+    let cursor = server.data.join("slider.cursor").display().to_string();
+    let words = ["--as", "slider", "--type", "m.room.m*", "--cursor", &cursor];
+    let mut running = listener(server, &words, &records);
+    wait_for("it has noted where it begins", || fs::exists(&cursor).unwrap());
+    let say = |room: &str, text: &str| {
+        let id = server.run(&["content", "send-message", room, text, "-q"]).success();
+        let id = id.line().to_owned();
+        wait_for("it was heard", || heard(&records).iter().any(|it| it["event_id"] == id));
+    };
+    // One after the other until it is live, and some more.
+    let live = |more: usize| {
+        let begun = slid(server, "slider");
+        for n in 0.. {
+            say(&room, &format!("{begun} {n}"));
+            if slid(server, "slider") > begun + more {
+                break;
+            }
+            assert!(n < 200, "it never is live");
+        }
+    };
+    live(10);
+    halt(running.0.id());
+    let lines: String = (0..MANY).map(|n| format!("line {n}\n")).collect();
+    let lines = file(&server.data, "slides.txt", lines.as_bytes()).display().to_string();
+    server.run(&["content", "send-message", &room, "--file", &lines]).success();
+    go_on(running.0.id());
+    wait_for("all are heard", || bodies(&heard(&records)).contains(&format!("line {}", MANY - 1)));
+    live(3);
+    // One that is killed goes on.
+    drop(running);
+    running = listener(server, &words, &records);
+    live(3);
+    let other = enter("Slides as well");
+    say(&other, "elsewhere");
+    server.run(&["content", "leave-room", &other, "--as", "slider"]).success();
+    say(&room, "the last");
+    drop(running);
+    let said: Vec<Value> = heard(&records);
+    let here = |room: &str| -> Vec<String> {
+        let here =
+            said.iter().filter(|it| it["room_id"] == *room && it["type"] == "m.room.message");
+        bodies(&here.cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(here(&room), server.bodies(&room));
+    assert_eq!(here(&other), ["elsewhere"]);
+    let joined =
+        |it: &Value| it["type"] == "m.room.member" && it["content"]["membership"] == "join";
+    assert!(said.iter().any(|it| it["room_id"] == *other && joined(it) && it["own"] == true));
 }
 
 /// What was posted: its headers and its body.

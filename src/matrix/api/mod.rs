@@ -35,6 +35,7 @@ pub(crate) mod remove_alias;
 pub(crate) mod search;
 pub(crate) mod send_event;
 pub(crate) mod set_visibility;
+pub(crate) mod sliding_sync;
 pub(crate) mod state;
 pub(crate) mod sync;
 pub(crate) mod tags;

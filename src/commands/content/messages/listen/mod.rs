@@ -32,6 +32,7 @@ use crate::{
         Error, api,
         client::Client,
         room,
+        sliding::Sliding,
         stream::{self, News, Said},
     },
     reply::{Outcome, Stop},
@@ -111,7 +112,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, 
         (Place::new(client.user_id(), token, from), BTreeSet::new())
     };
     let types = args.types;
-    let mut listener = Listener { client, rooms, types, filter, place, seen, cursor, to, end };
+    let stream = Sliding::new(&rooms, filter);
+    let mut listener = Listener { client, rooms, types, stream, place, seen, cursor, to, end };
     if is_new {
         listener.keep_place()?;
     }
@@ -123,7 +125,7 @@ struct Listener {
     /// Those that were named.
     rooms: Vec<OwnedRoomId>,
     types: Vec<String>,
-    filter: Value,
+    stream: Sliding,
     place: Place,
     /// What came after the place and was handed on.
     seen: BTreeSet<String>,
@@ -165,7 +167,7 @@ impl Listener {
                 // The server is away: it comes back, and the token still says where we were.
                 Err(error) if error.is_away() => {
                     let pause = tokio::time::sleep(Duration::from_secs(1));
-                    if self.while_wanted(lines, pause).await.is_none() {
+                    if while_wanted(self.end, lines, pause).await.is_none() {
                         break;
                     }
                 }
@@ -182,30 +184,17 @@ impl Listener {
         }
     }
 
-    /// Nothing where nobody waits for it any more.
-    async fn while_wanted<T>(
-        &self,
-        lines: &Lines<'_, Heard>,
-        wait: impl Future<Output = T>,
-    ) -> Option<T> {
-        let wait = lines.while_read(wait);
-        match self.end {
-            Some(end) => tokio::time::timeout_at(end, wait).await.ok().flatten(),
-            None => wait.await,
-        }
-    }
-
     /// What comes next, and the place after it.
-    async fn next(&self, lines: &Lines<'_, Heard>) -> Option<Result<News, Error>> {
-        let next = async {
-            let client = self.client.afresh();
-            let token = &self.place.token;
-            if let Some(from) = self.place.from {
-                return Ok(News { rooms: self.past(&client, from).await?, next: token.clone() });
-            }
-            stream::since(&client, &self.filter, token).await
-        };
-        self.while_wanted(lines, next).await
+    async fn next(&mut self, lines: &Lines<'_, Heard>) -> Option<Result<News, Error>> {
+        let client = self.client.afresh();
+        let token = self.place.token.clone();
+        if let Some(from) = self.place.from {
+            let past = while_wanted(self.end, lines, self.past(&client, from)).await?;
+            return Some(past.map(|rooms| News { rooms, next: token }));
+        }
+        let wanted = |kind: &str| is_wanted(&self.types, kind);
+        let next = self.stream.since(&client, &token, &wanted);
+        while_wanted(self.end, lines, next).await
     }
 
     /// What was said from then to the place in the stream.
@@ -235,7 +224,7 @@ impl Listener {
             let Some(gap) = gap else { continue };
             loop {
                 let client = self.client.afresh();
-                let page = self.while_wanted(lines, gap.page(&client, room)).await;
+                let page = while_wanted(self.end, lines, gap.page(&client, room)).await;
                 let page = match page {
                     None => return Ok(Went::Unwanted),
                     Some(Err(error)) if error.is_away() => return Ok(Went::Away),
@@ -280,7 +269,7 @@ impl Listener {
         };
         let mut handed = handed::hand(rooms, to);
         loop {
-            let Some(next) = self.while_wanted(lines, handed.recv()).await else {
+            let Some(next) = while_wanted(self.end, lines, handed.recv()).await else {
                 return Ok(false);
             };
             let event = match next {
@@ -321,6 +310,19 @@ impl Listener {
             Some(cursor) => Ok(cursor.has_handed_on(event)?),
             None => Ok(()),
         }
+    }
+}
+
+/// Nothing where nobody waits for it any more.
+async fn while_wanted<T>(
+    end: Option<Instant>,
+    lines: &Lines<'_, Heard>,
+    wait: impl Future<Output = T>,
+) -> Option<T> {
+    let wait = lines.while_read(wait);
+    match end {
+        Some(end) => tokio::time::timeout_at(end, wait).await.ok().flatten(),
+        None => wait.await,
     }
 }
 
