@@ -31,6 +31,10 @@ impl Report for Page {
         page.push_str(&self.coloured);
         Ok(())
     }
+
+    fn is_painted(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Serialize)]

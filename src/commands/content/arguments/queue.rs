@@ -95,6 +95,13 @@ impl<A: Sentence> Sentence for NowOrLater<A> {
             Self::Later(later) => later.id(),
         }
     }
+
+    fn ids(&self) -> String {
+        match self {
+            Self::Now(now) => now.ids(),
+            Self::Later(later) => later.ids(),
+        }
+    }
 }
 
 impl Sentence for Left {
@@ -108,6 +115,10 @@ impl Sentence for Left {
 
     fn id(&self) -> &str {
         self.messages.last().map(Message::id).unwrap_or_default()
+    }
+
+    fn ids(&self) -> String {
+        self.messages.iter().map(Message::id).collect::<Vec<_>>().join("\n")
     }
 }
 

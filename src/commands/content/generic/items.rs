@@ -20,7 +20,7 @@ pub(super) fn items(
     let is_message = given == Some(Kind::Message);
     let found = match (file, name) {
         (Some(path), Some(name)) if is_message => {
-            vec![json!({ "room": name, "text": files::read_input(path)? })]
+            vec![json!({ "room": name, "text": files::read_input(path, files::PATIENCE)? })]
         }
         (Some(path), Some(name)) => {
             let mut found = list(path)?;
@@ -108,7 +108,7 @@ fn table(path: &Path, text: &str) -> Result<Vec<Value>, Failure> {
 fn list(path: &Path) -> Result<Vec<Value>, Failure> {
     const WRITTEN: &str = "each begins with a line `- name: NAME`, and its other details stand below that, two blanks further in; \
                            in JSON it is `[{\"name\": \"NAME\"}]`";
-    let text = files::read_input(path)?;
+    let text = files::read_input(path, files::PATIENCE)?;
     if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) {
         return table(path, &text);
     }
