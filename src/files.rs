@@ -85,6 +85,9 @@ impl Explain for Error {
                 io::ErrorKind::ReadOnlyFilesystem => {
                     Some("name a data folder that can be written with MATRIX_SYNAPSE_DATA_DIR".into())
                 }
+                io::ErrorKind::FileTooLarge => Some(
+                    "files may not grow so large here: `ulimit -f unlimited` lets them, and not every disk has room for large ones".into(),
+                ),
                 io::ErrorKind::TimedOut => {
                     Some("name a file, or see that what writes into it runs".into())
                 }

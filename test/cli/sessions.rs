@@ -189,6 +189,28 @@ fn lines_that_were_not_all_sent_are_sent_by_the_same_command_and_none_twice() {
 }
 
 #[test]
+fn nothing_is_left_to_be_sent_as_somebody_whom_the_homeserver_does_not_know() {
+    let words = ["content", "send-message", ROOM, "hi", "--queue", "--as", "nobody"];
+    let said = accepting().runs(&words);
+    refused(&said, "there is no user `@nobody:x.org`");
+    // Where it cannot be asked, that is found out later.
+    let said = with_session(session("http://127.0.0.1:9")).runs(&words);
+    assert!(said.code == Some(0) && said.stdout.starts_with("queued Q"), "{said}");
+}
+
+#[test]
+fn where_no_file_may_grow_it_is_said_how_it_may() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse").to_str().unwrap();
+    let line =
+        format!("ulimit -f 0; exec {program} content send-message '{ROOM}' hi --queue | cat");
+    let output = person.command("bash").args(["-c", &line]).output().unwrap();
+    let said = person.said(&output);
+    assert!(said.stderr.contains("cannot write `~"), "{said}");
+    assert!(said.stderr.contains("`ulimit -f unlimited` lets them"), "{said}");
+}
+
+#[test]
 fn what_several_drop_at_once_is_counted_once() {
     let person = with_session(session("http://127.0.0.1:9"));
     let lines: String = (0..40).map(|number| format!("{number}\n")).collect();
@@ -269,6 +291,12 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["content", "add", "--file", cats], "no content of the type `cat`"),
         (&["content", "add-user", "a", "--display-name", "a\nb"], "control characters"),
         (&["content", "send-message", "#x:other.example", "hi"], "another server"),
+        (&["config", "set", "synapse.room_version", ""], "must be a version of rooms such as"),
+        (&["content", "listen", "--type", ""], "`` is no type of an event"),
+        (&["content", "listen", "--since", "2100-01-01T00:00:00Z"], "still to come"),
+        (&["content", "download-media", "mxc://x.org/a", "--out", "no/a"], "no folder `no`"),
+        (&["content", "download-media", "mxc://x.org/a", "--out", "no/"], "no folder `no/`"),
+        (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
     ] {
         refused(&person.runs(words), why);
     }
