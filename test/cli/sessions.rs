@@ -211,6 +211,26 @@ fn where_no_file_may_grow_it_is_said_how_it_may() {
 }
 
 #[test]
+fn a_notice_whose_transaction_id_had_another_text_is_refused() {
+    let person = answering(|request| {
+        if request.starts_with("put ") {
+            return TAKEN;
+        }
+        let body = if request.contains("/fetch_event/") {
+            r#"{"event":{"content":{"msgtype":"m.text","body":"one"}}}"#
+        } else {
+            r#"{"name":"@al:x.org"}"#
+        };
+        ("200 OK", body)
+    });
+    let notice = |text| {
+        person.runs(&["content", "send-notice", "al", text, "--transaction-id", "n1", "--quiet"])
+    };
+    assert_eq!(notice("one").stdout, "$e\n");
+    refused(&notice("two"), "the transaction id `n1` was used before");
+}
+
+#[test]
 fn what_several_drop_at_once_is_counted_once() {
     let person = with_session(session("http://127.0.0.1:9"));
     let lines: String = (0..40).map(|number| format!("{number}\n")).collect();
