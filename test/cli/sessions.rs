@@ -217,7 +217,7 @@ fn a_notice_whose_transaction_id_had_another_text_is_refused() {
             return TAKEN;
         }
         let body = if request.contains("/fetch_event/") {
-            r#"{"event":{"content":{"msgtype":"m.text","body":"one"}}}"#
+            r#"{"event":{"content":{"msgtype":"m.text","body":"one","m.mentions":{}}}}"#
         } else {
             r#"{"name":"@al:x.org"}"#
         };
@@ -226,7 +226,8 @@ fn a_notice_whose_transaction_id_had_another_text_is_refused() {
     let notice = |text| {
         person.runs(&["content", "send-notice", "al", text, "--transaction-id", "n1", "--quiet"])
     };
-    assert_eq!(notice("one").stdout, "$e\n");
+    let said = notice("one");
+    assert_eq!(said.stdout, "$e\n", "{said}");
     refused(&notice("two"), "the transaction id `n1` was used before");
 }
 
