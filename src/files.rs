@@ -7,6 +7,7 @@ use std::{
         DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
     },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -84,6 +85,12 @@ impl Explain for Error {
                 io::ErrorKind::ReadOnlyFilesystem => {
                     Some("name a data folder that can be written with MATRIX_SYNAPSE_DATA_DIR".into())
                 }
+                io::ErrorKind::FileTooLarge => Some(
+                    "files may not grow so large here: `ulimit -f unlimited` lets them, and not every disk has room for large ones".into(),
+                ),
+                io::ErrorKind::TimedOut => {
+                    Some("name a file, or see that what writes into it runs".into())
+                }
                 io::ErrorKind::IsADirectory => Some("it is a folder, and a file is needed".into()),
                 _ => None,
             },
@@ -112,10 +119,12 @@ pub(crate) fn read_as_it_is(path: &Path) -> Result<String, Error> {
     text(path, read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile])?)
 }
 
+/// How long something is waited for in a pipe, where nobody says how long.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Reads a text that a person named: a file, or a pipe such as a shell's `<(…)`.
-pub(crate) fn read_input(path: &Path) -> Result<String, Error> {
-    let bytes = read_bytes(path, LARGEST_TEXT, &[FileType::RegularFile, FileType::Fifo])?;
-    text(path, bytes).map(without_mark)
+pub(crate) fn read_input(path: &Path, patience: Duration) -> Result<String, Error> {
+    text(path, read_named(path, LARGEST_TEXT, patience)?).map(without_mark)
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
@@ -157,8 +166,22 @@ fn regular(opened: io::Result<File>) -> io::Result<File> {
     }
 }
 
+/// Reads a file that a person named, or a pipe in which something comes within this time, again and again.
+pub(crate) fn read_named(path: &Path, largest: u64, patience: Duration) -> Result<Vec<u8>, Error> {
+    read_kind(path, largest, &[FileType::RegularFile, FileType::Fifo], patience)
+}
+
 /// Reads a file of one of these kinds, at most `largest` bytes.
 pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Result<Vec<u8>, Error> {
+    read_kind(path, largest, kinds, PATIENCE)
+}
+
+fn read_kind(
+    path: &Path,
+    largest: u64,
+    kinds: &[FileType],
+    patience: Duration,
+) -> Result<Vec<u8>, Error> {
     // A pipe that nobody writes to would hold us here.
     let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path);
     let file = file.map_err(|error| match error.raw_os_error() {
@@ -172,30 +195,58 @@ pub(crate) fn read_bytes(path: &Path, largest: u64, kinds: &[FileType]) -> Resul
     if kind != FileType::Directory && !kinds.contains(&kind) {
         return Err(Error::NotAFile(path.to_owned()));
     }
-    if kind == FileType::Fifo {
-        written(&file).map_err(Error::io("read", path))?;
-    }
     // Not by its length alone: that of a pipe, and of a file that grows, is another.
     if metadata.len() > largest {
         return Err(Error::TooLarge { path: path.to_owned(), largest });
     }
-    let mut bytes = Vec::new();
-    file.take(largest + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let bytes = if kind == FileType::Fifo {
+        piped(&file, largest + 1, patience)
+    } else {
+        let mut bytes = Vec::new();
+        file.take(largest + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = bytes.map_err(Error::io("read", path))?;
     if bytes.len() as u64 > largest {
         return Err(Error::TooLarge { path: path.to_owned(), largest });
     }
     Ok(bytes)
 }
 
-/// Waits until somebody writes into a pipe, for a while; from then on it is read to its end.
-fn written(pipe: &File) -> io::Result<()> {
-    const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
-    let mut asked = [PollFd::new(pipe, PollFlags::IN)];
-    if rustix::event::poll(&mut asked, Some(&PATIENCE))? == 0 {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody writes into this pipe"));
+/// Reads a pipe to its end. Nobody knows when more comes: one in which nothing does is given up.
+fn piped(pipe: &File, largest: u64, patience: Duration) -> io::Result<Vec<u8>> {
+    /// How long somebody may take to open it.
+    const OPENED: Duration = Duration::from_secs(10);
+    let gave_up = |why: String| Err(io::Error::new(io::ErrorKind::TimedOut, why));
+    let since = Instant::now();
+    let is_met = comes(pipe, patience.min(OPENED))?;
+    let (mut bytes, mut left) = (Vec::new(), patience.saturating_sub(since.elapsed()));
+    loop {
+        let before = bytes.len();
+        match pipe.take(largest - before as u64).read_to_end(&mut bytes) {
+            Ok(_) if bytes.is_empty() && !is_met => {
+                return gave_up("nobody writes into this pipe".to_owned());
+            }
+            Ok(_) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if bytes.len() > before {
+                    left = patience;
+                }
+                if !comes(pipe, left)? {
+                    let seconds = patience.as_secs();
+                    return gave_up(format!(
+                        "for {seconds} seconds nothing came through this pipe"
+                    ));
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let flags = rustix::fs::fcntl_getfl(pipe)?;
-    Ok(rustix::fs::fcntl_setfl(pipe, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
+/// Whether something comes through a pipe, or its end.
+fn comes(pipe: &File, patience: Duration) -> io::Result<bool> {
+    let patience = Timespec::try_from(patience).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+    Ok(rustix::event::poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&patience))? > 0)
 }
 
 /// Whether files could be made in a folder: it may be written, and there is space.
@@ -328,7 +379,7 @@ fn folder_of(path: &Path) -> &Path {
 /// Removes what [`write_atomically`] left in a folder when it was killed.
 pub(crate) fn sweep(folder: &Path) {
     /// Younger ones may be those of somebody whom we cannot see.
-    const OLD: std::time::Duration = std::time::Duration::from_mins(1);
+    const OLD: Duration = Duration::from_mins(1);
     for path in entries(folder).unwrap_or_default() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let writer = name.starts_with('.').then(|| name.rsplit_once('.')?.1.split_once('-'));
@@ -455,7 +506,7 @@ mod tests {
         {
             write_atomically(&path, content.as_bytes(), PRIVATE).unwrap();
             assert_eq!(read(&path).unwrap(), text);
-            assert_eq!(read_input(&path).unwrap(), text);
+            assert_eq!(read_input(&path, PATIENCE).unwrap(), text);
             assert_eq!(read_as_it_is(&path).unwrap(), content);
         }
     }
@@ -463,7 +514,7 @@ mod tests {
     #[test]
     fn what_a_killed_writer_left_is_swept_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+        let old = std::time::SystemTime::now() - Duration::from_hours(1);
         let names = [
             ".settings.yaml.4194304-00112233445566aa",
             ".settings.yaml.1-00112233445566aa",
@@ -498,6 +549,45 @@ mod tests {
         write_atomically(&path, b"\xff\xfe", PRIVATE).unwrap();
         assert_eq!(read_made(&path).unwrap(), None);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_pipe_is_read_as_long_as_something_comes_and_never_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+        let brief = Duration::from_millis(50);
+        let why = |read: Result<Vec<u8>, Error>| match read {
+            Err(Error::Io { source, .. }) => source.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why(read_named(&pipe, 100, brief)), "nobody writes into this pipe");
+        // Whoever opens it and then falls silent.
+        let mut silent = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        for _ in 0..2 {
+            let said = why(read_named(&pipe, 100, brief));
+            assert_eq!(said, "for 0 seconds nothing came through this pipe");
+            silent.write_all(b"a").unwrap();
+        }
+        drop(silent);
+        let patience = Duration::from_secs(30);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut slow = OpenOptions::new().write(true).open(&pipe).unwrap();
+                slow.write_all(&[b'x'; 50]).unwrap();
+                std::thread::sleep(brief);
+                slow.write_all(&[b'y'; 50]).unwrap();
+            });
+            assert_eq!(read_named(&pipe, 100, patience).unwrap().len(), 100);
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut endless = OpenOptions::new().write(true).open(&pipe).unwrap();
+                while endless.write_all(&[b'x'; 50]).is_ok() {}
+            });
+            let read = read_named(&pipe, 100, patience);
+            assert!(matches!(read, Err(Error::TooLarge { .. })), "{read:?}");
+        });
     }
 
     #[test]

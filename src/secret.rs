@@ -47,9 +47,17 @@ impl Secret {
 
     /// The secret in the file, or a new one that is then in the file.
     pub(crate) fn read_or_generate(path: &Path, rng: &mut impl Rng) -> Result<Self, files::Error> {
+        Self::read_or_make(path, || Self::generate(rng))
+    }
+
+    /// The same with one of another form.
+    pub(crate) fn read_or_make(
+        path: &Path,
+        make: impl FnOnce() -> Self,
+    ) -> Result<Self, files::Error> {
         match Self::read(path) {
             Err(error) if error.is_not_found() => {
-                let secret = Self::generate(rng);
+                let secret = make();
                 secret.write(path)?;
                 Ok(secret)
             }

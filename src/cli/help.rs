@@ -31,6 +31,10 @@ impl Report for Page {
         page.push_str(&self.coloured);
         Ok(())
     }
+
+    fn is_painted(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Serialize)]
@@ -102,6 +106,9 @@ fn as_value(argv: &[OsString], error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(letters)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
+    if OF_LISTS.contains(&letters.as_str()) {
+        return None;
+    }
     let place = argv
         .iter()
         .position(|word| word.to_str().is_some_and(|word| word.starts_with(letters.as_str())))?;
@@ -114,8 +121,17 @@ fn as_value(argv: &[OsString], error: &clap::Error) -> Option<String> {
     })
 }
 
+/// Flags that every list has, and nothing else.
+const OF_LISTS: [&str; 3] = ["--fields", "--sort", "--limit"];
+
 /// What was probably meant; nobody is led to what is hidden.
 fn meant(error: &clap::Error) -> Option<String> {
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && OF_LISTS.contains(&flag.as_str())
+    {
+        return Some(format!("`{flag}` is for lists; `--format json` has all there is to say"));
+    }
     let kinds =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let mut words: Vec<String> = kinds

@@ -25,7 +25,7 @@ use crate::{
     error::Failure,
     files,
     instance::lifecycle::select,
-    output::Report,
+    output::{Report, harmless},
     reply::{Outcome, Stop},
     secret::MASK,
     services,
@@ -248,7 +248,11 @@ impl Report for Shown {
         }
         // Columns are counted without what colours them.
         let rest = 10_usize.saturating_sub(service.chars().count());
-        write!(page, "{style}{service}{style:#}{:rest$} {message}", "")
+        write!(page, "{style}{service}{style:#}{:rest$} {}", "", harmless::page(message))
+    }
+
+    fn is_painted(&self) -> bool {
+        true
     }
 }
 

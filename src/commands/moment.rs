@@ -13,6 +13,12 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "must be such as 10m, 2h, 3d or 2026-11-21T05:00:00Z".to_owned())
 }
 
+/// The same, and not one that is still to come.
+pub(super) fn past(text: &str) -> Result<Timestamp, String> {
+    let at = moment(text)?;
+    if at <= clock::now() { Ok(at) } else { Err("must not be still to come".to_owned()) }
+}
+
 /// A time to come, or a length of time from now: `2027-11-21T05:00:00Z`, `12h`, `7d`.
 pub(super) fn ahead(text: &str) -> Result<Timestamp, String> {
     let now = clock::now();
@@ -42,6 +48,13 @@ mod tests {
         for wrong in ["tomorrow", "", "-5m", "2000-11-21T05:00:00Z", "99999999y"] {
             ahead(wrong).unwrap_err();
         }
+    }
+
+    #[test]
+    fn what_is_past_is_not_still_to_come() {
+        past("2h").unwrap();
+        past("2020-11-21T05:00:00Z").unwrap();
+        assert_eq!(past("2100-11-21T05:00:00Z").unwrap_err(), "must not be still to come");
     }
 
     #[test]

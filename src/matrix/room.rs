@@ -297,7 +297,20 @@ pub(crate) async fn set_state(
 
 /// Joins a room that is open, or that the user is invited to.
 pub(crate) async fn join(client: &Client, room: &RoomId) -> Result<(), Error> {
-    client.send(api::join::Request { room_id: room.to_owned().into() }).await.map(drop)
+    let joined = client.send(api::join::Request { room_id: room.to_owned().into() }).await;
+    joined.map(drop).map_err(|error| no_entry(client.user_id(), room, error))
+}
+
+/// Why somebody cannot join a room, where the server says that.
+fn no_entry(user: &UserId, room: &RoomId, error: Error) -> Error {
+    let room = room.to_string();
+    if error.is_blocked() {
+        return Error::Blocked(room);
+    }
+    if !error.is("M_FORBIDDEN") {
+        return error;
+    }
+    Error::NoEntry { user: user.to_string(), room, source: Box::new(error) }
 }
 
 /// Leaves a room.
@@ -326,8 +339,7 @@ pub(crate) async fn join_through(
 pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, Error> {
     match join(operator, room).await {
         Ok(()) => return Ok(Entered::Joined),
-        Err(error) if error.is("M_FORBIDDEN") => {}
-        Err(error) if error.is_blocked() => return Err(Error::Blocked(room.to_string())),
+        Err(Error::NoEntry { .. }) => {}
         Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
             // It may be known, and have nobody through whom one could join it.
             return Err(match details(operator, room).await? {
@@ -337,17 +349,16 @@ pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, E
         }
         Err(error) => return Err(error),
     }
-    let no_entry = |source| Error::NoEntry {
-        user: operator.user_id().to_string(),
-        room: room.to_string(),
-        source: Box::new(source),
-    };
     match empower(operator, room).await {
         Ok(()) => {}
-        Err(error @ Error::Refused { .. }) => return Err(no_entry(error)),
+        // The server has several codes for that nobody there can do it.
+        Err(error @ Error::Refused { .. }) => {
+            let user = operator.user_id().to_string();
+            return Err(Error::NoEntry { user, room: room.to_string(), source: Box::new(error) });
+        }
         Err(error) => return Err(error),
     }
-    join(operator, room).await.map_err(no_entry)?;
+    join(operator, room).await?;
     Ok(Entered::AsAdmin)
 }
 
@@ -368,7 +379,7 @@ pub(crate) async fn admit(
         || admin::rooms::join::Request { room_id: room.to_owned().into(), user_id: user.clone() };
     match operator.send(request()).await {
         Ok(_) => Ok(None),
-        Err(error) if error.is_blocked() => Err(Error::Blocked(room.to_string())),
+        Err(error) if error.is_blocked() => Err(no_entry(user, room, error)),
         Err(error) if is_no_entry(&error) && leads(operator, room).await? => {
             admit_when_made(operator, room, request).await
         }

@@ -64,3 +64,23 @@ pub(super) fn sweep(outbox: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_waits_a_day_for_whoever_asked() {
+        let outbox = tempfile::tempdir().unwrap();
+        for id in ["old", "new"] {
+            put(outbox.path(), id, &Became::Dropped).unwrap();
+        }
+        let old = fs::File::options().write(true).open(folder(outbox.path()).join("old")).unwrap();
+        old.set_modified(SystemTime::now() - Duration::from_secs(KEPT + 60)).unwrap();
+        sweep(outbox.path());
+        assert!(take(outbox.path(), "old").unwrap().is_none());
+        assert!(matches!(take(outbox.path(), "new").unwrap(), Some(Became::Dropped)));
+    }
+}

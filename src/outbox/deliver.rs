@@ -200,6 +200,7 @@ pub(super) fn is_final(error: &matrix::Error) -> bool {
         | matrix::Error::Encrypted(_)
         | matrix::Error::Upgraded { .. }
         | matrix::Error::NoUser(_)
+        | matrix::Error::NoEntry { .. }
         | matrix::Error::Alone(_)
         | matrix::Error::Deactivated(_)
         | matrix::Error::OtherThread { .. }

@@ -99,7 +99,7 @@ impl Intake {
     fn write(&mut self, epoch: &str, text: &[u8]) -> Result<(), Error> {
         let folder = intake_of(&self.outbox);
         files::has_space(&folder)?;
-        let number = self.number().map_err(files::Error::io("number", &folder))?;
+        let number = self.number().map_err(files::Error::io("write", &lock_of(&self.outbox)))?;
         let name = format!("{number:020}-{epoch}{END}");
         let path = folder.join(&name);
         // The lock is ours: what has this name was left by whoever had it.

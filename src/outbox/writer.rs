@@ -32,6 +32,8 @@ use crate::{clock, data_dir::DataDir, files};
 const TIDY: Duration = Duration::from_secs(1);
 /// A journal in which nothing waits is removed when nothing happened for so long.
 const IDLE: Duration = Duration::from_mins(1);
+/// How often answers that nobody came for are removed.
+const SWEEP: Duration = Duration::from_hours(1);
 /// What a message takes beside its content.
 const AROUND: u64 = 512;
 
@@ -219,6 +221,7 @@ struct Asked {
 impl Writer {
     fn run(&mut self, jobs: &Receiver<Job>) {
         let (mut tidied, mut busy, mut failed) = (Instant::now(), Instant::now(), false);
+        let mut swept = Instant::now();
         loop {
             match jobs.recv_timeout(TIDY) {
                 Ok(first) => {
@@ -237,6 +240,10 @@ impl Writer {
                 }
                 failed = cut.is_err();
                 tidied = Instant::now();
+            }
+            if swept.elapsed() >= SWEEP {
+                answers::sweep(&self.folder);
+                swept = Instant::now();
             }
         }
     }

@@ -4,10 +4,14 @@ use std::fmt::{self, Write as _};
 
 use comfy_table::{ColumnConstraint, Width};
 
+use super::harmless;
+
 /// `Name:  value` lines with the values in one column.
 pub(crate) fn fields(page: &mut String, rows: &[(&str, String)]) -> fmt::Result {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
     for (name, value) in rows {
+        // Further lines of a value cannot be taken for other fields.
+        let value = value.replace('\n', &format!("\n{:width$}", ""));
         writeln!(page, "{:width$}{value}", format!("{name}:"))?;
     }
     Ok(())
@@ -33,6 +37,8 @@ impl Columns {
         heading: &[&str],
         rows: Vec<Vec<String>>,
     ) -> fmt::Result {
+        let cell = |cell: String| harmless::one_line(&cell).into_owned();
+        let rows = rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>());
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING).add_rows(rows);
         if !heading.is_empty() {
@@ -71,6 +77,18 @@ pub(crate) fn amount(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_is_one_cell_of_a_table_and_no_other_field() {
+        let mut page = String::new();
+        let name = "a\nb\u{1b}[2J\u{202e}".to_owned();
+        table(&mut page, &["NAME", "ID"], vec![vec![name, "!r".to_owned()]]).unwrap();
+        fields(&mut page, &[("Topic", "a\nCreator: @b".to_owned()), ("Creator", "@c".to_owned())])
+            .unwrap();
+        let lines: Vec<&str> = page.lines().collect();
+        assert_eq!(lines[1].split("  ").next(), Some("a b\u{fffd}[2J\u{fffd}"));
+        assert_eq!(lines[2..], ["Topic:   a", "         Creator: @b", "Creator: @c"]);
+    }
 
     #[test]
     fn a_table_in_parts_keeps_its_columns() {

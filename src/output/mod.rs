@@ -1,6 +1,7 @@
 //! Every word the program says. Data goes to stdout, talk to stderr; in a machine format stdout gets
 //! exactly one document (a stream: one a line), errors and warnings included, and stderr nothing.
 
+pub(crate) mod harmless;
 mod layout;
 mod printer;
 mod report;

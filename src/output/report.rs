@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{fields, paint_error};
+use super::{fields, harmless, paint_error};
 use crate::{
     clock,
     error::{Failure, Kind},
@@ -71,6 +71,11 @@ pub(crate) trait Report: Serialize {
         self.id().map(str::to_owned)
     }
 
+    /// Whether its text has colours of its own: then what others wrote in it is harmless already.
+    fn is_painted(&self) -> bool {
+        false
+    }
+
     /// The `NAME=value` lines of `--format env`.
     fn variables(&self) -> Option<String> {
         None
@@ -87,6 +92,11 @@ pub(crate) trait Sentence: Serialize {
     fn id(&self) -> &str {
         ""
     }
+
+    /// The same of several things: an id a line.
+    fn ids(&self) -> String {
+        self.id().to_owned()
+    }
 }
 
 impl<T: Sentence> Report for T {
@@ -101,6 +111,10 @@ impl<T: Sentence> Report for T {
 
     fn id(&self) -> Option<&str> {
         Some(Sentence::id(self))
+    }
+
+    fn ids(&self) -> Option<String> {
+        Some(Sentence::ids(self))
     }
 }
 
@@ -134,16 +148,13 @@ pub(crate) trait AnyReport {
 
 impl<T: Report> AnyReport for T {
     fn page(&self, view: View) -> Result<String, fmt::Error> {
-        if let Some(ids) = self.ids().filter(|_| view.quiet) {
-            return Ok(ids);
-        }
         let mut page = String::new();
-        if view.verbose {
-            self.long(&mut page)?;
-        } else {
-            self.text(&mut page)?;
+        match self.ids() {
+            Some(ids) if view.quiet => page = ids,
+            _ if view.verbose => self.long(&mut page)?,
+            _ => self.text(&mut page)?,
         }
-        Ok(page)
+        Ok(if self.is_painted() { page } else { harmless::page(&page).into_owned() })
     }
 
     fn value(&self) -> Result<Value, serde_json::Error> {

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{Map, Value};
 
 use super::{
-    Format, Output, View,
+    Format, Output, View, harmless,
     layout::Columns,
     report::unwritable,
     stdout::{write_page, write_part},
@@ -93,7 +93,7 @@ fn shown(field: &str, value: &Value) -> String {
             None => value.to_string(),
         },
     };
-    text.replace(char::is_control, " ")
+    harmless::one_line(&text).into_owned()
 }
 
 /// `CREATED` for `created_ms`.
@@ -172,7 +172,9 @@ impl Pages<'_> {
         let View { quiet, verbose, .. } = self.view();
         let Frame { fields, before, .. } = &self.frame;
         if quiet && fields.is_empty() && R::HAS_ID {
-            page.extend(rows.iter().flat_map(|row| [row.id(), Cow::Borrowed("\n")]));
+            for row in rows {
+                page.extend([&harmless::one_line(&row.id()), "\n"]);
+            }
             return Ok(());
         }
         let mut cells = Vec::with_capacity(rows.len());
@@ -197,7 +199,7 @@ impl Pages<'_> {
             return Ok(());
         }
         if !self.begun && fields.is_empty() {
-            page.push_str(before);
+            page.push_str(&harmless::page(before));
         }
         let columns: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
         let heading = if self.begun { &[] } else { &columns[..] };
@@ -247,13 +249,13 @@ impl Pages<'_> {
                 match self.begun {
                     _ if is_bare => {}
                     false if in_place => {
-                        page.extend([&self.frame.before, self.frame.none]);
+                        page.extend([&harmless::page(&self.frame.before), self.frame.none]);
                     }
                     false => self.text::<R>(&mut page, &[])?,
                     true => {}
                 }
                 if is_plain && !is_bare {
-                    page.push_str(&self.frame.after);
+                    page.push_str(&harmless::page(&self.frame.after));
                 }
                 write_page(&page);
                 if let (Some(true), total) = (more, self.total) {

@@ -11,7 +11,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::View;
+use super::{View, harmless};
 use crate::secret::{MASK, Secret};
 
 /// What a command says beside its answer. In a machine format stderr gets nothing: warnings wait for the
@@ -32,7 +32,7 @@ impl Talk {
     /// What is going on, for a person. Silent with `-q` and in machine formats.
     pub(crate) fn say(&self, sentence: impl fmt::Display) {
         if self.view.is_text() && !self.view.quiet {
-            aside(&sentence.to_string());
+            aside(&harmless::page(&sentence.to_string()));
         }
     }
 
@@ -40,6 +40,7 @@ impl Talk {
     pub(crate) fn warn(&self, sentence: impl Into<String>) {
         let sentence = sentence.into();
         if self.view.is_text() {
+            let sentence = harmless::page(&sentence);
             aside(&format!("{}: {sentence}", paint("warning", AnsiColor::Yellow)));
         } else {
             self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(sentence);
@@ -60,7 +61,7 @@ impl Talk {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
         }
-        bar.set_message(doing.into());
+        bar.set_message(drawn(doing));
         bar.enable_steady_tick(Duration::from_millis(120));
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         Progress(Some(bar))
@@ -72,7 +73,7 @@ impl Talk {
         match line.filter(|bar| !bar.is_finished()) {
             Some(bar) => {
                 let before = bar.message();
-                bar.set_message(who.into());
+                bar.set_message(drawn(who));
                 Waiting::Within { bar, before }
             }
             None => Waiting::Alone(self.progress(who)),
@@ -83,6 +84,11 @@ impl Talk {
     pub(crate) fn masked(&self, secret: &Secret) -> String {
         if self.view.show_secrets { secret.expose().to_owned() } else { MASK.to_owned() }
     }
+}
+
+/// As a line of progress shows it.
+fn drawn(doing: impl Into<String>) -> String {
+    harmless::one_line(&doing.into()).into_owned()
 }
 
 /// Says it, whatever was asked for; nobody is left to be told that stderr is closed.
@@ -98,12 +104,13 @@ pub(super) fn paint(word: &str, colour: AnsiColor) -> String {
 /// An error for people: the message, its causes, and what to type next.
 pub(super) fn paint_error(chain: &[String], hint: Option<&str>) -> String {
     let (first, causes) = chain.split_first().map_or(("", chain), |(first, rest)| (first, rest));
-    let mut text = format!("{}: {first}", paint("error", AnsiColor::Red));
+    let mut text = format!("{}: {}", paint("error", AnsiColor::Red), harmless::page(first));
     for cause in causes {
         text.push_str("\n  because: ");
-        text.push_str(&cause.replace('\n', "\n           "));
+        text.push_str(&harmless::page(cause).replace('\n', "\n           "));
     }
     if let Some(hint) = hint {
+        let hint = harmless::page(hint);
         text.push_str(&format!("\n\n{}: {hint}", paint("hint", AnsiColor::Cyan)));
     }
     text
@@ -115,7 +122,7 @@ pub(crate) struct Progress(Option<ProgressBar>);
 impl Progress {
     pub(crate) fn now(&self, doing: impl Into<String>) {
         if let Some(bar) = &self.0 {
-            bar.set_message(doing.into());
+            bar.set_message(drawn(doing));
         }
     }
 }
@@ -138,7 +145,7 @@ impl Waiting {
     pub(crate) fn now(&self, who: impl Into<String>) {
         match self {
             Self::Alone(progress) => progress.now(who),
-            Self::Within { bar, .. } => bar.set_message(who.into()),
+            Self::Within { bar, .. } => bar.set_message(drawn(who)),
         }
     }
 }
@@ -172,7 +179,7 @@ pub(crate) fn stdin_is_pipe() -> bool {
 /// Asks a person on the terminal; anything but a clear yes is a no.
 pub(crate) fn confirm(question: &str) -> bool {
     let mut answer = String::new();
-    let asked = write!(anstream::stderr(), "{question} [y/N] ")
+    let asked = write!(anstream::stderr(), "{} [y/N] ", harmless::page(question))
         .and_then(|()| io::stdin().read_line(&mut answer));
     asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

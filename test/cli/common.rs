@@ -34,6 +34,11 @@ impl Person {
         self
     }
 
+    /// Where this person's lines are typed.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// The data folder that the program uses by itself.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join(".vrooli/resources/matrix-synapse")

@@ -57,7 +57,7 @@ conversations! {
     a_field_that_a_list_does_not_have_is_refused_before_anything_is_asked: newcomer(), [
         "content list-users --fields user_id,nam", "content list-users --sort -create_ms --json",
         "content list --type room --fields user_id", "content list-users --limit 0",
-        "status --format jsnol", "content list-users --sort last_seen_ms --fields user_id --format jsonl",
+        "content get-user alice --fields name", "status --format jsnol", "content list-users --sort last_seen_ms --fields user_id --format jsonl",
     ];
     a_word_that_is_missing_is_named: newcomer(), [
         "content send-message", "content add-user", "config show a b c", "manage endpoint", "logs --tail",

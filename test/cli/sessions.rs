@@ -5,6 +5,10 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::common::{Person, Said};
@@ -24,8 +28,8 @@ fn with_session(content: impl AsRef<[u8]>) -> Person {
     person
 }
 
-/// Reads a whole request: what is left unread at the end resets the connection.
-fn read_request(stream: &mut TcpStream) {
+/// Reads a whole request, in small letters: what is left unread at the end resets the connection.
+fn read_request(stream: &mut TcpStream) -> String {
     let (mut read, mut part) = (Vec::new(), [0; 8192]);
     while let Ok(length @ 1..) = stream.read(&mut part) {
         read.extend_from_slice(&part[..length]);
@@ -33,9 +37,10 @@ fn read_request(stream: &mut TcpStream) {
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let wanted = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         if body.len() >= wanted.map_or(0, |length| length.parse().unwrap()) {
-            return;
+            return text;
         }
     }
+    String::new()
 }
 
 fn refused(said: &Said, what: &str) {
@@ -122,20 +127,14 @@ fn a_stopped_servers_token_goes_to_nobody_else() {
     assert!(listener.accept().is_err(), "somebody was asked");
 }
 
-/// A homeserver that takes every message.
-fn accepting() -> Person {
+/// A homeserver that answers a request so: its status and its body.
+fn answering(answer: impl Fn(&str) -> (&'static str, &'static str) + Send + 'static) -> Person {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let person = with_session(session(&format!("http://{}", listener.local_addr().unwrap())));
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut start = [0; 3];
-            stream.peek(&mut start).unwrap();
-            read_request(&mut stream);
-            let (status, body) = match &start {
-                b"PUT" => ("200 OK", r#"{"event_id":"$e"}"#),
-                _ => ("404 Not Found", r#"{"errcode":"M_NOT_FOUND","error":"no"}"#),
-            };
+            let (status, body) = answer(&read_request(&mut stream));
             let answer = format!(
                 "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
@@ -144,6 +143,112 @@ fn accepting() -> Person {
         }
     });
     person
+}
+
+const TAKEN: (&str, &str) = ("200 OK", r#"{"event_id":"$e"}"#);
+const NOT_THERE: (&str, &str) = ("404 Not Found", r#"{"errcode":"M_NOT_FOUND","error":"no"}"#);
+
+/// A homeserver that takes every message.
+fn accepting() -> Person {
+    answering(|request| if request.starts_with("put ") { TAKEN } else { NOT_THERE })
+}
+
+#[test]
+fn lines_that_were_not_all_sent_are_sent_by_the_same_command_and_none_twice() {
+    let (asked, is_mended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+    let (heard, mended) = (Arc::clone(&asked), Arc::clone(&is_mended));
+    let person = answering(move |request| {
+        if !request.starts_with("put ") {
+            let is_joined = request.contains("/joined_members");
+            return if is_joined { ("200 OK", r#"{"joined":{}}"#) } else { NOT_THERE };
+        }
+        let path = request.split(' ').nth(1).unwrap();
+        heard.lock().unwrap().push(path.rsplit('/').next().unwrap().to_owned());
+        if request.contains("two") && !mended.load(Ordering::Relaxed) {
+            return ("403 Forbidden", r#"{"errcode":"M_FORBIDDEN","error":"no"}"#);
+        }
+        TAKEN
+    });
+    let lines = "\n{\"text\":\"one\"}\n\n{\"text\":\"two\"}\n{\"text\":\"three\"}\n";
+    fs::write(person.home().join("lines"), lines).unwrap();
+    let words = ["content", "send-message", ROOM, "--jsonl", "lines", "--quiet"];
+    let said = person.runs(&words);
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), "$e\n"), "{said}");
+    assert!(said.stderr.contains("1 of 3 lines were sent, but not line 4 of `lines`"), "{said}");
+    let hint = format!("`content send-message '{ROOM}' --jsonl 'lines'` sends the rest and none");
+    assert!(said.stderr.contains(&hint), "{said}");
+    is_mended.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        let said = person.runs(&words);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(0), "$e\n$e\n$e\n"), "{said}");
+    }
+    let asked = asked.lock().unwrap();
+    let [first, again, anew] = [&asked[..2], &asked[2..5], &asked[5..8]];
+    assert_eq!(first, &again[..2], "{asked:?}");
+    assert_ne!(again, anew);
+}
+
+#[test]
+fn nothing_is_left_to_be_sent_as_somebody_whom_the_homeserver_does_not_know() {
+    let words = ["content", "send-message", ROOM, "hi", "--queue", "--as", "nobody"];
+    let said = accepting().runs(&words);
+    refused(&said, "there is no user `@nobody:x.org`");
+    // Where it cannot be asked, that is found out later.
+    let said = with_session(session("http://127.0.0.1:9")).runs(&words);
+    assert!(said.code == Some(0) && said.stdout.starts_with("queued Q"), "{said}");
+}
+
+#[test]
+fn where_no_file_may_grow_it_is_said_how_it_may() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let program = assert_cmd::cargo::cargo_bin!("resource-matrix-synapse").to_str().unwrap();
+    let line =
+        format!("ulimit -f 0; exec {program} content send-message '{ROOM}' hi --queue | cat");
+    let output = person.command("bash").args(["-c", &line]).output().unwrap();
+    let said = person.said(&output);
+    assert!(said.stderr.contains("cannot write `~"), "{said}");
+    assert!(said.stderr.contains("`ulimit -f unlimited` lets them"), "{said}");
+}
+
+#[test]
+fn a_notice_whose_transaction_id_had_another_text_is_refused() {
+    let person = answering(|request| {
+        if request.starts_with("put ") {
+            return TAKEN;
+        }
+        let body = if request.contains("/fetch_event/") {
+            r#"{"event":{"content":{"msgtype":"m.text","body":"one","m.mentions":{}}}}"#
+        } else {
+            r#"{"name":"@al:x.org"}"#
+        };
+        ("200 OK", body)
+    });
+    let notice = |text| {
+        person.runs(&["content", "send-notice", "al", text, "--transaction-id", "n1", "--quiet"])
+    };
+    let said = notice("one");
+    assert_eq!(said.stdout, "$e\n", "{said}");
+    refused(&notice("two"), "the transaction id `n1` was used before");
+}
+
+#[test]
+fn what_several_drop_at_once_is_counted_once() {
+    let person = with_session(session("http://127.0.0.1:9"));
+    let lines: String = (0..40).map(|number| format!("{number}\n")).collect();
+    fs::write(person.home().join("lines"), lines).unwrap();
+    let words = ["content", "send-message", ROOM, "--file", "lines", "--queue", "--json"];
+    assert_eq!(person.runs(&words).json()["total"], 40);
+    let dropped = std::thread::scope(|scope| {
+        let drop_all = || {
+            let said = person.types("content queue drop --waiting --json").json();
+            let changed = said["changed"].as_u64().unwrap();
+            assert_eq!(said["messages"].as_array().unwrap().len() as u64, changed);
+            changed
+        };
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(drop_all)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).sum::<u64>()
+    });
+    assert_eq!(dropped, 40);
 }
 
 #[test]
@@ -207,6 +312,12 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["content", "add", "--file", cats], "no content of the type `cat`"),
         (&["content", "add-user", "a", "--display-name", "a\nb"], "control characters"),
         (&["content", "send-message", "#x:other.example", "hi"], "another server"),
+        (&["config", "set", "synapse.room_version", ""], "must be a version of rooms such as"),
+        (&["content", "listen", "--type", ""], "`` is no type of an event"),
+        (&["content", "listen", "--since", "2100-01-01T00:00:00Z"], "still to come"),
+        (&["content", "download-media", "mxc://x.org/a", "--out", "no/a"], "no folder `no`"),
+        (&["content", "download-media", "mxc://x.org/a", "--out", "no/"], "no folder `no/`"),
+        (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
     ] {
         refused(&person.runs(words), why);
     }

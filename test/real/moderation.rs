@@ -54,6 +54,7 @@ fn a_user_gets_power_is_taken_out_is_banned_and_may_come_back() {
     server.run(&kick).exits(2).says("is not in");
     let all = server.json(&["content", "list-members", &room, "--all"]);
     assert!(all.to_string().contains("\"leave\""), "{all}");
+    assert!(all.to_string().contains("\"reason\":\"loud\""), "{all}");
     let ban = ["content", "ban-user", &room, "unruly"];
     assert_eq!(server.json(&ban)["membership"], "ban");
     server.run(&ban).exits(2).says("already banned");
@@ -189,6 +190,8 @@ fn a_file_is_hidden_protected_shown_and_deleted() {
     server.run(&quarantine).success();
     server.run(&quarantine).exits(2).says("already");
     assert_eq!(info()["quarantined_by"], "@operator:test.example");
+    let said = server.run(&["content", "download-media", uri, "--out", "-"]).exits(1);
+    said.says("was quarantined by @operator:test.example").says("unquarantine-media");
     server.run(&["content", "unquarantine-media", uri]).success();
     server.run(&["content", "unquarantine-media", uri]).exits(2);
     assert_eq!(info()["quarantined_by"], Value::Null);

@@ -170,6 +170,19 @@ fn all_that_a_user_wrote_is_redacted_in_one_room_and_in_all() {
     assert!(read(&rooms[1]).contains("one two"));
     server.run(&redact).success().says("redacted what @babbler");
     assert!(!read(&rooms[1]).contains("one two"));
+    // Where the user may not redact, it is said what stays, and how it goes.
+    let strict = server.room("Babble that stays");
+    server.run(&["content", "join-room", &strict, "--as", "babbler"]).success();
+    let powers = r#"{"events": {"m.room.redaction": 50}}"#;
+    server.run(&["content", "send-state", &strict, "m.room.power_levels", powers]).success();
+    let kept = ["content", "send-message", &strict, "stays", "--as", "babbler", "-q"];
+    let kept = server.run(&kept).success().line().to_owned();
+    server
+        .run(&redact)
+        .exits(1)
+        .says("except for 1:")
+        .says(&kept)
+        .says("redact-message ROOM EVENT");
     server.run(&["content", "redact-user", "nobody-here"]).exits(2);
     server.run(&[&redact[..], &["--room", "#nowhere"]].concat()).exits(1).says("there is no room");
 }

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     }
     let text = match (args.value, &args.file) {
         (Some(value), _) => value,
-        (None, Some(file)) => one_line(&files::read_input(file)?)?,
+        (None, Some(file)) => one_line(&files::read_input(file, files::PATIENCE)?)?,
         (None, None) if setting.secret => secret(setting)?,
         (None, None) => {
             let key = setting.key;

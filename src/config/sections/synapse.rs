@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use crate::{
     config::values::{
         range::Range,
         setting::section,
-        shape::{Size, Span, words},
+        shape::{Shape, Size, Span, words},
     },
     secret::Secret,
 };
@@ -17,6 +20,26 @@ words! {
         Off = "off",
         Invite = "invite",
         All = "all",
+    }
+}
+
+/// A version of rooms (specification, "Room versions").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct RoomVersion(String);
+
+impl Shape for RoomVersion {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        if text.is_empty() || text.len() > 32 || !text.chars().all(allowed) {
+            return Err("must be a version of rooms such as `12`".into());
+        }
+        Ok(Self(text))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[a-z0-9.-]{1,32}$" })
     }
 }
 
@@ -48,7 +71,7 @@ section! {
         /// Import Synapse once and fork its processes from that, which starts and restarts them in a quarter to half of the time and shares memory among workers. Otherwise each process imports Synapse for itself.
         forkserver: bool = "true" ["MATRIX_SYNAPSE_FORKSERVER"];
         /// Room version of new rooms; pinned, so that an upgrade does not change it.
-        room_version: String = "12" ["MATRIX_SYNAPSE_ROOM_VERSION"];
+        room_version: RoomVersion = "12" ["MATRIX_SYNAPSE_ROOM_VERSION"];
         /// Let people register with a registration token. Otherwise only this program creates accounts.
         registration: bool = "false" ["MATRIX_SYNAPSE_REGISTRATION", "MATRIX_ENABLE_REGISTRATION"];
         /// Shared secret for registering accounts; generated if it is not set.

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Sending, room::resolved};
+use super::{Sending, room::resolved, user};
 use crate::{
     commands::{Answered, Reply},
     context::Context,
@@ -95,6 +95,13 @@ impl<A: Sentence> Sentence for NowOrLater<A> {
             Self::Later(later) => later.id(),
         }
     }
+
+    fn ids(&self) -> String {
+        match self {
+            Self::Now(now) => now.ids(),
+            Self::Later(later) => later.ids(),
+        }
+    }
 }
 
 impl Sentence for Left {
@@ -108,6 +115,10 @@ impl Sentence for Left {
 
     fn id(&self) -> &str {
         self.messages.last().map(Message::id).unwrap_or_default()
+    }
+
+    fn ids(&self) -> String {
+        self.messages.iter().map(Message::id).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -178,6 +189,9 @@ impl QueueArg {
             if !matches!(room, names::Room::Id(_)) {
                 require_room(context, &data, account, &later.room).await?;
             }
+        }
+        if sending.acting.is_some() {
+            require_user(&data, account).await?;
         }
         context.would(format_args!("leave {} messages to be sent", all.len()))?;
         let mut messages = Vec::with_capacity(all.len());
@@ -283,6 +297,19 @@ async fn require_room(
         Err(error) if error.is_about_a_room() => Err(error.into()),
         // It is looked for again when it is sent.
         Err(_) => Ok(()),
+    }
+}
+
+/// Refuses to send as somebody who is not there: one who has sent before is known, and of others the
+/// homeserver is asked as long as it can be.
+async fn require_user(data: &DataDir, account: &Account) -> Result<(), Failure> {
+    if session::file(data, &account.user).exists() {
+        return Ok(());
+    }
+    let operator = client::operator(data, BRIEF)?;
+    match user::find(&operator, &account.user).await {
+        Ok(None) => Err(matrix::Error::NoUser(account.user.to_string()).into()),
+        Ok(Some(_)) | Err(_) => Ok(()),
     }
 }
 

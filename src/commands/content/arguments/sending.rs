@@ -163,9 +163,7 @@ impl Sending {
                 if self.acting.is_none() {
                     enter(client, room, context).await?;
                 } else {
-                    room::join(client, room)
-                        .await
-                        .map_err(|error| no_entry(client, room, error))?;
+                    room::join(client, room).await?;
                     let user = client.user_id();
                     context.warn(format!("{user} joined the room `{room}`"));
                 }
@@ -214,18 +212,6 @@ fn no_power(client: &Client, room: &RoomId, error: matrix::Error) -> matrix::Err
     }
     let (user, room) = (client.user_id().to_string(), room.to_string());
     matrix::Error::NoPower { user, room, source: Box::new(error) }
-}
-
-/// Why a user cannot join a room.
-fn no_entry(client: &Client, room: &RoomId, error: matrix::Error) -> matrix::Error {
-    let (user, room) = (client.user_id().to_string(), room.to_string());
-    if error.is_blocked() {
-        return matrix::Error::Blocked(room);
-    }
-    if !error.is("M_FORBIDDEN") {
-        return error;
-    }
-    matrix::Error::NoEntry { user, room, source: Box::new(error) }
 }
 
 /// Lets the operator into a room and says so.

@@ -59,7 +59,7 @@ impl Reads {
         let secret = match self.hook_secret_file.as_deref() {
             Some("") => Wish::Remove,
             Some(path) => {
-                let text = files::read_input(Path::new(path))?;
+                let text = files::read_input(Path::new(path), files::PATIENCE)?;
                 Wish::Have(secret(text.strip_suffix('\n').unwrap_or(&text))?)
             }
             None if self.hook_secret_stdin => {
@@ -83,7 +83,7 @@ fn template(path: &str) -> Result<Wish<Template>, Failure> {
     if path.is_empty() {
         return Ok(Wish::Remove);
     }
-    let text = files::read_input(Path::new(path))?;
+    let text = files::read_input(Path::new(path), files::PATIENCE)?;
     if text.trim().is_empty() {
         return Err(Failure::request(format!("the template `{path}` is empty")).hinted(
             "`docs/webhooks.md` has examples; `--hook-template ''` takes a template away",

@@ -89,7 +89,7 @@ pub(super) fn wanted(args: Args, config: &Config) -> Result<Wanted, Failure> {
     }
     let registration = match args.registration {
         Some(path) => {
-            let text = files::read_input(&path)?;
+            let text = files::read_input(&path, files::PATIENCE)?;
             Some((path, Secret::new(text)))
         }
         None => None,
@@ -134,8 +134,11 @@ pub(super) fn wanted(args: Args, config: &Config) -> Result<Wanted, Failure> {
 
 /// A key out of a file, or out of stdin.
 fn key(path: &Path, what: &'static str) -> Result<Secret, Failure> {
-    let text =
-        if path.as_os_str() == "-" { stdin_text(what, LONGEST)? } else { files::read_input(path)? };
+    let text = if path.as_os_str() == "-" {
+        stdin_text(what, LONGEST)?
+    } else {
+        files::read_input(path, files::PATIENCE)?
+    };
     let text = text.trim();
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if plain && text.len() as u64 <= LONGEST {

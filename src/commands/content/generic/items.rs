@@ -1,6 +1,6 @@
 //! The things that `content add` is to make: one by its name, or the list in a file.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -20,17 +20,17 @@ pub(super) fn items(
     let is_message = given == Some(Kind::Message);
     let found = match (file, name) {
         (Some(path), Some(name)) if is_message => {
-            vec![json!({ "room": name, "text": files::read_input(path)? })]
+            vec![json!({ "room": name, "text": files::read_input(path, files::PATIENCE)? })]
         }
         (Some(path), Some(name)) => {
-            let mut found = list(path)?;
+            let mut found = list(path, given)?;
             if found.len() != 1 {
                 return Err(Failure::request("`--name` goes with a file of one item"));
             }
             found[0]["name"] = name.into();
             found
         }
-        (Some(path), None) => list(path)?,
+        (Some(path), None) => list(path, given)?,
         (None, Some(name)) if is_message => vec![json!({ "room": name })],
         (None, Some(name)) => vec![json!({ "name": name })],
         (None, None) => return Err(Failure::request("neither `--name` nor `--file` was given")),
@@ -72,7 +72,7 @@ fn item(given: Option<Kind>, mut fields: Value) -> Result<Item, Failure> {
 
 /// What each item is, out of a table: the first line names the details, and a cell with nothing in it says
 /// nothing.
-fn table(path: &Path, text: &str) -> Result<Vec<Value>, Failure> {
+fn table(path: &Path, text: &str, given: Option<Kind>) -> Result<Vec<Value>, Failure> {
     const WRITTEN: &str = "its first line has the names of the details, such as `name,display_name`, and each other line what one item has of them";
     let refused =
         |what: &str| Failure::request(format!("`{}` {what}", path.display())).hinted(WRITTEN);
@@ -91,26 +91,46 @@ fn table(path: &Path, text: &str) -> Result<Vec<Value>, Failure> {
     if names.iter().all(String::is_empty) {
         return Err(refused("is empty"));
     }
-    let mut items = Vec::new();
+    let (mut items, mut lines) = (Vec::new(), BTreeMap::new());
     for row in reader.records() {
         let row = row.map_err(unread)?;
+        let start = row.position().map_or(0, csv::Position::byte);
         let said = names.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
         let item: Map<String, Value> =
             said.map(|(name, cell)| (name.clone(), keys::value_of(name, cell))).collect();
         if !item.is_empty() {
+            // A room may be told several things, and nothing is made twice.
+            let said = |key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+            let kind = said("type").or_else(|| given.map(|kind| kind.word().to_owned()));
+            if let Some(name) = said("name").filter(|_| kind.as_deref() != Some("message"))
+                && let Some(first) = lines.insert((name.clone(), kind), start)
+            {
+                let [first, line] = [first, start].map(|start| line_at(text, start));
+                let what = format!("has the name `{name}` in line {first} and in line {line}");
+                return Err(Failure::request(format!("`{}` {what}", path.display()))
+                    .hinted("nothing was made: take one of them out"));
+            }
             items.push(item.into());
         }
     }
     if items.is_empty() { Err(refused("is empty")) } else { Ok(items) }
 }
 
+/// The number of the line that a row is in, which may have blank ones before it.
+fn line_at(text: &str, start: u64) -> usize {
+    let start = usize::try_from(start).unwrap_or_default();
+    let (before, rest) = text.split_at_checked(start).unwrap_or(("", text));
+    let blank = rest.len() - rest.trim_start().len();
+    1 + before.matches('\n').count() + rest[..blank].matches('\n').count()
+}
+
 /// What each item is, out of a file: CSV by its name, else YAML or JSON.
-fn list(path: &Path) -> Result<Vec<Value>, Failure> {
+fn list(path: &Path, given: Option<Kind>) -> Result<Vec<Value>, Failure> {
     const WRITTEN: &str = "each begins with a line `- name: NAME`, and its other details stand below that, two blanks further in; \
                            in JSON it is `[{\"name\": \"NAME\"}]`";
-    let text = files::read_input(path)?;
+    let text = files::read_input(path, files::PATIENCE)?;
     if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) {
-        return table(path, &text);
+        return table(path, &text, given);
     }
     let refused =
         |what: &str| Failure::request(format!("`{}` {what}", path.display())).hinted(WRITTEN);
@@ -154,7 +174,7 @@ mod tests {
         let path = folder.path().join("people.yaml");
         let refused = |text: &str| {
             files::write_atomically(&path, text.as_bytes(), files::PRIVATE).unwrap();
-            let failure = list(&path).unwrap_err();
+            let failure = list(&path, None).unwrap_err();
             assert!(failure.hint.as_deref().unwrap().contains("`- name: NAME`"), "{text}");
             let chain = failure.chain().join(": ");
             chain.replace(&path.display().to_string(), "FILE")
@@ -173,7 +193,7 @@ mod tests {
     #[test]
     fn a_table_says_what_each_item_is_by_the_names_in_its_first_line() {
         let read = |text: &str| {
-            let said = table(Path::new("people.csv"), text);
+            let said = table(Path::new("people.csv"), text, None);
             said.map_err(|failure| failure.chain().join(": "))
         };
         let text = "name,display_name,admin,invite\nalice,\"Smith, Alice\",yes,a b\n\n bob ,,,\n";
@@ -181,6 +201,10 @@ mod tests {
         assert_eq!(read(text).unwrap(), [alice, json!({ "name": "bob" })]);
         let text = "name;display_name\r\nc;Carol, C.\r\n";
         assert_eq!(read(text).unwrap(), [json!({ "name": "c", "display_name": "Carol, C." })]);
+        let said = read("name,type\na,user\na,bot\n\na,user\n").unwrap_err();
+        assert_eq!(said, "`people.csv` has the name `a` in line 2 and in line 5");
+        let text = "name,type,text\n#a,message,x\n#a,message,y\n";
+        assert_eq!(read(text).unwrap().len(), 2);
         assert_eq!(read("").unwrap_err(), "`people.csv` is empty");
         assert_eq!(read("name\n").unwrap_err(), "`people.csv` is empty");
         let said = read("name,admin\nalice,no,hunter22\n").unwrap_err();

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Tried> {
     let body = if args.file == Path::new("-") {
         stdin_text("the body", largest)?
     } else {
-        files::read_input(&args.file)?
+        files::read_input(&args.file, files::PATIENCE)?
     };
     if body.len() as u64 > largest {
         return Err(Failure::request(format!(

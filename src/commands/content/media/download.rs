@@ -10,7 +10,10 @@ use serde::Serialize;
 
 use super::mxc::Mxc;
 use crate::{
-    commands::{Answered, Reply, content::arguments::Sending},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Sending, transaction::quoted},
+    },
     context::Context,
     error::Failure,
     files::{self, Growing},
@@ -56,12 +59,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
             .hinted("name a file with `--out FILE`, or leave `--format` out")
             .into());
     }
+    if let Some(out) = args.out.as_deref().filter(|_| !to_stdout) {
+        require_folder(out)?;
+    }
     let client = args.sending.client(context).await?;
     let Mxc { server, id } = &args.file;
     let opened = Download::open(&client, server, id).await;
     let mut download = match opened {
         Err(error @ Error::Refused { .. }) if error.is_not_found() => {
-            return Err(Stop::absent("file", "url", args.file.to_string()));
+            return Err(why_absent(&args, context).await?);
         }
         opened => opened?,
     };
@@ -103,6 +109,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
     Ok(Reply::done(saved))
 }
 
+/// The server says of a file that is kept from everybody what it says of none.
+async fn why_absent(args: &Args, context: &Context) -> Result<Stop, Failure> {
+    let info = args.file.info(&args.sending.operator(context)?).await.ok();
+    Ok(match info.and_then(|info| info.quarantined_by) {
+        Some(by) => Failure::request(format!("`{}` was quarantined by {by}", args.file))
+            .hinted(format!("`content unquarantine-media {}` lets it be seen again", args.file))
+            .into(),
+        None => Stop::absent("file", "url", args.file.to_string()),
+    })
+}
+
 async fn written(
     download: &mut Download,
     file: &mut Growing,
@@ -126,6 +143,21 @@ fn place(args: &Args, download: &Download) -> PathBuf {
         Some(folder) if folder.is_dir() => folder.join(name()),
         Some(file) => file.clone(),
     }
+}
+
+/// Refuses a place in a folder that there is not, before anything is fetched.
+fn require_folder(out: &Path) -> Result<(), Failure> {
+    let folder = if out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        out
+    } else {
+        out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let folder = folder.to_string_lossy();
+    Err(Failure::request(format!("there is no folder `{folder}`"))
+        .hinted(format!("`mkdir -p {}` makes it", quoted(&folder))))
 }
 
 /// Refuses what would be lost.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use rustix::fs::FileType;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -166,7 +165,7 @@ async fn media(args: &Args) -> Result<Media, Failure> {
         return Err(Failure::request("a file is not read from stdin, because it needs a name")
             .hinted("name the file: `content send-media ROOM FILE`; `./-` is one of that name"));
     }
-    let bytes = files::read_bytes(&args.file, LARGEST, &[FileType::RegularFile, FileType::Fifo])?;
+    let bytes = files::read_named(&args.file, LARGEST, args.sending.timeout())?;
     if bytes.is_empty() {
         return Err(Failure::request(format!("`{}` is empty", args.file.display()))
             .hinted("name a file that has something in it; `content send-message` sends a text"));

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
             .hinted("`content redact-message ROOM EVENT` takes away what an event says")
             .into());
     }
-    let content = json::content(&text)?;
+    let content = json::content(&text, sending.timeout())?;
     message::check_size(&content)?;
     let (client, room_id) = sending.in_room(context, &room).await?;
     context.would(format_args!("send an event `{event_type}` to {room_id}"))?;

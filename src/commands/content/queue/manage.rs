@@ -222,10 +222,15 @@ async fn retry(args: &Args, context: &Context, data: &DataDir) -> Answered<Queue
         all.refused.iter().filter(|it| is_wanted(&it.queue_id)).cloned().collect();
     context.would(format_args!("send {} messages again", messages.len()))?;
     if !messages.is_empty() {
+        // Somebody else may do the same: what they took is theirs.
+        messages.clear();
         dead::take(
             &outbox,
             |letter| is_wanted(&letter.entry.id),
             |letters| {
+                if letters.is_empty() {
+                    return Ok(());
+                }
                 let again = |Letter { entry, .. }: Letter| Draft {
                     // The same to the server, and new to the journal, which is done with the other.
                     transaction: Some(entry.transaction().to_string()),
@@ -258,11 +263,20 @@ async fn drop_some(args: &Args, context: &Context, data: &DataDir) -> Answered<Q
     let refused = |id: &String| args.refused || named.contains(id);
     let mut messages: Vec<Message> =
         all.waiting.iter().filter(|it| waiting(&it.queue_id)).cloned().collect();
-    let ids: Vec<String> = messages.iter().map(|it| it.queue_id.clone()).collect();
-    messages.extend(all.refused.iter().filter(|it| refused(&it.queue_id)).cloned());
-    context.would(format_args!("forget {} messages", messages.len()))?;
-    if !ids.is_empty() {
-        Intake::open(data)?.drop(&ids)?;
+    let mut letters: Vec<Message> =
+        all.refused.iter().filter(|it| refused(&it.queue_id)).cloned().collect();
+    context.would(format_args!("forget {} messages", messages.len() + letters.len()))?;
+    if !messages.is_empty() {
+        let mut intake = Intake::open(data)?;
+        // Somebody else may do the same: what they drop is theirs, and no longer waits.
+        let still: BTreeSet<String> =
+            look::waiting(&outbox)?.into_iter().map(|entry| entry.id).collect();
+        messages.retain(|message| still.contains(&message.queue_id));
+        let ids: Vec<String> = messages.iter().map(|it| it.queue_id.clone()).collect();
+        if !ids.is_empty() {
+            intake.drop(&ids)?;
+        }
+        drop(intake);
         // Whoever sends has to know it before this is said.
         let deadline = Instant::now() + args.patience.timeout();
         while service_runs(data) && outbox::wishes(&outbox) {
@@ -274,16 +288,19 @@ async fn drop_some(args: &Args, context: &Context, data: &DataDir) -> Answered<Q
             tokio::time::sleep(LOOK).await;
         }
     }
-    if messages.iter().any(|message| message.state == "refused") {
+    if !letters.is_empty() {
+        letters.clear();
         dead::take(
             &outbox,
             |letter| refused(&letter.entry.id),
-            |letters| {
-                outbox::attachments::forget(data, letters.iter().map(|letter| &letter.entry));
+            |taken| {
+                outbox::attachments::forget(data, taken.iter().map(|letter| &letter.entry));
+                letters.extend(taken.iter().map(|it| Message::of(&it.entry, Some(&it.reason))));
                 Ok::<_, outbox::Error>(())
             },
         )?;
     }
+    messages.extend(letters);
     let changed = messages.len();
     let answer = All::of(&outbox)?.answer("drop", messages, Some(changed));
     Ok(Reply::done_if(changed > 0, answer))

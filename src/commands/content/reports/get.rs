@@ -1,6 +1,6 @@
 //! `content get-report`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{
         Error,
         admin::reports::{get_event, get_user},
     },
-    output::Report,
+    output::{Report, harmless},
     reply::Stop,
 };
 
@@ -55,6 +55,6 @@ pub(super) fn absent(id: u64) -> Stop {
 
 impl Report for Found {
     fn text(&self, page: &mut String) -> fmt::Result {
-        page.write_str(&serde_json::to_string_pretty(&self.report).map_err(|_| fmt::Error)?)
+        harmless::document(page, &self.report)
     }
 }

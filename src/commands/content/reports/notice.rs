@@ -50,7 +50,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Told> {
     user::require(context, &operator, &user_id).await?;
     context.would(format_args!("send {user_id} a notice of the server"))?;
     let transaction_id = id.clone().into();
-    let request = Request { transaction_id, user_id: user_id.clone(), content };
+    let request = Request { transaction_id, user_id: user_id.clone(), content: content.clone() };
     let sent = operator.send(request).await.map_err(|error| match error {
         Error::Refused { status: 400, message, .. } if message.contains("not enabled") => {
             Failure::request("notices of the server are not set up: `server_notices` is missing")
@@ -61,6 +61,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Told> {
         }
         error => repeatable(error, &format!("content send-notice {user_id} TEXT"), id.as_str()),
     })?;
+    if transaction.is_given() {
+        message::require_same(&operator, &sent.event_id, &content, &id).await?;
+    }
     Ok(Reply::done(Told {
         user_id: user_id.into(),
         event_id: sent.event_id.into(),

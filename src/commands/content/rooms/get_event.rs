@@ -1,6 +1,6 @@
 //! `content get-event`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::{
     commands::{Answered, Reply, content::arguments::Patience},
     context::Context,
     matrix::{Error, admin::fetch_event::Request, names},
-    output::Report,
+    output::{Report, harmless},
     reply::Stop,
 };
 
@@ -40,6 +40,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Found> {
 
 impl Report for Found {
     fn text(&self, page: &mut String) -> fmt::Result {
-        page.write_str(&serde_json::to_string_pretty(&self.event).map_err(|_| fmt::Error)?)
+        harmless::document(page, &self.event)
     }
 }

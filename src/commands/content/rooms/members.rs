@@ -51,6 +51,8 @@ pub(crate) struct Member {
     pub(crate) creator: bool,
     /// What they are called in the room.
     pub(crate) name: Option<String>,
+    /// Why they were kicked or banned, want to come in, or left.
+    pub(crate) reason: Option<String>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Members>, Stop> {
@@ -68,7 +70,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Members>, 
         let creator = powers.is_creator(&user_id);
         let power = (!creator).then(|| powers.level_of(&user_id));
         let name = text("/content/displayname");
-        members.push(Member { user_id, membership, power, creator, name });
+        let reason = text("/content/reason");
+        members.push(Member { user_id, membership, power, creator, name, reason });
     }
     members.sort_by_cached_key(|member| {
         let rank =
@@ -80,7 +83,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Members>, 
 }
 
 impl Row for Member {
-    const HEADING: &'static [&'static str] = &["USER", "MEMBERSHIP", "POWER", "NAME"];
+    const HEADING: &'static [&'static str] = &["USER", "MEMBERSHIP", "POWER", "NAME", "REASON"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -88,6 +91,7 @@ impl Row for Member {
             self.membership.clone(),
             self.power.map_or_else(|| "creator".to_owned(), |power| power.to_string()),
             self.name.clone().unwrap_or_default(),
+            self.reason.clone().unwrap_or_default(),
         ]
     }
 

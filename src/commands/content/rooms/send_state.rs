@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         let message = "the key of a state event has at most 255 bytes and is not `.` or `..`";
         return Err(Failure::request(message).into());
     }
-    let content = json::content(&content)?;
+    let content = json::content(&content, sending.timeout())?;
     message::check_size(&content)?;
     let operator = sending.operator(context)?;
     let (client, room_id) = sending.in_room(context, &room).await?;

@@ -21,7 +21,7 @@ use crate::{
         error::{self, Error},
         message,
     },
-    output::{self, Report},
+    output::{self, Report, harmless},
     reply::Stop,
 };
 
@@ -75,7 +75,7 @@ pub(super) async fn call(
 ) -> Result<Executed, Stop> {
     let has_body = [Method::POST, Method::PUT].contains(&method);
     let body = match given.text {
-        Some(text) => Some(given_json(given.flag, text)?),
+        Some(text) => Some(given_json(given.flag, text, sending.timeout())?),
         None if has_body && output::stdin_is_pipe() => piped_json(given.flag)?,
         None => None,
     };
@@ -130,18 +130,17 @@ pub(super) fn whole_path(path: &str) -> Option<&str> {
 
 impl Report for Executed {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let pretty = match self {
+        match self {
             Self::No { name, .. } => {
                 let name = name.escape_debug();
-                return write!(
+                write!(
                     page,
                     "`{name}` is not executable: write METHOD and a path, such as `GET /_synapse/admin/v1/server_version`"
-                );
+                )
             }
-            Self::Answer(answer) => serde_json::to_string_pretty(answer),
-            Self::Other { answer } => serde_json::to_string_pretty(answer),
-        };
-        page.write_str(&pretty.map_err(|_| fmt::Error)?)
+            Self::Answer(answer) => harmless::document(page, answer),
+            Self::Other { answer } => harmless::document(page, answer),
+        }
     }
 
     fn id(&self) -> Option<&str> {

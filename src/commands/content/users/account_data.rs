@@ -1,9 +1,6 @@
 //! `content get-account-data`.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-};
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,7 +19,7 @@ use crate::{
     },
     context::Context,
     matrix::admin::users::account_data,
-    output::Report,
+    output::{Report, harmless},
     reply::Stop,
 };
 
@@ -83,6 +80,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Kept> {
 
 impl Report for Kept {
     fn text(&self, page: &mut String) -> fmt::Result {
-        page.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
+        harmless::document(page, self)
     }
 }

@@ -48,7 +48,7 @@ impl Source {
 
     fn read(&self) -> Result<Password, Failure> {
         let given = if let Some(path) = &self.password_file {
-            let text = files::read_input(path)?;
+            let text = files::read_input(path, files::PATIENCE)?;
             text.strip_suffix('\n').unwrap_or(&text).to_owned()
         } else if self.password_stdin {
             crate::commands::content::arguments::text::stdin_text("the password", LONGEST)?

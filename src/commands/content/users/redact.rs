@@ -117,7 +117,10 @@ impl Sentence for Redacted {
         }
         let each = failed.iter().map(|(event, why)| format!("\n{event}: {why}"));
         let each: String = each.collect();
-        format!("redacted what {user_id} wrote, except for {}:{each}", failed.len())
+        let count = failed.len();
+        format!(
+            "redacted what {user_id} wrote, except for {count}:{each}\n`content redact-message ROOM EVENT` takes one away as the operator"
+        )
     }
 
     fn id(&self) -> &str {

@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         let message = format!("the server does not take `{event_type}` as account data");
         return Err(Failure::request(message).hinted(hint).into());
     }
-    let content = given_json("the content", &content)?;
+    let content = given_json("the content", &content, sending.timeout())?;
     if !content.is_object() {
         return Err(Failure::request("account data is a JSON object, such as {\"a\": 1}").into());
     }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ruma::UserId;
+use ruma::{OwnedRoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -34,32 +34,64 @@ impl Place {
     }
 }
 
+/// The first line of a cursor.
+#[derive(Serialize, Deserialize)]
+struct First {
+    #[serde(flatten)]
+    place: Place,
+    /// The rooms that were named; without any it is for all. One of an older version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rooms: Option<BTreeSet<OwnedRoomId>>,
+}
+
 /// A place, and the events after it that were handed on.
 pub(super) type Found = (Place, BTreeSet<String>);
 
 pub(super) struct Cursor {
     path: PathBuf,
     file: Option<File>,
+    rooms: BTreeSet<OwnedRoomId>,
+    /// Those that it was kept for until now.
+    before: Option<BTreeSet<OwnedRoomId>>,
     _lock: Lock,
 }
 
 impl Cursor {
     /// Takes the file for itself; where it was and what it has handed on since, if it is not new.
-    pub(super) fn open(path: &Path, user: &UserId) -> Result<(Self, Option<Found>), Failure> {
+    pub(super) fn open(
+        path: &Path,
+        user: &UserId,
+        rooms: &[OwnedRoomId],
+    ) -> Result<(Self, Option<Found>), Failure> {
         let mut lock = path.as_os_str().to_owned();
         lock.push(".lock");
         let lock = Lock::try_acquire(Path::new(&lock), "content listen")?;
-        let found = match files::read_if_exists(path)?.filter(|text| !text.trim().is_empty()) {
-            Some(text) => Some(read(&text, path, user)?),
-            None => None,
-        };
+        let (found, before) =
+            match files::read_if_exists(path)?.filter(|text| !text.trim().is_empty()) {
+                Some(text) => {
+                    let (First { place, rooms }, seen) = read(&text, path, user)?;
+                    (Some((place, seen)), rooms)
+                }
+                None => (None, None),
+            };
         let file = if found.is_some() { Some(appended(path)?) } else { None };
-        Ok((Self { path: path.to_owned(), file, _lock: lock }, found))
+        let rooms = rooms.iter().cloned().collect();
+        Ok((Self { path: path.to_owned(), file, rooms, before, _lock: lock }, found))
+    }
+
+    /// Which rooms it was kept for, where those were others.
+    pub(super) fn was_of(&self) -> Option<String> {
+        let before = self.before.as_ref().filter(|before| **before != self.rooms)?;
+        if before.is_empty() {
+            return Some("all rooms".to_owned());
+        }
+        Some(before.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "))
     }
 
     /// All before that place was handed on.
     pub(super) fn is_at(&mut self, place: &Place) -> Result<(), Error> {
-        let line = serde_json::to_string(place).unwrap_or_default() + "\n";
+        let first = First { place: place.clone(), rooms: Some(self.rooms.clone()) };
+        let line = serde_json::to_string(&first).unwrap_or_default() + "\n";
         files::write_atomically(&self.path, line.as_bytes(), files::PRIVATE)?;
         self.file = Some(appended(&self.path)?);
         Ok(())
@@ -76,21 +108,22 @@ fn appended(path: &Path) -> Result<File, Error> {
     OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))
 }
 
-fn read(text: &str, path: &Path, user: &UserId) -> Result<Found, Failure> {
+fn read(text: &str, path: &Path, user: &UserId) -> Result<(First, BTreeSet<String>), Failure> {
     let shown = path.display();
     let mut lines = text.lines();
-    let place = lines.next().and_then(|line| serde_json::from_str::<Place>(line).ok());
-    let Some(place) = place else {
+    let first = lines.next().and_then(|line| serde_json::from_str::<First>(line).ok());
+    let Some(first) = first else {
         return Err(Failure::request(format!("`{shown}` is no cursor of `content listen`"))
             .hinted("name another file; one that is not there yet is made"));
     };
-    if place.user_id != user.as_str() {
-        let message = format!("the cursor `{shown}` is of {}, and this is {user}", place.user_id);
+    if first.place.user_id != user.as_str() {
+        let whose = &first.place.user_id;
+        let message = format!("the cursor `{shown}` is of {whose}, and this is {user}");
         return Err(
             Failure::request(message).hinted("name another file, or listen `--as` that user")
         );
     }
-    Ok((place, lines.map(str::to_owned).collect()))
+    Ok((first, lines.map(str::to_owned).collect()))
 }
 
 #[cfg(test)]
@@ -102,26 +135,49 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cursor");
         let user = UserId::parse("@a:h").unwrap();
-        let (mut cursor, found) = Cursor::open(&path, &user).unwrap();
+        let (mut cursor, found) = Cursor::open(&path, &user, &[]).unwrap();
         assert_eq!(found, None);
         let place = Place::new(&user, "s1".to_owned(), Some(5));
         cursor.is_at(&place).unwrap();
         cursor.has_handed_on("$a").unwrap();
         cursor.has_handed_on("$b").unwrap();
-        let refused = Cursor::open(&path, &user).err().unwrap().to_string();
+        let refused = Cursor::open(&path, &user, &[]).err().unwrap().to_string();
         assert!(refused.contains("content listen"), "{refused}");
         drop(cursor);
-        let (mut cursor, found) = Cursor::open(&path, &user).unwrap();
+        let (mut cursor, found) = Cursor::open(&path, &user, &[]).unwrap();
         let seen = ["$a", "$b"].map(str::to_owned).into();
         assert_eq!(found, Some((place, seen)));
         cursor.has_handed_on("$c").unwrap();
         let next = Place::new(&user, "s2".to_owned(), None);
         cursor.is_at(&next).unwrap();
         drop(cursor);
-        assert_eq!(Cursor::open(&path, &user).unwrap().1, Some((next, BTreeSet::new())));
+        assert_eq!(Cursor::open(&path, &user, &[]).unwrap().1, Some((next, BTreeSet::new())));
         let other = UserId::parse("@b:h").unwrap();
-        let refused = Cursor::open(&path, &other).err().unwrap().to_string();
+        let refused = Cursor::open(&path, &other, &[]).err().unwrap().to_string();
         assert!(refused.contains("is of @a:h"), "{refused}");
+    }
+
+    #[test]
+    fn a_cursor_that_was_kept_for_other_rooms_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cursor");
+        let user = UserId::parse("@a:h").unwrap();
+        let rooms = ["!a:h", "!b:h"].map(|room| OwnedRoomId::try_from(room).unwrap());
+        let was_of = |rooms: &[OwnedRoomId]| {
+            let (mut cursor, found) = Cursor::open(&path, &user, rooms).unwrap();
+            let place = Place::new(&user, "s1".to_owned(), None);
+            assert!(found.is_none_or(|(there, _)| there == place));
+            cursor.is_at(&place).unwrap();
+            cursor.was_of()
+        };
+        assert_eq!(was_of(&rooms), None);
+        assert_eq!(was_of(&rooms[..1]).as_deref(), Some("!a:h, !b:h"));
+        assert_eq!(was_of(&rooms[..1]), None);
+        assert_eq!(was_of(&[]).as_deref(), Some("!a:h"));
+        assert_eq!(was_of(&rooms).as_deref(), Some("all rooms"));
+        let older = "{\"user_id\":\"@a:h\",\"token\":\"s1\"}\n";
+        files::write_atomically(&path, older.as_bytes(), files::PRIVATE).unwrap();
+        assert_eq!(was_of(&rooms), None);
     }
 
     #[test]
@@ -130,7 +186,7 @@ mod tests {
         let path = folder.path().join("notes.txt");
         files::write_atomically(&path, b"buy milk\n", files::PRIVATE).unwrap();
         let user = UserId::parse("@a:h").unwrap();
-        assert!(Cursor::open(&path, &user).is_err());
+        assert!(Cursor::open(&path, &user, &[]).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "buy milk\n");
     }
 }

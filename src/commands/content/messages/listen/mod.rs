@@ -21,8 +21,8 @@ use self::{
 };
 use crate::{
     commands::{
-        content::arguments::{RoomArg, Sending},
-        moment::moment,
+        content::arguments::{RoomArg, Sending, json},
+        moment::past,
         offered,
         reply::{Lines, Stream},
     },
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
     /// Begin with those since then: a time (2026-11-21T05:00:00Z) or a span (10m, 2h, 3d)
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = past)]
     since: Option<Timestamp>,
     /// Keep the place in this file, and go on from there the next time
     #[arg(long, value_name = "FILE")]
@@ -86,6 +86,9 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, Stop> {
     let end = args.sending.given().map(|time| Instant::now() + time);
     let to = args.to(context)?;
+    for kind in &args.types {
+        json::event_type(kind)?;
+    }
     let client = args.sending.client(context).await?;
     let mut rooms = Vec::new();
     for name in &args.rooms {
@@ -97,7 +100,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, 
     }
     let (cursor, found) = match &args.cursor {
         Some(path) => {
-            let (cursor, found) = Cursor::open(path, client.user_id())?;
+            let (cursor, found) = Cursor::open(path, client.user_id(), &rooms)?;
+            if let Some(before) = cursor.was_of() {
+                context.warn(format!(
+                    "the cursor `{}` was kept for {before}: of other rooms only what came after it is told",
+                    path.display()
+                ));
+            }
             (Some(cursor), found)
         }
         None => (None, None),

@@ -199,17 +199,12 @@ impl Address {
 /// The key of this server's listeners, made by the first of them.
 fn own_key(data: &DataDir, context: &Context) -> Result<Secret, Failure> {
     let path = data.secret("listen.key");
-    match Secret::read(&path) {
-        Err(error) if error.is_not_found() => {
-            let bytes: [u8; 32] = rand::rng().random();
-            let key = Secret::new(format!("{MARK}{}", BASE64_STANDARD.encode(bytes)));
-            key.write(&path)?;
-            context
-                .say(format!("the key that its events are signed with is in `{}`", path.display()));
-            Ok(key)
-        }
-        read => Ok(read?),
-    }
+    let make = || {
+        context.say(format!("the key that its events are signed with is in `{}`", path.display()));
+        let bytes: [u8; 32] = rand::rng().random();
+        Secret::new(format!("{MARK}{}", BASE64_STANDARD.encode(bytes)))
+    };
+    Ok(Secret::read_or_make(&path, make)?)
 }
 
 fn decoded(key: &Secret) -> Option<Vec<u8>> {

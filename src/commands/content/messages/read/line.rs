@@ -3,7 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use super::shown::{Message, Poll};
-use crate::{clock, output::Report};
+use crate::{
+    clock,
+    output::{Report, harmless},
+};
 
 impl Report for Message {
     fn text(&self, page: &mut String) -> fmt::Result {
@@ -53,7 +56,8 @@ fn said(message: &Message, verbose: bool, between: &str) -> String {
     let body = if media.is_some() && caption(message).is_none() { "" } else { body };
     let marked = [media.as_deref().unwrap_or_default(), body];
     let marked: Vec<&str> = marked.into_iter().filter(|part| !part.is_empty()).collect();
-    let text: Vec<String> = marked.join(" ").lines().map(plain).collect();
+    let text = marked.join(" ");
+    let text: Vec<_> = text.lines().map(harmless::page).collect();
     line += text.join(between).trim_end();
     if message.edited.is_some() {
         line += " (edited)";
@@ -61,15 +65,10 @@ fn said(message: &Message, verbose: bool, between: &str) -> String {
     line
 }
 
-/// What others wrote does not steer this terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
-}
-
 /// As much of a text as has room in a table.
 pub(in super::super) fn first_line(text: &str) -> String {
-    let line = plain(text.lines().next().unwrap_or_default());
-    shortened(&line, 60, text.lines().nth(1).is_some())
+    let line = text.lines().next().unwrap_or_default();
+    shortened(&harmless::one_line(line), 60, text.lines().nth(1).is_some())
 }
 
 /// As much of what a message says as has room at the end of a table, on one line.

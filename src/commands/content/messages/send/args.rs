@@ -1,15 +1,21 @@
 //! What `content send-message` is given, and what it answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ruma::{OwnedTransactionId, RoomId, TransactionId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lines::lines;
 use crate::{
     commands::{
-        content::arguments::{MarkupArg, MentionsArg, QueueArg, ReplyArg, Sending, TransactionArg},
+        content::arguments::{
+            MarkupArg, MentionsArg, QueueArg, ReplyArg, Sending, TransactionArg,
+            text::message_text, transaction::quoted,
+        },
         offered,
     },
+    error::Failure,
     output::Sentence,
 };
 
@@ -80,6 +86,87 @@ impl Args {
     pub(super) fn room(&self) -> &str {
         self.room.as_deref().unwrap_or_default()
     }
+
+    /// The file whose lines are the messages.
+    pub(super) fn lines_of(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.jsonl.as_deref())
+    }
+
+    /// The texts, with the numbers of their lines.
+    pub(super) fn texts(&self) -> Result<Vec<(usize, String)>, Failure> {
+        match &self.file {
+            Some(path) => lines(path, self.sending.timeout()),
+            None => Ok(vec![(1, message_text(self.text.clone())?)]),
+        }
+    }
+
+    /// The transaction id of one of them.
+    pub(super) fn numbered(&self, base: &TransactionId, number: usize) -> OwnedTransactionId {
+        if self.lines_of().is_some() { format!("{base}.{number}").into() } else { base.to_owned() }
+    }
+
+    /// What is said where one could not be sent, after some of all; `again` is the command that sends the
+    /// rest.
+    pub(super) fn broken(
+        &self,
+        cause: Failure,
+        again: &str,
+        (line, room): (usize, &RoomId),
+        (sent, all): (usize, usize),
+    ) -> Failure {
+        let said = match self.lines_of() {
+            Some(path) => {
+                let path = path.display();
+                format!("{sent} of {all} lines were sent, but not line {line} of `{path}`")
+            }
+            None => format!("{sent} of {all} messages were sent, but not the one to {room}"),
+        };
+        Failure { kind: cause.kind, ..Failure::request(said) }.hinted(rest(again)).because(cause)
+    }
+
+    /// The command that sends the same again.
+    pub(super) fn again(&self) -> String {
+        let mut words = "content send-message".to_owned();
+        if let Some(room) = &self.room {
+            words.push_str(&format!(" {}", quoted(room)));
+        }
+        if let Some(path) = &self.jsonl {
+            words.push_str(&format!(" --jsonl {}", quoted(&path.to_string_lossy())));
+        }
+        match (&self.file, &self.text) {
+            _ if self.jsonl.is_some() => {}
+            (Some(file), _) => {
+                words.push_str(&format!(" --file {}", quoted(&file.to_string_lossy())));
+            }
+            (None, Some(text)) => words.push_str(&format!(" {}", quoted(text))),
+            (None, None) => words.push_str(" -"),
+        }
+        let MarkupArg { html, markdown } = self.markup;
+        for (given, flag) in [(html, "--html"), (markdown, "--markdown"), (self.notice, "--notice")]
+        {
+            if given {
+                words.push_str(&format!(" {flag}"));
+            }
+        }
+        for room in &self.also {
+            words.push_str(&format!(" --also {}", quoted(room)));
+        }
+        words.push_str(&self.reply.words());
+        for user in &self.mentions.mention {
+            words.push_str(&format!(" --mention {}", quoted(user)));
+        }
+        if self.mentions.mention_room {
+            words.push_str(" --mention-room");
+        }
+        if let Some(user) = &self.sending.acting {
+            words.push_str(&format!(" --as {}", quoted(user)));
+        }
+        words
+    }
+}
+
+pub(super) fn rest(again: &str) -> String {
+    format!("`{again}` sends the rest and none twice")
 }
 
 impl Sentence for Sent {
@@ -101,6 +188,17 @@ impl Sentence for Sent {
             }
             Self::Rooms { messages, .. } => {
                 messages.last().map(|one| one.event_id.as_str()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn ids(&self) -> String {
+        match self {
+            Self::One { event_id, .. } => event_id.clone(),
+            Self::Lines { event_ids, .. } => event_ids.join("\n"),
+            Self::Rooms { messages, .. } => {
+                let ids: Vec<_> = messages.iter().map(|one| one.event_id.as_str()).collect();
+                ids.join("\n")
             }
         }
     }

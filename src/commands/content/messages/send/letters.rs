@@ -1,6 +1,6 @@
 //! Messages as lines of JSON, each with a room of its own where it names one.
 
-use std::{io::BufRead as _, path::Path};
+use std::{io::BufRead as _, path::Path, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,8 +39,9 @@ impl Letter {
     }
 }
 
-/// All of a file, or of stdin where it is `-`; the first that is none is an error.
-pub(super) fn letters(path: &Path) -> Result<Vec<Letter>, Failure> {
+/// All of a file, or of stdin where it is `-`, with the numbers of their lines; the first that is none is
+/// an error.
+pub(super) fn letters(path: &Path, patience: Duration) -> Result<Vec<(usize, Letter)>, Failure> {
     let text = if path.as_os_str() == "-" {
         let mut text = String::new();
         for line in std::io::stdin().lock().lines() {
@@ -51,13 +52,13 @@ pub(super) fn letters(path: &Path) -> Result<Vec<Letter>, Failure> {
         }
         text
     } else {
-        files::read_input(path)?
+        files::read_input(path, patience)?
     };
     let shown = if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
     let mut letters = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         if !line.trim().is_empty() {
-            letters.push(letter(line, number, &shown)?);
+            letters.push((number, letter(line, number, &shown)?));
         }
     }
     if letters.is_empty() {

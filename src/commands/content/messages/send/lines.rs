@@ -1,7 +1,10 @@
 //! Messages from a file, a line each: what they are, and the transaction ids with which a repeat of a file
 //! that was sent in part sends only the rest.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use data_encoding::HEXLOWER;
 use ruma::{OwnedTransactionId, RoomId, TransactionId};
@@ -10,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{data_dir::DataDir, error::Failure, files, matrix::session::Session};
 
-/// The lines of a file, however they end; blank ones are no messages.
-pub(super) fn lines(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = files::read_input(path)?;
+/// The lines of a file with their numbers, however they end; blank ones are no messages.
+pub(super) fn lines(path: &Path, patience: Duration) -> Result<Vec<(usize, String)>, Failure> {
+    let text = files::read_input(path, patience)?;
     if text.contains('\0') {
         return Err(Failure::request(format!("`{}` contains a NUL byte", path.display())));
     }
@@ -24,12 +27,13 @@ pub(super) fn lines(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-fn messages(text: &str) -> Vec<String> {
-    text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+fn messages(text: &str) -> Vec<(usize, String)> {
+    let numbered = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    numbered.map(|(number, line)| (number, line.to_owned())).collect()
 }
 
 /// A note that a file is being sent, until all of it was. Whoever sends the same messages as the same
-/// device to the same room meanwhile, or after the first was interrupted, gets the same ids; the file that
+/// device to the same rooms meanwhile, or after the first was interrupted, gets the same ids; the file that
 /// was sent whole may be sent again.
 pub(super) struct Unfinished {
     note: PathBuf,
@@ -38,20 +42,21 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// None where it cannot be noted: then the ids are good for this time alone.
-    pub(super) fn of(
+    pub(super) fn of<'a>(
         data: &DataDir,
         session: &Session,
-        room: &RoomId,
-        contents: &[Value],
+        messages: impl Iterator<Item = (&'a RoomId, &'a Value)>,
     ) -> Option<Self> {
         let mut hash = Sha256::new();
-        for part in [room.as_str(), session.user_id.as_str(), &session.device_id] {
+        let mut add = |part: &str| {
             hash.update(part);
             hash.update([0]);
-        }
-        for content in contents {
-            hash.update(content.to_string());
-            hash.update([0]);
+        };
+        add(session.user_id.as_str());
+        add(&session.device_id);
+        for (room, content) in messages {
+            add(room.as_str());
+            add(&content.to_string());
         }
         let name = HEXLOWER.encode(&hash.finalize()[..16]);
         let note = data.cache().join("unfinished").join(&name);
@@ -87,7 +92,9 @@ mod tests {
 
     #[test]
     fn the_lines_of_any_editor_are_messages_and_blank_ones_are_not() {
-        assert_eq!(messages("one\r\n\r\n \t\r\ntwo \n\nthree"), ["one", "two ", "three"]);
+        let wanted = [(1, "one"), (4, "two "), (6, "three")];
+        let wanted = wanted.map(|(number, line)| (number, line.to_owned()));
+        assert_eq!(messages("one\r\n\r\n \t\r\ntwo \n\nthree"), wanted);
         assert!(messages("\r\n \n").is_empty());
     }
 
@@ -103,7 +110,9 @@ mod tests {
             access_token: Secret::new("t"),
         };
         let of = |device: &str, room: &RoomId, text: &str| {
-            Unfinished::of(&data, &session(device), room, &[json!(text), json!("b")]).unwrap()
+            let contents = [json!(text), json!("b")];
+            let messages = contents.iter().map(|content| (room, content));
+            Unfinished::of(&data, &session(device), messages).unwrap()
         };
         let room = room_id!("!r:x.org");
         let first = of("D", room, "a");

@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::{
     args::{Args, One, Sent},
     letters::letters,
-    lines::lines,
+    lines::Unfinished,
 };
 use crate::{
     commands::{
@@ -17,7 +17,6 @@ use crate::{
         content::arguments::{
             ReplyArg, RoomArg,
             queue::{Account, Later, Left},
-            text::message_text,
         },
     },
     context::Context,
@@ -29,6 +28,8 @@ use crate::{
 
 /// A message and where it goes.
 struct Outgoing {
+    /// Where it stands in its file.
+    line: usize,
     room: String,
     content: Value,
     place: Place,
@@ -39,21 +40,25 @@ struct Outgoing {
 
 /// All that was asked for, in its order; nobody is asked yet.
 fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
+    let base = args.transaction.is_given().then(|| args.transaction.id()).transpose()?;
     if let Some(path) = &args.jsonl {
         let mut all = Vec::new();
         let mut by_id = BTreeMap::new();
-        for (number, letter) in letters(path)?.into_iter().enumerate() {
-            let line = |failure: Failure| {
-                let line = format!("line {} of `{}`: {failure}", number + 1, path.display());
-                Failure { error: line.into(), ..failure }
+        let letters = letters(path, args.sending.timeout())?;
+        for (number, (line, letter)) in letters.into_iter().enumerate() {
+            let place = format!("line {line} of `{}`", path.display());
+            let in_line = |failure: Failure| {
+                let error = format!("{place}: {failure}").into();
+                Failure { error, ..failure }
             };
             let given = letter.room.clone().or_else(|| args.room.clone());
             let room = given.ok_or_else(|| {
-                Failure::request(format!("line {} of `{}` names no room", number + 1, path.display()))
+                Failure::request(format!("{place} names no room"))
                     .hinted("give it a `room`, or name one for all: `content send-message ROOM --jsonl FILE`")
             })?;
             let transaction = letter.transaction_id.clone().or_else(|| {
-                args.transaction.transaction_id.as_ref().map(|base| format!("{base}.{number}"))
+                let base = base.as_deref()?;
+                Some(args.numbered(base, number).to_string())
             });
             // The server would take the second for a repeat of the first.
             if let Some(id) = &transaction
@@ -61,15 +66,16 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
                     .insert((room.clone(), id.clone()), letter.text.clone())
                     .is_some_and(|it| it != letter.text)
             {
-                return Err(line(Error::OtherWords { id: id.clone() }.into()));
+                return Err(in_line(Error::OtherWords { id: id.clone() }.into()));
             }
             let content =
                 message::text(&letter.text, letter.markup(), letter.notice || args.notice);
             let reply = ReplyArg { reply_to: letter.reply_to, thread: letter.thread };
             all.push(Outgoing {
+                line,
                 room,
                 content,
-                place: reply.place().map_err(|error| line(error.into()))?,
+                place: reply.place().map_err(|error| in_line(error.into()))?,
                 mention: letter.mention,
                 mention_room: letter.mention_room,
                 transaction,
@@ -77,11 +83,7 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
         }
         return Ok(all);
     }
-    args.transaction.id()?;
-    let texts = match &args.file {
-        Some(path) => lines(path)?,
-        None => vec![message_text(args.text.clone())?],
-    };
+    let texts = args.texts()?;
     let markup = args.markup.given().unwrap_or_default();
     let place = args.reply.place()?;
     let mut all = Vec::new();
@@ -92,18 +94,16 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
             continue;
         }
         rooms.push(room);
-        for (number, text) in texts.iter().enumerate() {
-            let base = args.transaction.transaction_id.as_ref();
-            let numbered = |base: &String| {
-                if args.file.is_some() { format!("{base}.{number}") } else { base.clone() }
-            };
+        for (number, (line, text)) in texts.iter().enumerate() {
+            let numbered = |base| args.numbered(base, number).to_string();
             all.push(Outgoing {
+                line: *line,
                 room: room.clone(),
                 content: message::text(text, markup, args.notice),
                 place: place.clone(),
                 mention: args.mentions.mention.clone(),
                 mention_room: args.mentions.mention_room,
-                transaction: base.map(numbered),
+                transaction: base.as_deref().map(numbered),
             });
         }
     }
@@ -115,15 +115,28 @@ pub(super) async fn later(args: &Args, context: &Context) -> Answered<Left> {
     let account = Account::of(context, &args.sending)?;
     let mut all = Vec::new();
     for one in outgoing(args)? {
-        let Outgoing { room, mut content, place, mention, mention_room, transaction } = one;
+        let Outgoing { line: _, room, mut content, place, mention, mention_room, transaction } =
+            one;
         message::mention(&mut content, account.mentioned(&mention)?, mention_room);
         all.push(Later { room, what: What::Content(content), place, transaction });
     }
     args.queue.leave(context, &args.sending, &account, all).await
 }
 
+/// One that is ready to be sent.
+struct Ready {
+    /// Its place among all.
+    number: usize,
+    line: usize,
+    content: Value,
+    id: Option<OwnedTransactionId>,
+}
+
 /// What is sent into one room.
-type Load = Vec<(usize, Value, OwnedTransactionId)>;
+type Load = Vec<Ready>;
+
+/// The line that could not be sent, its room, and why.
+type Stuck = (usize, OwnedRoomId, Error);
 
 /// Sends them now.
 pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
@@ -160,18 +173,43 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
         }
         message::mention(&mut content, mentioned(&one.mention, &client)?, one.mention_room);
         message::check_size(&content)?;
-        let id = one.transaction.map_or_else(TransactionId::new, OwnedTransactionId::from);
-        loads.entry(room.clone()).or_default().push((number, content, id));
+        let id = one.transaction.map(OwnedTransactionId::from);
+        loads.entry(room.clone()).or_default().push(Ready { number, line: one.line, content, id });
+    }
+    let unfinished = if args.lines_of().is_some() && !args.transaction.is_given() {
+        let messages = loads
+            .iter()
+            .flat_map(|(room, load)| load.iter().map(move |ready| (&**room, &ready.content)));
+        Unfinished::of(&data, &client.session(), messages)
+    } else {
+        None
+    };
+    let base = match &unfinished {
+        Some(unfinished) => unfinished.base().to_owned(),
+        None => args.transaction.id()?,
+    };
+    // What a person is told to type: a note of ours knows the ids of the lines.
+    let again = match &unfinished {
+        Some(_) => args.again(),
+        None => format!("{} --transaction-id {base}", args.again()),
+    };
+    for ready in loads.values_mut().flatten() {
+        ready.id.get_or_insert_with(|| args.numbered(&base, ready.number));
     }
     let progress = context.progress(format!("sending {total} messages"));
-    let (sent, failed) = in_all(&client, loads).await;
+    let (sent, stuck) = in_all(&client, loads).await;
     drop(progress);
     let messages: Vec<One> = sent.into_values().collect();
-    let sent = Sent::Rooms { total: messages.len(), messages };
-    match failed {
-        None => Ok(Reply::done(sent)),
-        Some(failure) => Err(Stop::broken(failure, sent)),
+    let done = messages.len();
+    let sent = Sent::Rooms { total: done, messages };
+    if let Some((line, room, error)) = stuck {
+        let failure = args.broken(error.into(), &again, (line, &room), (done, total));
+        return Err(Stop::broken(failure, sent));
     }
+    if let Some(unfinished) = unfinished {
+        unfinished.finished();
+    }
+    Ok(Reply::done(sent))
 }
 
 fn mentioned(users: &[String], client: &Client) -> Result<Vec<OwnedUserId>, Failure> {
@@ -182,32 +220,33 @@ fn mentioned(users: &[String], client: &Client) -> Result<Vec<OwnedUserId>, Fail
 async fn in_all(
     client: &Client,
     loads: BTreeMap<OwnedRoomId, Load>,
-) -> (BTreeMap<usize, One>, Option<Failure>) {
+) -> (BTreeMap<usize, One>, Option<Stuck>) {
     let local = LocalSet::new();
     let mut tasks = JoinSet::new();
     for (room, load) in loads {
         tasks.spawn_local_on(in_one(client.afresh(), room, load), &local);
     }
-    let (mut sent, mut failed) = (BTreeMap::new(), None);
+    let (mut sent, mut stuck) = (BTreeMap::new(), None);
     local
         .run_until(async {
             while let Some(done) = tasks.join_next().await {
-                let Ok((done, failure)) = done else { continue };
+                let Ok((done, error)) = done else { continue };
                 sent.extend(done);
-                failed = failed.take().or(failure);
+                stuck = stuck.take().or(error);
             }
         })
         .await;
-    (sent, failed)
+    (sent, stuck)
 }
 
 async fn in_one(
     client: Client,
     room: OwnedRoomId,
     load: Load,
-) -> (Vec<(usize, One)>, Option<Failure>) {
-    let (mut sent, all) = (Vec::new(), load.len());
-    for (number, content, id) in load {
+) -> (Vec<(usize, One)>, Option<Stuck>) {
+    let mut sent = Vec::new();
+    for Ready { number, line, content, id } in load {
+        let id = id.unwrap_or_else(TransactionId::new);
         match message::send(&client.afresh(), &room, &content, &id).await {
             Ok(event) => sent.push((
                 number,
@@ -217,31 +256,8 @@ async fn in_one(
                     transaction_id: id.into(),
                 },
             )),
-            Err(error) => {
-                let failure = failed(error, &room, sent.len(), all, &id);
-                return (sent, Some(failure));
-            }
+            Err(error) => return (sent, Some((line, room, error))),
         }
     }
     (sent, None)
-}
-
-fn failed(
-    error: Error,
-    room: &ruma::RoomId,
-    sent: usize,
-    all: usize,
-    id: &TransactionId,
-) -> Failure {
-    let unknown = error.is_outcome_unknown();
-    let cause = Failure::from(error);
-    let kind = cause.kind;
-    let said = format!("{sent} of {all} messages were sent to {room}: {cause}");
-    let how = if unknown {
-        format!("the next one has the transaction id {id}, with which a repeat is harmless; ")
-    } else {
-        String::new()
-    };
-    Failure { kind, ..Failure::request(said) }
-        .hinted(format!("{how}`--queue` leaves them on the disk instead and sends each once"))
 }
