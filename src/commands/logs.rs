@@ -227,6 +227,10 @@ fn variables(context: &Context) -> Vec<String> {
 }
 
 impl Report for Logs {
+    fn is_painted(&self) -> bool {
+        true
+    }
+
     fn text(&self, page: &mut String) -> fmt::Result {
         if self.lines.is_empty() {
             return writeln!(page, "no log lines");

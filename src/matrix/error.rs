@@ -98,6 +98,8 @@ pub(crate) enum Error {
     NoEntry { user: String, room: String, source: Box<Self> },
     #[error("`{user}` has no right to do that in the room `{room}`")]
     NoPower { user: String, room: String, source: Box<Self> },
+    #[error("{user} is banned from the room `{room}`")]
+    Banned { user: String, room: String, source: Box<Self> },
     #[error("the room `{0}` is blocked on this server: nobody can enter it")]
     Blocked(String),
     #[error("the homeserver could not remove the room `{room}`: {reason}")]
@@ -266,6 +268,7 @@ impl Explain for Error {
             | Self::Deserted(_)
             | Self::Blocked(_)
             | Self::NoPower { .. }
+            | Self::Banned { .. }
             | Self::NoEntry { .. } => Kind::Request,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -392,8 +395,11 @@ impl Explain for Error {
             }
             Self::NoPower { user, room, .. } => {
                 return Some(format!(
-                    "`content set-power '{room}' {user} moderator` gives it more power, and `content list-members '{room}'` shows who has how much"
+                    "`content set-power '{room}' {user} LEVEL` gives it more power (`moderator`, `admin` or a number), and `content list-members '{room}'` shows who has how much"
                 ));
+            }
+            Self::Banned { user, room, .. } => {
+                return Some(format!("`content unban-user '{room}' {user}` lifts the ban"));
             }
             Self::Blocked(room) => {
                 return Some(format!("`content unblock-room '{room}'` lets people in again"));

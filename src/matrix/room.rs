@@ -307,6 +307,9 @@ fn no_entry(user: &UserId, room: &RoomId, error: Error) -> Error {
     if error.is_blocked() {
         return Error::Blocked(room);
     }
+    if error.to_string().contains("banned") {
+        return Error::Banned { user: user.to_string(), room, source: Box::new(error) };
+    }
     if !error.is("M_FORBIDDEN") {
         return error;
     }

@@ -1,7 +1,7 @@
 //! The stream of what happens in rooms: where it is now, what came since a place in it, and what the server
 //! left out because it was too much at once.
 
-use ruma::{OwnedRoomId, RoomId, api::Direction};
+use ruma::{OwnedRoomId, RoomId, UserId, api::Direction};
 use serde_json::{Value, json};
 
 use super::{Error, api, client::Client};
@@ -12,12 +12,17 @@ const AT_ONCE: u32 = 1000;
 /// How long the server may hold a request of a stream open, in milliseconds.
 pub(super) const HOLD: u64 = 20_000;
 
-/// Only what is said in rooms, and of that only `types` (`m.room.*` stands for many); without any, all.
+/// What is looked at, whatever is wanted: who comes and goes, and which room takes the place of another.
+const LOOKED_AT: [&str; 2] = ["m.room.member", "m.room.tombstone"];
+
+/// Only what is said in rooms, and of that only `types` (`m.room.*` stands for many) and what is looked at in any
+/// case; without any, all.
 pub(crate) fn filter(rooms: &[OwnedRoomId], types: &[String]) -> Value {
     let nothing = json!({ "types": [] });
     let mut timeline = json!({ "limit": AT_ONCE });
     if !types.is_empty() {
-        timeline["types"] = json!(types);
+        let looked_at = LOOKED_AT.iter().map(|kind| (*kind).to_owned());
+        timeline["types"] = json!(types.iter().cloned().chain(looked_at).collect::<Vec<_>>());
     }
     let mut room = json!({
         "timeline": timeline, "ephemeral": nothing, "account_data": nothing, "state": nothing,
@@ -74,7 +79,14 @@ impl Gap {
             to: Some(self.to.clone()),
             filter: None,
         };
-        let page = client.send(request).await?;
+        let page = match client.send(request).await {
+            // A room that one has gone out of and forgotten shows nothing any more.
+            Err(error) if error.is("M_FORBIDDEN") => {
+                self.from = None;
+                return Ok(None);
+            }
+            page => page?,
+        };
         self.from = page.end.filter(|_| !page.chunk.is_empty());
         Ok(Some(page.chunk))
     }
@@ -95,13 +107,30 @@ pub(super) async fn held(
     let since = Some(place.to_owned());
     let request = api::sync::Request { filter: filter.to_string(), since, timeout };
     let answer = client.send(request).await?;
+    let next = answer.next_batch.clone();
     let said = |(room, joined): (OwnedRoomId, api::sync::Joined)| {
         let api::sync::Timeline { events, limited, prev_batch } = joined.timeline;
+        if events.iter().any(|event| has_joined(event, client.user_id())) {
+            // Of a room that one has come into, or back into, the server shows old history and leaves out what was
+            // said before one went. All after the place is read instead.
+            let gap = Gap { from: Some(place.to_owned()), to: next.clone() };
+            return Said { room, gap: Some(gap), events: Vec::new() };
+        }
         let gap = prev_batch.filter(|_| limited);
         let gap = gap.map(|to| Gap { from: Some(place.to_owned()), to });
         Said { room, gap, events }
     };
-    Ok(News { next: answer.next_batch, rooms: answer.rooms.join.into_iter().map(said).collect() })
+    let api::sync::Rooms { join, leave } = answer.rooms;
+    Ok(News { next: answer.next_batch, rooms: join.into_iter().chain(leave).map(said).collect() })
+}
+
+/// Whether this is how somebody came into a room: a member who changes their name was there before.
+fn has_joined(event: &Value, user: &UserId) -> bool {
+    let joined = |content: &Value| content["membership"] == "join";
+    event["type"] == "m.room.member"
+        && event["state_key"] == user.as_str()
+        && joined(&event["content"])
+        && !joined(&event["unsigned"]["prev_content"])
 }
 
 /// What happened in a room before a place in its stream, oldest first: back to the first event that is too
@@ -149,8 +178,24 @@ mod tests {
         let room = OwnedRoomId::try_from("!r:h").unwrap();
         let filter = filter(&[room], &["m.room.*".to_owned()]);
         assert_eq!(filter["room"]["rooms"], json!(["!r:h"]));
-        assert_eq!(filter["room"]["timeline"]["types"], json!(["m.room.*"]));
+        let types = json!(["m.room.*", "m.room.member", "m.room.tombstone"]);
+        assert_eq!(filter["room"]["timeline"]["types"], types);
         assert_eq!(filter["presence"]["types"], json!([]));
         assert!(super::filter(&[], &[])["room"].get("rooms").is_none());
+    }
+
+    #[test]
+    fn one_has_come_into_a_room_where_one_was_not_before() {
+        let user = ruma::user_id!("@a:h");
+        let of = |content: Value, before: Value| {
+            let event = json!({
+                "type": "m.room.member", "state_key": "@a:h", "content": content,
+                "unsigned": { "prev_content": before },
+            });
+            has_joined(&event, user)
+        };
+        let (join, leave) = (json!({ "membership": "join" }), json!({ "membership": "leave" }));
+        assert!(of(join.clone(), Value::Null) && of(join.clone(), leave.clone()));
+        assert!(!of(join.clone(), join.clone()) && !of(leave, join));
     }
 }

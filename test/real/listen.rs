@@ -96,6 +96,46 @@ fn a_listener_hears_what_was_said_before_and_what_kind_of_event_each_is() {
 }
 
 #[test]
+fn who_goes_and_comes_back_hears_each_event_once_and_follows_a_room_that_was_upgraded() {
+    let server = Instance::shared();
+    server.run(&["content", "add-user", "wanderer"]).success();
+    let room = server
+        .run(&["content", "create-room", "Inn", "--alias", "inn", "-q"])
+        .success()
+        .line()
+        .to_owned();
+    let send = |text: &str| server.run(&["content", "send-message", "#inn", text]).success();
+    send("before anybody came");
+    let go = |verb: &str| server.run(&["content", verb, &room, "wanderer"]).success();
+    let come = || {
+        go("invite");
+        server.run(&["content", "join-room", &room, "--as", "wanderer"]).success();
+    };
+    come();
+    let records = server.data.join("inn.jsonl");
+    let cursor = server.data.join("inn.cursor").display().to_string();
+    let words = ["#inn", "--as", "wanderer", "--cursor", &cursor, "--type", "m.room.message"];
+    let running = listener(server, &words, &records);
+    wait_for("it has noted where it begins", || fs::exists(&cursor).unwrap());
+    let has = |text: &str| bodies(&heard(&records)).iter().any(|it| it == text);
+    send("one");
+    wait_for("it is heard", || has("one"));
+    // What was said until one is sent away is heard, also by a listener that was busy meanwhile.
+    halt(running.0.id());
+    send("two");
+    go("kick-user");
+    go_on(running.0.id());
+    wait_for("it is heard", || has("two"));
+    come();
+    send("three");
+    wait_for("it is heard", || has("three"));
+    server.run(&["content", "upgrade-room", "#inn", "11", "--force"]).success();
+    send("four");
+    wait_for("it is heard in the new room", || has("four"));
+    assert_eq!(bodies(&heard(&records)), ["one", "two", "three", "four"]);
+}
+
+#[test]
 fn a_bot_of_a_few_lines_answers_once_and_a_command_that_could_not_yet_is_tried_again() {
     let server = Instance::shared();
     let room = server.room("Bots");

@@ -46,11 +46,13 @@ pub(crate) struct Response {
     pub(crate) rooms: Rooms,
 }
 
-/// What is new in rooms; of those that were left or are only invited to, nothing is read.
+/// What is new in rooms; of those that one is only invited to, nothing is read.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Rooms {
     pub(crate) join: BTreeMap<OwnedRoomId, Joined>,
+    /// Those that one has gone out of since: what was said until then.
+    pub(crate) leave: BTreeMap<OwnedRoomId, Joined>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

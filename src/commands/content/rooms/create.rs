@@ -203,9 +203,8 @@ fn not_applied(args: &Args, room: &rooms::list::Room) -> Option<String> {
         differs.join(", ")
     );
     if differs.contains(&NAME) {
-        let path = quoted(&format!("PUT /_matrix/client/v3/rooms/{id}/state/m.room.name"));
-        let body = quoted(&json!({ "name": args.name }).to_string());
-        words += &format!("; `content execute --name {path} --options {body}` changes its name");
+        let (id, name) = (quoted(id.as_str()), quoted(&args.name));
+        words += &format!("; `content set-name {id} {name}` changes its name");
     }
     Some(words)
 }
@@ -339,8 +338,7 @@ mod tests {
         assert_eq!(
             not_applied(&args("Two"), &room).unwrap(),
             "the alias `alerts` is that of the room `Alerts` (!r:x.org), which exists; not applied: its name; \
-             `content execute --name 'PUT /_matrix/client/v3/rooms/!r:x.org/state/m.room.name' \
-             --options '{\"name\":\"Two\"}'` changes its name"
+             `content set-name '!r:x.org' 'Two'` changes its name"
         );
     }
 

@@ -63,6 +63,13 @@ impl Cursor {
         user: &UserId,
         rooms: &[OwnedRoomId],
     ) -> Result<(Self, Option<Found>), Failure> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let why = format!("there is no folder `{}` for the cursor", folder.display());
+            return Err(
+                Failure::request(why).hinted(format!("`mkdir -p '{}'` makes it", folder.display()))
+            );
+        }
         let mut lock = path.as_os_str().to_owned();
         lock.push(".lock");
         let lock = Lock::try_acquire(Path::new(&lock), "content listen")?;
@@ -79,13 +86,19 @@ impl Cursor {
         Ok((Self { path: path.to_owned(), file, rooms, before, _lock: lock }, found))
     }
 
-    /// Which rooms it was kept for, where those were others.
+    /// Which rooms it was kept for, where not all of these were among them.
     pub(super) fn was_of(&self) -> Option<String> {
-        let before = self.before.as_ref().filter(|before| **before != self.rooms)?;
-        if before.is_empty() {
-            return Some("all rooms".to_owned());
-        }
+        // Without any it is for all.
+        let has_all = |before: &BTreeSet<OwnedRoomId>| {
+            before.is_empty() || (!self.rooms.is_empty() && self.rooms.is_subset(before))
+        };
+        let before = self.before.as_ref().filter(|before| !has_all(before))?;
         Some(before.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "))
+    }
+
+    /// It is for that room as well.
+    pub(super) fn is_for(&mut self, room: &OwnedRoomId) {
+        self.rooms.insert(room.clone());
     }
 
     /// All before that place was handed on.
@@ -171,10 +184,10 @@ mod tests {
             cursor.was_of()
         };
         assert_eq!(was_of(&rooms), None);
-        assert_eq!(was_of(&rooms[..1]).as_deref(), Some("!a:h, !b:h"));
-        assert_eq!(was_of(&rooms[..1]), None);
-        assert_eq!(was_of(&[]).as_deref(), Some("!a:h"));
-        assert_eq!(was_of(&rooms).as_deref(), Some("all rooms"));
+        assert_eq!(was_of(&rooms[..1]), None, "it was among them");
+        assert_eq!(was_of(&rooms).as_deref(), Some("!a:h"));
+        assert_eq!(was_of(&[]).as_deref(), Some("!a:h, !b:h"));
+        assert_eq!(was_of(&rooms), None, "they were among all");
         let older = "{\"user_id\":\"@a:h\",\"token\":\"s1\"}\n";
         files::write_atomically(&path, older.as_bytes(), files::PRIVATE).unwrap();
         assert_eq!(was_of(&rooms), None);

@@ -259,6 +259,9 @@ impl Listener {
     ) -> Result<bool, Failure> {
         let mut rooms = Vec::new();
         for (room, events) in batch {
+            for event in &events {
+                self.follow(&room, event);
+            }
             let heard = |event: &Value| Heard::of(event, &room, self.client.user_id());
             let mut heard: Vec<Heard> = events.iter().map(heard).collect();
             heard.retain(|event| {
@@ -311,6 +314,23 @@ impl Listener {
                 return Ok(false);
             }
         }
+    }
+
+    /// A room that was named and has gone on in another one is listened to there as well.
+    fn follow(&mut self, room: &OwnedRoomId, event: &Value) {
+        if event["type"] != "m.room.tombstone" || !self.rooms.contains(room) {
+            return;
+        }
+        let next = event["content"]["replacement_room"].as_str();
+        let Some(next) = next.and_then(|id| OwnedRoomId::try_from(id).ok()) else { return };
+        if self.rooms.contains(&next) {
+            return;
+        }
+        if let Some(cursor) = &mut self.cursor {
+            cursor.is_for(&next);
+        }
+        self.rooms.push(next);
+        self.stream = Sliding::new(&self.rooms, stream::filter(&self.rooms, &self.types));
     }
 
     fn note(&mut self, event: &str) -> Result<(), Failure> {
