@@ -13,10 +13,13 @@ import sys
 import zlib
 
 CRATE = re.compile(r"Cs[0-9A-Za-z]+_(?=[0-9])")
+# Which crate a function of several crates was made in depends on what else there is.
+MADE_IN = re.compile(r"(?<=.)C[0-9]+[a-z0-9_]+$")
 
 
 def mark(name: str) -> str:
-    return f"{zlib.crc32(CRATE.sub('C', name).encode()):08x}"
+    name = MADE_IN.sub("", CRATE.sub("C", name))
+    return f"{zlib.crc32(name.encode()):08x}"
 
 
 def main(arguments: list[str]) -> None:

@@ -103,6 +103,15 @@ impl Context {
         }
     }
 
+    /// The same for the homeserver in another data folder; what was set for this one counts there as well.
+    #[must_use]
+    pub(crate) fn elsewhere(&self, data_dir: PathBuf, own: impl IntoIterator<Item = Own>) -> Self {
+        let mut other = self.with(own);
+        other.flags.data_dir = Some(data_dir);
+        other.flags.instance = None;
+        other
+    }
+
     /// With `--dry-run` a verb ends here, and what it would do now is its answer: a clause that goes on
     /// from "would".
     pub(crate) fn would(&self, act: impl fmt::Display) -> Result<(), Stop> {

@@ -109,6 +109,11 @@ impl DataDir {
         self.0.join("media")
     }
 
+    /// Where backups go unless another place is named.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.0.join("backups")
+    }
+
     /// Certificates, which anybody may see: our own CA's and those it signed.
     pub(crate) fn tls(&self) -> PathBuf {
         self.0.join("tls")

@@ -1,5 +1,6 @@
 //! The flows of one homeserver. They print nothing.
 
+pub(crate) mod backup;
 pub(crate) mod bridges;
 mod error;
 pub(crate) mod guard;

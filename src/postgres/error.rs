@@ -48,6 +48,12 @@ pub(crate) enum Error {
         "PostgreSQL ({server}) leaves {left} connections to `{role}`, and Synapse may open {needed}"
     )]
     Connections { server: String, role: String, left: i64, needed: i64 },
+    #[error(
+        "`pg_dump` and `pg_restore` of PostgreSQL {major}, the version of the server, are not on this machine"
+    )]
+    NoTools { major: u32 },
+    #[error(transparent)]
+    Tool(process::Error),
     #[error("no password of the role `{0}` is known")]
     NoPassword(String),
     #[error("the role `{role}` may not create tables in the database `{database}`")]
@@ -95,7 +101,7 @@ impl Explain for Error {
             | Self::RoleTaken(_)
             | Self::NoPassword(_)
             | Self::Taken { .. } => Kind::Setting,
-            Self::Process(error) => error.kind(),
+            Self::Process(error) | Self::Tool(error) => error.kind(),
             Self::File(error) => error.kind(),
             _ => Kind::Environment,
         }
@@ -133,6 +139,7 @@ impl Explain for Error {
                 "give the superuser with `config set database.admin_user NAME` and `config set database.admin_password`, or create role and database yourself (UTF8, LC_COLLATE C, LC_CTYPE C, TEMPLATE template0) and give `database.password`".into()
             }
             Self::NoBinaries => "`apt-get install postgresql` installs it".into(),
+            Self::NoTools { major } => format!("`apt-get install postgresql-client-{major}` installs them"),
             Self::OtherMajor { needed, .. } => format!("`apt-get install postgresql-{needed}` installs it"),
             Self::Root { .. } => {
                 "use a data folder such as MATRIX_SYNAPSE_DATA_DIR=/var/lib/matrix-synapse, or run this as an ordinary user".into()
@@ -147,7 +154,7 @@ impl Explain for Error {
             }
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
             Self::Query { .. } => return None,
-            Self::Process(error) => return error.hint(),
+            Self::Process(error) | Self::Tool(error) => return error.hint(),
             Self::File(error) => return error.hint(),
         };
         Some(hint)

@@ -6,7 +6,7 @@ use super::{Error, embedded, target};
 use crate::config::Config;
 
 /// Does something for which a server must run: our own one runs for its duration.
-pub(super) async fn with_server<T>(
+pub(crate) async fn with_server<T>(
     config: &Config,
     deadline: Instant,
     work: impl AsyncFnOnce() -> Result<T, Error>,

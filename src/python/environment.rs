@@ -294,6 +294,21 @@ impl Plan {
     }
 }
 
+/// Lends the environments of one homeserver to another one that does not stay: as far as they are what that
+/// one wants, they need not be made again.
+pub(crate) fn lend(from: &Path, to: &Path) -> Result<(), files::Error> {
+    files::private_folder(to)?;
+    for link in files::entries(from)? {
+        let Ok(target) = fs::read_link(&link) else { continue };
+        let (Some(name), Some(folder)) = (link.file_name(), target.file_name()) else { continue };
+        let lent = to.join(folder);
+        std::os::unix::fs::symlink(from.join(folder), &lent)
+            .map_err(files::Error::io("make", &lent))?;
+        files::link(&to.join(name), &lent)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,6 @@ mod interpreter;
 pub(crate) mod lock;
 mod set;
 
-pub(crate) use environment::{Environment, Plan, plan};
+pub(crate) use environment::{Environment, Plan, lend, plan};
 pub(crate) use error::Error;
 pub(crate) use set::{SYNAPSE, Set};

@@ -264,7 +264,7 @@ fn what_is_uninstalled_is_set_aside_kept_or_erased() {
     // A purge says what it erases, and keeps what an earlier uninstall archived.
     let purge = ["manage", "uninstall", "--purge", "--force"];
     let planned = server.run(&[&purge[..], &["--dry-run"]].concat()).success();
-    planned.says("these archives of earlier uninstalls stay:").says(&aside);
+    planned.says("these archives and backups stay:").says(&aside);
     // Of two at once one does it.
     let (did, other) = thread::scope(|scope| {
         let [one, two] = [(), ()].map(|()| scope.spawn(|| server.run(&purge)));

@@ -10,6 +10,8 @@ mod apart;
 #[cfg(test)]
 mod autoscale;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_services;
 #[cfg(test)]
 mod bridges;

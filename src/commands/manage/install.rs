@@ -15,6 +15,7 @@ use crate::{
     context::{Context, Own},
     error::Failure,
     instance::{
+        backup,
         install::{self, Installed, Options, restore},
         lifecycle::start,
     },
@@ -102,6 +103,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let context = &context.with(typed.into_iter().filter_map(own));
     // Settings are read from it.
     folder::data_folder(&context.data()?)?;
+    backup::restore::require_whole(&context.data()?)?;
     let options = Options {
         force: args.force,
         start: args.start,

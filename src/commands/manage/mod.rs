@@ -2,11 +2,13 @@
 
 use super::table::commands;
 
+mod backup;
 mod endpoint;
 mod events;
 mod install;
 mod join_file;
 mod restart;
+mod restore;
 mod scale;
 mod services;
 mod simulate;
@@ -25,5 +27,7 @@ commands! {
     "services" => services, "List the services of the profile, and what each needs";
     "endpoint" => endpoint, "Print the address of a service";
     "events" => events, "Show the events of the services";
+    "backup" => backup, "Make a backup, or look at those there are and try one";
+    "restore" => restore, "Bring a homeserver back from a backup";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }

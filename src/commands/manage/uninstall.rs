@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Erase data, secrets, keys and settings, and role and database if this program made them
     #[arg(long)]
     purge: bool,
-    /// With --purge, erase the archives of earlier uninstalls as well
+    /// With --purge, erase the archives of earlier uninstalls and the backups as well
     #[arg(long, requires = "purge")]
     archives: bool,
     /// Do not ask before a purge; without a terminal to ask on, a purge needs this
@@ -51,7 +51,7 @@ pub(crate) struct Uninstalled {
     data: &'static str,
     /// The files and folders that this is about.
     paths: Vec<PathBuf>,
-    /// The archives of earlier uninstalls that stay.
+    /// The archives of earlier uninstalls and the backups that stay.
     archives: Vec<PathBuf>,
     /// The folder that now holds them.
     aside: Option<PathBuf>,
@@ -143,7 +143,7 @@ impl Uninstalled {
         if self.archives.is_empty() || self.data == "keep" {
             return Ok(());
         }
-        writeln!(page, "these archives of earlier uninstalls stay:")?;
+        writeln!(page, "these archives and backups stay:")?;
         for path in &self.archives {
             writeln!(page, "  {}", path.display())?;
         }

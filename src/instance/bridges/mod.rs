@@ -261,6 +261,13 @@ async fn make_database(
     Ok(())
 }
 
+/// The databases of all bridges.
+pub(super) fn tenants(config: &Config) -> Result<Vec<Tenant>, files::Error> {
+    let all = bridges::all(&config.data)?;
+    let tenants = all.iter().filter_map(Found::whole).map(|(bridge, _)| tenant(config, bridge));
+    tenants.filter_map(Result::transpose).collect()
+}
+
 /// Its role and its database.
 fn tenant(config: &Config, bridge: &Bridge) -> Result<Option<Tenant>, files::Error> {
     let Some(name) = bridge.database.clone() else { return Ok(None) };

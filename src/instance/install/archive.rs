@@ -11,8 +11,8 @@ use crate::{clock, data_dir::DataDir, files};
 
 /// What an installation makes, so that it is removed and not archived.
 const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
-/// What stays where it is in any case: the lock of the command that is at work, and archives.
-const STAYS: [&str; 2] = ["run", "aside"];
+/// What stays where it is in any case: the lock of the command that is at work, archives and backups.
+const STAYS: [&str; 3] = ["run", "aside", "backups"];
 /// The end of the name of a folder that is still being filled.
 const UNFINISHED: &str = ".unfinished";
 
@@ -49,15 +49,22 @@ pub(crate) fn erase(data: &DataDir, archives: bool) -> Result<(), files::Error> 
 
 /// What [`erase`] would take away, that lock aside.
 pub(super) fn erasable(data: &DataDir, archives: bool) -> Result<Vec<PathBuf>, files::Error> {
-    let (kept, run) = (data.archives(), data.run());
+    let run = data.run();
     let mut paths = files::entries(data.root())?;
-    paths.retain(|path| *path != run && (archives || *path != kept));
+    paths.retain(|path| *path != run && (archives || !is_kept(data, path)));
     Ok(paths)
 }
 
-/// The archives of earlier uninstalls.
+/// Whether a purge leaves this unless it is told to erase archives as well.
+pub(super) fn is_kept(data: &DataDir, path: &Path) -> bool {
+    *path == data.archives() || *path == data.backups()
+}
+
+/// The archives of earlier uninstalls, and the backups.
 pub(crate) fn earlier(data: &DataDir) -> Result<Vec<PathBuf>, files::Error> {
-    files::entries(&data.archives())
+    let mut found = files::entries(&data.archives())?;
+    found.extend(files::entries(&data.backups())?);
+    Ok(found)
 }
 
 /// The folder that an uninstall was filling when it was killed.

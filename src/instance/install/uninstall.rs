@@ -44,8 +44,7 @@ pub(crate) fn is_needed(data: &DataDir, what: Data) -> Result<bool, files::Error
         }
         Data::Purge { archives: true } => data.root().exists(),
         Data::Purge { archives: false } => {
-            let kept = data.archives();
-            files::entries(data.root())?.iter().any(|path| *path != kept)
+            files::entries(data.root())?.iter().any(|path| !archive::is_kept(data, path))
         }
     })
 }

@@ -16,6 +16,7 @@ use crate::{
     config::{self, Config, sources::edit},
     error::Failure,
     instance::{
+        backup,
         error::{Error, failed},
         guard,
         homeserver::Homeserver,
@@ -67,6 +68,7 @@ async fn enter<'a>(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(Lock, Homeserver<'a>), Failure> {
     let data = &config.data;
+    backup::restore::require_whole(data)?;
     guard::installed(data)?;
     data.create()?;
     let mut wait = |who: &str| on_step(Step::WaitsFor(who));

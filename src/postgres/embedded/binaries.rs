@@ -91,6 +91,28 @@ async fn asked() -> Vec<PathBuf> {
     folders
 }
 
+/// The folder of `pg_dump` and `pg_restore` of a server's major version.
+pub(crate) async fn client_programs(data: &DataDir, major: u32) -> Option<PathBuf> {
+    for folders in [usual(), asked().await, within(data), on_path()] {
+        for folder in folders {
+            let programs = ["pg_dump", "pg_restore"].map(|program| folder.join(program));
+            if !programs.iter().all(|program| process::is_program(program)) {
+                continue;
+            }
+            let version = process::tool(process::command(&programs[0]).arg("--version")).await;
+            if version.is_ok_and(|text| self::major(&text) == Some(major)) {
+                return Some(folder);
+            }
+        }
+    }
+    None
+}
+
+fn on_path() -> Vec<PathBuf> {
+    let found = process::find("pg_dump");
+    found.and_then(|program| Some(program.parent()?.to_owned())).into_iter().collect()
+}
+
 /// In the wheel.
 fn within(data: &DataDir) -> Vec<PathBuf> {
     wheels(data).into_iter().map(|folder| folder.join(WITHIN_WHEEL)).collect()

@@ -15,6 +15,7 @@ mod stray;
 mod superuser;
 mod temporary;
 
+pub(crate) use binaries::client_programs;
 pub(crate) use create::create;
 pub(crate) use stray::{running, stop_stray};
 pub(super) use superuser::renew_password;

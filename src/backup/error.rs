@@ -1,0 +1,55 @@
+//! What can be wrong with an archive.
+
+use std::{io, path::PathBuf};
+
+use super::manifest::FORMAT;
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`{}` is not a backup of this program", .0.display())]
+    Foreign(PathBuf),
+    #[error("the backup `{}` is of a newer kind ({format}; this program knows {FORMAT})", path.display())]
+    Newer { path: PathBuf, format: u32 },
+    #[error("the backup `{}` is cut off", .0.display())]
+    CutOff(PathBuf),
+    #[error("the backup `{}` is damaged: {what}", path.display())]
+    Damaged { path: PathBuf, what: String },
+    #[error("`{}` changed while it was read", .0.display())]
+    Changes(PathBuf),
+    #[error("a backup cannot be written")]
+    Write(#[source] io::Error),
+    /// Whoever has more to write has given up, and says why.
+    #[error("the backup was given up")]
+    Stopped,
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Foreign(_) | Self::Newer { .. } => Kind::Request,
+            _ => Kind::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Foreign(_) => Some("`manage backup list` shows those there are".into()),
+            Self::Newer { .. } => Some("take it back with the program that made it, or a newer one".into()),
+            Self::CutOff(_) | Self::Damaged { .. } => {
+                Some("take another one: `manage backup list` shows those there are, and `manage backup verify FILE` tries one".into())
+            }
+            Self::Changes(_) => Some("run it again".into()),
+            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Some(files::FREE_SPACE.into())
+            }
+            Self::Write(_) | Self::Stopped => None,
+            Self::File(error) => error.hint(),
+        }
+    }
+}

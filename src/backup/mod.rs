@@ -1,0 +1,29 @@
+//! Backups: one archive that holds all a homeserver needs to be the same again, its database, media, keys,
+//! secrets and settings. It is a plain tar, compressed with zstd, so that what is in it can be taken out
+//! without this program:
+//!
+//! - `manifest.json` comes first: what it is a backup of, and how much is in it.
+//! - `files/…` is what lies in the data folder, `media/…` what was sent, `database/NAME/000001` and on are
+//!   the pieces of what `pg_dump -Fc` wrote.
+//! - `sums/000001` and on come after some hundred others each and hold their SHA-256, as `sha256sum` writes it.
+//! - `end.json` is the last: an archive without it is cut off.
+
+mod contents;
+mod error;
+pub(crate) mod manifest;
+pub(crate) mod read;
+pub(crate) mod write;
+
+pub(crate) use contents::{Found, files_of, held, hold, media_of};
+pub(crate) use error::Error;
+pub(crate) use manifest::Manifest;
+
+/// The end of an archive's name.
+pub(crate) const SUFFIX: &str = ".tar.zst";
+/// Their folders in the archive.
+pub(crate) const FILES: &str = "files";
+pub(crate) const MEDIA: &str = "media";
+pub(crate) const DATABASE: &str = "database";
+const SUMS: &str = "sums";
+const MANIFEST: &str = "manifest.json";
+const END: &str = "end.json";

@@ -1,0 +1,156 @@
+//! Writing an archive: in one go, in little memory, and under its name only when it is whole.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+use tar::{Builder, EntryType, Header};
+use zstd::Encoder;
+
+use super::{END, Error, FILES, Found, MANIFEST, MEDIA, Manifest, SUMS, manifest::End};
+use crate::files::{self, Growing};
+
+/// How good the compression is: most of a large backup is media, which cannot be compressed.
+const LEVEL: i32 = 3;
+/// After so many entries their sums follow: a list of all would grow with the backup.
+const SUMMED: usize = 512;
+
+pub(crate) struct Writer {
+    tar: Builder<Encoder<'static, Growing>>,
+    /// Lines of `sha256sum` that are not yet in the archive.
+    sums: Vec<String>,
+    lists: u64,
+    end: End,
+}
+
+impl Writer {
+    /// Begins an archive that will be at `path`, readable to its owner alone: it holds secrets.
+    pub(crate) fn create(path: &Path, manifest: &Manifest) -> Result<Self, Error> {
+        let file = Growing::beside(path, files::PRIVATE)?;
+        let mut encoder = Encoder::new(file, LEVEL).map_err(Error::Write)?;
+        // Beside what reads and hashes.
+        encoder.multithread(1).map_err(Error::Write)?;
+        encoder.include_checksum(true).map_err(Error::Write)?;
+        let end = End { entries: 0, bytes: 0 };
+        let mut writer = Self { tar: Builder::new(encoder), sums: Vec::new(), lists: 0, end };
+        let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
+        writer.whole(Path::new(MANIFEST), &text)?;
+        Ok(writer)
+    }
+
+    /// The bytes that went in so far, before they are compressed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end.bytes
+    }
+
+    /// A file of the data folder, or of the media. One that is gone by now is left out: whoever removed it did not
+    /// want it. False then.
+    pub(crate) fn file(&mut self, found: &Found, is_medium: bool) -> Result<bool, Error> {
+        let failed = |error| Error::File(files::Error::io("read", &found.path)(error));
+        let mut file = match files::open(&found.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(failed)?,
+        };
+        let size = file.metadata().map_err(failed)?.len();
+        let name = Path::new(if is_medium { MEDIA } else { FILES }).join(&found.name);
+        self.stream(&name, found, &mut file, size)?;
+        Ok(true)
+    }
+
+    /// What is in memory already.
+    pub(crate) fn whole(&mut self, name: &Path, content: &[u8]) -> Result<(), Error> {
+        let sum = HEXLOWER.encode(&Sha256::digest(content));
+        let header = header(files::PRIVATE, content.len() as u64);
+        self.append(name, header, content)?;
+        self.noted(name, &sum, content.len() as u64)
+    }
+
+    fn stream(
+        &mut self,
+        name: &Path,
+        found: &Found,
+        file: &mut File,
+        size: u64,
+    ) -> Result<(), Error> {
+        let mut hashing = Hashing { file, left: size, sum: Sha256::new(), failed: None };
+        let appended = self.append(name, header(found.mode, size), &mut hashing);
+        let Hashing { left, sum, failed, .. } = hashing;
+        if let Some(error) = failed {
+            return Err(files::Error::io("read", &found.path)(error).into());
+        }
+        if left > 0 {
+            return Err(Error::Changes(found.path.clone()));
+        }
+        appended?;
+        self.noted(name, &HEXLOWER.encode(&sum.finalize()), size)
+    }
+
+    fn append(&mut self, name: &Path, mut header: Header, content: impl Read) -> Result<(), Error> {
+        self.tar.append_data(&mut header, name, content).map_err(Error::Write)
+    }
+
+    fn noted(&mut self, name: &Path, sum: &str, size: u64) -> Result<(), Error> {
+        self.sums.push(format!("{sum}  {}\n", name.display()));
+        self.end.entries += 1;
+        self.end.bytes += size;
+        if self.sums.len() >= SUMMED { self.sum_up() } else { Ok(()) }
+    }
+
+    fn sum_up(&mut self) -> Result<(), Error> {
+        if self.sums.is_empty() {
+            return Ok(());
+        }
+        self.lists += 1;
+        let text = self.sums.concat();
+        self.sums.clear();
+        let name = PathBuf::from(format!("{SUMS}/{:06}", self.lists));
+        self.append(&name, header(files::PRIVATE, text.len() as u64), text.as_bytes())
+    }
+
+    /// Writes what is left, flushes it to the disk, and gives the archive its name; its size.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.sum_up()?;
+        let text = serde_json::to_vec(&self.end).unwrap_or_default();
+        self.append(Path::new(END), header(files::PRIVATE, text.len() as u64), &*text)?;
+        let mut encoder = self.tar.into_inner().map_err(Error::Write)?;
+        encoder.flush().map_err(Error::Write)?;
+        Ok(encoder.finish().map_err(Error::Write)?.finish_new()?)
+    }
+}
+
+/// Who owns a file is a matter of the machine that it is brought back to.
+fn header(mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(mode);
+    header.set_size(size);
+    header
+}
+
+/// A file that is hashed while it is read, and gives as many bytes as it had.
+struct Hashing<'a> {
+    file: &'a mut File,
+    left: u64,
+    sum: Sha256,
+    /// What kept it from being read.
+    failed: Option<io::Error>,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let read = self.file.read(&mut into[..most]).inspect_err(|error| {
+            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+        })?;
+        if read == 0 && self.left > 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.sum.update(&into[..read]);
+        self.left -= read as u64;
+        Ok(read)
+    }
+}

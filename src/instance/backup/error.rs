@@ -1,0 +1,72 @@
+//! Why a backup cannot be made or taken back.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Explain, Kind},
+    files,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no folder `{}`", .0.display())]
+    NoFolder(PathBuf),
+    #[error("`{}` is there already", .0.display())]
+    Exists(PathBuf),
+    #[error("`{}` has no version of Synapse noted", .0.display())]
+    NoVersion(PathBuf),
+    #[error("the signing key `{}` cannot be read", .0.display())]
+    BadKey(PathBuf),
+    #[error("the backup was interrupted")]
+    Interrupted,
+    #[error("`{}` is not empty: it may hold a homeserver", .0.display())]
+    Occupied(PathBuf),
+    #[error("restoring `{}` was interrupted", .0.display())]
+    Unfinished(PathBuf),
+    #[error("restoring takes about {} MB, and the disk of `{}` has {} MB left", needed >> 20, path.display(), left >> 20)]
+    NoRoom { path: PathBuf, needed: u64, left: u64 },
+    #[error("the database `{0}` is not empty")]
+    NotEmpty(String),
+    #[error("the backup is of `{backup}`, and `server.name` is `{here}`")]
+    OtherServer { backup: String, here: String },
+    #[error("the backup is of PostgreSQL {backup}, and the server is {here}")]
+    OlderPostgres { backup: String, here: String },
+    #[error("the restored server differs from the backup: {0}")]
+    Differs(String),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRoom { .. }
+            | Self::NoVersion(_)
+            | Self::BadKey(_)
+            | Self::Interrupted
+            | Self::Differs(_) => Kind::Environment,
+            _ => Kind::Request,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoFolder(_) => "make the folder, or name another one with `--to`".into(),
+            Self::Exists(_) => "name another file with `--to`".into(),
+            Self::NoVersion(_) => "`manage install` notes it".into(),
+            Self::BadKey(_) => "`status` says what is wrong with this homeserver".into(),
+            Self::Interrupted => "run it again; no half backup is left".into(),
+            Self::Occupied(_) => {
+                "`manage restore FILE --force` archives what is there first; `--instance NAME` restores beside it".into()
+            }
+            Self::Unfinished(file) => format!("`manage restore {}` again finishes it", file.display()),
+            Self::NoRoom { .. } => files::FREE_SPACE.into(),
+            Self::NotEmpty(_) => {
+                "`config set database.name NAME` names another one, which is made; `--set database.name=NAME` at the restore does the same".into()
+            }
+            Self::OtherServer { .. } => "leave `server.name` to the backup".into(),
+            Self::OlderPostgres { .. } => {
+                "restore into a PostgreSQL of that version or a newer one".into()
+            }
+            Self::Differs(_) => "do not rely on this backup: make another with `manage backup`, and verify that".into(),
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! Backups of a homeserver that may go on running meanwhile, and the way back.
+
+mod error;
+mod make;
+pub(crate) mod restore;
+pub(crate) mod store;
+pub(crate) mod verify;
+
+pub(crate) use error::Error;
+pub(crate) use make::{Made, make};
+
+/// How far it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// In bytes, before they are compressed.
+    pub(crate) done: u64,
+    /// About how many there are.
+    pub(crate) all: u64,
+}

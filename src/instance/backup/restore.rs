@@ -1,0 +1,190 @@
+//! The way back: an archive is unpacked beside the data and compared with its sums; then its files go to their
+//! places as those of an uninstall's archive do; last comes the database. A note says how far it is: killed
+//! anywhere and run again, it goes on from there, and nothing starts before it is done.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::{task, time::Instant};
+
+use super::{Error, Progress, make::OWN};
+use crate::{
+    backup::{DATABASE, FILES, Manifest, read::Reader},
+    config::Config,
+    data_dir::DataDir,
+    error::Failure,
+    files,
+    instance::{bridges, install::archive},
+    postgres::{
+        self,
+        dump::{self, Login, Tools},
+    },
+    process::Lock,
+};
+
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stage {
+    /// All of the archive is beside the data.
+    Unpacked,
+    /// The database was empty, and is being filled.
+    Filling,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    from: PathBuf,
+    stage: Stage,
+    manifest: Manifest,
+}
+
+fn note_file(data: &DataDir) -> PathBuf {
+    data.run().join("restoring.json")
+}
+
+fn note(data: &DataDir) -> Result<Option<Note>, files::Error> {
+    let text = files::read_made(&note_file(data))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn tell(data: &DataDir, note: &Note) -> Result<(), files::Error> {
+    let text = serde_json::to_string(note).unwrap_or_default();
+    files::write_atomically(&note_file(data), text.as_bytes(), files::PRIVATE)
+}
+
+/// Where it is unpacked.
+fn beside(data: &DataDir) -> PathBuf {
+    data.root().join(".restored")
+}
+
+/// The unpacked files, as an uninstall archives them.
+pub(crate) fn files_of(data: &DataDir) -> PathBuf {
+    beside(data).join(FILES)
+}
+
+/// Refuses a data folder in which a restore was interrupted.
+pub(crate) fn require_whole(data: &DataDir) -> Result<(), Failure> {
+    match note(data)? {
+        Some(Note { from, .. }) => Err(Error::Unfinished(from).into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is anything in the data folder that is not ours.
+pub(crate) fn is_occupied(data: &DataDir) -> Result<bool, files::Error> {
+    let beside = beside(data);
+    let there = archive::data_of(data)?;
+    Ok(note(data)?.is_none() && there.iter().any(|path| *path != beside))
+}
+
+/// One restore at a time.
+pub(crate) fn lock(data: &DataDir) -> Result<Lock, files::Error> {
+    files::private_folder(&data.run())?;
+    Lock::try_acquire(&data.run().join("backup.lock"), "manage restore")
+}
+
+/// Unpacks an archive, or finds that it has been.
+pub(crate) async fn unpack(
+    data: &DataDir,
+    file: &Path,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<Manifest, Failure> {
+    if let Some(Note { from, manifest, .. }) = note(data)? {
+        if from == file {
+            return Ok(manifest);
+        }
+        return Err(Error::Unfinished(from).into());
+    }
+    if is_occupied(data)? {
+        return Err(Error::Occupied(data.root().to_owned()).into());
+    }
+    let beside = beside(data);
+    files::remove(&beside)?;
+    files::private_folder(&beside)?;
+    let reader = Reader::open(file)?;
+    let all = reader.size;
+    let (sender, mut receiver) = tokio::sync::watch::channel(0);
+    let to = beside.clone();
+    let mut thread = task::spawn_blocking(move || {
+        reader.unpack(&to, &mut |bytes| {
+            let _unheard = sender.send(bytes);
+        })
+    });
+    let unpacked = loop {
+        tokio::select! {
+            done = &mut thread => break done,
+            Ok(()) = receiver.changed() => on_progress(Progress { done: *receiver.borrow(), all }),
+        }
+    };
+    let manifest = match unpacked {
+        Ok(Ok(manifest)) => manifest,
+        Ok(Err(error)) => {
+            files::remove(&beside)?;
+            return Err(error.into());
+        }
+        Err(_) => return Err(Error::Interrupted.into()),
+    };
+    // Before the note says so it is on the disk.
+    if let Ok(root) = std::fs::File::open(data.root()) {
+        rustix::fs::syncfs(root).unwrap_or(());
+    }
+    let note = Note { from: file.to_owned(), stage: Stage::Unpacked, manifest };
+    tell(data, &note)?;
+    Ok(note.manifest)
+}
+
+/// Fills the databases, and ends the restore. Role and database are there.
+pub(crate) async fn fill(
+    config: &Config,
+    deadline: Instant,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let data = &config.data;
+    let Some(mut note) = note(data)? else { return Ok(()) };
+    let filled = postgres::with_server(config, deadline, async || {
+        Ok(filled(config, &mut note, deadline, on_step).await)
+    });
+    filled.await??;
+    files::remove(&beside(data))?;
+    Ok(files::remove(&note_file(data))?)
+}
+
+async fn filled(
+    config: &Config,
+    note: &mut Note,
+    deadline: Instant,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let data = &config.data;
+    let (major, here) = dump::version(config).await?;
+    if major < note.manifest.postgres_major {
+        return Err(Error::OlderPostgres { backup: note.manifest.postgres.clone(), here }.into());
+    }
+    let tools = Tools::of(config, major).await?;
+    let own = Login::homeserver(config)?;
+    if note.stage == Stage::Unpacked {
+        if !dump::is_empty(config).await? {
+            return Err(Error::NotEmpty(config.database.name.to_string()).into());
+        }
+        note.stage = Stage::Filling;
+        tell(data, note)?;
+    } else {
+        dump::clear(&own, config).await?;
+    }
+    let dump_of = |name: &str| beside(data).join(DATABASE).join(name).with_extension("dump");
+    on_step("filling the database");
+    tools.restore(&own, &dump_of(OWN)).await?;
+    dump::raise_sequences(config).await?;
+    for tenant in bridges::tenants(config)? {
+        if !note.manifest.bridges.contains(&tenant.name) {
+            continue;
+        }
+        on_step(&format!("filling the database of {}", tenant.name));
+        tenant.ensure(config, deadline, &mut |step| on_step(&step.to_string())).await?;
+        let login = Login::tenant(config, &tenant)?;
+        dump::clear(&login, config).await?;
+        tools.restore(&login, &dump_of(&tenant.name)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Whether what was brought back is what went in: counted and hashed before Synapse first starts on it.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::PathBuf,
+};
+
+use data_encoding::HEXLOWER;
+use schemars::JsonSchema;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::Error;
+use crate::{
+    backup::{Manifest, manifest::Counts},
+    config::Config,
+    data_dir::DataDir,
+    error::Failure,
+    files, postgres,
+    postgres::dump,
+};
+
+/// What was compared.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Compared {
+    pub(crate) counts: Counts,
+    /// Files that were sent and are there.
+    pub(crate) media: usize,
+    /// Of these, those whose content was compared with the hash that Synapse noted.
+    pub(crate) hashed: usize,
+    /// Ids of media that the database knows and that are not there: they were missing when the backup was made.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Compares a restored homeserver that has not been started with what the backup says of itself.
+pub(crate) async fn compare(
+    config: &Config,
+    manifest: &Manifest,
+    deadline: Instant,
+) -> Result<Compared, Failure> {
+    let looked = postgres::with_server(config, deadline, async || {
+        Ok((dump::counts(config).await?, dump::media(config).await?))
+    });
+    let ([users, rooms, events, media], known) = looked.await?;
+    let counts = Counts { users, rooms, events, media };
+    if counts != manifest.counts {
+        let what = format!("{counts:?} instead of {:?}", manifest.counts);
+        return Err(Error::Differs(what).into());
+    }
+    let line = files::read(&config.data.signing_key())?;
+    let key = line.split_whitespace().take(2).collect::<Vec<_>>().join(":");
+    if key != manifest.key {
+        return Err(Error::Differs(format!("its key is {key}, not {}", manifest.key)).into());
+    }
+    let mut compared = Compared { counts, media: 0, hashed: 0, missing: Vec::new() };
+    for (id, noted) in known {
+        let path = medium(&config.data, &id);
+        let Some(found) = sum(&path)? else {
+            compared.missing.push(id);
+            continue;
+        };
+        compared.media += 1;
+        if let Some(noted) = noted {
+            if noted != found {
+                return Err(Error::Differs(format!("the file `{id}` has another content")).into());
+            }
+            compared.hashed += 1;
+        }
+    }
+    Ok(compared)
+}
+
+/// Where Synapse keeps a file that was sent here.
+fn medium(data: &DataDir, id: &str) -> PathBuf {
+    let part = |range| id.get(range).unwrap_or_default();
+    let folder = data.media().join("local_content").join(part(0..2)).join(part(2..4));
+    folder.join(id.get(4..).unwrap_or_default())
+}
+
+fn sum(path: &std::path::Path) -> Result<Option<String>, files::Error> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(files::Error::io("read", path))?,
+    };
+    let (mut sum, mut chunk) = (Sha256::new(), vec![0; 1 << 17]);
+    loop {
+        let read = file.read(&mut chunk).map_err(files::Error::io("read", path))?;
+        if read == 0 {
+            return Ok(Some(HEXLOWER.encode(&sum.finalize())));
+        }
+        sum.update(&chunk[..read]);
+    }
+}
