@@ -395,7 +395,7 @@ impl Explain for Error {
             }
             Self::NoPower { user, room, .. } => {
                 return Some(format!(
-                    "`content set-power '{room}' {user} LEVEL` gives it more power (`moderator`, `admin` or a number), and `content list-members '{room}'` shows who has how much"
+                    "`content set-power '{room}' {user} moderator`, or `admin`, gives it more power, and `content list-members '{room}'` shows who has how much"
                 ));
             }
             Self::Banned { user, room, .. } => {

@@ -308,7 +308,10 @@ async fn write_files(
     }
     let differs = !synapse_files::is_current(&config.data, &new)?;
     let waits = keeps && differs;
-    if !waits && proxy::refresh(config, &new.homeserver).await? {
+    if waits {
+        // What nginx would refuse after the restart is refused now.
+        proxy::check(config, &new.homeserver).await?;
+    } else if proxy::refresh(config, &new.homeserver).await? {
         done.steps.push("wrote nginx.conf".into());
     }
     // What came with this command is kept once it has proved good, and not before.

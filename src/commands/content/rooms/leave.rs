@@ -11,7 +11,9 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{api::joined_rooms, client::Client, leaders::is_only_leader, room},
+    matrix::{
+        admin::rooms::members, api::joined_rooms, client::Client, leaders::is_only_leader, room,
+    },
     output::Sentence,
 };
 
@@ -54,8 +56,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Left> {
         }
         context.would(format_args!("let {user} leave {room}"))?;
         room::leave(&client, &room).await?;
-        let left = room::details(&operator, &room).await?;
-        if left.is_some_and(|left| left.joined_members == 0) {
+        // The room's details count who is there a moment later.
+        let request = members::Request { room_id: room.clone().into() };
+        if operator.send(request).await.is_ok_and(|left| left.members.is_empty()) {
             context.warn(format!(
                 "nobody is in the room any more, and nobody can enter it: `content remove-room '{room}'` removes it"
             ));
