@@ -63,6 +63,13 @@ pub(crate) async fn signing(data: &DataDir, environment: &Environment) -> Result
     Ok(true)
 }
 
+/// The id of the key in such a line, `ed25519:a_AbCd`; none where it is no key.
+pub(crate) fn id(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().take(2).collect();
+    let [kind, id] = words[..] else { return None };
+    Some(format!("{kind}:{id}"))
+}
+
 /// A line `ed25519 <id> <32 bytes in base64>`.
 fn is_key(text: &str) -> bool {
     text.lines().any(|line| {

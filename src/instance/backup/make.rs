@@ -39,6 +39,7 @@ use crate::{
         dump::{self, Login, Moment, Tools},
     },
     process::Lock,
+    synapse::keys,
 };
 
 /// The database in the archive that is Synapse's.
@@ -160,9 +161,7 @@ fn describe(config: &Config, moment: &Moment, bridges: Vec<String>) -> Result<Ma
     let data = &config.data;
     let version = exports::version(data).ok_or_else(|| Error::NoVersion(data.root().to_owned()))?;
     let key = data.signing_key();
-    let line = files::read(&key)?;
-    let words: Vec<&str> = line.split_whitespace().take(2).collect();
-    let [kind, id] = words[..] else { return Err(Error::BadKey(key).into()) };
+    let key = keys::id(&files::read(&key)?).ok_or(Error::BadKey(key))?;
     let [users, rooms, events, media] = moment.counts;
     let (version_of_tables, compat) = moment.schema;
     Ok(Manifest {
@@ -174,7 +173,7 @@ fn describe(config: &Config, moment: &Moment, bridges: Vec<String>) -> Result<Ma
         schema: Schema { version: version_of_tables, compat },
         postgres: moment.server_version.clone(),
         postgres_major: moment.major,
-        key: format!("{kind}:{id}"),
+        key,
         bridges,
         counts: Counts { users, rooms, events, media },
         bucket: config.media.s3_bucket.as_ref().map(|bucket| bucket.0.clone()),

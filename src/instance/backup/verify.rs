@@ -20,6 +20,7 @@ use crate::{
     error::Failure,
     files, postgres,
     postgres::dump,
+    synapse::keys,
 };
 
 /// What was compared.
@@ -49,8 +50,7 @@ pub(crate) async fn compare(
         let what = format!("{counts:?} instead of {:?}", manifest.counts);
         return Err(Error::Differs(what).into());
     }
-    let line = files::read(&config.data.signing_key())?;
-    let key = line.split_whitespace().take(2).collect::<Vec<_>>().join(":");
+    let key = keys::id(&files::read(&config.data.signing_key())?).unwrap_or_default();
     if key != manifest.key {
         return Err(Error::Differs(format!("its key is {key}, not {}", manifest.key)).into());
     }
