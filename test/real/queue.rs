@@ -27,7 +27,7 @@ fn drained(server: &Instance) {
 
 #[test]
 fn what_is_left_is_sent_once_and_in_order_whatever_is_killed() {
-    // `RMS_QUEUE_MESSAGES` and `RMS_QUEUE_KILLS` are more in `bench/queue.py`.
+    // `RMS_QUEUE_MESSAGES` and `RMS_QUEUE_KILLS` are more in `bench/outbox.py`.
     let number = |name: &str, short: usize| {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(short)
     };
@@ -197,6 +197,11 @@ fn a_queue_takes_every_kind_of_message_and_says_what_became_of_it() {
     let twice = ["content", "send-message", &room, "--jsonl", twice.to_str().unwrap()];
     server.run(&twice).exits(1).says("line 2 of").says("was used before");
     server.run(&[&twice[..], &["--queue"]].concat()).exits(1).says("line 2 of");
+    let nowhere =
+        format!("{}\n{}\n", json!({ "text": "a" }), json!({ "text": "b", "room": "#nowhere" }));
+    let nowhere = file(&server.data, "nowhere.jsonl", nowhere.as_bytes());
+    let nowhere = ["content", "send-message", &room, "--jsonl", nowhere.to_str().unwrap()];
+    server.run(&nowhere).exits(1).says("line 2 of").says("nowhere");
     let again = ["content", "send-message", &side, "told once", "--also", &side];
     server.run(&again).success().says("sent");
     assert_eq!(server.bodies(&side)[3..], ["told once"]);

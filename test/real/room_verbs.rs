@@ -20,10 +20,10 @@ fn user(server: &Instance, name: &str) {
 
 /// A room of this name and version, made by the operator.
 fn room_of_version(server: &Instance, name: &str, version: &str) -> String {
-    let body = json!({ "name": name, "room_version": version }).to_string();
-    let path = "POST /_matrix/client/v3/createRoom";
-    let made = server.json(&["content", "execute", "--name", path, "--options", &body]);
-    made["room_id"].as_str().unwrap().to_owned()
+    server.json(&["content", "create-room", name, "--room-version", version])["room_id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -296,6 +296,8 @@ fn an_upgraded_room_goes_on_in_its_successor_with_its_people_and_addresses() {
     server.run(&["content", "leave-room", &old, "--as", "rambler"]).success();
     server.run(&["content", "send-message", &old, "before"]).success();
     server.run(&["content", "upgrade-room", &old, "99"]).exits(1).says("no room version `99`");
+    let unknown = ["content", "create-room", "Other house", "--room-version", "99"];
+    server.run(&unknown).exits(1).says("no room version `99`").says("12 is that of new rooms");
     server.run(&["content", "upgrade-room", &old, "10"]).exits(2).says("version 10 already");
     server
         .run(&["content", "upgrade-room", &old, "11", "--dry-run"])

@@ -35,6 +35,9 @@ pub(crate) struct Request {
     /// Says in the invitations that it is a direct room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) is_direct: Option<bool>,
+    /// The room version, as the server's default where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_version: Option<String>,
     /// Of `m.room.create`: `type`, `m.federate`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) creation_content: Option<Value>,

@@ -168,6 +168,7 @@ fn room(name: String, fields: &Value, sending: Sending) -> rooms::create::Args {
         public: flag("public"),
         encrypted: flag("encrypted"),
         invite: invite.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+        room_version: word("room_version"),
         space: flag("space"),
         sending,
     }

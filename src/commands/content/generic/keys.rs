@@ -32,6 +32,7 @@ const ROOM: &[(&str, Form)] = &[
     ("encrypted", Form::Flag),
     ("invite", Form::Texts),
     ("space", Form::Flag),
+    ("room_version", Form::Text),
 ];
 const MESSAGE: &[(&str, Form)] = &[
     ("room", Form::Text),

@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::made::{existing, taken, turn};
+use super::{
+    made::{existing, taken, turn},
+    version,
+};
 use crate::{
     commands::{
         Answered, Reply,
@@ -50,6 +53,9 @@ pub(crate) struct Args {
     /// Make a space
     #[arg(long)]
     pub(crate) space: bool,
+    /// Of this room version, such as 11; otherwise of the server's default
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) room_version: Option<String>,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -79,6 +85,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
     if let Some(found) = there(&client, alias.as_ref()).await? {
         catch_up(&args, context, &client, &found, &invite).await?;
         return Ok(found);
+    }
+    if args.room_version.is_some() {
+        // Synapse makes the id of the room first, and would keep it where it then refuses.
+        version::wanted(&client, args.room_version.as_deref()).await?;
     }
     context.would(format_args!("make the room `{}`", args.name))?;
     // Another server may not answer, and a room that is made is then no failure.
@@ -219,6 +229,7 @@ fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
         ("`--topic`", args.topic.is_some() && room.topic != args.topic),
         ("`--public`", args.public && room.join_rules.as_deref() != Some("public")),
         ("`--encrypted`", args.encrypted && room.encryption.is_none()),
+        ("`--room-version`", args.room_version.is_some() && room.version != args.room_version),
         ("`--space`", args.space && room.room_type.as_deref() != Some("m.space")),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| option).collect()
@@ -280,6 +291,7 @@ fn request(
         invite,
         preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
         is_direct: None,
+        room_version: args.room_version.clone(),
         creation_content: args.space.then(|| json!({ "type": "m.space" })),
         initial_state,
         visibility: args.public.then(|| "public".to_owned()),
@@ -327,6 +339,7 @@ mod tests {
             encrypted: false,
             invite: Vec::new(),
             space: false,
+            room_version: None,
             sending: Sending::default(),
         };
         let room = json!({

@@ -46,7 +46,8 @@ mod tagged;
 pub(in crate::commands::content) mod unban_user;
 pub(in crate::commands::content) mod unblock;
 pub(in crate::commands::content) mod upgrade;
-pub(in crate::commands::content) mod voice;
+mod version;
+mod voice;
 
 commands! {
     "Rooms";

@@ -4,6 +4,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::version;
 use crate::{
     commands::{
         Answered, Reply,
@@ -13,7 +14,7 @@ use crate::{
     error::Failure,
     matrix::{
         Error, admin,
-        api::{capabilities, invite, upgrade},
+        api::{invite, upgrade},
         client::Client,
         leaders::Powers,
         message, room,
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Upgraded> {
     let successor = if let Some(successor) = before {
         successor
     } else {
-        let version = wanted(&client, version.as_deref()).await?;
+        let version = version::wanted(&client, version.as_deref()).await?;
         if old.version.as_ref() == Some(&version) {
             let (room_id, successor_id) = (room_id.to_string(), room_id.into());
             let (joined, invited) = (Vec::new(), Vec::new());
@@ -121,19 +122,6 @@ fn require_newer(old: Option<&str>, new: &str) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
-}
-
-/// The version that was named, which the server must have, or the server's own.
-async fn wanted(client: &Client, given: Option<&str>) -> Result<String, Failure> {
-    let versions = client.send(capabilities::Request {}).await?.capabilities.versions;
-    let Some(given) = given else { return Ok(versions.default) };
-    if versions.available.contains_key(given) {
-        return Ok(given.to_owned());
-    }
-    let mut known: Vec<&str> = versions.available.keys().map(String::as_str).collect();
-    known.sort_by_key(|version| (version.parse::<u32>().unwrap_or(u32::MAX), *version));
-    Err(Failure::request(format!("the server has no room version `{}`", given.escape_debug()))
-        .hinted(format!("it has {}; {} is that of new rooms", known.join(", "), versions.default)))
 }
 
 /// Has a new room take the place of one.

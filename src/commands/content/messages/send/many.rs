@@ -38,6 +38,23 @@ struct Outgoing {
     transaction: Option<String>,
 }
 
+impl Outgoing {
+    /// Why nothing is sent, with the line that it is about.
+    fn stopped(&self, args: &Args, stop: Stop) -> Stop {
+        match (stop, &args.jsonl) {
+            (Stop::Failed(failure), Some(path)) => {
+                Stop::Failed(at(&format!("line {} of `{}`", self.line, path.display()), failure))
+            }
+            (stop, _) => stop,
+        }
+    }
+}
+
+fn at(place: &str, failure: Failure) -> Failure {
+    let error = format!("{place}: {failure}").into();
+    Failure { error, ..failure }
+}
+
 /// All that was asked for, in its order; nobody is asked yet.
 fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
     let base = args.transaction.is_given().then(|| args.transaction.id()).transpose()?;
@@ -47,10 +64,7 @@ fn outgoing(args: &Args) -> Result<Vec<Outgoing>, Failure> {
         let letters = letters(path, args.sending.timeout())?;
         for (number, (line, letter)) in letters.into_iter().enumerate() {
             let place = format!("line {line} of `{}`", path.display());
-            let in_line = |failure: Failure| {
-                let error = format!("{place}: {failure}").into();
-                Failure { error, ..failure }
-            };
+            let in_line = |failure| at(&place, failure);
             let given = letter.room.clone().or_else(|| args.room.clone());
             let room = given.ok_or_else(|| {
                 Failure::request(format!("{place} names no room"))
@@ -149,7 +163,8 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
     for one in &all {
         if let Entry::Vacant(place) = rooms.entry(one.room.clone()) {
             let arg = RoomArg::from(one.room.as_str());
-            place.insert(args.sending.destination(context, &client, &arg).await?);
+            let found = args.sending.destination(context, &client, &arg).await;
+            place.insert(found.map_err(|stop| one.stopped(args, stop))?);
         }
     }
     context.would(format_args!("send {} messages to {} rooms", all.len(), rooms.len()))?;
