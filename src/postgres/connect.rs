@@ -104,7 +104,7 @@ pub(super) async fn connect_by(
     }
 }
 
-fn options(target: &Target) -> PgConnectOptions {
+pub(super) fn options(target: &Target) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass();
     match target {
         // A socket has no TLS, whatever PGSSLMODE says.

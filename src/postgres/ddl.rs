@@ -18,3 +18,12 @@ pub(super) async fn run(
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
     Ok(())
 }
+
+/// How many rows a table has.
+pub(super) async fn count(connection: &mut PgConnection, table: &str) -> Result<i64, sqlx::Error> {
+    let statement: String = sqlx::query_scalar("SELECT format('SELECT count(*) FROM %I', $1)")
+        .bind(table)
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(connection).await
+}

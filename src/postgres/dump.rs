@@ -15,7 +15,7 @@ use super::{
     embedded, target,
     target::{ClientSettings, client_settings, role_password},
 };
-use crate::{config::Config, process, secret::Secret};
+use crate::{config::Config, process, secret::Secret, synapse::foreign::Server};
 
 /// What must not come back: a key that was given out once, given out again, makes messages that nobody can read.
 const NEVER: &str = "e2e_one_time_keys_json";
@@ -41,6 +41,20 @@ impl Login {
             ..client_settings(config)?
         };
         Ok(Self { settings, password: tenant.password.clone() })
+    }
+
+    /// Of a database that is not ours.
+    pub(crate) fn theirs(server: &Server) -> Self {
+        let settings = ClientSettings {
+            host: server.host.clone(),
+            port: server.port,
+            user: server.user.clone(),
+            dbname: server.name.clone(),
+            sslmode: server.tls().1,
+            sslrootcert: None,
+            passfile: PathBuf::new(),
+        };
+        Self { settings, password: server.password.clone().unwrap_or_else(|| Secret::new("")) }
     }
 
     /// One of PostgreSQL's programs, which is told by variables: arguments can be read by others.
@@ -89,6 +103,15 @@ impl Tools {
         child.map_err(|source| started("pg_dump", source))
     }
 
+    /// Dumps all of a database into a file, for a server that goes on as this one.
+    pub(crate) async fn dump_to(&self, login: &Login, file: &Path) -> Result<(), Error> {
+        let mut command = login.command(self.folder.join("pg_dump"));
+        command.args(["--format=custom", "--compress=0", "--no-owner", "--no-privileges"]);
+        command.arg("--file").arg(file);
+        process::tool(&mut command).await.map_err(Error::Tool)?;
+        Ok(())
+    }
+
     /// Brings a dump back into an empty database, by two connections at once: what is in it is whole only when
     /// this has ended well.
     pub(crate) async fn restore(&self, login: &Login, dump: &Path) -> Result<(), Error> {
@@ -135,7 +158,7 @@ pub(crate) struct Moment {
     pub(crate) bytes: i64,
 }
 
-const COUNTS: &str = "
+pub(super) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM rooms), (SELECT count(*) FROM events),
     (SELECT count(*) FROM local_media_repository WHERE url_cache IS NULL AND media_length IS NOT NULL)";
 const ABOUT: &str = "

@@ -11,6 +11,7 @@ pub(crate) mod drop_made;
 pub(crate) mod dump;
 pub(crate) mod embedded;
 mod error;
+pub(crate) mod filled;
 mod people;
 mod plan;
 pub(crate) mod provision;
@@ -23,6 +24,7 @@ mod target;
 mod tenant;
 #[cfg(test)]
 mod tests;
+pub(crate) mod theirs;
 
 pub(crate) use connect::{Who, connect};
 pub(crate) use contents::{Contents, holds_synapse};

@@ -13,11 +13,13 @@ use tokio::process::Command;
 
 mod ending;
 mod lock;
+mod opened;
 mod ports;
 mod stat;
 
 pub(crate) use ending::Ending;
 pub(crate) use lock::{Lock, holder};
+pub(crate) use opened::opened_by;
 pub(crate) use ports::{listener, udp_owner};
 pub(crate) use stat::{Identity, Stat, pid_of, proportional_bytes, resident_bytes, signal};
 

@@ -44,6 +44,11 @@ pub(super) async fn find() -> Result<Interpreter, Error> {
     Err(Error::NoPython(too_old))
 }
 
+/// Where that one is, for a script of ours that needs no packages.
+pub(crate) async fn path() -> Result<PathBuf, Error> {
+    Ok(find().await?.path)
+}
+
 async fn ask(path: &Path) -> Option<((u32, u32), Interpreter)> {
     // Nothing of the caller's own packages is looked at.
     let answer = process::tool(process::command(path).args(["-I", "-c", ASK])).await.ok()?;

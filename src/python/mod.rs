@@ -13,4 +13,5 @@ mod set;
 
 pub(crate) use environment::{Environment, Plan, lend, plan};
 pub(crate) use error::Error;
+pub(crate) use interpreter::path as interpreter;
 pub(crate) use set::{SYNAPSE, Set};

@@ -2,12 +2,14 @@
 
 pub(crate) mod appservice;
 pub(crate) mod files;
+pub(crate) mod foreign;
 pub(crate) mod forkserver;
 pub(crate) mod keys;
 mod known;
 mod overrides;
 mod revision;
 pub(crate) mod script;
+pub(crate) mod sqlite;
 mod template;
 pub(crate) mod version;
 pub(crate) mod workers;
@@ -45,6 +47,10 @@ pub(crate) enum Error {
     NoEndpoints(String),
     #[error("Synapse cannot say what it reads of a bridge: {0}")]
     NoVerdict(String),
+    #[error("the database of SQLite cannot be looked into: {0}")]
+    Sqlite(String),
+    #[error("Synapse's own tool failed: {last}")]
+    Tool { last: String, log: PathBuf },
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
@@ -68,6 +74,8 @@ impl Explain for Error {
             | Self::Workers(_) => Kind::Setting,
             Self::NoEndpoints(_)
             | Self::NoVerdict(_)
+            | Self::Sqlite(_)
+            | Self::Tool { .. }
             | Self::BadKey(_)
             | Self::Process(_)
             | Self::File(_) => Kind::Environment,
@@ -86,6 +94,10 @@ impl Explain for Error {
             Self::NoEndpoints(_) | Self::NoVerdict(_) => {
                 Some("`manage install --force` installs Synapse anew".into())
             }
+            Self::Sqlite(_) => {
+                Some("`sqlite3 FILE 'PRAGMA integrity_check'` says whether it is whole".into())
+            }
+            Self::Tool { log, .. } => Some(format!("`{}` has all it said", log.display())),
             Self::BadKey(_) => Some("put it back from a backup".into()),
             Self::Workers(error) => error.hint(),
             Self::Process(error) => error.hint(),

@@ -2,9 +2,11 @@
 
 use super::table::commands;
 
+mod adopt;
 mod backup;
 mod endpoint;
 mod events;
+mod import_sqlite;
 mod install;
 mod join_file;
 mod restart;
@@ -29,5 +31,7 @@ commands! {
     "events" => events, "Show the events of the services";
     "backup" => backup, "Make a backup, or look at those there are and try one";
     "restore" => restore, "Bring a homeserver back from a backup";
+    "adopt" => adopt, "Take over a Synapse that somebody else installed";
+    "import-sqlite" => import_sqlite, "Import the database of a Synapse that ran on SQLite";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }

@@ -20,7 +20,7 @@ use crate::{
         error::{Error, failed},
         guard,
         homeserver::Homeserver,
-        lock,
+        lock, moving,
         prepare::{self, applied},
         step::Step,
     },
@@ -69,6 +69,7 @@ async fn enter<'a>(
 ) -> Result<(Lock, Homeserver<'a>), Failure> {
     let data = &config.data;
     backup::restore::require_whole(data)?;
+    moving::require_whole(data)?;
     guard::installed(data)?;
     data.create()?;
     let mut wait = |who: &str| on_step(Step::WaitsFor(who));

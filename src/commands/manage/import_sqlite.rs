@@ -1,0 +1,97 @@
+//! `manage import-sqlite`.
+
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::restore::absolute;
+use crate::{
+    commands::{Answered, Reply},
+    context::Context,
+    error::Failure,
+    instance::{
+        guard,
+        moving::import::{self, Imported},
+    },
+    output::Report,
+    process::Ending,
+    reply::Interrupted,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The database of a Synapse on SQLite, mostly `homeserver.db`; it stays as it is
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Forget what an interrupted import did, and begin again
+    #[arg(long)]
+    anew: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Answer {
+    changed: bool,
+    file: PathBuf,
+    #[serde(flatten)]
+    imported: Imported,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    let mut signals = Ending::new()?;
+    tokio::select! {
+        done = make(args, context) => done,
+        signal = signals.next() => {
+            let said = "interrupted before all was imported".to_owned();
+            Err(Failure::from(Interrupted { signal, said })
+                .hinted("`manage import-sqlite FILE` again finishes it")
+                .into())
+        }
+    }
+}
+
+async fn make(args: Args, context: &Context) -> Answered<Answer> {
+    let config = context.config()?;
+    guard::homeserver(config)?;
+    let file = absolute(&args.file)?;
+    import::check(&file)?;
+    context.would(format!("copy all of `{}` into the database", file.display()))?;
+    let progress = context.progress("looking at the old database");
+    let deadline = Instant::now() + config.supervision.start_timeout.0;
+    let mut on_step = |step: &str| progress.now(step);
+    let begun = &mut || Ok(());
+    let imported = import::import(config, &file, args.anew, deadline, &mut on_step, begun).await?;
+    drop(progress);
+    if !imported.less.is_empty() {
+        context.warn(format!("not all rows came along of {}", imported.less.join(", ")));
+    }
+    Ok(Reply::done(Answer { changed: true, file, imported }))
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Imported { tables, rows, counts, updates, .. } = &self.imported;
+        let of = |table: &str| counts.get(table).copied().unwrap_or_default();
+        writeln!(page, "imported {}: {rows} rows of {tables} tables", self.file.display())?;
+        writeln!(
+            page,
+            "{} accounts, {} rooms, {} events, {} files: as many as before",
+            of("users"),
+            of("rooms"),
+            of("events"),
+            of("local_media_repository")
+        )?;
+        if *updates > 0 {
+            writeln!(page, "{updates} updates that the old Synapse had not finished are done")?;
+        }
+        writeln!(page, "the user directory fills again after the next start")
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.file.to_str()
+    }
+}
