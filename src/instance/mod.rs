@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub(crate) mod prepare;
 pub(crate) mod status;
 pub(crate) mod step;
+pub(crate) mod upgrade;
 pub(crate) mod workers;
 
 pub(crate) use error::failed;

@@ -1,6 +1,7 @@
 //! The program on disk: the files it reads, its keys, and what its installed version makes of both.
 
 pub(crate) mod appservice;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod forkserver;
 pub(crate) mod keys;
@@ -45,6 +46,8 @@ pub(crate) enum Error {
     NoEndpoints(String),
     #[error("Synapse cannot say what it reads of a bridge: {0}")]
     NoVerdict(String),
+    #[error("this Synapse cannot be imported: {0}")]
+    NotImported(String),
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
@@ -68,6 +71,7 @@ impl Explain for Error {
             | Self::Workers(_) => Kind::Setting,
             Self::NoEndpoints(_)
             | Self::NoVerdict(_)
+            | Self::NotImported(_)
             | Self::BadKey(_)
             | Self::Process(_)
             | Self::File(_) => Kind::Environment,
@@ -83,7 +87,7 @@ impl Explain for Error {
             Self::Refused(_) => {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
-            Self::NoEndpoints(_) | Self::NoVerdict(_) => {
+            Self::NoEndpoints(_) | Self::NoVerdict(_) | Self::NotImported(_) => {
                 Some("`manage install --force` installs Synapse anew".into())
             }
             Self::BadKey(_) => Some("put it back from a backup".into()),

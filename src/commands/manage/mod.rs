@@ -9,12 +9,14 @@ mod install;
 mod join_file;
 mod restart;
 mod restore;
+mod rollback;
 mod scale;
 mod services;
 mod simulate;
 mod start;
 mod stop;
 mod uninstall;
+mod upgrade;
 
 commands! {
     "Commands";
@@ -29,5 +31,7 @@ commands! {
     "events" => events, "Show the events of the services";
     "backup" => backup, "Make a backup, or look at those there are and try one";
     "restore" => restore, "Bring a homeserver back from a backup";
+    "upgrade" => upgrade, "Bring another version of Synapse, and the old one back where it does not do: 2 if it is there";
+    "rollback" => rollback, "Go back to the version of Synapse before the last upgrade: 2 if it is there";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }
