@@ -134,6 +134,12 @@ impl DataDir {
         self.environments().join("synapse")
     }
 
+    /// The packages of each Synapse that was installed here, with their hashes: what the next install of that
+    /// version gets.
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.0.join("locks")
+    }
+
     /// The embedded PostgreSQL: `data` is the cluster.
     pub(crate) fn postgres(&self) -> PathBuf {
         self.0.join("postgres")

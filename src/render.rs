@@ -81,6 +81,14 @@ pub(crate) fn environment(config: &Config) -> Environment {
 
 /// Whether Synapse can read all registrations of bridges: it does not start with one that it cannot.
 pub(crate) async fn bridges_are_read(config: &Config) -> Result<(), Failure> {
+    bridges_are_read_by(config, &environment(config)).await
+}
+
+/// The same of a Synapse that may not be in use yet.
+pub(crate) async fn bridges_are_read_by(
+    config: &Config,
+    environment: &Environment,
+) -> Result<(), Failure> {
     let there = bridges::all(&config.data)?;
     let texts: Vec<(String, String)> = there
         .iter()
@@ -88,7 +96,7 @@ pub(crate) async fn bridges_are_read(config: &Config) -> Result<(), Failure> {
         .map(|(bridge, registration)| (bridge.name.clone(), registration.text().to_owned()))
         .collect();
     let server = config.server.name.to_string();
-    let verdicts = synapse::appservice::judge(&environment(config), &server, &texts).await?;
+    let verdicts = synapse::appservice::judge(environment, &server, &texts).await?;
     for ((name, _), verdict) in texts.into_iter().zip(verdicts) {
         if let Some(why) = verdict {
             return Err(bridges::Error::Unread { name, why }.into());

@@ -20,7 +20,7 @@ pub(crate) mod free;
 mod front;
 pub(crate) mod identity;
 mod ports;
-mod rendered;
+pub(crate) mod rendered;
 pub(crate) mod secrets;
 pub(crate) mod services;
 mod workers;

@@ -12,6 +12,7 @@ pub(crate) mod moving;
 pub(crate) mod prepare;
 pub(crate) mod status;
 pub(crate) mod step;
+pub(crate) mod upgrade;
 pub(crate) mod workers;
 
 pub(crate) use error::failed;

@@ -20,6 +20,7 @@ mod scram;
 mod server;
 pub(crate) mod stats;
 mod survey;
+mod tables;
 mod target;
 mod tenant;
 #[cfg(test)]
@@ -36,5 +37,6 @@ pub(crate) use provision::{answers_by, ensure, has_room, plan};
 pub(crate) use record::can_be_read;
 pub(crate) use server::with_server;
 pub(crate) use stats::{Stats, stats};
+pub(crate) use tables::{Tables, tables};
 pub(crate) use target::{ClientSettings, Target, client_settings, target, write_passfile};
 pub(crate) use tenant::Tenant;

@@ -10,13 +10,14 @@ use tokio::process::Command;
 use super::{
     Error, Set,
     interpreter::{self, Interpreter},
+    set::is_version,
 };
 use crate::{files, process};
 
 /// Written last.
 const COMPLETE: &str = ".complete";
-const UV: &str = "uv";
-const PIP: &str = "pip";
+pub(super) const UV: &str = "uv";
+pub(super) const PIP: &str = "pip";
 
 /// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
 const MISLEADING: [&str; 9] = [
@@ -57,6 +58,13 @@ impl Environment {
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
+    /// The version of what it is about, as its folder is named: `synapse-1.163.2-0123abcd`.
+    pub(crate) fn version(&self) -> Option<String> {
+        let identity = self.identity()?;
+        let (start, _hash) = identity.rsplit_once('-')?;
+        Some(start.split_once('-')?.1.to_owned())
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.root.join(COMPLETE).exists() && process::is_program(&self.python())
     }
@@ -66,10 +74,10 @@ impl Environment {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) set: Set,
-    interpreter: Interpreter,
-    uv: Option<PathBuf>,
-    wheels: Option<PathBuf>,
-    folder: PathBuf,
+    pub(super) interpreter: Interpreter,
+    pub(super) uv: Option<PathBuf>,
+    pub(super) wheels: Option<PathBuf>,
+    pub(super) folder: PathBuf,
     link: PathBuf,
     log: PathBuf,
 }
@@ -92,10 +100,7 @@ pub(crate) async fn plan(
     set: Set,
     wheels: Option<&Path>,
 ) -> Result<Plan, Error> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    if !set.version.starts_with(|c: char| c.is_ascii_digit()) || !set.version.chars().all(plain) {
-        return Err(Error::Version(set.version));
-    }
+    is_version(&set.version)?;
     let wheels = match wheels {
         Some(folder) => {
             Some(folder.canonicalize().map_err(|_| Error::NoWheels(folder.to_owned()))?)
@@ -114,6 +119,24 @@ pub(crate) async fn plan(
 }
 
 impl Plan {
+    /// The environment, where it is made, whichever is used.
+    pub(crate) fn made(&self) -> Option<Environment> {
+        let there = Environment { root: self.folder.clone() };
+        (self.set.locked && there.is_complete()).then_some(there)
+    }
+
+    /// Whether what is in use is of this version at least, where nobody wrote down which packages that has: it was
+    /// installed before locks were kept.
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        let start = format!("{}-{}-", self.set.name, self.set.version);
+        let linked = fs::read_link(&self.link).ok();
+        let name = linked.as_deref().and_then(Path::file_name).map(|it| it.to_string_lossy());
+        self.is_open()
+            && self.set.more.is_empty()
+            && name.is_some_and(|name| name.starts_with(&start))
+            && Environment { root: self.link.clone() }.is_complete()
+    }
+
     /// Whether exactly this environment is in use already. One that was made anew has a number behind
     /// the name of its folder.
     pub(crate) fn is_done(&self) -> bool {
@@ -262,7 +285,7 @@ impl Plan {
     }
 
     /// Runs a tool with its output in the log; a failure carries its last lines.
-    async fn run(&self, command: &mut Command) -> Result<(), Error> {
+    pub(super) async fn run(&self, command: &mut Command) -> Result<(), Error> {
         for variable in MISLEADING {
             command.env_remove(variable);
         }
@@ -279,19 +302,48 @@ impl Plan {
     /// only what was never finished.
     pub(crate) fn sweep(&self, run: bool) -> Result<(), Error> {
         let used = fs::read_link(&self.link).map_err(files::Error::io("read", &self.link))?;
+        // The way back to the version before.
+        let before = fs::read_link(previous(&self.link)).ok();
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
         let ours = [format!("{}-", self.set.name), format!("{}.new-", self.set.name)];
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
             let may_run = run && entry.path().join(COMPLETE).exists();
-            if of_set && !may_run && used.file_name() != Some(&entry.file_name()) {
+            let is_kept = [Some(&used), before.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|it| it.file_name() == Some(&entry.file_name()));
+            if of_set && !may_run && !is_kept {
                 // Where the tool of a killed run still writes, the next run gets rid of it.
                 drop(files::remove(&entry.path()));
             }
         }
         Ok(())
     }
+}
+
+/// The link to the environment that was used before.
+fn previous(link: &Path) -> PathBuf {
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    link.with_file_name(format!("previous-{name}"))
+}
+
+/// The environment that this link led to before it was switched, where that is still there.
+pub(crate) fn before(link: &Path) -> Option<Environment> {
+    let folder = fs::read_link(previous(link)).ok()?;
+    let there = Environment { root: link.with_file_name(folder.file_name()?) };
+    there.is_complete().then_some(there)
+}
+
+/// Lets everybody use the environment in that folder from now on; the one that is used now, or `back`, is
+/// the way back.
+pub(crate) fn switch(link: &Path, folder: &Path, back: Option<&Path>) -> Result<(), files::Error> {
+    match back {
+        Some(back) => files::link(&previous(link), back)?,
+        None => files::remove(&previous(link))?,
+    }
+    files::link(link, folder)
 }
 
 /// Lends the environments of one homeserver to another one that does not stay: as far as they are what that

@@ -21,6 +21,8 @@ pub(crate) enum Error {
     Install { set: &'static str, last_words: String, log: PathBuf },
     #[error("line {line} of `{}` cannot be used: {why}", path.display())]
     Lock { path: PathBuf, line: usize, why: String },
+    #[error("the packages of Synapse {0} cannot be pinned by their hashes")]
+    Unlocked(String),
     #[error("`synapse.modules` brings `{name}` {theirs}, and Synapse has {ours}")]
     Clash { name: String, theirs: String, ours: String },
     #[error(transparent)]
@@ -66,6 +68,9 @@ impl Explain for Error {
                 "`{}` has the whole output; run it again once that is fixed",
                 log.display()
             )),
+            Self::Unlocked(_) => {
+                Some("install uv, or a pip of version 22.2 or newer, then run it again".into())
+            }
             Self::Lock { .. } => {
                 Some("`uv pip compile --generate-hashes` writes such a list".into())
             }

@@ -1,7 +1,7 @@
 //! A list of packages that an operator has locked: pip's requirements format, each with its hash, as
 //! `uv pip compile --generate-hashes` and pip-tools write it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::files;
@@ -14,6 +14,11 @@ pub(crate) struct Pin {
     pub(super) version: String,
     /// The requirement, in one line.
     pub(super) text: String,
+}
+
+/// Where the list of a version of Synapse is kept.
+pub(crate) fn place(locks: &Path, version: &str) -> PathBuf {
+    locks.join(format!("synapse-{version}.lock"))
 }
 
 /// Reads a list; each package has its version and its hash, and nothing else stands in it.

@@ -9,9 +9,12 @@ mod environment;
 mod error;
 mod interpreter;
 pub(crate) mod lock;
+mod resolve;
 mod set;
 
-pub(crate) use environment::{Environment, Plan, lend, plan};
+pub(crate) use environment::{Environment, Plan, before, lend, plan, switch};
 pub(crate) use error::Error;
 pub(crate) use interpreter::path as interpreter;
+pub(crate) use lock::place;
+pub(crate) use resolve::{Differs, difference, keep};
 pub(crate) use set::{SYNAPSE, Set};

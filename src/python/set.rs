@@ -1,6 +1,6 @@
 //! The sets of packages that this program installs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -9,6 +9,7 @@ use super::{
     Error,
     lock::{self, Pin},
 };
+use crate::files;
 
 /// The name of the set that has Synapse.
 pub(crate) const SYNAPSE: &str = "synapse";
@@ -49,6 +50,15 @@ fn is_before(version: &str, major: u32, minor: u32) -> bool {
     }
 }
 
+/// What follows a name as `==VERSION`, and is part of the names of files.
+pub(super) fn is_version(version: &str) -> Result<(), Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    if version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::Version(version.to_owned()))
+}
+
 impl Set {
     /// Synapse: the version this program ships a locked set for, or another one, resolved when it is
     /// installed.
@@ -68,6 +78,24 @@ impl Set {
         Self { name: SYNAPSE, version: version.to_owned(), requirements, more, locked }
     }
 
+    /// Synapse in this version: as this program ships it, as a lock that was made before has it, or open.
+    pub(crate) fn synapse_in(version: &str, locks: &Path) -> Result<Self, Error> {
+        is_version(version)?;
+        let set = Self::synapse(Some(version));
+        if set.locked {
+            return Ok(set);
+        }
+        let path = lock::place(locks, version);
+        match files::read_if_exists(&path)? {
+            Some(requirements) => {
+                // Each package has its hash, or it is not used.
+                lock::read(&path)?;
+                Ok(Self { requirements, locked: true, ..set })
+            }
+            None => Ok(set),
+        }
+    }
+
     /// The same with what keeps media in a store that speaks S3.
     #[must_use]
     pub(crate) fn with_s3(mut self) -> Self {
@@ -78,7 +106,9 @@ impl Set {
     /// The same with packages that an operator has locked. What Synapse has already is left out, and
     /// another version of it is refused: Synapse was tried with its own.
     pub(crate) fn with_modules(mut self, modules: &[Pin]) -> Result<Self, Error> {
-        let known: BTreeMap<String, String> = [SYNAPSE_LOCK]
+        // Of another Synapse nobody knows before which versions it gets.
+        let own = if self.locked { &self.requirements } else { SYNAPSE_LOCK };
+        let known: BTreeMap<String, String> = [own]
             .into_iter()
             .chain(self.more.iter().map(String::as_str))
             .flat_map(pinned)
@@ -86,7 +116,6 @@ impl Set {
         let mut list = String::new();
         for Pin { name, version, text } in modules {
             match known.get(name) {
-                // Of another Synapse nobody knows before which versions it gets.
                 Some(ours) if self.locked && ours != version => {
                     let (name, theirs) = (name.clone(), version.clone());
                     return Err(Error::Clash { name, theirs, ours: ours.clone() });
@@ -181,7 +210,7 @@ impl Set {
 }
 
 /// The packages of a list with their versions.
-fn pinned(list: &str) -> impl Iterator<Item = (String, String)> {
+pub(super) fn pinned(list: &str) -> impl Iterator<Item = (String, String)> {
     let pins = list.lines().filter(|line| !line.starts_with([' ', '#']));
     pins.filter_map(|line| {
         let (name, rest) = line.split_once("==")?;

@@ -1,6 +1,7 @@
 //! The program on disk: the files it reads, its keys, and what its installed version makes of both.
 
 pub(crate) mod appservice;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod foreign;
 pub(crate) mod forkserver;
@@ -51,6 +52,8 @@ pub(crate) enum Error {
     Sqlite(String),
     #[error("Synapse's own tool failed: {last}")]
     Tool { last: String, log: PathBuf },
+    #[error("this Synapse cannot be imported: {0}")]
+    NotImported(String),
     #[error("the key in `{}` is empty or damaged", .0.display())]
     BadKey(PathBuf),
     #[error(transparent)]
@@ -76,6 +79,7 @@ impl Explain for Error {
             | Self::NoVerdict(_)
             | Self::Sqlite(_)
             | Self::Tool { .. }
+            | Self::NotImported(_)
             | Self::BadKey(_)
             | Self::Process(_)
             | Self::File(_) => Kind::Environment,
@@ -91,7 +95,7 @@ impl Explain for Error {
             Self::Refused(_) => {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
-            Self::NoEndpoints(_) | Self::NoVerdict(_) => {
+            Self::NoEndpoints(_) | Self::NoVerdict(_) | Self::NotImported(_) => {
                 Some("`manage install --force` installs Synapse anew".into())
             }
             Self::Sqlite(_) => {

@@ -110,6 +110,8 @@ mod talk;
 #[cfg(test)]
 mod telegram;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod web;

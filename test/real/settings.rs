@@ -145,11 +145,8 @@ fn what_is_asked_for_what_is_installed_and_what_runs_are_three_facts() {
     let server = Instance::started("facts");
     server.run(&["config", "check"]).success().says("valid and applied");
     let set = ["config", "set", "synapse.version", "1.150.0"];
-    server
-        .run(&set)
-        .success()
-        .says("`manage install` installs what it needs, and `manage restart`");
-    server.run(&["config", "check"]).success().says("`manage install` installs Synapse 1.150.0");
+    server.run(&set).success().says("`manage upgrade` brings it");
+    server.run(&["config", "check"]).success().says("`manage upgrade` brings Synapse 1.150.0");
     let shown = server.run(&["status", "--verbose"]).success();
     assert!(shown.stdout.contains("Synapse: 1.16"), "{shown}");
 

@@ -46,7 +46,7 @@ pub(crate) struct Checked {
 pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    let packages = version::packages(config)?;
+    let packages = version::packages(config, &version::kept(config))?;
     let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
     checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
@@ -146,7 +146,14 @@ impl Report for Checked {
             write!(page, "\n`manage start` starts or stops these services: {names}")?;
         }
         if !missing.is_empty() {
-            write!(page, "\n`manage install` installs {}", missing.join(", "))?;
+            let (synapse, others): (Vec<&String>, Vec<_>) =
+                missing.iter().partition(|it| it.starts_with("Synapse "));
+            for version in synapse {
+                write!(page, "\n`manage upgrade` brings {version}")?;
+            }
+            for other in others {
+                write!(page, "\n`manage install` installs {other}")?;
+            }
         }
         Ok(())
     }

@@ -211,6 +211,10 @@ impl Report for Set {
         let value = if value.is_empty() { "not set" } else { &value };
         writeln!(page, "{} {word} {value}", self.key)?;
         match (self.install, self.restart) {
+            (true, _) if self.key == "synapse.version" => writeln!(
+                page,
+                "`manage upgrade` brings it, or `manage install` where none is installed"
+            )?,
             (true, true) => writeln!(
                 page,
                 "`manage install` installs what it needs, and `manage restart` applies it then"

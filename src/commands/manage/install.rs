@@ -8,16 +8,18 @@ use std::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::upgrade::Wanted;
 use crate::{
     checks::folder,
-    commands::{self, Answered, Reply},
-    config::Config,
+    commands::{self, Answered, Reply, arguments::ReadyArg},
+    config::{Config, exports},
     context::{Context, Own},
     error::Failure,
     instance::{
         backup,
         install::{self, Installed, Options, restore},
         lifecycle::start,
+        upgrade::Way,
     },
     output::Report,
     process::{self, Ending},
@@ -112,6 +114,8 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         fresh_keys: args.fresh_keys,
         restore: args.restore.clone(),
         moves: args.moves,
+        // What would be there.
+        version: args.synapse_version.clone().filter(|_| context.dry_run),
     };
     if let Some(folder) = &options.restore
         && !restore::is_done(&context.data()?, folder)?
@@ -138,12 +142,31 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         let done = install::plan(config, &options).await?;
         return Ok(Reply::done(answer(context, config, done).await?));
     }
+    // A version in the place of another is a matter of its own.
+    let there = exports::version(&config.data).filter(|_| config.data.is_installed());
+    let brought = match (&args.synapse_version, &there) {
+        (Some(to), Some(there)) if to != there => {
+            let wanted = Wanted {
+                way: Way::On,
+                to: Some(to.clone()),
+                backup: true,
+                offline: args.offline.clone(),
+            };
+            super::upgrade::go(context, wanted, ReadyArg::default()).await?;
+            Some(format!("brought Synapse {to} in the place of {there}"))
+        }
+        _ => None,
+    };
     let progress = context.progress("installing");
-    let done = install::install(config, &context.environment, &options, &mut |step| {
+    let mut done = install::install(config, &context.environment, &options, &mut |step| {
         progress.now(step);
     })
     .await?;
     drop(progress);
+    if let Some(step) = brought {
+        done.steps.insert(0, step);
+        done.changed = true;
+    }
     for warning in &done.warnings {
         context.warn(warning);
     }
@@ -220,6 +243,9 @@ impl Report for Answer {
             if !words.is_empty() {
                 writeln!(page, "written to {file}: {}", words.join(", "))?;
             }
+        }
+        if let Some(lock) = &self.done.lock {
+            write!(page, "{lock}")?;
         }
         if !self.done.changed && self.running {
             return Ok(());

@@ -11,12 +11,14 @@ mod install;
 mod join_file;
 mod restart;
 mod restore;
+mod rollback;
 mod scale;
 mod services;
 mod simulate;
 mod start;
 mod stop;
 mod uninstall;
+mod upgrade;
 
 commands! {
     "Commands";
@@ -33,5 +35,7 @@ commands! {
     "restore" => restore, "Bring a homeserver back from a backup";
     "adopt" => adopt, "Take over a Synapse that somebody else installed";
     "import-sqlite" => import_sqlite, "Import the database of a Synapse that ran on SQLite";
+    "upgrade" => upgrade, "Bring another version of Synapse, and the old one back where it does not do: 2 if it is there";
+    "rollback" => rollback, "Go back to the version of Synapse before the last upgrade: 2 if it is there";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }

@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     }
     let progress = context.progress("checking the settings");
     let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
-    let standby = if restart::check(config, force, timeout, &mut on_wait).await? {
+    let standby = if restart::check(config, force, false, timeout, &mut on_wait).await? {
         // What takes long is made while the old ones still answer.
         progress.now("getting the new processes ready");
         Standby::launch(config).await

@@ -27,6 +27,7 @@ use crate::{
         },
         prepare::applied,
         step::Step,
+        upgrade,
         workers::join,
     },
     output::Report,
@@ -198,6 +199,11 @@ pub(super) async fn go(context: &Context, options: Options) -> Result<Started, F
     drop(progress);
     for warning in warnings {
         context.warn(warning);
+    }
+    if let Some((from, to)) = upgrade::interrupted(&config.data)? {
+        context.warn(format!(
+            "the change from Synapse {from} to {to} was interrupted: `manage upgrade --to {to}` ends it, `manage rollback` goes back"
+        ));
     }
     started
 }

@@ -9,13 +9,20 @@ pub(crate) mod restore;
 pub(crate) mod sibling;
 pub(crate) mod uninstall;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{
+    fmt, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rand::rng;
 use serde::Serialize;
 use tokio::time::Instant;
 
 pub(crate) use options::Options;
+pub(in crate::instance) use persist::is_passing;
+pub(in crate::instance) use preflight::ENVIRONMENT;
 
 use super::lock;
 use crate::{
@@ -23,7 +30,7 @@ use crate::{
     config::{self, Config, exports, sources::environment::Environment as Variables},
     error::Failure,
     files, postgres, process, proxy,
-    python::{self, Environment},
+    python::{self, Environment, Set},
     render, s3, services,
     supervisor::control,
     synapse::{self, files as synapse_files, keys},
@@ -41,8 +48,35 @@ pub(crate) struct Installed {
     pub(crate) steps: Vec<String>,
     /// The settings that came by variable or flag and were written down for later.
     pub(crate) kept: Vec<Kept>,
+    /// The packages of a Synapse that this program ships no lock for, which were found out now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock: Option<Lock>,
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
+}
+
+/// A list of packages with their hashes that was made here.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Lock {
+    pub(crate) path: PathBuf,
+    /// The version of Synapse whose packages it is compared with.
+    pub(crate) against: String,
+    /// The packages that are others.
+    pub(crate) differs: Vec<python::Differs>,
+}
+
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, against, differs } = self;
+        writeln!(f, "packages, with their hashes: {}", path.display())?;
+        let shown = differs.iter().map(|it| match (&it.before, &it.after) {
+            (Some(before), Some(after)) => format!("{} {before} -> {after}", it.name),
+            (None, Some(after)) => format!("{} {after} is new", it.name),
+            (_, None) => format!("{} goes", it.name),
+        });
+        let shown: Vec<String> = shown.collect();
+        writeln!(f, "other than with Synapse {against}: {}", shown.join(", "))
+    }
 }
 
 impl Installed {
@@ -88,7 +122,7 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     }
     let plans = [Some(&checked.synapse), checked.postgres.as_ref(), checked.redis.as_ref()];
     for plan in plans.into_iter().flatten() {
-        if options.force || !plan.is_done() {
+        if options.force || !plan.is_done() && !plan.is_as_it_was() {
             let (set, tool) = (&plan.set, plan.tool());
             steps.push(format!("install {} {} with {tool}", set.name, set.version));
         }
@@ -119,8 +153,9 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         steps.push("render nginx.conf and let nginx check it".into());
     }
     let version = checked.synapse.set.version.clone();
-    let warnings = checked.warnings;
-    Ok(Installed { changed: false, version, steps, kept: Vec::new(), warnings })
+    let mut warnings = checked.warnings;
+    warnings.extend(stays(config, options, &version));
+    Ok(Installed { changed: false, version, steps, kept: Vec::new(), lock: None, warnings })
 }
 
 /// Brings back the archive of an uninstall, settings among it. `config` is what these will be; all is
@@ -178,8 +213,10 @@ pub(crate) async fn install(
         version: checked.synapse.set.version.clone(),
         steps: Vec::new(),
         kept: Vec::new(),
+        lock: None,
         warnings: checked.warnings,
     };
+    done.warnings.extend(stays(config, options, &done.version));
     if let (false, Some(folder)) =
         (data.signing_key().exists() || options.fresh_keys, identity::with_keys(data)?.first())
     {
@@ -190,13 +227,25 @@ pub(crate) async fn install(
     }
     let now = control::status(&data.control_socket()).await.ok().flatten();
     let running = now.is_some();
-    let is_asked = options.skip_validation || checked.synapse.is_done();
+    let is_asked =
+        options.skip_validation || checked.synapse.is_done() || checked.synapse.is_as_it_was();
     let plans = [Some(checked.synapse), checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {
-        if plan.is_done() && !options.force {
+        if (plan.is_done() || plan.is_as_it_was()) && !options.force {
+            if plan.set.name == python::SYNAPSE && plan.set.locked {
+                // For a program that ships another one.
+                python::keep(&data.locks(), &plan.set)?;
+            }
             plan.sweep(running)?;
             continue;
         }
+        let plan = if plan.is_open() {
+            let (plan, lock) = locked(config, plan, on_step).await?;
+            done.lock = Some(lock);
+            plan
+        } else {
+            plan
+        };
         let (set, tool) = (&plan.set, plan.tool());
         on_step(&format!("installing {} {} with {tool}", set.name, set.version));
         let (environment, tool) = plan.make(options.force).await?;
@@ -210,11 +259,8 @@ pub(crate) async fn install(
         // What runs, runs in the old one; that is removed the next time.
         plan.sweep(running)?;
         done.steps.push(format!("installed {} {} with {tool}", set.name, set.version));
-        if !set.locked {
-            done.warnings.push(format!(
-                "{} {} is not the version this program ships a locked set for: its packages were not checked by hash",
-                set.name, set.version
-            ));
+        if set.name == python::SYNAPSE {
+            python::keep(&data.locks(), set)?;
         }
     }
     if !is_asked {
@@ -270,6 +316,48 @@ pub(crate) async fn install(
         done.warnings.push(format!("it is not registered with Vrooli: {why}"));
     }
     Ok(done)
+}
+
+/// Finds out which packages a version needs that no lock is there for, and writes them down.
+pub(in crate::instance) async fn locked(
+    config: &Config,
+    plan: python::Plan,
+    on_step: &mut dyn FnMut(&str),
+) -> Result<(python::Plan, Lock), Failure> {
+    let locks = config.data.locks();
+    let version = plan.set.version.clone();
+    on_step(&format!("finding out the packages of Synapse {version}"));
+    let plan = plan.lock(&locks).await?;
+    let there = exports::version(&config.data).filter(|_| config.data.is_installed());
+    let there = there.unwrap_or_else(|| Set::synapse(None).version);
+    let before = Set::synapse_in(&there, &locks)?;
+    // An open one names no package's version.
+    let before = if before.locked { before } else { Set::synapse(None) };
+    let differs = python::difference(&before, &plan.set);
+    let path = python::place(&locks, &version);
+    Ok((plan, Lock { path, against: before.version, differs }))
+}
+
+/// Removes the environments of Synapse that neither this version nor the way back is in.
+pub(in crate::instance) async fn sweep_environments(
+    config: &Config,
+    version: &str,
+) -> Result<(), Failure> {
+    let log = config.data.logs().join("install.log");
+    let set = synapse::version::packages(config, version)?;
+    let plan = python::plan(&config.data.environments(), &log, set, None).await?;
+    Ok(plan.sweep(false)?)
+}
+
+/// What is said of a version that stays although the settings ask for another one.
+fn stays(config: &Config, options: &Options, version: &str) -> Option<String> {
+    let wanted = synapse::version::wanted(config);
+    let stays = options.version.is_none() && wanted != version;
+    stays.then(|| {
+        format!(
+            "Synapse {version} stays: `manage upgrade` brings {wanted}, with a backup and a way back"
+        )
+    })
 }
 
 async fn make_keys(

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{config::Config, synapse::version};
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     /// Recreate everything that can be recreated: the environment and Synapse's files.
@@ -15,6 +17,16 @@ pub(crate) struct Options {
     pub(crate) start: bool,
     /// An archive of an uninstall.
     pub(crate) restore: Option<PathBuf>,
+    /// The version of Synapse; without it the one that is installed stays, and the settings say which one comes
+    /// where none is.
+    pub(crate) version: Option<String>,
     /// That archive is moved, not copied.
     pub(crate) moves: bool,
+}
+
+impl Options {
+    /// The version of Synapse that is there afterwards.
+    pub(super) fn version(&self, config: &Config) -> String {
+        self.version.clone().unwrap_or_else(|| version::kept(config))
+    }
 }

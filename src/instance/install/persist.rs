@@ -14,8 +14,12 @@ use crate::{
 
 /// What would be written down: keys of settings given by flags or variables.
 pub(crate) fn given(config: &Config) -> Vec<&'static str> {
-    let passing = |key| matches!(config.source(key), Source::Environment(_) | Source::Flag);
-    config::settings().map(|setting| setting.key).filter(|key| passing(key)).collect()
+    config::settings().map(|setting| setting.key).filter(|key| is_passing(config, key)).collect()
+}
+
+/// Whether a setting came by flag or variable.
+pub(in crate::instance) fn is_passing(config: &Config, key: &str) -> bool {
+    matches!(config.source(key), Source::Environment(_) | Source::Flag)
 }
 
 /// Those of them that are not written down yet.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What an environment takes, in bytes.
-const ENVIRONMENT: u64 = 450 << 20;
+pub(in crate::instance) const ENVIRONMENT: u64 = 450 << 20;
 /// What a new cluster and its neighbours take.
 const CLUSTER: u64 = 150 << 20;
 
@@ -51,8 +51,8 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     let embedded = postgres::target(config)?.is_embedded();
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();
-    let synapse =
-        python::plan(&data.environments(), &log, version::packages(config)?, wheels).await?;
+    let packages = version::packages(config, &options.version(config))?;
+    let synapse = python::plan(&data.environments(), &log, packages, wheels).await?;
     let needs_own = embedded
         && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
     let postgres = if needs_own {
@@ -82,7 +82,8 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     } else {
         None
     };
-    let environment = if synapse.is_done() && !options.force { 0 } else { ENVIRONMENT };
+    let is_there = synapse.is_done() || synapse.is_as_it_was();
+    let environment = if is_there && !options.force { 0 } else { ENVIRONMENT };
     let cluster = embedded && !postgres::embedded::exists(data);
     let client = if web.is_some() { web::SPACE } else { 0 };
     folder::has_room(data, environment + client + if cluster { CLUSTER } else { 0 })?;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{definition, select, wait};
 use crate::{
-    checks::{self, Flow, folder, secrets},
+    checks::{self, Flow, folder, rendered, secrets},
     config::Config,
     error::{Explain, Failure, Kind},
     instance::{guard, homeserver::Homeserver, lock, prepare::applied},
@@ -52,10 +52,23 @@ impl Explain for InForeground {
     }
 }
 
-/// Makes sure that it could start again; whether it runs. Where it does, it goes on whatever is found.
+/// A supervisor that another program started cannot be started again by us.
+pub(in crate::instance) fn not_in_foreground(
+    config: &Config,
+    now: &Snapshot,
+) -> Result<(), Failure> {
+    if applied::is_in_foreground(config, now) {
+        return Err(InForeground(now.supervisor.pid).into());
+    }
+    Ok(())
+}
+
+/// Makes sure that it could start again; whether it runs. Where it does, it goes on whatever is found. Where an
+/// `other` Synapse is to read the settings, the one that is installed is not asked about them.
 pub(crate) async fn check(
     config: &Config,
     force: bool,
+    other: bool,
     timeout: Duration,
     on_wait: &mut dyn FnMut(&str),
 ) -> Result<bool, Failure> {
@@ -65,13 +78,16 @@ pub(crate) async fn check(
     let _lock = lock::wait(&config.data, "manage restart", deadline, on_wait).await?;
     // A supervisor that does not answer is no reason not to look.
     let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
-    if let Some(now) = now.as_ref().filter(|now| applied::is_in_foreground(config, now)) {
-        return Err(InForeground(now.supervisor.pid).into());
+    if let Some(now) = &now {
+        not_in_foreground(config, now)?;
     }
     let found = async {
         let homeserver = Homeserver::of(config)?;
         let subject = homeserver.subject(Flow::Restart, deadline);
-        let mut subject = subject.without(&folder::SPACE, force);
+        let mut subject = subject
+            .without(&folder::SPACE, force)
+            .without(&rendered::BRIDGES, other)
+            .without(&rendered::FILES, other);
         subject.running = now.as_ref();
         // The start that follows warns.
         checks::pass(&subject, &mut |_| ()).await

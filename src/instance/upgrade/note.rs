@@ -1,0 +1,51 @@
+//! How far a change of the version is: `run/upgrading.json`, there from the moment before the versions are
+//! exchanged until the new one has proved good, or the old one is back.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{data_dir::DataDir, files};
+
+/// A version, and the name of the folder of its environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Side {
+    pub(super) version: String,
+    pub(super) folder: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    pub(super) from: Side,
+    pub(super) to: Side,
+    /// The folder of the environment that was the way back until then.
+    pub(super) previous: Option<String>,
+    pub(super) backup: Option<PathBuf>,
+    /// Whether the homeserver ran.
+    pub(super) ran: bool,
+    /// The version of the tables that the new one makes.
+    pub(super) schema: i32,
+}
+
+fn file(data: &DataDir) -> PathBuf {
+    data.run().join("upgrading.json")
+}
+
+pub(super) fn read(data: &DataDir) -> Result<Option<Note>, files::Error> {
+    let text = files::read_made(&file(data))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+pub(super) fn tell(data: &DataDir, note: &Note) -> Result<(), files::Error> {
+    let text = serde_json::to_string(note).unwrap_or_default();
+    files::write_atomically(&file(data), text.as_bytes(), files::PRIVATE)
+}
+
+pub(super) fn remove(data: &DataDir) -> Result<(), files::Error> {
+    files::remove(&file(data))
+}
+
+/// What a change was about that was interrupted: from which version, to which.
+pub(crate) fn interrupted(data: &DataDir) -> Result<Option<(String, String)>, files::Error> {
+    Ok(read(data)?.map(|note| (note.from.version, note.to.version)))
+}
