@@ -17,6 +17,7 @@ mod simulate;
 mod start;
 mod stop;
 mod uninstall;
+mod upgrade_postgres;
 
 commands! {
     "Commands";
@@ -33,5 +34,6 @@ commands! {
     "restore" => restore, "Bring a homeserver back from a backup";
     "adopt" => adopt, "Take over a Synapse that somebody else installed";
     "import-sqlite" => import_sqlite, "Import the database of a Synapse that ran on SQLite";
+    "upgrade-postgres" => upgrade_postgres, "Give our own PostgreSQL a newer major version: 2 if there is none";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }
