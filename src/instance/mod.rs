@@ -8,6 +8,7 @@ mod homeserver;
 pub(crate) mod install;
 pub(crate) mod lifecycle;
 pub(crate) mod lock;
+pub(crate) mod major;
 pub(crate) mod moving;
 pub(crate) mod prepare;
 pub(crate) mod status;

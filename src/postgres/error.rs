@@ -75,6 +75,8 @@ pub(crate) enum Error {
     NotACluster(PathBuf),
     #[error("the embedded PostgreSQL did not become ready{}", words(last_words))]
     NotReady { last_words: String },
+    #[error("the copy of the database `{database}` differs: {what}")]
+    Unequal { database: String, what: String },
     #[error("the embedded PostgreSQL has not been created yet")]
     NoCluster,
     #[error("the embedded PostgreSQL runs already (pid {0})")]
@@ -146,6 +148,7 @@ impl Explain for Error {
             }
             Self::NotACluster(_) => "look at what it is, and move it away".into(),
             Self::NotReady { .. } => "`logs postgres` shows what it wrote".into(),
+            Self::Unequal { .. } => "the old cluster is as it was, and in use".into(),
             Self::NoCluster => "`manage install` creates it".into(),
             Self::Running(_) => "`manage stop` stops it".into(),
             Self::LostSuperuser { there, .. } => {

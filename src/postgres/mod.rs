@@ -12,6 +12,7 @@ pub(crate) mod dump;
 pub(crate) mod embedded;
 mod error;
 pub(crate) mod filled;
+pub(crate) mod major;
 mod people;
 mod plan;
 pub(crate) mod provision;

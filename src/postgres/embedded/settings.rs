@@ -43,6 +43,32 @@ pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
     Ok(())
 }
 
+/// What an operator has set for a cluster comes along into another one: the files beside ours, who may connect,
+/// and what `ALTER SYSTEM` wrote.
+pub(super) fn take_over(from: &Path, to: &Path, runner: Runner) -> Result<(), Error> {
+    let mut paths = files::entries(&from.join(FOLDER))?;
+    paths.retain(|path| !path.ends_with(FILE) && path.extension().is_some_and(|it| it == "conf"));
+    let beside = ["pg_hba.conf", "postgresql.auto.conf"].map(|name| from.join(name));
+    for path in paths.into_iter().chain(beside) {
+        let Some(text) = files::read_if_exists(&path)? else { continue };
+        let target = to.join(path.strip_prefix(from).unwrap_or(&path));
+        files::write_atomically(&target, text.as_bytes(), files::PRIVATE)?;
+        runner.give(&target)?;
+    }
+    Ok(())
+}
+
+/// Adds a file of settings; [`forget`] takes it away.
+pub(super) fn add(cluster: &Path, name: &str, text: &str, runner: Runner) -> Result<(), Error> {
+    let file = cluster.join(FOLDER).join(name);
+    files::write_atomically(&file, text.as_bytes(), files::PRIVATE)?;
+    runner.give(&file)
+}
+
+pub(super) fn forget(cluster: &Path, name: &str) -> Result<(), files::Error> {
+    files::remove(&cluster.join(FOLDER).join(name))
+}
+
 /// The lines of `pg_hba.conf` for processes of Synapse on other machines.
 fn allowed(config: &Config) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));

@@ -1,0 +1,273 @@
+//! Another major version for the cluster: a new one is made beside it and filled, and takes its place by one
+//! exchange of two names. Killed anywhere, what is in the place is whole: the old one or the new one. The old
+//! one is kept beside, and comes back the same way.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::{
+    super::Error, SUPERUSER, Temporary, binaries, cluster, create, exists, runner, settings,
+};
+use crate::{
+    config::{Config, sections::database::Kind},
+    data_dir::DataDir,
+    files, python,
+};
+
+/// Read after all other settings while the new cluster is filled: what is not in its place yet may be lost, and
+/// nothing of it is archived.
+const FILLING: (&str, &str) = (
+    "99-filling.conf",
+    "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\narchive_mode = off\nautovacuum = off\n",
+);
+
+/// The major version of a cluster.
+pub(super) fn version(cluster: &Path) -> Option<u32> {
+    files::read_if_exists(&cluster.join("PG_VERSION")).ok()??.trim().parse().ok()
+}
+
+/// Of the cluster that is in use.
+pub(crate) fn current(data: &DataDir) -> Option<u32> {
+    version(&cluster(data))
+}
+
+/// The newest that is on this machine, or in our own environment.
+pub(crate) async fn newest(data: &DataDir) -> Option<u32> {
+    binaries::all(data).await.into_iter().map(|binaries| binaries.major).max()
+}
+
+/// Where a new cluster is made.
+fn scratch(data: &DataDir) -> DataDir {
+    DataDir::new(data.root().join(".upgrading"))
+}
+
+/// The place of a cluster that is kept.
+fn kept(data: &DataDir, major: u32) -> PathBuf {
+    data.postgres().join(format!("data.{major}"))
+}
+
+/// The clusters that are kept, by the versions that their names say.
+pub(crate) fn all_kept(data: &DataDir) -> Vec<(u32, PathBuf)> {
+    let paths = files::entries(&data.postgres()).unwrap_or_default();
+    let named = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        Some((name.strip_prefix("data.")?.parse().ok()?, path))
+    };
+    paths.into_iter().filter_map(named).collect()
+}
+
+/// How much room a new one needs, in bytes: what the old one's databases take, their write-ahead log, and some
+/// more.
+pub(crate) fn needs(data: &DataDir) -> u64 {
+    const LOG: u64 = 1 << 30;
+    size(&cluster(data).join("base"), 8) * 11 / 10 + LOG
+}
+
+fn size(folder: &Path, depth: u32) -> u64 {
+    let of = |path: &PathBuf| match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() && depth > 0 => size(path, depth - 1),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    };
+    files::entries(folder).unwrap_or_default().iter().map(of).sum()
+}
+
+/// Finishes what a killed run had begun, or takes it away.
+pub(crate) fn heal(data: &DataDir) -> Result<(), Error> {
+    let scratch = scratch(data);
+    let beside = cluster(&scratch);
+    if let (Some(left), Some(now)) = (version(&beside), current(data))
+        && left < now
+    {
+        keep(data, &beside, left)?;
+    }
+    if scratch.root().exists() {
+        clear(&scratch)?;
+    }
+    for (named, path) in all_kept(data) {
+        if let Some(major) = version(&path)
+            && major != named
+        {
+            keep(data, &path, major)?;
+        }
+    }
+    Ok(())
+}
+
+fn clear(scratch: &DataDir) -> Result<(), files::Error> {
+    if scratch.sockets() != scratch.run() {
+        files::remove(&scratch.sockets())?;
+    }
+    files::remove(scratch.root())
+}
+
+/// Gives a cluster that is out of use the name of its version.
+fn keep(data: &DataDir, path: &Path, major: u32) -> Result<PathBuf, files::Error> {
+    let to = kept(data, major);
+    files::remove(&to)?;
+    fs::rename(path, &to).map_err(files::Error::io("rename", path))?;
+    Ok(to)
+}
+
+/// A new cluster of the newest version beside the old one, with the operator's settings and the superuser's
+/// password of that.
+pub(crate) async fn beside(config: &Config) -> Result<Config, Error> {
+    let data = &config.data;
+    let mut other = config.clone();
+    other.data = scratch(data);
+    other.database.kind = Kind::Embedded;
+    let scratch = &other.data;
+    scratch.create()?;
+    python::lend(&data.environments(), &scratch.environments())?;
+    let password = files::read(&data.superuser_password())?;
+    files::write_atomically(&scratch.superuser_password(), password.as_bytes(), files::PRIVATE)?;
+    if exists(scratch) {
+        return Err(Error::NotACluster(cluster(scratch)));
+    }
+    create(&other).await?;
+    let runner = runner::choose(scratch).await?;
+    settings::take_over(&cluster(data), &cluster(scratch), runner)?;
+    let (name, text) = FILLING;
+    settings::add(&cluster(scratch), name, text, runner)?;
+    Ok(other)
+}
+
+/// Both servers run, each on its socket alone.
+pub(in crate::postgres) struct Both(Temporary, Temporary);
+
+impl Both {
+    pub(in crate::postgres) async fn start(
+        old: &Config,
+        new: &Config,
+        deadline: tokio::time::Instant,
+    ) -> Result<Self, Error> {
+        let first = Temporary::start(old, deadline).await?;
+        match Temporary::start(new, deadline).await {
+            Ok(second) => Ok(Self(first, second)),
+            Err(error) => {
+                first.stop().await?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(in crate::postgres) async fn stop(self) -> Result<(), Error> {
+        let (first, second) = (self.0.stop().await, self.1.stop().await);
+        first.and(second)
+    }
+}
+
+/// The new cluster takes the place of the old one, which is kept: where.
+pub(crate) fn switch(config: &Config, other: &Config) -> Result<PathBuf, Error> {
+    let data = &config.data;
+    let new = cluster(&other.data);
+    let old = current(data).ok_or(Error::NoCluster)?;
+    settings::forget(&new, FILLING.0)?;
+    sync(&new)?;
+    exchange(&new, &cluster(data))?;
+    let kept = keep(data, &new, old)?;
+    clear(&other.data)?;
+    Ok(kept)
+}
+
+/// An old cluster that is kept comes back, and the one in use is kept instead: its version and where it is.
+pub(crate) fn go_back(data: &DataDir) -> Result<Option<(u32, PathBuf)>, Error> {
+    let now = current(data).ok_or(Error::NoCluster)?;
+    let Some((old, path)) = all_kept(data).into_iter().filter(|(major, _)| *major < now).max()
+    else {
+        return Ok(None);
+    };
+    exchange(&path, &cluster(data))?;
+    Ok(Some((old, keep(data, &path, now)?)))
+}
+
+/// Gives up a new cluster.
+pub(crate) fn give_up(config: &Config) -> Result<(), files::Error> {
+    clear(&scratch(&config.data))
+}
+
+fn exchange(one: &Path, other: &Path) -> Result<(), files::Error> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|error| files::Error::io("exchange", other)(error.into()))?;
+    let parents = [one, other].map(|path| path.parent().unwrap_or(Path::new("/")).to_owned());
+    parents.iter().try_for_each(|parent| {
+        let folder = fs::File::open(parent).and_then(|folder| folder.sync_all());
+        folder.map_err(files::Error::io("save", parent))
+    })
+}
+
+/// All that was written without waiting for the disk is on it.
+fn sync(path: &Path) -> Result<(), files::Error> {
+    let folder = fs::File::open(path).map_err(files::Error::io("read", path))?;
+    rustix::fs::syncfs(folder).map_err(|error| files::Error::io("save", path)(error.into()))
+}
+
+/// Who may do all in a cluster.
+pub(in crate::postgres) fn superuser() -> &'static str {
+    SUPERUSER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A data folder with clusters, which are only their versions.
+    fn folder(clusters: &[(&str, &str)]) -> (tempfile::TempDir, DataDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        for (path, version) in clusters {
+            let path = folder.path().join(path);
+            fs::create_dir_all(&path).unwrap();
+            files::write_atomically(&path.join("PG_VERSION"), version.as_bytes(), files::PRIVATE)
+                .unwrap();
+        }
+        (folder, data)
+    }
+
+    #[test]
+    fn killed_before_the_exchange_the_old_one_is_whole_and_after_it_the_new_one() {
+        let (_folder, data) =
+            folder(&[("postgres/data", "15\n"), (".upgrading/postgres/data", "18\n")]);
+        heal(&data).unwrap();
+        assert_eq!((current(&data), all_kept(&data).len()), (Some(15), 0));
+        assert!(!data.root().join(".upgrading").exists());
+        let (_folder, data) =
+            folder(&[("postgres/data", "18\n"), (".upgrading/postgres/data", "15\n")]);
+        heal(&data).unwrap();
+        assert_eq!(current(&data), Some(18));
+        assert_eq!(version(&kept(&data, 15)), Some(15));
+        assert!(!data.root().join(".upgrading").exists());
+    }
+
+    #[test]
+    fn an_old_one_comes_back_and_the_new_one_is_kept_instead() {
+        let (_folder, data) = folder(&[
+            ("postgres/data", "18\n"),
+            ("postgres/data.15", "15\n"),
+            ("postgres/data.14", "14\n"),
+        ]);
+        let (old, new) = go_back(&data).unwrap().unwrap();
+        assert_eq!((old, current(&data), version(&new)), (15, Some(15), Some(18)));
+        // As one that was killed between the exchange and the name.
+        fs::rename(&new, kept(&data, 15)).unwrap();
+        heal(&data).unwrap();
+        assert_eq!(version(&kept(&data, 18)), Some(18));
+        assert_eq!(go_back(&data).unwrap().unwrap().0, 14);
+        assert!(go_back(&data).unwrap().is_none());
+    }
+
+    #[test]
+    fn room_is_asked_for_by_what_the_databases_take() {
+        let (_folder, data) = folder(&[("postgres/data", "15\n")]);
+        let base = cluster(&data).join("base/5");
+        fs::create_dir_all(&base).unwrap();
+        let before = needs(&data);
+        files::write_atomically(&base.join("1"), &vec![0; 100_000], files::PRIVATE).unwrap();
+        assert_eq!(needs(&data) - before, 110_000);
+    }
+}
