@@ -24,6 +24,7 @@ use crate::{
             uninstall::{self, Data},
         },
         lifecycle::start,
+        upgrade,
     },
     output::Report,
     process::Ending,
@@ -53,6 +54,8 @@ pub(crate) struct Restored {
     running: bool,
     file: PathBuf,
     data_dir: PathBuf,
+    /// The version of Synapse that it is brought back with.
+    version: String,
     backup: Manifest,
     /// Where what was there before is now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +90,7 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
         running: false,
         file: file.clone(),
         data_dir: data.root().to_owned(),
+        version: upgrade::of_backup(&context.config_now()?, &manifest),
         backup: manifest,
         aside: None,
     };
@@ -97,10 +101,11 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
     if context.dry_run {
         let first = if is_occupied { "archive what is there, then " } else { "" };
         done.would = Some(format!(
-            "{first}restore `{}` as it was at {} into {}",
+            "{first}restore `{}` as it was at {} into {}, with Synapse {}",
             done.backup.server_name,
             done.backup.made_at,
-            data.root().display()
+            data.root().display(),
+            done.version
         ));
         return Ok(Reply::done(done));
     }
@@ -162,6 +167,8 @@ pub(super) async fn bring_back(
             return Err(Error::OtherServer { backup: manifest.server_name, here }.into());
         }
         let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
+        let version = Some(upgrade::of_backup(&wanted, &manifest));
+        let options = Options { version, ..options.clone() };
         install::bring_back(&wanted, &options, &unpacked, &mut on_wait).await?;
     }
     let ports = match context.instance() {
@@ -171,9 +178,17 @@ pub(super) async fn bring_back(
     let context = context.with(ports);
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    let options = Options { restore: None, ..options };
+    let version = upgrade::of_backup(config, &manifest);
+    if version != manifest.synapse {
+        context.warn(format!(
+            "the backup is of Synapse {}; a variable or flag asks for {version}",
+            manifest.synapse
+        ));
+    }
+    let options = Options { restore: None, version: Some(version), ..options };
     let mut on_step = |step: &str| progress.now(step);
     install::install(config, &context.environment, &options, &mut on_step).await?;
+    upgrade::can_read(config, &manifest).await?;
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     restore::fill(config, deadline, &mut on_step).await?;
     Ok(manifest)
@@ -202,8 +217,8 @@ impl Report for Restored {
         )?;
         writeln!(
             page,
-            "{} accounts, {} rooms, {} events, {} files",
-            counts.users, counts.rooms, counts.events, counts.media
+            "{} accounts, {} rooms, {} events, {} files, with Synapse {}",
+            counts.users, counts.rooms, counts.events, counts.media, self.version
         )?;
         if let Some(aside) = &self.aside {
             writeln!(page, "what was there before is in {}", aside.display())?;

@@ -22,6 +22,10 @@ pub(crate) enum Error {
         /// The last backup of that version.
         backup: Option<PathBuf>,
     },
+    #[error(
+        "the backup is of Synapse {backup}, and {version} cannot read it: it needs version {needs} of the tables, and knows {knows}"
+    )]
+    NewerBackup { version: String, backup: String, needs: i32, knows: i32 },
     #[error("the environment of Synapse {0} is not there any more: another command has removed it")]
     Gone(String),
     #[error("Synapse {runs} runs, not {wanted}")]
@@ -33,7 +37,7 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoWayBack => Kind::Request,
+            Self::NoWayBack | Self::NewerBackup { .. } => Kind::Request,
             Self::Refused { obstacles, .. } => match obstacles.first() {
                 Some(Obstacle::Settings(_)) => Kind::Setting,
                 Some(Obstacle::Disk { .. } | Obstacle::Postgres { .. }) => Kind::Environment,
@@ -64,6 +68,9 @@ impl Explain for Error {
                 }
                 _ => "the old version goes on; nothing was changed".into(),
             },
+            Self::NewerBackup { backup, .. } => format!(
+                "`--set synapse.version={backup}` at the restore takes the version that it is of"
+            ),
             Self::Gone(_) => "run it again".into(),
             Self::Other { .. } | Self::OldTables { .. } => "`logs synapse` shows its log".into(),
         })

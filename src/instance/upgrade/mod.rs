@@ -36,7 +36,7 @@ use super::{
     step::Step,
 };
 use crate::{
-    backup::read::Reader,
+    backup::{Manifest, read::Reader},
     config::{
         self, Config, exports, sources::edit, sources::environment::Environment as Variables,
     },
@@ -408,6 +408,30 @@ async fn considered(
         to,
     };
     Ok(Considered { plan, obstacles, schema: then.map_or(0, |it| it.schema) })
+}
+
+/// The version that a backup is brought back with: its own, unless a variable or flag asks for another one.
+pub(crate) fn of_backup(config: &Config, manifest: &Manifest) -> String {
+    pinned(config).unwrap_or_else(|| manifest.synapse.clone())
+}
+
+/// Refuses a backup whose tables the installed Synapse cannot read. That it is of the same version is enough.
+pub(crate) async fn can_read(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
+    let version = exports::version(&config.data).unwrap_or_default();
+    if version == manifest.synapse {
+        return Ok(());
+    }
+    let facts = facts::ask(&render::environment(config), &[]).await?;
+    if facts.schema < manifest.schema.compat {
+        return Err(Error::NewerBackup {
+            version,
+            backup: manifest.synapse.clone(),
+            needs: manifest.schema.compat,
+            knows: facts.schema,
+        }
+        .into());
+    }
+    Ok(())
 }
 
 /// The version that holds whatever `settings.yaml` says.

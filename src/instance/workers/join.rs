@@ -84,7 +84,18 @@ pub(crate) async fn join(
     let _lock = lock::wait(data, "manage start --join", deadline, &mut wait).await?;
     let version = joining.other_version();
     let log = data.logs().join("install.log");
-    let mut set = Set::synapse(version);
+    let mut set = match version {
+        Some(version) => {
+            if !joining.lock.is_empty() {
+                // The same packages as the homeserver has.
+                files::private_folder(&data.locks())?;
+                let file = python::place(&data.locks(), version);
+                files::write_if_changed(&file, joining.lock.as_bytes(), files::PRIVATE)?;
+            }
+            Set::synapse_in(version, &data.locks())?
+        }
+        None => Set::synapse(None),
+    };
     if !joining.modules.is_empty() {
         let (file, text) = (modules(config), joining.modules.as_bytes());
         files::write_if_changed(&file, text, files::PRIVATE)?;

@@ -16,11 +16,12 @@ use crate::{
         sources::edit,
         values::{setting::shown, shape::Shape as _, source::Source},
     },
+    data_dir::DataDir,
     error::{Explain, Failure, Kind},
     files,
     instance::guard,
     postgres::{self, ClientSettings},
-    python::Set,
+    python::{self, Set},
     redis, render,
     synapse::{self, workers},
 };
@@ -100,6 +101,9 @@ pub(crate) struct Joining {
     /// The list that `synapse.modules` names.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) modules: String,
+    /// The packages of a Synapse that the program does not ship, with their hashes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) lock: String,
 }
 
 /// Settings that are of the homeserver's machine alone.
@@ -210,10 +214,20 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
             Some(list) => files::read(list)?,
             None => String::new(),
         },
+        lock: lock(data)?,
     };
     let text = serde_json::to_string_pretty(&joining).unwrap_or_default();
     files::write_atomically(file, (text + "\n").as_bytes(), files::PRIVATE)?;
     Ok(written)
+}
+
+/// The packages of the Synapse that is installed, where that is not the one that this program ships.
+fn lock(data: &DataDir) -> Result<String, files::Error> {
+    let version = exports::version(data).unwrap_or_default();
+    if version == Set::synapse(None).version {
+        return Ok(String::new());
+    }
+    Ok(files::read_if_exists(&python::place(&data.locks(), &version))?.unwrap_or_default())
 }
 
 pub(super) fn name_of(path: &Path) -> String {
