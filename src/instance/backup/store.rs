@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::{backup::SUFFIX, clock, config::Config, files};
+use crate::{
+    backup::SUFFIX,
+    clock,
+    config::{Config, sections::backup::Place},
+    files,
+};
 
 /// Where a new backup goes: a folder gets a name by server and time, anything else is the file itself.
 pub(super) fn place(config: &Config, to: Option<&Path>) -> Result<PathBuf, Error> {
@@ -12,6 +17,11 @@ pub(super) fn place(config: &Config, to: Option<&Path>) -> Result<PathBuf, Error
         config.server.name.0.as_str().replace([':', '[', ']'], "_"),
         clock::stamp(clock::now())
     );
+    let set = match &config.backup.to {
+        Some(Place::Folder(folder)) => Some(folder.as_path()),
+        _ => None,
+    };
+    let to = to.or(set);
     let path = match to {
         None => config.data.backups().join(name),
         Some(path) if path.is_dir() => path.join(name),
