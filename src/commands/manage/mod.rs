@@ -7,6 +7,8 @@ mod endpoint;
 mod events;
 mod install;
 mod join_file;
+mod kept;
+mod opening;
 mod restart;
 mod restore;
 mod scale;

@@ -115,6 +115,8 @@ section! {
         recipients: Vec<Recipient> = "" ["MATRIX_SYNAPSE_BACKUP_RECIPIENTS"];
         /// File with the passphrase that backups are encrypted with, instead of keys.
         passphrase_file: Option<PathBuf> = "" ["MATRIX_SYNAPSE_BACKUP_PASSPHRASE_FILE"];
+        /// File with the secret keys that encrypted backups are opened with where none is named. A machine that only makes backups does better without.
+        identity_file: Option<PathBuf> = "" ["MATRIX_SYNAPSE_BACKUP_IDENTITY_FILE"];
         /// URL of the object store for backups; default: that of the media.
         s3_endpoint: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_BACKUP_S3_ENDPOINT"];
         /// Region of the bucket for backups; default: that of the media.
