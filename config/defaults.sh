@@ -117,3 +117,6 @@
 : "${MATRIX_SYNAPSE_HOOKS_QUEUE:=32M}"
 
 # web
+
+# backup
+: "${MATRIX_SYNAPSE_BACKUP_INCREMENTAL:=false}"

@@ -18,6 +18,12 @@ pub(crate) struct DataDir(PathBuf);
 /// `thread-subscriptions-200.repl`.
 const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
 
+/// What an installation makes again, by its names in the data folder.
+pub(crate) const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
+/// What is about this data folder rather than about the homeserver in it: the lock of the command that is at
+/// work, archives and backups.
+pub(crate) const STAYS: [&str; 3] = ["run", "aside", "backups"];
+
 impl DataDir {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self(path)

@@ -351,6 +351,11 @@ impl Growing {
         })
     }
 
+    /// The same for one of many: whoever wrote them all flushes them.
+    pub(crate) fn finish_unflushed(self) -> Result<(), Error> {
+        fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path))
+    }
+
     fn placed(self, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), Error> {
         let placed = (|| {
             self.file.sync_all()?;
@@ -390,15 +395,28 @@ fn folder_of(path: &Path) -> &Path {
 pub(crate) fn sweep(folder: &Path) {
     /// Younger ones may be those of somebody whom we cannot see.
     const OLD: Duration = Duration::from_mins(1);
+    swept(folder, |path| {
+        fs::symlink_metadata(path)
+            .and_then(|found| found.modified())
+            .is_ok_and(|written| written.elapsed().is_ok_and(|age| age > OLD))
+    });
+}
+
+/// The same at once, for what begins like this and is written under a lock that we have.
+pub(crate) fn sweep_own(folder: &Path, name: &str) {
+    let start = format!(".{name}");
+    swept(folder, |path| {
+        path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(&start))
+    });
+}
+
+fn swept(folder: &Path, may_go: impl Fn(&Path) -> bool) {
     for path in entries(folder).unwrap_or_default() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let writer = name.starts_with('.').then(|| name.rsplit_once('.')?.1.split_once('-'));
         let Some(Some((pid, number))) = writer else { continue };
         let is_ours = number.len() == 16 && pid.parse::<u32>().is_ok();
-        let is_old = fs::symlink_metadata(&path)
-            .and_then(|found| found.modified())
-            .is_ok_and(|written| written.elapsed().is_ok_and(|age| age > OLD));
-        if is_ours && is_old && !Path::new("/proc").join(pid).exists() {
+        if is_ours && may_go(&path) && !Path::new("/proc").join(pid).exists() {
             // It is in nobody's way.
             drop(fs::remove_file(&path));
         }
@@ -547,6 +565,10 @@ mod tests {
             .collect();
         assert_eq!(left.len(), 5, "{left:?}");
         assert!(!left.iter().any(|name| name == names[0]), "{left:?}");
+        sweep_own(folder.path(), "other");
+        assert_eq!(entries(folder.path()).unwrap().len(), 5);
+        sweep_own(folder.path(), "settings");
+        assert!(!fresh.exists() && entries(folder.path()).unwrap().len() == 4);
     }
 
     #[test]

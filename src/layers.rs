@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "supervisor", "python"],
     &["reply"],
     &["output"],
+    &["age"],
     &["secret", "process", "clock"],
     &["data_dir"],
     &["files"],

@@ -4,12 +4,13 @@
 //! of one homeserver, `checks/` what they look at before they act, `render` what its processes read,
 //! `daemons/` what runs on and watches, `services/` which processes it is, `matrix/` the server on the
 //! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
-//! `backup/` the archives that bring it back, `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
+//! `backup/` the archives that bring it back, `age` how they are encrypted, `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
 //! later, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
 //! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
 
+mod age;
 mod backup;
 mod bridges;
 #[cfg(test)]

@@ -6,26 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{data_dir::DataDir, files};
+use crate::{
+    data_dir::{DataDir, PROGRAM, STAYS},
+    files,
+};
 
-/// What a restore makes anew, or what belongs to this machine alone: the database is dumped, the media have
-/// their own place.
-const NOT: [&str; 14] = [
-    "environments",
-    "cache",
-    "synapse",
-    "instance.env",
-    "web",
-    "run",
-    "aside",
-    "backups",
-    "postgres",
-    "database.json",
-    "logs",
-    "media",
-    "proxy",
-    "turn",
-];
+/// What goes neither, beside what an installation makes again and what stays: the database is dumped, the media
+/// have their own place, and the rest is about this machine alone.
+const NOT: [&str; 6] = ["postgres", "database.json", "logs", "media", "proxy", "turn"];
 /// What is only a copy of what others have, below `media`.
 const COPIES: [&str; 4] =
     ["remote_content", "remote_thumbnail", "url_cache", "url_cache_thumbnails"];
@@ -39,17 +27,22 @@ pub(crate) struct Found {
     pub(crate) mode: u32,
 }
 
-/// The files of the data folder, in a fixed order; the media, and what [`held`] has, aside.
-pub(crate) fn files_of(data: &DataDir) -> Result<Vec<Found>, files::Error> {
+/// The files of the data folder, in a fixed order; the media, and what [`held`] has, aside. What is a link, which
+/// leads to what is not ours, goes to `links`.
+pub(crate) fn files_of(
+    data: &DataDir,
+    links: &mut Vec<PathBuf>,
+) -> Result<Vec<Found>, files::Error> {
     let outbox = data.outbox();
     let mut found = Vec::new();
     for path in files::entries(data.root())? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // A name with a dot in front is a file that is being written.
-        if NOT.contains(&&*name) || name.starts_with('.') || path == outbox {
+        let is_left = PROGRAM.iter().chain(&STAYS).chain(&NOT).any(|it| name == *it);
+        if is_left || name.starts_with('.') || path == outbox {
             continue;
         }
-        walk(data.root(), &path, &mut |file| {
+        walk(data.root(), &path, links, &mut |file| {
             found.push(file);
             Ok::<_, files::Error>(())
         })?;
@@ -65,7 +58,7 @@ pub(crate) fn hold(data: &DataDir, to: &Path) -> Result<(), files::Error> {
     let outbox = data.outbox();
     // What a command put in moves on from there: it is looked at first, so that nothing is missed.
     for folder in [outbox.join("intake"), outbox.clone()] {
-        walk(&outbox, &folder, &mut |file| {
+        walk(&outbox, &folder, &mut Vec::new(), &mut |file| {
             let copy = to.join(&file.name);
             if let Some(folder) = copy.parent() {
                 files::private_folder(folder)?;
@@ -91,7 +84,7 @@ pub(crate) fn held(data: &DataDir, from: &Path) -> Result<Vec<Found>, files::Err
     let mut found = Vec::new();
     let outbox = data.outbox();
     let below = outbox.strip_prefix(data.root()).unwrap_or(&outbox);
-    walk(from, from, &mut |file| {
+    walk(from, from, &mut Vec::new(), &mut |file| {
         found.push(Found { name: below.join(&file.name), ..file });
         Ok::<_, files::Error>(())
     })?;
@@ -101,6 +94,7 @@ pub(crate) fn held(data: &DataDir, from: &Path) -> Result<Vec<Found>, files::Err
 /// The media that were sent here, told one by one: there may be millions.
 pub(crate) fn media_of<E: From<files::Error>>(
     data: &DataDir,
+    links: &mut Vec<PathBuf>,
     found: &mut dyn FnMut(Found) -> Result<(), E>,
 ) -> Result<(), E> {
     for path in files::entries(&data.media())? {
@@ -108,7 +102,7 @@ pub(crate) fn media_of<E: From<files::Error>>(
         if COPIES.contains(&&*name) {
             continue;
         }
-        walk(&data.media(), &path, found)?;
+        walk(&data.media(), &path, links, found)?;
     }
     Ok(())
 }
@@ -116,6 +110,7 @@ pub(crate) fn media_of<E: From<files::Error>>(
 fn walk<E: From<files::Error>>(
     root: &Path,
     path: &Path,
+    links: &mut Vec<PathBuf>,
     found: &mut dyn FnMut(Found) -> Result<(), E>,
 ) -> Result<(), E> {
     let kind = match fs::symlink_metadata(path) {
@@ -123,9 +118,11 @@ fn walk<E: From<files::Error>>(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         kind => kind.map_err(files::Error::io("read", path))?,
     };
-    if kind.is_dir() {
+    if kind.is_symlink() {
+        links.push(path.to_owned());
+    } else if kind.is_dir() {
         for path in files::entries(path)? {
-            walk(root, &path, found)?;
+            walk(root, &path, links, found)?;
         }
     } else if kind.is_file() {
         let name = path.strip_prefix(root).unwrap_or(path).to_owned();
@@ -161,9 +158,13 @@ mod tests {
         let names = |found: Vec<Found>| {
             found.into_iter().map(|it| it.name.display().to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(names(files_of(&data).unwrap()), ["secrets/signing.key", "settings.yaml"]);
+        let link = data.root().join("media/local_content/elsewhere");
+        std::os::unix::fs::symlink("/", &link).unwrap();
+        let mut links = Vec::new();
+        let found = files_of(&data, &mut links).unwrap();
+        assert_eq!(names(found), ["secrets/signing.key", "settings.yaml"]);
         let mut media = Vec::new();
-        media_of(&data, &mut |it| {
+        media_of(&data, &mut links, &mut |it| {
             media.push(it);
             Ok::<_, files::Error>(())
         })
@@ -173,5 +174,6 @@ mod tests {
         files::remove(&data.outbox()).unwrap();
         assert_eq!(names(held(&data, &half).unwrap()), ["outbox/a/1"]);
         assert_eq!(names(media), ["local_content/aa/bb/c"]);
+        assert_eq!(links, [link]);
     }
 }

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::manifest::FORMAT;
 use crate::{
+    age,
     error::{Explain, Kind},
     files,
 };
@@ -18,6 +19,12 @@ pub(crate) enum Error {
     CutOff(PathBuf),
     #[error("the backup `{}` is damaged: {what}", path.display())]
     Damaged { path: PathBuf, what: String },
+    #[error("the backup `{}` cannot be opened", path.display())]
+    Sealed {
+        path: PathBuf,
+        #[source]
+        why: age::Error,
+    },
     #[error("`{}` changed while it was read", .0.display())]
     Changes(PathBuf),
     #[error("a backup cannot be written")]
@@ -32,7 +39,7 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Foreign(_) | Self::Newer { .. } => Kind::Request,
+            Self::Foreign(_) | Self::Newer { .. } | Self::Sealed { .. } => Kind::Request,
             _ => Kind::Environment,
         }
     }
@@ -44,6 +51,7 @@ impl Explain for Error {
             Self::CutOff(_) | Self::Damaged { .. } => {
                 Some("take another one: `manage backup list` shows those there are, and `manage backup verify FILE` tries one".into())
             }
+            Self::Sealed { why, .. } => why.hint(),
             Self::Changes(_) => Some("run it again".into()),
             Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
                 Some(files::FREE_SPACE.into())

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The kind of archive that this program writes.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest kind of archive that this program writes.
+pub(crate) const FORMAT: u32 = 2;
+/// That of one which has all in it.
+pub(crate) const WHOLE: u32 = 1;
 
 /// Everything that a restore must know before it changes anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +33,17 @@ pub(crate) struct Manifest {
     /// The bucket that holds the media as well: what is only there is not in the archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bucket: Option<String>,
+    /// The media lie beside the archive, in `blobs`: as they are, or encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) media_apart: Option<Apart>,
+}
+
+/// How media lie beside an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Apart {
+    Plain,
+    Encrypted,
 }
 
 /// The version of Synapse's tables.

@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, BufReader, Read, Write as _},
+    fs::File,
+    io::{self, BufReader, Cursor, Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Component, Path, PathBuf},
 };
@@ -16,10 +16,15 @@ use tar::{Archive, EntryType};
 use zstd::Decoder;
 
 use super::{
-    DATABASE, END, Error, FILES, MANIFEST, MEDIA, Manifest, SUMS,
-    manifest::{End, FORMAT},
+    BLOBS, DATABASE, END, Error, FILES, MANIFEST, MEDIA, Manifest, SUMS, Source,
+    blobs::{Entry, KEY, Naming},
+    depot::{Content, Depot},
+    manifest::{Apart, End, FORMAT},
 };
-use crate::files;
+use crate::{
+    age::{self, Identity, Keys, Opener},
+    files,
+};
 
 /// The first bytes of what zstd wrote (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -29,9 +34,11 @@ const CHUNK: usize = 1 << 17;
 
 pub(crate) struct Reader {
     path: PathBuf,
-    archive: Archive<Decoder<'static, BufReader<File>>>,
+    depot: Depot,
+    archive: Archive<Decoder<'static, BufReader<Content>>>,
     /// The size of the file, in bytes.
     pub(crate) size: u64,
+    pub(crate) is_encrypted: bool,
 }
 
 /// What entries are written to, one after the other.
@@ -57,19 +64,26 @@ impl Sink for Nowhere {
 
 impl Reader {
     /// Opens an archive; nothing of it is read but its first bytes.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |error| files::Error::io("read", path)(error);
-        let found = fs::metadata(path).map_err(failed)?;
-        if !found.is_file() {
-            return Err(Error::Foreign(path.to_owned()));
-        }
-        let mut file = BufReader::new(files::open(path).map_err(failed)?);
-        let start = io::BufRead::fill_buf(&mut file).map_err(failed)?;
+    pub(crate) fn open(source: &Source, keys: &Keys) -> Result<Self, Error> {
+        let path = source.path();
+        let (content, size) = source.open()?;
+        let (start, content) = begun(content).map_err(|error| fault(&path, &error))?;
+        let is_encrypted = start == age::MAGIC;
+        let content: Content = if is_encrypted {
+            let opened = Opener::new(content, keys).map_err(|error| fault(&path, &error))?;
+            Box::new(opened.map_err(|why| sealed(&path, why))?)
+        } else {
+            Box::new(content)
+        };
+        // What is encrypted shows only now what it is.
+        let (start, content) = begun(content).map_err(|error| fault(&path, &error))?;
         if !start.starts_with(&ZSTD) {
-            return Err(Error::Foreign(path.to_owned()));
+            return Err(Error::Foreign(path));
         }
-        let decoder = Decoder::with_buffer(file).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), archive: Archive::new(decoder), size: found.len() })
+        let content = BufReader::with_capacity(CHUNK, Box::new(content) as Content);
+        let decoder = Decoder::with_buffer(content).map_err(|error| fault(&path, &error))?;
+        let (depot, archive) = (source.depot.clone(), Archive::new(decoder));
+        Ok(Self { path, depot, archive, size, is_encrypted })
     }
 
     /// Its manifest alone.
@@ -111,6 +125,9 @@ impl Reader {
         let mut unsummed: BTreeMap<String, String> = BTreeMap::new();
         let (mut count, mut bytes, mut last) = (0_u64, 0_u64, None::<End>);
         let mut chunk = vec![0; CHUNK];
+        // Of the media beside it: how many bytes they have, and what opens them.
+        let (mut apart, mut naming, mut secret) = (0_u64, None, Vec::new());
+        let secret_at = Path::new(FILES).join("secrets").join(KEY);
         for entry in entries {
             let mut entry = entry.map_err(|error| fault(&path, &error))?;
             let name = name_of(&path, &entry)?;
@@ -144,6 +161,22 @@ impl Reader {
                 }
                 continue;
             }
+            if name.starts_with(BLOBS) {
+                let list = text(&path, &mut entry)?;
+                let naming = match &naming {
+                    Some(naming) => naming,
+                    None => naming.insert(naming_of(&path, known.as_ref(), &secret)?),
+                };
+                for line in String::from_utf8_lossy(&list).lines() {
+                    let medium: Entry = parsed(&path, &shown, line.as_bytes())?;
+                    let mut told = |more| on_bytes(bytes + apart + more);
+                    apart += blob(&path, &self.depot, naming, &medium, to, &mut told)?;
+                }
+                count += 1;
+                bytes += list.len() as u64;
+                unsummed.insert(shown, HEXLOWER.encode(&Sha256::digest(&list)));
+                continue;
+            }
             let mode = entry.header().mode().unwrap_or(files::PRIVATE) & 0o777;
             let mut sum = Sha256::new();
             to.begin(&name, mode)?;
@@ -154,8 +187,11 @@ impl Reader {
                 }
                 sum.update(&chunk[..read]);
                 to.write(&chunk[..read])?;
+                if name == secret_at {
+                    secret.extend_from_slice(&chunk[..read]);
+                }
                 bytes += read as u64;
-                on_bytes(bytes);
+                on_bytes(bytes + apart);
             }
             to.end();
             count += 1;
@@ -163,9 +199,17 @@ impl Reader {
                 return Err(damaged(format!("`{shown}` is in it twice")));
             }
         }
-        // The end of what zstd wrote has a sum of its own.
-        io::copy(&mut self.archive.into_inner(), &mut io::sink())
-            .map_err(|error| fault(&path, &error))?;
+        // The end of what zstd wrote has a sum of its own. What tar has there is empty: all else is another's.
+        let mut rest = self.archive.into_inner();
+        loop {
+            let read = rest.read(&mut chunk).map_err(|error| fault(&path, &error))?;
+            if read == 0 {
+                break;
+            }
+            if chunk[..read].iter().any(|byte| *byte != 0) {
+                return Err(damaged("something follows its end".into()));
+            }
+        }
         let known = known.ok_or_else(|| Error::Foreign(path.clone()))?;
         match last {
             None => Err(Error::CutOff(path)),
@@ -177,14 +221,72 @@ impl Reader {
     }
 }
 
+/// How the media beside an archive are named and opened.
+fn naming_of(path: &Path, manifest: Option<&Manifest>, secret: &[u8]) -> Result<Naming, Error> {
+    let damaged = |what: &str| Error::Damaged { path: path.to_owned(), what: what.to_owned() };
+    match manifest.and_then(|it| it.media_apart) {
+        None => Err(damaged("media lie beside it, and it does not say so")),
+        Some(Apart::Plain) => Ok(Naming::plain()),
+        Some(Apart::Encrypted) => {
+            let identity = Identity::in_text(&String::from_utf8_lossy(secret))
+                .ok_or_else(|| damaged("the key of the media beside it is not in it"))?;
+            Naming::of(identity).map_err(|why| sealed(path, why))
+        }
+    }
+}
+
+/// Takes a file of the media from beside an archive and compares it with its sum; its size.
+fn blob(
+    path: &Path,
+    depot: &Depot,
+    naming: &Naming,
+    medium: &Entry,
+    to: &mut dyn Sink,
+    on_bytes: &mut dyn FnMut(u64),
+) -> Result<u64, Error> {
+    let damaged = |what: String| Error::Damaged { path: path.to_owned(), what };
+    let name = Path::new(MEDIA).join(&medium.name);
+    if !stays(&name) {
+        return Err(damaged(format!("`{}` has no place in a backup", name.display())));
+    }
+    let mut content = naming.open(depot, medium, path)?;
+    let (mut sum, mut size, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK]);
+    to.begin(&name, medium.mode & 0o777)?;
+    loop {
+        let read = content.read(&mut chunk);
+        let read = read.map_err(|error| match fault(path, &error) {
+            Error::CutOff(_) => damaged(format!("`{}` beside it is cut off", name.display())),
+            Error::Damaged { what, .. } => {
+                damaged(format!("`{}` beside it: {what}", name.display()))
+            }
+            other => other,
+        })?;
+        if read == 0 {
+            break;
+        }
+        sum.update(&chunk[..read]);
+        to.write(&chunk[..read])?;
+        size += read as u64;
+        on_bytes(size);
+    }
+    to.end();
+    if size != medium.size || HEXLOWER.encode(&sum.finalize()) != medium.sha256 {
+        return Err(damaged(format!("`{}` is not what it was", name.display())));
+    }
+    Ok(size)
+}
+
+fn stays(name: &Path) -> bool {
+    name.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
 /// A name that stays in its folder, in one of ours.
 fn name_of(path: &Path, entry: &tar::Entry<'_, impl Read>) -> Result<PathBuf, Error> {
     let name = entry.path().map_err(|error| fault(path, &error))?.into_owned();
     let is_plain = entry.header().entry_type() == EntryType::Regular;
-    let stays = name.components().all(|part| matches!(part, Component::Normal(_)));
     let known = [MANIFEST, END].iter().any(|it| name == Path::new(it))
-        || [FILES, MEDIA, DATABASE, SUMS].iter().any(|it| name.starts_with(it));
-    if is_plain && stays && known {
+        || [FILES, MEDIA, DATABASE, BLOBS, SUMS].iter().any(|it| name.starts_with(it));
+    if is_plain && stays(&name) && known {
         return Ok(name);
     }
     let what = format!("`{}` has no place in a backup", name.display());
@@ -220,9 +322,36 @@ fn text(path: &Path, entry: &mut impl Read) -> Result<Vec<u8>, Error> {
     Ok(text)
 }
 
-/// What tar and zstd say of an archive that ends too early, and of one that was altered.
+/// The first bytes of it, as many as tell what it is, and all of it.
+fn begun(mut content: Content) -> io::Result<(Vec<u8>, impl Read + Send + use<>)> {
+    let mut start = Vec::with_capacity(age::MAGIC.len());
+    (&mut content).take(age::MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok((start.clone(), Cursor::new(start).chain(content)))
+}
+
+/// What keeps something encrypted from being read.
+fn sealed(path: &Path, why: age::Error) -> Error {
+    let path = path.to_owned();
+    match why {
+        why if why.is_about_keys() => Error::Sealed { path, why },
+        age::Error::CutOff => Error::CutOff(path),
+        why => Error::Damaged { path, what: why.to_string() },
+    }
+}
+
+/// What age, tar and zstd say of an archive that ends too early, and of one that was altered.
 fn fault(path: &Path, error: &io::Error) -> Error {
     let path = path.to_owned();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(now) = cause {
+        match now.downcast_ref() {
+            Some(age::Error::CutOff) => return Error::CutOff(path),
+            Some(why) => return Error::Damaged { path, what: why.to_string() },
+            None => {}
+        }
+        let inner = now.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = inner.map(|it| it as &(dyn std::error::Error + 'static)).or_else(|| now.source());
+    }
     let words = error.to_string();
     let early = error.kind() == io::ErrorKind::UnexpectedEof
         || words.contains("incomplete frame")
@@ -273,9 +402,13 @@ impl Sink for Folder {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
+        age::To,
         backup::{
+            blobs::Blobs,
             manifest::{Counts, Schema},
             write::Writer,
         },
@@ -296,11 +429,12 @@ mod tests {
             bridges: Vec::new(),
             counts: Counts::default(),
             bucket: None,
+            media_apart: None,
         }
     }
 
     /// A backup with a secret, a file that is longer than what is read at once, and a database in two pieces.
-    fn made(folder: &Path) -> PathBuf {
+    fn made(folder: &Path, to: Option<&To>) -> PathBuf {
         let data = DataDir::new(folder.join("data"));
         data.create().unwrap();
         files::write_atomically(&data.signing_key(), b"key", files::PRIVATE).unwrap();
@@ -308,11 +442,16 @@ mod tests {
         fs::create_dir_all(media.parent().unwrap()).unwrap();
         files::write_atomically(&media, &vec![7; 300_000], files::PRIVATE).unwrap();
         let path = folder.join("a.tar.zst");
-        let mut writer = Writer::create(&path, &manifest()).unwrap();
-        for found in crate::backup::files_of(&data).unwrap() {
+        let output = |path: &Path| {
+            let Source { depot, name } = Source::file(path).unwrap();
+            depot.create(&name).unwrap()
+        };
+        let mut writer = Writer::create(output(&path), to, &manifest()).unwrap();
+        for found in crate::backup::files_of(&data, &mut Vec::new()).unwrap() {
             assert!(writer.file(&found, false).unwrap());
         }
-        crate::backup::media_of(&data, &mut |found| writer.file(&found, true).map(drop)).unwrap();
+        let mut media = |found| writer.file(&found, true).map(drop);
+        crate::backup::media_of(&data, &mut Vec::new(), &mut media).unwrap();
         writer.whole(Path::new("database/homeserver/000001"), b"one").unwrap();
         writer.whole(Path::new("database/homeserver/000002"), b"two").unwrap();
         assert!(!path.exists(), "it has its name when it is whole");
@@ -320,9 +459,18 @@ mod tests {
         path
     }
 
+    fn reader(path: &Path) -> Result<Reader, Error> {
+        Reader::open(&Source::file(path)?, &Keys::default())
+    }
+
     fn unpacked(path: &Path, to: &Path) -> Result<Manifest, Error> {
-        let checked = Reader::open(path)?.check();
-        let unpacked = Reader::open(path)?.unpack(to, &mut |_| ());
+        unpacked_with(path, to, &Keys::default())
+    }
+
+    fn unpacked_with(path: &Path, to: &Path, keys: &Keys) -> Result<Manifest, Error> {
+        let source = Source::file(path)?;
+        let checked = Reader::open(&source, keys)?.check();
+        let unpacked = Reader::open(&source, keys)?.unpack(to, &mut |_| ());
         assert_eq!(checked.is_ok(), unpacked.is_ok());
         unpacked
     }
@@ -330,8 +478,8 @@ mod tests {
     #[test]
     fn what_went_in_comes_out() {
         let folder = tempfile::tempdir().unwrap();
-        let path = made(folder.path());
-        assert_eq!(Reader::open(&path).unwrap().manifest().unwrap(), manifest());
+        let path = made(folder.path(), None);
+        assert_eq!(reader(&path).unwrap().manifest().unwrap(), manifest());
         let to = folder.path().join("to");
         assert_eq!(unpacked(&path, &to).unwrap(), manifest());
         assert_eq!(files::read(&to.join("files/secrets/signing.key")).unwrap(), "key");
@@ -345,7 +493,7 @@ mod tests {
     #[test]
     fn one_that_is_cut_off_anywhere_is_no_backup() {
         let folder = tempfile::tempdir().unwrap();
-        let path = made(folder.path());
+        let path = made(folder.path(), None);
         let whole = fs::read(&path).unwrap();
         let short = folder.path().join("short.tar.zst");
         for length in (5..whole.len()).step_by(7) {
@@ -359,15 +507,117 @@ mod tests {
     #[test]
     fn one_that_was_altered_anywhere_is_no_backup() {
         let folder = tempfile::tempdir().unwrap();
-        let path = made(folder.path());
+        let path = made(folder.path(), None);
         let whole = fs::read(&path).unwrap();
+        let content = zstd::decode_all(&*whole).unwrap();
         let other = folder.path().join("other.tar.zst");
         for at in (0..whole.len()).step_by(11) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x40;
             files::write_atomically(&other, &bytes, files::PRIVATE).unwrap();
             let to = folder.path().join(at.to_string());
-            assert!(unpacked(&other, &to).is_err(), "{at}");
+            // A bit of zstd's that means nothing changes nothing either.
+            let is_same = zstd::decode_all(&*bytes).is_ok_and(|it| it == content);
+            assert_eq!(unpacked(&other, &to).is_ok(), is_same, "{at}");
+        }
+    }
+
+    #[test]
+    fn two_that_were_joined_are_no_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = made(folder.path(), None);
+        let whole = fs::read(&path).unwrap();
+        let joined = folder.path().join("joined.tar.zst");
+        files::write_atomically(&joined, &[&whole[..], &whole[..]].concat(), files::PRIVATE)
+            .unwrap();
+        let error = unpacked(&joined, &folder.path().join("to")).unwrap_err().to_string();
+        assert!(error.ends_with("something follows its end"), "{error}");
+    }
+
+    #[test]
+    fn one_that_is_encrypted_says_what_opens_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::generate();
+        let path = made(folder.path(), Some(&To::Recipients(vec![identity.recipient()])));
+        let keys = Keys { identities: vec![identity], passphrase: None };
+        let to = folder.path().join("to");
+        assert_eq!(unpacked_with(&path, &to, &keys).unwrap(), manifest());
+        assert_eq!(files::read(&to.join("files/secrets/signing.key")).unwrap(), "key");
+        let said = |keys: &Keys| match unpacked_with(&path, &to, keys).unwrap_err() {
+            Error::Sealed { why, .. } => why.to_string(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(said(&Keys::default()), "it is encrypted for keys");
+        let others = Keys { identities: vec![Identity::generate()], passphrase: None };
+        assert_eq!(said(&others), "it is encrypted for other keys");
+        let whole = fs::read(&path).unwrap();
+        let short = folder.path().join("short");
+        for length in (30..whole.len()).step_by(23) {
+            files::write_atomically(&short, &whole[..length], files::PRIVATE).unwrap();
+            let error = unpacked_with(&short, &to, &keys).unwrap_err();
+            assert!(matches!(error, Error::CutOff(_)), "{length}: {error}");
+        }
+        // Not even what is in it shows.
+        assert!(!whole.windows(13).any(|part| part == b"manifest.json"));
+    }
+
+    #[test]
+    fn media_that_lie_beside_it_come_back_and_what_is_wrong_with_them_is_said() {
+        for identity in [None, Some(Identity::generate())] {
+            let folder = tempfile::tempdir().unwrap();
+            let to = identity.as_ref().map(|it| To::Recipients(vec![it.recipient()]));
+            let keys = Keys { identities: identity.into_iter().collect(), passphrase: None };
+            let data = DataDir::new(folder.path().join("data"));
+            data.create().unwrap();
+            let medium = data.media().join("local_content/aa/bb/cc");
+            fs::create_dir_all(medium.parent().unwrap()).unwrap();
+            files::write_atomically(&medium, &vec![7; 300_000], files::PRIVATE).unwrap();
+            let source = Source::file(&folder.path().join("x-1.inc.tar.zst")).unwrap();
+            let Source { depot, name } = source.clone();
+            let apart = if to.is_some() { Apart::Encrypted } else { Apart::Plain };
+            let manifest = Manifest { media_apart: Some(apart), ..manifest() };
+            let mut blobs = Blobs::begin(&data, depot.clone(), &name, to.as_ref()).unwrap();
+            let output = depot.create(&name).unwrap();
+            let mut writer = Writer::create(output, to.as_ref(), &manifest).unwrap();
+            for found in crate::backup::files_of(&data, &mut Vec::new()).unwrap() {
+                assert!(writer.file(&found, false).unwrap());
+            }
+            let mut media = |found| writer.beside(&found, &mut blobs).map(drop);
+            crate::backup::media_of(&data, &mut Vec::new(), &mut media).unwrap();
+            blobs.finish().unwrap();
+            writer.finish().unwrap();
+            assert!(source.size().unwrap().unwrap() < 10_000, "the media are not in it");
+
+            let unpacked = |to: &str| unpacked_with(&source.path(), &folder.path().join(to), &keys);
+            unpacked("to").unwrap();
+            let came = folder.path().join("to/files/media/local_content/aa/bb/cc");
+            assert_eq!(fs::read(came).unwrap(), vec![7; 300_000]);
+            let checked = Reader::open(&source, &keys).unwrap().check().unwrap();
+            assert!(checked > 300_000, "{checked}");
+            let mut blob = None;
+            depot
+                .below(BLOBS, &mut |name| {
+                    blob = Some(depot.path(name));
+                    Ok(())
+                })
+                .unwrap();
+            let blob = blob.unwrap();
+            let whole = fs::read(&blob).unwrap();
+            let mut other = whole.clone();
+            other[1000] ^= 1;
+            let said = |content: Option<&[u8]>, why: &str| {
+                files::remove(&blob).unwrap();
+                if let Some(content) = content {
+                    files::write_atomically(&blob, content, files::PRIVATE).unwrap();
+                }
+                let error = unpacked(why).unwrap_err();
+                assert!(matches!(error, Error::Damaged { .. }), "{error}");
+                error.to_string()
+            };
+            said(Some(&other), "altered");
+            said(Some(&whole[..200_000]), "short");
+            let missing = said(None, "none");
+            assert!(missing.ends_with("is missing"), "{missing}");
         }
     }
 
@@ -412,10 +662,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         files::write_atomically(&path, b"text", files::PRIVATE).unwrap();
-        assert!(matches!(Reader::open(&path), Err(Error::Foreign(_))));
+        assert!(matches!(reader(&path), Err(Error::Foreign(_))));
         let of = |text: &[u8]| {
             let path = foreign(folder.path(), &[(MANIFEST, EntryType::Regular, text)]);
-            Reader::open(&path).unwrap().manifest().unwrap_err()
+            reader(&path).unwrap().manifest().unwrap_err()
         };
         assert!(matches!(of(b"{\"format\": 9}"), Error::Newer { format: 9, .. }));
         assert!(matches!(of(b"{}"), Error::Foreign(_)));

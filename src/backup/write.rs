@@ -11,8 +11,13 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 use zstd::Encoder;
 
-use super::{END, Error, FILES, Found, MANIFEST, MEDIA, Manifest, SUMS, manifest::End};
-use crate::files::{self, Growing};
+use super::{
+    BLOBS, END, Error, FILES, Found, MANIFEST, MEDIA, Manifest, SUMS,
+    blobs::Blobs,
+    depot::{Coat, Output},
+    manifest::End,
+};
+use crate::{age::To, files};
 
 /// How good the compression is: most of a large backup is media, which cannot be compressed.
 const LEVEL: i32 = 3;
@@ -20,23 +25,44 @@ const LEVEL: i32 = 3;
 const SUMMED: usize = 512;
 
 pub(crate) struct Writer {
-    tar: Builder<Encoder<'static, Growing>>,
+    tar: Builder<Encoder<'static, Coat>>,
     /// Lines of `sha256sum` that are not yet in the archive.
     sums: Vec<String>,
     lists: u64,
     end: End,
+    /// Lines about media beside the archive that are not yet in it.
+    list: String,
+    pieces: u64,
+    /// The bytes of those media.
+    apart: u64,
 }
 
+/// How long a list of media beside the archive is, in bytes.
+const LISTED: usize = 1 << 20;
+
 impl Writer {
-    /// Begins an archive that will be at `path`, readable to its owner alone: it holds secrets.
-    pub(crate) fn create(path: &Path, manifest: &Manifest) -> Result<Self, Error> {
-        let file = Growing::beside(path, files::PRIVATE)?;
-        let mut encoder = Encoder::new(file, LEVEL).map_err(Error::Write)?;
+    /// Begins an archive, readable to its owner alone: it holds secrets. Encrypted, only those can read it that it is
+    /// for.
+    pub(crate) fn create(
+        output: Output,
+        to: Option<&To>,
+        manifest: &Manifest,
+    ) -> Result<Self, Error> {
+        let coat = Coat::new(output, to).map_err(Error::Write)?;
+        let mut encoder = Encoder::new(coat, LEVEL).map_err(Error::Write)?;
         // Beside what reads and hashes.
         encoder.multithread(1).map_err(Error::Write)?;
         encoder.include_checksum(true).map_err(Error::Write)?;
         let end = End { entries: 0, bytes: 0 };
-        let mut writer = Self { tar: Builder::new(encoder), sums: Vec::new(), lists: 0, end };
+        let mut writer = Self {
+            tar: Builder::new(encoder),
+            sums: Vec::new(),
+            lists: 0,
+            end,
+            list: String::new(),
+            pieces: 0,
+            apart: 0,
+        };
         let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
         writer.whole(Path::new(MANIFEST), &text)?;
         Ok(writer)
@@ -44,7 +70,7 @@ impl Writer {
 
     /// The bytes that went in so far, before they are compressed.
     pub(crate) fn bytes(&self) -> u64 {
-        self.end.bytes
+        self.end.bytes + self.apart
     }
 
     /// A file of the data folder, or of the media. One that is gone by now is left out: whoever removed it did not
@@ -59,6 +85,28 @@ impl Writer {
         let name = Path::new(if is_medium { MEDIA } else { FILES }).join(&found.name);
         self.stream(&name, found, &mut file, size)?;
         Ok(true)
+    }
+
+    /// A file of the media that lies beside the archive: its line. False where it is gone by now.
+    pub(crate) fn beside(&mut self, found: &Found, blobs: &mut Blobs) -> Result<bool, Error> {
+        let Some(entry) = blobs.keep(found)? else { return Ok(false) };
+        self.apart += entry.size;
+        self.list += &serde_json::to_string(&entry).unwrap_or_default();
+        self.list.push('\n');
+        if self.list.len() >= LISTED {
+            self.listed()?;
+        }
+        Ok(true)
+    }
+
+    /// Writes the lines that are not yet in it.
+    fn listed(&mut self) -> Result<(), Error> {
+        if self.list.is_empty() {
+            return Ok(());
+        }
+        self.pieces += 1;
+        let list = std::mem::take(&mut self.list);
+        self.whole(Path::new(&format!("{BLOBS}/{:06}", self.pieces)), list.as_bytes())
     }
 
     /// What is in memory already.
@@ -112,13 +160,15 @@ impl Writer {
     }
 
     /// Writes what is left, flushes it to the disk, and gives the archive its name; its size.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self) -> Result<u64, Error> {
+        self.listed()?;
         self.sum_up()?;
         let text = serde_json::to_vec(&self.end).unwrap_or_default();
         self.append(Path::new(END), header(files::PRIVATE, text.len() as u64), &*text)?;
         let mut encoder = self.tar.into_inner().map_err(Error::Write)?;
         encoder.flush().map_err(Error::Write)?;
-        Ok(encoder.finish().map_err(Error::Write)?.finish_new()?)
+        let coat = encoder.finish().map_err(Error::Write)?;
+        coat.off().map_err(Error::Write)?.finish()
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw};
 use named::{custom, profiles};
 use sections::{
-    alerts, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
+    alerts, backup, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
     supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
@@ -95,6 +95,7 @@ sections! {
     proxy: proxy::Proxy,
     hooks: hooks::Hooks,
     web: web::Web,
+    backup: backup::Backup,
 }
 
 /// Those whose value is a port.

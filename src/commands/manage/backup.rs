@@ -2,7 +2,6 @@
 
 use std::{
     fmt::{self, Write as _},
-    fs,
     net::TcpListener,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -12,17 +11,27 @@ use ruma::TransactionId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::restore::{absolute, bring_back, shown};
+use super::{
+    kept::{self, Backups, Kept},
+    opening::{Opening, look, source, waiting},
+    restore::{Backup, bring_back, shown},
+};
 use crate::{
-    backup::{Manifest, read::Reader},
-    commands::{Answered, Reply},
-    config,
+    age::Keys,
+    backup::{Depot, Manifest, Source, blobs::Stored},
+    commands::{
+        Answered, Reply,
+        listing::{Document, List, ListArgs, one_said},
+    },
+    config::{self, sections::backup::Place},
     context::{Context, Own},
     error::Failure,
     files,
     instance::{
         backup::{
-            self, Error, Made, store,
+            self, Error, Made, Wanted,
+            sealing::Sealing,
+            store::{self, Target},
             verify::{Compared, compare},
         },
         guard,
@@ -32,7 +41,7 @@ use crate::{
     output::Report,
     process::{Ending, Lock},
     python,
-    reply::Interrupted,
+    reply::{Interrupted, Stop},
 };
 
 #[derive(clap::Args)]
@@ -43,9 +52,22 @@ pub(crate) struct Args {
     /// The backup, with `show`, `verify` and `remove`
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Where a new one goes, or the folder to list: a folder, or with a new one a file
-    #[arg(long, value_name = "PATH")]
-    to: Option<PathBuf>,
+    /// Where a new one goes, or the folder to list: a folder, or with a new one a file, or `-` for the standard output
+    #[arg(long, value_name = "PATH", value_parser = Target::typed)]
+    to: Option<Target>,
+    /// Encrypt a new one for whoever has the secret key of this public one of age, `age1…`
+    #[arg(long, value_name = "KEY")]
+    recipient: Vec<String>,
+    /// The same for all public keys in this file, one a line
+    #[arg(long, value_name = "FILE")]
+    recipients_file: Option<PathBuf>,
+    /// Store each media file once, beside the new one: the next one then costs what is new
+    #[arg(long)]
+    incremental: bool,
+    #[command(flatten)]
+    opening: Opening,
+    #[command(flatten)]
+    list: ListArgs<Kept>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -57,35 +79,36 @@ enum Action {
     Remove,
 }
 
+one_said!(Answer {
+    Listed(List<Backups> => Document<Backups>),
+    Done(Reply<Done> => Done),
+});
+
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Answer {
+pub(crate) struct Done {
     /// Those that the answer is about, oldest first.
     backups: Vec<Kept>,
     /// What came out of the trial.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Verified>,
+    /// Of an incremental one that was made: what of the media was new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<Stored>,
     /// Whether one was made or removed.
     changed: bool,
     #[serde(skip)]
     action: Action,
+    /// `manage backup`, as it has to be typed for this homeserver.
+    #[serde(skip)]
+    typed: String,
 }
 
-impl Answer {
-    fn of(action: Action, backups: Vec<Kept>) -> Self {
+impl Done {
+    fn of(action: Action, context: &Context, kept: Kept) -> Self {
         let changed = matches!(action, Action::Make | Action::Remove);
-        Self { backups, verified: None, changed, action }
+        let typed = format!("{} manage backup", context.flag()).trim_start().to_owned();
+        Self { backups: vec![kept], verified: None, stored: None, changed, action, typed }
     }
-}
-
-/// A backup that there is.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Kept {
-    path: PathBuf,
-    /// In bytes.
-    size: u64,
-    /// What it says of itself; nothing where it cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<Manifest>,
 }
 
 /// A backup that was restored and tried.
@@ -100,16 +123,52 @@ pub(crate) struct Verified {
     started_in: f64,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    if args.to.is_some() && !matches!(args.action, Action::Make | Action::List) {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
+    let Args { action, file, to, recipient, recipients_file, incremental, opening, list } = args;
+    let is_made = action == Action::Make;
+    if to.is_some() && !matches!(action, Action::Make | Action::List) {
         return Err(Failure::request("`--to` is for `make` and `list` alone").into());
     }
-    match (args.action, args.file) {
-        (Action::Make, None) => make(context, args.to.as_deref()).await,
-        (Action::List, None) => list(context, args.to.as_deref()),
-        (Action::Show, Some(file)) => Ok(Reply::done(Answer::of(Action::Show, vec![look(&file)?]))),
-        (Action::Verify, Some(file)) => verify(context, &file).await,
-        (Action::Remove, Some(file)) => remove(context, file),
+    if !is_made && (!recipient.is_empty() || recipients_file.is_some()) {
+        return Err(Failure::request("`--recipient` is for `make` alone")
+            .hinted("`--identity FILE` names the secret key that opens one")
+            .into());
+    }
+    if incremental && !is_made {
+        return Err(Failure::request("`--incremental` is for `make` alone").into());
+    }
+    let done = match (action, file) {
+        (Action::Make, None) => {
+            if !opening.identity.is_empty() {
+                return Err(Failure::request("`--identity` has no place with a new backup")
+                    .hinted("`--recipient KEY` names the public key that it is encrypted for")
+                    .into());
+            }
+            if opening.passphrase_file.is_some()
+                && (!recipient.is_empty() || recipients_file.is_some())
+            {
+                return Err(Failure::request(
+                    "a backup is encrypted for keys or with a passphrase",
+                )
+                .hinted("leave `--recipient` or `--passphrase-file` out")
+                .into());
+            }
+            let passphrase_file = opening.passphrase_file;
+            let sealing = Sealing { recipients: recipient, recipients_file, passphrase_file };
+            make(context, to, &sealing, incremental).await
+        }
+        (Action::List, None) => {
+            let depot = depot(context, to)?;
+            let keys = opening.keys(context)?;
+            return Ok(Answer::Listed(kept::list(depot, keys, list).await?));
+        }
+        (Action::Show, Some(file)) => {
+            let (source, keys) = (source(&file)?, opening.keys(context)?);
+            let kept = seen(&source, &keys).await?;
+            Ok(Reply::done(Done::of(Action::Show, context, kept)))
+        }
+        (Action::Verify, Some(file)) => Box::pin(verify(context, &file, &opening)).await,
+        (Action::Remove, Some(file)) => remove(context, file).await,
         (Action::Make | Action::List, Some(file)) => {
             let why = format!("`{}` has no place there", file.display());
             Err(Failure::request(why).hinted("`--to PATH` says where it goes").into())
@@ -117,14 +176,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         (_, None) => Err(Failure::request("which backup is not said")
             .hinted("`manage backup list` shows those there are")
             .into()),
-    }
+    };
+    done.map(Answer::Done)
 }
 
-async fn make(context: &Context, to: Option<&Path>) -> Answered<Answer> {
+async fn make(
+    context: &Context,
+    to: Option<Target>,
+    sealing: &Sealing,
+    incremental: bool,
+) -> Answered<Done> {
+    let is_piped = to == Some(Target::Stdout);
+    if is_piped && !context.view().is_text() {
+        return Err(Failure::request("the backup and its description cannot both be on stdout")
+            .hinted("name a file with `--to FILE`, or leave `--format` out")
+            .into());
+    }
     guard::homeserver(context.config()?)?;
+    let config = context.config()?;
+    let incremental = incremental || (config.backup.incremental && !is_piped);
+    let wanted = Wanted { to, seal: sealing.to(config)?, incremental };
     context.would("make a backup of the database, the media, keys, secrets and settings")?;
     let mut signals = Ending::new()?;
-    let config = context.config()?;
     let progress = context.progress("making a backup");
     let deadline = tokio::time::Instant::now() + config.supervision.start_timeout.0;
     let began = Instant::now();
@@ -132,7 +205,7 @@ async fn make(context: &Context, to: Option<&Path>) -> Answered<Answer> {
         progress.now(format!("making a backup: {}", left(so_far, began.elapsed())));
     };
     let made = tokio::select! {
-        made = backup::make(config, to, deadline, &mut on_progress) => made?,
+        made = backup::make(config, &wanted, deadline, &mut on_progress) => made?,
         signal = signals.next() => {
             let said = "interrupted before the backup was whole".to_owned();
             return Err(Failure::from(Interrupted { signal, said })
@@ -141,13 +214,56 @@ async fn make(context: &Context, to: Option<&Path>) -> Answered<Answer> {
         }
     };
     drop(progress);
-    context.warn("the backup is not encrypted and holds all secrets of this server: keep it where nobody else can read it");
-    if let Some(bucket) = &made.manifest.bucket {
+    let Made { source, size, manifest, links, stored } = made;
+    if wanted.seal.is_none() {
+        context.warn("the backup is not encrypted and holds all secrets of this server: keep it where nobody else can read it");
+    }
+    if let Some(bucket) = &manifest.bucket {
         context.warn(format!("files that are only in the bucket `{bucket}` are not in the backup"));
     }
-    let Made { path, size, manifest } = made;
-    let kept = Kept { path, size, manifest: Some(manifest) };
-    Ok(Reply::done(Answer::of(Action::Make, vec![kept])))
+    for link in links {
+        context
+            .warn(format!("`{}` is a link: what it leads to is not in the backup", link.display()));
+    }
+    let is_sealed = wanted.seal.is_some();
+    let stdout = || Source { depot: Depot::Folder(PathBuf::new()), name: "-".into() };
+    let source = source.unwrap_or_else(stdout);
+    if is_piped {
+        context.say(format_args!("{} of a backup were written", shown(size)));
+    }
+    let kept = Kept::of(&source, size, manifest, is_sealed);
+    Ok(Reply::done(Done { stored, ..Done::of(Action::Make, context, kept) }))
+}
+
+/// Where the backups are that are listed.
+fn depot(context: &Context, to: Option<Target>) -> Result<Depot, Failure> {
+    let place = match to {
+        Some(Target::Place(place)) => place,
+        Some(Target::Stdout) => {
+            return Err(Failure::request("there are no backups in the standard output")
+                .hinted("name a folder with `--to`"));
+        }
+        None => match context.config() {
+            Ok(config) => store::usual(config),
+            // They can be looked at whatever is wrong with the settings.
+            Err(_) => Place::Folder(context.data()?.backups()),
+        },
+    };
+    match place {
+        Place::Folder(folder) => {
+            if !folder.is_dir() && folder != context.data()?.backups() {
+                return Err(Error::NoFolder(folder).into());
+            }
+            Ok(Depot::Folder(folder))
+        }
+        Place::Bucket { .. } => Err(Error::NoBucket.into()),
+    }
+}
+
+async fn seen(source: &Source, keys: &Keys) -> Result<Kept, Failure> {
+    let (manifest, encrypted) = look(source, keys).await?;
+    let size = source.size()?.unwrap_or_default();
+    Ok(Kept::of(source, size, manifest, encrypted))
 }
 
 /// How far it is and how long the rest takes, as far as that can be known.
@@ -163,41 +279,35 @@ fn left(so_far: backup::Progress, after: Duration) -> String {
     format!("{done} of about {}, {} s left", shown(so_far.all), rest)
 }
 
-fn look(file: &Path) -> Result<Kept, Failure> {
-    let manifest = Reader::open(file)?;
-    Ok(Kept { path: file.to_owned(), size: manifest.size, manifest: Some(manifest.manifest()?) })
-}
-
-fn list(context: &Context, folder: Option<&Path>) -> Answered<Answer> {
-    let folder = match folder {
-        Some(folder) if !folder.is_dir() => {
-            return Err(Failure::from(Error::NoFolder(folder.to_owned())).into());
-        }
-        Some(folder) => folder.to_owned(),
-        None => context.data()?.backups(),
-    };
-    let mut backups = Vec::new();
-    for path in store::list(&folder)? {
-        let kept = look(&path).or_else(|_| {
-            let size = fs::metadata(&path).map_err(files::Error::io("read", &path))?.len();
-            Ok::<_, files::Error>(Kept { path, size, manifest: None })
-        });
-        backups.push(kept?);
-    }
-    Ok(Reply::done(Answer::of(Action::List, backups)))
-}
-
-fn remove(context: &Context, path: PathBuf) -> Answered<Answer> {
+async fn remove(context: &Context, path: PathBuf) -> Answered<Done> {
     if !path.exists() {
-        let gone = Kept { path, size: 0, manifest: None };
-        let answer = Answer { changed: false, ..Answer::of(Action::Remove, vec![gone]) };
+        let gone = Kept::outside(&Source::file(&path)?, 0, None);
+        let answer = Done { changed: false, ..Done::of(Action::Remove, context, gone) };
         return Ok(Reply::done_if(false, answer));
     }
     // Nothing else is removed by a slip.
-    let kept = look(&path)?;
+    let source = source(&path)?;
+    let kept = match look(&source, &Keys::default()).await {
+        Ok((manifest, encrypted)) => {
+            Kept::of(&source, source.size()?.unwrap_or_default(), manifest, encrypted)
+        }
+        // Whoever may remove it need not have its key.
+        Err(crate::backup::Error::Sealed { .. }) => {
+            Kept::outside(&source, source.size()?.unwrap_or_default(), None)
+        }
+        Err(error) => return Err(error.into()),
+    };
     context.would(format!("remove {}", path.display()))?;
-    files::remove(&path)?;
-    Ok(Reply::done(Answer::of(Action::Remove, vec![kept])))
+    let path = source.path();
+    let swept = waiting(move || backup::remove(&source)).await?;
+    if swept.unlisted > 0 {
+        context.warn(format!(
+            "the list of media of {} backups beside `{}` is missing, so no media were removed",
+            swept.unlisted,
+            path.display()
+        ));
+    }
+    Ok(Reply::done(Done::of(Action::Remove, context, kept)))
 }
 
 /// Settings with which a restored server disturbs nobody: no ports of the one that runs, no other servers, no
@@ -230,11 +340,11 @@ fn apart() -> Result<Vec<Own>, Failure> {
 /// Nothing is pushed to anybody's telephone, whatever the settings of Synapse's own say.
 const SILENT: &str = "start_pushers: false\nsend_federation: false\n";
 
-async fn verify(context: &Context, file: &Path) -> Answered<Answer> {
-    let file = absolute(file)?;
+async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<Done> {
+    let backup = Backup { source: source(file)?, keys: opening.keys(context)? };
     context.would(format!(
         "restore {} beside, start it, compare it and remove it again",
-        file.display()
+        backup.source.path().display()
     ))?;
     let data = context.data()?;
     data.create()?;
@@ -246,14 +356,14 @@ async fn verify(context: &Context, file: &Path) -> Answered<Answer> {
     there.data()?.create()?;
     python::lend(&data.environments(), &there.data()?.environments())?;
     let tried = tokio::select! {
-        tried = tried(&there, &file) => tried,
+        tried = tried(&there, &backup) => tried,
         signal = signals.next() => {
             Err(Interrupted { signal, said: "interrupted before the backup was tried".into() }.into())
         }
     };
     // Also after an error: what was restored is nobody's.
     let cleared = clear(&there, &folder).await;
-    let verified = tried?;
+    let (manifest, verified) = tried?;
     cleared?;
     if !verified.compared.missing.is_empty() {
         context.warn(format!(
@@ -261,13 +371,16 @@ async fn verify(context: &Context, file: &Path) -> Answered<Answer> {
             verified.compared.missing.len()
         ));
     }
-    let answer = Answer::of(Action::Verify, vec![look(&file)?]);
-    Ok(Reply::done(Answer { verified: Some(verified), ..answer }))
+    let Backup { source, .. } = &backup;
+    let encrypted = source.name.ends_with(crate::age::SUFFIX);
+    let kept = Kept::of(source, source.size()?.unwrap_or_default(), manifest, encrypted);
+    let answer = Done::of(Action::Verify, context, kept);
+    Ok(Reply::done(Done { verified: Some(verified), ..answer }))
 }
 
-async fn tried(there: &Context, file: &Path) -> Result<Verified, Failure> {
+async fn tried(there: &Context, backup: &Backup) -> Result<(Manifest, Verified), Failure> {
     let began = Instant::now();
-    let manifest = bring_back(there, file, &mut |unpacked| {
+    let manifest = bring_back(there, backup, &mut |unpacked| {
         // What bridges and webhooks would do, they would do to real people.
         files::remove(&unpacked.join("bridges"))?;
         files::remove(&unpacked.join("outbox"))?;
@@ -286,7 +399,7 @@ async fn tried(there: &Context, file: &Path) -> Result<Verified, Failure> {
     super::start::go(there, options).await?;
     let started_in = began.elapsed().as_secs_f64() - restored_in;
     let event_id = spoken(there).await?;
-    Ok(Verified { compared, event_id, restored_in, started_in })
+    Ok((manifest, Verified { compared, event_id, restored_in, started_in }))
 }
 
 /// Sends a message in a room of its own and reads it back; its id.
@@ -315,26 +428,19 @@ async fn clear(there: &Context, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Kept {
-    fn line(&self, page: &mut String) -> fmt::Result {
-        let Self { path, size, manifest } = self;
-        match manifest {
-            Some(it) => writeln!(
-                page,
-                "{}  {}  {}  {}",
-                it.made_at,
-                shown(*size),
-                it.server_name,
-                path.display()
-            ),
-            None => writeln!(page, "cannot be read  {}  {}", shown(*size), path.display()),
-        }
-    }
-}
-
 fn describe(manifest: &Manifest, page: &mut String) -> fmt::Result {
-    let Manifest { server_name, made_at, synapse, postgres, key, counts, bridges, bucket, .. } =
-        manifest;
+    let Manifest {
+        server_name,
+        made_at,
+        synapse,
+        postgres,
+        key,
+        counts,
+        bridges,
+        bucket,
+        media_apart,
+        ..
+    } = manifest;
     writeln!(page, "{server_name} as it was at {made_at}")?;
     writeln!(page, "Synapse {synapse}, PostgreSQL {postgres}, signing key {key}")?;
     writeln!(
@@ -345,18 +451,23 @@ fn describe(manifest: &Manifest, page: &mut String) -> fmt::Result {
     if !bridges.is_empty() {
         writeln!(page, "databases of bridges: {}", bridges.join(", "))?;
     }
+    if media_apart.is_some() {
+        writeln!(page, "its media lie beside it, in `blobs`: the two belong together")?;
+    }
     if let Some(bucket) = bucket {
         writeln!(page, "files that are only in the bucket `{bucket}` are not in it")?;
     }
     Ok(())
 }
 
-impl Report for Answer {
+impl Report for Done {
     fn text(&self, page: &mut String) -> fmt::Result {
         for kept in &self.backups {
             let (path, size) = (kept.path.display(), shown(kept.size));
             match self.action {
-                Action::List => kept.line(page)?,
+                // All of the output is the backup.
+                Action::Make if kept.path == Path::new("-") => return Ok(()),
+                Action::List => {}
                 Action::Make => writeln!(page, "made: {path} ({size})")?,
                 Action::Show => writeln!(page, "{path} ({size})")?,
                 Action::Verify => writeln!(page, "good: {path} ({size})")?,
@@ -368,16 +479,20 @@ impl Report for Answer {
             {
                 describe(manifest, page)?;
             }
+            if let Some(Stored { files, bytes, known }) = self.stored {
+                let bytes = shown(bytes);
+                writeln!(
+                    page,
+                    "{files} files of the media were new ({bytes}), {known} were there"
+                )?;
+            }
             match self.action {
-                Action::Make => writeln!(page, "`manage backup verify {path}` tries it")?,
+                Action::Make => writeln!(page, "`{} verify {path}` tries it", self.typed)?,
                 Action::Show => page.push_str(
                     "messages that were redacted in the week before it was made are in it with their text\n",
                 ),
                 _ => {}
             }
-        }
-        if self.backups.is_empty() {
-            writeln!(page, "no backups: `manage backup` makes one")?;
         }
         if let Some(Verified { compared, restored_in, started_in, .. }) = &self.verified {
             let Compared { media, hashed, missing, .. } = compared;

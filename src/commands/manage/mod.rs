@@ -9,6 +9,8 @@ mod events;
 mod import_sqlite;
 mod install;
 mod join_file;
+mod kept;
+mod opening;
 mod restart;
 mod restore;
 mod rollback;

@@ -10,8 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::opening::{Opening, look, source, waiting};
 use crate::{
-    backup::{Manifest, read::Reader},
+    age::Keys,
+    backup::{Manifest, Source, read::Reader},
     checks::folder,
     commands::{Answered, Reply},
     context::{Context, Own},
@@ -42,6 +44,15 @@ pub(crate) struct Args {
     /// Archive what is in the data folder first, as `manage uninstall` does
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    opening: Opening,
+}
+
+/// A backup and what it is opened with.
+#[derive(Clone)]
+pub(super) struct Backup {
+    pub(super) source: Source,
+    pub(super) keys: Keys,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -79,10 +90,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Restored> {
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Restored> {
-    let file = absolute(&args.file)?;
+    let backup = Backup { source: source(&args.file)?, keys: args.opening.keys(context)? };
+    let file = backup.source.path();
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let manifest = Reader::open(&file)?.manifest()?;
+    let (manifest, _) = look(&backup.source, &backup.keys).await?;
     let mut done = Restored {
         dry_run: context.dry_run,
         would: None,
@@ -112,9 +124,8 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
     if is_occupied {
         // Nothing that works is given up for what does not.
         let progress = context.progress("reading the backup");
-        let (reader, root) = (Reader::open(&file)?, data.root().to_owned());
-        let all = tokio::task::spawn_blocking(move || reader.check()).await;
-        let all = all.unwrap_or(Err(crate::backup::Error::Stopped))?;
+        let (Backup { source, keys }, root) = (backup.clone(), data.root().to_owned());
+        let all = waiting(move || Reader::open(&source, &keys)?.check()).await?;
         // The files beside the data, the database they fill, and Synapse itself.
         let (needed, left) = (all * 2 + ENVIRONMENT, files::space_left(&root)?);
         if left < needed {
@@ -126,7 +137,7 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
         let was = uninstall::uninstall(&data, None, Data::Aside, within, &mut on_wait).await?;
         done.aside = was.and_then(|was| was.aside);
     }
-    let brought = bring_back(context, &file, &mut |_| Ok(())).await;
+    let brought = bring_back(context, &backup, &mut |_| Ok(())).await;
     if let (Err(_), Some(aside)) = (&brought, &done.aside) {
         context.warn(format!("what was there before is in `{}`", aside.display()));
     }
@@ -146,14 +157,14 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
 /// Brings everything back but starts nothing. `prepare` sees the unpacked files before they go to their places.
 pub(super) async fn bring_back(
     context: &Context,
-    file: &Path,
+    backup: &Backup,
     prepare: &mut dyn FnMut(&Path) -> Result<(), files::Error>,
 ) -> Result<Manifest, Failure> {
     let data = context.data()?;
     data.create()?;
     let _lock = restore::lock(&data)?;
     let progress = context.progress("unpacking the backup");
-    let manifest = restore::unpack(&data, file, &mut |so_far| {
+    let manifest = restore::unpack(&data, &backup.source, &backup.keys, &mut |so_far| {
         progress.now(format!("unpacking the backup: {}", shown(so_far.done)));
     })
     .await?;
@@ -197,11 +208,6 @@ pub(super) async fn bring_back(
 /// Bytes as people read them.
 pub(super) fn shown(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
-}
-
-/// What a note of it says has to hold in every folder.
-pub(super) fn absolute(file: &Path) -> Result<PathBuf, files::Error> {
-    std::fs::canonicalize(file).map_err(files::Error::io("read", file))
 }
 
 impl Report for Restored {

@@ -3,7 +3,6 @@
 //! and each file that the database knows. Database and media are read at the same time; one thread writes.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -20,11 +19,15 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{Error, Progress, store};
+use super::{Error, Progress, store, store::Target};
 use crate::{
+    age::To,
     backup::{
-        self, DATABASE, Manifest, files_of, held, hold,
-        manifest::{Counts, FORMAT, Schema},
+        self, DATABASE, Depot, Manifest, Source,
+        blobs::{Blobs, Stored},
+        depot::Output,
+        files_of, held, hold,
+        manifest::{Apart, Counts, FORMAT, Schema, WHOLE},
         media_of,
         write::Writer,
     },
@@ -54,10 +57,33 @@ const TICK: Duration = Duration::from_millis(200);
 /// A backup that was made.
 #[derive(Debug)]
 pub(crate) struct Made {
-    pub(crate) path: PathBuf,
+    /// None where it went to the standard output.
+    pub(crate) source: Option<Source>,
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) manifest: Manifest,
+    /// What of the data folder is a link, and is not in it.
+    pub(crate) links: Vec<PathBuf>,
+    /// Of an incremental one: what of the media was new.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// What a backup is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Where it goes; none as the settings say.
+    pub(crate) to: Option<Target>,
+    /// Whom it is encrypted for.
+    pub(crate) seal: Option<To>,
+    /// Each file of the media is stored once beside it.
+    pub(crate) incremental: bool,
+}
+
+/// What is said of an archive that was written.
+struct Written {
+    size: u64,
+    links: Vec<PathBuf>,
+    stored: Option<Stored>,
 }
 
 enum Piece {
@@ -71,30 +97,45 @@ enum Piece {
 
 pub(crate) async fn make(
     config: &Config,
-    to: Option<&Path>,
+    wanted: &Wanted,
     deadline: Instant,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Made, Failure> {
     guard::homeserver(config)?;
     let data = &config.data;
-    let path = store::place(config, to)?;
     files::private_folder(&data.run())?;
     let _lock = Lock::try_acquire(&data.run().join("backup.lock"), "manage backup")?;
-    if to.is_none() {
-        files::private_folder(&data.backups())?;
+    let place = match &wanted.to {
+        Some(Target::Stdout) => None,
+        Some(Target::Place(place)) => Some(Some(place)),
+        None => Some(None),
+    };
+    let source = place
+        .map(|to| store::place(config, to, wanted.seal.is_some(), wanted.incremental))
+        .transpose()?;
+    if source.is_none() && wanted.incremental {
+        return Err(Error::NoDepot("-".into()).into());
     }
-    if let Some(folder) = path.parent() {
+    if let Some(Source { depot: Depot::Folder(folder), .. }) = &source {
+        if *folder == data.backups() {
+            files::private_folder(folder)?;
+        }
         files::sweep(folder);
+        files::sweep_own(folder, &store::own(config));
     }
+    let _others = match &source {
+        Some(source) if wanted.incremental => Some(source.depot.lock("manage backup")?),
+        _ => None,
+    };
     let waiting = data.root().join(".backing-up");
     hold(data, &waiting)?;
     let made = postgres::with_server(config, deadline, async || {
         let mut tries = 1;
         loop {
-            let made = written(config, &path, &waiting, on_progress).await;
+            let made = written(config, source.as_ref(), wanted, &waiting, on_progress).await;
             // Synapse has dropped a table of its background updates since the moment that is held.
             let dropped = |why: &Failure| why.to_string().contains("does not exist");
-            if tries == TRIES || !made.as_ref().err().is_some_and(dropped) {
+            if tries == TRIES || source.is_none() || !made.as_ref().err().is_some_and(dropped) {
                 return Ok(made);
             }
             tries += 1;
@@ -103,28 +144,47 @@ pub(crate) async fn make(
     });
     let made = made.await.map_err(Failure::from).flatten();
     files::remove(&waiting)?;
-    let manifest = made?;
-    let size = fs::metadata(&path).map_err(files::Error::io("read", &path))?.len();
-    Ok(Made { path, size, manifest })
+    let (manifest, Written { size, links, stored }) = made?;
+    Ok(Made { source, size, manifest, links, stored })
 }
 
 async fn written(
     config: &Config,
-    path: &Path,
+    source: Option<&Source>,
+    wanted: &Wanted,
     waiting: &Path,
     on_progress: &mut dyn FnMut(Progress),
-) -> Result<Manifest, Failure> {
+) -> Result<(Manifest, Written), Failure> {
     let moment = Moment::hold(config).await?;
     let tools = Tools::of(config, moment.major).await?;
     let bridges = bridges::tenants(config)?;
-    let manifest = describe(config, &moment, bridges.iter().map(|it| it.name.clone()).collect())?;
+    let mut manifest =
+        describe(config, &moment, bridges.iter().map(|it| it.name.clone()).collect())?;
+    if wanted.incremental {
+        manifest.format = FORMAT;
+        let is_sealed = wanted.seal.is_some();
+        manifest.media_apart = Some(if is_sealed { Apart::Encrypted } else { Apart::Plain });
+    }
     let all = u64::try_from(moment.bytes).unwrap_or_default();
     let written = Arc::new(AtomicU64::new(0));
     let (sender, receiver) = channel(2);
     let mut thread = {
-        let (data, path, waiting) = (config.data.clone(), path.to_owned(), waiting.to_owned());
-        let (manifest, written) = (manifest.clone(), Arc::clone(&written));
-        task::spawn_blocking(move || archive(&data, &path, &waiting, &manifest, receiver, &written))
+        let (data, source, waiting) = (config.data.clone(), source.cloned(), waiting.to_owned());
+        let (manifest, written, seal) =
+            (manifest.clone(), Arc::clone(&written), wanted.seal.clone());
+        let incremental = wanted.incremental;
+        task::spawn_blocking(move || {
+            let (output, blobs) = match source {
+                Some(Source { depot, name }) => {
+                    let begin = || Blobs::begin(&data, depot.clone(), &name, seal.as_ref());
+                    let blobs = incremental.then(begin).transpose()?;
+                    (depot.create(&name)?, blobs)
+                }
+                None => (Output::stdout(), None),
+            };
+            let writer = Writer::create(output, seal.as_ref(), &manifest)?;
+            archive(&data, writer, blobs, &waiting, receiver, &written)
+        })
     };
     let mut ticks = interval(TICK);
     let snapshot = moment.snapshot.clone();
@@ -152,7 +212,7 @@ async fn written(
     moment.release().await;
     match (result, archived) {
         (Some(Err(why)), Ok(Err(backup::Error::Stopped)) | Err(_)) => Err(why),
-        (_, Ok(archived)) => Ok(archived.map(|()| manifest)?),
+        (_, Ok(archived)) => Ok(archived.map(|written| (manifest, written))?),
         (_, Err(_)) => Err(Error::Interrupted.into()),
     }
 }
@@ -165,7 +225,7 @@ fn describe(config: &Config, moment: &Moment, bridges: Vec<String>) -> Result<Ma
     let [users, rooms, events, media] = moment.counts;
     let (version_of_tables, compat) = moment.schema;
     Ok(Manifest {
-        format: FORMAT,
+        format: WHOLE,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         server_name: config.server.name.to_string(),
@@ -177,6 +237,7 @@ fn describe(config: &Config, moment: &Moment, bridges: Vec<String>) -> Result<Ma
         bridges,
         counts: Counts { users, rooms, events, media },
         bucket: config.media.s3_bucket.as_ref().map(|bucket| bucket.0.clone()),
+        media_apart: None,
     })
 }
 
@@ -229,13 +290,13 @@ async fn pieces(from: &mut ChildStdout, name: &str, to: &Sender<Piece>) -> std::
 /// The thread that writes: a piece of a database whenever there is one, and files meanwhile.
 fn archive(
     data: &DataDir,
-    path: &Path,
+    mut writer: Writer,
+    mut blobs: Option<Blobs>,
     waiting: &Path,
-    manifest: &Manifest,
     mut pieces: Receiver<Piece>,
     written: &AtomicU64,
-) -> Result<(), backup::Error> {
-    let mut writer = Writer::create(path, manifest)?;
+) -> Result<Written, backup::Error> {
+    let mut links = Vec::new();
     let mut is_whole = false;
     let mut meanwhile = |writer: &mut Writer| {
         loop {
@@ -249,12 +310,15 @@ fn archive(
         written.store(writer.bytes(), Ordering::Relaxed);
         Ok(())
     };
-    for found in files_of(data)?.into_iter().chain(held(data, waiting)?) {
+    for found in files_of(data, &mut links)?.into_iter().chain(held(data, waiting)?) {
         writer.file(&found, false)?;
         meanwhile(&mut writer)?;
     }
-    media_of(data, &mut |found| {
-        writer.file(&found, true)?;
+    media_of(data, &mut links, &mut |found| {
+        match &mut blobs {
+            Some(blobs) => writer.beside(&found, blobs)?,
+            None => writer.file(&found, true)?,
+        };
         meanwhile(&mut writer)
     })?;
     while !is_whole {
@@ -265,5 +329,7 @@ fn archive(
         }
         written.store(writer.bytes(), Ordering::Relaxed);
     }
-    writer.finish()
+    // What it needs is there before it has its name.
+    let stored = blobs.map(Blobs::finish).transpose()?;
+    Ok(Written { size: writer.finish()?, links, stored })
 }

@@ -2,12 +2,15 @@
 
 mod error;
 mod make;
+mod remove;
 pub(crate) mod restore;
+pub(crate) mod sealing;
 pub(crate) mod store;
 pub(crate) mod verify;
 
 pub(crate) use error::Error;
-pub(crate) use make::{Made, make};
+pub(crate) use make::{Made, Wanted, make};
+pub(crate) use remove::remove;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug)]

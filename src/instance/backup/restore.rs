@@ -2,14 +2,15 @@
 //! places as those of an uninstall's archive do; last comes the database. A note says how far it is: killed
 //! anywhere and run again, it goes on from there, and nothing starts before it is done.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tokio::{task, time::Instant};
 
 use super::{Error, Progress, make::OWN};
 use crate::{
-    backup::{DATABASE, FILES, Manifest, read::Reader},
+    age::Keys,
+    backup::{DATABASE, FILES, Manifest, Source, read::Reader},
     config::Config,
     data_dir::DataDir,
     error::Failure,
@@ -87,9 +88,11 @@ pub(crate) fn lock(data: &DataDir) -> Result<Lock, files::Error> {
 /// Unpacks an archive, or finds that it has been.
 pub(crate) async fn unpack(
     data: &DataDir,
-    file: &Path,
+    source: &Source,
+    keys: &Keys,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Failure> {
+    let file = source.path();
     if let Some(Note { from, manifest, .. }) = note(data)? {
         if from == file {
             return Ok(manifest);
@@ -102,7 +105,7 @@ pub(crate) async fn unpack(
     let beside = beside(data);
     files::remove(&beside)?;
     files::private_folder(&beside)?;
-    let reader = Reader::open(file)?;
+    let reader = Reader::open(source, keys)?;
     let all = reader.size;
     let (sender, mut receiver) = tokio::sync::watch::channel(0);
     let to = beside.clone();
@@ -129,7 +132,7 @@ pub(crate) async fn unpack(
     if let Ok(root) = std::fs::File::open(data.root()) {
         rustix::fs::syncfs(root).unwrap_or(());
     }
-    let note = Note { from: file.to_owned(), stage: Stage::Unpacked, manifest };
+    let note = Note { from: file, stage: Stage::Unpacked, manifest };
     tell(data, &note)?;
     Ok(note.manifest)
 }

@@ -7,12 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{clock, data_dir::DataDir, files};
+use crate::{
+    clock,
+    data_dir::{DataDir, PROGRAM, STAYS},
+    files,
+};
 
-/// What an installation makes, so that it is removed and not archived.
-const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
-/// What stays where it is in any case: the lock of the command that is at work, archives and backups.
-const STAYS: [&str; 3] = ["run", "aside", "backups"];
 /// The end of the name of a folder that is still being filled.
 const UNFINISHED: &str = ".unfinished";
 

@@ -1,0 +1,128 @@
+"""Backup and restore against what one would type: `pg_dump -Fc | zstd` and `tar | zstd` of the media, both at once and
+one after the other; a second incremental backup with a hundredth of new media against the first; the way back against
+`pg_restore -j2` and unpacking; and the memory of it all.
+
+MESSAGES and MEDIA_MB say how much there is: 100000 and 1024 as the figures are meant. Needs zstd and tar.
+"""
+
+import concurrent.futures
+import glob
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from common import PROGRAM, finish, instance, run, say, seconds, session
+
+MESSAGES = int(os.environ.get("MESSAGES", "100000"))
+MEDIA_MB = int(os.environ.get("MEDIA_MB", "1024"))
+TIMES = int(os.environ.get("TIMES", "3"))
+# Pictures of a telephone.
+FILE = 1 << 20
+MEMORY_MB = 64
+
+
+def upload(url, token, count):
+    def one(_):
+        request = urllib.request.Request(f"{url}/_matrix/media/v3/upload", os.urandom(FILE), method="POST")
+        request.add_header("Authorization", f"Bearer {token}")
+        request.add_header("Content-Type", "application/octet-stream")
+        return urllib.request.urlopen(request).read()
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(count)))
+
+
+def measured(*words, env):
+    """How long a command of ours takes, what it prints, and the most memory it had, in MB."""
+    out = tempfile.TemporaryFile()
+    begin = time.monotonic()
+    child = subprocess.Popen([PROGRAM, *words, "--format", "json"], env=env, stdout=out, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    took = time.monotonic() - begin
+    child.returncode = os.waitstatus_to_exitcode(status)
+    out.seek(0)
+    text = out.read().decode()
+    assert child.returncode == 0, text
+    return took, json.loads(text), used.ru_maxrss / 1024
+
+
+def sh(script, env):
+    return seconds(lambda: subprocess.run(["bash", "-euc", "set -o pipefail; " + script], env=env, check=True))
+
+
+with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-backup-") as folder:
+    folder = pathlib.Path(folder)
+    operator = session(data)
+    url, token = operator["url"], operator["access_token"]
+    room = json.loads(run(PROGRAM, "content", "add-room", "Bench", "--format", "json", env=env).stdout)["room_id"]
+    lines = folder / "lines"
+    lines.write_text("".join(f"message {n}: what one says to another\n" for n in range(MESSAGES)))
+    run(PROGRAM, "content", "send-message", room, "--file", str(lines), env=env)
+    upload(url, token, MEDIA_MB)
+    print(f"{MESSAGES} messages, {MEDIA_MB} MB of media", flush=True)
+
+    tools = sorted(glob.glob(str(data / "postgres/**/bin/pg_dump"), recursive=True) + glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))
+    by_hand = env | {
+        "PATH": f"{os.path.dirname(tools[0])}:{env['PATH']}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"],
+        "PGUSER": "synapse",
+        "PGDATABASE": "synapse",
+        "PGPASSWORD": (data / "secrets/database_password").read_text().strip(),
+    }
+    database = f"pg_dump -Fc --compress=0 | zstd -q -3 -f -o {folder}/db.zst"
+    media = f"tar -C {data} -c media | zstd -q -3 -f -o {folder}/media.tar.zst"
+    ours, at_once, in_turn, memory = [], [], [], []
+    for _ in range(TIMES):
+        took, made, used = measured("manage", "backup", "--to", str(folder), env=env)
+        ours.append(took)
+        memory.append(used)
+        whole = made["backups"][0]["path"]
+        at_once.append(sh(f"{database} & p=$!; {media}; wait $p", by_hand))
+        in_turn.append(sh(f"{database}; {media}", by_hand))
+    held = [
+        say("backup against both at once", statistics.median(ours), statistics.median(at_once), 1.10),
+        say("backup against one after the other", statistics.median(ours), statistics.median(in_turn), 0.7),
+    ]
+
+    key = folder / "key"
+    key.write_text("a passphrase of some words\n")
+    took, made, used = measured("manage", "backup", "--to", str(folder), "--passphrase-file", str(key), env=env)
+    say("encrypted backup against a plain one", took, statistics.median(ours), None)
+    memory.append(used)
+    sealed = made["backups"][0]["path"]
+
+    depot = folder / "depot"
+    depot.mkdir()
+    first, _, used = measured("manage", "backup", "--to", str(depot), "--incremental", env=env)
+    memory.append(used)
+    upload(url, token, max(1, MEDIA_MB // 100))
+    second, made, used = measured("manage", "backup", "--to", str(depot), "--incremental", env=env)
+    memory.append(used)
+    print(f"second incremental backup: {made['stored']}")
+    held.append(say("second incremental backup against the first", second, first, 0.12))
+
+    for path, more in ((whole, []), (sealed, ["--passphrase-file", str(key)])):
+        _, tried, used = measured("manage", "backup", "verify", path, *more, env=env)
+        memory.append(used)
+        restored = tried["verified"]["restored_in"]
+        again = sh(
+            "psql -q -c 'DROP DATABASE IF EXISTS again' -c 'CREATE DATABASE again' postgres;"
+            f"zstd -q -d -f -o {folder}/db {folder}/db.zst; pg_restore -j2 --no-owner -d again {folder}/db & p=$!;"
+            f"mkdir {folder}/again; zstd -dc {folder}/media.tar.zst | tar -C {folder}/again -x; wait $p",
+            by_hand | {"PGUSER": "postgres", "PGPASSWORD": (data / "secrets/postgres_superuser_password").read_text().strip()},
+        )
+        shutil.rmtree(folder / "again")
+        limit = None if more else 1.10
+        held.append(say(f"restore{' of an encrypted one' if more else ''}, compared and with a PostgreSQL of its own", restored, again, limit))
+        print(f"verify: restored and compared in {restored:.1f} s, started in {tried['verified']['started_in']:.1f} s")
+    held.append(say("memory", max(memory), MEMORY_MB, 1.0, "MB"))
+    sys.stdout.flush()
+    finish(*held)

@@ -1,0 +1,122 @@
+//! `manage backup list`.
+
+use std::{borrow::Cow, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    opening::{look, waiting},
+    restore::shown,
+};
+use crate::{
+    age::Keys,
+    backup::{Depot, Error, Manifest, Source, blobs},
+    commands::listing::{List, ListArgs, Listed},
+    error::Failure,
+    instance::backup::store,
+    output::Row,
+};
+
+/// A backup that there is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Kept {
+    pub(super) path: PathBuf,
+    /// In bytes.
+    pub(super) size: u64,
+    /// When its database was as it is in there: RFC 3339, UTC. Of one that cannot be opened, what its name says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) made_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server_name: Option<String>,
+    pub(super) encrypted: bool,
+    /// Whether its media lie beside it.
+    pub(super) incremental: bool,
+    /// What keeps it from being read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fault: Option<String>,
+    /// What it says of itself; nothing where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Kept {
+    pub(super) fn of(source: &Source, size: u64, manifest: Manifest, encrypted: bool) -> Self {
+        Self {
+            path: source.path(),
+            size,
+            made_at: Some(manifest.made_at.clone()),
+            server_name: Some(manifest.server_name.clone()),
+            encrypted,
+            incremental: manifest.media_apart.is_some(),
+            fault: None,
+            manifest: Some(manifest),
+        }
+    }
+
+    /// What can be said of one without its content.
+    pub(super) fn outside(source: &Source, size: u64, why: Option<&Error>) -> Self {
+        Self {
+            path: source.path(),
+            size,
+            made_at: store::made_at(&source.name),
+            server_name: None,
+            encrypted: source.name.ends_with(crate::age::SUFFIX),
+            incremental: blobs::is_incremental(&source.name),
+            fault: why.map(ToString::to_string),
+            manifest: None,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Backups {}
+
+impl Listed for Backups {
+    type Row = Kept;
+    const KEY: &'static str = "backups";
+    const ORDER: &'static str = "Oldest first.";
+    const NONE: &'static str = "no backups: `manage backup` makes one";
+}
+
+pub(super) async fn list(
+    depot: Depot,
+    keys: Keys,
+    args: ListArgs<Kept>,
+) -> Result<List<Backups>, Failure> {
+    let found = waiting(move || store::list(&depot)).await?;
+    let mut backups = Vec::new();
+    for (source, size) in found {
+        backups.push(match look(&source, &keys).await {
+            Ok((manifest, encrypted)) => Kept::of(&source, size, manifest, encrypted),
+            // Nothing is wrong with it: whoever lists them need not have the key.
+            Err(Error::Sealed { .. }) => Kept::outside(&source, size, None),
+            Err(error) => Kept::outside(&source, size, Some(&error)),
+        });
+    }
+    Ok(List::of(args, Backups {}, backups))
+}
+
+impl Row for Kept {
+    const HEADING: &'static [&'static str] = &["MADE", "SIZE", "", "PATH"];
+
+    fn cells(&self) -> Vec<String> {
+        let state = match (&self.fault, self.encrypted) {
+            (Some(_), _) => "cannot be read",
+            (None, true) => "encrypted",
+            (None, false) => "",
+        };
+        let apart = if self.incremental { "incremental" } else { "" };
+        let state = [state, apart].join(" ");
+        vec![
+            self.made_at.clone().unwrap_or_default(),
+            shown(self.size),
+            state.trim().to_owned(),
+            self.path.display().to_string(),
+        ]
+    }
+
+    fn id(&self) -> Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+}

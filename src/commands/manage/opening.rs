@@ -1,0 +1,56 @@
+//! What an encrypted backup is opened with.
+
+use std::path::{Path, PathBuf};
+
+use tokio::task;
+
+use crate::{
+    age::Keys,
+    backup::{self, Manifest, Source, read::Reader},
+    context::Context,
+    error::Failure,
+    instance::backup::{sealing, store},
+};
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Opening {
+    /// File with the secret key of an encrypted backup, as `age-keygen` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) identity: Vec<PathBuf>,
+    /// File with the passphrase of an encrypted backup, in its first line
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+}
+
+impl Opening {
+    pub(super) fn keys(&self, context: &Context) -> Result<Keys, Failure> {
+        // Where the settings cannot be read, what was typed may be enough.
+        let config = context.config().ok();
+        sealing::keys(config, &self.identity, self.passphrase_file.as_deref())
+    }
+}
+
+/// The backup that a person named, in words that mean the same in every folder.
+pub(super) fn source(file: &Path) -> Result<Source, Failure> {
+    Ok(Source::file(&store::named(file)?)?)
+}
+
+/// What one says of itself, and whether it is encrypted.
+pub(super) async fn look(source: &Source, keys: &Keys) -> Result<(Manifest, bool), backup::Error> {
+    waiting({
+        let (source, keys) = (source.clone(), keys.clone());
+        move || {
+            let reader = Reader::open(&source, &keys)?;
+            let is_encrypted = reader.is_encrypted;
+            Ok((reader.manifest()?, is_encrypted))
+        }
+    })
+    .await
+}
+
+/// What waits for a disk or a store, in a thread that may.
+pub(super) async fn waiting<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, backup::Error> + Send + 'static,
+) -> Result<T, backup::Error> {
+    task::spawn_blocking(work).await.unwrap_or(Err(backup::Error::Stopped))
+}
