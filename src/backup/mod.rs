@@ -9,9 +9,12 @@
 //! - `end.json` is the last: an archive without it is cut off.
 
 mod contents;
+pub(crate) mod due;
 mod error;
+pub(crate) mod keep;
 pub(crate) mod manifest;
 pub(crate) mod read;
+pub(crate) mod record;
 pub(crate) mod write;
 
 pub(crate) use contents::{Found, files_of, held, hold, media_of};

@@ -17,7 +17,7 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw};
 use named::{custom, profiles};
 use sections::{
-    alerts, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
+    alerts, backup, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,
     supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
@@ -88,6 +88,7 @@ sections! {
     redis: redis::Redis,
     workers: workers::Workers,
     alerts: alerts::Alerts,
+    backup: backup::Backup,
     tls: tls::Tls,
     turn: turn::Turn,
     oidc: oidc::Oidc,

@@ -1,4 +1,4 @@
-//! `manage backup`: `make`, `list`, `show`, `verify` and `remove`.
+//! `manage backup`: `make`, `list`, `show`, `verify`, `remove` and `schedule`.
 
 use std::{
     fmt::{self, Write as _},
@@ -12,9 +12,17 @@ use ruma::TransactionId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::restore::{absolute, bring_back, shown};
+use super::{
+    restore::{absolute, bring_back, shown},
+    schedule,
+};
 use crate::{
-    backup::{Manifest, read::Reader},
+    backup::{
+        self as archive, Manifest,
+        read::Reader,
+        record::{Known, Record},
+    },
+    clock,
     commands::{Answered, Reply},
     config,
     context::{Context, Own},
@@ -32,20 +40,24 @@ use crate::{
     output::Report,
     process::{Ending, Lock},
     python,
-    reply::Interrupted,
+    reply::{Interrupted, Outcome},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to do: make one, list those there are, show what one holds, try whether one can be restored, or remove one
+    /// What to do: make one, list those there are, show what one holds, try whether one can be restored, remove one, or
+    /// say when they are made
     #[arg(value_name = "ACTION", default_value = "make")]
     action: Action,
-    /// The backup, with `show`, `verify` and `remove`
-    #[arg(value_name = "FILE")]
+    /// The backup, with `show`, `verify` and `remove`; with `schedule` when they are made: minute, hour, day, month and
+    /// weekday, such as '0 3 * * *' for every night at three. Without it, what is set is shown
+    #[arg(value_name = "FILE|WHEN")]
     file: Option<PathBuf>,
     /// Where a new one goes, or the folder to list: a folder, or with a new one a file
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    schedule: schedule::Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -55,6 +67,7 @@ enum Action {
     Show,
     Verify,
     Remove,
+    Schedule,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -64,7 +77,10 @@ pub(crate) struct Answer {
     /// What came out of the trial.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Verified>,
-    /// Whether one was made or removed.
+    /// When they are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<schedule::Planned>,
+    /// Whether one was made or removed, or the schedule is another one.
     changed: bool,
     #[serde(skip)]
     action: Action,
@@ -73,7 +89,7 @@ pub(crate) struct Answer {
 impl Answer {
     fn of(action: Action, backups: Vec<Kept>) -> Self {
         let changed = matches!(action, Action::Make | Action::Remove);
-        Self { backups, verified: None, changed, action }
+        Self { backups, verified: None, schedule: None, changed, action }
     }
 }
 
@@ -86,6 +102,32 @@ pub(crate) struct Kept {
     /// What it says of itself; nothing where it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     manifest: Option<Manifest>,
+    /// What came out of it when it was last tried on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tried: Option<Tried>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Tried {
+    /// RFC 3339, UTC.
+    at: String,
+    good: bool,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+}
+
+impl Kept {
+    /// With what is known of it.
+    fn known(self, record: &Record) -> Self {
+        let found = self.path.to_str().and_then(|place| record.of(place)?.tried.clone());
+        let tried = found.map(|it| Tried {
+            at: it.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            good: it.fault.is_none(),
+            fault: it.fault,
+        });
+        Self { tried, ..self }
+    }
 }
 
 /// A backup that was restored and tried.
@@ -101,22 +143,52 @@ pub(crate) struct Verified {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    if args.action == Action::Schedule {
+        let asked =
+            schedule::run(context, args.file.as_deref(), args.to.as_deref(), &args.schedule);
+        let Reply { outcome, answer: planned } = asked.await?;
+        let changed =
+            outcome == Outcome::Done && (args.file.is_some() || args.schedule.are_given());
+        let answer = Answer::of(Action::Schedule, Vec::new());
+        return Ok(Reply {
+            outcome,
+            answer: Answer { schedule: Some(planned), changed, ..answer },
+        });
+    }
+    if args.schedule.are_given() {
+        return Err(
+            Failure::request("`--keep`, `--verify` and `--off` are for `schedule` alone").into()
+        );
+    }
     if args.to.is_some() && !matches!(args.action, Action::Make | Action::List) {
-        return Err(Failure::request("`--to` is for `make` and `list` alone").into());
+        return Err(Failure::request("`--to` is for `make`, `list` and `schedule` alone").into());
     }
     match (args.action, args.file) {
-        (Action::Make, None) => make(context, args.to.as_deref()).await,
+        (Action::Make, None) => {
+            let set = &context.config()?.backup.to;
+            let set = (!set.is_empty()).then(|| PathBuf::from(set));
+            if let (None, Some(folder)) = (&args.to, &set)
+                && !folder.is_dir()
+                && !folder.to_string_lossy().contains("://")
+            {
+                // A disk that is not mounted must not become a file.
+                return Err(Failure::from(Error::NoFolder(folder.clone())).into());
+            }
+            make(context, args.to.or(set).as_deref()).await
+        }
         (Action::List, None) => list(context, args.to.as_deref()),
         (Action::Show, Some(file)) => Ok(Reply::done(Answer::of(Action::Show, vec![look(&file)?]))),
-        (Action::Verify, Some(file)) => verify(context, &file).await,
+        (Action::Verify, Some(file)) => Box::pin(verify(context, &file)).await,
         (Action::Remove, Some(file)) => remove(context, file),
         (Action::Make | Action::List, Some(file)) => {
             let why = format!("`{}` has no place there", file.display());
             Err(Failure::request(why).hinted("`--to PATH` says where it goes").into())
         }
-        (_, None) => Err(Failure::request("which backup is not said")
-            .hinted("`manage backup list` shows those there are")
-            .into()),
+        (Action::Schedule, Some(_)) | (_, None) => {
+            Err(Failure::request("which backup is not said")
+                .hinted("`manage backup list` shows those there are")
+                .into())
+        }
     }
 }
 
@@ -145,8 +217,23 @@ async fn make(context: &Context, to: Option<&Path>) -> Answered<Answer> {
     if let Some(bucket) = &made.manifest.bucket {
         context.warn(format!("files that are only in the bucket `{bucket}` are not in the backup"));
     }
-    let Made { path, size, manifest } = made;
-    let kept = Kept { path, size, manifest: Some(manifest) };
+    let Made { path, size, manifest, based } = made;
+    if let Err(why) = based {
+        // The backup itself is whole.
+        context.warn(format!(
+            "no base backup was made, so that moments after this one take longer to reach: {why}"
+        ));
+    }
+    let known = Known {
+        // What stands in a note has to hold in every folder.
+        place: absolute(&path)?.to_string_lossy().into_owned(),
+        made_at: manifest.made_at.parse().unwrap_or_else(|_| clock::now()),
+        size,
+        scheduled: false,
+        tried: None,
+    };
+    Record::change(&config.data, |it| it.made(known))?;
+    let kept = Kept { path, size, manifest: Some(manifest), tried: None };
     Ok(Reply::done(Answer::of(Action::Make, vec![kept])))
 }
 
@@ -165,7 +252,8 @@ fn left(so_far: backup::Progress, after: Duration) -> String {
 
 fn look(file: &Path) -> Result<Kept, Failure> {
     let manifest = Reader::open(file)?;
-    Ok(Kept { path: file.to_owned(), size: manifest.size, manifest: Some(manifest.manifest()?) })
+    let size = manifest.size;
+    Ok(Kept { path: file.to_owned(), size, manifest: Some(manifest.manifest()?), tried: None })
 }
 
 fn list(context: &Context, folder: Option<&Path>) -> Answered<Answer> {
@@ -177,26 +265,29 @@ fn list(context: &Context, folder: Option<&Path>) -> Answered<Answer> {
         None => context.data()?.backups(),
     };
     let mut backups = Vec::new();
-    for path in store::list(&folder)? {
+    let record = Record::read(&context.data()?)?;
+    for path in store::list(&absolute(&folder).unwrap_or(folder))? {
         let kept = look(&path).or_else(|_| {
             let size = fs::metadata(&path).map_err(files::Error::io("read", &path))?.len();
-            Ok::<_, files::Error>(Kept { path, size, manifest: None })
+            Ok::<_, files::Error>(Kept { path, size, manifest: None, tried: None })
         });
-        backups.push(kept?);
+        backups.push(kept?.known(&record));
     }
     Ok(Reply::done(Answer::of(Action::List, backups)))
 }
 
 fn remove(context: &Context, path: PathBuf) -> Answered<Answer> {
     if !path.exists() {
-        let gone = Kept { path, size: 0, manifest: None };
+        let gone = Kept { path, size: 0, manifest: None, tried: None };
         let answer = Answer { changed: false, ..Answer::of(Action::Remove, vec![gone]) };
         return Ok(Reply::done_if(false, answer));
     }
     // Nothing else is removed by a slip.
     let kept = look(&path)?;
     context.would(format!("remove {}", path.display()))?;
+    let place = absolute(&path)?.to_string_lossy().into_owned();
     files::remove(&path)?;
+    Record::change(&context.data()?, |it| it.removed(&place))?;
     Ok(Reply::done(Answer::of(Action::Remove, vec![kept])))
 }
 
@@ -213,6 +304,8 @@ fn apart() -> Result<Vec<Own>, Failure> {
         own("oidc.issuer", ""),
         own("turn.enabled", "false"),
         own("alerts.room", ""),
+        own("backup.schedule", ""),
+        own("backup.point_in_time", "false"),
         own("web.client", ""),
     ];
     let failed = |error| files::Error::io("find a free port", Path::new("127.0.0.1"))(error);
@@ -253,6 +346,14 @@ async fn verify(context: &Context, file: &Path) -> Answered<Answer> {
     };
     // Also after an error: what was restored is nobody's.
     let cleared = clear(&there, &folder).await;
+    let place = file.to_string_lossy();
+    match &tried {
+        Ok(_) => Record::change(&data, |it| it.tried(&place, None))?,
+        Err(why) if is_of_the_backup(why) => {
+            Record::change(&data, |it| it.tried(&place, Some(why.to_string())))?;
+        }
+        Err(_) => {}
+    }
     let verified = tried?;
     cleared?;
     if !verified.compared.missing.is_empty() {
@@ -265,9 +366,16 @@ async fn verify(context: &Context, file: &Path) -> Answered<Answer> {
     Ok(Reply::done(Answer { verified: Some(verified), ..answer }))
 }
 
+/// Whether that is wrong with the backup, and not with the machine on which it was tried.
+fn is_of_the_backup(why: &Failure) -> bool {
+    let error = &why.error;
+    error.downcast_ref::<archive::Error>().is_some_and(archive::Error::is_of_the_archive)
+        || matches!(error.downcast_ref(), Some(Error::Differs(_)))
+}
+
 async fn tried(there: &Context, file: &Path) -> Result<Verified, Failure> {
     let began = Instant::now();
-    let manifest = bring_back(there, file, &mut |unpacked| {
+    let manifest = bring_back(there, file, None, &mut |unpacked| {
         // What bridges and webhooks would do, they would do to real people.
         files::remove(&unpacked.join("bridges"))?;
         files::remove(&unpacked.join("outbox"))?;
@@ -317,11 +425,16 @@ async fn clear(there: &Context, folder: &Path) -> Result<(), Failure> {
 
 impl Kept {
     fn line(&self, page: &mut String) -> fmt::Result {
-        let Self { path, size, manifest } = self;
+        let Self { path, size, manifest, tried } = self;
+        let tried = match tried {
+            Some(Tried { at, fault: None, .. }) => format!("verified {at}"),
+            Some(Tried { fault: Some(fault), .. }) => format!("not good: {fault}"),
+            None => "not verified".to_owned(),
+        };
         match manifest {
             Some(it) => writeln!(
                 page,
-                "{}  {}  {}  {}",
+                "{}  {}  {}  {}  {tried}",
                 it.made_at,
                 shown(*size),
                 it.server_name,
@@ -353,6 +466,9 @@ fn describe(manifest: &Manifest, page: &mut String) -> fmt::Result {
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
+        if let Some(planned) = &self.schedule {
+            return planned.text(page);
+        }
         for kept in &self.backups {
             let (path, size) = (kept.path.display(), shown(kept.size));
             match self.action {
@@ -362,6 +478,7 @@ impl Report for Answer {
                 Action::Verify => writeln!(page, "good: {path} ({size})")?,
                 Action::Remove if self.changed => writeln!(page, "removed {path}")?,
                 Action::Remove => writeln!(page, "there is no {path}")?,
+                Action::Schedule => {}
             }
             if let (Some(manifest), Action::Make | Action::Show | Action::Verify) =
                 (&kept.manifest, self.action)

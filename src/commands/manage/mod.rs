@@ -2,6 +2,7 @@
 
 use super::table::commands;
 
+mod at;
 mod backup;
 mod endpoint;
 mod events;
@@ -10,6 +11,7 @@ mod join_file;
 mod restart;
 mod restore;
 mod scale;
+mod schedule;
 mod services;
 mod simulate;
 mod start;

@@ -1,6 +1,7 @@
 //! The sections of the settings, one type each: its keys, defaults, variables and documentation.
 
 pub(crate) mod alerts;
+pub(crate) mod backup;
 pub(crate) mod database;
 pub(crate) mod hooks;
 pub(crate) mod media;

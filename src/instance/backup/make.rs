@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{Error, Progress, store};
+use super::{Error, Progress, base, store};
 use crate::{
     backup::{
         self, DATABASE, Manifest, files_of, held, hold,
@@ -58,6 +58,8 @@ pub(crate) struct Made {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) manifest: Manifest,
+    /// Whether the base backup could be made that moments are reached from, where one is to be made.
+    pub(crate) based: Result<(), Failure>,
 }
 
 enum Piece {
@@ -95,17 +97,20 @@ pub(crate) async fn make(
             // Synapse has dropped a table of its background updates since the moment that is held.
             let dropped = |why: &Failure| why.to_string().contains("does not exist");
             if tries == TRIES || !made.as_ref().err().is_some_and(dropped) {
-                return Ok(made);
+                // With each backup, so that the way to any moment is short.
+                let based = if made.is_ok() { base::make_base(config).await } else { Ok(None) };
+                return Ok((made, based));
             }
             tries += 1;
             hold(data, &waiting)?;
         }
     });
-    let made = made.await.map_err(Failure::from).flatten();
+    let made = made.await;
     files::remove(&waiting)?;
+    let (made, based) = made?;
     let manifest = made?;
     let size = fs::metadata(&path).map_err(files::Error::io("read", &path))?.len();
-    Ok(Made { path, size, manifest })
+    Ok(Made { path, size, manifest, based: based.map(drop) })
 }
 
 async fn written(
