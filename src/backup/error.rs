@@ -36,6 +36,13 @@ pub(crate) enum Error {
     File(#[from] files::Error),
 }
 
+impl Error {
+    /// Whether that is wrong with the archive itself, wherever it is read.
+    pub(crate) fn is_of_the_archive(&self) -> bool {
+        matches!(self, Self::Foreign(_) | Self::CutOff(_) | Self::Damaged { .. })
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {

@@ -12,9 +12,12 @@
 pub(crate) mod blobs;
 mod contents;
 pub(crate) mod depot;
+pub(crate) mod due;
 mod error;
+pub(crate) mod keep;
 pub(crate) mod manifest;
 pub(crate) mod read;
+pub(crate) mod record;
 pub(crate) mod write;
 
 pub(crate) use contents::{Found, files_of, held, hold, media_of};

@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub(crate) mod alerts;
+pub(crate) mod backups;
 pub(crate) mod beside;
 mod database;
 pub(crate) mod folder;
@@ -79,7 +80,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 27] = [
+static ALL: [&Check; 28] = [
     &folder::FOLDER,
     &folder::RUN,
     &services::SERVICES,
@@ -107,6 +108,7 @@ static ALL: [&Check; 27] = [
     &rendered::FILES,
     &identity::KEY,
     &alerts::ROOM,
+    &backups::STATE,
 ];
 
 /// What is looked at, and for whom.

@@ -17,27 +17,27 @@ fn each_flow_looks_at_what_concerns_it() {
     };
     let judged = "services secrets database-record ports-apart certificate bridge-files \
         proxy-program relay logins media-store web-client server-name login-provider media-bucket \
-        bridge-registrations rendered-files alerts-room";
+        bridge-registrations rendered-files alerts-room backups";
     assert_eq!(names(Flow::ConfigCheck).join(" "), judged);
     for (flow, expected) in [
         (
             Flow::Install,
             "more: data-folder database-entry ports-free signing-key; \
-             less: secrets bridge-registrations rendered-files alerts-room",
+             less: secrets bridge-registrations rendered-files alerts-room backups",
         ),
         (
             Flow::Start,
             "more: ports-free disk-space workers-elsewhere; \
-             less: login-provider media-bucket bridge-registrations rendered-files alerts-room",
+             less: login-provider media-bucket bridge-registrations rendered-files alerts-room backups",
         ),
         (
             Flow::Restart,
             "more: run-folder ports-free disk-space redis workers-elsewhere database; \
-             less: login-provider media-bucket alerts-room",
+             less: login-provider media-bucket alerts-room backups",
         ),
         (
             Flow::Scale,
-            "more: run-folder ports-free redis database-connections; less: login-provider media-bucket alerts-room",
+            "more: run-folder ports-free redis database-connections; less: login-provider media-bucket alerts-room backups",
         ),
     ] {
         assert_eq!(of_all(flow), expected, "{flow:?}");

@@ -88,6 +88,7 @@ sections! {
     redis: redis::Redis,
     workers: workers::Workers,
     alerts: alerts::Alerts,
+    backup: backup::Backup,
     tls: tls::Tls,
     turn: turn::Turn,
     oidc: oidc::Oidc,
@@ -95,7 +96,6 @@ sections! {
     proxy: proxy::Proxy,
     hooks: hooks::Hooks,
     web: web::Web,
-    backup: backup::Backup,
 }
 
 /// Those whose value is a port.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
+    backup::{due::Trouble, record::Record},
+    checks::backups,
     config::Config,
     data_dir::DataDir,
     error::Failure,
@@ -32,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(5);
 /// What follows at once belongs together: a service that ends takes others along.
 const GATHER: Duration = Duration::from_secs(1);
+
+/// Between two looks at the backups.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// While the homeserver itself is not well it is seldom asked to tell that: what is told when it is back
 /// is how things are then.
@@ -62,9 +67,38 @@ pub(crate) struct Digest {
     /// The last event that was looked at.
     last: u64,
     services: BTreeMap<String, Known>,
+    /// What is wrong with the backups: what tells it from other news, and the words.
+    #[serde(default)]
+    backups: BTreeMap<String, String>,
+    /// The same as the room knows it.
+    #[serde(default)]
+    backups_told: BTreeMap<String, String>,
+    /// How often something was new with the backups.
+    #[serde(default)]
+    looks: u64,
 }
 
 impl Digest {
+    /// That of another supervisor's events; backups outlive it.
+    fn begun(self, supervisor: String) -> Self {
+        let Self { backups, backups_told, looks, .. } = self;
+        Self { supervisor, last: 0, services: BTreeMap::new(), backups, backups_told, looks }
+    }
+
+    /// Whether that is new.
+    fn look_at_backups(&mut self, troubles: &[Trouble]) -> bool {
+        let now: BTreeMap<String, String> =
+            troubles.iter().map(|it| (it.news.clone(), it.to_string())).collect();
+        let is_new = !now.keys().eq(self.backups.keys());
+        self.looks += u64::from(is_new);
+        self.backups = now;
+        if !self.backups.is_empty() {
+            // What is over while something else is not is no news, and would be if it came again.
+            self.backups_told.retain(|news, _| self.backups.contains_key(news));
+        }
+        is_new
+    }
+
     pub(crate) fn look_at(&mut self, event: &ServiceEvent) {
         self.last = event.number;
         let why = || event.message.clone().unwrap_or_else(|| "no word why".to_owned());
@@ -105,6 +139,13 @@ impl Digest {
             };
             line.ok()?;
         }
+        let news = self.backups.iter().filter(|(news, _)| !self.backups_told.contains_key(*news));
+        for (_, trouble) in news {
+            writeln!(text, "{trouble}").ok()?;
+        }
+        if self.backups.is_empty() && !self.backups_told.is_empty() {
+            text.push_str("the backups are well again\n");
+        }
         (!text.is_empty()).then(|| text.trim_end().to_owned())
     }
 
@@ -117,6 +158,7 @@ impl Digest {
             known.told = known.now.clone();
             known.ended = 0;
         }
+        self.backups_told = self.backups.clone();
     }
 
     fn read(data: &DataDir) -> Self {
@@ -131,7 +173,7 @@ impl Digest {
 
     /// The same message has the same id, so that being killed between sending and noting doubles none.
     fn transaction(&self) -> OwnedTransactionId {
-        format!("alert-{}-{}", self.supervisor, self.last).into()
+        format!("alert-{}-{}-{}", self.supervisor, self.last, self.looks).into()
     }
 }
 
@@ -139,8 +181,19 @@ fn file(data: &DataDir) -> std::path::PathBuf {
     data.run().join("alerts.json")
 }
 
-/// Listens to the supervisor and tells the room, until the supervisor ends.
-pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
+/// What is wrong with the backups; nothing where that cannot be said.
+fn troubles(load: &impl Fn() -> Result<Config, Failure>) -> Vec<Trouble> {
+    let Ok(config) = load() else { return Vec::new() };
+    let record = Record::read(&config.data).unwrap_or_default();
+    backups::look(&config, &record).map(|state| state.troubles).unwrap_or_default()
+}
+
+/// Listens to the supervisor, looks at the backups and tells the room, until the supervisor ends. `load` reads
+/// the settings as they are now.
+pub(crate) async fn run(
+    config: &Config,
+    load: impl Fn() -> Result<Config, Failure>,
+) -> Result<(), Failure> {
     let Some(room) = &config.alerts.room else { return Ok(()) };
     let socket = config.data.control_socket();
     let now = loop {
@@ -151,21 +204,32 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     };
     let mut digest = Digest::read(&config.data);
     if digest.supervisor != now.supervisor.started_at {
-        digest = Digest { supervisor: now.supervisor.started_at, ..Digest::default() };
+        digest = digest.begun(now.supervisor.started_at);
     }
     let Some(mut events) = Events::open(&socket, digest.last).await? else { return Ok(()) };
     let mut not_before = Instant::now();
-    loop {
+    let when = |digest: &Digest, not_before: Instant| {
         let pause = if digest.is_mute() { MUTE } else { GATHER };
-        let until = digest.text().map(|_| not_before.max(Instant::now() + pause));
-        let next = match until {
-            None => Ok(events.next().await),
-            Some(until) => timeout_at(until, events.next()).await,
-        };
-        match next {
-            Ok(Ok(Some(event))) => digest.look_at(&event),
+        digest.text().map(|_| not_before.max(Instant::now() + pause))
+    };
+    let mut tell_at = when(&digest, not_before);
+    let mut look_at = Instant::now();
+    loop {
+        if Instant::now() >= look_at {
+            look_at = Instant::now() + LOOK;
+            if digest.look_at_backups(&troubles(&load)) {
+                tell_at = when(&digest, not_before);
+            }
+        }
+        let until = tell_at.map_or(look_at, |at| at.min(look_at));
+        match timeout_at(until, events.next()).await {
+            Ok(Ok(Some(event))) => {
+                digest.look_at(&event);
+                tell_at = when(&digest, not_before);
+            }
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error.into()),
+            Err(_) if tell_at.is_none_or(|at| at > Instant::now()) => {}
             Err(_) => {
                 let Some(text) = digest.text() else { continue };
                 match tell(config, room, &text, digest.transaction()).await {
@@ -180,6 +244,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
                         not_before = Instant::now() + AGAIN;
                     }
                 }
+                tell_at = when(&digest, not_before);
             }
         }
     }
@@ -224,6 +289,27 @@ mod tests {
         digest.look_at(&event(1, "synapse", Phase::Starting, None));
         digest.look_at(&event(2, "synapse", Phase::Running, Some(true)));
         assert_eq!(digest.text(), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_backups_is_told_once_also_after_a_restart_and_that_it_is_over() {
+        let mut digest = Digest::default();
+        let failed = |day: &str| {
+            let news = format!("failed {day}");
+            vec![Trouble { news, what: "it failed".into(), remedy: "`manage backup`".into() }]
+        };
+        assert!(digest.look_at_backups(&failed("21")));
+        assert_eq!(digest.text().unwrap(), "it failed: `manage backup`");
+        let first = digest.transaction();
+        digest.told();
+        assert!(!digest.look_at_backups(&failed("21")));
+        let mut digest = digest.begun("another".into());
+        assert_eq!(digest.text(), None);
+        assert!(digest.look_at_backups(&failed("22")) && digest.text().is_some());
+        assert_ne!(digest.transaction(), first);
+        digest.told();
+        assert!(digest.look_at_backups(&[]));
+        assert_eq!(digest.text().unwrap(), "the backups are well again");
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 pub(crate) mod alerts;
 pub(crate) mod autoscale;
+pub(crate) mod backups;
 pub(crate) mod certificates;

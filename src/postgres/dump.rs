@@ -243,9 +243,13 @@ pub(crate) async fn version(config: &Config) -> Result<(u32, String), Error> {
 
 /// How many users, rooms, events and media a database has now.
 pub(crate) async fn counts(config: &Config) -> Result<[i64; 4], Error> {
-    let mut connection = connect(config, Who::Synapse).await?;
+    counted(&mut connect(config, Who::Synapse).await?).await
+}
+
+/// The same in whatever database was entered.
+pub(crate) async fn counted(connection: &mut PgConnection) -> Result<[i64; 4], Error> {
     let counts: (i64, i64, i64, i64) = sqlx::query_as(COUNTS)
-        .fetch_one(&mut connection)
+        .fetch_one(connection)
         .await
         .map_err(Error::query("count what it holds"))?;
     Ok(counts.into())
@@ -266,13 +270,27 @@ pub(crate) async fn is_empty(config: &Config) -> Result<bool, Error> {
 /// Raises every sequence by a million, before Synapse first starts on a database that was brought back: what
 /// clients and application services hold from after the backup is then older than all that is new.
 pub(crate) async fn raise_sequences(config: &Config) -> Result<(), Error> {
+    let mut connection = connect(config, Who::Synapse).await?;
+    raise(&mut connection).await?;
+    // What the planner knows of the tables did not come along.
+    let analysed = sqlx::query("ANALYZE").execute(&mut connection).await;
+    analysed.map_err(Error::query("analyse the tables"))?;
+    Ok(())
+}
+
+/// The same in whatever database was entered.
+pub(crate) async fn raise(connection: &mut PgConnection) -> Result<(), Error> {
     const RAISE: &str = "
 SELECT count(setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, 0) + 1000000))
 FROM pg_sequences WHERE schemaname = 'public' AND increment_by > 0";
-    let failed = || Error::query("raise the sequences");
-    let mut connection = connect(config, Who::Synapse).await?;
-    sqlx::query(RAISE).execute(&mut connection).await.map_err(failed())?;
-    // What the planner knows of the tables did not come along.
-    sqlx::query("ANALYZE").execute(&mut connection).await.map_err(failed())?;
+    sqlx::query(RAISE).execute(connection).await.map_err(Error::query("raise the sequences"))?;
+    Ok(())
+}
+
+/// Removes what must not come back, in a database that was brought back with all that was in it.
+pub(crate) async fn forget_given(connection: &mut PgConnection) -> Result<(), Error> {
+    let statement = sqlx::AssertSqlSafe(format!("DELETE FROM {NEVER}"));
+    let done = sqlx::query(statement).execute(connection).await;
+    done.map_err(Error::query("remove keys that were given out"))?;
     Ok(())
 }

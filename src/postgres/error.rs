@@ -52,6 +52,12 @@ pub(crate) enum Error {
         "`pg_dump` and `pg_restore` of PostgreSQL {major}, the version of the server, are not on this machine"
     )]
     NoTools { major: u32 },
+    #[error(
+        "`pg_basebackup` of PostgreSQL {major}, the version of the cluster, is not beside its other programs"
+    )]
+    NoBase { major: u32 },
+    #[error("PostgreSQL does not hand over what it has written")]
+    NotHandedOver,
     #[error(transparent)]
     Tool(process::Error),
     #[error("no password of the role `{0}` is known")]
@@ -141,6 +147,8 @@ impl Explain for Error {
                 "give the superuser with `config set database.admin_user NAME` and `config set database.admin_password`, or create role and database yourself (UTF8, LC_COLLATE C, LC_CTYPE C, TEMPLATE template0) and give `database.password`".into()
             }
             Self::NoBinaries => "`apt-get install postgresql` installs it".into(),
+            Self::NoBase { major } => format!("`apt-get install postgresql-client-{major}` installs it"),
+            Self::NotHandedOver => "`logs postgres` says why; `manage restart` switches it on where `backup.point_in_time` was only set".into(),
             Self::NoTools { major } => format!("`apt-get install postgresql-client-{major}` installs them"),
             Self::OtherMajor { needed, .. } => format!("`apt-get install postgresql-{needed}` installs it"),
             Self::Root { .. } => {

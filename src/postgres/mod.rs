@@ -37,7 +37,7 @@ pub(crate) use plan::{Plan, Step};
 pub(crate) use provision::{answers_by, ensure, has_room, plan};
 pub(crate) use record::can_be_read;
 pub(crate) use server::with_server;
-pub(crate) use stats::{Stats, stats};
+pub(crate) use stats::{Stats, Written, stats, written};
 pub(crate) use tables::{Tables, tables};
 pub(crate) use target::{ClientSettings, Target, client_settings, target, write_passfile};
 pub(crate) use tenant::Tenant;

@@ -25,6 +25,32 @@ pub(crate) struct Stats {
     pub(crate) connections_max: i64,
 }
 
+/// How much a database writes down before it changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// In bytes, within a day.
+    pub(crate) a_day: u64,
+    /// For how many hours that was counted.
+    pub(crate) hours: u64,
+    /// What the database takes, in bytes.
+    pub(crate) database: u64,
+}
+
+/// As it was since PostgreSQL counts. Needs no more than the homeserver's own role.
+pub(crate) async fn written(inside: &mut PgConnection) -> Result<Written, Error> {
+    let (a_day, hours, database): (i64, i64, i64) = sqlx::query_as(
+        "SELECT (wal_bytes * 86400 / greatest(seconds, 60))::int8, ceil(seconds / 3600)::int8,
+            pg_database_size(current_database())
+        FROM pg_stat_wal, LATERAL (SELECT extract(epoch FROM now() - stats_reset) AS seconds) AS since",
+    )
+    .fetch_one(inside)
+    .await
+    .map_err(Error::query("say how much it writes"))?;
+    let [a_day, hours, database] =
+        [a_day, hours, database].map(|it| u64::try_from(it).unwrap_or(0));
+    Ok(Written { a_day, hours, database })
+}
+
 /// Counts up to a million events; beyond that it takes PostgreSQL's estimate, which every vacuum renews.
 const STATS: &str = "
 SELECT (SELECT count(*) FROM users WHERE deactivated = 0),

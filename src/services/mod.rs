@@ -12,6 +12,7 @@ use crate::{
 
 mod alerts;
 mod autoscale;
+mod backups;
 mod bridge;
 mod certificates;
 mod custom;
@@ -71,6 +72,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failu
     let others = [database::service(config, is_own), synapse::service(config, is_own)];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(turn::service(config)).chain(alerts::service(config));
+    let more = more.chain(backups::service(config));
     let more = more.chain(autoscale::service(config)).chain(bridge::services(config, is_own)?);
     let more = more.chain(hooks::service(config));
     let first = own.into_iter().chain(redis::service(config));
@@ -142,6 +144,7 @@ pub(crate) const SYNAPSE: &str = "synapse";
 const FORKSERVER: &str = "forkserver";
 const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
+pub(crate) const BACKUPS: &str = "backups";
 pub(crate) const HOOKS: &str = "hooks";
 const AUTOSCALE: &str = "autoscale";
 pub(crate) const PROXY: &str = "proxy";

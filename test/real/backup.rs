@@ -78,6 +78,8 @@ fn a_backup_made_while_messages_are_sent_brings_back_all_that_was_acknowledged()
         kill_9(killed.id());
         killed.wait().unwrap();
         server.run(&["manage", "start"]).exits(1).says("was interrupted").says(&backup);
+        let status = server.run(&["status"]).exits(1).says("was interrupted");
+        status.says(&format!("manage restore {backup}")).says("What was there before is in");
     };
     kill(&["manage", "restore", &backup, "--force"], "unpacked");
     kill(&restore, "filling");

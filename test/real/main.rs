@@ -98,6 +98,8 @@ mod rooms;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod services;

@@ -25,7 +25,10 @@ use crate::{
     context::Context,
     error::Failure,
     files,
-    instance::{guard, lock},
+    instance::{
+        backup::{at, base},
+        guard, lock,
+    },
     output::{self, Report},
     secret::{MASK, Secret},
 };
@@ -130,6 +133,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
             "the {source} counts more than what is set here, as long as it is there"
         ));
     }
+    if let Some(config) = now.as_ref().filter(|_| is_costly(setting.key, &checked)) {
+        base::is_possible(config)?;
+        if !config.backup.point_in_time && config.data.is_installed() {
+            context.warn(at::costs(&checked).await);
+        }
+    }
     let has_effect = above.is_none();
     if context.dry_run {
         let kept = now.and_then(|now| now.values.0.get(setting.key).map(|(value, _)| shown(value)));
@@ -158,6 +167,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     report.install =
         report.changed && has_effect && data.is_installed() && is_installed_first(setting.key);
     Ok(Reply::done_if(report.changed, report))
+}
+
+/// Whether it keeps all that the database writes.
+fn is_costly(key: &str, wanted: &Config) -> bool {
+    key == "backup.point_in_time" && wanted.backup.point_in_time
 }
 
 /// Whether a value of it may need packages or files that only an install brings.

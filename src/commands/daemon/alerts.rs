@@ -13,7 +13,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
     Ok(Stream::new(async |context, _| {
-        alerts::run(context.config()?).await?;
+        alerts::run(context.config()?, || context.config_now()).await?;
         Ok(Outcome::Done)
     }))
 }

@@ -4,6 +4,7 @@ use super::table::commands;
 
 mod alerts;
 mod autoscale;
+mod backups;
 mod certificates;
 mod echo;
 mod exec;
@@ -19,6 +20,7 @@ commands! {
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";
+    #[hidden] "backups" => backups, "Make backups by schedule, try them and remove those that are no longer needed";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "hooks" => hooks, "Take webhooks and send them";
     #[hidden] "provision" => provision, "Make role and database ready";

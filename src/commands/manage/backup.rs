@@ -1,4 +1,4 @@
-//! `manage backup`: `make`, `list`, `show`, `verify` and `remove`.
+//! `manage backup`: `make`, `list`, `show`, `verify`, `remove` and `schedule`.
 
 use std::{
     fmt::{self, Write as _},
@@ -15,10 +15,16 @@ use super::{
     kept::{self, Backups, Kept},
     opening::{Opening, look, source, waiting},
     restore::{Backup, bring_back, shown},
+    schedule,
 };
 use crate::{
     age::Keys,
-    backup::{Depot, Manifest, Source, blobs::Stored},
+    backup::{
+        self as archive, Depot, Manifest, Source,
+        blobs::Stored,
+        record::{Known, Record},
+    },
+    clock,
     commands::{
         Answered, Reply,
         listing::{Document, List, ListArgs, one_said},
@@ -46,11 +52,13 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to do: make one, list those there are, show what one holds, try whether one can be restored, or remove one
+    /// What to do: make one, list those there are, show what one holds, try whether one can be restored, remove one, or
+    /// say when they are made
     #[arg(value_name = "ACTION", default_value = "make")]
     action: Action,
-    /// The backup, with `show`, `verify` and `remove`
-    #[arg(value_name = "FILE")]
+    /// The backup, with `show`, `verify` and `remove`; with `schedule` when they are made: minute, hour, day, month and
+    /// weekday, such as '0 3 * * *' for every night at three. Without it, what is set is shown
+    #[arg(value_name = "FILE|WHEN")]
     file: Option<PathBuf>,
     /// Where a new one goes, or the folder to list: a folder, or with a new one a file, or `-` for the standard output
     #[arg(long, value_name = "PATH", value_parser = Target::typed)]
@@ -68,6 +76,8 @@ pub(crate) struct Args {
     opening: Opening,
     #[command(flatten)]
     list: ListArgs<Kept>,
+    #[command(flatten)]
+    schedule: schedule::Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -77,6 +87,7 @@ enum Action {
     Show,
     Verify,
     Remove,
+    Schedule,
 }
 
 one_said!(Answer {
@@ -94,7 +105,10 @@ pub(crate) struct Done {
     /// Of an incremental one that was made: what of the media was new.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<Stored>,
-    /// Whether one was made or removed.
+    /// When they are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<schedule::Planned>,
+    /// Whether one was made or removed, or the schedule is another one.
     changed: bool,
     #[serde(skip)]
     action: Action,
@@ -107,7 +121,14 @@ impl Done {
     fn of(action: Action, context: &Context, kept: Kept) -> Self {
         let changed = matches!(action, Action::Make | Action::Remove);
         let typed = format!("{} manage backup", context.flag()).trim_start().to_owned();
-        Self { backups: vec![kept], verified: None, stored: None, changed, action, typed }
+        let (verified, stored, schedule) = (None, None, None);
+        Self { backups: vec![kept], verified, stored, schedule, changed, action, typed }
+    }
+
+    fn planned(planned: schedule::Planned, changed: bool) -> Self {
+        let (action, typed) = (Action::Schedule, String::new());
+        let (backups, verified, stored) = (Vec::new(), None, None);
+        Self { backups, verified, stored, schedule: Some(planned), changed, action, typed }
     }
 }
 
@@ -124,10 +145,25 @@ pub(crate) struct Verified {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
-    let Args { action, file, to, recipient, recipients_file, incremental, opening, list } = args;
+    let Args {
+        action,
+        file,
+        to,
+        recipient,
+        recipients_file,
+        incremental,
+        opening,
+        list,
+        schedule: options,
+    } = args;
     let is_made = action == Action::Make;
-    if to.is_some() && !matches!(action, Action::Make | Action::List) {
-        return Err(Failure::request("`--to` is for `make` and `list` alone").into());
+    if options.are_given() && action != Action::Schedule {
+        return Err(
+            Failure::request("`--keep`, `--verify` and `--off` are for `schedule` alone").into()
+        );
+    }
+    if to.is_some() && !matches!(action, Action::Make | Action::List | Action::Schedule) {
+        return Err(Failure::request("`--to` is for `make`, `list` and `schedule` alone").into());
     }
     if !is_made && (!recipient.is_empty() || recipients_file.is_some()) {
         return Err(Failure::request("`--recipient` is for `make` alone")
@@ -138,6 +174,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
         return Err(Failure::request("`--incremental` is for `make` alone").into());
     }
     let done = match (action, file) {
+        (Action::Schedule, when) => {
+            let is_asked = when.is_some() || options.are_given() || to.is_some();
+            let asked = schedule::run(context, when.as_deref(), to, &options).await?;
+            Ok(asked.map(|planned| Done::planned(planned, is_asked)))
+        }
         (Action::Make, None) => {
             if !opening.identity.is_empty() {
                 return Err(Failure::request("`--identity` has no place with a new backup")
@@ -160,7 +201,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
         (Action::List, None) => {
             let depot = depot(context, to)?;
             let keys = opening.keys(context)?;
-            return Ok(Answer::Listed(kept::list(depot, keys, list).await?));
+            let record = Record::read(&context.data()?)?;
+            return Ok(Answer::Listed(kept::list(depot, keys, &record, list).await?));
         }
         (Action::Show, Some(file)) => {
             let (source, keys) = (source(&file)?, opening.keys(context)?);
@@ -214,7 +256,7 @@ async fn make(
         }
     };
     drop(progress);
-    let Made { source, size, manifest, links, stored } = made;
+    let Made { source, size, manifest, links, stored, based } = made;
     if wanted.seal.is_none() {
         context.warn("the backup is not encrypted and holds all secrets of this server: keep it where nobody else can read it");
     }
@@ -230,6 +272,23 @@ async fn make(
     let source = source.unwrap_or_else(stdout);
     if is_piped {
         context.say(format_args!("{} of a backup were written", shown(size)));
+    }
+    if let Err(why) = based {
+        // The backup itself is whole.
+        context.warn(format!(
+            "no base backup was made, so that moments after this one take longer to reach: {why}"
+        ));
+    }
+    if !is_piped {
+        let known = Known {
+            // What stands in a note has to hold in every folder.
+            place: store::named(&source.path())?.to_string_lossy().into_owned(),
+            made_at: manifest.made_at.parse().unwrap_or_else(|_| clock::now()),
+            size,
+            scheduled: false,
+            tried: None,
+        };
+        Record::change(&config.data, |it| it.made(known))?;
     }
     let kept = Kept::of(&source, size, manifest, is_sealed);
     Ok(Reply::done(Done { stored, ..Done::of(Action::Make, context, kept) }))
@@ -307,6 +366,8 @@ async fn remove(context: &Context, path: PathBuf) -> Answered<Done> {
             path.display()
         ));
     }
+    let place = path.to_string_lossy().into_owned();
+    Record::change(&context.data()?, |it| it.removed(&place))?;
     Ok(Reply::done(Done::of(Action::Remove, context, kept)))
 }
 
@@ -323,6 +384,8 @@ fn apart() -> Result<Vec<Own>, Failure> {
         own("oidc.issuer", ""),
         own("turn.enabled", "false"),
         own("alerts.room", ""),
+        own("backup.schedule", ""),
+        own("backup.point_in_time", "false"),
         own("web.client", ""),
     ];
     let failed = |error| files::Error::io("find a free port", Path::new("127.0.0.1"))(error);
@@ -363,6 +426,15 @@ async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<D
     };
     // Also after an error: what was restored is nobody's.
     let cleared = clear(&there, &folder).await;
+    let place = backup.source.path();
+    let place = place.to_string_lossy();
+    match &tried {
+        Ok(_) => Record::change(&data, |it| it.tried(&place, None))?,
+        Err(why) if is_of_the_backup(why) => {
+            Record::change(&data, |it| it.tried(&place, Some(why.to_string())))?;
+        }
+        Err(_) => {}
+    }
     let (manifest, verified) = tried?;
     cleared?;
     if !verified.compared.missing.is_empty() {
@@ -378,9 +450,16 @@ async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<D
     Ok(Reply::done(Done { verified: Some(verified), ..answer }))
 }
 
+/// Whether that is wrong with the backup, and not with the machine on which it was tried.
+fn is_of_the_backup(why: &Failure) -> bool {
+    let error = &why.error;
+    error.downcast_ref::<archive::Error>().is_some_and(archive::Error::is_of_the_archive)
+        || matches!(error.downcast_ref(), Some(Error::Differs(_)))
+}
+
 async fn tried(there: &Context, backup: &Backup) -> Result<(Manifest, Verified), Failure> {
     let began = Instant::now();
-    let manifest = bring_back(there, backup, &mut |unpacked| {
+    let manifest = bring_back(there, backup, None, &mut |unpacked| {
         // What bridges and webhooks would do, they would do to real people.
         files::remove(&unpacked.join("bridges"))?;
         files::remove(&unpacked.join("outbox"))?;
@@ -462,6 +541,9 @@ fn describe(manifest: &Manifest, page: &mut String) -> fmt::Result {
 
 impl Report for Done {
     fn text(&self, page: &mut String) -> fmt::Result {
+        if let Some(planned) = &self.schedule {
+            return planned.text(page);
+        }
         for kept in &self.backups {
             let (path, size) = (kept.path.display(), shown(kept.size));
             match self.action {
@@ -473,6 +555,7 @@ impl Report for Done {
                 Action::Verify => writeln!(page, "good: {path} ({size})")?,
                 Action::Remove if self.changed => writeln!(page, "removed {path}")?,
                 Action::Remove => writeln!(page, "there is no {path}")?,
+                Action::Schedule => {}
             }
             if let (Some(manifest), Action::Make | Action::Show | Action::Verify) =
                 (&kept.manifest, self.action)

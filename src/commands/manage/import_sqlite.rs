@@ -9,13 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::restore::absolute;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
     error::Failure,
     instance::{
-        guard,
+        backup, guard,
         moving::import::{self, Imported},
     },
     output::Report,
@@ -57,7 +56,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let config = context.config()?;
     guard::homeserver(config)?;
-    let file = absolute(&args.file)?;
+    let file = backup::store::named(&args.file)?;
     import::check(&file)?;
     context.would(format!("copy all of `{}` into the database", file.display()))?;
     let progress = context.progress("looking at the old database");

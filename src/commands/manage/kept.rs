@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     age::Keys,
-    backup::{Depot, Error, Manifest, Source, blobs},
+    backup::{Depot, Error, Manifest, Source, blobs, record::Record},
     commands::listing::{List, ListArgs, Listed},
     error::Failure,
     instance::backup::store,
@@ -38,6 +38,19 @@ pub(crate) struct Kept {
     /// What it says of itself; nothing where it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) manifest: Option<Manifest>,
+    /// What came out of it when it was last tried on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tried: Option<Tried>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Tried {
+    /// RFC 3339, UTC.
+    at: String,
+    good: bool,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
 }
 
 impl Kept {
@@ -51,6 +64,7 @@ impl Kept {
             incremental: manifest.media_apart.is_some(),
             fault: None,
             manifest: Some(manifest),
+            tried: None,
         }
     }
 
@@ -65,7 +79,19 @@ impl Kept {
             incremental: blobs::is_incremental(&source.name),
             fault: why.map(ToString::to_string),
             manifest: None,
+            tried: None,
         }
+    }
+
+    /// With what is known of it.
+    fn known(self, record: &Record) -> Self {
+        let found = self.path.to_str().and_then(|place| record.of(place)?.tried.clone());
+        let tried = found.map(|it| Tried {
+            at: it.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            good: it.fault.is_none(),
+            fault: it.fault,
+        });
+        Self { tried, ..self }
     }
 }
 
@@ -82,23 +108,25 @@ impl Listed for Backups {
 pub(super) async fn list(
     depot: Depot,
     keys: Keys,
+    record: &Record,
     args: ListArgs<Kept>,
 ) -> Result<List<Backups>, Failure> {
     let found = waiting(move || store::list(&depot)).await?;
     let mut backups = Vec::new();
     for (source, size) in found {
-        backups.push(match look(&source, &keys).await {
+        let kept = match look(&source, &keys).await {
             Ok((manifest, encrypted)) => Kept::of(&source, size, manifest, encrypted),
             // Nothing is wrong with it: whoever lists them need not have the key.
             Err(Error::Sealed { .. }) => Kept::outside(&source, size, None),
             Err(error) => Kept::outside(&source, size, Some(&error)),
-        });
+        };
+        backups.push(kept.known(record));
     }
     Ok(List::of(args, Backups {}, backups))
 }
 
 impl Row for Kept {
-    const HEADING: &'static [&'static str] = &["MADE", "SIZE", "", "PATH"];
+    const HEADING: &'static [&'static str] = &["MADE", "SIZE", "", "TRIED", "PATH"];
 
     fn cells(&self) -> Vec<String> {
         let state = match (&self.fault, self.encrypted) {
@@ -112,6 +140,13 @@ impl Row for Kept {
             self.made_at.clone().unwrap_or_default(),
             shown(self.size),
             state.trim().to_owned(),
+            match &self.tried {
+                Some(Tried { at, good: true, .. }) => format!("good {at}"),
+                Some(Tried { fault, .. }) => {
+                    format!("not good: {}", fault.as_deref().unwrap_or_default())
+                }
+                None => "never".to_owned(),
+            },
             self.path.display().to_string(),
         ]
     }

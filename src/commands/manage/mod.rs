@@ -3,6 +3,7 @@
 use super::table::commands;
 
 mod adopt;
+mod at;
 mod backup;
 mod endpoint;
 mod events;
@@ -15,6 +16,7 @@ mod restart;
 mod restore;
 mod rollback;
 mod scale;
+mod schedule;
 mod services;
 mod simulate;
 mod start;

@@ -6,17 +6,22 @@ use std::{
 };
 
 use indicatif::HumanBytes;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::opening::{Opening, look, source, waiting};
+use super::{
+    at,
+    opening::{Opening, look, source, waiting},
+};
 use crate::{
     age::Keys,
     backup::{Manifest, Source, read::Reader},
     checks::folder,
-    commands::{Answered, Reply},
+    commands::{Answered, Reply, moment},
     context::{Context, Own},
+    data_dir::DataDir,
     error::Failure,
     files,
     instance::{
@@ -36,8 +41,11 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The backup
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "at")]
+    file: Option<PathBuf>,
+    /// Bring the database alone back to a moment, such as 2026-11-28T10:00Z or 2h, where `backup.point_in_time` is set
+    #[arg(long, value_name = "TIME", value_parser = moment::moment, conflicts_with_all = ["file", "force"])]
+    at: Option<Timestamp>,
     /// Start the homeserver afterwards and wait until it is ready
     #[arg(long)]
     start: bool,
@@ -76,21 +84,63 @@ pub(crate) struct Restored {
 /// What an environment of Synapse takes, in bytes.
 const ENVIRONMENT: u64 = 600 << 20;
 
-pub(crate) async fn run(args: Args, context: &Context) -> Answered<Restored> {
+/// What came back: all of a backup, or the database as it was at a moment.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Backup(Box<Restored>),
+    Moment(Box<at::Reached>),
+}
+
+impl Report for Answer {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        match self {
+            Self::Backup(restored) => restored.text(page),
+            Self::Moment(reached) => reached.text(page),
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::Backup(restored) => restored.id(),
+            Self::Moment(reached) => reached.id(),
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let mut signals = Ending::new()?;
+    if let Some(at) = args.at {
+        return tokio::select! {
+            done = at::run(context, at, args.start) => {
+                done.map(|reply| reply.map(|reached| Answer::Moment(Box::new(reached))))
+            }
+            signal = signals.next() => {
+                let said = "interrupted before the database was brought back".to_owned();
+                Err(Failure::from(Interrupted { signal, said })
+                    .hinted("`status` shows how the homeserver is; run it again")
+                    .into())
+            }
+        };
+    }
+    let Some(file) = args.file.clone() else {
+        return Err(Failure::request("which backup is not said").into());
+    };
     tokio::select! {
-        done = make(args, context) => done,
+        done = make(&file, &args, context) => {
+            done.map(|reply| reply.map(|restored| Answer::Backup(Box::new(restored))))
+        }
         signal = signals.next() => {
             let said = "interrupted before all was restored".to_owned();
             Err(Failure::from(Interrupted { signal, said })
-                .hinted("`manage restore FILE` again finishes it")
+                .hinted("`manage restore FILE` again finishes it, and `status` says where what was there before is")
                 .into())
         }
     }
 }
 
-async fn make(args: Args, context: &Context) -> Answered<Restored> {
-    let backup = Backup { source: source(&args.file)?, keys: args.opening.keys(context)? };
+async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored> {
+    let backup = Backup { source: source(file)?, keys: args.opening.keys(context)? };
     let file = backup.source.path();
     let data = context.data()?;
     folder::data_folder(&data)?;
@@ -137,11 +187,13 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
         let was = uninstall::uninstall(&data, None, Data::Aside, within, &mut on_wait).await?;
         done.aside = was.and_then(|was| was.aside);
     }
-    let brought = bring_back(context, &backup, &mut |_| Ok(())).await;
-    if let (Err(_), Some(aside)) = (&brought, &done.aside) {
-        context.warn(format!("what was there before is in `{}`", aside.display()));
-    }
-    brought?;
+    let before = restore::unfinished(&data)?.and_then(|it| it.aside);
+    done.aside = done.aside.or(before);
+    let brought = bring_back(context, &backup, done.aside.as_deref(), &mut |_| Ok(())).await;
+    brought.map_err(|why| match &done.aside {
+        Some(aside) => way_back(&data, why, aside),
+        None => why,
+    })?;
     if args.start {
         let config = context.config_now()?;
         let timeout = config.supervision.start_timeout.0;
@@ -154,17 +206,32 @@ async fn make(args: Args, context: &Context) -> Answered<Restored> {
     Ok(Reply::done(done))
 }
 
+/// What was there before is not lost, and how it comes back.
+fn way_back(data: &DataDir, why: Failure, aside: &Path) -> Failure {
+    let aside = aside.display();
+    let first = match restore::unfinished(data) {
+        Ok(None) => "",
+        _ => "`manage uninstall` and then ",
+    };
+    let back = format!(
+        "what was there before is in `{aside}`: {first}`manage install --restore {aside}` brings that back"
+    );
+    let hint = why.hint.as_ref().map_or_else(|| back.clone(), |hint| format!("{hint}; {back}"));
+    why.hinted(hint)
+}
+
 /// Brings everything back but starts nothing. `prepare` sees the unpacked files before they go to their places.
 pub(super) async fn bring_back(
     context: &Context,
     backup: &Backup,
+    aside: Option<&Path>,
     prepare: &mut dyn FnMut(&Path) -> Result<(), files::Error>,
 ) -> Result<Manifest, Failure> {
     let data = context.data()?;
     data.create()?;
     let _lock = restore::lock(&data)?;
     let progress = context.progress("unpacking the backup");
-    let manifest = restore::unpack(&data, &backup.source, &backup.keys, &mut |so_far| {
+    let manifest = restore::unpack(&data, &backup.source, &backup.keys, aside, &mut |so_far| {
         progress.now(format!("unpacking the backup: {}", shown(so_far.done)));
     })
     .await?;

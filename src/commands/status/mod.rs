@@ -9,7 +9,10 @@ use crate::{
     commands::{NAME, Reply, arguments::ProfileArg, info, reply::Live},
     config::sources::vrooli,
     context::Context,
-    instance::status::{self, Service, State, Status},
+    instance::{
+        backup::restore::Restoring,
+        status::{self, Service, State, Status, backups::Backups},
+    },
     output::{self, Report, amount},
     reply::{Outcome, Stop},
     services,
@@ -82,7 +85,12 @@ pub(crate) async fn run(
     if !args.fast {
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
-            Ok(config) => status.ask_others(config).await,
+            Ok(config) => {
+                if status.installed {
+                    status.backups = Backups::of(config)?;
+                }
+                status.ask_others(config).await;
+            }
             Err(failure) => context.warn(failure.to_string()),
         }
     }
@@ -135,6 +143,36 @@ fn configuration(page: &mut String, status: &Status) -> fmt::Result {
     writeln!(page, "   📶 Port: {}\n   📁 Data Dir: {}", status.port, status.data_dir)
 }
 
+/// A restore that goes on, or how it is finished.
+fn unfinished(page: &mut String, restoring: &Restoring, program: &str) -> fmt::Result {
+    let Restoring { file, under_way, aside } = restoring;
+    if !under_way {
+        writeln!(page, "\n💡 To finish it: {program} manage restore {}", file.display())?;
+    }
+    match aside {
+        Some(aside) => writeln!(page, "   What was there before is in {}", aside.display()),
+        None => Ok(()),
+    }
+}
+
+fn kept(page: &mut String, backups: &Backups) -> fmt::Result {
+    writeln!(page, "\n💾 Backups:")?;
+    match (&backups.last_at, backups.age_seconds) {
+        (Some(at), Some(age)) => {
+            let verified = if backups.verified { "verified" } else { "not verified" };
+            writeln!(page, "   🕒 Last: {at} ({} ago), {verified}", time(age))?;
+        }
+        _ => writeln!(page, "   🕒 Last: none")?,
+    }
+    if let Some(since) = &backups.moments_since {
+        writeln!(page, "   ⏪ Any moment since: {since}")?;
+    }
+    if let Some(next) = &backups.next {
+        writeln!(page, "   ⏭️  Next: {next}")?;
+    }
+    backups.troubles.iter().try_for_each(|trouble| writeln!(page, "   ⚠️  {trouble}"))
+}
+
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
         let Self { status, program, profile, .. } = self;
@@ -147,6 +185,7 @@ impl Report for Answer {
         mark(status.running, "⚠️ ", &format!("Running: {}", yes(status.running)))?;
         mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
         match status.state {
+            _ if let Some(restoring) = &status.restoring => unfinished(page, restoring, program)?,
             State::NotInstalled => {
                 writeln!(page, "\n💡 Installation required: {program} manage install --start")?;
                 return configuration(page, status);
@@ -162,6 +201,9 @@ impl Report for Answer {
         writeln!(page, "\n🌐 Service Endpoints:")?;
         writeln!(page, "   🔌 API: {}\n   🏥 Health: {}", status.api_url, status.health_url)?;
         configuration(page, status)?;
+        if let Some(backups) = &status.backups {
+            kept(page, backups)?;
+        }
         if !status.elsewhere.is_empty() {
             writeln!(page, "\n🧭 On other machines:")?;
         }

@@ -17,6 +17,7 @@ use crate::config::{
 /// Names that are ours, whatever the profile: of services, of their logs, of parts of profiles.
 const OURS: &[&str] = &[
     "alerts",
+    "backups",
     "autoscale",
     "database",
     "hooks",

@@ -35,6 +35,14 @@ pub(crate) enum Error {
     OtherServer { backup: String, here: String },
     #[error("the backup is of PostgreSQL {backup}, and the server is {here}")]
     OlderPostgres { backup: String, here: String },
+    #[error("that moment is still to come")]
+    ToCome,
+    #[error("what was before {0} was not kept")]
+    TooEarly(String),
+    #[error("nothing is kept from which a moment could be reached")]
+    NoHistory,
+    #[error("a moment can be reached in our own PostgreSQL alone, and the database is on {0}")]
+    OfOthers(String),
     #[error("the restored server differs from the backup: {0}")]
     Differs(String),
 }
@@ -72,6 +80,10 @@ impl Explain for Error {
             Self::OlderPostgres { .. } => {
                 "restore into a PostgreSQL of that version or a newer one".into()
             }
+            Self::ToCome => "name one that is over, such as 2026-11-28T10:00Z".into(),
+            Self::TooEarly(first) => format!("`manage restore --at {first}` is the earliest; `manage backup list` shows backups that are older"),
+            Self::NoHistory => "`config set backup.point_in_time true`, `manage restart` and `manage backup` begin it; `manage backup list` shows the backups there are".into(),
+            Self::OfOthers(_) => "who runs that server has to do it: `archive_mode = on` with an `archive_command`, `pg_basebackup` every night, and recovery with `recovery_target_time`; before Synapse starts on it, empty `e2e_one_time_keys_json` and raise every sequence by a million. `manage backup` works with any server".into(),
             Self::Differs(_) => "do not rely on this backup: make another with `manage backup`, and verify that".into(),
         })
     }

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{Error, Progress, store, store::Target};
+use super::{Error, Progress, base, store, store::Target};
 use crate::{
     age::To,
     backup::{
@@ -66,10 +66,12 @@ pub(crate) struct Made {
     pub(crate) links: Vec<PathBuf>,
     /// Of an incremental one: what of the media was new.
     pub(crate) stored: Option<Stored>,
+    /// Whether the base backup could be made that moments are reached from, where one is to be made.
+    pub(crate) based: Result<(), Failure>,
 }
 
 /// What a backup is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     /// Where it goes; none as the settings say.
     pub(crate) to: Option<Target>,
@@ -136,16 +138,19 @@ pub(crate) async fn make(
             // Synapse has dropped a table of its background updates since the moment that is held.
             let dropped = |why: &Failure| why.to_string().contains("does not exist");
             if tries == TRIES || source.is_none() || !made.as_ref().err().is_some_and(dropped) {
-                return Ok(made);
+                // With each backup, so that the way to any moment is short.
+                let based = if made.is_ok() { base::make_base(config).await } else { Ok(None) };
+                return Ok((made, based));
             }
             tries += 1;
             hold(data, &waiting)?;
         }
     });
-    let made = made.await.map_err(Failure::from).flatten();
+    let made = made.await;
     files::remove(&waiting)?;
+    let (made, based) = made?;
     let (manifest, Written { size, links, stored }) = made?;
-    Ok(Made { source, size, manifest, links, stored })
+    Ok(Made { source, size, manifest, links, stored, based: based.map(drop) })
 }
 
 async fn written(

@@ -1,5 +1,7 @@
 //! Backups of a homeserver that may go on running meanwhile, and the way back.
 
+pub(crate) mod at;
+pub(crate) mod base;
 mod error;
 mod make;
 mod remove;

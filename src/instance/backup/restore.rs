@@ -2,7 +2,10 @@
 //! places as those of an uninstall's archive do; last comes the database. A note says how far it is: killed
 //! anywhere and run again, it goes on from there, and nothing starts before it is done.
 
-use std::path::PathBuf;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::{task, time::Instant};
@@ -27,6 +30,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Stage {
+    /// Nothing has gone to its place yet: any other backup will do as well.
+    Unpacking,
     /// All of the archive is beside the data.
     Unpacked,
     /// The database was empty, and is being filled.
@@ -38,6 +43,31 @@ struct Note {
     from: PathBuf,
     stage: Stage,
     manifest: Manifest,
+    /// Where what was there before is now.
+    #[serde(default)]
+    aside: Option<PathBuf>,
+}
+
+/// A restore that has begun and not ended.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Restoring {
+    pub(crate) file: PathBuf,
+    /// Whether it goes on now; else it was interrupted.
+    pub(crate) under_way: bool,
+    /// Where what was there before is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) aside: Option<PathBuf>,
+}
+
+impl fmt::Display for Restoring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        if self.under_way {
+            write!(f, "`{file}` is being restored")
+        } else {
+            write!(f, "restoring `{file}` was interrupted")
+        }
+    }
 }
 
 fn note_file(data: &DataDir) -> PathBuf {
@@ -64,6 +94,22 @@ pub(crate) fn files_of(data: &DataDir) -> PathBuf {
     beside(data).join(FILES)
 }
 
+fn lock_file(data: &DataDir) -> PathBuf {
+    data.run().join("backup.lock")
+}
+
+/// The restore that goes on here, or was interrupted.
+pub(crate) fn unfinished(data: &DataDir) -> Result<Option<Restoring>, files::Error> {
+    let Some(Note { from: file, aside, .. }) = note(data)? else { return Ok(None) };
+    let under_way = lock_file(data).exists() && !Lock::is_left(&lock_file(data))?;
+    Ok(Some(Restoring { file, under_way, aside }))
+}
+
+/// What was unpacked has been archived like all else: it is finished by nobody.
+pub(crate) fn give_up(data: &DataDir) -> Result<(), files::Error> {
+    files::remove(&note_file(data))
+}
+
 /// Refuses a data folder in which a restore was interrupted.
 pub(crate) fn require_whole(data: &DataDir) -> Result<(), Failure> {
     match note(data)? {
@@ -82,26 +128,31 @@ pub(crate) fn is_occupied(data: &DataDir) -> Result<bool, files::Error> {
 /// One restore at a time.
 pub(crate) fn lock(data: &DataDir) -> Result<Lock, files::Error> {
     files::private_folder(&data.run())?;
-    Lock::try_acquire(&data.run().join("backup.lock"), "manage restore")
+    Lock::try_acquire(&lock_file(data), "manage restore")
 }
 
-/// Unpacks an archive, or finds that it has been.
+/// Unpacks an archive, or finds that it has been. `aside` is where what was there before is now.
 pub(crate) async fn unpack(
     data: &DataDir,
     source: &Source,
     keys: &Keys,
+    aside: Option<&Path>,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Failure> {
     let file = source.path();
-    if let Some(Note { from, manifest, .. }) = note(data)? {
-        if from == file {
-            return Ok(manifest);
+    let mut aside = aside.map(Path::to_owned);
+    match note(data)? {
+        Some(before) if before.stage == Stage::Unpacking => aside = aside.or(before.aside),
+        Some(Note { from, manifest, .. }) if from == file => return Ok(manifest),
+        Some(Note { from, .. }) => return Err(Error::Unfinished(from).into()),
+        None if is_occupied(data)? => {
+            return Err(Error::Occupied(data.root().to_owned()).into());
         }
-        return Err(Error::Unfinished(from).into());
+        None => {}
     }
-    if is_occupied(data)? {
-        return Err(Error::Occupied(data.root().to_owned()).into());
-    }
+    let manifest = Reader::open(source, keys)?.manifest()?;
+    let mut note = Note { from: file, stage: Stage::Unpacking, manifest, aside };
+    tell(data, &note)?;
     let beside = beside(data);
     files::remove(&beside)?;
     files::private_folder(&beside)?;
@@ -120,10 +171,12 @@ pub(crate) async fn unpack(
             Ok(()) = receiver.changed() => on_progress(Progress { done: *receiver.borrow(), all }),
         }
     };
-    let manifest = match unpacked {
+    note.manifest = match unpacked {
         Ok(Ok(manifest)) => manifest,
         Ok(Err(error)) => {
+            // Nothing has been changed by it.
             files::remove(&beside)?;
+            give_up(data)?;
             return Err(error.into());
         }
         Err(_) => return Err(Error::Interrupted.into()),
@@ -132,7 +185,7 @@ pub(crate) async fn unpack(
     if let Ok(root) = std::fs::File::open(data.root()) {
         rustix::fs::syncfs(root).unwrap_or(());
     }
-    let note = Note { from: file, stage: Stage::Unpacked, manifest };
+    note.stage = Stage::Unpacked;
     tell(data, &note)?;
     Ok(note.manifest)
 }

@@ -11,7 +11,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::{bridges, lifecycle::stop, lock},
+    instance::{backup::restore, bridges, lifecycle::stop, lock},
     postgres,
 };
 
@@ -90,6 +90,7 @@ pub(crate) async fn uninstall(
             let folder = archive::fill(data)?;
             archive::remove_program(data)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
+            restore::give_up(data)?;
         }
         Data::Purge { archives } => {
             if let Some(config) = config {

@@ -3,6 +3,7 @@
 mod definition;
 pub(crate) mod hooks;
 pub(crate) mod launch;
+pub(crate) mod one;
 pub(crate) mod restart;
 pub(crate) mod select;
 pub(crate) mod start;

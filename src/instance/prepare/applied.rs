@@ -18,7 +18,12 @@ use crate::{
 };
 
 /// What no process that runs reads.
-const OURS: [&str; 6] = [
+const OURS: [&str; 10] = [
+    // The service that makes backups looks each time.
+    "backup.schedule",
+    "backup.keep",
+    "backup.verify",
+    "backup.to",
     "supervision.start_timeout",
     "database.admin_user",
     "database.admin_password",
@@ -73,9 +78,10 @@ pub(crate) fn note(config: &Config, foreground: bool) -> Result<(), files::Error
 /// theirs only when they start.
 pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
     const STAY: [&str; 3] = ["supervision.", "database.", "redis."];
+    const IN_DATABASE: [&str; 2] = ["workers.address", "backup.point_in_time"];
     let text = files::read_made(&file(config))?.unwrap_or_default();
     let Ok(mut used) = serde_json::from_str::<Used>(&text) else { return Ok(()) };
-    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || key == "workers.address";
+    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || IN_DATABASE.contains(&key);
     used.values.extend(values(config).into_iter().filter(|(key, _)| !stays(key)));
     let text = serde_json::to_string(&used).unwrap_or_default();
     files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)

@@ -2,13 +2,18 @@
 //! files, whether it answers is one request on loopback, and only the detailed answer asks the
 //! database.
 
+pub(crate) mod backups;
 pub(crate) mod media;
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::Serialize;
 
-use super::prepare::applied;
+use self::backups::Backups;
+use super::{
+    backup::restore::{self, Restoring},
+    prepare::applied,
+};
 use crate::{
     config::{Config, exports, sources::environment::Environment},
     data_dir::DataDir,
@@ -74,6 +79,12 @@ pub(crate) struct Status {
     /// The workers on other machines, where these were asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) elsewhere: Vec<Elsewhere>,
+    /// How the backups are, where some were made or are to be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backups: Option<Backups>,
+    /// The restore that goes on, or was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restoring: Option<Restoring>,
 }
 
 /// A worker of this homeserver on another machine.
@@ -148,6 +159,11 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         health_message = format!("{full}{}", also.unwrap_or_default());
         state = State::Unhealthy;
     }
+    let restoring = restore::unfinished(data)?;
+    if let Some(restoring) = &restoring {
+        health_message = restoring.to_string();
+        state = State::Unhealthy;
+    }
     let services = asked.unwrap_or_default();
     let synapse = services.iter().find(|service| service.name == "synapse");
     let pid = synapse.and_then(|service| service.pid);
@@ -172,6 +188,8 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         damaged,
         database: None,
         elsewhere: Vec::new(),
+        backups: None,
+        restoring,
     })
 }
 

@@ -23,7 +23,10 @@ use self::{
     plan::{Needs, Obstacle, Plan, Schema},
 };
 use super::{
-    backup,
+    backup::{
+        self, Wanted,
+        sealing::{self, Sealing},
+    },
     error::Error as Started,
     guard,
     install::{self, ENVIRONMENT, Lock as Locked, restore, sweep_environments},
@@ -36,9 +39,10 @@ use super::{
     step::Step,
 };
 use crate::{
-    backup::{Manifest, read::Reader},
+    backup::{Depot, Manifest, Source, read::Reader},
     config::{
-        self, Config, exports, sources::edit, sources::environment::Environment as Variables,
+        self, Config, exports, sections::backup::Place, sources::edit,
+        sources::environment::Environment as Variables,
     },
     error::Failure,
     files, postgres,
@@ -167,7 +171,12 @@ pub(crate) async fn change(
         tell(Event::Step("making a backup"));
         let deadline = Instant::now() + options.timeout;
         let mut on_progress = |_| tell(Event::Step("making a backup"));
-        Some(backup::make(config, None, deadline, &mut on_progress).await?.path)
+        let wanted = Wanted {
+            seal: Sealing::default().to(config)?,
+            incremental: config.backup.incremental,
+            to: None,
+        };
+        backup::make(config, &wanted, deadline, &mut on_progress).await?.source.map(|it| it.path())
     } else {
         None
     };
@@ -449,14 +458,16 @@ async fn judged(config: &Config, environment: &Environment) -> Result<Vec<String
     Ok(warnings)
 }
 
-/// The last backup of that version, where there is one.
+/// The last backup of that version, where there is one that can be read.
 fn last_backup(config: &Config, version: &str) -> Option<PathBuf> {
-    let all = backup::store::list(&config.data.backups()).ok()?;
-    let is_of = |file: &PathBuf| {
-        let manifest = Reader::open(file).and_then(Reader::manifest);
+    let Place::Folder(folder) = backup::store::usual(config) else { return None };
+    let keys = sealing::keys(Some(config), &[], None).ok()?;
+    let all = backup::store::list(&Depot::Folder(folder)).ok()?;
+    let is_of = |source: &Source| {
+        let manifest = Reader::open(source, &keys).and_then(Reader::manifest);
         manifest.is_ok_and(|manifest| manifest.synapse == version)
     };
-    all.into_iter().rev().find(is_of)
+    all.into_iter().rev().map(|(source, _)| source).find(is_of).map(|source| source.path())
 }
 
 /// Has this version be the installed one; the other folder is the way back.

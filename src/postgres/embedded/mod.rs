@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use crate::{config::Config, data_dir::DataDir};
 
+pub(crate) mod base;
 mod binaries;
 mod create;
+pub(crate) mod history;
 pub(crate) mod major;
+pub(crate) mod recover;
 mod runner;
 mod settings;
 mod stray;
@@ -61,6 +64,9 @@ pub(crate) async fn make_ready(config: &Config) -> Result<(), Error> {
     }
     let runner = runner::choose(data).await?;
     stray::clear(data).await?;
+    if config.backup.point_in_time {
+        history::prepare(data, &runner)?;
+    }
     settings::write(config, &runner)
 }
 

@@ -6,8 +6,8 @@ use std::{
     path::Path,
 };
 
-use super::{super::Error, cluster, runner::Runner, socket_folder};
-use crate::{config::Config, files, synapse::workers};
+use super::{super::Error, cluster, history, runner::Runner, socket_folder};
+use crate::{config::Config, data_dir::DataDir, files, synapse::workers};
 
 const FOLDER: &str = "conf.d";
 const FILE: &str = "10-resource-matrix-synapse.conf";
@@ -29,7 +29,11 @@ pub(super) fn include(cluster: &Path, runner: Runner) -> Result<(), Error> {
 /// Writes our part for this start.
 pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
     let cluster = cluster(&config.data);
-    let mut all = vec![(FILE, render(config, memory()))];
+    let mut own = render(config, memory());
+    if config.backup.point_in_time {
+        own.push_str(&handing_over(&config.data)?);
+    }
+    let mut all = vec![(FILE, own)];
     if config.is_apart() {
         // What the operator wrote stays, and counts more.
         all.push((HBA, files::read(&cluster.join("pg_hba.conf"))? + &allowed(config)));
@@ -67,6 +71,12 @@ pub(super) fn add(cluster: &Path, name: &str, text: &str, runner: Runner) -> Res
 
 pub(super) fn forget(cluster: &Path, name: &str) -> Result<(), files::Error> {
     files::remove(&cluster.join(FOLDER).join(name))
+}
+
+/// What is written is kept, so that any moment can be reached again.
+fn handing_over(data: &DataDir) -> Result<String, Error> {
+    let command = history::archive_command(data)?.replace('\'', "''");
+    Ok(format!("wal_level = replica\narchive_mode = on\narchive_command = '{command}'\n"))
 }
 
 /// The lines of `pg_hba.conf` for processes of Synapse on other machines.
@@ -140,7 +150,7 @@ fn memory() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::sources::environment::Environment, data_dir::DataDir};
+    use crate::config::sources::environment::Environment;
 
     #[test]
     fn a_small_machine_gets_small_buffers_and_a_quote_in_a_path_is_doubled() {

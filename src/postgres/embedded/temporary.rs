@@ -1,7 +1,7 @@
 //! The server for a short while and on its socket only: to make role and database before the
 //! supervisor runs it.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use rustix::process::Signal;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{super::Error, launch, make_ready};
+use super::{super::Error, Launch, launch, make_ready};
 use crate::{config::Config, files, process};
 
 /// How long a server may take to end that has nothing to do.
@@ -27,9 +27,13 @@ impl Temporary {
     ) -> Result<Self, Error> {
         make_ready(config).await?;
         let launch = launch(config).await?;
-        let log = config.data.logs().join("postgres-setup.log");
-        let file = files::append(&log).and_then(|file| file.set_len(0).map(|()| file));
-        let file = file.map_err(files::Error::io("write", &log))?;
+        Self::of(launch, &config.data.logs().join("postgres-setup.log"), deadline).await
+    }
+
+    /// The same of any cluster that is ready to be started.
+    pub(super) async fn of(launch: Launch, log: &Path, deadline: Instant) -> Result<Self, Error> {
+        let file = files::append(log).and_then(|file| file.set_len(0).map(|()| file));
+        let file = file.map_err(files::Error::io("write", log))?;
         let mut command = match process::find("setpriv") {
             // It ends with us, even if we are killed. An account's wrapper asks for that itself.
             Some(setpriv) if !launch.program.ends_with("setpriv") => {
@@ -51,7 +55,7 @@ impl Temporary {
         loop {
             let ended = child.try_wait().is_ok_and(|status| status.is_some());
             if ended || Instant::now() > deadline {
-                let text = files::read_if_exists(&log)?.unwrap_or_default();
+                let text = files::read_if_exists(log)?.unwrap_or_default();
                 let lines: Vec<&str> = text.lines().collect();
                 let last_words = lines[lines.len().saturating_sub(4)..].join("\n");
                 return Err(Error::NotReady { last_words });

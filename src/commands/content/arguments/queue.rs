@@ -18,7 +18,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::lifecycle::hooks::{Taken, take_up},
+    instance::lifecycle::{hooks::take_up, one::Taken},
     matrix::{self, client, direct, message, names, segment, session, thread::Place},
     outbox::{
         self,

@@ -14,7 +14,10 @@ use crate::{
         self,
         registry::{self, Was, Wishes},
     },
-    instance::lifecycle::hooks::{Here, Taken, take_up},
+    instance::lifecycle::{
+        hooks::{Here, take_up},
+        one::Taken,
+    },
     matrix::{Error, client::Client, room},
     secret::Secret,
 };
