@@ -91,7 +91,9 @@ impl Known {
 
     /// Whether the file of that name is the one that was made.
     pub(crate) fn is_untouched(&self) -> bool {
-        std::fs::metadata(&self.place).is_ok_and(|it| it.is_file() && it.len() == self.size)
+        let is_elsewhere = self.place.contains("://");
+        is_elsewhere
+            || std::fs::metadata(&self.place).is_ok_and(|it| it.is_file() && it.len() == self.size)
     }
 }
 

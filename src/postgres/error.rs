@@ -56,6 +56,8 @@ pub(crate) enum Error {
         "`pg_basebackup` of PostgreSQL {major}, the version of the cluster, is not beside its other programs"
     )]
     NoBase { major: u32 },
+    #[error("that moment could not be reached{}", words(last_words))]
+    NotReached { last_words: String, log: PathBuf },
     #[error("PostgreSQL does not hand over what it has written")]
     NotHandedOver,
     #[error(transparent)]
@@ -148,6 +150,7 @@ impl Explain for Error {
             }
             Self::NoBinaries => "`apt-get install postgresql` installs it".into(),
             Self::NoBase { major } => format!("`apt-get install postgresql-client-{major}` installs it"),
+            Self::NotReached { log, .. } => format!("nothing was changed; `{}` says more, and `manage backup list` shows the backups there are", log.display()),
             Self::NotHandedOver => "`logs postgres` says why; `manage restart` switches it on where `backup.point_in_time` was only set".into(),
             Self::NoTools { major } => format!("`apt-get install postgresql-client-{major}` installs them"),
             Self::OtherMajor { needed, .. } => format!("`apt-get install postgresql-{needed}` installs it"),

@@ -560,7 +560,7 @@ mod tests {
         for (name, text) in [("x.org.signing.key", KEY)].iter().chain(files) {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            files::write_atomically(path, text.as_bytes(), files::PRIVATE).unwrap();
         }
         folder
     }
@@ -681,10 +681,10 @@ mod tests {
         let folder = folder(&[("homeserver.yaml", "report_stats: false")]);
         let refused = |folder: &Path| read(folder, &[]).unwrap_err().to_string();
         assert!(refused(folder.path()).ends_with("says no `server_name`"));
-        fs::write(folder.path().join("homeserver.yaml"), "server_name: y.org").unwrap();
+        files::write_atomically(&folder.path().join("homeserver.yaml"), "server_name: y.org".as_bytes(), files::PRIVATE).unwrap();
         assert!(refused(folder.path()).ends_with("y.org.signing.key` is not there"));
         assert!(refused(&folder.path().join("none")).starts_with("there is no `homeserver.yaml`"));
-        fs::write(folder.path().join("homeserver.yaml"), "server_name: [x").unwrap();
+        files::write_atomically(&folder.path().join("homeserver.yaml"), "server_name: [x".as_bytes(), files::PRIVATE).unwrap();
         assert!(refused(folder.path()).ends_with("is not YAML"));
     }
 }

@@ -161,5 +161,16 @@ conversations! {
     what_is_said_with_q_and_with_v: newcomer(), [
         "config show server.port -q", "config show server.port -v", "status --fast -q", "manage stop -q",
     ];
+    backups_that_cannot_be_made_by_themselves: newcomer(), [
+        "manage backup schedule 3am", "manage backup schedule @daily --keep dayly=7", "manage backup schedule --verify often",
+        "manage backup schedule --off --keep last=1", "manage backup list --keep last=1", "manage backup schedule --off",
+        "manage backup schedule", "config set backup.point_in_time true --dry-run",
+    ];
+    a_moment_of_a_server_of_others: newcomer().settings("database:\n  kind: shared\n  host: db.example\n"), [
+        "config set backup.point_in_time true",
+    ];
+    a_moment_that_cannot_be_reached: newcomer(), [
+        "manage restore", "manage restore --at tomorrow", "manage restore --at 2h", "manage restore /nowhere --at 2h",
+    ];
     a_test_phase_that_is_none: newcomer(), ["test smokee", "test smoke integration"];
 }

@@ -30,6 +30,7 @@ use crate::{
         guard, lock,
     },
     output::{self, Report},
+    postgres::embedded::history,
     secret::{MASK, Secret},
 };
 
@@ -137,6 +138,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         base::is_possible(config)?;
         if !config.backup.point_in_time && config.data.is_installed() {
             context.warn(at::costs(&checked).await);
+        }
+    }
+    if setting.key == "backup.point_in_time" && !checked.backup.point_in_time {
+        let kept = history::folder(&data);
+        if kept.exists() {
+            let kept = kept.display();
+            context.warn(format!(
+                "what was kept until now stays in `{kept}`: remove that when it is of no more use"
+            ));
         }
     }
     let has_effect = above.is_none();

@@ -101,13 +101,13 @@ pub(crate) struct Done {
     backups: Vec<Kept>,
     /// What came out of the trial.
     #[serde(skip_serializing_if = "Option::is_none")]
-    verified: Option<Verified>,
+    verified: Option<Box<Verified>>,
     /// Of an incremental one that was made: what of the media was new.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<Stored>,
     /// When they are made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<schedule::Planned>,
+    schedule: Option<Box<schedule::Planned>>,
     /// Whether one was made or removed, or the schedule is another one.
     changed: bool,
     #[serde(skip)]
@@ -128,7 +128,7 @@ impl Done {
     fn planned(planned: schedule::Planned, changed: bool) -> Self {
         let (action, typed) = (Action::Schedule, String::new());
         let (backups, verified, stored) = (Vec::new(), None, None);
-        Self { backups, verified, stored, schedule: Some(planned), changed, action, typed }
+        Self { backups, verified, stored, schedule: Some(Box::new(planned)), changed, action, typed }
     }
 }
 
@@ -447,7 +447,7 @@ async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<D
     let encrypted = source.name.ends_with(crate::age::SUFFIX);
     let kept = Kept::of(source, source.size()?.unwrap_or_default(), manifest, encrypted);
     let answer = Done::of(Action::Verify, context, kept);
-    Ok(Reply::done(Done { verified: Some(verified), ..answer }))
+    Ok(Reply::done(Done { verified: Some(Box::new(verified)), ..answer }))
 }
 
 /// Whether that is wrong with the backup, and not with the machine on which it was tried.
@@ -577,7 +577,8 @@ impl Report for Done {
                 _ => {}
             }
         }
-        if let Some(Verified { compared, restored_in, started_in, .. }) = &self.verified {
+        if let Some(verified) = &self.verified {
+            let Verified { compared, restored_in, started_in, .. } = &**verified;
             let Compared { media, hashed, missing, .. } = compared;
             writeln!(
                 page,

@@ -307,3 +307,36 @@ impl Report for Restored {
         self.data_dir.to_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_fails_is_told_how_what_was_there_before_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        let why = Failure::request("no").hinted("mend it");
+        let hint = way_back(&data, why, Path::new("/a/aside/1")).hint.unwrap();
+        assert_eq!(
+            hint,
+            "mend it; what was there before is in `/a/aside/1`: `manage install --restore /a/aside/1` brings that back"
+        );
+        files::private_folder(&data.run()).unwrap();
+        // What was begun is in the way of that.
+        let note = r#"{"from":"/b","stage":"filling","manifest":MANIFEST}"#;
+        let manifest = r#"{"format":1,"program":"1","made_at":"","server_name":"a","synapse":"1","schema":{"version":1,"compat":1},"postgres":"15.1","postgres_major":15,"key":"k","bridges":[],"counts":{"users":0,"rooms":0,"events":0,"media":0}}"#;
+        let note = note.replace("MANIFEST", manifest);
+        let file = data.run().join("restoring.json");
+        files::write_atomically(&file, note.as_bytes(), files::PRIVATE).unwrap();
+        let hint = way_back(&data, Failure::request("no"), Path::new("/a")).hint.unwrap();
+        assert!(
+            hint.contains("`manage uninstall` and then `manage install --restore /a`"),
+            "{hint}"
+        );
+        let unfinished = restore::unfinished(&data).unwrap().unwrap();
+        assert_eq!(unfinished.to_string(), "restoring `/b` was interrupted");
+        restore::give_up(&data).unwrap();
+        assert!(restore::unfinished(&data).unwrap().is_none());
+    }
+}

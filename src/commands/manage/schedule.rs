@@ -86,7 +86,6 @@ pub(super) async fn run(
     options: &Options,
 ) -> Answered<Planned> {
     let old = context.config()?;
-    guard::homeserver(old)?;
     let mut asked: Vec<Own> = Vec::new();
     let mut ask = |key, word, value: String| asked.push(Own { key, word, value });
     if let Some(when) = when {
@@ -108,9 +107,11 @@ pub(super) async fn run(
         ask("backup.schedule", "--off", String::new());
     }
     if asked.is_empty() {
+        guard::homeserver(old)?;
         return Ok(Reply::done(shown(context).await?));
     }
     let new = context.with(asked.iter().cloned()).config_now()?;
+    guard::homeserver(old)?;
     match &new.backup.schedule {
         None if !options.off => {
             return Err(Failure::request("no backups are made by schedule yet")

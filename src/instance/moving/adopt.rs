@@ -598,7 +598,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::create_dir_all(from.join("local_content/ab")).unwrap();
-        fs::write(from.join("local_content/ab/file"), "x").unwrap();
+        files::write_atomically(&from.join("local_content/ab/file"), "x".as_bytes(), files::PRIVATE).unwrap();
         std::os::unix::fs::symlink(from.join("local_content/ab/file"), from.join("link")).unwrap();
         carry(&from, &to, DEPTH).unwrap();
         carry(&from, &to, DEPTH).unwrap();
@@ -609,7 +609,7 @@ mod tests {
         );
         assert!(fs::symlink_metadata(to.join("link")).unwrap().is_file());
         // What is sent later goes back, and nothing else.
-        fs::write(to.join("local_content/new"), "y").unwrap();
+        files::write_atomically(&to.join("local_content/new"), "y".as_bytes(), files::PRIVATE).unwrap();
         give(&to, &from, DEPTH).unwrap();
         assert_eq!(fs::read_to_string(from.join("local_content/new")).unwrap(), "y");
         assert_eq!(fs::read_to_string(from.join("local_content/ab/file")).unwrap(), "x");

@@ -13,7 +13,7 @@ use tokio::task;
 use zstd::{Decoder, Encoder};
 
 use super::{
-    super::Error,
+    super::{Error, Who, connect},
     SUPERUSER, binaries,
     history::{self, Base},
     socket_folder,
@@ -37,6 +37,16 @@ pub(crate) async fn make(config: &Config) -> Result<Base, Error> {
     if !process::is_program(&program) {
         return Err(Error::NoBase { major: binaries.major });
     }
+    let mut admin = connect(config, Who::Admin).await?;
+    let hands_over: bool = sqlx::query_scalar("SELECT current_setting('archive_mode') = 'on'")
+        .fetch_one(&mut admin)
+        .await
+        .map_err(Error::query("say whether it hands over what it writes"))?;
+    if !hands_over {
+        return Err(Error::NotHandedOver);
+    }
+    // Whoever makes one is alone: a recovery that was killed has left this.
+    files::remove(&history::beside(data))?;
     let folder = history::bases(data);
     files::sweep(&folder);
     let failed = |source| process::Error::Start { program: PROGRAM.to_owned(), source };

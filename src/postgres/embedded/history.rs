@@ -16,7 +16,8 @@ const TIME: &str = "%Y%m%dT%H%M%SZ";
 const TIMELINE: usize = 8;
 const SEGMENT: usize = 24;
 
-fn folder(data: &DataDir) -> PathBuf {
+/// Where all of it is.
+pub(crate) fn folder(data: &DataDir) -> PathBuf {
     data.postgres().join("history")
 }
 
@@ -27,6 +28,11 @@ pub(super) fn log(data: &DataDir) -> PathBuf {
 
 pub(super) fn bases(data: &DataDir) -> PathBuf {
     folder(data).join("base")
+}
+
+/// Where a cluster is made as it was at a moment.
+pub(super) fn beside(data: &DataDir) -> PathBuf {
+    data.postgres().join("recovering")
 }
 
 /// Makes the folders, for whoever runs the server to write into.

@@ -38,10 +38,6 @@ pub(crate) struct Recovered {
     pub(crate) counts: [i64; 4],
 }
 
-fn beside(data: &DataDir) -> PathBuf {
-    data.postgres().join("recovering")
-}
-
 fn sockets(data: &DataDir) -> PathBuf {
     data.sockets().join("pg-at")
 }
@@ -76,7 +72,7 @@ pub(crate) async fn recover(
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Recovered, Error> {
     let data = &config.data;
-    let folder = beside(data);
+    let folder = history::beside(data);
     files::remove(&folder)?;
     on_step("unpacking the base backup");
     let (from, to) = (base.clone(), folder.clone());
@@ -138,7 +134,11 @@ async fn reached(
     on_step("reading what was written until then");
     let launch = Launch { program, args, env, ready };
     let log = data.logs().join("postgres-recovery.log");
-    let server = Temporary::of(launch, &log, Instant::now() + LONGEST).await?;
+    let started = Temporary::of(launch, &log, Instant::now() + LONGEST).await;
+    let server = started.map_err(|error| match error {
+        Error::NotReady { last_words } => Error::NotReached { last_words, log },
+        other => other,
+    })?;
     on_step("making it ready");
     let prepared = prepared(config, &sockets).await;
     server.stop().await?;
