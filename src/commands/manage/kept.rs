@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    opening::{look, waiting},
+    opening::{Seen, look, waiting},
     restore::shown,
 };
 use crate::{
@@ -41,7 +41,8 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn of(source: &Source, size: u64, manifest: Manifest, encrypted: bool) -> Self {
+    pub(super) fn of(source: &Source, seen: Seen) -> Self {
+        let Seen { manifest, is_encrypted: encrypted, size } = seen;
         Self {
             path: source.path(),
             size,
@@ -88,7 +89,7 @@ pub(super) async fn list(
     let mut backups = Vec::new();
     for (source, size) in found {
         backups.push(match look(&source, &keys).await {
-            Ok((manifest, encrypted)) => Kept::of(&source, size, manifest, encrypted),
+            Ok(seen) => Kept::of(&source, seen),
             // Nothing is wrong with it: whoever lists them need not have the key.
             Err(Error::Sealed { .. }) => Kept::outside(&source, size, None),
             Err(error) => Kept::outside(&source, size, Some(&error)),

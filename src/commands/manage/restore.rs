@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::opening::{Opening, look, source, waiting};
+use super::opening::{Opening, Seen, look, source, waiting};
 use crate::{
     age::Keys,
     backup::{Manifest, Source, read::Reader},
@@ -87,11 +87,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Restored> {
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Restored> {
-    let backup = Backup { source: source(&args.file)?, keys: args.opening.keys(context)? };
+    let backup = Backup { source: source(context, &args.file)?, keys: args.opening.keys(context)? };
     let file = backup.source.path();
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let (manifest, _) = look(&backup.source, &backup.keys).await?;
+    let Seen { manifest, .. } = look(&backup.source, &backup.keys).await?;
     let mut done = Restored {
         dry_run: context.dry_run,
         would: None,
