@@ -279,6 +279,11 @@ pub(crate) fn read_made(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// A path as it is meant in every folder, without links.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    fs::canonicalize(path).map_err(Error::io("read", path))
+}
+
 /// What is in a folder, sorted; nothing where there is none.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = match fs::read_dir(folder) {

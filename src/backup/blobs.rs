@@ -140,6 +140,8 @@ fn identity(data: &DataDir, to: &To) -> Result<Identity, Error> {
 pub(crate) struct Blobs {
     depot: Depot,
     naming: Naming,
+    /// What a bucket has, asked once: one question for each file would take too long.
+    there: Option<Vec<u128>>,
     old: Index,
     new: Growing,
     /// Their names, which come beside the archive.
@@ -172,10 +174,15 @@ impl Blobs {
         };
         let index = data.cache().join("backup-media.jsonl");
         files::private_folder(&data.cache())?;
+        let there = match &depot {
+            Depot::Folder(_) => None,
+            Depot::Bucket(_) => Some(all(&depot)?),
+        };
         let names = depot.replace(&list_of(name))?;
         Ok(Self {
             depot,
             naming,
+            there,
             old: Index::open(&index),
             new: Growing::beside(&index, files::PRIVATE)?,
             names: Encoder::new(names, 3).map_err(Error::Write)?,
@@ -210,7 +217,11 @@ impl Blobs {
             }
         };
         let place = self.naming.place(&known.sha256);
-        if self.depot.size(&place)? == Some(self.naming.size(known.size)) {
+        let is_there = match &self.there {
+            Some(there) => last(&place).is_some_and(|name| there.binary_search(&name).is_ok()),
+            None => self.depot.size(&place)? == Some(self.naming.size(known.size)),
+        };
+        if is_there {
             self.stored.known += 1;
         } else {
             self.store(&place, &mut file, &found.path)?;
@@ -343,8 +354,7 @@ pub(crate) fn sweep(depot: &Depot) -> Result<Swept, Error> {
         return Ok(swept);
     }
     depot.below(BLOBS, &mut |name| {
-        let last = name.rsplit('/').next().unwrap_or_default();
-        let is_needed = short(last).is_some_and(|it| needed.binary_search(&it).is_ok());
+        let is_needed = last(name).is_some_and(|it| needed.binary_search(&it).is_ok());
         if !is_needed {
             depot.remove(name)?;
             swept.files += 1;
@@ -352,6 +362,22 @@ pub(crate) fn sweep(depot: &Depot) -> Result<Swept, Error> {
         Ok(())
     })?;
     Ok(swept)
+}
+
+/// The names of all there are, in their order.
+fn all(depot: &Depot) -> Result<Vec<u128>, Error> {
+    let mut found = Vec::new();
+    depot.below(BLOBS, &mut |name| {
+        found.extend(last(name));
+        Ok(())
+    })?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// What the name of a blob ends with.
+fn last(name: &str) -> Option<u128> {
+    short(name.rsplit('/').next()?)
 }
 
 /// Enough of a name to tell it from others.

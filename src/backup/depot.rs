@@ -1,4 +1,4 @@
-//! Where backups lie, whatever that is: names and what is under them. Everything here waits for the disk or for a
+//! Where backups lie, a folder or a place in a bucket: names and what is under them. Everything here waits for the disk or for a
 //! store, so it is called from threads that may wait.
 
 use std::{
@@ -12,12 +12,14 @@ use crate::{
     files::{self, Growing},
     output,
     process::Lock,
+    s3::objects::{Store, Upload},
 };
 
-/// A folder.
+/// A folder, or a place in a bucket.
 #[derive(Clone, Debug)]
 pub(crate) enum Depot {
     Folder(PathBuf),
+    Bucket(Store),
 }
 
 /// Something in a depot, by its name there.
@@ -58,6 +60,7 @@ impl Depot {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.join(name),
+            Self::Bucket(store) => store.address(name).into(),
         }
     }
 
@@ -76,6 +79,11 @@ impl Depot {
                 }
                 Ok(found)
             }
+            Self::Bucket(store) => {
+                let mut found = Vec::new();
+                store.list("", true, &mut |name, size| found.push((name.to_owned(), size)))?;
+                Ok(found)
+            }
         }
     }
 
@@ -89,6 +97,7 @@ impl Depot {
                     about => Ok(Some(about.map_err(files::Error::io("read", &path))?.len())),
                 }
             }
+            Self::Bucket(store) => Ok(store.size(name)?),
         }
     }
 
@@ -103,6 +112,10 @@ impl Depot {
                 }
                 let file = files::open(&path).map_err(failed)?;
                 Ok((Box::new(file), about.len()))
+            }
+            Self::Bucket(store) => {
+                let (object, size) = store.open(name)?;
+                Ok((Box::new(object), size))
             }
         }
     }
@@ -126,6 +139,15 @@ impl Depot {
                 }
                 Ok(())
             }
+            Self::Bucket(store) => {
+                let mut failed = Ok(());
+                store.list(&format!("{name}/"), false, &mut |name, _| {
+                    if failed.is_ok() {
+                        failed = found(name);
+                    }
+                })?;
+                failed
+            }
         }
     }
 
@@ -140,6 +162,7 @@ impl Depot {
                 }
                 Sink::OneOfMany(Growing::beside(&path, files::PRIVATE)?)
             }
+            Self::Bucket(store) => Sink::Object(store.create(name)),
         };
         Ok(Output { to, written: 0 })
     }
@@ -153,13 +176,18 @@ impl Depot {
                 rustix::fs::syncfs(opened).map_err(|error| failed(error.into()))?;
                 Ok(())
             }
+            // What it has taken it keeps.
+            Self::Bucket(_) => Ok(()),
         }
     }
 
-    /// Held by whoever makes or removes what others may need.
-    pub(crate) fn lock(&self, purpose: &str) -> Result<Lock, Error> {
+    /// Held by whoever makes or removes what others may need. A bucket has none.
+    pub(crate) fn lock(&self, purpose: &str) -> Result<Option<Lock>, Error> {
         match self {
-            Self::Folder(folder) => Ok(Lock::try_acquire(&folder.join(".backup.lock"), purpose)?),
+            Self::Folder(folder) => {
+                Ok(Some(Lock::try_acquire(&folder.join(".backup.lock"), purpose)?))
+            }
+            Self::Bucket(_) => Ok(None),
         }
     }
 
@@ -169,6 +197,7 @@ impl Depot {
             Self::Folder(folder) => {
                 Sink::File(Growing::beside(&folder.join(name), files::PRIVATE)?)
             }
+            Self::Bucket(store) => Sink::Object(store.create(name)),
         };
         Ok(Output { to, written: 0 })
     }
@@ -176,6 +205,7 @@ impl Depot {
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         match self {
             Self::Folder(folder) => Ok(files::remove(&folder.join(name))?),
+            Self::Bucket(store) => Ok(store.remove(name)?),
         }
     }
 }
@@ -183,6 +213,7 @@ impl Depot {
 enum Sink {
     File(Growing),
     OneOfMany(Growing),
+    Object(Upload),
     Stdout,
 }
 
@@ -203,6 +234,7 @@ impl Output {
         match self.to {
             Sink::File(file) => file.finish_new()?,
             Sink::OneOfMany(file) => file.finish_unflushed()?,
+            Sink::Object(object) => object.finish()?,
             Sink::Stdout => {}
         }
         Ok(self.written)
@@ -213,6 +245,7 @@ impl Write for Output {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
         let written = match &mut self.to {
             Sink::File(file) | Sink::OneOfMany(file) => Write::write(file, content)?,
+            Sink::Object(object) => object.write(content)?,
             Sink::Stdout if output::write_bytes(content) => content.len(),
             Sink::Stdout => return Err(io::ErrorKind::BrokenPipe.into()),
         };
@@ -223,7 +256,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             Sink::File(file) | Sink::OneOfMany(file) => file.flush(),
-            Sink::Stdout => Ok(()),
+            Sink::Object(_) | Sink::Stdout => Ok(()),
         }
     }
 }

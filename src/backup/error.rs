@@ -7,6 +7,7 @@ use crate::{
     age,
     error::{Explain, Kind},
     files,
+    s3::objects,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,10 @@ pub(crate) enum Error {
     /// Whoever has more to write has given up, and says why.
     #[error("the backup was given up")]
     Stopped,
+    #[error("`{}` cannot be read: {why}", path.display())]
+    Read { path: PathBuf, why: String },
+    #[error(transparent)]
+    Store(#[from] objects::Error),
     #[error(transparent)]
     File(#[from] files::Error),
 }
@@ -46,6 +51,7 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Store(error) => error.kind(),
             Self::Foreign(_) | Self::Newer { .. } | Self::Sealed { .. } => Kind::Request,
             _ => Kind::Environment,
         }
@@ -63,7 +69,12 @@ impl Explain for Error {
             Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
                 Some(files::FREE_SPACE.into())
             }
-            Self::Write(_) | Self::Stopped => None,
+            Self::Read { .. } => Some("run it again when the store answers".into()),
+            Self::Store(error) => error.hint(),
+            Self::Write(error) => {
+                error.get_ref()?.downcast_ref::<objects::Error>().and_then(Explain::hint)
+            }
+            Self::Stopped => None,
             Self::File(error) => error.hint(),
         }
     }

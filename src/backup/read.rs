@@ -24,6 +24,7 @@ use super::{
 use crate::{
     age::{self, Identity, Keys, Opener},
     files,
+    s3::objects,
 };
 
 /// The first bytes of what zstd wrote (RFC 8878, section 3.1.1).
@@ -344,6 +345,9 @@ fn fault(path: &Path, error: &io::Error) -> Error {
     let path = path.to_owned();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(now) = cause {
+        if let Some(away) = now.downcast_ref::<objects::Error>() {
+            return Error::Read { path, why: away.to_string() };
+        }
         match now.downcast_ref() {
             Some(age::Error::CutOff) => return Error::CutOff(path),
             Some(why) => return Error::Damaged { path, what: why.to_string() },

@@ -9,7 +9,7 @@ use std::{
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
-use zstd::Encoder;
+use zstd::{Encoder, zstd_safe::CParameter};
 
 use super::{
     BLOBS, END, Error, FILES, Found, MANIFEST, MEDIA, Manifest, SUMS,
@@ -21,6 +21,8 @@ use crate::{age::To, files};
 
 /// How good the compression is: most of a large backup is media, which cannot be compressed.
 const LEVEL: i32 = 3;
+/// How much is compressed at once, in bytes.
+const JOB: u32 = 1 << 20;
 /// After so many entries their sums follow: a list of all would grow with the backup.
 const SUMMED: usize = 512;
 
@@ -52,6 +54,8 @@ impl Writer {
         let mut encoder = Encoder::new(coat, LEVEL).map_err(Error::Write)?;
         // Beside what reads and hashes.
         encoder.multithread(1).map_err(Error::Write)?;
+        // What waits for that thread is in memory several times over.
+        encoder.set_parameter(CParameter::JobSize(JOB)).map_err(Error::Write)?;
         encoder.include_checksum(true).map_err(Error::Write)?;
         let end = End { entries: 0, bytes: 0 };
         let mut writer = Self {
@@ -124,13 +128,14 @@ impl Writer {
         file: &mut File,
         size: u64,
     ) -> Result<(), Error> {
-        let mut hashing = Hashing { file, left: size, sum: Sha256::new(), failed: None };
+        let mut hashing =
+            Hashing { file, left: size, sum: Sha256::new(), failed: None, is_short: false };
         let appended = self.append(name, header(found.mode, size), &mut hashing);
-        let Hashing { left, sum, failed, .. } = hashing;
+        let Hashing { sum, failed, is_short, .. } = hashing;
         if let Some(error) = failed {
             return Err(files::Error::io("read", &found.path)(error).into());
         }
-        if left > 0 {
+        if is_short {
             return Err(Error::Changes(found.path.clone()));
         }
         appended?;
@@ -188,6 +193,8 @@ struct Hashing<'a> {
     sum: Sha256,
     /// What kept it from being read.
     failed: Option<io::Error>,
+    /// Whether it ended before that.
+    is_short: bool,
 }
 
 impl Read for Hashing<'_> {
@@ -197,6 +204,7 @@ impl Read for Hashing<'_> {
             self.failed = Some(io::Error::new(error.kind(), error.to_string()));
         })?;
         if read == 0 && self.left > 0 && most > 0 {
+            self.is_short = true;
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.sum.update(&into[..read]);

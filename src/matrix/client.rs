@@ -472,6 +472,12 @@ fn builder() -> Result<reqwest::ClientBuilder, Error> {
         .tls_backend_preconfigured(tls))
 }
 
+/// The same for what may take as long as it likes, unless it is silent for so long.
+pub(crate) fn patient(silence: Duration) -> Result<reqwest::Client, Error> {
+    let client = builder()?.connect_timeout(Duration::from_secs(10)).read_timeout(silence);
+    client.build().map_err(|source| Error::Tls(source.into()))
+}
+
 /// A client without a session, for a server that is not ours.
 pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
     builder()?.timeout(timeout).build().map_err(|source| Error::Tls(source.into()))

@@ -10,6 +10,8 @@
 //!
 //! [provider]: https://github.com/matrix-org/synapse-s3-storage-provider
 
+pub(crate) mod objects;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use serde::Deserialize;

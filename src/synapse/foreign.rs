@@ -681,10 +681,20 @@ mod tests {
         let folder = folder(&[("homeserver.yaml", "report_stats: false")]);
         let refused = |folder: &Path| read(folder, &[]).unwrap_err().to_string();
         assert!(refused(folder.path()).ends_with("says no `server_name`"));
-        files::write_atomically(&folder.path().join("homeserver.yaml"), "server_name: y.org".as_bytes(), files::PRIVATE).unwrap();
+        files::write_atomically(
+            &folder.path().join("homeserver.yaml"),
+            b"server_name: y.org",
+            files::PRIVATE,
+        )
+        .unwrap();
         assert!(refused(folder.path()).ends_with("y.org.signing.key` is not there"));
         assert!(refused(&folder.path().join("none")).starts_with("there is no `homeserver.yaml`"));
-        files::write_atomically(&folder.path().join("homeserver.yaml"), "server_name: [x".as_bytes(), files::PRIVATE).unwrap();
+        files::write_atomically(
+            &folder.path().join("homeserver.yaml"),
+            b"server_name: [x",
+            files::PRIVATE,
+        )
+        .unwrap();
         assert!(refused(folder.path()).ends_with("is not YAML"));
     }
 }

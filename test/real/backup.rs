@@ -113,6 +113,19 @@ fn a_backup_is_there_whole_or_not_at_all() {
     let shown = server.run(&["manage", "backup", "show", &backup]).success();
     let shown = shown.says("test.example as it was at").says("signing key ed25519:");
     shown.says("redacted in the week before");
+    // Encrypted and incremental: without the passphrase nobody opens it, and what opens it is said.
+    let words = file(folder.path(), "words", b"six words that nobody ever guesses\n");
+    let opened = ["--passphrase-file", words.to_str().unwrap()];
+    let seal = ["manage", "backup", "--to", to, "--incremental"];
+    let stored = server.json(&[&seal[..], &opened].concat());
+    let new = stored["stored"]["files"].as_u64().unwrap();
+    let again = server.json(&[&seal[..], &opened].concat());
+    assert_eq!(again["stored"]["known"].as_u64(), Some(new), "{again}");
+    let [first, sealed] =
+        [stored, again].map(|made| made["backups"][0]["path"].as_str().unwrap().to_owned());
+    let shut = server.run(&["manage", "backup", "show", &sealed]).exits(1);
+    shut.says("it is encrypted with a passphrase").says("`--passphrase-file FILE` names");
+    server.run(&["manage", "backup", "remove", &first]).success();
     // Cut off, it is said to be, and nothing is changed.
     let whole = fs::read(&backup).unwrap();
     let cut = file(folder.path(), "cut.tar.zst", &whole[..whole.len() - 20]);
@@ -123,7 +136,9 @@ fn a_backup_is_there_whole_or_not_at_all() {
     other.run(&["manage", "restore", cut.to_str().unwrap()]).exits(1).says("is cut off");
     other.run(&["manage", "start"]).exits(1).says("not installed");
     // Another data folder becomes the same server.
-    other.run(&["manage", "restore", &backup, "--start"]).success().says("restored: test.example");
+    let restore = ["manage", "restore", &sealed, "--start"];
+    let restored = other.run(&[&restore[..], &opened].concat()).success();
+    restored.says("restored: test.example");
     let key = "/_matrix/key/v2/server";
     let keys = |port| -> Value { serde_json::from_str(&get(port, key).1).unwrap() };
     assert_eq!(keys(port)["verify_keys"], keys(server.port)["verify_keys"]);
@@ -131,6 +146,11 @@ fn a_backup_is_there_whole_or_not_at_all() {
     server.run(&["manage", "backup", "remove", &backup]).exits(2);
     assert_eq!(
         server.run(&["manage", "backup", "list", "--to", to]).success().stdout.lines().count(),
-        1
+        3,
+        "a heading, the one that is cut off, the encrypted one"
     );
+    server.run(&["manage", "backup", "remove", &sealed]).success();
+    let left = fs::read_dir(folder.path().join("blobs")).into_iter().flatten().flatten();
+    let left = left.flat_map(|folder| fs::read_dir(folder.path()).unwrap()).count();
+    assert_eq!(left, 0, "what no backup needs is removed");
 }

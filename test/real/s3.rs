@@ -211,10 +211,27 @@ fn what_was_uploaded_is_in_the_bucket_and_comes_back_when_the_disk_has_lost_it()
     server.run(&half).exits(1).says("`media.s3_access_key` is not");
     server.run(&["config", "check"]).success().says("all settings are valid and applied");
 
+    // Backups go there as well: what is there already is not sent again, and what nobody needs goes.
+    let before = store.objects(&server).len();
+    let place = format!("s3://{BUCKET}/backups");
+    let make = ["manage", "backup", "--incremental", "--to", &place];
+    let made = server.json(&make);
+    let again = server.json(&make);
+    assert_eq!(again["stored"]["files"], 0, "{again}");
+    let shown = server.run(&["manage", "backup", "list", "--to", &place]).success();
+    assert_eq!(shown.stdout.lines().count(), 3, "{shown}");
+    for made in [made, again] {
+        let path = made["backups"][0]["path"].as_str().unwrap();
+        server.run(&["manage", "backup", "show", path]).success().says("test.example as it was");
+        server.run(&["manage", "backup", "remove", path]).success();
+    }
+    assert_eq!(store.objects(&server).len(), before);
+
     // Without the store nothing is taken that could be lost, and all else goes on.
     let on_disk = uri(&server.upload(&room, "more.txt", b"still here\n").success());
     store.stop();
     server.upload(&room, "lost.txt", b"not taken\n").exits(1);
+    server.run(&make).exits(1).says("cannot be reached");
     assert!(server.is_healthy());
     server.run(&["content", "send-message", &room, "hello"]).success();
     assert_eq!(server.download(server.port, &on_disk), (200, "still here\n".to_owned()));

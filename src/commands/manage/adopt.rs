@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let path = backup::store::named(args.path.as_deref().unwrap_or(Path::new("/")))?;
+    let path = files::absolute(args.path.as_deref().unwrap_or(Path::new("/")))?;
     let plan = adopt::plan(&context.config_now()?, &path, args.database, &args.leave).await?;
     let mut answer = Answer {
         dry_run: context.dry_run || !args.yes,

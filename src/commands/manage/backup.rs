@@ -4,6 +4,10 @@ use std::{
     fmt::{self, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +17,7 @@ use serde::Serialize;
 
 use super::{
     kept::{self, Backups, Kept},
-    opening::{Opening, look, source, waiting},
+    opening::{Opening, Seen, look, source, waiting},
     restore::{Backup, bring_back, shown},
     schedule,
 };
@@ -48,6 +52,7 @@ use crate::{
     process::{Ending, Lock},
     python,
     reply::{Interrupted, Stop},
+    s3::objects::Store,
 };
 
 #[derive(clap::Args)]
@@ -60,7 +65,7 @@ pub(crate) struct Args {
     /// weekday, such as '0 3 * * *' for every night at three. Without it, what is set is shown
     #[arg(value_name = "FILE|WHEN")]
     file: Option<PathBuf>,
-    /// Where a new one goes, or the folder to list: a folder, or with a new one a file, or `-` for the standard output
+    /// Where a new one goes, or what to list: a folder, or `s3://BUCKET/PREFIX`; with a new one also a file, or `-` for the standard output
     #[arg(long, value_name = "PATH", value_parser = Target::typed)]
     to: Option<Target>,
     /// Encrypt a new one for whoever has the secret key of this public one of age, `age1…`
@@ -128,7 +133,15 @@ impl Done {
     fn planned(planned: schedule::Planned, changed: bool) -> Self {
         let (action, typed) = (Action::Schedule, String::new());
         let (backups, verified, stored) = (Vec::new(), None, None);
-        Self { backups, verified, stored, schedule: Some(Box::new(planned)), changed, action, typed }
+        Self {
+            backups,
+            verified,
+            stored,
+            schedule: Some(Box::new(planned)),
+            changed,
+            action,
+            typed,
+        }
     }
 }
 
@@ -205,8 +218,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
             return Ok(Answer::Listed(kept::list(depot, keys, &record, list).await?));
         }
         (Action::Show, Some(file)) => {
-            let (source, keys) = (source(&file)?, opening.keys(context)?);
-            let kept = seen(&source, &keys).await?;
+            let (source, keys) = (source(context, &file)?, opening.keys(context)?);
+            let kept = Kept::of(&source, look(&source, &keys).await?);
             Ok(Reply::done(Done::of(Action::Show, context, kept)))
         }
         (Action::Verify, Some(file)) => Box::pin(verify(context, &file, &opening)).await,
@@ -237,7 +250,9 @@ async fn make(
     guard::homeserver(context.config()?)?;
     let config = context.config()?;
     let incremental = incremental || (config.backup.incremental && !is_piped);
-    let wanted = Wanted { to, seal: sealing.to(config)?, incremental };
+    let given_up = Arc::new(AtomicBool::new(false));
+    let wanted =
+        Wanted { to, seal: sealing.to(config)?, incremental, given_up: Arc::clone(&given_up) };
     context.would("make a backup of the database, the media, keys, secrets and settings")?;
     let mut signals = Ending::new()?;
     let progress = context.progress("making a backup");
@@ -246,13 +261,22 @@ async fn make(
     let mut on_progress = |so_far: backup::Progress| {
         progress.now(format!("making a backup: {}", left(so_far, began.elapsed())));
     };
-    let made = tokio::select! {
-        made = backup::make(config, &wanted, deadline, &mut on_progress) => made?,
-        signal = signals.next() => {
-            let said = "interrupted before the backup was whole".to_owned();
-            return Err(Failure::from(Interrupted { signal, said })
-                .hinted("nothing half-made is left under its name")
-                .into());
+    let made = {
+        let mut making = std::pin::pin!(backup::make(config, &wanted, deadline, &mut on_progress));
+        tokio::select! {
+            made = &mut making => made?,
+            signal = signals.next() => {
+                // It takes back itself what is at a store already.
+                given_up.store(true, Ordering::Relaxed);
+                tokio::select! {
+                    _ = &mut making => {}
+                    _ = signals.next() => {}
+                }
+                let said = "interrupted before the backup was whole".to_owned();
+                return Err(Failure::from(Interrupted { signal, said })
+                    .hinted("nothing half-made is left under its name")
+                    .into());
+            }
         }
     };
     drop(progress);
@@ -282,7 +306,12 @@ async fn make(
     if !is_piped {
         let known = Known {
             // What stands in a note has to hold in every folder.
-            place: store::named(&source.path())?.to_string_lossy().into_owned(),
+            place: match &source.depot {
+                Depot::Folder(_) => files::absolute(&source.path())?,
+                Depot::Bucket(_) => source.path(),
+            }
+            .to_string_lossy()
+            .into_owned(),
             made_at: manifest.made_at.parse().unwrap_or_else(|_| clock::now()),
             size,
             scheduled: false,
@@ -290,7 +319,7 @@ async fn make(
         };
         Record::change(&config.data, |it| it.made(known))?;
     }
-    let kept = Kept::of(&source, size, manifest, is_sealed);
+    let kept = Kept::of(&source, Seen { manifest, is_encrypted: is_sealed, size });
     Ok(Reply::done(Done { stored, ..Done::of(Action::Make, context, kept) }))
 }
 
@@ -315,14 +344,10 @@ fn depot(context: &Context, to: Option<Target>) -> Result<Depot, Failure> {
             }
             Ok(Depot::Folder(folder))
         }
-        Place::Bucket { .. } => Err(Error::NoBucket.into()),
+        Place::Bucket { bucket, prefix } => {
+            Ok(Depot::Bucket(Store::of(context.config()?, &bucket, &prefix)?))
+        }
     }
-}
-
-async fn seen(source: &Source, keys: &Keys) -> Result<Kept, Failure> {
-    let (manifest, encrypted) = look(source, keys).await?;
-    let size = source.size()?.unwrap_or_default();
-    Ok(Kept::of(source, size, manifest, encrypted))
 }
 
 /// How far it is and how long the rest takes, as far as that can be known.
@@ -339,21 +364,20 @@ fn left(so_far: backup::Progress, after: Duration) -> String {
 }
 
 async fn remove(context: &Context, path: PathBuf) -> Answered<Done> {
-    if !path.exists() {
-        let gone = Kept::outside(&Source::file(&path)?, 0, None);
+    let is_file = !path.to_string_lossy().contains("://");
+    let source =
+        if is_file && !path.exists() { Source::file(&path)? } else { source(context, &path)? };
+    let there = source.clone();
+    let Some(size) = waiting(move || there.size()).await? else {
+        let gone = Kept::outside(&source, 0, None);
         let answer = Done { changed: false, ..Done::of(Action::Remove, context, gone) };
         return Ok(Reply::done_if(false, answer));
-    }
+    };
     // Nothing else is removed by a slip.
-    let source = source(&path)?;
     let kept = match look(&source, &Keys::default()).await {
-        Ok((manifest, encrypted)) => {
-            Kept::of(&source, source.size()?.unwrap_or_default(), manifest, encrypted)
-        }
+        Ok(seen) => Kept::of(&source, seen),
         // Whoever may remove it need not have its key.
-        Err(crate::backup::Error::Sealed { .. }) => {
-            Kept::outside(&source, source.size()?.unwrap_or_default(), None)
-        }
+        Err(crate::backup::Error::Sealed { .. }) => Kept::outside(&source, size, None),
         Err(error) => return Err(error.into()),
     };
     context.would(format!("remove {}", path.display()))?;
@@ -404,7 +428,9 @@ fn apart() -> Result<Vec<Own>, Failure> {
 const SILENT: &str = "start_pushers: false\nsend_federation: false\n";
 
 async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<Done> {
-    let backup = Backup { source: source(file)?, keys: opening.keys(context)? };
+    let backup = Backup { source: source(context, file)?, keys: opening.keys(context)? };
+    // What cannot be opened needs no preparations.
+    let seen = look(&backup.source, &backup.keys).await?;
     context.would(format!(
         "restore {} beside, start it, compare it and remove it again",
         backup.source.path().display()
@@ -443,9 +469,7 @@ async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<D
             verified.compared.missing.len()
         ));
     }
-    let Backup { source, .. } = &backup;
-    let encrypted = source.name.ends_with(crate::age::SUFFIX);
-    let kept = Kept::of(source, source.size()?.unwrap_or_default(), manifest, encrypted);
+    let kept = Kept::of(&backup.source, Seen { manifest, ..seen });
     let answer = Done::of(Action::Verify, context, kept);
     Ok(Reply::done(Done { verified: Some(Box::new(verified)), ..answer }))
 }

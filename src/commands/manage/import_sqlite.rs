@@ -13,8 +13,9 @@ use crate::{
     commands::{Answered, Reply},
     context::Context,
     error::Failure,
+    files,
     instance::{
-        backup, guard,
+        guard,
         moving::import::{self, Imported},
     },
     output::Report,
@@ -56,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let config = context.config()?;
     guard::homeserver(config)?;
-    let file = backup::store::named(&args.file)?;
+    let file = files::absolute(&args.file)?;
     import::check(&file)?;
     context.would(format!("copy all of `{}` into the database", file.display()))?;
     let progress = context.progress("looking at the old database");

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    opening::{look, waiting},
+    opening::{Seen, look, waiting},
     restore::shown,
 };
 use crate::{
@@ -54,7 +54,8 @@ pub(crate) struct Tried {
 }
 
 impl Kept {
-    pub(super) fn of(source: &Source, size: u64, manifest: Manifest, encrypted: bool) -> Self {
+    pub(super) fn of(source: &Source, seen: Seen) -> Self {
+        let Seen { manifest, is_encrypted: encrypted, size } = seen;
         Self {
             path: source.path(),
             size,
@@ -115,7 +116,7 @@ pub(super) async fn list(
     let mut backups = Vec::new();
     for (source, size) in found {
         let kept = match look(&source, &keys).await {
-            Ok((manifest, encrypted)) => Kept::of(&source, size, manifest, encrypted),
+            Ok(seen) => Kept::of(&source, seen),
             // Nothing is wrong with it: whoever lists them need not have the key.
             Err(Error::Sealed { .. }) => Kept::outside(&source, size, None),
             Err(error) => Kept::outside(&source, size, Some(&error)),

@@ -30,20 +30,25 @@ impl Opening {
     }
 }
 
-/// The backup that a person named, in words that mean the same in every folder.
-pub(super) fn source(file: &Path) -> Result<Source, Failure> {
-    Ok(Source::file(&store::named(file)?)?)
+/// The backup that a person named.
+pub(super) fn source(context: &Context, file: &Path) -> Result<Source, Failure> {
+    store::named(|| context.config_now(), file)
 }
 
-/// What one says of itself, and whether it is encrypted.
-pub(super) async fn look(source: &Source, keys: &Keys) -> Result<(Manifest, bool), backup::Error> {
-    waiting({
-        let (source, keys) = (source.clone(), keys.clone());
-        move || {
-            let reader = Reader::open(&source, &keys)?;
-            let is_encrypted = reader.is_encrypted;
-            Ok((reader.manifest()?, is_encrypted))
-        }
+/// What one says of itself, and what can be seen of it.
+pub(super) struct Seen {
+    pub(super) manifest: Manifest,
+    pub(super) is_encrypted: bool,
+    /// In bytes.
+    pub(super) size: u64,
+}
+
+pub(super) async fn look(source: &Source, keys: &Keys) -> Result<Seen, backup::Error> {
+    let (source, keys) = (source.clone(), keys.clone());
+    waiting(move || {
+        let reader = Reader::open(&source, &keys)?;
+        let (is_encrypted, size) = (reader.is_encrypted, reader.size);
+        Ok(Seen { manifest: reader.manifest()?, is_encrypted, size })
     })
     .await
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     at,
-    opening::{Opening, look, source, waiting},
+    opening::{Opening, Seen, look, source, waiting},
 };
 use crate::{
     age::Keys,
@@ -140,11 +140,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 }
 
 async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored> {
-    let backup = Backup { source: source(file)?, keys: args.opening.keys(context)? };
+    let backup = Backup { source: source(context, file)?, keys: args.opening.keys(context)? };
     let file = backup.source.path();
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let (manifest, _) = look(&backup.source, &backup.keys).await?;
+    let Seen { manifest, .. } = look(&backup.source, &backup.keys).await?;
     let mut done = Restored {
         dry_run: context.dry_run,
         would: None,

@@ -27,6 +27,7 @@ use crate::{
     },
     context::{Context, Own},
     error::Failure,
+    files,
     instance::{
         backup::{
             Error,
@@ -179,7 +180,7 @@ fn place(to: Target) -> Result<String, Failure> {
             Err(Error::NoFolder(folder).into())
         }
         Target::Place(Place::Folder(folder)) => {
-            Ok(store::named(&folder)?.to_string_lossy().into_owned())
+            Ok(files::absolute(&folder)?.to_string_lossy().into_owned())
         }
         Target::Place(place) => Ok(place.to_string()),
     }

@@ -17,8 +17,6 @@ pub(crate) enum Error {
     NoVersion(PathBuf),
     #[error("the signing key `{}` cannot be read", .0.display())]
     BadKey(PathBuf),
-    #[error("backups do not go into buckets yet")]
-    NoBucket,
     #[error("an incremental backup needs a folder, and `{}` is none", .0.display())]
     NoDepot(PathBuf),
     #[error("the backup was interrupted")]
@@ -64,7 +62,6 @@ impl Explain for Error {
             Self::NoFolder(_) => "make the folder, or name another one with `--to`".into(),
             Self::Exists(_) => "name another file with `--to`".into(),
             Self::NoDepot(_) => "name a folder with `--to`: archives and media lie in it".into(),
-            Self::NoBucket => "name a folder".into(),
             Self::NoVersion(_) => "`manage install` notes it".into(),
             Self::BadKey(_) => "`status` says what is wrong with this homeserver".into(),
             Self::Interrupted => "run it again; no half backup is left".into(),

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -79,6 +79,8 @@ pub(crate) struct Wanted {
     pub(crate) seal: Option<To>,
     /// Each file of the media is stored once beside it.
     pub(crate) incremental: bool,
+    /// Set, it is given up, and nothing of it stays.
+    pub(crate) given_up: Arc<AtomicBool>,
 }
 
 /// What is said of an archive that was written.
@@ -112,9 +114,17 @@ pub(crate) async fn make(
         Some(Target::Place(place)) => Some(Some(place)),
         None => Some(None),
     };
-    let source = place
-        .map(|to| store::place(config, to, wanted.seal.is_some(), wanted.incremental))
-        .transpose()?;
+    let source = match place {
+        None => None,
+        Some(to) => {
+            let (config, to) = (config.clone(), to.cloned());
+            let (is_sealed, is_incremental) = (wanted.seal.is_some(), wanted.incremental);
+            let placed = task::spawn_blocking(move || {
+                store::place(&config, to.as_ref(), is_sealed, is_incremental)
+            });
+            Some(placed.await.unwrap_or(Err(Error::Interrupted.into()))?)
+        }
+    };
     if source.is_none() && wanted.incremental {
         return Err(Error::NoDepot("-".into()).into());
     }
@@ -126,7 +136,7 @@ pub(crate) async fn make(
         files::sweep_own(folder, &store::own(config));
     }
     let _others = match &source {
-        Some(source) if wanted.incremental => Some(source.depot.lock("manage backup")?),
+        Some(source) if wanted.incremental => source.depot.lock("manage backup")?,
         _ => None,
     };
     let waiting = data.root().join(".backing-up");
@@ -177,7 +187,7 @@ async fn written(
         let (data, source, waiting) = (config.data.clone(), source.cloned(), waiting.to_owned());
         let (manifest, written, seal) =
             (manifest.clone(), Arc::clone(&written), wanted.seal.clone());
-        let incremental = wanted.incremental;
+        let (incremental, given_up) = (wanted.incremental, Arc::clone(&wanted.given_up));
         task::spawn_blocking(move || {
             let (output, blobs) = match source {
                 Some(Source { depot, name }) => {
@@ -188,7 +198,8 @@ async fn written(
                 None => (Output::stdout(), None),
             };
             let writer = Writer::create(output, seal.as_ref(), &manifest)?;
-            archive(&data, writer, blobs, &waiting, receiver, &written)
+            let so_far = SoFar { written: &written, given_up: &given_up };
+            archive(&data, writer, blobs, &waiting, receiver, so_far)
         })
     };
     let mut ticks = interval(TICK);
@@ -292,6 +303,20 @@ async fn pieces(from: &mut ChildStdout, name: &str, to: &Sender<Piece>) -> std::
     Ok(())
 }
 
+/// What the thread that writes and those who wait for it tell each other.
+#[derive(Clone, Copy)]
+struct SoFar<'a> {
+    written: &'a AtomicU64,
+    given_up: &'a AtomicBool,
+}
+
+impl SoFar<'_> {
+    fn is(self, writer: &Writer) -> Result<(), backup::Error> {
+        self.written.store(writer.bytes(), Ordering::Relaxed);
+        if self.given_up.load(Ordering::Relaxed) { Err(backup::Error::Stopped) } else { Ok(()) }
+    }
+}
+
 /// The thread that writes: a piece of a database whenever there is one, and files meanwhile.
 fn archive(
     data: &DataDir,
@@ -299,7 +324,7 @@ fn archive(
     mut blobs: Option<Blobs>,
     waiting: &Path,
     mut pieces: Receiver<Piece>,
-    written: &AtomicU64,
+    so_far: SoFar<'_>,
 ) -> Result<Written, backup::Error> {
     let mut links = Vec::new();
     let mut is_whole = false;
@@ -312,8 +337,7 @@ fn archive(
                 Err(_) => break,
             }
         }
-        written.store(writer.bytes(), Ordering::Relaxed);
-        Ok(())
+        so_far.is(writer)
     };
     for found in files_of(data, &mut links)?.into_iter().chain(held(data, waiting)?) {
         writer.file(&found, false)?;
@@ -332,7 +356,7 @@ fn archive(
             Some(Piece::Whole) => is_whole = true,
             None => return Err(backup::Error::Stopped),
         }
-        written.store(writer.bytes(), Ordering::Relaxed);
+        so_far.is(&writer)?;
     }
     // What it needs is there before it has its name.
     let stored = blobs.map(Blobs::finish).transpose()?;

@@ -16,6 +16,7 @@ pub(crate) fn remove(source: &Source) -> Result<Swept, Error> {
     depot.remove(name)?;
     match depot {
         Depot::Folder(folder) => files::sweep(folder),
+        Depot::Bucket(_) => {}
     }
     if is_incremental { blobs::sweep(depot) } else { Ok(Swept::default()) }
 }

@@ -156,12 +156,13 @@ pub(crate) async fn unpack(
     let beside = beside(data);
     files::remove(&beside)?;
     files::private_folder(&beside)?;
-    let reader = Reader::open(source, keys)?;
-    let all = reader.size;
+    let (from, keys) = (source.clone(), keys.clone());
+    let all = task::spawn_blocking(move || from.size()).await.unwrap_or(Ok(None))?;
+    let (all, source) = (all.unwrap_or_default(), source.clone());
     let (sender, mut receiver) = tokio::sync::watch::channel(0);
     let to = beside.clone();
     let mut thread = task::spawn_blocking(move || {
-        reader.unpack(&to, &mut |bytes| {
+        Reader::open(&source, &keys)?.unpack(&to, &mut |bytes| {
             let _unheard = sender.send(bytes);
         })
     });

@@ -1,6 +1,6 @@
 //! Where backups are, and how they are called.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 use crate::{
@@ -9,6 +9,8 @@ use crate::{
     clock,
     config::{Config, sections::backup::Place},
     error::Failure,
+    files,
+    s3::objects::Store,
 };
 
 /// Where a new backup goes.
@@ -39,11 +41,17 @@ pub(super) fn place(
     is_sealed: bool,
     is_incremental: bool,
 ) -> Result<Source, Failure> {
+    let mark = if is_incremental { blobs::MARK } else { "" };
+    let end = format!("{mark}{SUFFIX}{}", if is_sealed { age::SUFFIX } else { "" });
+    let start = format!("{}{}", own(config), clock::stamp(clock::now()));
     let backups = Place::Folder(config.data.backups());
     let is_named = to.is_some();
     let path = match to.or(config.backup.to.as_ref()).unwrap_or(&backups) {
         Place::Folder(path) => path,
-        Place::Bucket { .. } => return Err(Error::NoBucket.into()),
+        Place::Bucket { bucket, prefix } => {
+            let depot = Depot::Bucket(Store::of(config, bucket, prefix)?);
+            return Ok(free(depot, &start, &end)?);
+        }
     };
     let is_folder = path.is_dir() || !is_named;
     let folder = if is_folder { Some(path.as_path()) } else { path.parent() };
@@ -61,9 +69,7 @@ pub(super) fn place(
         return if is_free { Ok(source) } else { Err(Error::Exists(path.clone()).into()) };
     }
     let depot = Depot::Folder(folder.to_owned());
-    let mark = if is_incremental { blobs::MARK } else { "" };
-    let end = format!("{mark}{SUFFIX}{}", if is_sealed { age::SUFFIX } else { "" });
-    Ok(free(depot, &format!("{}{}", own(config), clock::stamp(clock::now())), &end)?)
+    Ok(free(depot, &start, &end)?)
 }
 
 /// The first name that nothing has: two backups may be of the same second.
@@ -100,15 +106,32 @@ pub(crate) fn made_at(name: &str) -> Option<String> {
     at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).next()
 }
 
-/// A path that a person named, as it is meant in every folder.
-pub(crate) fn named(path: &Path) -> Result<PathBuf, crate::files::Error> {
-    std::fs::canonicalize(path).map_err(crate::files::Error::io("read", path))
+/// The backup that a person named, in words that mean the same in every folder: a file, or one in a bucket.
+pub(crate) fn named(
+    config: impl FnOnce() -> Result<Config, Failure>,
+    file: &Path,
+) -> Result<Source, Failure> {
+    let text = file.to_str().unwrap_or_default();
+    match Place::typed(text) {
+        Ok(Place::Folder(_)) => {
+            let path = files::absolute(file)?;
+            Ok(Source::file(&path)?)
+        }
+        Ok(Place::Bucket { bucket, prefix }) if !prefix.is_empty() => {
+            let (prefix, name) = prefix.rsplit_once('/').unwrap_or(("", &prefix));
+            let depot = Depot::Bucket(Store::of(&config()?, &bucket, prefix)?);
+            Ok(Source { depot, name: name.to_owned() })
+        }
+        Ok(Place::Bucket { .. }) | Err(_) => {
+            Err(Failure::request(format!("`{text}` names no backup"))
+                .hinted("`manage backup list --to s3://BUCKET/PREFIX` shows those there are"))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
 
     #[test]
     fn two_backups_of_one_second_have_two_names() {

@@ -357,7 +357,7 @@ fn carry(from: &Path, to: &Path, depth: u32) -> Result<(), files::Error> {
         if found.is_dir() && depth > 0 {
             carry(&path, &target, depth - 1)?;
         } else if found.is_file() && !target.exists() {
-            let real = fs::canonicalize(&path).map_err(files::Error::io("read", &path))?;
+            let real = files::absolute(&path)?;
             if fs::hard_link(&real, &target).is_err() {
                 let half = target.with_extension("half");
                 fs::copy(&real, &half).map_err(files::Error::io("copy", &path))?;
@@ -598,7 +598,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::create_dir_all(from.join("local_content/ab")).unwrap();
-        files::write_atomically(&from.join("local_content/ab/file"), "x".as_bytes(), files::PRIVATE).unwrap();
+        files::write_atomically(&from.join("local_content/ab/file"), b"x", files::PRIVATE).unwrap();
         std::os::unix::fs::symlink(from.join("local_content/ab/file"), from.join("link")).unwrap();
         carry(&from, &to, DEPTH).unwrap();
         carry(&from, &to, DEPTH).unwrap();
@@ -609,7 +609,7 @@ mod tests {
         );
         assert!(fs::symlink_metadata(to.join("link")).unwrap().is_file());
         // What is sent later goes back, and nothing else.
-        files::write_atomically(&to.join("local_content/new"), "y".as_bytes(), files::PRIVATE).unwrap();
+        files::write_atomically(&to.join("local_content/new"), b"y", files::PRIVATE).unwrap();
         give(&to, &from, DEPTH).unwrap();
         assert_eq!(fs::read_to_string(from.join("local_content/new")).unwrap(), "y");
         assert_eq!(fs::read_to_string(from.join("local_content/ab/file")).unwrap(), "x");

@@ -174,7 +174,7 @@ pub(crate) async fn change(
         let wanted = Wanted {
             seal: Sealing::default().to(config)?,
             incremental: config.backup.incremental,
-            to: None,
+            ..Wanted::default()
         };
         backup::make(config, &wanted, deadline, &mut on_progress).await?.source.map(|it| it.path())
     } else {
