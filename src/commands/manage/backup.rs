@@ -262,7 +262,10 @@ fn list(context: &Context, folder: Option<&Path>) -> Answered<Answer> {
             return Err(Failure::from(Error::NoFolder(folder.to_owned())).into());
         }
         Some(folder) => folder.to_owned(),
-        None => context.data()?.backups(),
+        None => match &context.config()?.backup.to {
+            set if Path::new(set).is_dir() => PathBuf::from(set),
+            _ => context.data()?.backups(),
+        },
     };
     let mut backups = Vec::new();
     let record = Record::read(&context.data()?)?;
