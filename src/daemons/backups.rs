@@ -4,7 +4,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -64,15 +64,17 @@ async fn round(config: &Config, signals: &mut Ending) -> Result<Option<Duration>
     }
     let next = due::next(&config.backup, &record, clock::now());
     if next.is_some_and(|at| at <= clock::now()) {
-        let begun = clock::now();
+        let begun = whole_second(clock::now());
         Record::change(data, |it| it.begun = Some(begun))?;
         tracing::info!("making a backup");
         match own(config, &["manage", "backup"], signals).await? {
-            Ended::Well(answer) => {
-                let place = answer["backups"][0]["path"].as_str().unwrap_or_default();
+            Ended::Well => {
+                let mut place = String::new();
                 Record::change(data, |it| {
-                    if let Some(known) = it.backups.iter_mut().find(|it| it.place == place) {
+                    // There is never more than one being made: the last is this one.
+                    if let Some(known) = it.backups.last_mut().filter(|it| it.made_at >= begun) {
                         known.scheduled = true;
+                        place.clone_from(&known.place);
                     }
                 })?;
                 tracing::info!("made {place}");
@@ -97,7 +99,7 @@ async fn round(config: &Config, signals: &mut Ending) -> Result<Option<Duration>
         tracing::info!("trying {place}");
         Record::change(data, |it| it.trial = Some(clock::now()))?;
         match own(config, &["manage", "backup", "verify", &place], signals).await? {
-            Ended::Well(_) => tracing::info!("good: {place}"),
+            Ended::Well => tracing::info!("good: {place}"),
             Ended::Badly(why) => {
                 tracing::error!("{place}: {why}");
                 Record::change(data, |it| {
@@ -119,7 +121,7 @@ async fn round(config: &Config, signals: &mut Ending) -> Result<Option<Duration>
                 continue;
             }
             match own(config, &["manage", "backup", "remove", &place], signals).await? {
-                Ended::Well(_) => tracing::info!("removed {place}: kept are {rule}"),
+                Ended::Well => tracing::info!("removed {place}: kept are {rule}"),
                 Ended::Badly(why) => tracing::warn!("{place} could not be removed: {why}"),
                 Ended::Interrupted => return Ok(None),
             }
@@ -132,9 +134,14 @@ async fn round(config: &Config, signals: &mut Ending) -> Result<Option<Duration>
     Ok(Some(left.min(LOOK)))
 }
 
+/// A backup says of itself only in which second it was made.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// How a run of this program ended.
 enum Ended {
-    Well(Value),
+    Well,
     Badly(String),
     /// We were told to end, and it has ended.
     Interrupted,
@@ -166,10 +173,10 @@ async fn own(config: &Config, words: &[&str], signals: &mut Ending) -> Result<En
     if told {
         return Ok(Ended::Interrupted);
     }
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     if output.status.success() {
-        return Ok(Ended::Well(answer));
+        return Ok(Ended::Well);
     }
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     Ok(Ended::Badly(why(&answer).unwrap_or_else(|| format!("it ended with {}", output.status))))
 }
 

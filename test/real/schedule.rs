@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{common::wait_for, lent::Lent};
+use crate::{
+    common::{file, wait_for},
+    lent::Lent,
+};
 
 #[test]
 fn a_backup_that_was_missed_is_made_up_for_tried_and_seen() {
@@ -48,18 +51,34 @@ fn a_backup_that_was_missed_is_made_up_for_tried_and_seen() {
     assert_eq!((listed.len(), &listed[0]["tried"]["good"]), (1, &json!(true)), "{listed:?}");
     assert!(!server.data.join("run/verify").exists());
 
+    // Of the next one on it is no longer needed; what nobody here has made stays.
+    let first = listed[0]["path"].as_str().unwrap().to_owned();
+    let foreign = file(&server.data.join("backups"), "notes.tar.zst", b"of somebody");
+    server.run(&["manage", "backup", "schedule", "--verify", "never"]).success();
+    let again = |change: fn(&mut Value)| {
+        let mut noted: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+        noted["begun"] = json!("2020-01-01T00:00:00Z");
+        change(&mut noted);
+        fs::write(&record, noted.to_string()).unwrap();
+        server.run(&["manage", "restart", "backups"]).success();
+    };
+    // The last that was verified would stay.
+    again(|noted| noted["backups"][0]["tried"] = Value::Null);
+    wait_for("the older one is removed", || !Path::new(&first).exists());
+    let listed = server.json(&["manage", "backup", "list"]);
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 2, "{listed}");
+    assert!(foreign.exists());
+    server.run(&["logs", "backups"]).success().says(&format!("removed {first}: kept are last=1"));
+
     // One that cannot be made is told, and the last good one stays.
     let nowhere = tempfile::tempdir().unwrap();
     let to = nowhere.path().to_str().unwrap();
     server.run(&["manage", "backup", "schedule", "--to", to]).success();
     drop(nowhere);
-    let mut noted: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
-    noted["begun"] = json!("2020-01-01T00:00:00Z");
-    fs::write(&record, noted.to_string()).unwrap();
-    server.run(&["manage", "restart", "backups"]).success();
+    again(|_| ());
     let trouble = || backups()["troubles"][0].as_str().unwrap_or_default().to_owned();
     wait_for("it fails", || trouble().contains("there is no folder"));
-    assert_eq!(backups()["verified"], true);
+    assert!(backups()["last"].is_string());
 
     server.run(&["manage", "backup", "schedule", "--off"]).success();
     wait_for("its service is gone", || {
