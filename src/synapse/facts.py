@@ -40,7 +40,8 @@ def main():
     from synapse.storage import schema
 
     missing = set(updates)
-    for text in sources("synapse.storage"):
+    # Some names stand where the storage only finds them.
+    for text in sources("synapse"):
         if not missing:
             break
         missing = {name for name in missing if not re.search(rf"""["']{re.escape(name)}["']""", text)}

@@ -95,7 +95,10 @@ impl Explain for Error {
             Self::Refused(_) => {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
-            Self::NoEndpoints(_) | Self::NoVerdict(_) | Self::NotImported(_) => {
+            Self::NotImported(_) => {
+                Some("run it again: its packages are installed anew then".into())
+            }
+            Self::NoEndpoints(_) | Self::NoVerdict(_) => {
                 Some("`manage install --force` installs Synapse anew".into())
             }
             Self::Sqlite(_) => {

@@ -35,6 +35,10 @@ fn replace(path: &Path, text: &str) {
 #[test]
 fn a_version_is_changed_with_its_data_or_the_old_one_is_back() {
     let server = Instance::empty("upgrade");
+    let own = server.data.join("homeserver.d");
+    fs::create_dir_all(&own).unwrap();
+    // What the database goes through by itself ends soon.
+    file(&own, "soon.yaml", b"background_updates: {sleep_enabled: false}\n");
     let install = ["manage", "install", "--synapse-version", OLD, "--start"];
     // Which packages it has is written down with their hashes, so the next install gets the same.
     let said = server.run(&install).success();
@@ -56,7 +60,7 @@ fn a_version_is_changed_with_its_data_or_the_old_one_is_back() {
     assert_eq!(plan["plan"]["way_back"], true, "{plan}");
 
     // Settings that the new one does not take are said while the old one runs.
-    let own = file(&server.data.join("homeserver.d"), "mine.yaml", b"no_such_setting: 1\n");
+    let wrong = file(&own, "wrong.yaml", b"no_such_setting: 1\n");
     let upgrade = ["manage", "upgrade", "--no-backup"];
     server
         .run(&upgrade)
@@ -64,7 +68,7 @@ fn a_version_is_changed_with_its_data_or_the_old_one_is_back() {
         .says("no setting `no_such_setting`")
         .says("cannot take the place");
     assert!(server.is_healthy());
-    fs::remove_file(own).unwrap();
+    fs::remove_file(wrong).unwrap();
 
     // One that does not start is as if it had never been tried.
     let site = server.data.join("environments").join(&new).join("lib");
@@ -99,6 +103,10 @@ fn a_version_is_changed_with_its_data_or_the_old_one_is_back() {
     assert_eq!(made.stdout.lines().count(), 1, "{made}");
 
     // What was written since is there with the old one too, which stays when the program is installed again.
+    wait_for("what the new one does to the database has ended", || {
+        let plan = server.json(&["manage", "rollback", "--dry-run"]);
+        plan["plan"]["obstacles"].as_array().unwrap().is_empty()
+    });
     let back = server.json(&["manage", "rollback"]);
     assert!(back["away"].as_f64().unwrap() < 20.0, "{back}");
     assert_eq!(linked(&server), old);

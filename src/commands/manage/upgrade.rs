@@ -1,6 +1,7 @@
 //! `manage upgrade` and `manage rollback`: another version of Synapse.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Write as _},
     path::PathBuf,
 };
@@ -15,7 +16,7 @@ use crate::{
     instance::upgrade::{self, Event, Options, Way, plan::Plan},
     output::Report,
     process::Ending,
-    reply::Interrupted,
+    reply::{Interrupted, Stop},
 };
 
 #[derive(clap::Args)]
@@ -84,6 +85,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
         patience: super::start::time(None, context, super::stop::PATIENCE),
     };
     let mut signals = Ending::new()?;
+    let planned = RefCell::new(None);
     let progress = context.progress("looking at what is there");
     let mut tell = |event: Event<'_>| match event {
         Event::Step(step) => progress.now(step),
@@ -93,6 +95,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
             if plan.text(&mut page).is_ok() {
                 context.say(page.trim_end());
             }
+            planned.replace(Some(plan.clone()));
         }
     };
     if context.dry_run {
@@ -100,6 +103,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
         drop(progress);
         let version = installed(context)?;
         let would = match &plan {
+            Some(plan) if !plan.obstacles.is_empty() => "do nothing: it cannot be done".to_owned(),
             Some(plan) => plan.steps.join("; "),
             None => format!("do nothing: Synapse {version} is installed"),
         };
@@ -120,7 +124,25 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
         signal = signals.next() => Err(signal),
     };
     let done = match done {
-        Ok(done) => done?,
+        Ok(Ok(done)) => done,
+        Ok(Err(failure)) if planned.borrow().is_some() && !context.view().is_text() => {
+            // A machine gets the plan with the reason.
+            let running = context.supervisor().await?.is_some_and(|now| now.ready);
+            let version = installed(context)?;
+            let answer = Answer {
+                dry_run: false,
+                changed: false,
+                would: None,
+                version,
+                from: None,
+                plan: planned.take(),
+                backup: None,
+                away: None,
+                running,
+            };
+            return Err(Stop::broken(failure, answer));
+        }
+        Ok(Err(failure)) => return Err(failure.into()),
         Err(signal) => {
             let undone = upgrade::undo(config, &options, &mut tell).await?;
             let hint = if undone {

@@ -50,6 +50,9 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoWayBack => "`manage rollback --to VERSION` names one".into(),
+            Self::Refused { obstacles, .. } if obstacles.iter().all(Obstacle::passes) => {
+                "`content list-background-updates` shows how far they are: run it again when they have ended".into()
+            }
             Self::Refused { back: true, backup: Some(file), .. } => format!(
                 "`manage restore {} --force` goes back to the last backup of it: what was written since is lost",
                 file.display()

@@ -184,6 +184,7 @@ pub(crate) async fn change(
         return Err(Error::Gone(looked.to).into());
     }
     let note = Note {
+        is_back: options.way == Way::Back,
         from: Side { version: looked.from.clone(), folder: linked(config).unwrap_or_default() },
         to: Side { version: looked.to.clone(), folder: environment.identity().unwrap_or_default() },
         previous: previous(config),
@@ -222,13 +223,13 @@ fn look(config: &Config, options: &Options) -> Result<Looked, Failure> {
     let note = note::read(data)?;
     let from = exports::version(data).unwrap_or_default();
     let before = || python::before(&data.synapse_environment())?.version();
-    let to = match (&options.to, options.way) {
-        (Some(to), _) => to.clone(),
-        (None, Way::On) => onward(config, &from),
-        (None, Way::Back) => match &note {
-            Some(note) => note.from.version.clone(),
-            None => before().ok_or(Error::NoWayBack)?,
-        },
+    let to = match (&options.to, options.way, &note) {
+        (Some(to), ..) => to.clone(),
+        // What was interrupted goes on, or is taken back.
+        (None, way, Some(note)) if note.is_back == (way == Way::Back) => note.to.version.clone(),
+        (None, Way::Back, Some(note)) => note.from.version.clone(),
+        (None, Way::Back, None) => before().ok_or(Error::NoWayBack)?,
+        (None, Way::On, _) => onward(config, &from),
     };
     Ok(Looked { from, to, note })
 }
@@ -348,6 +349,10 @@ async fn considered(
         let old = render::environment(config);
         let (new, old) =
             tokio::join!(facts::ask(environment, &tables.updates), facts::ask(&old, &[]),);
+        if new.is_err() && there.is_some() && kept(config, &to).is_none() {
+            // The next try makes it anew.
+            files::remove(&data.environments().join(environment.identity().unwrap_or_default()))?;
+        }
         let new = new?;
         obstacles.extend(plan::obstacles(&tables, &new));
         // One that is broken is no way back.

@@ -16,6 +16,8 @@ pub(super) struct Side {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
+    /// Whether it goes back to the version of before.
+    pub(super) is_back: bool,
     pub(super) from: Side,
     pub(super) to: Side,
     /// The folder of the environment that was the way back until then.

@@ -70,6 +70,13 @@ pub(crate) enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// Whether it goes away by itself.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Updates(_))
+    }
+}
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
