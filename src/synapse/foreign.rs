@@ -555,13 +555,18 @@ mod tests {
 
     const KEY: &str = "ed25519 a_Xy12 c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI\n";
 
+    /// A file with this in it.
+    fn put(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        disk::write_atomically(path.as_ref(), content.as_ref(), disk::PRIVATE).unwrap();
+    }
+
     /// A folder with these files and a signing key.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [("x.org.signing.key", KEY)].iter().chain(files) {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            files::write_atomically(path, text.as_bytes(), files::PRIVATE).unwrap();
+            put(path, text);
         }
         folder
     }
@@ -682,20 +687,10 @@ mod tests {
         let folder = folder(&[("homeserver.yaml", "report_stats: false")]);
         let refused = |folder: &Path| read(folder, &[]).unwrap_err().to_string();
         assert!(refused(folder.path()).ends_with("says no `server_name`"));
-        files::write_atomically(
-            &folder.path().join("homeserver.yaml"),
-            b"server_name: y.org",
-            files::PRIVATE,
-        )
-        .unwrap();
+        put(folder.path().join("homeserver.yaml"), "server_name: y.org");
         assert!(refused(folder.path()).ends_with("y.org.signing.key` is not there"));
         assert!(refused(&folder.path().join("none")).starts_with("there is no `homeserver.yaml`"));
-        files::write_atomically(
-            &folder.path().join("homeserver.yaml"),
-            b"server_name: [x",
-            files::PRIVATE,
-        )
-        .unwrap();
+        put(folder.path().join("homeserver.yaml"), "server_name: [x");
         assert!(refused(folder.path()).ends_with("is not YAML"));
     }
 }

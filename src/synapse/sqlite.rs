@@ -198,13 +198,18 @@ async fn words<R: AsyncRead + Unpin>(from: Option<R>, mut log: std::fs::File) ->
 mod tests {
     use super::*;
 
+    /// A file with this in it.
+    fn put(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        disk::write_atomically(path.as_ref(), content.as_ref(), disk::PRIVATE).unwrap();
+    }
+
     #[test]
     fn a_database_is_known_by_how_it_begins_and_has_its_journal_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("a.db"), b"SQLite format 3\0more").unwrap();
-        std::fs::write(path("a.db-wal"), b"x").unwrap();
-        std::fs::write(path("b.db"), b"SQLite").unwrap();
+        put(path("a.db"), b"SQLite format 3\0more");
+        put(path("a.db-wal"), b"x");
+        put(path("b.db"), b"SQLite");
         assert!(is_one(&path("a.db")).unwrap() && !is_one(&path("b.db")).unwrap());
         assert!(is_one(&path("none")).is_err());
         assert_eq!(parts(&path("a.db")), [path("a.db"), path("a.db-wal")]);

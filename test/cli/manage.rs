@@ -180,3 +180,34 @@ fn a_pid_alone_is_no_reason_to_kill_a_process() {
     bystander.wait().unwrap();
     assert!(lives, "it was killed");
 }
+
+#[test]
+fn what_cannot_be_taken_over_is_said_before_anything_is_made() {
+    let person = Person::new();
+    let theirs = person.home.path().join("theirs");
+    fs::create_dir_all(&theirs).unwrap();
+    let line = format!("manage adopt {} --yes", theirs.display());
+    let refused = |words: &str| {
+        let said = person.types(&line);
+        assert_eq!(said.code, Some(1), "{said}");
+        assert!(said.stderr.contains(words), "{said}");
+    };
+    refused("there is no `homeserver.yaml`");
+    let write = |name: &str, text: &str| fs::write(theirs.join(name), text).unwrap();
+    write(
+        "homeserver.yaml",
+        "server_name: old.example\ndatabase: {name: sqlite3, args: {database: a.db}}",
+    );
+    refused("old.example.signing.key` is not there");
+    write("old.example.signing.key", "ed25519 a_b c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI");
+    write("a.db", "no database");
+    refused("is not a database of SQLite");
+    let other = "database: {name: psycopg2, args: {host: 127.0.0.1, port: 1}}";
+    write("homeserver.yaml", &format!("server_name: old.example\n{other}"));
+    refused("cannot be reached");
+    assert!(!person.data().exists());
+    let said = person.types("manage adopt --undo --yes");
+    assert!(said.stderr.contains("was not taken over from elsewhere"), "{said}");
+    let said = person.types("manage upgrade-postgres");
+    assert!(said.stderr.contains("not installed"), "{said}");
+}

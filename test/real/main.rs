@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod addresses;
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod alerts;
 #[cfg(test)]
 mod apart;

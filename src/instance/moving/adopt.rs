@@ -174,6 +174,7 @@ pub(crate) async fn plan(
             let schema = u32::try_from(seen.schema).unwrap_or_default();
             let word = match keep {
                 Keep::Move => {
+                    may_be_read(config, &seen).await?;
                     changes.push("the database is copied into the one of this homeserver".into());
                     "moved"
                 }
@@ -213,6 +214,20 @@ pub(crate) async fn plan(
         leaves: taking.leaves.clone(),
         taking,
     })
+}
+
+/// Refuses to copy into a PostgreSQL of ours that is older than theirs, as far as that is known before it is there.
+async fn may_be_read(config: &Config, seen: &theirs::Seen) -> Result<(), Failure> {
+    if !postgres::target(config)?.is_embedded() {
+        return Ok(());
+    }
+    match postgres::embedded::found(&config.data).await {
+        Ok((_, ours)) if ours < seen.major => {
+            let (theirs, ours) = (seen.version.clone(), ours.to_string());
+            Err(Error::OlderPostgres { theirs, ours }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses one that runs.
@@ -266,8 +281,11 @@ pub(crate) async fn lay(
     plan: &Plan,
     on_step: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
+    let kept = plan.database == "kept";
     match note(data)? {
-        Some(note) if note.from == path && note.stage != Stage::Done => return Ok(()),
+        Some(note) if note.from == path && note.kept == kept && note.stage != Stage::Done => {
+            return Ok(());
+        }
         Some(Note { stage: Stage::Done, .. }) => {
             return Err(Error::Occupied(data.root().to_owned()).into());
         }
@@ -292,7 +310,7 @@ pub(crate) async fn lay(
         secret(&to.secret(name), value)?;
     }
     let mut settings = taking.settings.clone();
-    if let ("kept", Database::Postgres(server)) = (plan.database, &taking.database) {
+    if let (true, Database::Postgres(server)) = (kept, &taking.database) {
         settings.extend(reached(server));
         if let Some(password) = &server.password {
             secret(&to.secret("database_password"), password)?;
@@ -307,12 +325,8 @@ pub(crate) async fn lay(
         carried.map_err(|error| files::Error::io("copy", &beside)(io::Error::other(error)))??;
     }
     sync(data)?;
-    let note = Note {
-        from: path.to_owned(),
-        stage: Stage::Laid,
-        media: taking.media.clone(),
-        kept: plan.database == "kept",
-    };
+    let note =
+        Note { from: path.to_owned(), stage: Stage::Laid, media: taking.media.clone(), kept };
     Ok(tell(data, &note)?)
 }
 
@@ -593,12 +607,17 @@ mod tests {
 
     use super::*;
 
+    /// A file with this in it.
+    fn put(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        files::write_atomically(path.as_ref(), content.as_ref(), files::PRIVATE).unwrap();
+    }
+
     #[test]
     fn media_are_the_same_files_and_nothing_of_theirs_changes() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::create_dir_all(from.join("local_content/ab")).unwrap();
-        files::write_atomically(&from.join("local_content/ab/file"), b"x", files::PRIVATE).unwrap();
+        put(from.join("local_content/ab/file"), "x");
         std::os::unix::fs::symlink(from.join("local_content/ab/file"), from.join("link")).unwrap();
         carry(&from, &to, DEPTH).unwrap();
         carry(&from, &to, DEPTH).unwrap();
@@ -609,7 +628,7 @@ mod tests {
         );
         assert!(fs::symlink_metadata(to.join("link")).unwrap().is_file());
         // What is sent later goes back, and nothing else.
-        files::write_atomically(&to.join("local_content/new"), b"y", files::PRIVATE).unwrap();
+        put(to.join("local_content/new"), "y");
         give(&to, &from, DEPTH).unwrap();
         assert_eq!(fs::read_to_string(from.join("local_content/new")).unwrap(), "y");
         assert_eq!(fs::read_to_string(from.join("local_content/ab/file")).unwrap(), "x");

@@ -94,7 +94,7 @@ impl Explain for Error {
                 "`manage adopt {} --yes` again finishes it; `manage adopt --undo --yes` gives it back", from.display()
             ),
             Self::OlderPostgres { .. } => {
-                "`--database keep` uses it where it is; or name a PostgreSQL of that version with `--set database.host=HOST`".into()
+                "`--database keep` uses it where it is; or install that version beside (`apt-get install postgresql`), or name one with `--set database.host=HOST`".into()
             }
             Self::NotAdopted => "`manage uninstall` archives it".into(),
             Self::NotEmpty(_) => "import into a homeserver that was installed and never started".into(),
