@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.request
 
-from common import PROGRAM, finish, instance, run, say
+from common import PROGRAM, finish, instance, run, say, until
 
 OLD = os.environ.get("OLD", "1.150.0")
 KILLS = int(os.environ.get("KILLS", "50"))
@@ -52,9 +52,13 @@ def away(url, action):
     return longest[0]
 
 
-with instance(start=False) as (env, data):
-    run(PROGRAM, "manage", "uninstall", "--purge", "--yes", env=env, check=False)
-    run(PROGRAM, "manage", "install", "--synapse-version", OLD, "--start", env=env)
+def plan_back(env):
+    return json.loads(run(PROGRAM, "manage", "rollback", "--dry-run", "--format", "json", env=env).stdout)
+
+
+with instance(more={"MATRIX_SYNAPSE_VERSION": OLD}) as (env, data):
+    # The install wrote it down.
+    del env["MATRIX_SYNAPSE_VERSION"]
     url = f"http://127.0.0.1:{env['MATRIX_SYNAPSE_PORT']}/_matrix/client/versions"
     room = run(PROGRAM, "content", "create-room", "Bench", "-q", env=env).stdout.strip()
     run(PROGRAM, "content", "send-message", room, "here from the first day", env=env)
@@ -63,6 +67,8 @@ with instance(start=False) as (env, data):
     new = done["version"]
     print(f"{OLD} -> {new}, with backup and new environment: {time.monotonic() - began:.1f} s, away for {done['away']} s")
 
+    # What the new version does to the database has to end before the old one may come back.
+    until(lambda: not plan_back(env)["plan"]["obstacles"])
     restarts, changes = [], []
     for _ in range(TIMES):
         restarts.append(away(url, lambda: run(PROGRAM, "manage", "restart", env=env)))

@@ -167,7 +167,8 @@ pub(crate) async fn change(
         }
         .into());
     }
-    let backup = if options.backup {
+    // A Synapse that never ran has nothing to lose.
+    let backup = if options.backup && found.plan.schema.now.is_some() {
         tell(Event::Step("making a backup"));
         let deadline = Instant::now() + options.timeout;
         let mut on_progress = |_| tell(Event::Step("making a backup"));
@@ -387,7 +388,7 @@ async fn considered(
     if there.is_none() {
         steps.push(format!("let Synapse {to} check settings and database"));
     }
-    if options.backup {
+    if options.backup && tables.schema.is_some() {
         steps.push("make a backup".into());
     }
     steps.push(format!("stop Synapse {from}, start {to} and wait until it is ready"));
