@@ -551,7 +551,6 @@ pub(crate) fn runs_by(pid_file: &Path) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
 
     const KEY: &str = "ed25519 a_Xy12 c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI\n";
 
