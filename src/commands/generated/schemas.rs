@@ -16,15 +16,23 @@ const FOLDER: &str = "docs/reference";
 fn page(words: &str, about: &str, mut schema: Schema) -> String {
     schema.insert("title".into(), words.into());
     schema.insert("description".into(), about.into());
-    if let Some(properties) = schema.get_mut("properties").and_then(|it| it.as_object_mut()) {
-        let description = "What the person should know although it worked.";
-        let items = json!({ "type": "string" });
-        properties.insert(
-            "warnings".into(),
-            json!({ "type": "array", "items": items, "description": description }),
-        );
+    let warnings = json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "description": "What the person should know although it worked.",
+    });
+    let said = |answer: Option<&mut Value>| {
+        let properties = answer.and_then(|it| it.get_mut("properties")?.as_object_mut());
+        properties.map(|it| it.insert("warnings".into(), warnings.clone()));
+    };
+    let mut value = schema.to_value();
+    said(Some(&mut value));
+    // One of several answers: each of them may have them.
+    for one in value["anyOf"].as_array().cloned().into_iter().flatten() {
+        let place = one["$ref"].as_str().map(|it| it.trim_start_matches('#'));
+        said(place.and_then(|place| value.pointer_mut(place)));
     }
-    format!("{:#}\n", schema.as_value())
+    format!("{value:#}\n")
 }
 
 /// The files and their pages: `content-invite.json` of an answer, `logs.line.json` of one line of a stream.

@@ -25,8 +25,9 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn keys(&self, context: &Context) -> Result<Keys, Failure> {
         // Where the settings cannot be read, what was typed may be enough.
-        let config = context.config().ok();
-        sealing::keys(config, &self.identity, self.passphrase_file.as_deref())
+        // Read for this alone: a restore brings other settings, which count from then on.
+        let config = context.config_now().ok();
+        sealing::keys(config.as_ref(), &self.identity, self.passphrase_file.as_deref())
     }
 }
 
