@@ -15,6 +15,7 @@ use rustix::{
     fs::FileType,
     io::Errno,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Explain, Kind};
 
@@ -277,6 +278,18 @@ pub(crate) fn read_made(path: &Path) -> Result<Option<String>, Error> {
         }
         read => read,
     }
+}
+
+/// How far something is, as [`write_note`] wrote it; nothing where there is no such file or it cannot be read.
+pub(crate) fn read_note<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let text = read_made(path)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Writes down how far something is, for a run after this one is killed.
+pub(crate) fn write_note(path: &Path, note: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_vec(note).map_err(|error| Error::io("write", path)(error.into()))?;
+    write_atomically(path, &text, PRIVATE)
 }
 
 /// A path as it is meant in every folder, without links.

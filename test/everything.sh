@@ -187,12 +187,13 @@ in_memory() {
 }
 
 # The seconds of each test are kept in target/test-times.tsv, the longest first, and the longest are shown.
-# Only an unstable option of a test program tells them. cargo would wait here for what it does beside.
+# Only an unstable option of a test program tells them. cargo would wait here for what it does beside. In the order of
+# their names those that share a server and wait for each other would stand side by side; this order is always the same.
 real_tests() {
     local status=0
     in_memory
     TMPDIR=${memory:-${TMPDIR:-/tmp}} RMS_TEST_PROGRAM=$PWD/target/release/resource-matrix-synapse RUSTC_BOOTSTRAP=1 "$real" \
-        --format=pretty -Z unstable-options --report-time "--test-threads=$threads" | tee "$folder/real" || status=$?
+        --format=pretty -Z unstable-options --report-time --shuffle-seed 1 "--test-threads=$threads" | tee "$folder/real" || status=$?
     sed -nE 's/^test (.*) \.\.\. .* <([0-9.]+)s>$/\2\t\1/p' "$folder/real" | sort -rn >target/test-times.tsv
     printf 'the longest of all in target/test-times.tsv, in seconds:\n'
     head -n 20 target/test-times.tsv

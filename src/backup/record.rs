@@ -104,8 +104,7 @@ fn file(data: &DataDir) -> PathBuf {
 impl Record {
     /// What is known; nothing where it cannot be read.
     pub(crate) fn read(data: &DataDir) -> Result<Self, files::Error> {
-        let text = files::read_made(&file(data))?.unwrap_or_default();
-        Ok(serde_json::from_str(&text).unwrap_or_default())
+        Ok(files::read_note(&file(data))?.unwrap_or_default())
     }
 
     /// Notes something, one after the other.
@@ -128,8 +127,7 @@ impl Record {
         change(&mut record);
         let over = record.backups.len().saturating_sub(MOST);
         record.backups.drain(..over);
-        let text = serde_json::to_string(&record).unwrap_or_default();
-        files::write_atomically(&file(data), text.as_bytes(), files::PRIVATE)
+        files::write_note(&file(data), &record)
     }
 
     /// One was made.

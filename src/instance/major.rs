@@ -11,7 +11,7 @@ use crate::{
     files,
     postgres::{
         self,
-        embedded::{self, major},
+        embedded::{self, clusters, major},
         major::{Carried, carry},
     },
     process::Lock,
@@ -67,7 +67,7 @@ pub(crate) async fn plan(config: &Config) -> Result<Option<(u32, u32, bool)>, Fa
         return Err(Error::NotOurs(target.to_string()).into());
     }
     let data = &config.data;
-    let from = major::current(data).ok_or(postgres::Error::NoCluster)?;
+    let from = clusters::current(data).ok_or(postgres::Error::NoCluster)?;
     let here = major::newest(data).await.unwrap_or_default();
     let wheel = Set::postgres().version.split('.').next().and_then(|it| it.parse().ok());
     let wheel: u32 = wheel.unwrap_or_default();
@@ -131,7 +131,7 @@ pub(crate) async fn undo(
     guard::homeserver(config)?;
     let data = &config.data;
     let _locks = idle(config, deadline, on_step).await?;
-    let from = major::current(data).ok_or(postgres::Error::NoCluster)?;
+    let from = clusters::current(data).ok_or(postgres::Error::NoCluster)?;
     let back = major::go_back(data)?;
     Ok(back.map(|(to, kept)| Upgraded { from, to, carried: None, kept }))
 }

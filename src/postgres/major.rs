@@ -8,7 +8,13 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::{process::Command, time::Instant};
 
-use super::{Error, connect::connect_as, embedded, embedded::major, filled, target};
+use super::{
+    Error,
+    connect::connect_as,
+    embedded,
+    embedded::{clusters, major},
+    filled, target,
+};
 use crate::{config::Config, process, secret::Secret};
 
 /// What was carried over.
@@ -50,7 +56,7 @@ async fn filled(
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Carried, Error> {
     // The newer programs read the older server, and write what the newer one takes.
-    let version = major::current(&new.data).ok_or(Error::NoCluster)?;
+    let version = clusters::current(&new.data).ok_or(Error::NoCluster)?;
     let programs = embedded::client_programs(&new.data, version).await;
     let programs = programs.ok_or(Error::NoTools { major: version })?;
     on_step("copying the roles");

@@ -46,6 +46,7 @@ use crate::{
         },
         guard,
         lifecycle::{start, stop},
+        moving,
     },
     matrix::{api::create_room, message},
     output::Report,
@@ -247,8 +248,10 @@ async fn make(
             .hinted("name a file with `--to FILE`, or leave `--format` out")
             .into());
     }
-    guard::homeserver(context.config()?)?;
     let config = context.config()?;
+    guard::homeserver(config)?;
+    backup::restore::require_whole(&config.data)?;
+    moving::require_whole(&config.data)?;
     let incremental = incremental || (config.backup.incremental && !is_piped);
     let given_up = Arc::new(AtomicBool::new(false));
     let wanted =

@@ -19,6 +19,7 @@ use crate::{
         backup,
         install::{self, Installed, Options, restore},
         lifecycle::start,
+        moving,
         upgrade::Way,
     },
     output::Report,
@@ -106,6 +107,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     // Settings are read from it.
     folder::data_folder(&context.data()?)?;
     backup::restore::require_whole(&context.data()?)?;
+    moving::require_whole(&context.data()?)?;
     let options = Options {
         force: args.force,
         start: args.start,

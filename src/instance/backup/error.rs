@@ -15,6 +15,8 @@ pub(crate) enum Error {
     Exists(PathBuf),
     #[error("`{}` has no version of Synapse noted", .0.display())]
     NoVersion(PathBuf),
+    #[error("this homeserver has never run: there is nothing in its database")]
+    NeverRan,
     #[error("the signing key `{}` cannot be read", .0.display())]
     BadKey(PathBuf),
     #[error("an incremental backup needs a folder, and `{}` is none", .0.display())]
@@ -63,6 +65,7 @@ impl Explain for Error {
             Self::Exists(_) => "name another file with `--to`".into(),
             Self::NoDepot(_) => "name a folder with `--to`: archives and media lie in it".into(),
             Self::NoVersion(_) => "`manage install` notes it".into(),
+            Self::NeverRan => "`manage start` starts it".into(),
             Self::BadKey(_) => "`status` says what is wrong with this homeserver".into(),
             Self::Interrupted => "run it again; no half backup is left".into(),
             Self::Occupied(_) => {

@@ -170,6 +170,9 @@ async fn written(
     waiting: &Path,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(Manifest, Written), Failure> {
+    if dump::is_empty(config).await? {
+        return Err(Error::NeverRan.into());
+    }
     let moment = Moment::hold(config).await?;
     let tools = Tools::of(config, moment.major).await?;
     let bridges = bridges::tenants(config)?;

@@ -74,13 +74,11 @@ fn note_file(data: &DataDir) -> PathBuf {
 }
 
 fn note(data: &DataDir) -> Result<Option<Note>, files::Error> {
-    let text = files::read_made(&note_file(data))?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    files::read_note(&note_file(data))
 }
 
 fn tell(data: &DataDir, note: &Note) -> Result<(), files::Error> {
-    let text = serde_json::to_string(note).unwrap_or_default();
-    files::write_atomically(&note_file(data), text.as_bytes(), files::PRIVATE)
+    files::write_note(&note_file(data), note)
 }
 
 /// The file whose import was interrupted.

@@ -34,13 +34,11 @@ fn file(data: &DataDir) -> PathBuf {
 }
 
 pub(super) fn read(data: &DataDir) -> Result<Option<Note>, files::Error> {
-    let text = files::read_made(&file(data))?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    files::read_note(&file(data))
 }
 
 pub(super) fn tell(data: &DataDir, note: &Note) -> Result<(), files::Error> {
-    let text = serde_json::to_string(note).unwrap_or_default();
-    files::write_atomically(&file(data), text.as_bytes(), files::PRIVATE)
+    files::write_note(&file(data), note)
 }
 
 pub(super) fn remove(data: &DataDir) -> Result<(), files::Error> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{super::Error, cluster, runner::Runner};
+use super::{super::Error, cluster, clusters, runner::Runner};
 use crate::{data_dir::DataDir, files};
 
 /// How the names of base backups end.
@@ -16,9 +16,19 @@ const TIME: &str = "%Y%m%dT%H%M%SZ";
 const TIMELINE: usize = 8;
 const SEGMENT: usize = 24;
 
-/// Where all of it is.
-pub(crate) fn folder(data: &DataDir) -> PathBuf {
+/// Where that of all clusters is.
+fn root(data: &DataDir) -> PathBuf {
     data.postgres().join("history")
+}
+
+/// Where all of it is of a cluster of that major version: nothing of one helps another.
+pub(super) fn of_major(data: &DataDir, major: u32) -> PathBuf {
+    root(data).join(major.to_string())
+}
+
+/// Where all of it is of the cluster in use.
+pub(crate) fn folder(data: &DataDir) -> PathBuf {
+    of_major(data, clusters::current(data).unwrap_or_default())
 }
 
 /// What was written.
@@ -37,7 +47,7 @@ pub(super) fn beside(data: &DataDir) -> PathBuf {
 
 /// Makes the folders, for whoever runs the server to write into.
 pub(super) fn prepare(data: &DataDir, runner: &Runner) -> Result<(), Error> {
-    for folder in [folder(data), log(data), bases(data)] {
+    for folder in [root(data), folder(data), log(data), bases(data)] {
         if !folder.exists() {
             files::private_folder(&folder)?;
             runner.give(&folder)?;
@@ -140,6 +150,11 @@ pub(crate) fn prune(data: &DataDir, from: Timestamp) -> Result<(), files::Error>
     let bases = list(data)?;
     let (old, kept) = bases.split_at(surplus(&bases, from));
     old.iter().try_for_each(|base| files::remove(&base.path))?;
+    // Of a cluster that was replaced it goes with that.
+    let there: Vec<PathBuf> = clusters::all(data).map(|it| of_major(data, it)).collect();
+    for other in files::entries(&root(data))?.iter().filter(|path| !there.contains(path)) {
+        files::remove(other)?;
+    }
     let Some(first) = kept.first() else { return Ok(()) };
     for path in files::entries(&log(data))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -169,12 +184,20 @@ mod tests {
     fn what_the_oldest_base_that_is_needed_does_not_need_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
-        for folder in [log(&data), bases(&data)] {
-            fs::create_dir_all(folder).unwrap();
+        let write = |path: PathBuf| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files::write_atomically(&path, b"x", files::PRIVATE).unwrap();
+        };
+        for (cluster, major) in [("data", "15"), ("data.14", "14")] {
+            let path = data.postgres().join(cluster).join("PG_VERSION");
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files::write_atomically(&path, major.as_bytes(), files::PRIVATE).unwrap();
+        }
+        for major in [13, 14] {
+            write(of_major(&data, major).join("wal/000000010000000000000001"));
         }
         let made =
             [base(&data, "20T03:00", 4), base(&data, "21T03:00", 8), base(&data, "22T03:00", 12)];
-        let write = |path: PathBuf| files::write_atomically(&path, b"x", files::PRIVATE).unwrap();
         for base in &made {
             write(base.path.clone());
         }
@@ -192,6 +215,8 @@ mod tests {
         // Nothing reaches so far back: all is kept.
         prune(&data, at("19T12:00")).unwrap();
         assert_eq!(list(&data).unwrap().len(), 3);
+        // Of clusters that are kept it stays, and of those that are gone it goes.
+        assert!(of_major(&data, 14).exists() && !of_major(&data, 13).exists());
         prune(&data, at("21T12:00")).unwrap();
         assert_eq!(list(&data).unwrap(), made[1..]);
         let mut left: Vec<String> = files::entries(&log(&data))

@@ -10,7 +10,10 @@ use std::{
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{
-    super::Error, SUPERUSER, Temporary, binaries, cluster, create, exists, runner, settings,
+    super::Error,
+    SUPERUSER, Temporary, binaries, cluster,
+    clusters::{all_kept, current, kept, version},
+    create, exists, history, runner, settings,
 };
 use crate::{
     config::{Config, sections::database::Kind},
@@ -25,16 +28,6 @@ const FILLING: (&str, &str) = (
     "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\narchive_mode = off\nautovacuum = off\n",
 );
 
-/// The major version of a cluster.
-pub(super) fn version(cluster: &Path) -> Option<u32> {
-    files::read_if_exists(&cluster.join("PG_VERSION")).ok()??.trim().parse().ok()
-}
-
-/// Of the cluster that is in use.
-pub(crate) fn current(data: &DataDir) -> Option<u32> {
-    version(&cluster(data))
-}
-
 /// The newest that is on this machine, or in our own environment.
 pub(crate) async fn newest(data: &DataDir) -> Option<u32> {
     binaries::all(data).await.into_iter().map(|binaries| binaries.major).max()
@@ -43,21 +36,6 @@ pub(crate) async fn newest(data: &DataDir) -> Option<u32> {
 /// Where a new cluster is made.
 fn scratch(data: &DataDir) -> DataDir {
     DataDir::new(data.root().join(".upgrading"))
-}
-
-/// The place of a cluster that is kept.
-fn kept(data: &DataDir, major: u32) -> PathBuf {
-    data.postgres().join(format!("data.{major}"))
-}
-
-/// The clusters that are kept, by the versions that their names say.
-pub(crate) fn all_kept(data: &DataDir) -> Vec<(u32, PathBuf)> {
-    let paths = files::entries(&data.postgres()).unwrap_or_default();
-    let named = |path: PathBuf| {
-        let name = path.file_name()?.to_str()?;
-        Some((name.strip_prefix("data.")?.parse().ok()?, path))
-    };
-    paths.into_iter().filter_map(named).collect()
 }
 
 /// How much room a new one needs, in bytes: what the old one's databases take, their write-ahead log, and some
@@ -167,6 +145,10 @@ pub(crate) fn switch(config: &Config, other: &Config) -> Result<PathBuf, Error> 
     let new = cluster(&other.data);
     let old = current(data).ok_or(Error::NoCluster)?;
     settings::forget(&new, FILLING.0)?;
+    if let Some(major) = version(&new) {
+        // What another cluster of that version wrote before is of no use to this one, and would be in its way.
+        files::remove(&history::of_major(data, major))?;
+    }
     sync(&new)?;
     exchange(&new, &cluster(data))?;
     let kept = keep(data, &new, old)?;

@@ -9,6 +9,7 @@ use crate::{config::Config, data_dir::DataDir};
 
 pub(crate) mod base;
 mod binaries;
+pub(crate) mod clusters;
 mod create;
 pub(crate) mod history;
 pub(crate) mod major;
