@@ -352,8 +352,8 @@ fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
     for (typed, meant) in [("#signles", "did you mean `#signless`?"), ("SIGNS", "`Signs`?")] {
         server.run(&["content", "send-message", typed, "hi"]).exits(1).says(meant);
     }
-    let said = server.run(&["content", "send-message", "#xyz-nothing", "hi"]).exits(1);
-    said.says("`content create-room NAME --alias xyz-nothing` makes it");
+    let said = server.run(&["content", "send-message", "#qwk-zzj", "hi"]).exits(1);
+    said.says("`content create-room NAME --alias qwk-zzj` makes it");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "p.png", b"not really");
     server.run(&["content", "send-media", "#signless", path.to_str().unwrap()]).success();
