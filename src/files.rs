@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
-    fs::FileType,
+    fs::{CWD, FileType, RenameFlags, renameat_with, syncfs},
     io::Errno,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -280,6 +280,22 @@ pub(crate) fn read_made(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// Exchanges what two names stand for, at once; both names are on the disk afterwards.
+pub(crate) fn exchange(one: &Path, other: &Path) -> Result<(), Error> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|error| Error::io("exchange", other)(error.into()))?;
+    [one, other].map(folder_of).iter().try_for_each(|folder| {
+        let saved = File::open(folder).and_then(|folder| folder.sync_all());
+        saved.map_err(Error::io("save", folder))
+    })
+}
+
+/// Waits until all that was written to the disk of a folder is on it.
+pub(crate) fn settle(folder: &Path) -> Result<(), Error> {
+    let opened = File::open(folder).map_err(Error::io("read", folder))?;
+    syncfs(opened).map_err(|error| Error::io("save", folder)(error.into()))
+}
+
 /// How far something is, as [`write_note`] wrote it; nothing where there is no such file or it cannot be read.
 pub(crate) fn read_note<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let text = read_made(path)?;
@@ -360,8 +376,7 @@ impl Growing {
     /// The same where nothing is there; what came there meanwhile stays.
     pub(crate) fn finish_new(self) -> Result<(), Error> {
         self.placed(|from, to| {
-            let (cwd, only) = (rustix::fs::CWD, rustix::fs::RenameFlags::NOREPLACE);
-            match rustix::fs::renameat_with(cwd, from, cwd, to, only) {
+            match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
                 // Not every file system can do that.
                 Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
                 done => Ok(done?),
@@ -605,7 +620,7 @@ mod tests {
     fn a_pipe_is_read_as_long_as_something_comes_and_never_hangs() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
         let brief = Duration::from_millis(50);
         let why = |read: Result<Vec<u8>, Error>| match read {
             Err(Error::Io { source, .. }) => source.to_string(),
@@ -644,7 +659,7 @@ mod tests {
     fn what_is_no_file_of_ours_is_neither_waited_for_nor_read_whole() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(matches!(read(&pipe), Err(Error::NotAFile(_))));
         for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
             assert!(open(path).is_err() && append(path).is_err(), "{}", path.display());

@@ -170,12 +170,7 @@ impl Depot {
     /// Returns when all that was written is on the disk.
     pub(super) fn settle(&self) -> Result<(), Error> {
         match self {
-            Self::Folder(folder) => {
-                let failed = |error| files::Error::io("write", folder)(error);
-                let opened = std::fs::File::open(folder).map_err(failed)?;
-                rustix::fs::syncfs(opened).map_err(|error| failed(error.into()))?;
-                Ok(())
-            }
+            Self::Folder(folder) => Ok(files::settle(folder)?),
             // What it has taken it keeps.
             Self::Bucket(_) => Ok(()),
         }

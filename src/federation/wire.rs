@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::config::bracketed;
+use crate::{config::bracketed, matrix::error::reason};
 
 /// No answer that is asked for here is larger, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -102,16 +102,16 @@ pub(super) async fn get(
         .resolve(host, address)
         .tls_backend_preconfigured(tls)
         .build()
-        .map_err(|error| said(&error))?;
+        .map_err(|error| reason(&error))?;
     let mut answer = client
         .get(format!("https://{}:{}{path}", bracketed(host), address.port()))
         .header(header::HOST, header)
         .send()
         .await
-        .map_err(|error| said(&error))?;
+        .map_err(|error| reason(&error))?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| said(&error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| reason(&error))? {
         body.extend_from_slice(&chunk);
         if body.len() > LARGEST {
             return Err("its answer does not end".to_owned());
@@ -119,17 +119,4 @@ pub(super) async fn get(
     }
     let chain = seen.lock().map(|seen| seen.clone()).unwrap_or_default();
     Ok(Answer { status, headers, body, chain })
-}
-
-/// The innermost cause, which says most: `Connection refused`.
-fn said(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    let text = cause.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

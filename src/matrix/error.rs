@@ -413,6 +413,21 @@ impl Explain for Error {
     }
 }
 
+/// Why a server was not reached, by the innermost cause, which says most: `connection refused`. Never the address, which
+/// may be signed: it opens what it is for.
+pub(crate) fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let text = cause.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.split(" for url").next().unwrap_or_default().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ use crate::{
     clock::Backoff,
     config::{Config, sections::backup::Backup},
     error::{Explain, Kind},
-    matrix,
+    matrix::{self, error::reason},
 };
 
 /// How much is sent at once, which is in memory; not every store takes parts of several lengths.
@@ -227,7 +227,7 @@ impl Store {
     }
 
     fn away(&self, error: &reqwest::Error) -> Error {
-        Error::Unreachable { endpoint: self.0.endpoint.clone(), why: said(error) }
+        Error::Unreachable { endpoint: self.0.endpoint.clone(), why: reason(error) }
     }
 
     /// The text of an answer to a request.
@@ -357,26 +357,6 @@ fn length(answer: &Response) -> Option<u64> {
 fn element(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     Some(rest.split_once("</")?.0.lines().next().unwrap_or_default().to_owned())
-}
-
-/// The innermost cause, which says most.
-fn said(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    // The address of a request is signed: it opens what it is for.
-    let text = cause.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .split(" for url")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase()
 }
 
 /// An object that is read; where the connection breaks, the rest is fetched.

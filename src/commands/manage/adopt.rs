@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::unended::unended;
 use crate::{
     checks::folder,
     commands::{Answered, Reply},
     context::{Context, Own},
+    data_dir::DataDir,
     error::Failure,
     files,
     instance::{
@@ -29,8 +31,7 @@ use crate::{
         },
     },
     output::Report,
-    process::{Ending, Lock},
-    reply::Interrupted,
+    process::Lock,
 };
 
 #[derive(clap::Args)]
@@ -79,18 +80,10 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new()?;
     let work =
         async { if args.undo { undo(&args, context).await } else { make(args, context).await } };
-    tokio::select! {
-        done = work => done,
-        signal = signals.next() => {
-            let said = "interrupted before all was done".to_owned();
-            Err(Failure::from(Interrupted { signal, said })
-                .hinted("the same command again finishes it")
-                .into())
-        }
-    }
+    let hint = "the same command again finishes it";
+    unended(Box::pin(work), "interrupted before all was done", hint).await
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
@@ -98,17 +91,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     folder::data_folder(&data)?;
     let path = files::absolute(args.path.as_deref().unwrap_or(Path::new("/")))?;
     let plan = adopt::plan(&context.config_now()?, &path, args.database, &args.leave).await?;
-    let mut answer = Answer {
-        dry_run: context.dry_run || !args.yes,
-        changed: false,
-        running: false,
-        data_dir: data.root().to_owned(),
-        plan: None,
-        imported: None,
-        given_back: None,
-        database_kept: None,
-        aside: None,
-    };
+    let mut answer = Answer::new(&args, context, &data);
     if answer.dry_run {
         answer.plan = Some(plan);
         return Ok(Reply::done(answer));
@@ -162,10 +145,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     answer.plan = Some(plan);
     if args.start {
         let timeout = config.supervision.start_timeout.0;
-        let services = Vec::new();
-        let options =
-            start::Options { services, timeout, force: false, keep_profile: false, standby: None };
-        super::start::go(context, options).await?;
+        super::start::go(context, start::Options::all(timeout, false)).await?;
         answer.running = true;
     }
     Ok(Reply::done(answer))
@@ -175,15 +155,9 @@ async fn undo(args: &Args, context: &Context) -> Answered<Answer> {
     let data = context.data()?;
     let note = adopt::note(&data)?.ok_or(Error::NotAdopted)?;
     let mut answer = Answer {
-        dry_run: context.dry_run || !args.yes,
-        changed: false,
-        running: false,
-        data_dir: data.root().to_owned(),
-        plan: None,
-        imported: None,
         given_back: Some(note.from.clone()),
         database_kept: Some(note.kept),
-        aside: None,
+        ..Answer::new(args, context, &data)
     };
     if answer.dry_run {
         return Ok(Reply::done(answer));
@@ -249,6 +223,21 @@ impl Report for Answer {
 }
 
 impl Answer {
+    /// Nothing has been done yet.
+    fn new(args: &Args, context: &Context, data: &DataDir) -> Self {
+        Self {
+            dry_run: context.dry_run || !args.yes,
+            changed: false,
+            running: false,
+            data_dir: data.root().to_owned(),
+            plan: None,
+            imported: None,
+            given_back: None,
+            database_kept: None,
+            aside: None,
+        }
+    }
+
     fn back(&self, page: &mut String, path: &Path) -> fmt::Result {
         let word = if self.dry_run { "would give back" } else { "given back:" };
         writeln!(page, "{word} {}", path.display())?;

@@ -50,10 +50,7 @@ pub(super) async fn run(context: &Context, at: Timestamp, start: bool) -> Answer
     };
     if reached.running {
         let timeout = config.supervision.start_timeout.0;
-        let services = Vec::new();
-        let options =
-            start::Options { services, timeout, force: false, keep_profile: false, standby: None };
-        super::start::go(context, options).await?;
+        super::start::go(context, start::Options::all(timeout, false)).await?;
     }
     Ok(Reply::done(reached))
 }

@@ -448,7 +448,7 @@ async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<D
     there.data()?.create()?;
     python::lend(&data.environments(), &there.data()?.environments())?;
     let tried = tokio::select! {
-        tried = tried(&there, &backup) => tried,
+        tried = tried(&there, &backup, seen.manifest.clone()) => tried,
         signal = signals.next() => {
             Err(Interrupted { signal, said: "interrupted before the backup was tried".into() }.into())
         }
@@ -484,9 +484,13 @@ fn is_of_the_backup(why: &Failure) -> bool {
         || matches!(error.downcast_ref(), Some(Error::Differs(_)))
 }
 
-async fn tried(there: &Context, backup: &Backup) -> Result<(Manifest, Verified), Failure> {
+async fn tried(
+    there: &Context,
+    backup: &Backup,
+    manifest: Manifest,
+) -> Result<(Manifest, Verified), Failure> {
     let began = Instant::now();
-    let manifest = bring_back(there, backup, None, &mut |unpacked| {
+    let manifest = bring_back(there, backup, manifest, None, &mut |unpacked| {
         // What bridges and webhooks would do, they would do to real people.
         files::remove(&unpacked.join("bridges"))?;
         files::remove(&unpacked.join("outbox"))?;
@@ -499,10 +503,7 @@ async fn tried(there: &Context, backup: &Backup) -> Result<(Manifest, Verified),
     let timeout = config.supervision.start_timeout.0;
     let compared = compare(&config, &manifest, tokio::time::Instant::now() + timeout).await?;
     let restored_in = began.elapsed().as_secs_f64();
-    let services = Vec::new();
-    let options =
-        start::Options { services, timeout, force: true, keep_profile: false, standby: None };
-    super::start::go(there, options).await?;
+    super::start::go(there, start::Options::all(timeout, true)).await?;
     let started_in = began.elapsed().as_secs_f64() - restored_in;
     let event_id = spoken(there).await?;
     Ok((manifest, Verified { compared, event_id, restored_in, started_in }))

@@ -9,18 +9,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::unended::unended;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
-    error::Failure,
     files,
     instance::{
         guard,
         moving::import::{self, Imported},
     },
     output::Report,
-    process::Ending,
-    reply::Interrupted,
 };
 
 #[derive(clap::Args)]
@@ -42,16 +40,8 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new()?;
-    tokio::select! {
-        done = make(args, context) => done,
-        signal = signals.next() => {
-            let said = "interrupted before all was imported".to_owned();
-            Err(Failure::from(Interrupted { signal, said })
-                .hinted("`manage import-sqlite FILE` again finishes it")
-                .into())
-        }
-    }
+    let hint = "`manage import-sqlite FILE` again finishes it";
+    unended(make(args, context), "interrupted before all was imported", hint).await
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {

@@ -8,7 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::upgrade::Wanted;
+use super::{unended::unended, upgrade::Wanted};
 use crate::{
     checks::folder,
     commands::{self, Answered, Reply, arguments::ReadyArg},
@@ -23,8 +23,7 @@ use crate::{
         upgrade::Way,
     },
     output::Report,
-    process::{self, Ending},
-    reply::Interrupted,
+    process,
 };
 
 #[derive(clap::Args)]
@@ -80,17 +79,8 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new()?;
-    tokio::select! {
-        done = make(args, context) => done,
-        // What runs for us, such as pip, ends with what waits for it.
-        signal = signals.next() => {
-            let said = "interrupted before all was installed".to_owned();
-            Err(Failure::from(Interrupted { signal, said })
-                .hinted("nothing half-made is in use; `manage install` again finishes it")
-                .into())
-        }
-    }
+    let hint = "nothing half-made is in use; `manage install` again finishes it";
+    unended(Box::pin(make(args, context)), "interrupted before all was installed", hint).await
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
@@ -178,14 +168,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         return Ok(Reply::done_if(!moot, answer(context, config, done).await?));
     }
     let timeout = config.supervision.start_timeout.0;
-    let options = start::Options {
-        services: Vec::new(),
-        timeout,
-        force: args.force,
-        keep_profile: false,
-        standby: None,
-    };
-    super::start::go(context, options).await?;
+    super::start::go(context, start::Options::all(timeout, args.force)).await?;
     Ok(Reply::done(answer(context, config, done).await?))
 }
 

@@ -21,6 +21,7 @@ mod services;
 mod simulate;
 mod start;
 mod stop;
+mod unended;
 mod uninstall;
 mod upgrade;
 mod upgrade_postgres;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     at,
     opening::{Opening, Seen, look, source, waiting},
+    unended::unended,
 };
 use crate::{
     age::Keys,
@@ -34,8 +35,6 @@ use crate::{
         upgrade,
     },
     output::Report,
-    process::Ending,
-    reply::Interrupted,
 };
 
 #[derive(clap::Args)]
@@ -109,34 +108,20 @@ impl Report for Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new()?;
     if let Some(at) = args.at {
-        return tokio::select! {
-            done = at::run(context, at, args.start) => {
-                done.map(|reply| reply.map(|reached| Answer::Moment(Box::new(reached))))
-            }
-            signal = signals.next() => {
-                let said = "interrupted before the database was brought back".to_owned();
-                Err(Failure::from(Interrupted { signal, said })
-                    .hinted("`status` shows how the homeserver is; run it again")
-                    .into())
-            }
-        };
+        let said = "interrupted before the database was brought back";
+        let hint = "`status` shows how the homeserver is; run it again";
+        let done = unended(at::run(context, at, args.start), said, hint).await?;
+        return Ok(done.map(|reached| Answer::Moment(Box::new(reached))));
     }
-    let Some(file) = args.file.clone() else {
+    let Some(file) = &args.file else {
         return Err(Failure::request("which backup is not said").into());
     };
-    tokio::select! {
-        done = make(&file, &args, context) => {
-            done.map(|reply| reply.map(|restored| Answer::Backup(Box::new(restored))))
-        }
-        signal = signals.next() => {
-            let said = "interrupted before all was restored".to_owned();
-            Err(Failure::from(Interrupted { signal, said })
-                .hinted("`manage restore FILE` again finishes it, and `status` says where what was there before is")
-                .into())
-        }
-    }
+    let hint =
+        "`manage restore FILE` again finishes it, and `status` says where what was there before is";
+    let done =
+        unended(Box::pin(make(file, &args, context)), "interrupted before all was restored", hint);
+    Ok(done.await?.map(|restored| Answer::Backup(Box::new(restored))))
 }
 
 async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored> {
@@ -189,7 +174,9 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
     }
     let before = restore::unfinished(&data)?.and_then(|it| it.aside);
     done.aside = done.aside.or(before);
-    let brought = bring_back(context, &backup, done.aside.as_deref(), &mut |_| Ok(())).await;
+    let brought =
+        bring_back(context, &backup, done.backup.clone(), done.aside.as_deref(), &mut |_| Ok(()))
+            .await;
     brought.map_err(|why| match &done.aside {
         Some(aside) => way_back(&data, why, aside),
         None => why,
@@ -197,10 +184,7 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
     if args.start {
         let config = context.config_now()?;
         let timeout = config.supervision.start_timeout.0;
-        let services = Vec::new();
-        let options =
-            start::Options { services, timeout, force: false, keep_profile: false, standby: None };
-        super::start::go(context, options).await?;
+        super::start::go(context, start::Options::all(timeout, false)).await?;
         done.running = true;
     }
     Ok(Reply::done(done))
@@ -224,6 +208,7 @@ fn way_back(data: &DataDir, why: Failure, aside: &Path) -> Failure {
 pub(super) async fn bring_back(
     context: &Context,
     backup: &Backup,
+    manifest: Manifest,
     aside: Option<&Path>,
     prepare: &mut dyn FnMut(&Path) -> Result<(), files::Error>,
 ) -> Result<Manifest, Failure> {
@@ -231,7 +216,8 @@ pub(super) async fn bring_back(
     data.create()?;
     let _lock = restore::lock(&data)?;
     let progress = context.progress("unpacking the backup");
-    let manifest = restore::unpack(&data, &backup.source, &backup.keys, aside, &mut |so_far| {
+    let Backup { source, keys } = backup;
+    let manifest = restore::unpack(&data, source, keys, manifest, aside, &mut |so_far| {
         progress.now(format!("unpacking the backup: {}", shown(so_far.done)));
     })
     .await?;

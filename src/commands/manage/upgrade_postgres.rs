@@ -9,15 +9,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::unended::unended;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
-    error::Failure,
     instance::major::{self, Upgraded},
     output::Report,
     postgres::major::Carried,
-    process::Ending,
-    reply::Interrupted,
 };
 
 #[derive(clap::Args)]
@@ -47,16 +45,8 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
-    let mut signals = Ending::new()?;
-    tokio::select! {
-        done = make(args, context) => done,
-        signal = signals.next() => {
-            let said = "interrupted before the new cluster was whole".to_owned();
-            Err(Failure::from(Interrupted { signal, said })
-                .hinted("the old one is in use and as it was")
-                .into())
-        }
-    }
+    let hint = "the old one is in use and as it was";
+    unended(make(args, context), "interrupted before the new cluster was whole", hint).await
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {

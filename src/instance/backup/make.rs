@@ -142,6 +142,9 @@ pub(crate) async fn make(
     let waiting = data.root().join(".backing-up");
     hold(data, &waiting)?;
     let made = postgres::with_server(config, deadline, async || {
+        if dump::is_empty(config).await? {
+            return Ok((Err(Error::NeverRan.into()), Ok(None)));
+        }
         let mut tries = 1;
         loop {
             let made = written(config, source.as_ref(), wanted, &waiting, on_progress).await;
@@ -170,9 +173,6 @@ async fn written(
     waiting: &Path,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(Manifest, Written), Failure> {
-    if dump::is_empty(config).await? {
-        return Err(Error::NeverRan.into());
-    }
     let moment = Moment::hold(config).await?;
     let tools = Tools::of(config, moment.major).await?;
     let bridges = bridges::tenants(config)?;

@@ -129,11 +129,12 @@ pub(crate) fn lock(data: &DataDir) -> Result<Lock, files::Error> {
     Lock::try_acquire(&lock_file(data), "manage restore")
 }
 
-/// Unpacks an archive, or finds that it has been. `aside` is where what was there before is now.
+/// Unpacks the archive of this manifest, or finds that it has been. `aside` is where what was there before is now.
 pub(crate) async fn unpack(
     data: &DataDir,
     source: &Source,
     keys: &Keys,
+    manifest: Manifest,
     aside: Option<&Path>,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Failure> {
@@ -148,7 +149,6 @@ pub(crate) async fn unpack(
         }
         None => {}
     }
-    let manifest = Reader::open(source, keys)?.manifest()?;
     let mut note = Note { from: file, stage: Stage::Unpacking, manifest, aside };
     tell(data, &note)?;
     let beside = beside(data);
@@ -181,9 +181,7 @@ pub(crate) async fn unpack(
         Err(_) => return Err(Error::Interrupted.into()),
     };
     // Before the note says so it is on the disk.
-    if let Ok(root) = std::fs::File::open(data.root()) {
-        rustix::fs::syncfs(root).unwrap_or(());
-    }
+    files::settle(data.root()).unwrap_or(());
     note.stage = Stage::Unpacked;
     tell(data, &note)?;
     Ok(note.manifest)

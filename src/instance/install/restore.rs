@@ -137,10 +137,8 @@ pub(crate) fn restore(data: &DataDir, folder: &Path, moves: bool) -> Result<(), 
     let cleared = files::remove(&half);
     brought?;
     cleared?;
-    if let Ok(root) = File::open(data.root()) {
-        // What the disk refuses by now is seen by whoever reads it.
-        rustix::fs::syncfs(root).unwrap_or(());
-    }
+    // What the disk refuses by now is seen by whoever reads it.
+    files::settle(data.root()).unwrap_or(());
     if moves {
         files::remove(folder)?;
     }

@@ -25,11 +25,8 @@ pub(crate) async fn take_up(config: &Config, service: &str) -> Result<Taken, Fai
     }
     let options = start::Options {
         services: vec![service.to_owned()],
-        timeout: config.supervision.start_timeout.0,
         // Little is written for it.
-        force: true,
-        keep_profile: false,
-        standby: None,
+        ..start::Options::all(config.supervision.start_timeout.0, true)
     };
     start::start(config, options, &mut |_| ()).await?;
     Ok(Taken::Now)

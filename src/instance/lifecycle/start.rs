@@ -51,6 +51,13 @@ pub(crate) struct Options {
     pub(crate) standby: Option<Standby>,
 }
 
+impl Options {
+    /// All of the profile that is set.
+    pub(crate) fn all(timeout: Duration, force: bool) -> Self {
+        Self { services: Vec::new(), timeout, force, keep_profile: false, standby: None }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Started {
     Already {

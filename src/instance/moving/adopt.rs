@@ -16,7 +16,6 @@ use tokio::{task, time::Instant};
 use super::{
     Error,
     import::{self, Imported},
-    sync,
 };
 use crate::{
     bridges::{Asked, Kind, Network},
@@ -322,7 +321,7 @@ pub(crate) async fn lay(
         let carried = task::spawn_blocking(move || carry(&from, &media, DEPTH)).await;
         carried.map_err(|error| files::Error::io("copy", &beside)(io::Error::other(error)))??;
     }
-    sync(data)?;
+    files::settle(data.root())?;
     let note =
         Note { from: path.to_owned(), stage: Stage::Laid, media: taking.media.clone(), kept };
     Ok(tell(data, &note)?)

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{task, time::Instant};
 
-use super::{Error, sync};
+use super::Error;
 use crate::{
     config::Config,
     data_dir::DataDir,
@@ -148,7 +148,7 @@ pub(crate) async fn import(
         }
         note.updates = looked.updates;
         sqlite::settle(config, &environment, &copy, None, &log).await?;
-        sync(data)?;
+        files::settle(data.root())?;
         note.stage = Stage::Settled;
         tell(data, &note)?;
     }
@@ -233,7 +233,7 @@ async fn begin(
         })
     });
     copied.await.map_err(|error| files::Error::io("copy", file)(io::Error::other(error)))??;
-    sync(data)?;
+    files::settle(data.root())?;
     let note = Note { from: file.to_owned(), seen, stage: Stage::Copied, updates: 0 };
     tell(data, &note)?;
     Ok(note)

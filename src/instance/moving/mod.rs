@@ -7,7 +7,7 @@ pub(crate) mod import;
 
 pub(crate) use error::Error;
 
-use crate::{data_dir::DataDir, error::Failure, files};
+use crate::{data_dir::DataDir, error::Failure};
 
 /// Refuses a data folder in which moving in was interrupted.
 pub(crate) fn require_whole(data: &DataDir) -> Result<(), Failure> {
@@ -18,13 +18,4 @@ pub(crate) fn require_whole(data: &DataDir) -> Result<(), Failure> {
         Some(file) => Err(Error::UnfinishedImport(file).into()),
         None => Ok(()),
     }
-}
-
-/// Waits until what was written is on the disk, before a note says so.
-fn sync(data: &DataDir) -> Result<(), files::Error> {
-    if let Ok(root) = std::fs::File::open(data.root()) {
-        rustix::fs::syncfs(root)
-            .map_err(|error| files::Error::io("save", data.root())(error.into()))?;
-    }
-    Ok(())
 }

@@ -543,7 +543,7 @@ async fn exchanged(
         if runs.is_some() {
             watch = Some(away::Watch::begin(&config.local_url()));
         }
-        halt(config, options, false, tell).await?;
+        halt(config, options, tell).await?;
     }
     begin(config, options, standby, tell).await?;
     let away = match watch {
@@ -574,24 +574,19 @@ async fn back(
     use_side(config, &note.from, note.previous.as_deref())?;
     if note.ran {
         if runs.as_deref() != Some(&note.from.version) {
-            halt(config, options, false, tell).await?;
+            halt(config, options, tell).await?;
         }
         begin(config, options, None, tell).await?;
     }
     Ok(note::remove(&config.data)?)
 }
 
-async fn halt(
-    config: &Config,
-    options: &Options,
-    force: bool,
-    tell: Tell<'_>,
-) -> Result<(), Failure> {
+async fn halt(config: &Config, options: &Options, tell: Tell<'_>) -> Result<(), Failure> {
     let mut on_step = |step: stop::Step<'_>| match step {
         stop::Step::WaitsFor(who) => tell(Event::Step(&format!("waiting for {who}"))),
         stop::Step::Changed(_) => tell(Event::Step("stopping")),
     };
-    let options = stop::Options { timeout: options.patience, force };
+    let options = stop::Options { timeout: options.patience, force: false };
     stop(&config.data, options, &mut on_step).await?;
     Ok(())
 }
@@ -607,13 +602,7 @@ async fn begin(
         Step::WaitsFor(who) => tell(Event::Step(&format!("waiting for {who}"))),
         _ => tell(Event::Step("starting")),
     };
-    let options = start::Options {
-        services: Vec::new(),
-        timeout: options.timeout,
-        force: true,
-        keep_profile: false,
-        standby,
-    };
+    let options = start::Options { standby, ..start::Options::all(options.timeout, true) };
     match start(config, options, &mut on_step).await {
         Ok(_) => Ok(()),
         // The operator's own services do not keep the homeserver from running.

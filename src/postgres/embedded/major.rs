@@ -7,8 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-
 use super::{
     super::Error,
     SUPERUSER, Temporary, binaries, cluster,
@@ -149,8 +147,8 @@ pub(crate) fn switch(config: &Config, other: &Config) -> Result<PathBuf, Error> 
         // What another cluster of that version wrote before is of no use to this one, and would be in its way.
         files::remove(&history::of_major(data, major))?;
     }
-    sync(&new)?;
-    exchange(&new, &cluster(data))?;
+    files::settle(&new)?;
+    files::exchange(&new, &cluster(data))?;
     let kept = keep(data, &new, old)?;
     clear(&other.data)?;
     Ok(kept)
@@ -163,29 +161,13 @@ pub(crate) fn go_back(data: &DataDir) -> Result<Option<(u32, PathBuf)>, Error> {
     else {
         return Ok(None);
     };
-    exchange(&path, &cluster(data))?;
+    files::exchange(&path, &cluster(data))?;
     Ok(Some((old, keep(data, &path, now)?)))
 }
 
 /// Gives up a new cluster.
 pub(crate) fn give_up(config: &Config) -> Result<(), files::Error> {
     clear(&scratch(&config.data))
-}
-
-fn exchange(one: &Path, other: &Path) -> Result<(), files::Error> {
-    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
-        .map_err(|error| files::Error::io("exchange", other)(error.into()))?;
-    let parents = [one, other].map(|path| path.parent().unwrap_or(Path::new("/")).to_owned());
-    parents.iter().try_for_each(|parent| {
-        let folder = fs::File::open(parent).and_then(|folder| folder.sync_all());
-        folder.map_err(files::Error::io("save", parent))
-    })
-}
-
-/// All that was written without waiting for the disk is on it.
-fn sync(path: &Path) -> Result<(), files::Error> {
-    let folder = fs::File::open(path).map_err(files::Error::io("read", path))?;
-    rustix::fs::syncfs(folder).map_err(|error| files::Error::io("save", path)(error.into()))
 }
 
 /// Who may do all in a cluster.

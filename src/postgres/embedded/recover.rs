@@ -2,14 +2,12 @@
 //! into its place by one exchange of names when all of it is there.
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use rand::rng;
-use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     task,
@@ -144,10 +142,8 @@ async fn reached(
     server.stop().await?;
     let counts = prepared?;
     files::remove(&hba)?;
-    if let Ok(root) = File::open(folder) {
-        // What the disk refuses by now is seen by whoever reads it.
-        syncfs(root).unwrap_or(());
-    }
+    // What the disk refuses by now is seen by whoever reads it.
+    files::settle(folder).unwrap_or(());
     Ok(Recovered { folder: folder.to_owned(), counts })
 }
 
@@ -180,11 +176,6 @@ pub(crate) fn exchange(data: &DataDir, recovered: &Recovered) -> Result<PathBuf,
     let before = data.postgres().join(format!("before-{}", clock::stamp(clock::now())));
     // The name first: from the exchange on it is the one that must not be lost.
     std::fs::rename(&recovered.folder, &before).map_err(files::Error::io("rename", &before))?;
-    let exchanged = renameat_with(CWD, &before, CWD, &place, RenameFlags::EXCHANGE);
-    exchanged.map_err(|error| files::Error::io("exchange", &place)(error.into()))?;
-    let parent = data.postgres();
-    File::open(&parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(files::Error::io("save", &parent))?;
+    files::exchange(&before, &place)?;
     Ok(before)
 }
