@@ -73,6 +73,15 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The same for one that ends with us even if we are killed, where the system has `setpriv`: another run must not
+/// meet it at work.
+pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
+    let Some(setpriv) = find("setpriv") else { return command(program) };
+    let mut command = command(setpriv);
+    command.args(["--pdeathsig=KILL", "--"]).arg(program);
+    command
+}
+
 /// Runs a tool to its end and gives its stdout; a failure carries the last lines it wrote.
 pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
     let program = name_of(command);

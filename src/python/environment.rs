@@ -20,11 +20,10 @@ pub(super) const UV: &str = "uv";
 pub(super) const PIP: &str = "pip";
 
 /// Variables that would send packages or imports somewhere else. Those that name mirrors stay.
-const MISLEADING: [&str; 9] = [
+const MISLEADING: [&str; 8] = [
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONHOME",
     "PYTHONPATH",
-    "PIP_NO_COMPILE",
     "PIP_PREFIX",
     "PIP_ROOT",
     "PIP_TARGET",
@@ -204,10 +203,26 @@ impl Plan {
         for list in &lists {
             files::remove(&list.path)?;
         }
-        if filled.is_err() {
+        let compiled = match &filled {
+            Ok(_) => self.compile(folder).await,
+            Err(_) => Ok(()),
+        };
+        if filled.is_err() || compiled.is_err() {
             files::remove(folder)?;
         }
-        filled
+        compiled.and(filled)
+    }
+
+    /// Writes the byte code of all that a server may import. The other half of an environment are tests, what installs
+    /// packages, and what `phonenumbers` knows of places. What cannot be compiled would not be imported either.
+    async fn compile(&self, folder: &Path) -> Result<(), Error> {
+        const COMPILE: &str = "import compileall, re, sys\n\
+            compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(sys.argv[2]))";
+        const NEVER: &str = "site-packages/(.*/)?\
+            (test|tests|pip|setuptools|geodata|carrierdata|tzdata|shortdata)/";
+        let mut compile = process::bound(folder.join("bin/python"));
+        compile.args(["-I", "-c", COMPILE]).arg(folder.join("lib")).arg(NEVER);
+        self.run(&mut compile).await
     }
 
     /// What its makers have built comes first. What there is only as sources is then built with that: so
@@ -228,12 +243,12 @@ impl Plan {
     }
 
     async fn with_uv(&self, uv: &Path, folder: &Path, lists: &[List]) -> Result<(), Error> {
-        let mut venv = process::command(uv);
+        let mut venv = process::bound(uv);
         venv.args(["venv", "--no-project", "--python"]).arg(&self.interpreter.path);
         self.run(venv.arg(folder)).await?;
         for list in lists {
-            let mut install = process::command(uv);
-            install.args(["pip", "install", "--compile-bytecode", "--no-progress", "--python"]);
+            let mut install = process::bound(uv);
+            install.args(["pip", "install", "--no-progress", "--python"]);
             install.arg(folder.join("bin/python"));
             if self.wheels.is_some() {
                 install.arg("--offline");
@@ -249,12 +264,12 @@ impl Plan {
     }
 
     async fn with_pip(&self, folder: &Path, lists: &[List]) -> Result<(), Error> {
-        let mut venv = process::command(&self.interpreter.path);
+        let mut venv = process::bound(&self.interpreter.path);
         self.run(venv.args(["-m", "venv"]).arg(folder)).await?;
         for list in lists {
-            let mut install = process::command(folder.join("bin/python"));
+            let mut install = process::bound(folder.join("bin/python"));
             install.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
-            install.args(["--progress-bar", "off", "--compile"]);
+            install.args(["--progress-bar", "off", "--no-compile"]);
             if list.builds {
                 // Before 25.3 pip would ask for `wheel`, which setuptools does without.
                 install.args(["--no-build-isolation", "--use-pep517"]);

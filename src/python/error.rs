@@ -15,6 +15,8 @@ pub(crate) enum Error {
     NoVenv { python: PathBuf, version: String },
     #[error("`{0}` is not a version of Synapse")]
     Version(String),
+    #[error("there is no Synapse {0} to be had for this machine")]
+    NoSynapse(String),
     #[error("the folder of wheels `{}` does not exist", .0.display())]
     NoWheels(PathBuf),
     #[error("the packages of `{set}` cannot be installed: {last_words}")]
@@ -49,7 +51,7 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Version(_) | Self::NoWheels(_) => Kind::Request,
+            Self::Version(_) | Self::NoSynapse(_) | Self::NoWheels(_) => Kind::Request,
             Self::Lock { .. } | Self::Clash { .. } => Kind::Setting,
             _ => Kind::Environment,
         }
@@ -62,6 +64,9 @@ impl Explain for Error {
                 "`apt-get install python3-venv` (or `python{version}-venv`) installs it"
             )),
             Self::Version(_) => Some("write it as in `--synapse-version 1.163.2`".into()),
+            Self::NoSynapse(_) => {
+                Some("https://pypi.org/project/matrix-synapse/#history lists all versions".into())
+            }
             Self::NoWheels(_) => Some("name the folder that `pip download` filled".into()),
             Self::Install { .. } if self.is_full_disk() => Some(files::FREE_SPACE.into()),
             Self::Install { log, .. } => Some(format!(

@@ -148,7 +148,14 @@ impl Plan {
             Err(error) => {
                 files::remove(&wanted)?;
                 files::remove(&out)?;
-                return Err(error);
+                return Err(match error {
+                    Error::Install { last_words, .. }
+                        if self.wheels.is_none() && lacks_synapse(&last_words) =>
+                    {
+                        Error::NoSynapse(self.set.version.clone())
+                    }
+                    error => error,
+                });
             }
         };
         files::remove(&wanted)?;
@@ -163,7 +170,7 @@ impl Plan {
         wanted: &Path,
         out: &Path,
     ) -> Result<&'static str, Error> {
-        let mut compile = process::command(uv);
+        let mut compile = process::bound(uv);
         compile.args([
             "pip",
             "compile",
@@ -185,10 +192,10 @@ impl Plan {
     async fn with_pip_report(&self, wanted: &Path, out: &Path) -> Result<&'static str, Error> {
         let scratch = wanted.with_extension("venv");
         files::remove(&scratch)?;
-        let mut venv = process::command(&self.interpreter.path);
+        let mut venv = process::bound(&self.interpreter.path);
         let mut made = self.run(venv.args(["-m", "venv"]).arg(&scratch)).await;
         if made.is_ok() {
-            let mut report = process::command(scratch.join("bin/python"));
+            let mut report = process::bound(scratch.join("bin/python"));
             report.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-input"]);
             report.args(["--disable-pip-version-check", "--progress-bar", "off"]);
             report.args(["--only-binary", ":all:", "--requirement"]).arg(wanted);
@@ -201,6 +208,13 @@ impl Plan {
         files::remove(&scratch)?;
         made.map(|()| PIP)
     }
+}
+
+/// Whether that is how pip or uv says that there is no such version.
+fn lacks_synapse(words: &str) -> bool {
+    ["no version of matrix-synapse==", "No matching distribution found for matrix-synapse=="]
+        .iter()
+        .any(|it| words.contains(it))
 }
 
 #[cfg(test)]

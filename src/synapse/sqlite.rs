@@ -30,6 +30,9 @@ pub(crate) struct Looked {
     /// The name in its user ids; none if nobody has registered yet.
     #[serde(default)]
     pub(crate) server_name: Option<String>,
+    /// The signing keys of the newest event that was sent here; none where nobody has sent any.
+    #[serde(default)]
+    pub(crate) keys: Vec<String>,
     #[serde(default)]
     pub(crate) version: u32,
     /// How many background updates are unfinished.
@@ -142,16 +145,8 @@ fn settings(
     Ok(path)
 }
 
-/// A tool that ends with us even if we are killed: another run must not meet it at work.
 fn bound(program: PathBuf) -> Command {
-    let mut command = match process::find("setpriv") {
-        Some(setpriv) => {
-            let mut command = process::command(setpriv);
-            command.args(["--pdeathsig=KILL", "--"]).arg(program);
-            command
-        }
-        None => process::command(program),
-    };
+    let mut command = process::bound(program);
     command.env("PYTHONUNBUFFERED", "1");
     command
 }
