@@ -96,7 +96,7 @@ impl Explain for Error {
                 Some("`config show` and the files in `homeserver.d` say what is set".into())
             }
             Self::NotImported(_) => {
-                Some("run it again: its packages are installed anew then".into())
+                Some("run it again: its packages are installed anew then; one that is much older than this program may not work with today's Python and packages".into())
             }
             Self::NoEndpoints(_) | Self::NoVerdict(_) => {
                 Some("`manage install --force` installs Synapse anew".into())

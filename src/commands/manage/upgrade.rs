@@ -17,6 +17,7 @@ use crate::{
     output::Report,
     process::Ending,
     reply::{Interrupted, Stop},
+    synapse::version,
 };
 
 #[derive(clap::Args)]
@@ -57,6 +58,9 @@ pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<f64>,
     running: bool,
+    /// The version that a rollback came from, where it was done before.
+    #[serde(skip)]
+    onward: Option<String>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
@@ -98,26 +102,31 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
             planned.replace(Some(plan.clone()));
         }
     };
-    if context.dry_run {
-        let plan = upgrade::plan(config, &options).await?;
-        drop(progress);
-        let version = installed(context)?;
-        let would = match &plan {
-            Some(plan) if !plan.obstacles.is_empty() => "do nothing: it cannot be done".to_owned(),
-            Some(plan) => plan.steps.join("; "),
-            None => format!("do nothing: Synapse {version} is installed"),
-        };
-        return Ok(Reply::done(Answer {
-            dry_run: true,
+    let unchanged = async |plan, would| {
+        Ok::<_, Failure>(Answer {
+            dry_run: context.dry_run,
             changed: false,
-            would: Some(would),
-            version,
+            would,
+            version: installed(context)?,
             from: None,
             plan,
             backup: None,
             away: None,
+            onward: None,
             running: context.supervisor().await?.is_some_and(|now| now.ready),
-        }));
+        })
+    };
+    if context.dry_run {
+        let plan = match upgrade::plan(config, &options, &mut tell).await {
+            Err(failure) => return Err(refused(failure, planned.take(), context, unchanged).await?),
+            Ok(plan) => plan,
+        };
+        drop(progress);
+        let would = match &plan {
+            Some(plan) => plan.steps.join("; "),
+            None => format!("do nothing: Synapse {} is installed", installed(context)?),
+        };
+        return Ok(Reply::done(unchanged(plan, Some(would)).await?));
     }
     let done = tokio::select! {
         done = upgrade::change(config, &options, &mut tell) => Ok(done),
@@ -125,24 +134,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
     };
     let done = match done {
         Ok(Ok(done)) => done,
-        Ok(Err(failure)) if planned.borrow().is_some() && !context.view().is_text() => {
-            // A machine gets the plan with the reason.
-            let running = context.supervisor().await?.is_some_and(|now| now.ready);
-            let version = installed(context)?;
-            let answer = Answer {
-                dry_run: false,
-                changed: false,
-                would: None,
-                version,
-                from: None,
-                plan: planned.take(),
-                backup: None,
-                away: None,
-                running,
-            };
-            return Err(Stop::broken(failure, answer));
-        }
-        Ok(Err(failure)) => return Err(failure.into()),
+        Ok(Err(failure)) => return Err(refused(failure, planned.take(), context, unchanged).await?),
         Err(signal) => {
             let undone = upgrade::undo(config, &options, &mut tell).await?;
             let hint = if undone {
@@ -168,8 +160,22 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
             backup: done.backup,
             away: done.away.map(|away| (away.as_secs_f64() * 100.0).round() / 100.0),
             running: done.running,
+            onward: done.onward,
         },
     ))
+}
+
+/// Why it was not done; a machine gets the plan with the reason.
+async fn refused(
+    why: Failure,
+    plan: Option<Plan>,
+    context: &Context,
+    unchanged: impl AsyncFn(Option<Plan>, Option<String>) -> Result<Answer, Failure>,
+) -> Result<Stop, Failure> {
+    if plan.is_none() || context.view().is_text() {
+        return Ok(why.into());
+    }
+    Ok(Stop::broken(why, unchanged(plan, None).await?))
 }
 
 fn installed(context: &Context) -> Result<String, Failure> {
@@ -186,7 +192,13 @@ impl Report for Answer {
             return writeln!(page, "would {}", self.would.as_deref().unwrap_or_default());
         }
         let Some(from) = from else {
-            return writeln!(page, "Synapse {version} is installed already");
+            writeln!(page, "Synapse {version} is installed already")?;
+            return match &self.onward {
+                Some(later) => {
+                    writeln!(page, "`manage upgrade --to {later}` goes on to {later} again")
+                }
+                None => Ok(()),
+            };
         };
         writeln!(page, "Synapse {version} took the place of {from}")?;
         if let Some(file) = backup {
@@ -204,7 +216,11 @@ impl Report for Answer {
                 writeln!(page, "`manage restore {} --force` goes back", file.display())
             }
             (Some(false), None) => Ok(()),
-            _ => writeln!(page, "`manage rollback` goes back to {from}"),
+            _ if version::is_before(version, from) => Ok(()),
+            _ => writeln!(
+                page,
+                "`manage rollback` goes back to {from}, when what the new one does to the database in the background has ended"
+            ),
         }
     }
 

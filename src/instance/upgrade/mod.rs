@@ -105,15 +105,26 @@ pub(crate) struct Changed {
     /// For how long nobody was answered, where it ran.
     pub(crate) away: Option<Duration>,
     pub(crate) running: bool,
+    /// The later version that is kept beside, where a rollback had nothing to do.
+    pub(crate) onward: Option<String>,
 }
 
-/// What would be done; changes nothing.
-pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Option<Plan>, Failure> {
+/// What would be done; changes nothing. A plan that cannot be done is told, and refused.
+pub(crate) async fn plan(
+    config: &Config,
+    options: &Options,
+    tell: Tell<'_>,
+) -> Result<Option<Plan>, Failure> {
     let looked = look(config, options)?;
     if looked.is_there(config) {
         return Ok(None);
     }
-    Ok(Some(considered(config, options, &looked, None, &mut |_| ()).await?.plan))
+    let found = considered(config, options, &looked, None, tell).await?;
+    if found.obstacles.is_empty() {
+        return Ok(Some(found.plan));
+    }
+    tell(Event::Plan(&found.plan));
+    Err(looked.refused(config, found.obstacles).into())
 }
 
 /// Changes the version.
@@ -141,31 +152,35 @@ pub(crate) async fn change(
         let backup = note.backup.clone();
         let (from, version) = (note.from.version.clone(), note.to.version.clone());
         let (away, running) = exchange(config, options, &note, tell).await?;
-        return Ok(Changed { plan: None, version, from: Some(from), backup, away, running });
+        let from = Some(from);
+        return Ok(Changed { plan: None, version, from, backup, away, running, onward: None });
     }
     if looked.is_there(config) {
         let running = now.is_some_and(|now| now.ready);
         let version = looked.to;
-        return Ok(Changed { plan: None, version, from: None, backup: None, away: None, running });
+        let later = python::before(&data.synapse_environment()).and_then(|it| it.version());
+        let onward =
+            later.filter(|later| options.way == Way::Back && version::is_before(&version, later));
+        let nothing =
+            Changed { plan: None, version, from: None, backup: None, away: None, running, onward };
+        return Ok(nothing);
     }
     if runs {
         tell(Event::Step("looking whether it could start again"));
         let mut on_wait = |who: &str| tell(Event::Step(&format!("waiting for {who}")));
         restart::check(config, false, true, options.timeout, &mut on_wait).await?;
     }
+    // Nothing is installed that has no room.
+    let first = considered(config, options, &looked, None, tell).await?;
+    if !first.obstacles.is_empty() {
+        tell(Event::Plan(&first.plan));
+        return Err(looked.refused(config, first.obstacles).into());
+    }
     let (environment, lock) = made(config, options, &looked, tell).await?;
     let found = considered(config, options, &looked, Some((&environment, lock)), tell).await?;
     tell(Event::Plan(&found.plan));
     if !found.obstacles.is_empty() {
-        let back = version::is_before(&looked.to, &looked.from);
-        return Err(Error::Refused {
-            backup: back.then(|| last_backup(config, &looked.to)).flatten(),
-            from: looked.from,
-            to: looked.to,
-            obstacles: found.obstacles,
-            back,
-        }
-        .into());
+        return Err(looked.refused(config, found.obstacles).into());
     }
     // A Synapse that never ran has nothing to lose.
     let backup = if options.backup && found.plan.schema.now.is_some() {
@@ -195,7 +210,7 @@ pub(crate) async fn change(
     };
     let (away, running) = exchange(config, options, &note, tell).await?;
     let (plan, from) = (Some(found.plan), Some(looked.from));
-    Ok(Changed { plan, version: looked.to, from, backup, away, running })
+    Ok(Changed { plan, version: looked.to, from, backup, away, running, onward: None })
 }
 
 /// After a change that was interrupted from outside: the old version again. True if there was something to undo.
@@ -229,7 +244,11 @@ fn look(config: &Config, options: &Options) -> Result<Looked, Failure> {
         // What was interrupted goes on, or is taken back.
         (None, way, Some(note)) if note.is_back == (way == Way::Back) => note.to.version.clone(),
         (None, Way::Back, Some(note)) => note.from.version.clone(),
-        (None, Way::Back, None) => before().ok_or(Error::NoWayBack)?,
+        // Once it is back, the one that it came from is no way back.
+        (None, Way::Back, None) => match before().ok_or(Error::NoWayBack)? {
+            later if version::is_before(&from, &later) => from.clone(),
+            before => before,
+        },
         (None, Way::On, _) => onward(config, &from),
     };
     Ok(Looked { from, to, note })
@@ -247,6 +266,13 @@ impl Looked {
     /// Whether there is nothing to do.
     fn is_there(&self, config: &Config) -> bool {
         self.from == self.to && self.note.is_none() && render::environment(config).is_complete()
+    }
+
+    fn refused(self, config: &Config, obstacles: Vec<Obstacle>) -> Error {
+        let Self { from, to, .. } = self;
+        let back = version::is_before(&to, &from);
+        let backup = back.then(|| last_backup(config, &to)).flatten();
+        Error::Refused { from, to, obstacles, back, backup }
     }
 
     /// What was interrupted after the link was switched to what is wanted.

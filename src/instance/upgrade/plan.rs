@@ -232,8 +232,9 @@ impl Plan {
         }
         if !self.room_versions.is_empty() {
             let rooms = self.room_versions.iter();
-            let rooms: Vec<_> = rooms.map(|(it, number)| format!("{number} of {it}")).collect();
-            writeln!(page, "  versions of rooms: {}", rooms.join(", "))?;
+            let rooms: Vec<_> =
+                rooms.map(|(it, number)| format!("{number} of version {it}")).collect();
+            writeln!(page, "  rooms: {}", rooms.join(", "))?;
         }
         let pending = self.background_updates.len();
         if pending > 0 {
