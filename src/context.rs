@@ -40,9 +40,14 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// What makes a named homeserver another one than those beside it, as far as nothing else does.
-    pub(crate) fn of_instance(config: &Config, name: &str) -> Result<Vec<Self>, Failure> {
-        let settings = sibling::settings(config, name).ok_or_else(|| {
+    /// What makes a named homeserver another one than those beside it, as far as nothing else does; `came` where its
+    /// settings are from elsewhere.
+    pub(crate) fn of_instance(
+        config: &Config,
+        name: &str,
+        came: bool,
+    ) -> Result<Vec<Self>, Failure> {
+        let settings = sibling::settings(config, name, came).ok_or_else(|| {
             Failure::environment("there are no free ports left for another homeserver")
                 .hinted("name them with `--set server.port=…` and so on")
         })?;

@@ -54,6 +54,11 @@ impl Failure {
         Self { kind: Kind::Request, error: message.into().into(), hint: None }
     }
 
+    /// The same for settings that do not go together.
+    pub(crate) fn setting(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Setting, error: message.into().into(), hint: None }
+    }
+
     /// The same for something that is missing or in the way on this machine.
     pub(crate) fn environment(message: impl Into<String>) -> Self {
         Self { kind: Kind::Environment, error: message.into().into(), hint: None }

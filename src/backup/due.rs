@@ -103,7 +103,7 @@ impl State {
                 // Once a day, however often it is tried.
                 &format!("failed {}", failed.at.strftime("%F")),
                 format!("the backup of {} failed: {}", short(failed.at), failed.why),
-                "`manage backup` tries it again",
+                "`logs backups` says more, and `manage backup` tries it again",
             );
         }
         let newest = record.backups.iter().filter(|it| it.is_there()).max_by_key(|it| it.made_at);
@@ -133,7 +133,7 @@ impl State {
             is_wrong(
                 &format!("untried {}", untried.at.strftime("%F")),
                 format!("a backup could not be verified at {}: {}", short(untried.at), untried.why),
-                "`manage backup verify FILE` tries one",
+                "`manage backup verify FILE` tries one, with `--identity` or `--passphrase-file` where it is encrypted",
             );
         } else if let Some(hours) = limit(settings.verify) {
             // Of those that are scheduled: who makes one by hand tries it by hand.

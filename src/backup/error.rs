@@ -59,8 +59,14 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::File(error) if error.is_not_found() => {
+                Some("`manage backup list` shows those there are".into())
+            }
             Self::Foreign(_) => Some("`manage backup list` shows those there are".into()),
             Self::Newer { .. } => Some("take it back with the program that made it, or a newer one".into()),
+            Self::Damaged { what, .. } if what.contains("/blobs/") => {
+                Some("an incremental backup needs the folder `blobs` of where it was made: copy that beside it".into())
+            }
             Self::CutOff(_) | Self::Damaged { .. } => {
                 Some("take another one: `manage backup list` shows those there are, and `manage backup verify FILE` tries one".into())
             }

@@ -7,7 +7,7 @@ use crate::{
         record::Record,
     },
     clock,
-    config::Config,
+    config::{Config, sections::backup::Backup},
     error::Failure,
     files,
     postgres::{self, embedded::history},
@@ -23,10 +23,21 @@ pub(crate) static STATE: Check = Check {
     flows: &[Flow::ConfigCheck],
     look: Look::Here(|subject| {
         let (config, record) = (subject.config, Record::read(&subject.config.data)?);
+        one_way(&config.backup)?;
         let troubles = look(config, &record)?.troubles;
         Ok(troubles.iter().map(ToString::to_string).collect())
     }),
 };
+
+/// Refuses what no backup could be made with.
+pub(crate) fn one_way(set: &Backup) -> Result<(), Failure> {
+    if set.recipients.is_empty() || set.passphrase_file.is_none() {
+        return Ok(());
+    }
+    Err(Failure::setting("`backup.recipients` and `backup.passphrase_file` are both set").hinted(
+        "a backup is for keys or for a passphrase: `config set backup.passphrase_file ''`, or `config set backup.recipients ''`",
+    ))
+}
 
 /// How the backups are, the ways to any moment among them.
 pub(crate) fn look(config: &Config, record: &Record) -> Result<State, Failure> {

@@ -62,9 +62,8 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Taken(taken) => {
-                let other = |it: &Taken| {
-                    format!("`config set {} {}`", it.setting, it.port.saturating_add(100))
-                };
+                let other =
+                    |it: &Taken| format!("`config set {} {}`", it.setting, another(it.port));
                 let others = taken.iter().map(other).collect::<Vec<_>>().join(", ");
                 match taken[..] {
                     [_] => format!("end that program, or choose another port with {others}"),
@@ -74,6 +73,13 @@ impl Explain for Error {
             Self::Address { setting, .. } => format!("`config set {setting} …` changes it"),
         })
     }
+}
+
+/// A port in the place of one that is taken: so far above as those of a second homeserver are, where nobody listens.
+fn another(port: u16) -> u16 {
+    let above = (1..=u16::MAX / 100).map_while(|step| port.checked_add(step * 100));
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    above.clone().find(is_free).unwrap_or_else(|| port.saturating_add(100))
 }
 
 /// Looks at one port after the other, and remembers those that are taken.

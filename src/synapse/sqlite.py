@@ -39,9 +39,17 @@ def main():
         "updates": all_of("SELECT count(*) FROM background_updates")[0][0],
         "operator": bool(all_of("SELECT 1 FROM users WHERE name LIKE ?", f"@{operator}:%")),
         "vacuums": all_of("PRAGMA auto_vacuum")[0][0] != 0,
+        "keys": [],
         "newest": None,
         "tables": {},
     }
+    if answer["server_name"]:
+        newest = all_of(
+            "SELECT json FROM event_json JOIN events USING (event_id) WHERE sender LIKE ? ORDER BY stream_ordering DESC LIMIT 1",
+            f"%:{answer['server_name']}",
+        )
+        signed = json.loads(newest[0][0]).get("signatures", {}) if newest else {}
+        answer["keys"] = sorted(signed.get(answer["server_name"], {}))
     try:
         from synapse.storage.schema import SCHEMA_VERSION
 

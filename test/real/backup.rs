@@ -108,6 +108,13 @@ fn a_backup_is_there_whole_or_not_at_all() {
         .run(&["manage", "backup", "--to", nowhere.to_str().unwrap()])
         .exits(1)
         .says("there is no folder");
+    // A disk that is not there is no name for a file.
+    let unmounted = folder.path().join("disk");
+    server
+        .run(&["manage", "backup", "--to", unmounted.to_str().unwrap()])
+        .exits(1)
+        .says("no folder");
+    assert!(!unmounted.exists());
     let backup = made(server, to);
     server.run(&["manage", "backup", "--to", &backup]).exits(1).says("is there already");
     let shown = server.run(&["manage", "backup", "show", &backup]).success();

@@ -28,6 +28,7 @@ use crate::{
     instance::{
         backup::{at, base},
         guard, lock,
+        prepare::applied,
     },
     output::{self, Report},
     postgres::embedded::history,
@@ -173,7 +174,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     } else {
         edit::set(&data, setting, &value)?
     };
-    report.restart = report.changed && has_effect && context.supervisor().await?.is_some();
+    // The service that makes backups comes and goes with the schedule.
+    let is_read = applied::is_read(setting.key) || !setting.key.starts_with("backup.");
+    report.restart = report.changed
+        && has_effect
+        && (is_read || setting.key == "backup.schedule")
+        && context.supervisor().await?.is_some();
     report.install =
         report.changed && has_effect && data.is_installed() && is_installed_first(setting.key);
     Ok(Reply::done_if(report.changed, report))

@@ -118,7 +118,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         install::bring_back(&wanted, &options, &laid, &mut on_step).await?;
     }
     let ports = match context.instance() {
-        Some(name) => Own::of_instance(&context.config_now()?, name)?,
+        Some(name) => Own::of_instance(&context.config_now()?, name, false)?,
         None => Vec::new(),
     };
     let context = &context.with(ports);

@@ -22,7 +22,7 @@ use super::{
     schedule,
 };
 use crate::{
-    age::Keys,
+    age::{Keys, To},
     backup::{
         self as archive, Depot, Manifest, Source,
         blobs::Stored,
@@ -121,6 +121,9 @@ pub(crate) struct Done {
     /// `manage backup`, as it has to be typed for this homeserver.
     #[serde(skip)]
     typed: String,
+    /// The flag that opens the new one.
+    #[serde(skip)]
+    opened: String,
 }
 
 impl Done {
@@ -128,7 +131,8 @@ impl Done {
         let changed = matches!(action, Action::Make | Action::Remove);
         let typed = format!("{} manage backup", context.flag()).trim_start().to_owned();
         let (verified, stored, schedule) = (None, None, None);
-        Self { backups: vec![kept], verified, stored, schedule, changed, action, typed }
+        let (backups, opened) = (vec![kept], String::new());
+        Self { backups, verified, stored, schedule, changed, action, typed, opened }
     }
 
     fn planned(planned: schedule::Planned, changed: bool) -> Self {
@@ -142,6 +146,7 @@ impl Done {
             changed,
             action,
             typed,
+            opened: String::new(),
         }
     }
 }
@@ -187,11 +192,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
     if incremental && !is_made {
         return Err(Failure::request("`--incremental` is for `make` alone").into());
     }
+    if !matches!(action, Action::Schedule)
+        && matches!(&to, Some(Target::Place(Place::Folder(path))) if path.as_os_str().is_empty())
+    {
+        return Err(Failure::request("`--to` is empty").hinted("name a folder with it").into());
+    }
     let done = match (action, file) {
         (Action::Schedule, when) => {
-            let is_asked = when.is_some() || options.are_given() || to.is_some();
             let asked = schedule::run(context, when.as_deref(), to, &options).await?;
-            Ok(asked.map(|planned| Done::planned(planned, is_asked)))
+            Ok(asked.map(|(planned, changed)| Done::planned(planned, changed)))
         }
         (Action::Make, None) => {
             if !opening.identity.is_empty() {
@@ -213,7 +222,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Answer, Stop> {
             make(context, to, &sealing, incremental).await
         }
         (Action::List, None) => {
+            let is_usual = to.is_none();
             let depot = depot(context, to)?;
+            if is_usual {
+                elsewhere(context, &depot).await?;
+            }
             let keys = opening.keys(context)?;
             let record = Record::read(&context.data()?)?;
             return Ok(Answer::Listed(kept::list(depot, keys, &record, list).await?));
@@ -295,6 +308,13 @@ async fn make(
             .warn(format!("`{}` is a link: what it leads to is not in the backup", link.display()));
     }
     let is_sealed = wanted.seal.is_some();
+    let opened = match (&wanted.seal, &sealing.passphrase_file) {
+        (Some(To::Recipients(_)), _) if config.backup.identity_file.is_none() => {
+            " --identity KEYFILE".to_owned()
+        }
+        (Some(To::Passphrase(_)), Some(path)) => format!(" --passphrase-file {}", path.display()),
+        _ => String::new(),
+    };
     let stdout = || Source { depot: Depot::Folder(PathBuf::new()), name: "-".into() };
     let source = source.unwrap_or_else(stdout);
     if is_piped {
@@ -323,7 +343,7 @@ async fn make(
         Record::change(&config.data, |it| it.made(known))?;
     }
     let kept = Kept::of(&source, Seen { manifest, is_encrypted: is_sealed, size });
-    Ok(Reply::done(Done { stored, ..Done::of(Action::Make, context, kept) }))
+    Ok(Reply::done(Done { stored, opened, ..Done::of(Action::Make, context, kept) }))
 }
 
 /// Where the backups are that are listed.
@@ -351,6 +371,23 @@ fn depot(context: &Context, to: Option<Target>) -> Result<Depot, Failure> {
             Ok(Depot::Bucket(Store::of(context.config()?, &bucket, &prefix)?))
         }
     }
+}
+
+/// Says where else there are some: where they went before `backup.to` was set.
+async fn elsewhere(context: &Context, listed: &Depot) -> Result<(), Failure> {
+    let folder = context.data()?.backups();
+    if matches!(listed, Depot::Folder(it) if *it == folder) {
+        return Ok(());
+    }
+    let own = Depot::Folder(folder.clone());
+    let more = waiting(move || store::list(&own)).await?.len();
+    if more > 0 {
+        let folder = folder.display();
+        context.say(format_args!(
+            "{more} more are in `{folder}`: `manage backup list --to {folder}` shows them"
+        ));
+    }
+    Ok(())
 }
 
 /// How far it is and how long the rest takes, as far as that can be known.
@@ -529,7 +566,11 @@ async fn spoken(there: &Context) -> Result<String, Failure> {
 async fn clear(there: &Context, folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         let timeout = super::stop::PATIENCE;
-        super::stop::go(there, stop::Options { timeout, force: true }).await?;
+        // A PostgreSQL that is killed leaves its shared memory behind.
+        let stopped = super::stop::go(there, stop::Options { timeout, force: false }).await;
+        if stopped.is_err() {
+            super::stop::go(there, stop::Options { timeout, force: true }).await?;
+        }
         files::remove(folder)?;
     }
     Ok(())
@@ -598,7 +639,9 @@ impl Report for Done {
                 )?;
             }
             match self.action {
-                Action::Make => writeln!(page, "`{} verify {path}` tries it", self.typed)?,
+                Action::Make => {
+                    writeln!(page, "`{} verify {path}{}` tries it", self.typed, self.opened)?;
+                }
                 Action::Show => page.push_str(
                     "messages that were redacted in the week before it was made are in it with their text\n",
                 ),

@@ -123,7 +123,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     }
     let ports = match context.instance() {
         Some(name) if !context.data()?.is_installed() => {
-            Own::of_instance(&context.config_now()?, name)?
+            Own::of_instance(&context.config_now()?, name, false)?
         }
         _ => Vec::new(),
     };

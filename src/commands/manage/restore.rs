@@ -21,12 +21,13 @@ use crate::{
     backup::{Manifest, Source, read::Reader},
     checks::folder,
     commands::{Answered, Reply, moment},
+    config::Config,
     context::{Context, Own},
     data_dir::DataDir,
     error::Failure,
     files,
     instance::{
-        backup::{Error, restore},
+        backup::{Error, restore, store},
         install::{
             self, Options,
             uninstall::{self, Data},
@@ -142,6 +143,8 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
         aside: None,
     };
     let is_occupied = data.root().exists() && restore::is_occupied(&data)?;
+    // What cannot be read now is no reason not to restore.
+    let before = context.config_now().ok().filter(|_| is_occupied);
     if is_occupied && !args.force {
         return Err(Failure::from(Error::Occupied(data.root().to_owned())).into());
     }
@@ -172,8 +175,8 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
         let was = uninstall::uninstall(&data, None, Data::Aside, within, &mut on_wait).await?;
         done.aside = was.and_then(|was| was.aside);
     }
-    let before = restore::unfinished(&data)?.and_then(|it| it.aside);
-    done.aside = done.aside.or(before);
+    let left = restore::unfinished(&data)?.and_then(|it| it.aside);
+    done.aside = done.aside.or(left);
     let brought =
         bring_back(context, &backup, done.backup.clone(), done.aside.as_deref(), &mut |_| Ok(()))
             .await;
@@ -181,13 +184,40 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
         Some(aside) => way_back(&data, why, aside),
         None => why,
     })?;
+    let config = context.config_now()?;
+    of_backups(context, before.as_ref(), &config);
     if args.start {
-        let config = context.config_now()?;
         let timeout = config.supervision.start_timeout.0;
-        super::start::go(context, start::Options::all(timeout, false)).await?;
+        let started = super::start::go(context, start::Options::all(timeout, false)).await;
+        started.map_err(|why| {
+            let hint = why.hint.clone().unwrap_or_else(|| "`logs` says more".into());
+            why.hinted(format!(
+                "all is restored, only the start failed: {hint}; then `manage start`"
+            ))
+        })?;
         done.running = true;
     }
     Ok(Reply::done(done))
+}
+
+/// What becomes of the backups: the settings are those of the archive.
+fn of_backups(context: &Context, before: Option<&Config>, now: &Config) {
+    let (set, was) = (&now.backup, before.map(|before| &before.backup));
+    match (was.and_then(|was| was.schedule.as_ref()), &set.schedule) {
+        (Some(cron), None) => context.warn(format!(
+            "no backups are made by schedule any more: the backup is of before that. `manage backup schedule '{cron}'` sets it again"
+        )),
+        (None, Some(cron)) => context.warn(format!(
+            "this homeserver makes backups by `{cron}` into `{}`, as the one did that the backup is of: `manage backup schedule --off` ends that",
+            store::usual(now)
+        )),
+        _ => {}
+    }
+    if was.is_some_and(|was| was.point_in_time) && !set.point_in_time {
+        context.warn(
+            "`backup.point_in_time` is not set any more: the backup is of before that. `config set backup.point_in_time true` sets it again",
+        );
+    }
 }
 
 /// What was there before is not lost, and how it comes back.
@@ -236,7 +266,7 @@ pub(super) async fn bring_back(
         install::bring_back(&wanted, &options, &unpacked, &mut on_wait).await?;
     }
     let ports = match context.instance() {
-        Some(name) => Own::of_instance(&context.config_now()?, name)?,
+        Some(name) => Own::of_instance(&context.config_now()?, name, true)?,
         None => Vec::new(),
     };
     let context = context.with(ports);

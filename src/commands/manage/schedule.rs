@@ -21,7 +21,7 @@ use crate::{
     commands::{Answered, Reply},
     config::{
         self,
-        sections::backup::Place,
+        sections::backup::{Place, Rhythm},
         sources::edit,
         values::{shape::Words as _, source::Source},
     },
@@ -31,6 +31,7 @@ use crate::{
     instance::{
         backup::{
             Error,
+            sealing::Sealing,
             store::{self, Target},
         },
         guard,
@@ -85,13 +86,15 @@ pub(super) async fn run(
     when: Option<&Path>,
     to: Option<Target>,
     options: &Options,
-) -> Answered<Planned> {
+) -> Answered<(Planned, bool)> {
     let old = context.config()?;
     let mut asked: Vec<Own> = Vec::new();
     let mut ask = |key, word, value: String| asked.push(Own { key, word, value });
     if let Some(when) = when {
         if options.off {
-            return Err(Failure::request("`--off` and a schedule exclude each other").into());
+            return Err(Failure::request("`--off` and a schedule exclude each other")
+                .hinted("leave one of them out")
+                .into());
         }
         ask("backup.schedule", "given here", when.to_string_lossy().into_owned());
     }
@@ -109,10 +112,13 @@ pub(super) async fn run(
     }
     if asked.is_empty() {
         guard::homeserver(old)?;
-        return Ok(Reply::done(shown(context).await?));
+        return Ok(Reply::done((shown(context).await?, false)));
     }
     let new = context.with(asked.iter().cloned()).config_now()?;
     guard::homeserver(old)?;
+    if new.backup.schedule.is_some() {
+        Sealing::default().to(&new)?;
+    }
     match &new.backup.schedule {
         None if !options.off => {
             return Err(Failure::request("no backups are made by schedule yet")
@@ -125,6 +131,17 @@ pub(super) async fn run(
                 .into());
         }
         _ => {}
+    }
+    let is_tried = new.backup.verify != Rhythm::Never && new.backup.schedule.is_some();
+    if is_tried && !new.backup.recipients.is_empty() && new.backup.identity_file.is_none() {
+        let why = "backups for keys of others cannot be verified here: `backup.identity_file` names no secret key";
+        if options.verify.is_some() {
+            return Err(Failure::setting(why)
+                .hinted("`config set backup.identity_file FILE`, or `--verify never` and `manage backup verify FILE` where the key is")
+                .into());
+        }
+        asked.push(Own { key: "backup.verify", word: "--verify", value: "never".into() });
+        context.warn(format!("{why}, so none is"));
     }
     context.would(match &new.backup.schedule {
         Some(cron) => format!("make backups by `{cron}`"),
@@ -146,7 +163,10 @@ pub(super) async fn run(
         let _lock = lock::wait(&old.data, "manage backup schedule", deadline, &mut wait).await?;
         for own in &asked {
             let setting = config::find(own.key)?;
-            changed |= edit::set(&old.data, setting, &edit::typed(setting, &own.value))?;
+            // A setting that was never there is as empty as one that is taken away.
+            let is_known = old.values.0.contains_key(own.key) || !own.value.is_empty();
+            let is_other = edit::set(&old.data, setting, &edit::typed(setting, &own.value))?;
+            changed |= is_other && is_known;
         }
     }
     let now = context.config_now()?;
@@ -167,7 +187,7 @@ pub(super) async fn run(
     } else {
         one::let_go(&now).await?;
     }
-    Ok(Reply::done_if(changed, shown(context).await?))
+    Ok(Reply::done_if(changed, (shown(context).await?, changed)))
 }
 
 /// As it is written down: it has to hold in every folder.

@@ -162,7 +162,7 @@ fn kept(page: &mut String, backups: &Backups) -> fmt::Result {
             let verified = if backups.verified { "verified" } else { "not verified" };
             writeln!(page, "   🕒 Last: {at} ({} ago), {verified}", time(age))?;
         }
-        _ => writeln!(page, "   🕒 Last: none")?,
+        _ => writeln!(page, "   🕒 Last: none; `manage backup` makes one")?,
     }
     if let Some(since) = &backups.moments_since {
         writeln!(page, "   ⏪ Any moment since: {since}")?;

@@ -98,6 +98,11 @@ pub(crate) async fn costs(config: &Config) -> String {
     let kept = "all that the database writes is kept";
     let bases = "and with each backup a base backup of the database";
     match asked.await {
+        // What is set up or restored writes more than what is used.
+        Ok(Written { hours, database, .. }) if hours < 24 => format!(
+            "{kept}, {bases} (about {} before it is compressed), for {window}: how much that is a day can be said when PostgreSQL has run for a day",
+            amount(database)
+        ),
         Ok(Written { a_day, hours, database }) => format!(
             "{kept}, about {} a day (as in the last {hours} h), {bases} (about {} before it is compressed), for {window}: see that the disk has room for that",
             amount(a_day),

@@ -11,6 +11,8 @@ use crate::{
 pub(crate) enum Error {
     #[error("there is no folder `{}`", .0.display())]
     NoFolder(PathBuf),
+    #[error("there is no folder `{}`, and the name of a backup ends in `.tar.zst`", .0.display())]
+    NoName(PathBuf),
     #[error("`{}` is there already", .0.display())]
     Exists(PathBuf),
     #[error("`{}` has no version of Synapse noted", .0.display())]
@@ -62,6 +64,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoFolder(_) => "make the folder, or name another one with `--to`".into(),
+            Self::NoName(_) => "make the folder, or name a file such as `--to chat.tar.zst`".into(),
             Self::Exists(_) => "name another file with `--to`".into(),
             Self::NoDepot(_) => "name a folder with `--to`: archives and media lie in it".into(),
             Self::NoVersion(_) => "`manage install` notes it".into(),

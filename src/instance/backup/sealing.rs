@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     age::{self, Identity, Keys, Recipient, To},
+    checks::backups,
     config::Config,
     error::Failure,
 };
@@ -33,13 +34,10 @@ impl Sealing {
         match (&set.recipients[..], &set.passphrase_file) {
             ([], None) => Ok(None),
             ([], Some(path)) => Ok(Some(To::Passphrase(age::passphrase(path)?))),
-            (_, Some(_)) => Err(Failure::request(
-                "`backup.recipients` and `backup.passphrase_file` are both set",
-            )
-            .hinted(
-                "a backup is for keys or for a passphrase: `config set backup.passphrase_file ''`",
-            )),
-            (set, None) => Ok(Some(of(parsed(set.iter().map(|it| it.0.as_str()))?))),
+            (keys, _) => {
+                backups::one_way(set)?;
+                Ok(Some(of(parsed(keys.iter().map(|it| it.0.as_str()))?)))
+            }
         }
     }
 }

@@ -60,15 +60,22 @@ pub(super) fn place(
     if !is_ours && !folder.is_dir() {
         return Err(Error::NoFolder(folder.to_owned()).into());
     }
+    if !is_folder && path.file_name().and_then(|it| stem(it.to_str()?)).is_none_or(str::is_empty) {
+        // Most of all it is a folder that was not made, or a disk that is not there.
+        return Err(Error::NoName(path.clone()).into());
+    }
     if !is_folder && is_incremental {
         return Err(Error::NoDepot(path.clone()).into());
     }
     if !is_folder {
-        let source = Source::file(path)?;
+        let source =
+            Source::file(&files::absolute(folder)?.join(path.file_name().unwrap_or_default()))?;
         let is_free = source.size()?.is_none();
         return if is_free { Ok(source) } else { Err(Error::Exists(path.clone()).into()) };
     }
-    let depot = Depot::Folder(folder.to_owned());
+    // Our own is made when something is written there.
+    let folder = if is_ours { folder.to_owned() } else { files::absolute(folder)? };
+    let depot = Depot::Folder(folder);
     Ok(free(depot, &start, &end)?)
 }
 
@@ -112,6 +119,12 @@ pub(crate) fn named(
     file: &Path,
 ) -> Result<Source, Failure> {
     let text = file.to_str().unwrap_or_default();
+    if text == "-" {
+        return Err(Failure::request(
+            "a backup is not read from a pipe: it is read more than once",
+        )
+        .hinted("write it into a file first, and name that"));
+    }
     match Place::typed(text) {
         Ok(Place::Folder(_)) => {
             let path = files::absolute(file)?;

@@ -17,13 +17,26 @@ const STEP: u16 = 100;
 const MOST: u16 = 90;
 
 /// What has to be set for a homeserver of that name: `section.name` and a value, where nothing else
-/// sets it. None if no ports are left.
-pub(crate) fn settings(config: &Config, name: &str) -> Option<Vec<(&'static str, String)>> {
+/// sets it; of one that `came` with its settings from elsewhere also a port that another has here. None if no ports are left.
+pub(crate) fn settings(
+    config: &Config,
+    name: &str,
+    came: bool,
+) -> Option<Vec<(&'static str, String)>> {
     // Servers that several homeservers share stay where they are.
     let shared_redis = config.redis.host.is_some() || config.shared_redis().is_some();
     let is_theirs = |key: &str| key == "database.port" || (key == "redis.port" && shared_redis);
+    let taken = taken_by_others(&config.data);
+    let is_free =
+        |port: u16| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let ports_now = config.ports();
+    let is_others = |key: &str| {
+        came && config.source(key) == Source::SettingsFile
+            && ports_now.iter().any(|(known, port)| *known == key && !is_free(*port))
+    };
     let is_default = |setting: &&Setting| {
-        config.source(setting.key) == Source::Default && !is_theirs(setting.key)
+        let key = setting.key;
+        !is_theirs(key) && (config.source(key) == Source::Default || is_others(key))
     };
     let mut chosen: Vec<(&'static str, String)> = Vec::new();
     let word = format!("synapse_{}", name.replace('-', "_"));
@@ -34,9 +47,6 @@ pub(crate) fn settings(config: &Config, name: &str) -> Option<Vec<(&'static str,
     }
     let ports: Vec<(&'static str, u16)> =
         config::port_settings().filter(is_default).filter_map(default_of).collect();
-    let taken = taken_by_others(&config.data);
-    let is_free =
-        |port: u16| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok();
     let number = (1..=MOST).find(|number| {
         ports.iter().all(|(_, port)| port.checked_add(number * STEP).is_some_and(is_free))
     })?;
@@ -82,7 +92,7 @@ mod tests {
                 .unwrap()
         };
         let port = |name: &str| {
-            let all = settings(&load(name), name).unwrap();
+            let all = settings(&load(name), name, false).unwrap();
             assert!(all.iter().all(|(key, _)| *key != "server.metrics_port"), "{all:?}");
             assert!(all.contains(&("database.name", format!("synapse_{name}"))));
             assert!(all.iter().all(|(key, _)| *key != "database.port"), "{all:?}");
@@ -95,5 +105,14 @@ mod tests {
         let text = format!("server:\n  port: {first}\n");
         files::write_atomically(&data.settings(), text.as_bytes(), files::PRIVATE).unwrap();
         assert_ne!(port("b"), first);
+        // What came from elsewhere keeps what it had, unless somebody has it here.
+        let data = DataDir::new(folder.path().join("c"));
+        data.create().unwrap();
+        let text = format!("server:\n  port: {first}\n  metrics_port: 29\n");
+        files::write_atomically(&data.settings(), text.as_bytes(), files::PRIVATE).unwrap();
+        let copy = Config::load(data, &[], &Environment::default()).unwrap();
+        let has = |came, key| settings(&copy, "c", came).unwrap().iter().any(|it| it.0 == key);
+        assert!(has(true, "server.port") && !has(false, "server.port"));
+        assert!(!has(true, "server.metrics_port"));
     }
 }

@@ -20,6 +20,10 @@ pub(crate) enum Error {
     #[error("the database is of `{theirs}`, and this homeserver is `{ours}`")]
     OtherServer { theirs: String, ours: String },
     #[error(
+        "the messages of the database are signed with the key {theirs}, and this homeserver has {ours}"
+    )]
+    OtherKey { theirs: String, ours: String, key: PathBuf },
+    #[error(
         "the database is of a newer Synapse (schema {theirs}) than the one installed here (schema {ours})"
     )]
     Newer { theirs: u32, ours: u32 },
@@ -72,6 +76,10 @@ impl Explain for Error {
             Self::InUse { .. } => "stop the Synapse that it belongs to".into(),
             Self::OtherServer { theirs, .. } => format!(
                 "`manage adopt` takes the name and the keys along; or install one of that name: `manage install --server-name {theirs}`"
+            ),
+            Self::OtherKey { key, .. } => format!(
+                "copy the old `*.signing.key` to `{}` and run it again; or `manage adopt` takes name, keys and files along",
+                key.display()
             ),
             Self::Newer { .. } => {
                 "`manage install --synapse-version V` installs the version that it is of, or a newer one".into()

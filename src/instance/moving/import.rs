@@ -27,7 +27,7 @@ use crate::{
     process::{Lock, opened_by},
     render,
     supervisor::control,
-    synapse::{files::DatabaseSettings, sqlite},
+    synapse::{files::DatabaseSettings, keys, sqlite},
 };
 
 /// What has to be equal afterwards.
@@ -143,6 +143,7 @@ pub(crate) async fn import(
     if note.stage == Stage::Copied {
         let looked = sqlite::count(&environment, &copy).await?;
         judge(&looked, file, config)?;
+        has_same_key(&looked.keys, config)?;
         if looked.updates > 0 {
             on_step(&format!("finishing {} updates of the old database", looked.updates));
         }
@@ -259,6 +260,16 @@ fn judge(looked: &sqlite::Looked, file: &Path, config: &Config) -> Result<(), Er
         Some(ours) if looked.version > ours => Err(Error::Newer { theirs: looked.version, ours }),
         _ => Ok(()),
     }
+}
+
+/// Refuses to go on under the old name with another key: nobody would believe what was signed with the old one.
+fn has_same_key(theirs: &[String], config: &Config) -> Result<(), Failure> {
+    let key = config.data.signing_key();
+    let ours = files::read_if_exists(&key)?.and_then(|text| keys::id(&text)).unwrap_or_default();
+    if theirs.is_empty() || theirs.contains(&ours) {
+        return Ok(());
+    }
+    Err(Error::OtherKey { theirs: theirs.join(", "), ours, key }.into())
 }
 
 fn database(config: &Config) -> Result<DatabaseSettings, postgres::Error> {

@@ -18,12 +18,7 @@ use crate::{
 };
 
 /// What no process that runs reads.
-const OURS: [&str; 10] = [
-    // The service that makes backups looks each time.
-    "backup.schedule",
-    "backup.keep",
-    "backup.verify",
-    "backup.to",
+const OURS: [&str; 6] = [
     "supervision.start_timeout",
     "database.admin_user",
     "database.admin_password",
@@ -31,6 +26,12 @@ const OURS: [&str; 10] = [
     "synapse.modules",
     "synapse.version",
 ];
+
+/// Whether something that runs has read it when it was started. Of backups each one looks for itself.
+pub(crate) fn is_read(key: &str) -> bool {
+    let is_of_backups = key.starts_with("backup.") && key != "backup.point_in_time";
+    !is_of_backups && !OURS.contains(&key)
+}
 
 /// The values of all settings, of secret ones a hash, and whose they are.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ fn values(config: &Config) -> BTreeMap<String, String> {
         let set = config.values.0.get(setting.key).map(|(value, _)| shown(value));
         set.unwrap_or_else(|| setting.default.to_owned())
     };
-    let all = config::settings().filter(|setting| !OURS.contains(&setting.key));
+    let all = config::settings().filter(|setting| is_read(setting.key));
     let known = |setting: &config::values::setting::Setting| {
         let text = text(setting);
         if setting.secret && !text.is_empty() { hash(setting.key, &text) } else { text }

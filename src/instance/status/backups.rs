@@ -37,16 +37,13 @@ pub(crate) struct Backups {
 }
 
 impl Backups {
-    /// Nothing where none were made and none are to be.
+    /// Nothing where the homeserver is on another machine.
     pub(crate) fn of(config: &Config) -> Result<Option<Self>, Failure> {
         if config.is_joined() {
             return Ok(None);
         }
         let (record, now) = (Record::read(&config.data)?, clock::now());
         let set = &config.backup;
-        if set.schedule.is_none() && !set.point_in_time && record == Record::default() {
-            return Ok(None);
-        }
         let State { last, verified, next, troubles } = backups::look(config, &record)?;
         let text = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let bases = if set.point_in_time { history::list(&config.data)? } else { Vec::new() };
