@@ -2,7 +2,9 @@
 one after the other; a second incremental backup with a hundredth of new media against the first; the way back against
 `pg_restore -j2` and unpacking; and the memory of it all.
 
-MESSAGES and MEDIA_MB say how much there is: 100000 and 1024 as the figures are meant. Needs zstd and tar.
+MESSAGES and MEDIA_MB say how much there is: 100000 and 1024 as the figures are meant. SEED names a file in which a backup
+of that much is kept: it is made where it is not there, which takes a quarter of an hour, and restored where it is. ONLY=seed
+ends then. Needs zstd and tar.
 """
 
 import contextlib
@@ -24,13 +26,14 @@ from common import PROGRAM, finish, instance, run, say, seconds, session
 MESSAGES = int(os.environ.get("MESSAGES", "100000"))
 MEDIA_MB = int(os.environ.get("MEDIA_MB", "1024"))
 TIMES = int(os.environ.get("TIMES", "3"))
+SEED = os.environ.get("SEED")
 # Pictures of a telephone.
 FILE = 1 << 20
 MEMORY_MB = 64
 
 
 def upload(url, token, count):
-    """By four at once; `concurrent.futures` would find our queue.py."""
+    """By four at once."""
     def some(first):
         for _ in range(first, count, 4):
             request = urllib.request.Request(f"{url}/_matrix/media/v3/upload", os.urandom(FILE), method="POST")
@@ -66,16 +69,34 @@ def sh(script, env):
     return seconds(lambda: subprocess.run(["bash", "-euc", "set -o pipefail; " + script], env=env, check=True))
 
 
-with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-backup-") as folder:
+def fill(env, data, folder):
+    """Real sends, to four rooms at once, and real uploads."""
+    operator = session(data)
+    lines = folder / "lines"
+    lines.write_text("".join(f"message {n}: what one says to another\n" for n in range(MESSAGES // 4)))
+    rooms = [run(PROGRAM, "content", "create-room", f"Bench {n}", "-q", env=env).stdout.strip() for n in range(4)]
+    sends = [subprocess.Popen([PROGRAM, "content", "send-message", room, "--file", str(lines)], env=env,
+                              stdout=subprocess.DEVNULL) for room in rooms]
+    assert not any([send.wait() for send in sends])
+    upload(operator["url"], operator["access_token"], MEDIA_MB)
+    if SEED:
+        run(PROGRAM, "manage", "backup", "--to", SEED, env=env)
+
+
+IS_MADE = SEED is not None and os.path.exists(SEED)
+
+with instance(start=not IS_MADE) as (env, data), \
+        tempfile.TemporaryDirectory(prefix="rms-bench-backup-") as folder:
     folder = pathlib.Path(folder)
+    if IS_MADE:
+        run(PROGRAM, "manage", "restore", SEED, "--force", "--start", env=env)
+    else:
+        fill(env, data, folder)
+    print(f"{MESSAGES} messages, {MEDIA_MB} MB of media", flush=True)
+    if os.environ.get("ONLY") == "seed":
+        sys.exit()
     operator = session(data)
     url, token = operator["url"], operator["access_token"]
-    room = json.loads(run(PROGRAM, "content", "create-room", "Bench", "--format", "json", env=env).stdout)["room_id"]
-    lines = folder / "lines"
-    lines.write_text("".join(f"message {n}: what one says to another\n" for n in range(MESSAGES)))
-    run(PROGRAM, "content", "send-message", room, "--file", str(lines), env=env)
-    upload(url, token, MEDIA_MB)
-    print(f"{MESSAGES} messages, {MEDIA_MB} MB of media", flush=True)
 
     tools = sorted(glob.glob(str(data / "postgres/**/bin/pg_dump"), recursive=True) + glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))
     by_hand = env | {

@@ -81,10 +81,10 @@ impl Explain for Error {
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => Some(FREE_SPACE.into()),
                 io::ErrorKind::PermissionDenied => {
-                    Some("run it as the owner of that path, or name another data folder with MATRIX_SYNAPSE_DATA_DIR".into())
+                    Some("run it as somebody who may use that path, or name another one; MATRIX_SYNAPSE_DATA_DIR names another data folder".into())
                 }
                 io::ErrorKind::ReadOnlyFilesystem => {
-                    Some("name a data folder that can be written with MATRIX_SYNAPSE_DATA_DIR".into())
+                    Some("name a folder that can be written; MATRIX_SYNAPSE_DATA_DIR names another data folder".into())
                 }
                 io::ErrorKind::FileTooLarge => Some(
                     "files may not grow so large here: `ulimit -f unlimited` lets them, and not every disk has room for large ones".into(),
