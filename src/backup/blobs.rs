@@ -7,7 +7,6 @@
 //! it needs, so that what none needs can be removed without a key.
 
 use std::{
-    collections::BTreeSet,
     fs::File,
     io::{self, BufRead as _, BufReader, Read, Write as _},
     os::unix::fs::MetadataExt as _,
@@ -18,7 +17,7 @@ use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use zstd::{Decoder, Encoder};
+use zstd::Encoder;
 
 use super::{
     BLOBS, Depot, Error, Found,
@@ -32,7 +31,7 @@ use crate::{
 };
 
 /// The end of the name of a list beside an archive.
-const NAMES: &str = ".blobs.zst";
+pub(super) const NAMES: &str = ".blobs.zst";
 /// What the name of an archive that needs blobs has before its end.
 pub(crate) const MARK: &str = ".inc";
 /// The key that encrypted ones are for, below `secrets/`.
@@ -46,12 +45,46 @@ pub(super) struct Entry {
     pub(super) size: u64,
     pub(super) mode: u32,
     /// Below the folder of the media.
+    #[serde(with = "named")]
     pub(super) name: PathBuf,
+}
+
+/// A name in JSON: text, or its bytes where it is none.
+mod named {
+    use std::{
+        ffi::OsString,
+        os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+        path::{Path, PathBuf},
+    };
+
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Name {
+        Text(PathBuf),
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(name: &Path, to: S) -> Result<S::Ok, S::Error> {
+        match name.to_str() {
+            Some(text) => to.serialize_str(text),
+            None => name.as_os_str().as_bytes().serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        Ok(match Name::deserialize(from)? {
+            Name::Text(name) => name,
+            Name::Bytes(name) => OsString::from_vec(name).into(),
+        })
+    }
 }
 
 /// What is known of a file from the last time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
+    #[serde(with = "named")]
     name: PathBuf,
     size: u64,
     inode: u64,
@@ -77,14 +110,14 @@ impl Naming {
     }
 
     /// Where the content with this hash lies in the depot.
-    fn place(&self, sha256: &str) -> String {
+    pub(super) fn place(&self, sha256: &str) -> String {
         let (name, end) = match &self.0 {
             None => (sha256.to_owned(), ""),
             Some((key, ..)) => {
                 (HEXLOWER.encode(hmac::sign(key, sha256.as_bytes()).as_ref()), age::SUFFIX)
             }
         };
-        format!("{BLOBS}/{}/{name}{end}", name.get(..2).unwrap_or_default())
+        place(&format!("{name}{end}"))
     }
 
     fn size(&self, plain: u64) -> u64 {
@@ -146,7 +179,46 @@ pub(crate) struct Blobs {
     new: Growing,
     /// Their names, which come beside the archive.
     names: Encoder<'static, Output>,
+    list: String,
     stored: Stored,
+    fresh: Fresh,
+}
+
+/// What a run stored that was not there before: it goes again unless there comes a backup that needs it. Whoever
+/// makes one holds the lock of the folder for as long as this lives, so nobody else has begun to use it. A bucket has no lock:
+/// there it stays for the next backup, or goes with the next removal.
+pub(crate) struct Fresh {
+    depot: Depot,
+    names: Vec<u128>,
+    /// The list beside the archive, once it is there.
+    list: Option<String>,
+}
+
+impl Fresh {
+    /// There is a backup that needs it.
+    pub(crate) fn stay(mut self) {
+        self.names.clear();
+        self.list = None;
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // What cannot be removed is in nobody's way: the next one uses it.
+        if let Some(list) = &self.list {
+            drop(self.depot.remove(list));
+        }
+        if self.names.is_empty() {
+            return;
+        }
+        self.names.sort_unstable();
+        let (depot, names) = (&self.depot, &self.names);
+        let gone = depot.below(BLOBS, &mut |name| {
+            let is_fresh = last(name).is_some_and(|it| names.binary_search(&it).is_ok());
+            if is_fresh { depot.remove(name) } else { Ok(()) }
+        });
+        drop(gone);
+    }
 }
 
 /// What was new.
@@ -178,15 +250,22 @@ impl Blobs {
             Depot::Folder(_) => None,
             Depot::Bucket(_) => Some(all(&depot)?),
         };
-        let names = depot.replace(&list_of(name))?;
+        let list = list_of(name);
+        let names = depot.replace(&list)?;
+        let mut names = Encoder::new(names, 3).map_err(Error::Write)?;
+        // Who trusts an altered one removes what is needed.
+        names.include_checksum(true).map_err(Error::Write)?;
+        let fresh = Fresh { depot: depot.clone(), names: Vec::new(), list: None };
         Ok(Self {
             depot,
             naming,
             there,
             old: Index::open(&index),
             new: Growing::beside(&index, files::PRIVATE)?,
-            names: Encoder::new(names, 3).map_err(Error::Write)?,
+            names,
+            list,
             stored: Stored::default(),
+            fresh,
         })
     }
 
@@ -217,14 +296,20 @@ impl Blobs {
             }
         };
         let place = self.naming.place(&known.sha256);
-        let is_there = match &self.there {
-            Some(there) => last(&place).is_some_and(|name| there.binary_search(&name).is_ok()),
-            None => self.depot.size(&place)? == Some(self.naming.size(known.size)),
+        let mut is_new = false;
+        let is_there = if let Some(there) = &self.there {
+            last(&place).is_some_and(|name| there.binary_search(&name).is_ok())
+        } else {
+            let size = self.depot.size(&place)?;
+            // One of another size is damaged, and others may need it.
+            is_new = size.is_none();
+            size == Some(self.naming.size(known.size))
         };
         if is_there {
             self.stored.known += 1;
         } else {
             self.store(&place, &mut file, &found.path)?;
+            self.fresh.names.extend(last(&place).filter(|_| is_new));
             self.stored.files += 1;
             self.stored.bytes += known.size;
         }
@@ -253,12 +338,14 @@ impl Blobs {
         Ok(())
     }
 
-    /// Writes the list beside the archive, which is to get its name next.
-    pub(crate) fn finish(self) -> Result<Stored, Error> {
-        self.depot.settle()?;
-        self.names.finish().map_err(Error::Write)?.finish()?;
-        self.new.finish()?;
-        Ok(self.stored)
+    /// Writes the list beside the archive, which is to get its name next; only then what was stored may stay.
+    pub(crate) fn finish(self) -> Result<(Stored, Fresh), Error> {
+        let Self { depot, new, names, list, stored, mut fresh, .. } = self;
+        depot.settle()?;
+        names.finish().map_err(Error::Write)?.finish()?;
+        fresh.list = matches!(depot, Depot::Folder(_)).then_some(list);
+        new.finish()?;
+        Ok((stored, fresh))
     }
 }
 
@@ -307,7 +394,7 @@ impl Index {
 }
 
 /// The name of the list that belongs to an archive.
-fn list_of(archive: &str) -> String {
+pub(super) fn list_of(archive: &str) -> String {
     let stem = stem(archive).unwrap_or(archive);
     format!("{}{NAMES}", stem.strip_suffix(MARK).unwrap_or(stem))
 }
@@ -315,53 +402,6 @@ fn list_of(archive: &str) -> String {
 /// Whether an archive needs blobs, by its name.
 pub(crate) fn is_incremental(archive: &str) -> bool {
     stem(archive).is_some_and(|stem| stem.ends_with(MARK))
-}
-
-/// What was removed with an archive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Swept {
-    pub(crate) files: u64,
-    /// How many archives have lost their list, so that nothing could be removed.
-    pub(crate) unlisted: u64,
-}
-
-/// Removes what no archive of the depot needs. Nobody may be making a backup there.
-pub(crate) fn sweep(depot: &Depot) -> Result<Swept, Error> {
-    let names: Vec<String> = depot.names()?.into_iter().map(|(name, _)| name).collect();
-    let archives: Vec<&String> = names.iter().filter(|name| is_incremental(name)).collect();
-    let wanted: BTreeSet<String> = archives.iter().map(|name| list_of(name)).collect();
-    let mut swept = Swept::default();
-    for name in &names {
-        if name.ends_with(NAMES) && !wanted.contains(name) {
-            depot.remove(name)?;
-        }
-    }
-    let mut needed: Vec<u128> = Vec::new();
-    for list in &wanted {
-        if !names.contains(list) {
-            swept.unlisted += 1;
-            continue;
-        }
-        let (content, _) = depot.open(list)?;
-        let failed = |error| files::Error::io("read", &depot.path(list))(error);
-        for line in BufReader::new(Decoder::new(content).map_err(failed)?).lines() {
-            needed.extend(short(&line.map_err(failed)?));
-        }
-        needed.sort_unstable();
-        needed.dedup();
-    }
-    if swept.unlisted > 0 {
-        return Ok(swept);
-    }
-    depot.below(BLOBS, &mut |name| {
-        let is_needed = last(name).is_some_and(|it| needed.binary_search(&it).is_ok());
-        if !is_needed {
-            depot.remove(name)?;
-            swept.files += 1;
-        }
-        Ok(())
-    })?;
-    Ok(swept)
 }
 
 /// The names of all there are, in their order.
@@ -375,13 +415,18 @@ fn all(depot: &Depot) -> Result<Vec<u128>, Error> {
     Ok(found)
 }
 
+/// Where one with this name lies.
+pub(super) fn place(name: &str) -> String {
+    format!("{BLOBS}/{}/{name}", name.get(..2).unwrap_or_default())
+}
+
 /// What the name of a blob ends with.
-fn last(name: &str) -> Option<u128> {
+pub(super) fn last(name: &str) -> Option<u128> {
     short(name.rsplit('/').next()?)
 }
 
 /// Enough of a name to tell it from others.
-fn short(name: &str) -> Option<u128> {
+pub(super) fn short(name: &str) -> Option<u128> {
     u128::from_str_radix(name.get(..32)?, 16).ok()
 }
 
@@ -413,7 +458,8 @@ mod tests {
             Ok::<_, Error>(())
         })
         .unwrap();
-        let stored = blobs.finish().unwrap();
+        let (stored, fresh) = blobs.finish().unwrap();
+        fresh.stay();
         depot.create(name).unwrap().finish().unwrap();
         (entries, stored)
     }
@@ -455,31 +501,46 @@ mod tests {
     }
 
     #[test]
-    fn what_no_backup_needs_goes_with_the_last_one_that_did() {
+    fn what_a_run_stored_goes_with_it_and_nothing_else_does() {
         let (_folder, data, depot) =
             made(&[("local_content/aa/1", b"one"), ("local_content/bb/2", b"two")]);
         stored(&data, &depot, "x-1.inc.tar.zst", None);
-        files::remove(&data.media().join("local_content/aa/1")).unwrap();
-        stored(&data, &depot, "x-2.inc.tar.zst.age", None);
-        // What one left that was killed.
-        let mut blobs = Blobs::begin(&data, depot.clone(), "x-3.inc.tar.zst", None).unwrap();
+        let before = blobs_in(&depot);
+        // Another needs it, and it is damaged.
+        files::write_atomically(&depot.path(&before[0]), b"", files::PRIVATE).unwrap();
         let path = data.media().join("local_content/cc/3");
         files::private_folder(path.parent().unwrap()).unwrap();
         files::write_atomically(&path, b"three", files::PRIVATE).unwrap();
-        let found = Found { path, name: "local_content/cc/3".into(), mode: 0o600 };
-        blobs.keep(&found).unwrap();
-        drop(blobs);
-        assert_eq!(blobs_in(&depot).len(), 3);
-        assert_eq!(sweep(&depot).unwrap(), Swept { files: 1, unlisted: 0 });
-        depot.remove("x-1.inc.tar.zst").unwrap();
-        assert_eq!(sweep(&depot).unwrap().files, 1);
-        assert_eq!(blobs_in(&depot).len(), 1);
-        // Without its list nobody knows what one needs.
-        depot.remove("x-2.blobs.zst").unwrap();
-        assert_eq!(sweep(&depot).unwrap(), Swept { files: 0, unlisted: 1 });
-        assert_eq!(blobs_in(&depot).len(), 1);
-        depot.remove("x-2.inc.tar.zst.age").unwrap();
-        assert_eq!(sweep(&depot).unwrap().files, 1);
+        let begun = || {
+            let mut blobs = Blobs::begin(&data, depot.clone(), "x-2.inc.tar.zst", None).unwrap();
+            crate::backup::media_of(&data, &mut Vec::new(), &mut |found| {
+                blobs.keep(&found).map(drop)
+            })
+            .unwrap();
+            assert_eq!(blobs_in(&depot).len(), 3);
+            blobs
+        };
+        // Given up half-way, and when all but the archive was there.
+        drop(begun());
+        assert_eq!(blobs_in(&depot), before);
+        drop(begun().finish().unwrap());
+        assert_eq!(blobs_in(&depot), before);
+        let lists: Vec<String> = depot.names().unwrap().into_iter().map(|it| it.0).collect();
+        assert_eq!(lists, ["x-1.blobs.zst", "x-1.inc.tar.zst"]);
+        assert_eq!(depot.size(&before[0]).unwrap(), Some(3));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_a_list_of_bytes() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = PathBuf::from(std::ffi::OsStr::from_bytes(b"local_content/\xff\n"));
+        let entry = Entry { sha256: "a".into(), size: 1, mode: 0o600, name };
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+        let plain = Entry { name: "a\nb".into(), ..entry };
+        let text = serde_json::to_string(&plain).unwrap();
+        assert!(text.ends_with("\"name\":\"a\\nb\"}"), "{text}");
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), plain);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The newest kind of archive that this program writes.
 pub(crate) const FORMAT: u32 = 2;
@@ -53,6 +54,17 @@ pub(crate) struct Schema {
     pub(crate) version: i32,
     /// The oldest version of the tables whose Synapse can still read these.
     pub(crate) compat: i32,
+}
+
+/// Whether no text in it does more on a terminal than to be read: a manifest may be anybody's.
+pub(super) fn is_plain(value: &Value) -> bool {
+    let is_text = |text: &str| !text.chars().any(char::is_control);
+    match value {
+        Value::String(text) => is_text(text),
+        Value::Array(values) => values.iter().all(is_plain),
+        Value::Object(fields) => fields.iter().all(|(name, it)| is_text(name) && is_plain(it)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 /// What is in it, counted at the moment that the database is of.

@@ -18,6 +18,8 @@ pub(crate) mod keep;
 pub(crate) mod manifest;
 pub(crate) mod read;
 pub(crate) mod record;
+mod sums;
+pub(crate) mod sweep;
 pub(crate) mod write;
 
 pub(crate) use contents::{Found, files_of, held, hold, media_of};

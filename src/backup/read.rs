@@ -2,11 +2,12 @@
 //! the folder, has two places or is no plain file is refused.
 
 use std::{
-    collections::BTreeMap,
+    cell::Cell,
     fs::File,
     io::{self, BufReader, Cursor, Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 use data_encoding::HEXLOWER;
@@ -19,7 +20,8 @@ use super::{
     BLOBS, DATABASE, END, Error, FILES, MANIFEST, MEDIA, Manifest, SUMS, Source,
     blobs::{Entry, KEY, Naming},
     depot::{Content, Depot},
-    manifest::{Apart, End, FORMAT},
+    manifest::{Apart, End, FORMAT, is_plain},
+    sums::{self, Unsummed, shown},
 };
 use crate::{
     age::{self, Identity, Keys, Opener},
@@ -30,20 +32,52 @@ use crate::{
 /// The first bytes of what zstd wrote (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// A list or a manifest that is larger is none of ours.
-const LARGEST_TEXT: u64 = 4 << 20;
+const LARGEST_TEXT: u64 = sums::LARGEST as u64;
+/// What comes before an entry, such as a name that is too long for its header, is in memory: it is no larger.
+const LARGEST_HEADER: u64 = 64 << 10;
+/// The file with the key of the media is no larger.
+const LARGEST_KEY: usize = 64 << 10;
 const CHUNK: usize = 1 << 17;
 
 pub(crate) struct Reader {
     path: PathBuf,
     depot: Depot,
-    archive: Archive<Decoder<'static, BufReader<Content>>>,
+    archive: Archive<Guarded>,
+    bound: Bound,
     /// The size of the file, in bytes.
     pub(crate) size: u64,
     pub(crate) is_encrypted: bool,
 }
 
+/// How much may still be read, where there is a bound.
+type Bound = Rc<Cell<Option<u64>>>;
+
+/// An archive of which no more is read than was said.
+struct Guarded {
+    inner: Decoder<'static, BufReader<Content>>,
+    bound: Bound,
+}
+
+impl Read for Guarded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.bound.get() else { return self.inner.read(into) };
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
+        if most == 0 && !into.is_empty() {
+            return Err(io::Error::other("what comes before one of its entries is too long"));
+        }
+        let read = self.inner.read(&mut into[..most])?;
+        self.bound.set(Some(left.saturating_sub(read as u64)));
+        Ok(read)
+    }
+}
+
 /// What entries are written to, one after the other.
 trait Sink {
+    /// Whether the content of a file that lies beside the archive is wanted.
+    fn beside(&mut self, _place: &str) -> bool {
+        true
+    }
+
     fn begin(&mut self, name: &Path, mode: u32) -> Result<(), files::Error>;
     fn write(&mut self, content: &[u8]) -> Result<(), files::Error>;
     fn end(&mut self);
@@ -52,6 +86,26 @@ trait Sink {
 struct Nowhere;
 
 impl Sink for Nowhere {
+    fn begin(&mut self, _: &Path, _: u32) -> Result<(), files::Error> {
+        Ok(())
+    }
+
+    fn write(&mut self, _: &[u8]) -> Result<(), files::Error> {
+        Ok(())
+    }
+
+    fn end(&mut self) {}
+}
+
+/// Wants to know no more than what lies beside.
+struct Places<'a>(&'a mut dyn FnMut(&str));
+
+impl Sink for Places<'_> {
+    fn beside(&mut self, place: &str) -> bool {
+        (self.0)(place);
+        false
+    }
+
     fn begin(&mut self, _: &Path, _: u32) -> Result<(), files::Error> {
         Ok(())
     }
@@ -83,15 +137,17 @@ impl Reader {
         }
         let content = BufReader::with_capacity(CHUNK, Box::new(content) as Content);
         let decoder = Decoder::with_buffer(content).map_err(|error| fault(&path, &error))?;
-        let (depot, archive) = (source.depot.clone(), Archive::new(decoder));
-        Ok(Self { path, depot, archive, size, is_encrypted })
+        let bound = Bound::default();
+        let archive = Archive::new(Guarded { inner: decoder, bound: Rc::clone(&bound) });
+        Ok(Self { path, depot: source.depot.clone(), archive, bound, size, is_encrypted })
     }
 
     /// Its manifest alone.
     pub(crate) fn manifest(mut self) -> Result<Manifest, Error> {
         let path = self.path.clone();
         let mut entries = self.archive.entries().map_err(|error| fault(&path, &error))?;
-        let entry = entries.next().ok_or_else(|| Error::Foreign(path.clone()))?;
+        let entry = bounded(&self.bound, || entries.next());
+        let entry = entry.ok_or_else(|| Error::Foreign(path.clone()))?;
         let mut entry = entry.map_err(|error| fault(&path, &error))?;
         let name = name_of(&path, &entry)?;
         manifest(&path, &name, &text(&path, &mut entry)?)
@@ -114,6 +170,11 @@ impl Reader {
         Ok(all)
     }
 
+    /// Reads all of it, compares it with its sums and tells where each file lies that it needs beside it.
+    pub(super) fn places(self, found: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        self.through(&mut Places(found), &mut |_| ()).map(drop)
+    }
+
     fn through(
         mut self,
         to: &mut dyn Sink,
@@ -121,45 +182,33 @@ impl Reader {
     ) -> Result<Manifest, Error> {
         let path = self.path.clone();
         let damaged = |what: String| Error::Damaged { path: path.clone(), what };
-        let entries = self.archive.entries().map_err(|error| fault(&path, &error))?;
+        let mut entries = self.archive.entries().map_err(|error| fault(&path, &error))?;
         let mut known = None;
-        let mut unsummed: BTreeMap<String, String> = BTreeMap::new();
+        let mut unsummed = Unsummed::default();
         let (mut count, mut bytes, mut last) = (0_u64, 0_u64, None::<End>);
         let mut chunk = vec![0; CHUNK];
         // Of the media beside it: how many bytes they have, and what opens them.
         let (mut apart, mut naming, mut secret) = (0_u64, None, Vec::new());
         let secret_at = Path::new(FILES).join("secrets").join(KEY);
-        for entry in entries {
+        while let Some(entry) = bounded(&self.bound, || entries.next()) {
             let mut entry = entry.map_err(|error| fault(&path, &error))?;
             let name = name_of(&path, &entry)?;
-            let shown = name.display().to_string();
             if last.is_some() {
-                return Err(damaged(format!("`{shown}` comes after its end")));
+                return Err(damaged(format!("`{}` comes after its end", shown(&name))));
             }
             if known.is_none() {
                 let read = text(&path, &mut entry)?;
                 known = Some(manifest(&path, &name, &read)?);
-                unsummed.insert(shown, HEXLOWER.encode(&Sha256::digest(&read)));
+                unsummed.add(&name, HEXLOWER.encode(&Sha256::digest(&read))).map_err(damaged)?;
                 (count, bytes) = (1, read.len() as u64);
                 continue;
             }
             if name == Path::new(END) {
-                last = Some(parsed(&path, &shown, &text(&path, &mut entry)?)?);
+                last = Some(parsed(&path, END, &text(&path, &mut entry)?)?);
                 continue;
             }
             if name.starts_with(SUMS) {
-                let list = text(&path, &mut entry)?;
-                for line in String::from_utf8_lossy(&list).lines() {
-                    let (sum, name) = line.split_once("  ").unwrap_or_default();
-                    match unsummed.remove(name) {
-                        Some(found) if found == sum => {}
-                        Some(_) => return Err(damaged(format!("`{name}` is not what it was"))),
-                        None => return Err(damaged(format!("`{name}` is missing"))),
-                    }
-                }
-                if let Some(name) = unsummed.keys().next() {
-                    return Err(damaged(format!("`{name}` has no sum")));
-                }
+                unsummed.compare(&text(&path, &mut entry)?).map_err(damaged)?;
                 continue;
             }
             if name.starts_with(BLOBS) {
@@ -169,13 +218,13 @@ impl Reader {
                     None => naming.insert(naming_of(&path, known.as_ref(), &secret)?),
                 };
                 for line in String::from_utf8_lossy(&list).lines() {
-                    let medium: Entry = parsed(&path, &shown, line.as_bytes())?;
+                    let medium: Entry = parsed(&path, &shown(&name), line.as_bytes())?;
                     let mut told = |more| on_bytes(bytes + apart + more);
                     apart += blob(&path, &self.depot, naming, &medium, to, &mut told)?;
                 }
                 count += 1;
                 bytes += list.len() as u64;
-                unsummed.insert(shown, HEXLOWER.encode(&Sha256::digest(&list)));
+                unsummed.add(&name, HEXLOWER.encode(&Sha256::digest(&list))).map_err(damaged)?;
                 continue;
             }
             let mode = entry.header().mode().unwrap_or(files::PRIVATE) & 0o777;
@@ -188,7 +237,7 @@ impl Reader {
                 }
                 sum.update(&chunk[..read]);
                 to.write(&chunk[..read])?;
-                if name == secret_at {
+                if name == secret_at && secret.len() < LARGEST_KEY {
                     secret.extend_from_slice(&chunk[..read]);
                 }
                 bytes += read as u64;
@@ -196,9 +245,7 @@ impl Reader {
             }
             to.end();
             count += 1;
-            if unsummed.insert(shown.clone(), HEXLOWER.encode(&sum.finalize())).is_some() {
-                return Err(damaged(format!("`{shown}` is in it twice")));
-            }
+            unsummed.add(&name, HEXLOWER.encode(&sum.finalize())).map_err(damaged)?;
         }
         // The end of what zstd wrote has a sum of its own. What tar has there is empty: all else is another's.
         let mut rest = self.archive.into_inner();
@@ -248,7 +295,13 @@ fn blob(
     let damaged = |what: String| Error::Damaged { path: path.to_owned(), what };
     let name = Path::new(MEDIA).join(&medium.name);
     if !stays(&name) {
-        return Err(damaged(format!("`{}` has no place in a backup", name.display())));
+        return Err(damaged(format!("`{}` has no place in a backup", shown(&name))));
+    }
+    if medium.sha256.len() != 64 || HEXLOWER.decode(medium.sha256.as_bytes()).is_err() {
+        return Err(damaged(format!("`{}` has no sum", shown(&name))));
+    }
+    if !to.beside(&naming.place(&medium.sha256)) {
+        return Ok(0);
     }
     let mut content = naming.open(depot, medium, path)?;
     let (mut sum, mut size, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK]);
@@ -256,10 +309,8 @@ fn blob(
     loop {
         let read = content.read(&mut chunk);
         let read = read.map_err(|error| match fault(path, &error) {
-            Error::CutOff(_) => damaged(format!("`{}` beside it is cut off", name.display())),
-            Error::Damaged { what, .. } => {
-                damaged(format!("`{}` beside it: {what}", name.display()))
-            }
+            Error::CutOff(_) => damaged(format!("`{}` beside it is cut off", shown(&name))),
+            Error::Damaged { what, .. } => damaged(format!("`{}` beside it: {what}", shown(&name))),
             other => other,
         })?;
         if read == 0 {
@@ -272,7 +323,7 @@ fn blob(
     }
     to.end();
     if size != medium.size || HEXLOWER.encode(&sum.finalize()) != medium.sha256 {
-        return Err(damaged(format!("`{}` is not what it was", name.display())));
+        return Err(damaged(format!("`{}` is not what it was", shown(&name))));
     }
     Ok(size)
 }
@@ -290,7 +341,7 @@ fn name_of(path: &Path, entry: &tar::Entry<'_, impl Read>) -> Result<PathBuf, Er
     if is_plain && stays(&name) && known {
         return Ok(name);
     }
-    let what = format!("`{}` has no place in a backup", name.display());
+    let what = format!("`{}` has no place in a backup", shown(&name));
     Err(Error::Damaged { path: path.to_owned(), what })
 }
 
@@ -307,6 +358,11 @@ fn manifest(path: &Path, name: &Path, text: &[u8]) -> Result<Manifest, Error> {
     if format > FORMAT {
         return Err(Error::Newer { path: path.to_owned(), format });
     }
+    let all = parsed(path, MANIFEST, text)?;
+    if !is_plain(&all) {
+        let what = format!("`{MANIFEST}` has characters in it that no name has");
+        return Err(Error::Damaged { path: path.to_owned(), what });
+    }
     parsed(path, MANIFEST, text)
 }
 
@@ -317,10 +373,22 @@ fn parsed<T: DeserializeOwned>(path: &Path, name: &str, text: &[u8]) -> Result<T
     })
 }
 
-fn text(path: &Path, entry: &mut impl Read) -> Result<Vec<u8>, Error> {
+fn text(path: &Path, entry: &mut tar::Entry<'_, impl Read>) -> Result<Vec<u8>, Error> {
+    if entry.size() > LARGEST_TEXT {
+        let what = "one of its lists is too long".to_owned();
+        return Err(Error::Damaged { path: path.to_owned(), what });
+    }
     let mut text = Vec::new();
-    entry.take(LARGEST_TEXT).read_to_end(&mut text).map_err(|error| fault(path, &error))?;
+    entry.read_to_end(&mut text).map_err(|error| fault(path, &error))?;
     Ok(text)
+}
+
+/// Goes on to the next entry; what was before it has been read.
+fn bounded<T>(bound: &Bound, next: impl FnOnce() -> T) -> T {
+    bound.set(Some(LARGEST_HEADER));
+    let next = next();
+    bound.set(None);
+    next
 }
 
 /// The first bytes of it, as many as tell what it is, and all of it.
@@ -405,8 +473,8 @@ impl Sink for Folder {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
+pub(super) mod tests {
+    use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
 
     use super::*;
     use crate::{
@@ -419,7 +487,7 @@ mod tests {
         data_dir::DataDir,
     };
 
-    fn manifest() -> Manifest {
+    pub(in crate::backup) fn manifest() -> Manifest {
         Manifest {
             format: FORMAT,
             program: "0.1.0".into(),
@@ -588,7 +656,7 @@ mod tests {
             }
             let mut media = |found| writer.beside(&found, &mut blobs).map(drop);
             crate::backup::media_of(&data, &mut Vec::new(), &mut media).unwrap();
-            blobs.finish().unwrap();
+            blobs.finish().unwrap().1.stay();
             writer.finish().unwrap();
             assert!(source.size().unwrap().unwrap() < 10_000, "the media are not in it");
 
@@ -673,5 +741,92 @@ mod tests {
         };
         assert!(matches!(of(b"{\"format\": 9}"), Error::Newer { format: 9, .. }));
         assert!(matches!(of(b"{}"), Error::Foreign(_)));
+    }
+
+    #[test]
+    fn what_a_manifest_says_can_be_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |manifest: &Manifest| {
+            let text = serde_json::to_vec(manifest).unwrap();
+            let path = foreign(folder.path(), &[(MANIFEST, EntryType::Regular, &text)]);
+            reader(&path).unwrap().manifest()
+        };
+        of(&Manifest { server_name: "bücher.example".into(), ..manifest() }).unwrap();
+        for manifest in [
+            Manifest { server_name: "x.org\u{1b}[2J".into(), ..manifest() },
+            Manifest { bridges: vec!["a\nb".into()], ..manifest() },
+            Manifest { bucket: Some("\u{9b}1m".into()), ..manifest() },
+        ] {
+            let error = of(&manifest).unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }), "{error}");
+            assert!(!error.to_string().contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_text_and_names_of_several_lines_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().join("data"));
+        data.create().unwrap();
+        let long = [&[b'x'; 150][..], b"\xff"].concat();
+        let names = [&b"\xff.pem"[..], b"\xfe.pem", b"two\nlines", b"a\\b", b"a\r", &long];
+        let names = names.map(|it| Path::new(OsStr::from_bytes(it)));
+        for (below, content) in [("tls", b"file"), ("media/local_content", b"sent")] {
+            files::private_folder(&data.root().join(below)).unwrap();
+            for name in names {
+                let path = data.root().join(below).join(name);
+                let content = [&content[..], name.as_os_str().as_bytes()].concat();
+                files::write_atomically(&path, &content, files::PRIVATE).unwrap();
+            }
+        }
+        for is_apart in [false, true] {
+            let source = Source::file(&folder.path().join(format!("{is_apart}.tar.zst"))).unwrap();
+            let Source { depot, name } = source.clone();
+            let media_apart = is_apart.then_some(Apart::Plain);
+            let manifest = Manifest { media_apart, ..manifest() };
+            let blobs = || Blobs::begin(&data, depot.clone(), &name, None).unwrap();
+            let mut blobs = is_apart.then(blobs);
+            let mut writer = Writer::create(depot.create(&name).unwrap(), None, &manifest).unwrap();
+            for found in crate::backup::files_of(&data, &mut Vec::new()).unwrap() {
+                assert!(writer.file(&found, false).unwrap());
+            }
+            let mut media = |found| match &mut blobs {
+                Some(blobs) => writer.beside(&found, blobs).map(drop),
+                None => writer.file(&found, true).map(drop),
+            };
+            crate::backup::media_of(&data, &mut Vec::new(), &mut media).unwrap();
+            if let Some(blobs) = blobs {
+                blobs.finish().unwrap().1.stay();
+            }
+            writer.finish().unwrap();
+            let to = folder.path().join(format!("to-{is_apart}"));
+            unpacked(&source.path(), &to).unwrap();
+            for below in ["tls", "media/local_content"] {
+                for name in names {
+                    let came = fs::read(to.join("files").join(below).join(name)).unwrap();
+                    assert_eq!(came, fs::read(data.root().join(below).join(name)).unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_without_end_is_not_read_into_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = serde_json::to_vec(&manifest()).unwrap();
+        let first = (MANIFEST, EntryType::Regular, &text[..]);
+        let last = ("files/a", EntryType::Regular, &b"a"[..]);
+        let name = vec![b'a'; 1 << 20];
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+            let long = ("long", kind, &name[..]);
+            let path = foreign(folder.path(), &[long, first]);
+            let error = reader(&path).unwrap().manifest().unwrap_err();
+            assert!(error.to_string().ends_with("is too long"), "{error}");
+            let path = foreign(folder.path(), &[first, long, last]);
+            assert_eq!(reader(&path).unwrap().manifest().unwrap(), manifest());
+            let error = reader(&path).unwrap().check().unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }), "{error}");
+            assert!(error.to_string().ends_with("is too long"), "{error}");
+        }
     }
 }

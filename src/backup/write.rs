@@ -16,6 +16,7 @@ use super::{
     blobs::Blobs,
     depot::{Coat, Output},
     manifest::End,
+    sums,
 };
 use crate::{age::To, files};
 
@@ -29,7 +30,9 @@ const SUMMED: usize = 512;
 pub(crate) struct Writer {
     tar: Builder<Encoder<'static, Coat>>,
     /// Lines of `sha256sum` that are not yet in the archive.
-    sums: Vec<String>,
+    sums: Vec<Vec<u8>>,
+    /// Their bytes.
+    summed: usize,
     lists: u64,
     end: End,
     /// Lines about media beside the archive that are not yet in it.
@@ -39,7 +42,7 @@ pub(crate) struct Writer {
     apart: u64,
 }
 
-/// How long a list of media beside the archive is, in bytes.
+/// How long a list of media beside the archive is, in bytes; one of sums is no longer either.
 const LISTED: usize = 1 << 20;
 
 impl Writer {
@@ -61,6 +64,7 @@ impl Writer {
         let mut writer = Self {
             tar: Builder::new(encoder),
             sums: Vec::new(),
+            summed: 0,
             lists: 0,
             end,
             list: String::new(),
@@ -147,10 +151,13 @@ impl Writer {
     }
 
     fn noted(&mut self, name: &Path, sum: &str, size: u64) -> Result<(), Error> {
-        self.sums.push(format!("{sum}  {}\n", name.display()));
+        let line = sums::line(sum, name);
+        self.summed += line.len();
+        self.sums.push(line);
         self.end.entries += 1;
         self.end.bytes += size;
-        if self.sums.len() >= SUMMED { self.sum_up() } else { Ok(()) }
+        let is_much = self.sums.len() >= SUMMED || self.summed >= LISTED;
+        if is_much { self.sum_up() } else { Ok(()) }
     }
 
     fn sum_up(&mut self) -> Result<(), Error> {
@@ -160,8 +167,9 @@ impl Writer {
         self.lists += 1;
         let text = self.sums.concat();
         self.sums.clear();
+        self.summed = 0;
         let name = PathBuf::from(format!("{SUMS}/{:06}", self.lists));
-        self.append(&name, header(files::PRIVATE, text.len() as u64), text.as_bytes())
+        self.append(&name, header(files::PRIVATE, text.len() as u64), &*text)
     }
 
     /// Writes what is left, flushes it to the disk, and gives the archive its name; its size.

@@ -137,6 +137,10 @@ fn a_backup_is_there_whole_or_not_at_all() {
     let whole = fs::read(&backup).unwrap();
     let cut = file(folder.path(), "cut.tar.zst", &whole[..whole.len() - 20]);
     let mut other = Instance::empty("restored");
+    // A variable that says another name refuses it, and is in no other's way.
+    other.variable("MATRIX_SYNAPSE_SERVER_NAME", "other.example");
+    let refused = other.run(&["manage", "restore", &backup]).exits(1);
+    refused.says("the backup is of `test.example`");
     other.unset("MATRIX_SYNAPSE_SERVER_NAME");
     let port = free_port();
     other.variable("MATRIX_SYNAPSE_PORT", &port.to_string());

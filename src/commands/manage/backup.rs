@@ -425,7 +425,7 @@ async fn remove(context: &Context, path: PathBuf) -> Answered<Done> {
     let swept = waiting(move || backup::remove(&source)).await?;
     if swept.unlisted > 0 {
         context.warn(format!(
-            "the list of media of {} backups beside `{}` is missing, so no media were removed",
+            "what media {} backups beside `{}` need is not known, so no media were removed",
             swept.unlisted,
             path.display()
         ));

@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     age::Keys,
-    backup::{Manifest, Source, read::Reader},
+    backup::{Manifest, Source, read::Reader, sweep},
     checks::folder,
     commands::{Answered, Reply, moment},
-    config::Config,
+    config::{Config, values::source::Source as Setting},
     context::{Context, Own},
     data_dir::DataDir,
     error::Failure,
@@ -130,7 +130,8 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
     let file = backup.source.path();
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let Seen { manifest, .. } = look(&backup.source, &backup.keys).await?;
+    let Seen { manifest, size, .. } = look(&backup.source, &backup.keys).await?;
+    same_server(context, &manifest)?;
     let mut done = Restored {
         dry_run: context.dry_run,
         would: None,
@@ -165,15 +166,20 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
         let (Backup { source, keys }, root) = (backup.clone(), data.root().to_owned());
         let all = waiting(move || Reader::open(&source, &keys)?.check()).await?;
         // The files beside the data, the database they fill, and Synapse itself.
-        let (needed, left) = (all * 2 + ENVIRONMENT, files::space_left(&root)?);
-        if left < needed {
-            return Err(Failure::from(Error::NoRoom { path: root, needed, left }).into());
-        }
+        require_room(&root, all * 2 + ENVIRONMENT)?;
         let within = super::start::time(None, context, super::stop::PATIENCE);
         progress.now("archiving what is there");
         let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
         let was = uninstall::uninstall(&data, None, Data::Aside, within, &mut on_wait).await?;
         done.aside = was.and_then(|was| was.aside);
+    } else if restore::unfinished(&data)?.is_none() {
+        // As far as it can be known before all is read.
+        let source = backup.source.clone();
+        let media = waiting(move || Ok(sweep::media_size(&source))).await?;
+        require_room(
+            data.root(),
+            size.saturating_mul(2).saturating_add(media).saturating_add(ENVIRONMENT),
+        )?;
     }
     let left = restore::unfinished(&data)?.and_then(|it| it.aside);
     done.aside = done.aside.or(left);
@@ -220,6 +226,44 @@ fn of_backups(context: &Context, before: Option<&Config>, now: &Config) {
     }
 }
 
+/// Refuses what the disk has no room for, also where the data folder is still to be made.
+fn require_room(root: &Path, needed: u64) -> Result<(), Failure> {
+    let there = root.ancestors().find(|it| it.exists()).unwrap_or(Path::new("."));
+    let left = files::space_left(there)?;
+    if left < needed {
+        return Err(Error::NoRoom { path: root.to_owned(), needed, left }.into());
+    }
+    Ok(())
+}
+
+/// Refuses a backup of another server than a flag or a variable says: these count more than its settings.
+fn same_server(context: &Context, manifest: &Manifest) -> Result<(), Failure> {
+    let config = context.config_now()?;
+    let is_said = matches!(config.source("server.name"), Setting::Flag | Setting::Environment(_));
+    if is_said { is_of(&config, manifest) } else { Ok(()) }
+}
+
+fn is_of(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
+    let here = config.server.name.to_string();
+    if here == manifest.server_name {
+        return Ok(());
+    }
+    Err(Error::OtherServer { backup: manifest.server_name.clone(), here }.into())
+}
+
+/// The settings that a backup brings, as they will be.
+fn brought(
+    context: &Context,
+    unpacked: &Path,
+    manifest: &Manifest,
+    prepare: &mut dyn FnMut(&Path) -> Result<(), files::Error>,
+) -> Result<Config, Failure> {
+    prepare(unpacked)?;
+    let wanted = context.config_from(unpacked)?;
+    is_of(&wanted, manifest)?;
+    Ok(wanted)
+}
+
 /// What was there before is not lost, and how it comes back.
 fn way_back(data: &DataDir, why: Failure, aside: &Path) -> Failure {
     let aside = aside.display();
@@ -242,6 +286,7 @@ pub(super) async fn bring_back(
     aside: Option<&Path>,
     prepare: &mut dyn FnMut(&Path) -> Result<(), files::Error>,
 ) -> Result<Manifest, Failure> {
+    same_server(context, &manifest)?;
     let data = context.data()?;
     data.create()?;
     let _lock = restore::lock(&data)?;
@@ -254,12 +299,16 @@ pub(super) async fn bring_back(
     let unpacked = restore::files_of(&data);
     let options = Options { restore: Some(unpacked.clone()), moves: true, ..Options::default() };
     if !install::restore::is_done(&data, &unpacked)? {
-        prepare(&unpacked)?;
-        let wanted = context.config_from(&unpacked)?;
-        let here = wanted.server.name.to_string();
-        if here != manifest.server_name {
-            return Err(Error::OtherServer { backup: manifest.server_name, here }.into());
-        }
+        let wanted = match brought(context, &unpacked, &manifest, prepare) {
+            Ok(wanted) => wanted,
+            Err(why) => {
+                // Nothing is at its place yet, unless an earlier one was interrupted in the middle of that.
+                if install::restore::require_whole(&data).is_ok() {
+                    restore::take_back(&data)?;
+                }
+                return Err(why);
+            }
+        };
         let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
         let version = Some(upgrade::of_backup(&wanted, &manifest));
         let options = Options { version, ..options.clone() };
@@ -327,6 +376,72 @@ impl Report for Restored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::sources::environment::Environment, context::Flags, output::Talk};
+
+    const MANIFEST: &str = r#"{"format":1,"program":"1","made_at":"","server_name":"a","synapse":"1","schema":{"version":1,"compat":1},"postgres":"15.1","postgres_major":15,"key":"k","bridges":[],"counts":{"users":0,"rooms":0,"events":0,"media":0}}"#;
+
+    /// A data folder in which a restore was interrupted.
+    fn interrupted(folder: &Path, stage: &str) -> DataDir {
+        let data = DataDir::new(folder.to_owned());
+        files::private_folder(&data.run()).unwrap();
+        let note = format!(r#"{{"from":"/b","stage":"{stage}","manifest":{MANIFEST}}}"#);
+        let file = data.run().join("restoring.json");
+        files::write_atomically(&file, note.as_bytes(), files::PRIVATE).unwrap();
+        data
+    }
+
+    fn context(folder: &Path, variables: &[(&str, &str)]) -> Context {
+        let flags = Flags { data_dir: Some(folder.to_owned()), ..Flags::default() };
+        Context::new(flags, Environment::with(variables), std::sync::Arc::new(Talk::default()))
+    }
+
+    #[test]
+    fn a_backup_of_another_server_than_a_variable_says_is_refused_before_anything_is_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+        // That nothing says so is not another one, whatever a new homeserver would be called.
+        same_server(&context(folder.path(), &[]), &manifest).unwrap();
+        let other = [("MATRIX_SYNAPSE_SERVER_NAME", "other.org")];
+        let error = same_server(&context(folder.path(), &other), &manifest).unwrap_err();
+        assert_eq!(error.to_string(), "the backup is of `a`, and `server.name` is `other.org`");
+    }
+
+    #[tokio::test]
+    async fn what_was_unpacked_of_a_wrong_backup_blocks_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = interrupted(folder.path(), "unpacked");
+        let unpacked = restore::files_of(&data);
+        files::private_folder(&unpacked).unwrap();
+        let settings = unpacked.join("settings.yaml");
+        files::write_atomically(&settings, b"server:\n  name: b\n", files::PRIVATE).unwrap();
+        let source = Source::file(Path::new("/b")).unwrap();
+        let backup = Backup { source, keys: Keys::default() };
+        let manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+        let context = context(folder.path(), &[]);
+        let error = bring_back(&context, &backup, manifest, None, &mut |_| Ok(())).await;
+        let error = error.unwrap_err().to_string();
+        assert_eq!(error, "the backup is of `a`, and `server.name` is `b`");
+        assert!(restore::unfinished(&data).unwrap().is_none());
+        assert!(!restore::is_occupied(&data).unwrap() && !unpacked.exists());
+    }
+
+    #[test]
+    fn what_was_interrupted_says_both_ways_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = interrupted(folder.path(), "filling");
+        let hint = restore::require_whole(&data).unwrap_err().hint.unwrap();
+        assert!(hint.contains("`manage restore /b` again finishes it"), "{hint}");
+        assert!(hint.contains("`manage uninstall` clears it"), "{hint}");
+    }
+
+    #[test]
+    fn what_has_no_room_is_refused_also_where_the_folder_is_still_to_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("none/yet");
+        require_room(&root, 1).unwrap();
+        let error = require_room(&root, u64::MAX).unwrap_err().to_string();
+        assert!(error.starts_with("restoring takes about"), "{error}");
+    }
 
     #[test]
     fn whoever_fails_is_told_how_what_was_there_before_comes_back() {
@@ -338,13 +453,8 @@ mod tests {
             hint,
             "mend it; what was there before is in `/a/aside/1`: `manage install --restore /a/aside/1` brings that back"
         );
-        files::private_folder(&data.run()).unwrap();
         // What was begun is in the way of that.
-        let note = r#"{"from":"/b","stage":"filling","manifest":MANIFEST}"#;
-        let manifest = r#"{"format":1,"program":"1","made_at":"","server_name":"a","synapse":"1","schema":{"version":1,"compat":1},"postgres":"15.1","postgres_major":15,"key":"k","bridges":[],"counts":{"users":0,"rooms":0,"events":0,"media":0}}"#;
-        let note = note.replace("MANIFEST", manifest);
-        let file = data.run().join("restoring.json");
-        files::write_atomically(&file, note.as_bytes(), files::PRIVATE).unwrap();
+        let data = interrupted(data.root(), "filling");
         let hint = way_back(&data, Failure::request("no"), Path::new("/a")).hint.unwrap();
         assert!(
             hint.contains("`manage uninstall` and then `manage install --restore /a`"),

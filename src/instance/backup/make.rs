@@ -135,10 +135,11 @@ pub(crate) async fn make(
         files::sweep(folder);
         files::sweep_own(folder, &store::own(config));
     }
-    let _others = match &source {
+    // Held for as long as a thread writes or takes back what it wrote.
+    let others = Arc::new(match &source {
         Some(source) if wanted.incremental => source.depot.lock("manage backup")?,
         _ => None,
-    };
+    });
     let waiting = data.root().join(".backing-up");
     hold(data, &waiting)?;
     let made = postgres::with_server(config, deadline, async || {
@@ -147,7 +148,8 @@ pub(crate) async fn make(
         }
         let mut tries = 1;
         loop {
-            let made = written(config, source.as_ref(), wanted, &waiting, on_progress).await;
+            let made =
+                written(config, source.as_ref(), wanted, &others, &waiting, on_progress).await;
             // Synapse has dropped a table of its background updates since the moment that is held.
             let dropped = |why: &Failure| why.to_string().contains("does not exist");
             if tries == TRIES || source.is_none() || !made.as_ref().err().is_some_and(dropped) {
@@ -170,6 +172,7 @@ async fn written(
     config: &Config,
     source: Option<&Source>,
     wanted: &Wanted,
+    others: &Arc<Option<Lock>>,
     waiting: &Path,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(Manifest, Written), Failure> {
@@ -191,7 +194,9 @@ async fn written(
         let (manifest, written, seal) =
             (manifest.clone(), Arc::clone(&written), wanted.seal.clone());
         let (incremental, given_up) = (wanted.incremental, Arc::clone(&wanted.given_up));
+        let others = Arc::clone(others);
         task::spawn_blocking(move || {
+            let _others = others;
             let (output, blobs) = match source {
                 Some(Source { depot, name }) => {
                     let begin = || Blobs::begin(&data, depot.clone(), &name, seal.as_ref());
@@ -362,6 +367,11 @@ fn archive(
         so_far.is(&writer)?;
     }
     // What it needs is there before it has its name.
-    let stored = blobs.map(Blobs::finish).transpose()?;
-    Ok(Written { size: writer.finish()?, links, stored })
+    let beside = blobs.map(Blobs::finish).transpose()?;
+    let size = writer.finish()?;
+    let stored = beside.map(|(stored, fresh)| {
+        fresh.stay();
+        stored
+    });
+    Ok(Written { size, links, stored })
 }

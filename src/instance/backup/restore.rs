@@ -108,10 +108,23 @@ pub(crate) fn give_up(data: &DataDir) -> Result<(), files::Error> {
     files::remove(&note_file(data))
 }
 
+/// Removes what was unpacked and has not gone to its place: any other backup may be restored then.
+pub(crate) fn take_back(data: &DataDir) -> Result<(), files::Error> {
+    files::remove(&beside(data))?;
+    give_up(data)
+}
+
+/// What is said of a restore that was interrupted, and both ways out of it.
+fn unfinished_one(from: PathBuf) -> Failure {
+    let again = format!("`manage restore {}` again finishes it", from.display());
+    Failure::from(Error::Unfinished(from))
+        .hinted(format!("{again}; `manage uninstall` clears it, and another can be restored"))
+}
+
 /// Refuses a data folder in which a restore was interrupted.
 pub(crate) fn require_whole(data: &DataDir) -> Result<(), Failure> {
     match note(data)? {
-        Some(Note { from, .. }) => Err(Error::Unfinished(from).into()),
+        Some(Note { from, .. }) => Err(unfinished_one(from)),
         None => Ok(()),
     }
 }
@@ -143,7 +156,7 @@ pub(crate) async fn unpack(
     match note(data)? {
         Some(before) if before.stage == Stage::Unpacking => aside = aside.or(before.aside),
         Some(Note { from, manifest, .. }) if from == file => return Ok(manifest),
-        Some(Note { from, .. }) => return Err(Error::Unfinished(from).into()),
+        Some(Note { from, .. }) => return Err(unfinished_one(from)),
         None if is_occupied(data)? => {
             return Err(Error::Occupied(data.root().to_owned()).into());
         }
@@ -174,8 +187,7 @@ pub(crate) async fn unpack(
         Ok(Ok(manifest)) => manifest,
         Ok(Err(error)) => {
             // Nothing has been changed by it.
-            files::remove(&beside)?;
-            give_up(data)?;
+            take_back(data)?;
             return Err(error.into());
         }
         Err(_) => return Err(Error::Interrupted.into()),
