@@ -180,6 +180,12 @@ impl Context {
         Ok(config)
     }
 
+    /// What the settings will be with this text as those of the data folder.
+    pub(crate) fn config_of(&self, text: &str) -> Result<Config, Failure> {
+        let data = self.data()?;
+        Ok(self.load_with(|flags| Config::of_text(data, text, flags, &self.environment))?)
+    }
+
     /// The flag that names this homeserver among several, as it was typed; empty where none was.
     pub(crate) fn flag(&self) -> String {
         let Flags { data_dir, instance, .. } = &self.flags;
@@ -219,11 +225,18 @@ impl Context {
     }
 
     fn load(&self, data: DataDir) -> Result<Config, config::Error> {
+        self.load_with(|flags| Config::load(data, flags, &self.environment))
+    }
+
+    fn load_with(
+        &self,
+        load: impl FnOnce(&[String]) -> Result<Config, config::Error>,
+    ) -> Result<Config, config::Error> {
         let own = &self.own;
         let own_flags = own.iter().map(|Own { key, value, .. }| format!("{key}={value}"));
         let flags: Vec<String> = self.flags.set.iter().cloned().chain(own_flags).collect();
         let word = |key: &str| Some(own.iter().find(|own| own.key == key)?.word);
-        Config::load(data, &flags, &self.environment).map_err(|error| error.typed(word))
+        load(&flags).map_err(|error| error.typed(word))
     }
 
     /// How the processes are, from the supervisor itself; none if there is no supervisor.

@@ -62,7 +62,7 @@ pub(crate) enum Error {
     File(#[from] files::Error),
 }
 
-fn did_you_mean(suggestion: Option<&str>) -> String {
+pub(crate) fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod sections;
 pub(crate) mod sources;
 pub(crate) mod values;
 
-pub(crate) use error::{Error, Flaw};
+pub(crate) use error::{Error, Flaw, did_you_mean};
 use named::{custom, profiles};
 use sections::{
     alerts, backup, database, hooks, media, oidc, proxy, proxy::url_here, redis, server, stack,

@@ -116,6 +116,11 @@ impl Lock {
             Err(error) => Err(Error::io("open the lock", path)(error)),
         }
     }
+
+    /// Whether somebody holds it now.
+    pub(crate) fn is_held(path: &Path) -> Result<bool, Error> {
+        Ok(path.exists() && !Self::is_left(path)?)
+    }
 }
 
 fn note(file: &mut File, purpose: &str) -> io::Result<()> {

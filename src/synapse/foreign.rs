@@ -9,9 +9,9 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::overrides::parse;
+use super::twice;
 use crate::{
-    config::sections::database::Tls,
+    config::{self, sections::database::Tls},
     error::{Explain, Kind},
     files as disk,
     secret::Secret,
@@ -32,12 +32,18 @@ pub(crate) enum Error {
     None(PathBuf),
     #[error("`{}` is not YAML", path.display())]
     Yaml { path: PathBuf, source: Box<serde_yaml::Error> },
+    #[error("`{}` is more than this program reads", path.display())]
+    TooMuch { path: PathBuf, source: Box<serde_yaml::Error> },
+    #[error("`{}` has no key `{key}`{}", path.display(), config::did_you_mean(suggestion.as_deref()))]
+    NoSuchKey { path: PathBuf, key: String, suggestion: Option<String> },
     #[error("`{}` says no `{key}`", path.display())]
     Missing { path: PathBuf, key: &'static str },
     #[error("`{key}` has a value that this program cannot take over")]
     Odd { key: &'static str },
     #[error("the signing key `{}` is not there", .0.display())]
     NoKey(PathBuf),
+    #[error("the Synapse of `{}` keeps nothing: its database is in memory alone", .0.display())]
+    Memory(PathBuf),
     #[error("its data is in several databases")]
     Databases,
     #[error(transparent)]
@@ -48,7 +54,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
-            Self::Yaml { .. } | Self::NoKey(_) => Kind::Environment,
+            Self::Yaml { .. } | Self::TooMuch { .. } | Self::NoKey(_) => Kind::Environment,
             _ => Kind::Request,
         }
     }
@@ -56,13 +62,22 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::None(_) => {
-                "it is in `/etc/matrix-synapse` with Debian's package, in the volume of a container".into()
+                "`manage adopt /etc/matrix-synapse` looks at Debian's package; that of a container has it in its volume, `manage adopt /var/lib/docker/volumes/NAME/_data`".into()
             }
-            Self::Yaml { .. } => "the Synapse that it is of could not read it either".into(),
+            Self::Yaml { path, .. } => format!("mend that place; `manage adopt {}` looks again", path.display()),
+            Self::TooMuch { path, .. } => format!(
+                "write out what its aliases (`*name`) stand for; `manage adopt {}` looks again", path.display()
+            ),
+            Self::NoSuchKey { path, .. } => format!(
+                "`manage adopt {}` without it shows what would come along", path.display()
+            ),
             Self::Missing { .. } => "`homeserver.yaml` and the files in `conf.d` beside it are read".into(),
             Self::Odd { key } => format!("`--leave {key}` does without it"),
             Self::NoKey(_) => {
                 "without its key other servers would refuse this one: put the file back, or name it with `signing_key_path`".into()
+            }
+            Self::Memory(_) => {
+                "there is nothing to take over: `manage install --server-name NAME` installs a new one; where there is a file after all, name it in `database.args.database`".into()
             }
             Self::Databases => "bring them together first (`databases` in homeserver.yaml)".into(),
             Self::File(error) => return error.hint(),
@@ -127,6 +142,8 @@ pub(crate) struct Taking {
     pub(crate) changes: Vec<String>,
     /// Keys that are of no more use.
     pub(crate) leaves: Vec<String>,
+    /// What else should be known of their files: sentences.
+    pub(crate) notes: Vec<String>,
 }
 
 /// What is ours, or is about processes that are ours to make.
@@ -187,13 +204,26 @@ pub(crate) fn read(path: &Path, leave: &[String]) -> Result<Taking, Error> {
     let more = disk::entries(&folder.join(MORE)).unwrap_or_default();
     files.extend(more.into_iter().filter(|file| file.extension().is_some_and(|it| it == "yaml")));
     let mut content = Map::new();
+    let mut notes = Vec::new();
     for path in &files {
         let read = disk::read(path)?;
-        let source = |source| Error::Yaml { path: path.clone(), source: Box::new(source) };
+        let (read, twice) = twice::parse(&read).map_err(|source| {
+            let (path, is_too_much) = (path.clone(), twice::is_too_much(&source));
+            let source = Box::new(source);
+            if is_too_much { Error::TooMuch { path, source } } else { Error::Yaml { path, source } }
+        })?;
+        notes.extend(twice.into_iter().map(|it| {
+            let (key, file, line) = (it.key, path.display(), it.line);
+            format!("`{key}` is more than once in {file}: the last one counts, in line {line}")
+        }));
         // As Synapse does: what a later file says replaces what an earlier one did.
-        if let Value::Object(more) = parse(&read).map_err(source)? {
+        if let Value::Object(more) = read {
             content.extend(more);
         }
+    }
+    if let Some(key) = leave.iter().find(|key| !content.contains_key(*key)) {
+        let suggestion = config::nearest(key, content.keys().map(String::as_str));
+        return Err(Error::NoSuchKey { path: path.to_owned(), key: key.clone(), suggestion });
     }
     let mut reader = Reader { folder, main, content };
     let mut leaves = Vec::new();
@@ -204,6 +234,7 @@ pub(crate) fn read(path: &Path, leave: &[String]) -> Result<Taking, Error> {
     }
     let mut taking = reader.take()?;
     taking.files = files;
+    taking.notes = notes;
     taking.leaves.splice(0..0, leaves);
     Ok(taking)
 }
@@ -360,6 +391,7 @@ impl Reader {
             pid_file,
             changes,
             leaves,
+            notes: Vec::new(),
         })
     }
 
@@ -386,6 +418,10 @@ impl Reader {
             Some("psycopg2") => {}
             Some("sqlite3") | None => {
                 let file = first(&["database"]).unwrap_or_else(|| "homeserver.db".into());
+                // SQLite's words for one that is gone when it is closed.
+                if file.is_empty() || file == ":memory:" {
+                    return Err(Error::Memory(self.main.clone()));
+                }
                 return Ok(Database::Sqlite(self.place(&file)));
             }
             Some(_) => return Err(Error::Odd { key: "database" }),
@@ -691,5 +727,24 @@ mod tests {
         assert!(refused(&folder.path().join("none")).starts_with("there is no `homeserver.yaml`"));
         put(folder.path().join("homeserver.yaml"), "server_name: [x");
         assert!(refused(folder.path()).ends_with("is not YAML"));
+        let text = "server_name: x.org\ndatabase: {name: sqlite3, args: {database: ':memory:'}}";
+        put(folder.path().join("homeserver.yaml"), text);
+        assert!(refused(folder.path()).contains("keeps nothing"));
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_told_and_one_that_is_not_there_cannot_be_left() {
+        let folder = folder(&[(
+            "homeserver.yaml",
+            "server_name: y.org\nbcrypt_rounds: 4\nserver_name: x.org\n",
+        )]);
+        let taking = read(folder.path(), &[]).unwrap();
+        assert_eq!(taking.server_name, "x.org");
+        assert_eq!(taking.notes.len(), 1);
+        assert!(taking.notes[0].starts_with("`server_name` is more than once in "));
+        assert!(taking.notes[0].ends_with("the last one counts, in line 3"));
+        let refused = |key: &str| read(folder.path(), &[key.into()]).unwrap_err().to_string();
+        assert!(refused("bcrypt_round").ends_with("; did you mean `bcrypt_rounds`?"));
+        assert!(refused("").ends_with("has no key ``"));
     }
 }

@@ -12,6 +12,7 @@ mod revision;
 pub(crate) mod script;
 pub(crate) mod sqlite;
 mod template;
+mod twice;
 pub(crate) mod version;
 pub(crate) mod workers;
 

@@ -15,7 +15,7 @@ use crate::{
     commands::{Answered, Reply},
     context::{Context, Own},
     data_dir::DataDir,
-    error::Failure,
+    error::{Explain as _, Failure},
     files,
     instance::{
         backup,
@@ -32,6 +32,8 @@ use crate::{
     },
     output::Report,
     process::Lock,
+    reply::Stop,
+    synapse::foreign,
 };
 
 #[derive(clap::Args)]
@@ -68,6 +70,9 @@ pub(crate) struct Answer {
     /// What was counted where the database was copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     imported: Option<Imported>,
+    /// Where it answers, if it was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     /// Where it was given back to.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_back: Option<PathBuf>,
@@ -81,40 +86,87 @@ pub(crate) struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let work =
-        async { if args.undo { undo(&args, context).await } else { make(args, context).await } };
-    let hint = "the same command again finishes it";
-    unended(Box::pin(work), "interrupted before all was done", hint).await
+        async { if args.undo { undo(&args, context).await } else { make(&args, context).await } };
+    let hint = "the same command again does the rest";
+    let done = unended(Box::pin(work), "interrupted before all was done", hint).await;
+    match done {
+        Err(Stop::Failed(failure)) if !args.undo => Err(Stop::Failed(half_done(failure, context))),
+        done => done,
+    }
 }
 
-async fn make(args: Args, context: &Context) -> Answered<Answer> {
+/// With the ways out, where it failed with something done.
+fn half_done(failure: Failure, context: &Context) -> Failure {
+    let left = context.data().ok().and_then(|data| adopt::unfinished(&data).ok().flatten());
+    let Some((from, again)) = left else { return failure };
+    let ways = Error::UnfinishedAdoption { from, again }.hint().unwrap_or_default();
+    match &failure.hint {
+        Some(hint) if hint.contains(&ways) => failure,
+        Some(hint) => {
+            let hint = format!("{hint}; {ways}");
+            failure.hinted(hint)
+        }
+        None => failure.hinted(ways),
+    }
+}
+
+impl Args {
+    /// The options that say what is taken over.
+    fn options(&self) -> Vec<String> {
+        let leave = self.leave.iter().flat_map(|key| ["--leave".to_owned(), key.clone()]);
+        let moves = (self.database == Keep::Move).then(|| ["--database", "move"].map(Into::into));
+        moves.into_iter().flatten().chain(leave).collect()
+    }
+
+    /// Reads theirs and weighs it with the settings of this homeserver.
+    async fn plan(&self, context: &Context, data: &DataDir, path: &Path) -> Result<Plan, Failure> {
+        let mut plan =
+            adopt::plan(&context.config_now()?, path, self.database, &self.leave).await?;
+        // Those of an earlier run may be there already.
+        let text = match files::read_if_exists(&data.settings())? {
+            Some(text) => text,
+            None => plan.settings_text(),
+        };
+        let config = context.config_of(&text)?;
+        let ports = match context.instance() {
+            Some(name) => Own::of_instance(&config, name)?,
+            None => Vec::new(),
+        };
+        plan.weigh(&context.with(ports).config_of(&text)?)?;
+        Ok(plan)
+    }
+}
+
+async fn make(args: &Args, context: &Context) -> Answered<Answer> {
     let data = context.data()?;
     folder::data_folder(&data)?;
-    let path = files::absolute(args.path.as_deref().unwrap_or(Path::new("/")))?;
-    let plan = adopt::plan(&context.config_now()?, &path, args.database, &args.leave).await?;
-    let mut answer = Answer::new(&args, context, &data);
+    let named = args.path.as_deref().unwrap_or(Path::new("/"));
+    let path = match files::absolute(named) {
+        Err(error) if error.is_not_found() => {
+            return Err(foreign::Error::None(named.to_owned()).into());
+        }
+        path => path?,
+    };
+    let plan = args.plan(context, &data, &path).await?;
+    let mut answer = Answer::new(args, context, &data);
     if answer.dry_run {
         answer.plan = Some(plan);
         return Ok(Reply::done(answer));
     }
     backup::restore::require_whole(&data)?;
     data.create()?;
+    files::private_folder(&data.run())?;
+    let _alone = adopt::lock(&data)?;
     let progress = context.progress("laying out what comes along");
     let mut on_step = |step: &str| progress.now(step);
     {
         let _lock = Lock::try_acquire(&data.run().join("backup.lock"), "manage adopt")?;
-        adopt::lay(&data, &path, &plan, &mut on_step).await?;
+        adopt::lay(&data, &path, &plan, &args.options(), &mut on_step).await?;
     }
     let laid = adopt::files_of(&data);
     let options = Options { restore: Some(laid.clone()), moves: true, ..Options::default() };
     if !install::restore::is_done(&data, &laid)? {
         let wanted = context.config_from(&laid)?;
-        let (here, theirs) = (wanted.server.name.to_string(), plan.server_name.clone());
-        if here != theirs {
-            let ours = here;
-            return Err(Failure::from(Error::OtherServer { theirs, ours })
-                .hinted("leave `server.name` to the homeserver that is taken over")
-                .into());
-        }
         install::bring_back(&wanted, &options, &laid, &mut on_step).await?;
     }
     let ports = match context.instance() {
@@ -141,12 +193,24 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     done.warnings.iter().for_each(|warning| context.warn(warning));
     adopt::finish(&data)?;
     drop(progress);
+    if let Some(Imported { less, missing, .. }) = &answer.imported {
+        if !less.is_empty() {
+            context.warn(format!("not all rows came along of {}", less.join(", ")));
+        }
+        if *missing > 0 {
+            context.warn(format!(
+                "the database knows {missing} files that were not in `{}`",
+                plan.media.display()
+            ));
+        }
+    }
     answer.changed = true;
     answer.plan = Some(plan);
     if args.start {
         let timeout = config.supervision.start_timeout.0;
         super::start::go(context, start::Options::all(timeout, false)).await?;
         answer.running = true;
+        answer.url = Some(config.local_url());
     }
     Ok(Reply::done(answer))
 }
@@ -189,9 +253,13 @@ impl Report for Answer {
             }
             writeln!(page, "  {}", plan.holds)?;
             writeln!(page, "  media in {}, linked or copied", plan.media.display())?;
-            for (title, words) in
-                [("keeps", &plan.keeps), ("changes", &plan.changes), ("leaves", &plan.leaves)]
-            {
+            writeln!(page, "  will listen on the port {}", plan.port)?;
+            for (title, words) in [
+                ("keeps", &plan.keeps),
+                ("changes", &plan.changes),
+                ("leaves", &plan.leaves),
+                ("notes", &plan.notes),
+            ] {
                 if !words.is_empty() {
                     writeln!(page, "\n{title}:")?;
                 }
@@ -205,13 +273,16 @@ impl Report for Answer {
         writeln!(page, "taken over: {} in {}", plan.server_name, self.data_dir.display())?;
         if let Some(imported) = &self.imported {
             writeln!(page, "{} rows of {} tables came along", imported.rows, imported.tables)?;
+            imported.text(page)?;
+        } else if plan.database == "kept" {
+            writeln!(page, "its database is used where it is")?;
         }
         writeln!(
             page,
             "the old files are as they were: never start the old Synapse again beside this one"
         )?;
-        if self.running {
-            writeln!(page, "running")
+        if let Some(url) = &self.url {
+            writeln!(page, "running: it answers at {url}")
         } else {
             writeln!(page, "not started: `manage start` starts it")
         }
@@ -232,6 +303,7 @@ impl Answer {
             data_dir: data.root().to_owned(),
             plan: None,
             imported: None,
+            url: None,
             given_back: None,
             database_kept: None,
             aside: None,

@@ -16,7 +16,10 @@ use crate::{
     files,
     instance::{
         guard,
-        moving::import::{self, Imported},
+        moving::{
+            Error,
+            import::{self, Imported},
+        },
     },
     output::Report,
 };
@@ -47,7 +50,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let config = context.config()?;
     guard::homeserver(config)?;
-    let file = files::absolute(&args.file)?;
+    let file = match files::absolute(&args.file) {
+        Err(error) if error.is_not_found() => return Err(Error::NoFile(args.file).into()),
+        file => file?,
+    };
     import::check(&file)?;
     context.would(format!("copy all of `{}` into the database", file.display()))?;
     let progress = context.progress("looking at the old database");
@@ -59,25 +65,21 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     if !imported.less.is_empty() {
         context.warn(format!("not all rows came along of {}", imported.less.join(", ")));
     }
+    if imported.missing > 0 {
+        let (missing, media) = (imported.missing, config.data.media());
+        context.warn(format!(
+            "the content of {missing} files is in no database, and not in `{0}`: of the old `media_store_path` they have to come along, `cp -a OLD/local_content OLD/local_thumbnails {0}/`",
+            media.display()
+        ));
+    }
     Ok(Reply::done(Answer { changed: true, file, imported }))
 }
 
 impl Report for Answer {
     fn text(&self, page: &mut String) -> fmt::Result {
-        let Imported { tables, rows, counts, updates, .. } = &self.imported;
-        let of = |table: &str| counts.get(table).copied().unwrap_or_default();
+        let Imported { tables, rows, .. } = &self.imported;
         writeln!(page, "imported {}: {rows} rows of {tables} tables", self.file.display())?;
-        writeln!(
-            page,
-            "{} accounts, {} rooms, {} events, {} files: as many as before",
-            of("users"),
-            of("rooms"),
-            of("events"),
-            of("local_media_repository")
-        )?;
-        if *updates > 0 {
-            writeln!(page, "{updates} updates that the old Synapse had not finished are done")?;
-        }
+        self.imported.text(page)?;
         writeln!(page, "the user directory fills again after the next start")
     }
 

@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     instance::{
         backup::restore::Restoring,
+        moving::Moving,
         status::{self, Service, State, Status, backups::Backups},
     },
     output::{self, Report, amount},
@@ -155,6 +156,15 @@ fn unfinished(page: &mut String, restoring: &Restoring, program: &str) -> fmt::R
     }
 }
 
+/// How moving in that was interrupted is finished, or given up.
+fn half_moved(page: &mut String, moving: &Moving, program: &str) -> fmt::Result {
+    if moving.under_way {
+        return Ok(());
+    }
+    writeln!(page, "\n💡 To finish it: {program} {}", moving.finish)?;
+    writeln!(page, "   To give it up: {program} {}", moving.give_up)
+}
+
 fn kept(page: &mut String, backups: &Backups) -> fmt::Result {
     writeln!(page, "\n💾 Backups:")?;
     match (&backups.last_at, backups.age_seconds) {
@@ -186,6 +196,7 @@ impl Report for Answer {
         mark(status.healthy, "⚠️ ", &format!("Health: {}", status.health_message))?;
         match status.state {
             _ if let Some(restoring) = &status.restoring => unfinished(page, restoring, program)?,
+            _ if let Some(moving) = &status.moving => half_moved(page, moving, program)?,
             State::NotInstalled => {
                 writeln!(page, "\n💡 Installation required: {program} manage install --start")?;
                 return configuration(page, status);

@@ -99,7 +99,7 @@ fn lock_file(data: &DataDir) -> PathBuf {
 /// The restore that goes on here, or was interrupted.
 pub(crate) fn unfinished(data: &DataDir) -> Result<Option<Restoring>, files::Error> {
     let Some(Note { from: file, aside, .. }) = note(data)? else { return Ok(None) };
-    let under_way = lock_file(data).exists() && !Lock::is_left(&lock_file(data))?;
+    let under_way = Lock::is_held(&lock_file(data))?;
     Ok(Some(Restoring { file, under_way, aside }))
 }
 

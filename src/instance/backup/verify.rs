@@ -73,7 +73,7 @@ pub(crate) async fn compare(
 }
 
 /// Where Synapse keeps a file that was sent here.
-fn medium(data: &DataDir, id: &str) -> PathBuf {
+pub(crate) fn medium(data: &DataDir, id: &str) -> PathBuf {
     let part = |range| id.get(range).unwrap_or_default();
     let folder = data.media().join("local_content").join(part(0..2)).join(part(2..4));
     folder.join(id.get(4..).unwrap_or_default())

@@ -11,7 +11,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::{backup::restore, bridges, lifecycle::stop, lock},
+    instance::{backup::restore, bridges, lifecycle::stop, lock, moving},
     postgres,
 };
 
@@ -91,6 +91,7 @@ pub(crate) async fn uninstall(
             archive::remove_program(data)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
             restore::give_up(data)?;
+            moving::import::give_up(data)?;
         }
         Data::Purge { archives } => {
             if let Some(config) = config {

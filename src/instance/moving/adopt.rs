@@ -16,10 +16,14 @@ use tokio::{task, time::Instant};
 use super::{
     Error,
     import::{self, Imported},
+    quoted,
 };
 use crate::{
     bridges::{Asked, Kind, Network},
-    config::Config,
+    config::{
+        self, Config,
+        values::{setting, source::Source},
+    },
     data_dir::DataDir,
     error::Failure,
     files,
@@ -33,7 +37,8 @@ use crate::{
         dump::{self, Login, Tools},
         filled, theirs,
     },
-    process, python, render,
+    process::{self, Lock},
+    python, render,
     secret::Secret,
     synapse::{
         self, files as synapse_files,
@@ -68,12 +73,16 @@ pub(crate) struct Plan {
     /// Of the database: where it is, and what it holds.
     pub(crate) holds: String,
     pub(crate) media: PathBuf,
+    /// On which this homeserver listens then.
+    pub(crate) port: u16,
     /// Clauses on what stays as it was.
     pub(crate) keeps: Vec<String>,
     /// What will be other than before.
     pub(crate) changes: Vec<String>,
     /// Settings of theirs that do not come along.
     pub(crate) leaves: Vec<String>,
+    /// What else should be known of their files.
+    pub(crate) notes: Vec<String>,
     #[serde(skip)]
     pub(crate) taking: Taking,
 }
@@ -97,6 +106,19 @@ pub(crate) struct Note {
     media: PathBuf,
     /// Whether their database is used where it is.
     pub(crate) kept: bool,
+    /// The options that were typed.
+    #[serde(default)]
+    options: Vec<String>,
+}
+
+impl Note {
+    /// The command that finishes it.
+    fn again(&self) -> String {
+        let mut words = vec!["manage adopt".to_owned(), quoted(&self.from.display().to_string())];
+        words.extend(self.options.iter().map(|word| quoted(word)));
+        words.push("--yes".into());
+        words.join(" ")
+    }
 }
 
 fn note_file(data: &DataDir) -> PathBuf {
@@ -111,9 +133,24 @@ fn tell(data: &DataDir, note: &Note) -> Result<(), files::Error> {
     files::write_note(&note_file(data), note)
 }
 
-/// From where a homeserver was being taken over when that was interrupted.
-pub(crate) fn unfinished(data: &DataDir) -> Result<Option<PathBuf>, files::Error> {
-    Ok(note(data)?.filter(|note| note.stage != Stage::Done).map(|note| note.from))
+/// From where a homeserver was being taken over when that was interrupted, and the command that finishes it.
+pub(crate) fn unfinished(data: &DataDir) -> Result<Option<(PathBuf, String)>, files::Error> {
+    let left = note(data)?.filter(|note| note.stage != Stage::Done);
+    Ok(left.map(|note| (note.from.clone(), note.again())))
+}
+
+fn lock_file(data: &DataDir) -> PathBuf {
+    data.run().join("adopting.lock")
+}
+
+/// One at a time.
+pub(crate) fn lock(data: &DataDir) -> Result<Lock, files::Error> {
+    Lock::try_acquire(&lock_file(data), "manage adopt")
+}
+
+/// Whether one goes on now.
+pub(crate) fn goes_on(data: &DataDir) -> Result<bool, files::Error> {
+    Lock::is_held(&lock_file(data))
 }
 
 /// Where all is laid.
@@ -134,10 +171,14 @@ pub(crate) async fn plan(
     let mut changes = taking.changes.clone();
     let (database, holds, seen) = match &taking.database {
         Database::Sqlite(file) => {
+            if !files::exists(file)? {
+                let (file, from) = (file.clone(), path.to_owned());
+                return Err(Error::NoDatabase { file, from }.into());
+            }
             import::check(file)?;
             let python = python::interpreter().await?;
             let seen = if sqlite::parts(file).len() == 1 {
-                sqlite::look(&python, file, operator).await?
+                import::looked(file, sqlite::look(&python, file, operator).await)?
             } else {
                 // What was not written into it yet is seen in a copy alone.
                 sqlite::Looked { is_synapse: true, ..sqlite::Looked::default() }
@@ -199,16 +240,17 @@ pub(crate) async fn plan(
         return Err(Error::Operator(operator.to_owned()).into());
     }
     changes.push(format!("a new account @{operator}:{} acts for this program", taking.server_name));
-    let keeps = keeps(&taking, database);
     Ok(Plan {
         server_name: taking.server_name.clone(),
         files: taking.files.clone(),
         database,
         holds,
         media: taking.media.clone(),
-        keeps,
+        port: 0,
+        keeps: Vec::new(),
         changes,
         leaves: taking.leaves.clone(),
+        notes: taking.notes.clone(),
         taking,
     })
 }
@@ -241,20 +283,80 @@ fn idle(taking: &Taking) -> Result<(), Error> {
     Ok(())
 }
 
-fn keeps(taking: &Taking, database: &str) -> Vec<String> {
+impl Plan {
+    /// Theirs as settings of ours, with how their database is reached where it is used where it is.
+    fn settings(&self) -> Vec<(&'static str, Value)> {
+        let mut settings = self.taking.settings.clone();
+        if let ("kept", Database::Postgres(server)) = (self.database, &self.taking.database) {
+            settings.extend(reached(server));
+        }
+        settings
+    }
+
+    /// What the settings file will say.
+    pub(crate) fn settings_text(&self) -> String {
+        text_of(&nested(self.settings()))
+    }
+
+    /// With the settings as they will be: what stays as it was, and where a variable or a flag counts more than
+    /// what is taken over.
+    pub(crate) fn weigh(&mut self, config: &Config) -> Result<(), Failure> {
+        let (ours, theirs) = (config.server.name.to_string(), self.server_name.clone());
+        if ours != theirs {
+            let source = config.source("server.name");
+            return Err(Failure::from(Error::OtherServer { theirs, ours }).hinted(format!(
+                "leave `server.name` to the homeserver that is taken over: it is set by {source}"
+            )));
+        }
+        let mut instead = Vec::new();
+        for (key, theirs) in self.settings() {
+            let Some((ours, source)) = config.values.0.get(key) else { continue };
+            let (ours, theirs) = (setting::shown(ours), setting::shown(&theirs));
+            if *source > Source::SettingsFile && ours != theirs {
+                instead.push(key);
+                self.changes.push(format!("`{key}` is {ours} and not {theirs} ({source})"));
+            }
+        }
+        let mut secrets: Vec<_> = self.taking.secrets.iter().map(|(a, b)| (*a, b)).collect();
+        if let ("kept", Database::Postgres(Server { password: Some(password), .. })) =
+            (self.database, &self.taking.database)
+        {
+            secrets.push(("database_password", password));
+        }
+        for (name, secret) in secrets {
+            let is_it = |it: &&setting::Setting| it.secret && it.secret_file() == name;
+            let Some(found) = config::settings().find(is_it) else { continue };
+            let Some((ours, source)) = config.values.0.get(found.key) else { continue };
+            if *source > Source::SecretFile && setting::shown(ours) != secret.expose() {
+                instead.push(name);
+                self.changes.push(format!("`{}` is not the one of theirs ({source})", found.key));
+            }
+        }
+        self.port = config.server.port.0;
+        self.keeps = keeps(&self.taking, self.database, &instead);
+        Ok(())
+    }
+}
+
+/// `instead` are the settings and secrets of theirs that do not count.
+fn keeps(taking: &Taking, database: &str, instead: &[&str]) -> Vec<String> {
     let mut keeps = vec![
         format!("the name {} and the key it signs with", taking.server_name),
         "accounts, sessions, rooms, messages and files".to_owned(),
     ];
-    let kept: Vec<&str> = taking.secrets.iter().map(|(name, _)| *name).collect();
+    let kept = taking.secrets.iter().map(|(name, _)| *name).filter(|name| !instead.contains(name));
+    let kept: Vec<&str> = kept.collect();
     if !kept.is_empty() {
         keeps.push(format!("the secrets {}", kept.join(", ")));
     }
-    if database == "kept" {
+    let elsewhere = ["kind", "host", "port", "name"].map(|name| format!("database.{name}"));
+    if database == "kept" && !elsewhere.iter().any(|key| instead.contains(&key.as_str())) {
         keeps.push("the database, where it is".into());
     }
     let listens = taking.settings.iter().find(|(key, _)| *key == "server.port");
-    if let Some((_, port)) = listens {
+    if let Some((key, port)) = listens
+        && !instead.contains(key)
+    {
         keeps.push(format!("the port {port}"));
     }
     for file in &taking.registrations {
@@ -276,6 +378,7 @@ pub(crate) async fn lay(
     data: &DataDir,
     path: &Path,
     plan: &Plan,
+    options: &[String],
     on_step: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
     let kept = plan.database == "kept";
@@ -286,7 +389,10 @@ pub(crate) async fn lay(
         Some(Note { stage: Stage::Done, .. }) => {
             return Err(Error::Occupied(data.root().to_owned()).into());
         }
-        Some(note) => return Err(Error::UnfinishedAdoption(note.from).into()),
+        Some(note) => {
+            let again = note.again();
+            return Err(Error::UnfinishedAdoption { from: note.from, again }.into());
+        }
         None => {}
     }
     let beside = files_of(data);
@@ -306,14 +412,12 @@ pub(crate) async fn lay(
     for (name, value) in &taking.secrets {
         secret(&to.secret(name), value)?;
     }
-    let mut settings = taking.settings.clone();
-    if let (true, Database::Postgres(server)) = (kept, &taking.database) {
-        settings.extend(reached(server));
-        if let Some(password) = &server.password {
-            secret(&to.secret("database_password"), password)?;
-        }
+    if let (true, Database::Postgres(Server { password: Some(password), .. })) =
+        (kept, &taking.database)
+    {
+        secret(&to.secret("database_password"), password)?;
     }
-    write(&to.settings(), "# Taken over; `config set` changes it.\n", &nested(settings))?;
+    write(&to.settings(), "# Taken over; `config set` changes it.\n", &nested(plan.settings()))?;
     write(&to.overrides().join(OWN), "# Synapse's own settings, taken over.\n", &taking.own)?;
     on_step("linking the media");
     let (from, media) = (taking.media.clone(), to.media());
@@ -322,8 +426,8 @@ pub(crate) async fn lay(
         carried.map_err(|error| files::Error::io("copy", &beside)(io::Error::other(error)))??;
     }
     files::settle(data.root())?;
-    let note =
-        Note { from: path.to_owned(), stage: Stage::Laid, media: taking.media.clone(), kept };
+    let (from, media) = (path.to_owned(), taking.media.clone());
+    let note = Note { from, stage: Stage::Laid, media, kept, options: options.to_vec() };
     Ok(tell(data, &note)?)
 }
 
@@ -352,10 +456,13 @@ fn nested(settings: Vec<(&'static str, Value)>) -> Map<String, Value> {
 }
 
 fn write(path: &Path, head: &str, content: &Map<String, Value>) -> Result<(), files::Error> {
+    files::write_atomically(path, format!("{head}{}", text_of(content)).as_bytes(), files::PRIVATE)
+}
+
+fn text_of(content: &Map<String, Value>) -> String {
     // JSON is YAML.
     let json = || serde_json::to_string_pretty(content).unwrap_or_default();
-    let text = serde_yaml::to_string(content).unwrap_or_else(|_| json());
-    files::write_atomically(path, format!("{head}{text}").as_bytes(), files::PRIVATE)
+    serde_yaml::to_string(content).unwrap_or_else(|_| json())
 }
 
 /// Links all files of a folder into another, and copies what cannot be linked: their owner may not be ours, or
@@ -501,7 +608,8 @@ async fn moved(
     let rows = theirs::rows(server).await?;
     let here = filled::rows(config, rows.keys().map(String::as_str)).await?;
     filled::analyze(config).await?;
-    Ok(import::compare(&rows, &here)?)
+    let missing = import::missing(config).await?;
+    Ok(Imported { missing, ..import::compare(&rows, &here)? })
 }
 
 /// Adds the bridges that theirs had.
@@ -660,11 +768,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::new(folder.path().to_owned());
         data.create().unwrap();
-        let note =
-            Note { from: "/etc/s".into(), stage: Stage::Laid, media: "/m".into(), kept: true };
+        let options = vec!["--leave".into(), "a b".into()];
+        let (from, media) = ("/etc/s".into(), "/m".into());
+        let note = Note { from, stage: Stage::Laid, media, kept: true, options };
         tell(&data, &note).unwrap();
         let error = crate::instance::moving::require_whole(&data).unwrap_err();
         assert_eq!(error.to_string(), "taking over `/etc/s` was interrupted");
+        let hint = error.hint.unwrap();
+        assert!(hint.starts_with("`manage adopt /etc/s --leave 'a b' --yes` again"), "{hint}");
+        let moving = crate::instance::moving::unfinished(&data).unwrap().unwrap();
+        assert!(!moving.import && !moving.under_way);
+        assert_eq!(moving.give_up, "manage adopt --undo --yes");
         finish(&data).unwrap();
         crate::instance::moving::require_whole(&data).unwrap();
         assert!(self::note(&data).unwrap().unwrap().kept);

@@ -9,6 +9,12 @@ use crate::{
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error("there is no file `{}`", .0.display())]
+    NoFile(PathBuf),
+    #[error("there is no file `{}`, which `{}` names as its database", file.display(), from.display())]
+    NoDatabase { file: PathBuf, from: PathBuf },
+    #[error("`{}` cannot be looked into: {why}", file.display())]
+    Damaged { file: PathBuf, why: String },
     #[error("the homeserver runs")]
     Running,
     #[error("`{}` is not a database of SQLite", .0.display())]
@@ -45,8 +51,8 @@ pub(crate) enum Error {
     Operator(String),
     #[error("`{}` is not empty: it may hold a homeserver", .0.display())]
     Occupied(PathBuf),
-    #[error("taking over `{}` was interrupted", .0.display())]
-    UnfinishedAdoption(PathBuf),
+    #[error("taking over `{}` was interrupted", from.display())]
+    UnfinishedAdoption { from: PathBuf, again: String },
     #[error("the database is on PostgreSQL {theirs}, and the one here is {ours}")]
     OlderPostgres { theirs: String, ours: String },
     #[error("this homeserver was not taken over from elsewhere")]
@@ -62,13 +68,22 @@ pub(crate) enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoRoom { .. } | Self::Differs(_) => Kind::Environment,
+            Self::NoRoom { .. } | Self::Differs(_) | Self::Damaged { .. } => Kind::Environment,
             _ => Kind::Request,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoFile(_) => {
+                "`database.args.database` in its homeserver.yaml names it; `find / -xdev -name homeserver.db` looks for it".into()
+            }
+            Self::NoDatabase { from, .. } => format!(
+                "put it there, or name where it is (`database.args.database`); `manage adopt {}` looks again", from.display()
+            ),
+            Self::Damaged { file, .. } => format!(
+                "`sqlite3 {} 'PRAGMA integrity_check'` says whether it is whole", file.display()
+            ),
             Self::Running => "`manage stop` stops it".into(),
             Self::NotSqlite(_) | Self::NotSynapse(_) => {
                 "`database.args.database` in its homeserver.yaml names the file, mostly `homeserver.db`".into()
@@ -98,9 +113,9 @@ impl Explain for Error {
             Self::Occupied(_) => {
                 "`--instance NAME` takes it over beside what is there; `manage uninstall` archives that".into()
             }
-            Self::UnfinishedAdoption(from) => format!(
-                "`manage adopt {} --yes` again finishes it; `manage adopt --undo --yes` gives it back", from.display()
-            ),
+            Self::UnfinishedAdoption { again, .. } => {
+                format!("`{again}` again finishes it; `manage adopt --undo --yes` gives it back")
+            }
             Self::OlderPostgres { .. } => {
                 "`--database keep` uses it where it is; or install that version beside (`apt-get install postgresql`), or name one with `--set database.host=HOST`".into()
             }
@@ -108,7 +123,7 @@ impl Explain for Error {
             Self::NotEmpty(_) => "import into a homeserver that was installed and never started".into(),
             Self::NoRoom { .. } => files::FREE_SPACE.into(),
             Self::UnfinishedImport(file) => {
-                format!("`manage import-sqlite {}` again finishes it", file.display())
+                format!("`manage import-sqlite {}` again finishes it; `manage uninstall` gives it up", file.display())
             }
             Self::Changed(_) => {
                 "nothing may use it meanwhile; `manage import-sqlite FILE --anew` begins again".into()

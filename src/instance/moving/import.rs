@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::{self, Write as _},
     fs, io,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
@@ -18,7 +19,7 @@ use crate::{
     data_dir::DataDir,
     error::Failure,
     files,
-    instance::{guard, lock},
+    instance::{backup::verify, guard, lock},
     postgres::{
         self,
         dump::{self, Login},
@@ -27,7 +28,7 @@ use crate::{
     process::{Lock, opened_by},
     render,
     supervisor::control,
-    synapse::{files::DatabaseSettings, keys, sqlite},
+    synapse::{self, files::DatabaseSettings, keys, sqlite},
 };
 
 /// What has to be equal afterwards.
@@ -44,8 +45,32 @@ pub(crate) struct Imported {
     pub(crate) counts: BTreeMap<String, i64>,
     /// How many updates Synapse had not finished, and finished now.
     pub(crate) updates: u32,
+    /// How many files the database knows of that are not in the media folder: they are in no database.
+    pub(crate) missing: usize,
     /// Tables of which not every row came along, such as rows with characters that PostgreSQL does not take.
     pub(crate) less: Vec<String>,
+}
+
+impl Imported {
+    pub(crate) fn text(&self, page: &mut String) -> fmt::Result {
+        let of = |table: &str| self.counts.get(table).copied().unwrap_or_default();
+        writeln!(
+            page,
+            "{} accounts, {} rooms, {} events, {} files: as many as before",
+            of("users"),
+            of("rooms"),
+            of("events"),
+            of("local_media_repository")
+        )?;
+        if self.missing > 0 {
+            writeln!(page, "the content of {} files is not here", self.missing)?;
+        }
+        if self.updates > 0 {
+            let updates = self.updates;
+            writeln!(page, "{updates} updates that the old Synapse had not finished are done")?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +111,20 @@ pub(crate) fn unfinished(data: &DataDir) -> Result<Option<PathBuf>, files::Error
     Ok(note(data)?.map(|note| note.from))
 }
 
+/// Whether an import goes on now.
+pub(crate) fn goes_on(data: &DataDir) -> Result<bool, files::Error> {
+    Lock::is_held(&lock_file(data))
+}
+
+/// What was to be imported has been archived like all else.
+pub(crate) fn give_up(data: &DataDir) -> Result<(), files::Error> {
+    files::remove(&note_file(data))
+}
+
+fn lock_file(data: &DataDir) -> PathBuf {
+    data.run().join("backup.lock")
+}
+
 fn beside(data: &DataDir) -> PathBuf {
     data.root().join(".importing")
 }
@@ -101,8 +140,10 @@ fn seen(file: &Path) -> Result<Vec<(u64, u64)>, files::Error> {
 
 /// Refuses what cannot be imported, as far as that can be seen from outside; changes nothing.
 pub(crate) fn check(file: &Path) -> Result<(), Failure> {
-    if !sqlite::is_one(file)? {
-        return Err(Error::NotSqlite(file.to_owned()).into());
+    match sqlite::is_one(file) {
+        Err(error) if error.is_not_found() => return Err(Error::NoFile(file.to_owned()).into()),
+        Ok(false) => return Err(Error::NotSqlite(file.to_owned()).into()),
+        is_one => drop(is_one?),
     }
     match sqlite::parts(file).iter().find_map(|part| opened_by(part)) {
         Some(who) => Err(Error::InUse { file: file.to_owned(), who }.into()),
@@ -127,7 +168,7 @@ pub(crate) async fn import(
     }
     check(file)?;
     files::private_folder(&data.run())?;
-    let _backups = Lock::try_acquire(&data.run().join("backup.lock"), "manage import-sqlite")?;
+    let _backups = Lock::try_acquire(&lock_file(data), "manage import-sqlite")?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let _lock = lock::wait(data, "manage import-sqlite", deadline, &mut wait).await?;
     let mut note = match note(data)? {
@@ -141,7 +182,7 @@ pub(crate) async fn import(
     let environment = render::environment(config);
     let log = data.logs().join("import.log");
     if note.stage == Stage::Copied {
-        let looked = sqlite::count(&environment, &copy).await?;
+        let looked = looked(file, sqlite::count(&environment, &copy).await)?;
         judge(&looked, file, config)?;
         has_same_key(&looked.keys, config)?;
         if looked.updates > 0 {
@@ -153,7 +194,7 @@ pub(crate) async fn import(
         note.stage = Stage::Settled;
         tell(data, &note)?;
     }
-    let looked = sqlite::count(&environment, &copy).await?;
+    let looked = looked(file, sqlite::count(&environment, &copy).await)?;
     let to = database(config)?;
     let mut told = Told::new(&looked.tables);
     on_step("preparing the database");
@@ -178,8 +219,9 @@ pub(crate) async fn import(
         }
         on_step("counting what has arrived");
         let rows = filled::rows(config, looked.tables.keys().map(String::as_str)).await?;
-        let compared = compare(&looked.tables, &rows).map_err(Failure::from);
-        if compared.is_ok() {
+        let mut compared = compare(&looked.tables, &rows).map_err(Failure::from);
+        if let Ok(imported) = &mut compared {
+            imported.missing = missing(config).await?;
             filled::tidy(config).await?;
         }
         Ok(compared)
@@ -189,6 +231,26 @@ pub(crate) async fn import(
     files::remove(&note_file(data))?;
     files::remove(&beside(data))?;
     Ok(imported)
+}
+
+/// What a look into it found; else why it cannot be looked into, of what Python says the last line.
+pub(super) fn looked<T>(file: &Path, looked: Result<T, synapse::Error>) -> Result<T, Failure> {
+    looked.map_err(|error| match error {
+        synapse::Error::Sqlite(words) => {
+            let why = words.lines().next_back().unwrap_or_default().to_owned();
+            Error::Damaged { file: file.to_owned(), why }.into()
+        }
+        error => error.into(),
+    })
+}
+
+/// How many files the database knows of that are not in the media folder; none where they may be in a store.
+pub(super) async fn missing(config: &Config) -> Result<usize, postgres::Error> {
+    if config.media.s3_bucket.is_some() {
+        return Ok(0);
+    }
+    let known = dump::media(config).await?;
+    Ok(known.iter().filter(|(id, _)| !verify::medium(&config.data, id).exists()).count())
 }
 
 /// Copies the file into the data folder; what an earlier import left goes first.
@@ -383,6 +445,29 @@ mod tests {
         tell(&data, &note).unwrap();
         let error = crate::instance::moving::require_whole(&data).unwrap_err();
         assert_eq!(error.to_string(), "importing `/a.db` was interrupted");
-        assert_eq!(error.hint.unwrap(), "`manage import-sqlite /a.db` again finishes it");
+        assert_eq!(
+            error.hint.as_deref().unwrap(),
+            "`manage import-sqlite /a.db` again finishes it; `manage uninstall` gives it up"
+        );
+        let moving = crate::instance::moving::unfinished(&data).unwrap().unwrap();
+        assert_eq!(moving.to_string(), error.to_string());
+        assert!(moving.import && !moving.under_way);
+        let lock = Lock::try_acquire(&lock_file(&data), "manage import-sqlite").unwrap();
+        let moving = crate::instance::moving::unfinished(&data).unwrap().unwrap();
+        assert_eq!(moving.to_string(), "`/a.db` is being imported");
+        drop(lock);
+        give_up(&data).unwrap();
+        crate::instance::moving::require_whole(&data).unwrap();
+    }
+
+    #[test]
+    fn of_a_damaged_file_the_error_is_told_and_not_where_it_was_met() {
+        let words =
+            "Traceback (most recent call last):\n  File \"x\"\nsqlite3.DatabaseError: malformed";
+        let failed: Result<(), _> = Err(synapse::Error::Sqlite(words.into()));
+        let error = looked(Path::new("/a.db"), failed).unwrap_err();
+        let said = "`/a.db` cannot be looked into: sqlite3.DatabaseError: malformed";
+        assert_eq!(error.to_string(), said);
+        assert!(error.hint.unwrap().contains("`sqlite3 /a.db 'PRAGMA integrity_check'`"));
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use self::backups::Backups;
 use super::{
     backup::restore::{self, Restoring},
+    moving::{self, Moving},
     prepare::applied,
 };
 use crate::{
@@ -85,6 +86,9 @@ pub(crate) struct Status {
     /// The restore that goes on, or was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restoring: Option<Restoring>,
+    /// The moving in that goes on, or was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moving: Option<Moving>,
 }
 
 /// A worker of this homeserver on another machine.
@@ -160,8 +164,10 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         state = State::Unhealthy;
     }
     let restoring = restore::unfinished(data)?;
-    if let Some(restoring) = &restoring {
-        health_message = restoring.to_string();
+    let moving = moving::unfinished(data)?;
+    let begun = restoring.as_ref().map(ToString::to_string);
+    if let Some(begun) = begun.or_else(|| moving.as_ref().map(ToString::to_string)) {
+        health_message = begun;
         state = State::Unhealthy;
     }
     let services = asked.unwrap_or_default();
@@ -190,6 +196,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         elsewhere: Vec::new(),
         backups: None,
         restoring,
+        moving,
     })
 }
 
