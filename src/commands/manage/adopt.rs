@@ -129,7 +129,7 @@ impl Args {
         };
         let config = context.config_of(&text)?;
         let ports = match context.instance() {
-            Some(name) => Own::of_instance(&config, name)?,
+            Some(name) => Own::of_instance(&config, name, false)?,
             None => Vec::new(),
         };
         plan.weigh(&context.with(ports).config_of(&text)?)?;
