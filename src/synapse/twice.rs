@@ -46,8 +46,8 @@ pub(super) fn is_too_much(error: &serde_yaml::Error) -> bool {
 /// A value whose mappings still have all that was said.
 enum Node {
     Plain(Value),
-    List(Vec<Node>),
-    Map(Vec<(Spanned<String>, Node)>),
+    List(Vec<Self>),
+    Map(Vec<(Spanned<String>, Self)>),
 }
 
 impl Node {

@@ -47,8 +47,26 @@ impl Old {
             "bcrypt_rounds": 4,
             "user_directory": { "search_all_users": true },
         });
-        file(&old.folder.join("conf.d"), "site.yaml", site.to_string().as_bytes());
+        // As PyYAML reads it the last one counts.
+        let site = site.to_string().replacen('{', "{\"bcrypt_rounds\": 5, ", 1);
+        file(&old.folder.join("conf.d"), "site.yaml", site.as_bytes());
         old
+    }
+
+    /// What its Python says of `it`.
+    fn tells(&self, code: &str) -> String {
+        let mut python = Command::new(&self.python);
+        let said = python.arg("-c").arg(format!("{code}\nprint(it)")).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Makes its database one of that schema by what it says.
+    fn has_schema(&self, version: u32) {
+        let file = self.folder.join("homeserver.db");
+        self.tells(&format!(
+            "import sqlite3\nit = sqlite3.connect({file:?})\nit.execute('UPDATE schema_version SET version = {version}')\nit.commit()\nit.close()"
+        ));
     }
 
     fn synapse(&self) -> Command {
@@ -211,18 +229,35 @@ fn a_synapse_of_somebody_else_goes_on_as_the_same_server_and_can_be_given_back()
     let adopt = ["manage", "adopt", &path, "--yes"];
     server.run(&adopt).exits(1).says("the old Synapse still runs");
     old.stop();
+    // What is newer than the Synapse that would be installed is refused by the schema of that one.
+    let newest = old.tells("from synapse.storage.schema import SCHEMA_VERSION as it");
+    let newest: u32 = newest.parse().unwrap();
+    old.has_schema(newest + 1);
+    let newer = format!("(schema {}) than the one installed here (schema {newest})", newest + 1);
+    server.run(&["manage", "adopt", &path]).exits(1).says(&newer);
+    old.has_schema(newest);
     let before = old.all();
     let said =
         server.run(&["manage", "adopt", &path]).success().says("would take over test.example");
-    said.says("registration token").says("user_directory").says("Nothing was changed");
+    let said = said.says("registration token").says("user_directory").says("Nothing was changed");
+    said.says("`bcrypt_rounds` is more than once").says(&format!("\n  the port {port}\n"));
+    let elsewhere = ["manage", "adopt", &path, "--set", "server.port=7999"];
+    let planned = server.json(&elsewhere);
+    assert_eq!(planned["plan"]["port"], 7999);
+    server.run(&elsewhere).success().says(&format!("`server.port` is 7999 and not {port} (--set)"));
+    server.run(&[&adopt[..], &["--leave", "bcrypt_round"]].concat()).exits(1).says("did you mean");
     assert_eq!(fs::read_dir(&server.data).unwrap().count(), 1, "the environment alone");
 
     // Killed while the database is copied: nothing starts, and the same command finishes it.
     let note = server.data.join("run/importing.json");
     killed(&server, &adopt, &|| fs::read_to_string(&note).is_ok_and(|note| note.contains("ready")));
     server.run(&["manage", "start"]).exits(1).says("was interrupted").says(&path);
+    let said = server.run(&["status"]).exits(1).says("was interrupted");
+    said.says(&format!("manage adopt {path} --yes")).says("manage adopt --undo --yes");
     let said = server.run(&["manage", "adopt", &path, "--yes", "--start"]).success();
-    said.says("taken over: test.example");
+    let said =
+        said.says("taken over: test.example").says("2 accounts, 1 rooms").says("as many as before");
+    said.says(&format!("it answers at http://127.0.0.1:{port}"));
     let own = fs::read_to_string(server.data.join("homeserver.d/10-adopted.yaml")).unwrap();
     assert!(own.contains("search_all_users") && !own.contains("a_setting_of_long_ago"), "{own}");
 
@@ -319,6 +354,7 @@ fn a_database_of_sqlite_is_imported_only_where_it_belongs() {
     let none = file(folder.path(), "a.db", b"SQLite is not in it");
     let import = |file: &Path| server.run(&["manage", "import-sqlite", file.to_str().unwrap()]);
     import(&none).exits(1).says("is not a database of SQLite");
+    import(&folder.path().join("none.db")).exits(1).says("there is no file").says("find / -xdev");
     let empty = file(folder.path(), "b.db", b"SQLite format 3\0");
     import(&empty).exits(1).says("the homeserver runs");
     let port = free_port();
@@ -326,5 +362,18 @@ fn a_database_of_sqlite_is_imported_only_where_it_belongs() {
     let theirs = file(folder.path(), "homeserver.yaml", text.as_bytes());
     let adopt = server.run(&["manage", "adopt", theirs.to_str().unwrap()]);
     adopt.exits(1).says("signing key").says("is not there");
+    let nowhere = server.run(&["manage", "adopt", "/nonexist"]).exits(1);
+    nowhere.says("manage adopt /etc/matrix-synapse");
+    file(
+        folder.path(),
+        "y.example.signing.key",
+        b"ed25519 a_Xy12 c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI\n",
+    );
+    let adopt = server.run(&["manage", "adopt", theirs.to_str().unwrap()]);
+    adopt.exits(1).says("homeserver.db`, which").says("looks again");
+    let text = b"SQLite format 3\0and then what is damaged";
+    file(folder.path(), "homeserver.db", text);
+    let adopt = server.run(&["manage", "adopt", theirs.to_str().unwrap()]).exits(1);
+    adopt.says("homeserver.db` cannot be looked into: sqlite3.").says("homeserver.db 'PRAGMA");
     server.run(&["manage", "adopt", "--undo"]).exits(1).says("was not taken over");
 }

@@ -47,7 +47,7 @@ use crate::{
     },
 };
 
-/// The schema of the Synapse that this program has a locked set for.
+/// The schema of the Synapse that this program has a locked set for; `test/real/adopt.rs` compares it with that one's.
 pub(crate) const SCHEMA: u32 = 94;
 /// The operator's file that has what was theirs.
 const OWN: &str = "10-adopted.yaml";
