@@ -203,7 +203,7 @@ fn a_data_folder_that_cannot_be_written_is_named_and_stays_as_it_is() {
         &["config", "set", "server.port", "8009"],
     ];
     for words in refusals {
-        server.run(words).exits(1).says(&data).says("with MATRIX_SYNAPSE_DATA_DIR");
+        server.run(words).exits(1).says(&data).says("MATRIX_SYNAPSE_DATA_DIR");
     }
     let install = ["--data-dir", new, "manage", "install"];
     server.run(&install).exits(1).says(&format!("`{new}` is on a disk that can only be read"));

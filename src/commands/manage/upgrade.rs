@@ -17,7 +17,6 @@ use crate::{
     output::Report,
     process::Ending,
     reply::{Interrupted, Stop},
-    synapse::version,
 };
 
 #[derive(clap::Args)]
@@ -61,6 +60,8 @@ pub(crate) struct Answer {
     /// The version that a rollback came from, where it was done before.
     #[serde(skip)]
     onward: Option<String>,
+    #[serde(skip)]
+    is_back: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
@@ -113,6 +114,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
             backup: None,
             away: None,
             onward: None,
+            is_back: way == Way::Back,
             running: context.supervisor().await?.is_some_and(|now| now.ready),
         })
     };
@@ -161,6 +163,7 @@ pub(super) async fn go(context: &Context, wanted: Wanted, ready: ReadyArg) -> An
             away: done.away.map(|away| (away.as_secs_f64() * 100.0).round() / 100.0),
             running: done.running,
             onward: done.onward,
+            is_back: way == Way::Back,
         },
     ))
 }
@@ -216,7 +219,7 @@ impl Report for Answer {
                 writeln!(page, "`manage restore {} --force` goes back", file.display())
             }
             (Some(false), None) => Ok(()),
-            _ if version::is_before(version, from) => Ok(()),
+            _ if self.is_back => Ok(()),
             _ => writeln!(
                 page,
                 "`manage rollback` goes back to {from}, when what the new one does to the database in the background has ended"

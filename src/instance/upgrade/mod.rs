@@ -158,9 +158,7 @@ pub(crate) async fn change(
     if looked.is_there(config) {
         let running = now.is_some_and(|now| now.ready);
         let version = looked.to;
-        let later = python::before(&data.synapse_environment()).and_then(|it| it.version());
-        let onward =
-            later.filter(|later| options.way == Way::Back && version::is_before(&version, later));
+        let onward = if options.way == Way::Back { was_left(config)? } else { None };
         let nothing =
             Changed { plan: None, version, from: None, backup: None, away: None, running, onward };
         return Ok(nothing);
@@ -246,12 +244,19 @@ fn look(config: &Config, options: &Options) -> Result<Looked, Failure> {
         (None, Way::Back, Some(note)) => note.from.version.clone(),
         // Once it is back, the one that it came from is no way back.
         (None, Way::Back, None) => match before().ok_or(Error::NoWayBack)? {
-            later if version::is_before(&from, &later) => from.clone(),
+            _ if was_left(config)?.is_some() => from.clone(),
             before => before,
         },
         (None, Way::On, _) => onward(config, &from),
     };
     Ok(Looked { from, to, note })
+}
+
+/// The version that the last rollback came from, which is still kept.
+fn was_left(config: &Config) -> Result<Option<String>, Failure> {
+    let Some(before) = python::before(&config.data.synapse_environment()) else { return Ok(None) };
+    let is_left = note::was_left(&config.data, &before.identity().unwrap_or_default())?;
+    Ok(before.version().filter(|_| is_left))
 }
 
 /// The version that comes next: the one that the settings ask for; the one that this program ships, where that is
@@ -543,7 +548,7 @@ async fn exchange(
     if let Err(why) = written_down(config, &note.to.version) {
         tell(Event::Warns(&format!("`synapse.version` cannot be written: {why}")));
     }
-    note::remove(data)?;
+    note::end(data, note)?;
     // Older ones than the way back.
     sweep_environments(config, &note.to.version).await?;
     Ok((away, note.ran))

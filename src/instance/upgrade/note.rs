@@ -45,6 +45,26 @@ pub(super) fn remove(data: &DataDir) -> Result<(), files::Error> {
     files::remove(&file(data))
 }
 
+/// The name of the folder that the last rollback came from: no way back, as long as nothing else was changed.
+fn left(data: &DataDir) -> PathBuf {
+    data.run().join("rolled-back")
+}
+
+/// Whether the last change was a rollback from that folder.
+pub(super) fn was_left(data: &DataDir, folder: &str) -> Result<bool, files::Error> {
+    Ok(files::read_if_exists(&left(data))?.is_some_and(|it| it == folder))
+}
+
+/// Notes a change that has ended well.
+pub(super) fn end(data: &DataDir, note: &Note) -> Result<(), files::Error> {
+    if note.is_back {
+        files::write_atomically(&left(data), note.from.folder.as_bytes(), files::PUBLIC)?;
+    } else {
+        files::remove(&left(data))?;
+    }
+    remove(data)
+}
+
 /// What a change was about that was interrupted: from which version, to which.
 pub(crate) fn interrupted(data: &DataDir) -> Result<Option<(String, String)>, files::Error> {
     Ok(read(data)?.map(|note| (note.from.version, note.to.version)))
