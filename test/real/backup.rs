@@ -153,6 +153,11 @@ fn a_backup_is_there_whole_or_not_at_all() {
     let key = "/_matrix/key/v2/server";
     let keys = |port| -> Value { serde_json::from_str(&get(port, key).1).unwrap() };
     assert_eq!(keys(port)["verify_keys"], keys(server.port)["verify_keys"]);
+    // Also where there was one with another password.
+    let password = ["config", "set", "database.password"];
+    other.run_with(&password, b"another one 12").success();
+    let again = [&restore[..], &["--force"], &opened].concat();
+    other.run(&again).success().says("what was there before is in").says("running");
     server.run(&["manage", "backup", "remove", &backup]).success();
     server.run(&["manage", "backup", "remove", &backup]).exits(2);
     assert_eq!(

@@ -194,11 +194,13 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
     of_backups(context, before.as_ref(), &config);
     if args.start {
         let timeout = config.supervision.start_timeout.0;
-        let started = super::start::go(context, start::Options::all(timeout, false)).await;
+        // What was read before is of the homeserver that was there before.
+        let afresh = context.with([]);
+        let started = super::start::go(&afresh, start::Options::all(timeout, false)).await;
         started.map_err(|why| {
             let hint = why.hint.clone().unwrap_or_else(|| "`logs` says more".into());
             why.hinted(format!(
-                "all is restored, only the start failed: {hint}; then `manage start`"
+                "all is restored, only the start failed: {hint}"
             ))
         })?;
         done.running = true;
