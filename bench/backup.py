@@ -62,6 +62,7 @@ def measured(*words, env):
         out.seek(0)
         text = out.read().decode()
     assert child.returncode == 0, text
+    print(f"{' '.join(words[1:3])}: {took:.2f} s, {most / 1024:.1f} MB", flush=True)
     return took, json.loads(text), most / 1024
 
 
@@ -115,8 +116,10 @@ with instance(start=not IS_MADE) as (env, data), \
         ours.append(took)
         memory.append(used)
         whole = made["backups"][0]["path"]
-        at_once.append(sh(f"{database} & p=$!; {media}; wait $p", by_hand))
-        in_turn.append(sh(f"{database}; {media}", by_hand))
+        # Ours is on the disk when it has its name.
+        kept = f"sync {folder}/db.zst {folder}/media.tar.zst"
+        at_once.append(sh(f"{database} & p=$!; {media}; wait $p; {kept}", by_hand))
+        in_turn.append(sh(f"{database}; {media}; {kept}", by_hand))
     held = [
         say("backup against both at once", statistics.median(ours), statistics.median(at_once), 1.10),
         say("backup against one after the other", statistics.median(ours), statistics.median(in_turn), 0.7),
@@ -146,7 +149,7 @@ with instance(start=not IS_MADE) as (env, data), \
         again = sh(
             "psql -q -c 'DROP DATABASE IF EXISTS again' -c 'CREATE DATABASE again' postgres;"
             f"zstd -q -d -f -o {folder}/db {folder}/db.zst; pg_restore -j2 --no-owner -d again {folder}/db & p=$!;"
-            f"mkdir {folder}/again; zstd -dc {folder}/media.tar.zst | tar -C {folder}/again -x; wait $p",
+            f"mkdir {folder}/again; zstd -dc {folder}/media.tar.zst | tar -C {folder}/again -x; wait $p; sync -f {folder}",
             by_hand | {"PGUSER": "postgres", "PGPASSWORD": (data / "secrets/postgres_superuser_password").read_text().strip()},
         )
         shutil.rmtree(folder / "again")

@@ -14,9 +14,9 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use ring::digest::{Context as Sum, SHA256};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use zstd::Encoder;
 
 use super::{
@@ -354,11 +354,11 @@ fn sealing(why: &age::Error) -> Error {
 }
 
 fn summed(from: &mut impl Read) -> io::Result<(String, u64)> {
-    let (mut sum, mut size, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK]);
+    let (mut sum, mut size, mut chunk) = (Sum::new(&SHA256), 0, vec![0; CHUNK]);
     loop {
         let read = from.read(&mut chunk)?;
         if read == 0 {
-            return Ok((HEXLOWER.encode(&sum.finalize()), size));
+            return Ok((HEXLOWER.encode(sum.finish().as_ref()), size));
         }
         sum.update(&chunk[..read]);
         size += read as u64;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use ring::digest::{Context as Sum, SHA256, digest};
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use tar::{Archive, EntryType};
 use zstd::Decoder;
 
@@ -199,7 +199,9 @@ impl Reader {
             if known.is_none() {
                 let read = text(&path, &mut entry)?;
                 known = Some(manifest(&path, &name, &read)?);
-                unsummed.add(&name, HEXLOWER.encode(&Sha256::digest(&read))).map_err(damaged)?;
+                unsummed
+                    .add(&name, HEXLOWER.encode(digest(&SHA256, &read).as_ref()))
+                    .map_err(damaged)?;
                 (count, bytes) = (1, read.len() as u64);
                 continue;
             }
@@ -224,11 +226,13 @@ impl Reader {
                 }
                 count += 1;
                 bytes += list.len() as u64;
-                unsummed.add(&name, HEXLOWER.encode(&Sha256::digest(&list))).map_err(damaged)?;
+                unsummed
+                    .add(&name, HEXLOWER.encode(digest(&SHA256, &list).as_ref()))
+                    .map_err(damaged)?;
                 continue;
             }
             let mode = entry.header().mode().unwrap_or(files::PRIVATE) & 0o777;
-            let mut sum = Sha256::new();
+            let mut sum = Sum::new(&SHA256);
             to.begin(&name, mode)?;
             loop {
                 let read = entry.read(&mut chunk).map_err(|error| fault(&path, &error))?;
@@ -245,7 +249,7 @@ impl Reader {
             }
             to.end();
             count += 1;
-            unsummed.add(&name, HEXLOWER.encode(&sum.finalize())).map_err(damaged)?;
+            unsummed.add(&name, HEXLOWER.encode(sum.finish().as_ref())).map_err(damaged)?;
         }
         // The end of what zstd wrote has a sum of its own. What tar has there is empty: all else is another's.
         let mut rest = self.archive.into_inner();
@@ -304,7 +308,7 @@ fn blob(
         return Ok(0);
     }
     let mut content = naming.open(depot, medium, path)?;
-    let (mut sum, mut size, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK]);
+    let (mut sum, mut size, mut chunk) = (Sum::new(&SHA256), 0, vec![0; CHUNK]);
     to.begin(&name, medium.mode & 0o777)?;
     loop {
         let read = content.read(&mut chunk);
@@ -322,7 +326,7 @@ fn blob(
         on_bytes(size);
     }
     to.end();
-    if size != medium.size || HEXLOWER.encode(&sum.finalize()) != medium.sha256 {
+    if size != medium.size || HEXLOWER.encode(sum.finish().as_ref()) != medium.sha256 {
         return Err(damaged(format!("`{}` is not what it was", shown(&name))));
     }
     Ok(size)

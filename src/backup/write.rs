@@ -7,7 +7,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Sum, SHA256, digest};
 use tar::{Builder, EntryType, Header};
 use zstd::{Encoder, zstd_safe::CParameter};
 
@@ -119,7 +119,7 @@ impl Writer {
 
     /// What is in memory already.
     pub(crate) fn whole(&mut self, name: &Path, content: &[u8]) -> Result<(), Error> {
-        let sum = HEXLOWER.encode(&Sha256::digest(content));
+        let sum = HEXLOWER.encode(digest(&SHA256, content).as_ref());
         let header = header(files::PRIVATE, content.len() as u64);
         self.append(name, header, content)?;
         self.noted(name, &sum, content.len() as u64)
@@ -133,7 +133,7 @@ impl Writer {
         size: u64,
     ) -> Result<(), Error> {
         let mut hashing =
-            Hashing { file, left: size, sum: Sha256::new(), failed: None, is_short: false };
+            Hashing { file, left: size, sum: Sum::new(&SHA256), failed: None, is_short: false };
         let appended = self.append(name, header(found.mode, size), &mut hashing);
         let Hashing { sum, failed, is_short, .. } = hashing;
         if let Some(error) = failed {
@@ -143,7 +143,7 @@ impl Writer {
             return Err(Error::Changes(found.path.clone()));
         }
         appended?;
-        self.noted(name, &HEXLOWER.encode(&sum.finalize()), size)
+        self.noted(name, &HEXLOWER.encode(sum.finish().as_ref()), size)
     }
 
     fn append(&mut self, name: &Path, mut header: Header, content: impl Read) -> Result<(), Error> {
@@ -198,7 +198,7 @@ fn header(mode: u32, size: u64) -> Header {
 struct Hashing<'a> {
     file: &'a mut File,
     left: u64,
-    sum: Sha256,
+    sum: Sum,
     /// What kept it from being read.
     failed: Option<io::Error>,
     /// Whether it ended before that.

@@ -199,9 +199,7 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
         let started = super::start::go(&afresh, start::Options::all(timeout, false)).await;
         started.map_err(|why| {
             let hint = why.hint.clone().unwrap_or_else(|| "`logs` says more".into());
-            why.hinted(format!(
-                "all is restored, only the start failed: {hint}"
-            ))
+            why.hinted(format!("all is restored, only the start failed: {hint}"))
         })?;
         done.running = true;
     }

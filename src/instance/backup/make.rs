@@ -48,7 +48,7 @@ use crate::{
 /// The database in the archive that is Synapse's.
 pub(super) const OWN: &str = "homeserver";
 /// How much of a dump is one entry, in bytes.
-const PIECE: usize = 2 << 20;
+const PIECE: usize = 1 << 20;
 /// How often a moment of the database is tried.
 const TRIES: u32 = 5;
 /// Between two words on how far it is.

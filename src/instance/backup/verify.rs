@@ -7,9 +7,9 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use ring::digest::{Context as Sum, SHA256};
 use schemars::JsonSchema;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::Error;
@@ -84,11 +84,11 @@ fn sum(path: &std::path::Path) -> Result<Option<String>, files::Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(files::Error::io("read", path))?,
     };
-    let (mut sum, mut chunk) = (Sha256::new(), vec![0; 1 << 17]);
+    let (mut sum, mut chunk) = (Sum::new(&SHA256), vec![0; 1 << 17]);
     loop {
         let read = file.read(&mut chunk).map_err(files::Error::io("read", path))?;
         if read == 0 {
-            return Ok(Some(HEXLOWER.encode(&sum.finalize())));
+            return Ok(Some(HEXLOWER.encode(sum.finish().as_ref())));
         }
         sum.update(&chunk[..read]);
     }
