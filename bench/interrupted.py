@@ -60,7 +60,7 @@ with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-in
         return [message["body"] for message in json.loads(said)["messages"]]
 
     def named(place):
-        return sorted(place.glob("*.tar.zst*"))
+        return sorted(path for path in place.glob("*.tar.zst*") if not path.name.startswith("."))
 
     there = bodies()
     good, ended = True, 0
@@ -79,7 +79,9 @@ with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-in
         for path in named(place):
             run(PROGRAM, "manage", "backup", "remove", str(path), env=env)
         run(PROGRAM, *kinds[which], env=env)
-        left = [path.name for path in place.iterdir() if path.name != "blobs" and path not in named(place)]
+        lists = [path.name.replace(".inc.tar.zst", ".blobs.zst") for path in named(place)]
+        known = ["blobs", ".backup.lock", *lists, *(path.name for path in named(place))]
+        left = [path.name for path in place.iterdir() if path.name not in known]
         if left:
             print(f"backup {number}: {left} is left")
             good = False
