@@ -70,9 +70,11 @@ impl Set {
             SYNAPSE_LOCK.to_owned()
         } else {
             let direct = SYNAPSE_DIRECT.replace(&format!("=={shipped}"), &format!("=={version}"));
-            // They asked for any, and cannot be imported with one of today.
-            let more = if is_before(version, 1, 146) { "prometheus-client<0.24\n" } else { "" };
-            direct + more
+            // They asked for any. With those of today the one cannot be imported, and what speaks to Redis
+            // does not start.
+            let prometheus = is_before(version, 1, 146).then_some("prometheus-client<0.24\n");
+            let redis = is_before(version, 1, 163).then_some("txredisapi<1.6\n");
+            direct + prometheus.unwrap_or_default() + redis.unwrap_or_default()
         };
         let more = Vec::new();
         Self { name: SYNAPSE, version: version.to_owned(), requirements, more, locked }
@@ -303,10 +305,14 @@ mod tests {
 
     #[test]
     fn a_version_that_no_package_of_today_fits_gets_one_of_its_time() {
-        let asks = |version: &str| {
-            Set::synapse(Some(version)).requirements.contains("prometheus-client<0.24")
+        let asks = |version: &str, package: &str| {
+            Set::synapse(Some(version)).requirements.contains(package)
         };
-        assert!(asks("1.145.0") && asks("1.98.0"));
-        assert!(!asks("1.146.0") && !asks("1.163.1") && !asks("2.1.0"));
+        let prometheus = |version: &str| asks(version, "prometheus-client<0.24");
+        assert!(prometheus("1.145.0") && prometheus("1.98.0"));
+        assert!(!prometheus("1.146.0") && !prometheus("1.163.1") && !prometheus("2.1.0"));
+        let redis = |version: &str| asks(version, "txredisapi<1.6");
+        assert!(redis("1.150.0") && redis("1.162.0"));
+        assert!(!redis("1.163.0") && !redis("2.1.0"));
     }
 }
