@@ -167,12 +167,23 @@ impl Explain for Error {
                 format!("{first} the server with `manage stop`; then `manage install` and `manage start` create a new one")
             }
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
+            // 53100: disk_full.
+            Self::Query { source, .. } if code_of(source).as_deref() == Some("53100") => {
+                format!("{}; then run it again", files::FREE_SPACE)
+            }
             Self::Query { .. } => return None,
             Self::Process(error) | Self::Tool(error) => return error.hint(),
             Self::File(error) => return error.hint(),
         };
         Some(hint)
     }
+}
+
+/// What kind of error the database says it is ([SQLSTATE]).
+///
+/// [SQLSTATE]: https://www.postgresql.org/docs/current/errcodes-appendix.html
+fn code_of(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error()?.code()
 }
 
 impl Error {
