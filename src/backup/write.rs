@@ -24,6 +24,10 @@ use crate::{age::To, files};
 const LEVEL: i32 = 3;
 /// How much is compressed at once, in bytes.
 const JOB: u32 = 1 << 20;
+/// How much of a file is read at once, in bytes.
+const CHUNK: usize = 1 << 18;
+/// What an entry's content is filled up to, in bytes.
+const BLOCK: usize = 512;
 /// After so many entries their sums follow: a list of all would grow with the backup.
 const SUMMED: usize = 512;
 
@@ -40,6 +44,8 @@ pub(crate) struct Writer {
     pieces: u64,
     /// The bytes of those media.
     apart: u64,
+    /// What is read of a file at once.
+    chunk: Vec<u8>,
 }
 
 /// How long a list of media beside the archive is, in bytes; one of sums is no longer either.
@@ -70,6 +76,7 @@ impl Writer {
             list: String::new(),
             pieces: 0,
             apart: 0,
+            chunk: vec![0; CHUNK],
         };
         let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
         writer.whole(Path::new(MANIFEST), &text)?;
@@ -132,17 +139,25 @@ impl Writer {
         file: &mut File,
         size: u64,
     ) -> Result<(), Error> {
-        let mut hashing =
-            Hashing { file, left: size, sum: Sum::new(&SHA256), failed: None, is_short: false };
-        let appended = self.append(name, header(found.mode, size), &mut hashing);
-        let Hashing { sum, failed, is_short, .. } = hashing;
-        if let Some(error) = failed {
-            return Err(files::Error::io("read", &found.path)(error).into());
+        // `tar` would copy in small pieces: what follows its header goes past it.
+        self.append(name, header(found.mode, size), io::empty())?;
+        let (mut sum, mut left) = (Sum::new(&SHA256), size);
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(self.chunk.len());
+            let read = match file.read(&mut self.chunk[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(files::Error::io("read", &found.path))?,
+            };
+            if read == 0 {
+                return Err(Error::Changes(found.path.clone()));
+            }
+            sum.update(&self.chunk[..read]);
+            self.tar.get_mut().write_all(&self.chunk[..read]).map_err(Error::Write)?;
+            left -= read as u64;
         }
-        if is_short {
-            return Err(Error::Changes(found.path.clone()));
-        }
-        appended?;
+        let over = usize::try_from(size % BLOCK as u64).unwrap_or_default();
+        let rest = over.next_multiple_of(BLOCK) - over;
+        self.tar.get_mut().write_all(&[0; BLOCK][..rest]).map_err(Error::Write)?;
         self.noted(name, &HEXLOWER.encode(sum.finish().as_ref()), size)
     }
 
@@ -192,31 +207,4 @@ fn header(mode: u32, size: u64) -> Header {
     header.set_mode(mode);
     header.set_size(size);
     header
-}
-
-/// A file that is hashed while it is read, and gives as many bytes as it had.
-struct Hashing<'a> {
-    file: &'a mut File,
-    left: u64,
-    sum: Sum,
-    /// What kept it from being read.
-    failed: Option<io::Error>,
-    /// Whether it ended before that.
-    is_short: bool,
-}
-
-impl Read for Hashing<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
-        let read = self.file.read(&mut into[..most]).inspect_err(|error| {
-            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
-        })?;
-        if read == 0 && self.left > 0 && most > 0 {
-            self.is_short = true;
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.sum.update(&into[..read]);
-        self.left -= read as u64;
-        Ok(read)
-    }
 }

@@ -188,8 +188,11 @@ fn with_v_a_verb_says_more() {
     let room = server.room("Verbose");
     let sent = says(&["content", "send-message", &room, "hi"]);
     assert!(sent.contains("transaction id: ") && sent.contains(&room), "{sent}");
-    let read = says(&["content", "read-messages", &room]);
-    assert!(read.contains(sent.split_whitespace().nth(1).unwrap()), "{read}");
+    // While others write, Synapse shows a message a moment after it has acknowledged it.
+    wait_for("it can be read", || {
+        let read = says(&["content", "read-messages", &room]);
+        read.contains(sent.split_whitespace().nth(1).unwrap())
+    });
     assert!(says(&["content", "list-rooms"]).contains("CREATOR"));
     assert!(says(&["content", "list-users"]).contains("LAST SEEN"));
     assert!(says(&["content", "get-room", &room]).contains("Creator:"));
