@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use http::{StatusCode, header};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Sum, SHA256};
 
 use super::{Error, api::download::Request, client::Client};
 use crate::clock::Backoff;
@@ -22,7 +22,7 @@ pub(crate) struct Download {
     answer: Option<reqwest::Response>,
     /// How many bytes are to come that came before.
     again: u64,
-    hash: Sha256,
+    hash: Sum,
     backoff: Backoff,
     /// When something came last.
     heard: Instant,
@@ -47,7 +47,7 @@ impl Download {
             id: id.to_owned(),
             answer: None,
             again: 0,
-            hash: Sha256::new(),
+            hash: Sum::new(&SHA256),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             heard: Instant::now(),
             bytes: 0,
@@ -97,7 +97,7 @@ impl Download {
 
     /// The hash of what came, in hexadecimal digits.
     pub(crate) fn sha256(&self) -> String {
-        HEXLOWER.encode(&self.hash.clone().finalize())
+        HEXLOWER.encode(self.hash.clone().finish().as_ref())
     }
 
     async fn piece(&mut self) -> Result<Option<Vec<u8>>, Error> {

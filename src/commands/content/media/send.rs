@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     commands::{
@@ -139,7 +139,7 @@ async fn later(args: &Args, context: &Context, media: &Media) -> Answered<Left> 
     let stored = Intake::open(&context.data()?)?.attach(&media.bytes)?;
     let file = Attached {
         stored,
-        hash: HEXLOWER.encode(&Sha256::digest(&media.bytes)[..16]),
+        hash: HEXLOWER.encode(&digest(&SHA256, &media.bytes).as_ref()[..16]),
         name: media.name.clone(),
         mime: Some(media.kind.clone()),
         caption: args.caption.clone(),
