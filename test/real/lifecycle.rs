@@ -110,6 +110,25 @@ fn a_port_that_is_taken_is_named_with_its_holder() {
 }
 
 #[test]
+fn a_start_after_a_stop_that_was_killed_ends_with_a_server_that_runs() {
+    let server = Lent::up();
+    let supervisor = server.supervisor();
+    let mut stop = server.command();
+    let stop = stop.args(["manage", "stop"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut stop = stop.spawn().unwrap();
+    let state = server.data.join("run/state.json");
+    wait_for("it has been told", || {
+        fs::read_to_string(&state).is_ok_and(|state| state.contains("\"stopping\""))
+            || !is_alive(supervisor)
+    });
+    // Nobody waits for its end any more, and the supervisor goes on ending.
+    kill_9(stop.id());
+    stop.wait().unwrap();
+    server.run(&["manage", "start"]).success();
+    assert!(server.is_healthy());
+}
+
+#[test]
 fn a_stopped_server_leaves_no_process() {
     let server = Lent::up();
     let pids = [server.pid("synapse"), server.pid("postgres")];

@@ -91,19 +91,43 @@ pub(crate) async fn start(
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Started, Failure> {
     let deadline = Instant::now() + options.timeout;
-    let data = &config.data;
     let (_lock, mut homeserver) = enter(config, deadline, on_step).await?;
+    let mut launched = false;
+    let said =
+        started(config, &mut homeserver, &mut options, deadline, &mut launched, on_step).await;
+    match said {
+        // The one that was found had been told to stop: another takes its place.
+        Err(why) if !launched && is_end(&why) => {
+            started(config, &mut homeserver, &mut options, deadline, &mut launched, on_step).await
+        }
+        said => said,
+    }
+}
+
+/// Whether a supervisor has ended that was to start something.
+fn is_end(why: &Failure) -> bool {
+    matches!(why.error.downcast_ref(), Some(Error::Ended(_)))
+}
+
+/// The same, with what is there or with a supervisor that is `launched` for it.
+async fn started(
+    config: &Config,
+    homeserver: &mut Homeserver<'_>,
+    options: &mut Options,
+    deadline: Instant,
+    launched: &mut bool,
+    on_step: &mut dyn FnMut(Step<'_>),
+) -> Result<Started, Failure> {
+    let data = &config.data;
     let mut names = homeserver.select(&options.services)?;
     let socket = data.control_socket();
     let mut log = own_log(data);
-    let mut launched = false;
     let stream = if let Some(mut stream) = found(data, &socket).await? {
         let now = stream.next().await?.ok_or_else(|| Error::Ended(own_words(&mut log)))?;
         let mut warn = |warning: &str| on_step(Step::Warns(warning));
         let force = options.force;
-        let define =
-            definition::request(&mut homeserver, &now, &[], force, deadline, &mut warn).await?;
-        keep_profile(config, &options)?;
+        let define = definition::request(homeserver, &now, &[], force, deadline, &mut warn).await?;
+        keep_profile(config, options)?;
         if let Some(define) = define {
             on_step(Step::Prepares("the services that have changed"));
             let after = definition::tell(&socket, &now, &define).await?;
@@ -130,11 +154,11 @@ pub(crate) async fn start(
         let stream = Stream::open(&socket, &asked).await?;
         stream.ok_or_else(|| Error::Ended(own_words(&mut log)))?
     } else {
-        prepare::run(&homeserver, options.force, deadline, on_step).await?;
-        keep_profile(config, &options)?;
+        prepare::run(homeserver, options.force, deadline, on_step).await?;
+        keep_profile(config, options)?;
         on_step(Step::Launches);
         let mut child = launch(config, &names, options.standby.take(), on_step).await?;
-        launched = true;
+        *launched = true;
         answered(config, &mut child, &mut log, deadline, options.timeout).await?
     };
     let whole = names.is_empty();
@@ -157,7 +181,7 @@ pub(crate) async fn start(
             Err(Error::Partly(Box::new(error)).into())
         }
         Err(error) => {
-            if launched {
+            if *launched {
                 // What has failed says more than what happens while it is cleared away.
                 drop(stop::ask(data, false, CLEAR_UP).await);
             }
