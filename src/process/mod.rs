@@ -76,9 +76,14 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 /// The same for one that ends with us even if we are killed, where the system has `setpriv`: another run must not
 /// meet it at work.
 pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
+    bound_by("KILL", program)
+}
+
+/// The same for one that wants to be ended with another signal.
+pub(crate) fn bound_by(signal: &str, program: impl AsRef<OsStr>) -> Command {
     let Some(setpriv) = find("setpriv") else { return command(program) };
     let mut command = command(setpriv);
-    command.args(["--pdeathsig=KILL", "--"]).arg(program);
+    command.arg(format!("--pdeathsig={signal}")).arg("--").arg(program);
     command
 }
 

@@ -175,11 +175,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         edit::set(&data, setting, &value)?
     };
     // The service that makes backups comes and goes with the schedule.
-    let is_read = applied::is_read(setting.key) || !setting.key.starts_with("backup.");
-    report.restart = report.changed
-        && has_effect
-        && (is_read || setting.key == "backup.schedule")
-        && context.supervisor().await?.is_some();
+    let waits = !applied::is_of_backups(setting.key) || setting.key == "backup.schedule";
+    report.restart = report.changed && has_effect && waits && context.supervisor().await?.is_some();
     report.install =
         report.changed && has_effect && data.is_installed() && is_installed_first(setting.key);
     Ok(Reply::done_if(report.changed, report))

@@ -1,20 +1,14 @@
 //! Whether what was brought back is what went in: counted and hashed before Synapse first starts on it.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::PathBuf,
-};
+use std::{fs::File, io, path::PathBuf};
 
-use data_encoding::HEXLOWER;
-use ring::digest::{Context as Sum, SHA256};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Error;
 use crate::{
-    backup::{Manifest, manifest::Counts},
+    backup::{Manifest, blobs::summed, manifest::Counts},
     config::Config,
     data_dir::DataDir,
     error::Failure,
@@ -84,12 +78,6 @@ fn sum(path: &std::path::Path) -> Result<Option<String>, files::Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(files::Error::io("read", path))?,
     };
-    let (mut sum, mut chunk) = (Sum::new(&SHA256), vec![0; 1 << 17]);
-    loop {
-        let read = file.read(&mut chunk).map_err(files::Error::io("read", path))?;
-        if read == 0 {
-            return Ok(Some(HEXLOWER.encode(sum.finish().as_ref())));
-        }
-        sum.update(&chunk[..read]);
-    }
+    let (sum, _) = summed(&mut file).map_err(files::Error::io("read", path))?;
+    Ok(Some(sum))
 }

@@ -27,10 +27,9 @@ const OURS: [&str; 6] = [
     "synapse.version",
 ];
 
-/// Whether something that runs has read it when it was started. Of backups each one looks for itself.
-pub(crate) fn is_read(key: &str) -> bool {
-    let is_of_backups = key.starts_with("backup.") && key != "backup.point_in_time";
-    !is_of_backups && !OURS.contains(&key)
+/// Whether it is of backups: each one looks for itself.
+pub(crate) fn is_of_backups(key: &str) -> bool {
+    key.starts_with("backup.") && key != "backup.point_in_time"
 }
 
 /// The values of all settings, of secret ones a hash, and whose they are.
@@ -53,7 +52,8 @@ fn values(config: &Config) -> BTreeMap<String, String> {
         let set = config.values.0.get(setting.key).map(|(value, _)| shown(value));
         set.unwrap_or_else(|| setting.default.to_owned())
     };
-    let all = config::settings().filter(|setting| is_read(setting.key));
+    let all = config::settings()
+        .filter(|setting| !is_of_backups(setting.key) && !OURS.contains(&setting.key));
     let known = |setting: &config::values::setting::Setting| {
         let text = text(setting);
         if setting.secret && !text.is_empty() { hash(setting.key, &text) } else { text }

@@ -168,11 +168,13 @@ pub(crate) async fn change(
         let mut on_wait = |who: &str| tell(Event::Step(&format!("waiting for {who}")));
         restart::check(config, false, true, options.timeout, &mut on_wait).await?;
     }
-    // Nothing is installed that has no room.
-    let first = considered(config, options, &looked, None, tell).await?;
-    if !first.obstacles.is_empty() {
-        tell(Event::Plan(&first.plan));
-        return Err(looked.refused(config, first.obstacles).into());
+    // Nothing is installed that has no room. What is here already is asked below.
+    if here(config, options, &looked.to).await?.is_none() {
+        let first = considered(config, options, &looked, None, tell).await?;
+        if !first.obstacles.is_empty() {
+            tell(Event::Plan(&first.plan));
+            return Err(looked.refused(config, first.obstacles).into());
+        }
     }
     let (environment, lock) = made(config, options, &looked, tell).await?;
     let found = considered(config, options, &looked, Some((&environment, lock)), tell).await?;
@@ -307,6 +309,16 @@ fn kept(config: &Config, version: &str) -> Option<Environment> {
     (before.version().as_deref() == Some(version)).then_some(before)
 }
 
+/// The environment of a version, where nothing has to be installed for it.
+async fn here(
+    config: &Config,
+    options: &Options,
+    version: &str,
+) -> Result<Option<Environment>, Failure> {
+    let plan = packages(config, options, version).await?;
+    Ok(plan.made().or_else(|| kept(config, version)))
+}
+
 /// The environment of the other version, made beside the one in use where it is not there yet.
 async fn made(
     config: &Config,
@@ -366,11 +378,9 @@ async fn considered(
     let deadline = Instant::now() + options.timeout;
     let tables = postgres::tables(config, deadline).await?;
     let lock = there.as_ref().and_then(|(_, lock)| lock.clone());
-    let environment = if let Some((environment, _)) = &there {
-        Some((*environment).clone())
-    } else {
-        let plan = packages(config, options, &to).await?;
-        plan.made().or_else(|| kept(config, &to))
+    let environment = match &there {
+        Some((environment, _)) => Some((*environment).clone()),
+        None => here(config, options, &to).await?,
     };
     let makes = environment.is_none();
     let mut obstacles = Vec::new();

@@ -34,14 +34,11 @@ impl Temporary {
     pub(super) async fn of(launch: Launch, log: &Path, deadline: Instant) -> Result<Self, Error> {
         let file = files::append(log).and_then(|file| file.set_len(0).map(|()| file));
         let file = file.map_err(files::Error::io("write", log))?;
-        let mut command = match process::find("setpriv") {
-            // It ends with us, even if we are killed. An account's wrapper asks for that itself.
-            Some(setpriv) if !launch.program.ends_with("setpriv") => {
-                let mut command = process::command(setpriv);
-                command.args(["--pdeathsig=INT", "--"]).arg(&launch.program);
-                command
-            }
-            _ => process::command(&launch.program),
+        // An account's wrapper asks for that itself.
+        let mut command = if launch.program.ends_with("setpriv") {
+            process::command(&launch.program)
+        } else {
+            process::bound_by("INT", &launch.program)
         };
         command.args(&launch.args).args(["-c", "listen_addresses="]);
         // Nobody puts a time before these lines.
