@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     definition,
@@ -36,6 +36,10 @@ use crate::{
 
 /// How long a start that failed waits until what it started is gone.
 const CLEAR_UP: Duration = Duration::from_secs(20);
+
+/// How long to leave one that ends before looking again whether it is gone: it may have been about to close
+/// its socket.
+const UNTIL_GONE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -93,14 +97,16 @@ pub(crate) async fn start(
     let deadline = Instant::now() + options.timeout;
     let (_lock, mut homeserver) = enter(config, deadline, on_step).await?;
     let mut launched = false;
-    let said =
-        started(config, &mut homeserver, &mut options, deadline, &mut launched, on_step).await;
-    match said {
-        // The one that was found had been told to stop: another takes its place.
-        Err(why) if !launched && is_end(&why) => {
-            started(config, &mut homeserver, &mut options, deadline, &mut launched, on_step).await
+    loop {
+        let said =
+            started(config, &mut homeserver, &mut options, deadline, &mut launched, on_step).await;
+        match said {
+            // The one that was found had been told to stop: another takes its place, once it is gone.
+            Err(why) if !launched && is_end(&why) && Instant::now() < deadline => {
+                sleep(UNTIL_GONE).await;
+            }
+            said => return said,
         }
-        said => said,
     }
 }
 
