@@ -1,11 +1,11 @@
-//! The keys of those who may read, and the passphrase.
+//! The keys of those who may read, and of those who seal for them.
 
 use std::{fmt, path::Path};
 
 use bech32::{Bech32, Hrp, primitives::decode::CheckedHrpstring};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::{Error, MAGIC, derive::derived};
+use super::{Error, MAGIC, derive::derived, passphrase::Passphrase};
 use crate::{files, secret::Secret};
 
 const PUBLIC: &str = "age";
@@ -124,22 +124,22 @@ fn decoded(text: &str, kind: &str) -> Option<[u8; 32]> {
 #[derive(Clone, Debug)]
 pub(crate) enum To {
     Recipients(Vec<Recipient>),
-    Passphrase(Secret),
+    Passphrase(Passphrase),
+}
+
+impl To {
+    /// Does what takes memory, before other things take it.
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
+        match self {
+            Self::Recipients(_) => Ok(()),
+            Self::Passphrase(passphrase) => passphrase.prepare(),
+        }
+    }
 }
 
 /// What somebody can open with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     pub(crate) identities: Vec<Identity>,
-    pub(crate) passphrase: Option<Secret>,
-}
-
-/// The passphrase in the first line of a file.
-pub(crate) fn passphrase(path: &Path) -> Result<Secret, Error> {
-    let text = files::read_input(path, files::PATIENCE)?;
-    let line = text.lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(Error::EmptyPassphrase(path.to_owned()));
-    }
-    Ok(Secret::new(line))
+    pub(crate) passphrase: Option<Passphrase>,
 }

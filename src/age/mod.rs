@@ -13,11 +13,13 @@ mod derive;
 mod error;
 mod header;
 mod keys;
+mod passphrase;
 mod stream;
 mod wrap;
 
 pub(crate) use error::Error;
-pub(crate) use keys::{Identity, Keys, Recipient, To, passphrase};
+pub(crate) use keys::{Identity, Keys, Recipient, To};
+pub(crate) use passphrase::Passphrase;
 pub(crate) use stream::{Opener, Sealer};
 
 /// What such a file begins with.

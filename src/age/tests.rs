@@ -22,7 +22,7 @@ fn with(identity: &Identity) -> Keys {
 }
 
 fn knowing(passphrase: &str) -> Keys {
-    Keys { identities: Vec::new(), passphrase: Some(Secret::new(passphrase)) }
+    Keys { identities: Vec::new(), passphrase: Some(Passphrase::new(Secret::new(passphrase))) }
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn size(content: &[u8], to: &To) -> u64 {
 
 #[test]
 fn a_passphrase_opens_what_it_sealed_and_no_other_does() {
-    let sealed = sealed(b"text", &To::Passphrase(Secret::new("correct horse")));
+    let sealed = sealed(b"text", &To::Passphrase(Passphrase::new(Secret::new("correct horse"))));
     assert_eq!(opened(&sealed, &knowing("correct horse")).unwrap(), b"text");
     let said = opened(&sealed, &knowing("battery staple")).unwrap_err();
     assert_eq!(said, "it is encrypted with another passphrase");

@@ -2,14 +2,13 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use ring::aead::{Aad, Nonce};
-use scrypt::Params;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::{
     Error, FileKey, Identity, Keys, Recipient, To,
     derive::{cipher, derived},
+    passphrase::{Passphrase, Stretched},
 };
-use crate::secret::Secret;
 
 /// One who may read, by the kind of key, and the wrapped key of the file.
 pub(super) struct Stanza {
@@ -20,11 +19,6 @@ pub(super) struct Stanza {
 const X25519: &str = "X25519";
 const SCRYPT: &str = "scrypt";
 const X25519_INFO: &str = "age-encryption.org/v1/X25519";
-const SCRYPT_SALT: &[u8] = b"age-encryption.org/v1/scrypt";
-
-/// How much work a try of a passphrase is, as a power of two: 32 MB of memory. The `age` program takes eight
-/// times as much, which a small machine may not have to spare beside its homeserver.
-const WORK: u8 = if cfg!(test) { 4 } else { 15 };
 /// More than a gigabyte is asked by nobody but who wants to do harm.
 const MOST_WORK: u8 = 20;
 
@@ -51,9 +45,8 @@ pub(super) fn wrap(file_key: FileKey, to: &To) -> Result<Vec<Stanza>, Error> {
             recipients.iter().map(|it| for_recipient(file_key, it)).collect()
         }
         To::Passphrase(passphrase) => {
-            let salt: [u8; 16] = rand::random();
-            let key = stretched(passphrase, &salt, WORK)?;
-            let arguments = vec![SCRYPT.to_owned(), BASE64.encode(salt), WORK.to_string()];
+            let Stretched { salt, work, key } = passphrase.fresh()?;
+            let arguments = vec![SCRYPT.to_owned(), BASE64.encode(salt), work.to_string()];
             Ok(vec![Stanza { arguments, body: wrapped(&key, file_key)? }])
         }
     }
@@ -69,15 +62,6 @@ fn for_recipient(file_key: FileKey, to: &Recipient) -> Result<Stanza, Error> {
     let key = derived(shared.as_bytes(), &[share, to.0].concat(), X25519_INFO)?;
     let arguments = vec![X25519.to_owned(), BASE64.encode(share)];
     Ok(Stanza { arguments, body: wrapped(&key, file_key)? })
-}
-
-fn stretched(passphrase: &Secret, salt: &[u8], work: u8) -> Result<[u8; 32], Error> {
-    let mut key = [0; 32];
-    let parameters = Params::new(work, 8, 1).map_err(|_| Error::Header)?;
-    let salt = [SCRYPT_SALT, salt].concat();
-    scrypt::scrypt(passphrase.expose().as_bytes(), &salt, &parameters, &mut key)
-        .map_err(|_| Error::Header)?;
-    Ok(key)
 }
 
 /// The key of the file, if one of these keys opens one of the stanzas.
@@ -116,9 +100,9 @@ fn by_identity(stanza: &Stanza, identity: &Identity) -> Result<Option<FileKey>, 
     Ok(unwrapped(&derived(shared.as_bytes(), &salt, X25519_INFO)?, &stanza.body))
 }
 
-fn by_passphrase(stanza: &Stanza, passphrase: &Secret) -> Result<FileKey, Error> {
+fn by_passphrase(stanza: &Stanza, passphrase: &Passphrase) -> Result<FileKey, Error> {
     let [_, salt, work] = &stanza.arguments[..] else { return Err(Error::Header) };
-    let salt = BASE64.decode(salt).ok().filter(|it| it.len() == 16).ok_or(Error::Header)?;
+    let salt = BASE64.decode(salt).ok().and_then(|it| it.try_into().ok()).ok_or(Error::Header)?;
     let is_number = work.bytes().all(|c| c.is_ascii_digit()) && !work.starts_with('0');
     let work: u8 = work.parse().ok().filter(|_| is_number).ok_or(Error::Header)?;
     if work > MOST_WORK {
@@ -127,5 +111,5 @@ fn by_passphrase(stanza: &Stanza, passphrase: &Secret) -> Result<FileKey, Error>
     if stanza.body.len() != 32 {
         return Err(Error::Header);
     }
-    unwrapped(&stretched(passphrase, &salt, work)?, &stanza.body).ok_or(Error::WrongPassphrase)
+    unwrapped(&passphrase.of(salt, work)?, &stanza.body).ok_or(Error::WrongPassphrase)
 }

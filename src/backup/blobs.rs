@@ -354,7 +354,7 @@ fn sealing(why: &age::Error) -> Error {
 }
 
 /// The SHA-256 of what is read, in hexadecimal digits, and how many bytes there were.
-pub(crate) fn summed(from: &mut impl Read) -> io::Result<(String, u64)> {
+fn summed(from: &mut impl Read) -> io::Result<(String, u64)> {
     let (mut sum, mut size, mut chunk) = (Sum::new(&SHA256), 0, vec![0; CHUNK]);
     loop {
         let read = from.read(&mut chunk)?;

@@ -18,7 +18,7 @@ pub(crate) mod keep;
 pub(crate) mod manifest;
 pub(crate) mod read;
 pub(crate) mod record;
-mod sums;
+pub(crate) mod sums;
 pub(crate) mod sweep;
 pub(crate) mod write;
 
@@ -33,6 +33,10 @@ pub(crate) const SUFFIX: &str = ".tar.zst";
 pub(crate) const FILES: &str = "files";
 pub(crate) const MEDIA: &str = "media";
 pub(crate) const DATABASE: &str = "database";
+/// What was sent here, and not made of it.
+const MEDIA_SENT: &str = "media/local_content";
+/// The list of its sums, beside what was unpacked.
+pub(crate) const MEDIA_SUMS: &str = "media.sums";
 const BLOBS: &str = "blobs";
 const SUMS: &str = "sums";
 const MANIFEST: &str = "manifest.json";

@@ -4,7 +4,7 @@
 use std::{
     cell::Cell,
     fs::File,
-    io::{self, BufReader, Cursor, Read, Write as _},
+    io::{self, BufReader, BufWriter, Cursor, Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Component, Path, PathBuf},
     rc::Rc,
@@ -17,7 +17,8 @@ use tar::{Archive, EntryType};
 use zstd::Decoder;
 
 use super::{
-    BLOBS, DATABASE, END, Error, FILES, MANIFEST, MEDIA, Manifest, SUMS, Source,
+    BLOBS, DATABASE, END, Error, FILES, MANIFEST, MEDIA, MEDIA_SENT, MEDIA_SUMS, Manifest, SUMS,
+    Source,
     blobs::{Entry, KEY, Naming},
     depot::{Content, Depot},
     manifest::{Apart, End, FORMAT, is_plain},
@@ -80,7 +81,7 @@ trait Sink {
 
     fn begin(&mut self, name: &Path, mode: u32) -> Result<(), files::Error>;
     fn write(&mut self, content: &[u8]) -> Result<(), files::Error>;
-    fn end(&mut self);
+    fn end(&mut self, name: &Path, sum: &str) -> Result<(), files::Error>;
 }
 
 struct Nowhere;
@@ -94,7 +95,9 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self, _: &Path, _: &str) -> Result<(), files::Error> {
+        Ok(())
+    }
 }
 
 /// Wants to know no more than what lies beside.
@@ -114,7 +117,9 @@ impl Sink for Places<'_> {
         Ok(())
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self, _: &Path, _: &str) -> Result<(), files::Error> {
+        Ok(())
+    }
 }
 
 impl Reader {
@@ -153,14 +158,17 @@ impl Reader {
         manifest(&path, &name, &text(&path, &mut entry)?)
     }
 
-    /// Unpacks it into a new folder: `files` as the data folder has them, `files/media`, and `database/NAME.dump`.
-    /// All is compared with its sums.
+    /// Unpacks it into a new folder: `files` as the data folder has them, `files/media`, `database/NAME.dump` and the
+    /// sums of the media. All is compared with its sums.
     pub(crate) fn unpack(
         self,
         to: &Path,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Manifest, Error> {
-        self.through(&mut Folder { root: to.to_owned(), open: None }, on_bytes)
+        let mut folder = Folder::new(to)?;
+        let manifest = self.through(&mut folder, on_bytes)?;
+        folder.sums.flush().map_err(files::Error::io("write", &to.join(MEDIA_SUMS)))?;
+        Ok(manifest)
     }
 
     /// Reads all of it, compares it with its sums and writes nothing: what unpacking it takes, in bytes.
@@ -186,7 +194,6 @@ impl Reader {
         let mut known = None;
         let mut unsummed = Unsummed::default();
         let (mut count, mut bytes, mut last) = (0_u64, 0_u64, None::<End>);
-        let mut chunk = vec![0; CHUNK];
         // Of the media beside it: how many bytes they have, and what opens them.
         let (mut apart, mut naming, mut secret) = (0_u64, None, Vec::new());
         let secret_at = Path::new(FILES).join("secrets").join(KEY);
@@ -232,27 +239,21 @@ impl Reader {
                 continue;
             }
             let mode = entry.header().mode().unwrap_or(files::PRIVATE) & 0o777;
-            let mut sum = Sum::new(&SHA256);
-            to.begin(&name, mode)?;
-            loop {
-                let read = entry.read(&mut chunk).map_err(|error| fault(&path, &error))?;
-                if read == 0 {
-                    break;
-                }
-                sum.update(&chunk[..read]);
-                to.write(&chunk[..read])?;
+            let mut seen = |part: &[u8]| {
                 if name == secret_at && secret.len() < LARGEST_KEY {
-                    secret.extend_from_slice(&chunk[..read]);
+                    secret.extend_from_slice(part);
                 }
-                bytes += read as u64;
+                bytes += part.len() as u64;
                 on_bytes(bytes + apart);
-            }
-            to.end();
+            };
+            let why = |error: &io::Error| fault(&path, error);
+            let (sum, _) = copied(&mut entry, &name, mode, to, &why, &mut seen)?;
             count += 1;
-            unsummed.add(&name, HEXLOWER.encode(sum.finish().as_ref())).map_err(damaged)?;
+            unsummed.add(&name, sum).map_err(damaged)?;
         }
         // The end of what zstd wrote has a sum of its own. What tar has there is empty: all else is another's.
         let mut rest = self.archive.into_inner();
+        let mut chunk = vec![0; CHUNK];
         loop {
             let read = rest.read(&mut chunk).map_err(|error| fault(&path, &error))?;
             if read == 0 {
@@ -308,28 +309,47 @@ fn blob(
         return Ok(0);
     }
     let mut content = naming.open(depot, medium, path)?;
+    let why = |error: &io::Error| match fault(path, error) {
+        Error::CutOff(_) => damaged(format!("`{}` beside it is cut off", shown(&name))),
+        Error::Damaged { what, .. } => damaged(format!("`{}` beside it: {what}", shown(&name))),
+        other => other,
+    };
+    let mut so_far = 0;
+    let mut seen = |part: &[u8]| {
+        so_far += part.len() as u64;
+        on_bytes(so_far);
+    };
+    let (sum, size) = copied(&mut content, &name, medium.mode & 0o777, to, &why, &mut seen)?;
+    if size != medium.size || sum != medium.sha256 {
+        return Err(damaged(format!("`{}` is not what it was", shown(&name))));
+    }
+    Ok(size)
+}
+
+/// Reads all of a file and hands it on: its sum and its size, in bytes.
+fn copied(
+    content: &mut dyn Read,
+    name: &Path,
+    mode: u32,
+    to: &mut dyn Sink,
+    why: &dyn Fn(&io::Error) -> Error,
+    seen: &mut dyn FnMut(&[u8]),
+) -> Result<(String, u64), Error> {
     let (mut sum, mut size, mut chunk) = (Sum::new(&SHA256), 0, vec![0; CHUNK]);
-    to.begin(&name, medium.mode & 0o777)?;
+    to.begin(name, mode)?;
     loop {
-        let read = content.read(&mut chunk);
-        let read = read.map_err(|error| match fault(path, &error) {
-            Error::CutOff(_) => damaged(format!("`{}` beside it is cut off", shown(&name))),
-            Error::Damaged { what, .. } => damaged(format!("`{}` beside it: {what}", shown(&name))),
-            other => other,
-        })?;
+        let read = content.read(&mut chunk).map_err(|error| why(&error))?;
         if read == 0 {
             break;
         }
         sum.update(&chunk[..read]);
         to.write(&chunk[..read])?;
+        seen(&chunk[..read]);
         size += read as u64;
-        on_bytes(size);
     }
-    to.end();
-    if size != medium.size || HEXLOWER.encode(sum.finish().as_ref()) != medium.sha256 {
-        return Err(damaged(format!("`{}` is not what it was", shown(&name))));
-    }
-    Ok(size)
+    let sum = HEXLOWER.encode(sum.finish().as_ref());
+    to.end(name, &sum)?;
+    Ok((sum, size))
 }
 
 fn stays(name: &Path) -> bool {
@@ -439,6 +459,19 @@ fn fault(path: &Path, error: &io::Error) -> Error {
 struct Folder {
     root: PathBuf,
     open: Option<(File, PathBuf)>,
+    /// Of what was sent here, for whoever compares it with the database.
+    sums: BufWriter<File>,
+}
+
+impl Folder {
+    fn new(root: &Path) -> Result<Self, files::Error> {
+        files::private_folder(root)?;
+        let path = root.join(MEDIA_SUMS);
+        let mut options = File::options();
+        options.mode(files::PRIVATE).create(true).write(true).truncate(true);
+        let sums = options.open(&path).map_err(files::Error::io("write", &path))?;
+        Ok(Self { root: root.to_owned(), open: None, sums: BufWriter::new(sums) })
+    }
 }
 
 impl Sink for Folder {
@@ -471,8 +504,13 @@ impl Sink for Folder {
         file.write_all(content).map_err(files::Error::io("write", path))
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, name: &Path, sum: &str) -> Result<(), files::Error> {
         self.open = None;
+        if let Ok(name) = name.strip_prefix(MEDIA_SENT) {
+            let written = self.sums.write_all(&sums::line(sum, name));
+            written.map_err(files::Error::io("write", &self.root.join(MEDIA_SUMS)))?;
+        }
+        Ok(())
     }
 }
 

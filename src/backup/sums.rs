@@ -4,9 +4,13 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufRead as _, BufReader, Split},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use crate::files;
 
 /// A list is not longer, in bytes: names without sums are in memory.
 pub(super) const LARGEST: usize = 4 << 20;
@@ -53,6 +57,34 @@ fn parsed(line: &[u8]) -> Option<(&[u8], OsString)> {
         });
     }
     Some((sum, OsString::from_vec(plain)))
+}
+
+/// A list that is read line by line.
+pub(crate) struct Listed {
+    path: PathBuf,
+    lines: Split<BufReader<File>>,
+}
+
+impl Listed {
+    pub(crate) fn open(path: &Path) -> Result<Self, files::Error> {
+        let file = File::open(path).map_err(files::Error::io("read", path))?;
+        Ok(Self { path: path.to_owned(), lines: BufReader::new(file).split(b'\n') })
+    }
+}
+
+impl Iterator for Listed {
+    /// The name and its sum.
+    type Item = Result<(PathBuf, String), files::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.lines.next()?.map_err(files::Error::io("read", &self.path));
+        let cut = || io::Error::from(io::ErrorKind::InvalidData);
+        Some(line.and_then(|line| {
+            let (sum, name) =
+                parsed(&line).ok_or_else(|| files::Error::io("read", &self.path)(cut()))?;
+            Ok((name.into(), String::from_utf8_lossy(sum).into_owned()))
+        }))
+    }
 }
 
 /// A name as it may stand in a message.
@@ -128,7 +160,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::{files, process};
+    use crate::process;
 
     const NAMES: [&[u8]; 6] =
         [b"plain", b"two\nlines", b"back\\slash", b"car\rriage", b"\xff.pem", b"\xfe.pem"];

@@ -217,16 +217,30 @@ pub(crate) async fn clear(login: &Login, config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// The media of this server's people that a database knows: id, and SHA-256 where Synapse noted one.
-pub(crate) async fn media(config: &Config) -> Result<Vec<(String, Option<String>)>, Error> {
+/// Tells of the media of this server's people that a database knows, in the order of their ids: id, and SHA-256 where
+/// Synapse noted one.
+pub(crate) async fn media(
+    config: &Config,
+    found: &mut dyn FnMut(&str, Option<&str>),
+) -> Result<(), Error> {
     let mut connection = connect(config, Who::Synapse).await?;
-    sqlx::query_as(
-        "SELECT media_id, sha256 FROM local_media_repository
-        WHERE url_cache IS NULL AND media_length IS NOT NULL ORDER BY media_id",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .map_err(Error::query("list the media"))
+    let mut after = String::new();
+    loop {
+        let some: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT media_id, sha256 FROM local_media_repository
+            WHERE url_cache IS NULL AND media_length IS NOT NULL AND media_id COLLATE \"C\" > $1
+            ORDER BY media_id COLLATE \"C\" LIMIT 1000",
+        )
+        .bind(&after)
+        .fetch_all(&mut connection)
+        .await
+        .map_err(Error::query("list the media"))?;
+        for (id, sum) in &some {
+            found(id, sum.as_deref());
+        }
+        let Some((last, _)) = some.into_iter().next_back() else { return Ok(()) };
+        after = last;
+    }
 }
 
 /// The server's major version, and its whole one.

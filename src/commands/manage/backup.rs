@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Write as _},
+    fs,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::{
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     age::{Keys, To},
     backup::{
-        self as archive, Depot, Manifest, Source,
+        self as archive, Depot, MEDIA_SUMS, Manifest, Source,
         blobs::Stored,
         record::{Known, Record},
     },
@@ -527,7 +528,10 @@ async fn tried(
     manifest: Manifest,
 ) -> Result<(Manifest, Verified), Failure> {
     let began = Instant::now();
+    let sums = there.data()?.run().join(MEDIA_SUMS);
     let manifest = bring_back(there, backup, manifest, None, &mut |unpacked| {
+        let listed = unpacked.with_file_name(MEDIA_SUMS);
+        fs::rename(&listed, &sums).map_err(files::Error::io("move", &listed))?;
         // What bridges and webhooks would do, they would do to real people.
         files::remove(&unpacked.join("bridges"))?;
         files::remove(&unpacked.join("outbox"))?;
@@ -538,7 +542,8 @@ async fn tried(
     .await?;
     let config = there.config_now()?;
     let timeout = config.supervision.start_timeout.0;
-    let compared = compare(&config, &manifest, tokio::time::Instant::now() + timeout).await?;
+    let deadline = tokio::time::Instant::now() + timeout;
+    let compared = compare(&config, &manifest, &sums, deadline).await?;
     let restored_in = began.elapsed().as_secs_f64();
     super::start::go(there, start::Options::all(timeout, true)).await?;
     let started_in = began.elapsed().as_secs_f64() - restored_in;

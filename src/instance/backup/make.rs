@@ -109,6 +109,9 @@ pub(crate) async fn make(
     let data = &config.data;
     files::private_folder(&data.run())?;
     let _lock = Lock::try_acquire(&data.run().join("backup.lock"), "manage backup")?;
+    if let Some(seal) = wanted.seal.clone() {
+        task::spawn_blocking(move || seal.prepare()).await.map_err(|_| Error::Interrupted)??;
+    }
     let place = match &wanted.to {
         Some(Target::Stdout) => None,
         Some(Target::Place(place)) => Some(Some(place)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    age::{self, Identity, Keys, Recipient, To},
+    age::{self, Identity, Keys, Passphrase, Recipient, To},
     checks::backups,
     config::Config,
     error::Failure,
@@ -28,12 +28,12 @@ impl Sealing {
             return Ok(Some(of(recipients)));
         }
         if let Some(path) = &self.passphrase_file {
-            return Ok(Some(To::Passphrase(age::passphrase(path)?)));
+            return Ok(Some(To::Passphrase(Passphrase::read(path)?)));
         }
         let set = &config.backup;
         match (&set.recipients[..], &set.passphrase_file) {
             ([], None) => Ok(None),
-            ([], Some(path)) => Ok(Some(To::Passphrase(age::passphrase(path)?))),
+            ([], Some(path)) => Ok(Some(To::Passphrase(Passphrase::read(path)?))),
             (keys, _) => {
                 backups::one_way(set)?;
                 Ok(Some(of(parsed(keys.iter().map(|it| it.0.as_str()))?)))
@@ -67,7 +67,7 @@ pub(crate) fn keys(
         keys.identities.extend(Identity::read(path)?);
     }
     if let Some(path) = passphrase_file.or(set_passphrase) {
-        keys.passphrase = Some(age::passphrase(path)?);
+        keys.passphrase = Some(Passphrase::read(path)?);
     }
     Ok(keys)
 }

@@ -280,7 +280,12 @@ pub(crate) async fn install(
     on_step("looking after the database");
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let mut told = |step: &postgres::Step| on_step(&step.to_string());
-    let database = postgres::ensure(config, deadline, &mut told).await?;
+    let ensured = postgres::ensure(config, deadline, &mut told);
+    let database = if embedded && !options.skip_validation {
+        tokio::join!(ensured, look_ahead(config)).0?
+    } else {
+        ensured.await?
+    };
     done.steps.extend(database.steps.iter().map(ToString::to_string));
     if !embedded {
         make_keys(config, on_step, &mut done).await?;
@@ -371,6 +376,16 @@ async fn make_keys(
         done.steps.push("created the signing key and the secrets".into());
     }
     Ok(())
+}
+
+/// Has Synapse look at the settings already, while a cluster is made: a good answer is remembered, any other comes
+/// again where it is waited for.
+async fn look_ahead(config: &Config) {
+    if render::prepare_for_synapse(config).is_ok()
+        && let Ok(new) = render::render(config)
+    {
+        drop(synapse_files::check(config, &new, &render::environment(config)).await);
+    }
 }
 
 /// Writes what the processes read; true if that of Synapse is new. Where Synapse `keeps` what it has until a

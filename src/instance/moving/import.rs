@@ -249,8 +249,12 @@ pub(super) async fn missing(config: &Config) -> Result<usize, postgres::Error> {
     if config.media.s3_bucket.is_some() {
         return Ok(0);
     }
-    let known = dump::media(config).await?;
-    Ok(known.iter().filter(|(id, _)| !verify::medium(&config.data, id).exists()).count())
+    let mut missing = 0;
+    dump::media(config, &mut |id, _| {
+        missing += usize::from(!verify::medium(&config.data, id).exists());
+    })
+    .await?;
+    Ok(missing)
 }
 
 /// Copies the file into the data folder; what an earlier import left goes first.
