@@ -31,7 +31,7 @@ pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed
 pub(crate) const FREE_SPACE: &str = "free some disk space, then run it again";
 
 /// Less room than this and PostgreSQL may stop in the middle of something, in bytes.
-const LEAST_SPACE: u64 = 64 << 20;
+pub(crate) const LEAST_SPACE: u64 = 64 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

@@ -118,13 +118,6 @@ fn the_database_comes_back_as_it_was_at_a_second() {
 
     let room = server.room("Moments");
     let send = |text: &str| server.run(&["content", "send-message", &room, text]).success();
-    // Whole seconds, which the base backup is surely older than.
-    let next_second = || {
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let before = now();
-        wait_for("the next second", || now() > before);
-        before + 1
-    };
     next_second();
     send("before");
     let seen = server.json(&["content", "raw", "GET", "/_matrix/client/v3/sync"]);
@@ -152,8 +145,16 @@ fn the_database_comes_back_as_it_was_at_a_second() {
     fs::remove_file(server.data.join("run/backups.json")).unwrap();
 }
 
+/// Waits for it: a whole second, which all that was before is surely older than.
+pub(crate) fn next_second() -> u64 {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let before = now();
+    wait_for("the next second", || now() > before);
+    before + 1
+}
+
 /// As it is typed: RFC 3339.
-fn typed(seconds: u64) -> String {
+pub(crate) fn typed(seconds: u64) -> String {
     let mut date = Command::new("date");
     date.args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"]).arg(format!("@{seconds}"));
     String::from_utf8(date.output().unwrap().stdout).unwrap().trim().to_owned()

@@ -50,7 +50,14 @@ pub(super) async fn run(context: &Context, at: Timestamp, start: bool) -> Answer
     };
     if reached.running {
         let timeout = config.supervision.start_timeout.0;
-        super::start::go(context, start::Options::all(timeout, false)).await?;
+        let started = super::start::go(context, start::Options::all(timeout, false)).await;
+        started.map_err(|why| {
+            let hint = why.hint.clone().unwrap_or_else(|| "`logs` says more".into());
+            why.hinted(format!(
+                "the database is back, only the start failed: {hint}; the one that was used until then is in `{}`",
+                reached.before.display()
+            ))
+        })?;
     }
     Ok(Reply::done(reached))
 }

@@ -186,9 +186,12 @@ async fn make(file: &Path, args: &Args, context: &Context) -> Answered<Restored>
     let brought =
         bring_back(context, &backup, done.backup.clone(), done.aside.as_deref(), &mut |_| Ok(()))
             .await;
-    brought.map_err(|why| match &done.aside {
-        Some(aside) => way_back(&data, why, aside),
-        None => why,
+    brought.map_err(|why| {
+        let why = way_on(&data, why, &file);
+        match &done.aside {
+            Some(aside) => way_back(&data, why, aside),
+            None => why,
+        }
     })?;
     let config = context.config_now()?;
     of_backups(context, before.as_ref(), &config);
@@ -262,6 +265,21 @@ fn brought(
     let wanted = context.config_from(unpacked)?;
     is_of(&wanted, manifest)?;
     Ok(wanted)
+}
+
+/// What was begun can be finished. A database on a full disk may not say why it fails.
+fn way_on(data: &DataDir, why: Failure, file: &Path) -> Failure {
+    if !restore::unfinished(data).is_ok_and(|begun| begun.is_some_and(|it| it.file == file)) {
+        return why;
+    }
+    let is_said = why.error.downcast_ref().is_some_and(files::Error::is_full_disk);
+    let why = match files::has_space(data.root()) {
+        Err(full @ files::Error::Full { .. }) if !is_said => why.because(full),
+        _ => why,
+    };
+    let on = format!("`manage restore {}` again finishes it", file.display());
+    let hint = why.hint.as_ref().map_or_else(|| on.clone(), |hint| format!("{hint}; {on}"));
+    why.hinted(hint)
 }
 
 /// What was there before is not lost, and how it comes back.
@@ -462,6 +480,9 @@ mod tests {
         );
         let unfinished = restore::unfinished(&data).unwrap().unwrap();
         assert_eq!(unfinished.to_string(), "restoring `/b` was interrupted");
+        let on = |file: &str| way_on(&data, Failure::request("no"), Path::new(file)).hint;
+        assert_eq!(on("/b").unwrap(), "`manage restore /b` again finishes it");
+        assert_eq!(on("/c"), None);
         restore::give_up(&data).unwrap();
         assert!(restore::unfinished(&data).unwrap().is_none());
     }

@@ -63,8 +63,9 @@ pub(crate) async fn restore(
 ) -> Result<Back, Failure> {
     let data = &config.data;
     let _lock = restore::lock(data)?;
-    // There are two of them then.
-    let (needed, left) = (bytes(&embedded::cluster(data))?, files::space_left(data.root())?);
+    // There are two of them then, and the one that is used has to go on.
+    let needed = bytes(&embedded::cluster(data))?.saturating_add(files::LEAST_SPACE);
+    let left = files::space_left(data.root())?;
     if left < needed {
         return Err(Error::NoRoom { path: data.root().to_owned(), needed, left }.into());
     }
@@ -73,6 +74,11 @@ pub(crate) async fn restore(
     postgres::with_server(config, deadline, async || recover::flush(config, deadline).await)
         .await?;
     let recovered = recover::recover(config, base, at, on_step).await?;
+    // What cannot start again is not stopped.
+    if let Err(full) = files::has_space(data.root()) {
+        recovered.give_up()?;
+        return Err(full.into());
+    }
     on_step("stopping the homeserver");
     let timeout = config.supervision.stop_timeout.0;
     let options = stop::Options { timeout, force: false };

@@ -97,7 +97,8 @@ pub(crate) async fn check(
     Ok(runs)
 }
 
-fn not_stopped(failure: Failure) -> Failure {
+/// What runs goes on, for it could not come back.
+pub(in crate::instance) fn not_stopped(failure: Failure) -> Failure {
     let kind = failure.kind;
     let unfit = "the homeserver could not start again as things are, so it was not stopped";
     Failure { kind, ..Failure::request(unfit) }.because(failure)

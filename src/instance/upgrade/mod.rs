@@ -199,6 +199,14 @@ pub(crate) async fn change(
     if !environment.is_complete() {
         return Err(Error::Gone(looked.to).into());
     }
+    // The backup may have taken what a start needs.
+    if runs && let Err(full) = files::has_space(data.root()) {
+        let made = backup.map(|file| {
+            format!("; the backup `{}` is made, and `--no-backup` makes no other", file.display())
+        });
+        let hint = format!("{}{}", files::FREE_SPACE, made.unwrap_or_default());
+        return Err(restart::not_stopped(Failure::from(full).hinted(hint)));
+    }
     let note = Note {
         is_back: options.way == Way::Back,
         from: Side { version: looked.from.clone(), folder: linked(config).unwrap_or_default() },

@@ -75,15 +75,28 @@ pub(crate) async fn recover(
     on_step("unpacking the base backup");
     let (from, to) = (base.clone(), folder.clone());
     let unpacked = task::spawn_blocking(move || base::unpack(&from, &to)).await;
-    unpacked.unwrap_or_else(|error| {
+    let unpacked = unpacked.unwrap_or_else(|error| {
         Err(files::Error::io("unpack", &base.path)(std::io::Error::other(error)))
-    })?;
-    let recovered = reached(config, &folder, at, on_step).await;
+    });
+    let recovered = match unpacked {
+        Ok(()) => reached(config, &folder, at, on_step).await,
+        Err(error) => Err(error.into()),
+    };
     files::remove(&sockets(data))?;
     if recovered.is_err() {
+        // While all of it is there: a server that stopped for that does not say so.
+        let space = files::has_space(data.root());
         files::remove(&folder)?;
+        space?;
     }
     recovered
+}
+
+impl Recovered {
+    /// Removes it: it does not get into the place.
+    pub(crate) fn give_up(self) -> Result<(), files::Error> {
+        files::remove(&self.folder)
+    }
 }
 
 async fn reached(
