@@ -2,11 +2,12 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     os::unix::fs::{
         DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
     },
     path::{Path, PathBuf},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -345,7 +346,14 @@ pub(crate) struct Growing {
     file: File,
     path: PathBuf,
     temporary: PathBuf,
+    /// How much was written since it was last begun to be flushed, in bytes.
+    unsettled: usize,
+    /// Flushes what was written before, beside what goes on.
+    settles: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// How much of a file waits to be flushed, in bytes: at the end of a long one only the last of it is waited for.
+const UNSETTLED: usize = 64 << 20;
 
 impl Growing {
     /// Begins it as a neighbour of what it is to be.
@@ -358,14 +366,16 @@ impl Growing {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode);
         let file = options.open(&temporary).map_err(Error::io("write", path))?;
-        let growing = Self { file, path: path.to_owned(), temporary };
+        let path = path.to_owned();
+        let growing = Self { file, path, temporary, unsettled: 0, settles: None };
         let mode = growing.file.set_permissions(fs::Permissions::from_mode(mode));
-        mode.map_err(Error::io("write", path))?;
+        mode.map_err(Error::io("write", &growing.path))?;
         Ok(growing)
     }
 
     pub(crate) fn write(&mut self, content: &[u8]) -> Result<(), Error> {
-        self.file.write_all(content).map_err(Error::io("write", &self.path))
+        let written = io::Write::write_all(self, content);
+        written.map_err(Error::io("write", &self.path))
     }
 
     /// Flushes it to the disk and puts it in the place of what is there.
@@ -389,8 +399,15 @@ impl Growing {
         fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path))
     }
 
-    fn placed(self, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), Error> {
+    /// Waits for what is being flushed: what went wrong there is told once, and to nobody else.
+    fn settled(&mut self) -> io::Result<()> {
+        let Some(settles) = self.settles.take() else { return Ok(()) };
+        settles.join().unwrap_or_else(|_| Err(io::Error::other("it was not flushed")))
+    }
+
+    fn placed(mut self, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), Error> {
         let placed = (|| {
+            self.settled()?;
             self.file.sync_all()?;
             rename(&self.temporary, &self.path)?;
             File::open(folder_of(&self.path))?.sync_all()
@@ -401,7 +418,15 @@ impl Growing {
 
 impl io::Write for Growing {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        self.file.write(content)
+        let written = self.file.write(content)?;
+        self.unsettled += written;
+        if self.unsettled > UNSETTLED && self.settles.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.settled()?;
+            self.unsettled = 0;
+            let file = self.file.try_clone()?;
+            self.settles = Some(thread::spawn(move || file.sync_data()));
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -545,6 +570,8 @@ pub(crate) fn link(link: &Path, folder: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -636,16 +663,16 @@ mod tests {
         }
         drop(silent);
         let patience = Duration::from_secs(30);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| {
                 let mut slow = OpenOptions::new().write(true).open(&pipe).unwrap();
                 slow.write_all(&[b'x'; 50]).unwrap();
-                std::thread::sleep(brief);
+                thread::sleep(brief);
                 slow.write_all(&[b'y'; 50]).unwrap();
             });
             assert_eq!(read_named(&pipe, 100, patience).unwrap().len(), 100);
         });
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| {
                 let mut endless = OpenOptions::new().write(true).open(&pipe).unwrap();
                 while endless.write_all(&[b'x'; 50]).is_ok() {}

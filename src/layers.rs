@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["outbox"],
     &["matrix", "postgres", "tls"],
     &["synapse"],
-    &["bridges", "redis", "web"],
+    &["bridges", "crypto", "redis", "web"],
     &["config", "supervisor", "python"],
     &["reply"],
     &["output"],

@@ -4,6 +4,7 @@
 //! of one homeserver, `checks/` what they look at before they act, `render` what its processes read,
 //! `daemons/` what runs on and watches, `services/` which processes it is, `matrix/` the server on the
 //! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
+//! `crypto/` who keeps the keys of encrypted rooms,
 //! `backup/` the archives that bring it back, `age` how they are encrypted, `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
 //! later, `synapse/` the program on disk,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
@@ -21,6 +22,7 @@ mod clock;
 mod commands;
 mod config;
 mod context;
+mod crypto;
 mod daemons;
 mod data_dir;
 mod error;

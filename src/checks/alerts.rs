@@ -6,7 +6,7 @@ use super::{Check, Flow, Look};
 use crate::{
     config::Config,
     error::Failure,
-    matrix::{Error, client, room},
+    matrix::{Error, client, room, sealed},
 };
 
 /// A start looks when the homeserver is up.
@@ -42,7 +42,7 @@ async fn look(config: &Config, name: &str) -> Result<(), Error> {
     let id = room::latest(&operator, room::resolve(&operator, name).await?).await?;
     match room::details(&operator, &id).await? {
         None => Err(Error::NoRoom(name.to_owned())),
-        Some(found) if found.encryption.is_some() => Err(Error::Encrypted(name.to_owned())),
+        Some(found) if found.encryption.is_some() => sealed::require(&id),
         Some(_) => Ok(()),
     }
 }

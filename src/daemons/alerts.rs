@@ -260,7 +260,7 @@ async fn tell(
     // Also where the setting is the id of a room that was upgraded: nobody would miss the alerts.
     let room = room::latest(&operator, room::resolve(&operator, name).await?).await?;
     room::enter(&operator, &room).await?;
-    message::require_plain(&operator, &config.data, &room).await?;
+    message::require_way(&operator, &config.data, &room).await?;
     let content = message::text(text, Markup::Plain, true);
     message::send(&operator, &room, &content, &transaction).await?;
     Ok(())

@@ -175,8 +175,13 @@ impl Client {
         }
     }
 
+    /// The data folder of the homeserver that it talks to.
+    pub(crate) fn data(&self) -> Option<&DataDir> {
+        self.home().map(|(data, _)| data)
+    }
+
     /// How much of the time is left.
-    fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
@@ -410,7 +415,8 @@ impl Client {
         }
     }
 
-    fn late(&self) -> Error {
+    /// That its time is over.
+    pub(crate) fn late(&self) -> Error {
         Error::Deadline { url: self.url().to_owned(), waited: self.timeout }
     }
 

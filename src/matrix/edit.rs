@@ -8,7 +8,7 @@ use super::{
     client::Client,
     html, markdown,
     message::{self, Markup},
-    room,
+    room, sealed,
 };
 
 /// What an event must be so that this user can give it another text: clients ignore all other edits.
@@ -30,20 +30,23 @@ fn require_editable(event: &Value, user: &UserId) -> Result<(), Error> {
     Ok(())
 }
 
-/// What gives a message of this user another text, as it is in its room.
+/// What gives a message of whom the client acts as another text, as it is in its room.
 pub(crate) async fn of(
     operator: &Client,
-    user: &UserId,
+    client: &Client,
     room: &RoomId,
     event: &EventId,
     text: &str,
     markup: Option<Markup>,
 ) -> Result<Value, Error> {
-    let before = room::require_event(operator, room, event).await?;
+    let mut before = room::require_event(operator, room, event).await?;
     if room::redaction(operator, room, event).await?.is_some() {
         return Err(Error::Redacted { event: event.to_string() });
     }
-    require_editable(&before, user)?;
+    if let Some(data) = client.data() {
+        sealed::open(client, data, room, std::slice::from_mut(&mut before)).await?;
+    }
+    require_editable(&before, client.user_id())?;
     Ok(content(&before["content"], text, markup, event.as_str()))
 }
 

@@ -88,8 +88,12 @@ pub(crate) enum Error {
     Elsewhere(String),
     #[error("`{name}` names {} rooms: {}", ids.len(), ids.join(", "))]
     ManyRooms { name: String, ids: Vec<String> },
-    #[error("the room `{0}` is encrypted, and this program cannot encrypt yet")]
+    #[error("the room `{0}` is encrypted, and this installation was made without encryption")]
     Encrypted(String),
+    #[error("the room `{room}` is encrypted, and that cannot be done there: {why}")]
+    Unsealed { room: String, why: String },
+    #[error("nothing can be encrypted or decrypted")]
+    Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
     Upgraded { room: String, successor: String },
     #[error("nobody is in the room `{0}` any more, so nobody can enter it")]
@@ -264,12 +268,14 @@ impl Explain for Error {
             | Self::Elsewhere(_)
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
+            | Self::Unsealed { .. }
             | Self::Upgraded { .. }
             | Self::Deserted(_)
             | Self::Blocked(_)
             | Self::NoPower { .. }
             | Self::Banned { .. }
             | Self::NoEntry { .. } => Kind::Request,
+            Self::Keys(_) => Kind::Environment,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -377,7 +383,14 @@ impl Explain for Error {
                 ));
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
-            Self::Encrypted(_) => "use a room without encryption; nothing was sent in the clear",
+            Self::Encrypted(_) => {
+                "nothing was sent in the clear: `./cli.sh manage install` without `--without-encryption` brings it"
+            }
+            Self::Unsealed { .. } => "nothing was sent in the clear; `logs crypto` may say more",
+            Self::Keys(crate::crypto::Error::Away) => {
+                "nothing was sent: `manage start` starts it; `status` shows how it is"
+            }
+            Self::Keys(_) => "`manage restart crypto` starts it anew; `logs crypto` may say more",
             Self::Upgraded { successor, .. } => {
                 return Some(format!(
                     "nothing was sent: name the room `{successor}`; its alias and its name lead there"

@@ -10,7 +10,9 @@ use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId, Trans
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Error, api, client::Client, html, markdown, relations, room, segment::escaped};
+use super::{
+    Error, api, client::Client, html, markdown, relations, room, sealed, segment::escaped,
+};
 use crate::{data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
@@ -21,6 +23,11 @@ pub(crate) const LARGEST: usize = 65_536 - 2_048;
 /// but on at any time: whoever switches it on has to expect that a message of ours that is under way
 /// within this time still comes in the clear. Asking before each message costs a second request.
 const FRESH: Duration = Duration::from_mins(1);
+
+/// What is in the clear also in encrypted rooms: the homeserver counts them ([spec]).
+///
+/// [spec]: https://spec.matrix.org/latest/client-server-api/#annotations-and-reactions
+pub(crate) const REACTION: &str = "m.reaction";
 
 /// How a text is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,12 +122,24 @@ fn is_of(event: &Value, content: &Value) -> bool {
 /// can be had.
 pub(crate) async fn require_same(
     operator: &Client,
+    sender: &Client,
     event: &EventId,
     content: &Value,
     transaction: &TransactionId,
 ) -> Result<Option<Value>, Error> {
     let request = super::admin::fetch_event::Request { event_id: event.to_owned().into() };
     match operator.send(request).await {
+        Ok(mut found) if sealed::is_sealed(&found.event) => {
+            let room = found.event["room_id"].as_str().and_then(|id| RoomId::parse(id).ok());
+            if let (Some(data), Some(room)) = (sender.data(), room) {
+                sealed::open(sender, data, &room, std::slice::from_mut(&mut found.event)).await?;
+            }
+            // Of one that cannot be opened it is not known.
+            if sealed::is_sealed(&found.event) || is_of(&found.event, content) {
+                return Ok(Some(found.event));
+            }
+            Err(Error::OtherContent { id: transaction.to_string(), event: event.to_string() })
+        }
         Ok(found) if !is_of(&found.event, content) => {
             Err(Error::OtherContent { id: transaction.to_string(), event: event.to_string() })
         }
@@ -156,11 +175,20 @@ pub(crate) async fn send_as(
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     check_size(content)?;
+    let sealed = match client.data() {
+        Some(data) if is_known_sealed(data, room) && event_type != REACTION => {
+            let sealed = sealed::seal(client, data, room, event_type, content).await?;
+            check_size(&sealed)?;
+            Some(sealed)
+        }
+        _ => None,
+    };
+    let event_type = if sealed.is_some() { sealed::TYPE } else { event_type };
     let request = api::send_event::Request {
         room_id: room.to_owned().into(),
         event_type: event_type.to_owned().into(),
         transaction_id: transaction.to_owned().into(),
-        content: content.clone(),
+        content: sealed.unwrap_or_else(|| content.clone()),
     };
     client.send(request).await.map(|made| made.event_id)
 }
@@ -209,9 +237,9 @@ pub(crate) async fn take_away(
     redact(&client.afresh(), room, event, transaction, reason).await
 }
 
-/// Makes sure that what is sent in the clear lands neither in an encrypted room nor in one that another took
-/// the place of; asks the server unless it was asked within the last minute.
-pub(crate) async fn require_plain(
+/// Finds out how a message gets into a room, and refuses one that another took the place of; asks the server unless it
+/// was asked within the last minute. Encryption is never switched off: once seen, it is remembered.
+pub(crate) async fn require_way(
     client: &Client,
     data: &DataDir,
     room: &RoomId,
@@ -224,10 +252,19 @@ pub(crate) async fn require_plain(
     if age(&seen).is_some_and(|age| age < FRESH) {
         return Ok(());
     }
-    if room::is_encrypted(client, room).await? {
-        return Err(Error::Encrypted(room.to_string()));
+    let is_sealed = is_known_sealed(data, room) || room::is_encrypted(client, room).await?;
+    if is_sealed {
+        sealed::require(room)?;
     }
     room::require_current(client, room).await?;
+    if is_sealed {
+        // Without this, what follows would be sent in the clear.
+        let known = sealed_file(data, room);
+        if !known.exists() {
+            known.parent().map_or(Ok(()), files::private_folder)?;
+            files::write_atomically(&known, b"", files::PRIVATE)?;
+        }
+    }
     // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
     if seen.parent().is_some_and(|folder| files::private_folder(folder).is_ok()) {
         let mut options = std::fs::OpenOptions::new();
@@ -237,10 +274,28 @@ pub(crate) async fn require_plain(
     Ok(())
 }
 
+/// Refuses what cannot be sealed, for a room that was looked at.
+pub(crate) fn require_clear(data: &DataDir, room: &RoomId) -> Result<(), Error> {
+    if is_known_sealed(data, room) {
+        let why = "files are not sealed yet".to_owned();
+        return Err(Error::Unsealed { room: room.to_string(), why });
+    }
+    Ok(())
+}
+
+fn is_known_sealed(data: &DataDir, room: &RoomId) -> bool {
+    sealed_file(data, room).exists()
+}
+
+fn sealed_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {
+    data.cache().join("sealed").join(escaped(room))
+}
+
 /// Forgets what was seen of a room that is no more. One that cannot be forgotten does no harm: it is
 /// believed for a minute.
 pub(crate) fn forget(data: &DataDir, room: &RoomId) {
     drop(files::remove(&seen_file(data, room)));
+    drop(files::remove(&sealed_file(data, room)));
 }
 
 /// The same of all rooms: after something that we know nothing of.

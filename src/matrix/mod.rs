@@ -23,6 +23,7 @@ pub(crate) mod relations;
 pub(crate) mod repeat;
 pub(crate) mod room;
 pub(crate) mod running;
+pub(crate) mod sealed;
 pub(crate) mod segment;
 pub(crate) mod session;
 pub(crate) mod sliding;

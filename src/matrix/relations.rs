@@ -7,6 +7,7 @@ use super::{
     Error,
     api::{all_relations, relations},
     client::Client,
+    sealed,
 };
 
 /// How many to ask for at once.
@@ -27,10 +28,22 @@ pub(crate) async fn page(
         let rel_type = rel_type.to_owned().into();
         let request = relations::Request { room_id, event_id, rel_type, limit, from };
         let page = client.send(request).await?;
-        return Ok((page.chunk, page.next_batch));
+        return Ok((opened(client, room, page.chunk).await?, page.next_batch));
     }
     let page = client.send(all_relations::Request { room_id, event_id, limit, from }).await?;
-    Ok((page.chunk, page.next_batch))
+    Ok((opened(client, room, page.chunk).await?, page.next_batch))
+}
+
+/// The same as far as it can be read.
+async fn opened(
+    client: &Client,
+    room: &RoomId,
+    mut events: Vec<Value>,
+) -> Result<Vec<Value>, Error> {
+    if let Some(data) = client.data() {
+        sealed::open(client, data, room, &mut events).await?;
+    }
+    Ok(events)
 }
 
 /// All of those that refer to it in one way.

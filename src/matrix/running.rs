@@ -9,6 +9,8 @@ use crate::{
 
 /// The service that answers.
 const SYNAPSE: &str = "synapse";
+/// The service that keeps the keys of encrypted rooms.
+const CRYPTO: &str = "crypto";
 
 /// A token is for our own server: where that has stopped, alone or with its supervisor, another program
 /// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
@@ -24,9 +26,18 @@ pub(crate) fn require(data: &DataDir, url: &str) -> Result<(), Error> {
 
 /// Whether somebody brings the server back: its supervisor runs and has not given it up.
 pub(super) async fn comes_back(data: &DataDir) -> bool {
+    is_kept(data, SYNAPSE).await
+}
+
+/// Whether the service that has the keys is there, or comes back.
+pub(super) async fn keeps_keys(data: &DataDir) -> bool {
+    is_kept(data, CRYPTO).await
+}
+
+async fn is_kept(data: &DataDir, service: &str) -> bool {
     let Ok(Some(all)) = control::status(&data.control_socket()).await else { return false };
-    all.services.get(SYNAPSE).is_some_and(|synapse| {
-        let ends = matches!(synapse.state, Phase::Failed | Phase::Stopped | Phase::Stopping);
-        synapse.wanted && !ends
+    all.services.get(service).is_some_and(|service| {
+        let ends = matches!(service.state, Phase::Failed | Phase::Stopped | Phase::Stopping);
+        service.wanted && !ends
     })
 }

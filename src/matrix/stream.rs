@@ -12,8 +12,9 @@ const AT_ONCE: u32 = 1000;
 /// How long the server may hold a request of a stream open, in milliseconds.
 pub(super) const HOLD: u64 = 20_000;
 
-/// What is looked at, whatever is wanted: who comes and goes, and which room takes the place of another.
-const LOOKED_AT: [&str; 2] = ["m.room.member", "m.room.tombstone"];
+/// What is looked at, whatever is wanted: who comes and goes, which room takes the place of another, and what only shows
+/// its type when it is opened.
+const LOOKED_AT: [&str; 3] = ["m.room.member", "m.room.tombstone", super::sealed::TYPE];
 
 /// Only what is said in rooms, and of that only `types` (`m.room.*` stands for many) and what is looked at in any
 /// case; without any, all.

@@ -155,12 +155,15 @@ impl Lane {
             let done = message::take_away(user, room, event, &message, transaction, reason).await?;
             return Ok(done.into());
         }
-        message::require_plain(user, &self.data, room).await?;
+        message::require_way(user, &self.data, room).await?;
         let mut content = match &draft.what {
             What::Content(content) => content.clone(),
-            What::File(file) => self.uploaded(user, file).await?,
+            What::File(file) => {
+                message::require_clear(&self.data, room)?;
+                self.uploaded(user, file).await?
+            }
             What::Edit { event, text, markup } => {
-                edit::of(&admin()?, user.user_id(), room, event, text, *markup).await?
+                edit::of(&admin()?, user, room, event, text, *markup).await?
             }
             What::Redaction { .. } => Value::Null,
         };
@@ -198,6 +201,7 @@ pub(super) fn is_final(error: &matrix::Error) -> bool {
     match error {
         matrix::Error::TooLarge { .. }
         | matrix::Error::Encrypted(_)
+        | matrix::Error::Unsealed { .. }
         | matrix::Error::Upgraded { .. }
         | matrix::Error::NoUser(_)
         | matrix::Error::NoEntry { .. }

@@ -563,7 +563,7 @@ async fn spoken(there: &Context) -> Result<String, Failure> {
     let content = message::text("restored", message::Markup::Plain, false);
     let id = TransactionId::new();
     let event = message::send(&client, &room, &content, &id).await?;
-    message::require_same(&client, &event, &content, &id).await?;
+    message::require_same(&client, &client, &event, &content, &id).await?;
     Ok(event.into())
 }
 

@@ -18,7 +18,7 @@ use crate::{
         hooks::{Here, take_up},
         one::Taken,
     },
-    matrix::{Error, client::Client, room},
+    matrix::{Error, client::Client, room, sealed},
     secret::Secret,
 };
 
@@ -83,7 +83,7 @@ pub(super) async fn ensure(
     wishes: Wishes,
 ) -> Result<Hook, Failure> {
     if room::is_encrypted(bot, room).await? {
-        return Err(Error::Encrypted(room.to_string()).into());
+        sealed::require(room)?;
     }
     let (data, user_id) = (context.data()?, bot.user_id().to_owned());
     let (hook, was) = registry::ensure(&data, id, &user_id, room.clone(), text, wishes)?;

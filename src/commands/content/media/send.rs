@@ -95,7 +95,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     // Before the upload, so that nothing is left behind where the message is not welcome.
     let plain = async || {
         room::require_joined(&client, &room).await?;
-        message::require_plain(&client, &data, &room).await
+        message::require_way(&client, &data, &room).await?;
+        message::require_clear(&data, &room)
     };
     args.sending.within(&client, &room, context, plain).await?;
     let progress = context.progress(format!("uploading {}", media.name));
@@ -112,7 +113,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     })?;
     if args.transaction.is_given() {
         let operator = args.sending.operator(context)?;
-        let sent = message::require_same(&operator, &event, &shown, &id).await?;
+        let sent = message::require_same(&operator, &client, &event, &shown, &id).await?;
         // A repeat has uploaded once more, and the message shows what came first.
         if let Some(first) = sent.as_ref().and_then(|sent| Uploaded::of(&sent["content"])) {
             at = first;

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Closed> {
     let id = transaction.id()?;
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    let found = Poll::find(&operator, &room_id, &poll).await?;
+    let found = Poll::find(&operator, &client, &room_id, &poll).await?;
     let became = async || found.became(&operator, &client, &room_id).await;
     let Became { end, votes } = sending.within(&client, &room_id, context, became).await?;
     let count = |(text, votes): (&str, u64)| Counted { text: text.to_owned(), votes };

@@ -66,13 +66,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Ed
     }
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    let (user, markup) = (client.user_id(), markup.given());
-    let edited = edit::of(&operator, user, &room_id, &of, &text, markup).await?;
+    let edited = edit::of(&operator, &client, &room_id, &of, &text, markup.given()).await?;
     message::check_size(&edited)?;
     context.would(format_args!("change {event} in {room_id}"))?;
     let data = context.data()?;
     let change = async || {
-        message::require_plain(&client, &data, &room_id).await?;
+        message::require_way(&client, &data, &room_id).await?;
         message::send(&client, &room_id, &edited, &id).await
     };
     let made = sending.within(&client, &room_id, context, change).await.map_err(|error| {
@@ -80,7 +79,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Ed
         repeatable(error, &format!("content edit-message {words}"), id.as_str())
     })?;
     if transaction.is_given() {
-        message::require_same(&operator, &made, &edited, &id).await?;
+        message::require_same(&operator, &client, &made, &edited, &id).await?;
     }
     Ok(Reply::done(NowOrLater::Now(Edited {
         room_id: room_id.into(),

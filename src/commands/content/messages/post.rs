@@ -36,7 +36,7 @@ pub(super) struct Post<'a> {
 }
 
 impl Post<'_> {
-    /// Sends it: into an encrypted room nothing is sent.
+    /// Sends it.
     pub(super) async fn send(
         self,
         event_type: &str,
@@ -46,14 +46,14 @@ impl Post<'_> {
         let Self { context, sending, client, room, transaction, command } = self;
         let data = context.data()?;
         let send = async || {
-            message::require_plain(client, &data, room).await?;
+            message::require_way(client, &data, room).await?;
             message::send_as(client, room, event_type, content, &id).await
         };
         let sent = sending.within(client, room, context, send).await;
         let event = sent.map_err(|error| repeatable(error, &command, id.as_str()))?;
         if transaction.is_given() {
             let operator = sending.operator(context)?;
-            message::require_same(&operator, &event, content, &id).await?;
+            message::require_same(&operator, client, &event, content, &id).await?;
         }
         let (room_id, event_id) = (room.to_string(), event.to_string());
         Ok(Posted { room_id, event_id, transaction_id: id.to_string() })

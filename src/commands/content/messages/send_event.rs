@@ -13,12 +13,11 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{api::send_event, message, room},
+    matrix::{message, room},
     output::Sentence,
 };
 
 /// It is never encrypted, also where messages are.
-const REACTION: &str = "m.reaction";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -59,28 +58,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Sent> {
     context.would(format_args!("send an event `{event_type}` to {room_id}"))?;
     let data = context.data()?;
     let send = async || {
-        if event_type == REACTION {
+        if event_type == message::REACTION {
             room::require_current(&client, &room_id).await?;
         } else {
-            message::require_plain(&client, &data, &room_id).await?;
+            message::require_way(&client, &data, &room_id).await?;
         }
-        let request = send_event::Request {
-            room_id: room_id.clone().into(),
-            event_type: event_type.clone().into(),
-            transaction_id: id.clone().into(),
-            content: content.clone(),
-        };
-        client.send(request).await
+        message::send_as(&client, &room_id, &event_type, &content, &id).await
     };
-    let sent = sending.within(&client, &room_id, context, send).await.map_err(|error| {
+    let event_id = sending.within(&client, &room_id, context, send).await.map_err(|error| {
         let words = [room.as_str(), &event_type, &text].map(quoted).join(" ");
         repeatable(error, &format!("content send-event {words}"), id.as_str())
     })?;
     if transaction.is_given() {
         let operator = sending.operator(context)?;
-        message::require_same(&operator, &sent.event_id, &content, &id).await?;
+        message::require_same(&operator, &client, &event_id, &content, &id).await?;
     }
-    let (room_id, event_id) = (room_id.into(), sent.event_id.into());
+    let (room_id, event_id) = (room_id.into(), event_id.into());
     Ok(Reply::done(Sent { room_id, event_id, transaction_id: id.to_string() }))
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Voted> {
     let id = transaction.id()?;
     let (client, room_id) = sending.in_room(context, &room).await?;
     let operator = sending.operator(context)?;
-    let found = Poll::find(&operator, &room_id, &poll).await?;
+    let found = Poll::find(&operator, &client, &room_id, &poll).await?;
     let answers = found.chosen(&answer)?;
     let became = async || found.became(&operator, &client, &room_id).await;
     let became = sending.within(&client, &room_id, context, became).await?;

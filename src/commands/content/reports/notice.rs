@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Told> {
         error => repeatable(error, &format!("content send-notice {user_id} TEXT"), id.as_str()),
     })?;
     if transaction.is_given() {
-        message::require_same(&operator, &sent.event_id, &content, &id).await?;
+        message::require_same(&operator, &operator, &sent.event_id, &content, &id).await?;
     }
     Ok(Reply::done(Told {
         user_id: user_id.into(),

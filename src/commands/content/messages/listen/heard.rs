@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::read::{line, shown};
-use crate::{clock, output::Report};
+use crate::{clock, matrix::sealed, output::Report};
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Heard {
@@ -28,6 +28,9 @@ pub(crate) struct Heard {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redacts: Option<String>,
     pub(crate) content: Value,
+    /// Why what is in an `m.room.encrypted` cannot be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) closed: Option<String>,
     /// How the command ended that it was handed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exit: Option<i32>,
@@ -71,6 +74,7 @@ impl Heard {
             // Before room version 11 it stood outside of the content.
             redacts: text(&event["redacts"]).or_else(|| text(&event["content"]["redacts"])),
             content: event["content"].clone(),
+            closed: sealed::closed(event).map(str::to_owned),
             exit: None,
             answer: None,
         }
@@ -86,6 +90,7 @@ impl Heard {
         let event = serde_json::json!({
             "type": self.kind, "event_id": self.event_id, "sender": self.sender,
             "origin_server_ts": self.origin_server_ts, "redacts": self.redacts, "content": self.content,
+            sealed::CLOSED: self.closed,
         });
         let line = shown::happened(&event).map(|message| line::line(&message, verbose));
         let line = line.unwrap_or_else(|| {

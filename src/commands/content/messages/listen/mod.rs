@@ -31,7 +31,7 @@ use crate::{
     matrix::{
         Error, api,
         client::Client,
-        room,
+        room, sealed,
         sliding::Sliding,
         stream::{self, News, Said},
     },
@@ -201,7 +201,8 @@ impl Listener {
             let past = while_wanted(self.end, lines, self.past(&client, from)).await?;
             return Some(past.map(|rooms| News { rooms, next: token }));
         }
-        let wanted = |kind: &str| is_wanted(&self.types, kind);
+        // Only when it is opened its own type shows.
+        let wanted = |kind: &str| kind == sealed::TYPE || is_wanted(&self.types, kind);
         let next = self.stream.since(&client, &token, &wanted);
         while_wanted(self.end, lines, next).await
     }
@@ -258,7 +259,10 @@ impl Listener {
         lines: &Lines<'_, Heard>,
     ) -> Result<bool, Failure> {
         let mut rooms = Vec::new();
-        for (room, events) in batch {
+        for (room, mut events) in batch {
+            if let Some(data) = self.client.data() {
+                sealed::open(&self.client.afresh(), data, &room, &mut events).await?;
+            }
             for event in &events {
                 self.follow(&room, event);
             }
@@ -266,7 +270,8 @@ impl Listener {
             let mut heard: Vec<Heard> = events.iter().map(heard).collect();
             heard.retain(|event| {
                 // What fills a gap is of every type.
-                is_wanted(&self.types, &event.kind) && !self.seen.contains(&event.event_id)
+                let is_wanted = is_wanted(&self.types, &event.kind) || event.closed.is_some();
+                is_wanted && !self.seen.contains(&event.event_id)
             });
             rooms.push(heard);
         }

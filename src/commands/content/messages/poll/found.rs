@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::read::shown::{self, PollAnswer};
 use crate::{
     error::Failure,
-    matrix::{Error, client::Client, leaders::Powers, names, relations, room},
+    matrix::{Error, client::Client, leaders::Powers, names, relations, room, sealed},
 };
 
 /// A poll.
@@ -32,11 +32,15 @@ impl Poll {
     /// The poll that an event is, if it is in the room.
     pub(in super::super) async fn find(
         operator: &Client,
+        client: &Client,
         room: &RoomId,
         text: &str,
     ) -> Result<Self, Failure> {
         let event = names::event(text)?;
-        let found = room::require_event(operator, room, &event).await?;
+        let mut found = room::require_event(operator, room, &event).await?;
+        if let Some(data) = client.data() {
+            sealed::open(client, data, room, std::slice::from_mut(&mut found)).await?;
+        }
         // The admin API gives the content also of what was redacted.
         let gone = room::redaction(operator, room, &event).await?.is_some();
         Self::of(event, &found).filter(|_| !gone).ok_or_else(|| {

@@ -51,6 +51,9 @@ fn said(message: &Message, verbose: bool, between: &str) -> String {
             line += &format!("({word} {of}) ");
         }
     }
+    if let Some(why) = &message.closed {
+        line += &format!("(cannot be read: {})", harmless::page(why));
+    }
     let body = message.body.as_deref().unwrap_or_default();
     let media = media(message);
     let body = if media.is_some() && caption(message).is_none() { "" } else { body };

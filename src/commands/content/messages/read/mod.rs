@@ -52,7 +52,7 @@ pub(crate) struct Messages {
     pub(crate) total: usize,
     /// Whether there are older ones that the limit cut off.
     pub(crate) more: bool,
-    /// How many among these are encrypted, so that this program cannot show them.
+    /// How many of these are encrypted and cannot be read here: each says why.
     #[serde(skip_serializing_if = "is_none")]
     pub(crate) unreadable: usize,
 }
@@ -201,11 +201,10 @@ fn say_more(context: &Context, args: &Args, cut: bool) {
 fn warn_unreadable(context: &Context, number: usize) {
     let messages = match number {
         0 => return,
-        1 => "1 message is".to_owned(),
-        _ => format!("{number} messages are"),
+        1 => "1 message is encrypted and cannot be read here: it says".to_owned(),
+        _ => format!("{number} messages are encrypted and cannot be read here: each says"),
     };
-    context
-        .warn(format!("{messages} not shown: encrypted, and this program has no keys to read it"));
+    context.warn(format!("{messages} why"));
 }
 
 /// The command that shows what `--limit` cut off.

@@ -4,7 +4,7 @@ use ruma::{RoomId, api::Direction};
 use serde_json::Value;
 
 use super::shown::{self, Message};
-use crate::matrix::{Error, admin::rooms, api, client::Client, stream};
+use crate::matrix::{Error, admin::rooms, api, client::Client, sealed, stream};
 
 const PAGE: u32 = 100;
 
@@ -13,7 +13,7 @@ pub(super) struct Past {
     pub(super) messages: Vec<Message>,
     /// Whether there are older ones that the limit cut off.
     pub(super) more: bool,
-    /// How many between them are encrypted.
+    /// How many of them cannot be read.
     pub(super) unreadable: usize,
 }
 
@@ -26,11 +26,11 @@ pub(super) async fn past(
     limit: usize,
     since: Option<i64>,
 ) -> Result<Past, Error> {
-    let (mut found, mut from, mut unreadable) = (Vec::new(), None, 0);
+    let (mut found, mut from) = (Vec::new(), None);
     'pages: while found.len() <= limit {
         let room_id = room.to_owned().into();
         let dir = Direction::Backward;
-        let (chunk, end) = if admin {
+        let (mut chunk, end) = if admin {
             let request = rooms::messages::Request { room_id, dir, limit: PAGE, from };
             let page = client.send(request).await?;
             (page.chunk, page.end)
@@ -40,17 +40,12 @@ pub(super) async fn past(
             let page = client.send(request).await?;
             (page.chunk, page.end)
         };
+        if let Some(data) = client.data() {
+            sealed::open(client, data, room, &mut chunk).await?;
+        }
         for event in &chunk {
             if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
                 break 'pages;
-            }
-            if shown::is_encrypted(event) {
-                // As many as there could be to show: an encrypted room is not read to its beginning.
-                if found.len() + unreadable >= limit {
-                    break 'pages;
-                }
-                unreadable += 1;
-                continue;
             }
             older(&mut found, event);
             if found.len() > limit {
@@ -65,7 +60,12 @@ pub(super) async fn past(
     let more = found.len() > limit;
     found.truncate(limit);
     found.reverse();
+    let unreadable = unreadable(&found);
     Ok(Past { messages: found, more, unreadable })
+}
+
+fn unreadable(messages: &[Message]) -> usize {
+    messages.iter().filter(|message| message.closed.is_some()).count()
 }
 
 /// Adds the next older event to what is shown, newest first. An edit stands there only until its
@@ -102,19 +102,23 @@ pub(super) struct News {
 /// What came since a place in the stream; waits for it.
 pub(super) async fn since(client: &Client, room: &RoomId, place: &str) -> Result<News, Error> {
     let news = stream::since(client, &filter(room), place).await?;
-    let (mut messages, mut unreadable) = (Vec::new(), 0);
-    let mut take = |events: &[Value]| {
-        unreadable += events.iter().filter(|event| shown::is_encrypted(event)).count();
+    let mut messages = Vec::new();
+    let mut take = async |mut events: Vec<Value>| {
+        if let Some(data) = client.data() {
+            sealed::open(client, data, room, &mut events).await?;
+        }
         messages.extend(events.iter().filter_map(shown::happened));
+        Ok::<_, Error>(())
     };
     for mut said in news.rooms.into_iter().filter(|said| said.room == *room) {
         if let Some(gap) = &mut said.gap {
             while let Some(page) = gap.page(client, room).await? {
-                take(&page);
+                take(page).await?;
             }
         }
-        take(&said.events);
+        take(said.events).await?;
     }
+    let unreadable = unreadable(&messages);
     Ok(News { next: news.next, messages, unreadable })
 }
 

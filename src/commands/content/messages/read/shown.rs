@@ -5,11 +5,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::matrix::sealed;
+
 /// What is read of a room. Polls have the names of the proposal that clients use as well (MSC3381).
 pub(super) const TYPES: [&str; 10] = [
     "m.room.message",
     "m.room.redaction",
-    "m.room.encrypted",
+    sealed::TYPE,
     "m.sticker",
     "m.poll.start",
     "m.poll.response",
@@ -34,7 +36,10 @@ pub(crate) struct Message {
     /// `m.text`, `m.notice`, `m.image`, …
     pub(crate) msgtype: Option<String>,
     pub(crate) body: Option<String>,
-    /// The same as HTML.
+    /// Why a message of an encrypted room cannot be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) closed: Option<String>,
+    /// `body` as HTML.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) formatted_body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,11 +109,6 @@ pub(crate) struct Edited {
     pub(crate) sent_ms: Option<u64>,
 }
 
-/// Whether it is something that only those who have its key can read.
-pub(super) fn is_encrypted(event: &Value) -> bool {
-    event["type"] == "m.room.encrypted" && event["content"]["algorithm"].is_string()
-}
-
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
@@ -138,6 +138,7 @@ pub(super) fn message(event: &Value) -> Option<Message> {
     let is_shown = match kind {
         "m.room.message" => !whole["msgtype"].is_null(),
         "m.sticker" => !whole["body"].is_null(),
+        sealed::TYPE => sealed::closed(event).is_some(),
         _ => false,
     };
     let poll = poll(kind, content);
@@ -152,6 +153,7 @@ pub(super) fn message(event: &Value) -> Option<Message> {
     Some(Message {
         msgtype: text(&content["msgtype"]),
         body: text(&content["body"]),
+        closed: sealed::closed(event).map(str::to_owned),
         formatted_body: text(&content["formatted_body"]),
         filename: text(&content["filename"]),
         url: text(&content["url"]),

@@ -173,7 +173,7 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
         // Nothing is sent as long as one of them does not take it.
         let ready = async || {
             room::require_joined(&client, room).await?;
-            message::require_plain(&client, &data, room).await
+            message::require_way(&client, &data, room).await
         };
         args.sending.within(&client, room, context, ready).await?;
     }

@@ -42,7 +42,7 @@ pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
     }
     context.would(format_args!("send {} to {room}", messages_of(contents.len())))?;
     let data = context.data()?;
-    let plain = async || message::require_plain(&client, &data, &room).await;
+    let plain = async || message::require_way(&client, &data, &room).await;
     args.sending.within(&client, &room, context, plain).await?;
     let unfinished = if args.file.is_some() && !args.transaction.is_given() {
         let messages = contents.iter().map(|(_, content)| (&*room, content));
@@ -133,7 +133,7 @@ async fn sent(
     if args.transaction.is_given()
         && let Ok(operator) = args.sending.operator(context)
     {
-        message::require_same(&operator, &event, content, transaction).await?;
+        message::require_same(&operator, client, &event, content, transaction).await?;
     }
     Ok(event.to_string())
 }

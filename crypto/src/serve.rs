@@ -1,0 +1,121 @@
+//! The socket: whoever may open it asks, a line a question, and is answered in the same order.
+
+use std::{collections::BTreeMap, fs, io, path::Path, rc::Rc, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    sync::Mutex,
+    task::LocalSet,
+};
+
+use crate::{
+    account::Account,
+    store::Stores,
+    wire::{self, Answer, Failed, Fault, Question},
+};
+
+/// The longest question, in bytes: a page of the largest events.
+const LONGEST: u64 = 16 << 20;
+/// How long those that are asked something may go on when it is to end.
+const LAST: Duration = Duration::from_secs(4);
+
+type Key = (String, String);
+
+struct Accounts {
+    stores: Stores,
+    open: Mutex<BTreeMap<Key, Rc<Mutex<Option<Account>>>>>,
+}
+
+pub(crate) async fn serve(
+    socket: &Path,
+    stores: Stores,
+) -> Result<(), Box<dyn std::error::Error>> {
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket)?;
+    ready();
+    let mut term = signal(SignalKind::terminate())?;
+    let accounts = Rc::new(Accounts { stores, open: Mutex::default() });
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let Ok((stream, _)) = accepted else { continue };
+                        let accounts = Rc::clone(&accounts);
+                        tokio::task::spawn_local(async move {
+                            drop(talk(stream, &accounts).await);
+                        });
+                    }
+                    _ = term.recv() => break,
+                }
+            }
+            drop(fs::remove_file(socket));
+            // What was begun with an account is ended first: nobody reads a message whose key went nowhere.
+            drop(tokio::time::timeout(LAST, accounts.settled()).await);
+        })
+        .await;
+    Ok(())
+}
+
+/// Tells whoever started it that it can be asked (`sd_notify(3)`).
+fn ready() {
+    if let Some(path) = std::env::var_os("NOTIFY_SOCKET")
+        && let Ok(socket) = std::os::unix::net::UnixDatagram::unbound()
+    {
+        drop(socket.send_to(b"READY=1", path));
+    }
+}
+
+impl Accounts {
+    async fn settled(&self) {
+        let open = self.open.lock().await;
+        for account in open.values() {
+            drop(account.lock().await.take());
+        }
+    }
+
+    async fn answer(&self, line: &[u8]) -> Answer {
+        let question: Question = match serde_json::from_slice(line) {
+            Ok(question) => question,
+            Err(error) => {
+                let what = format!("it is no question: {error}");
+                return Answer::Failed(Failed { kind: Fault::Question, refusal: None, what });
+            }
+        };
+        let wire::Account { user_id, device_id, .. } = &question.account;
+        let key = (user_id.clone(), device_id.clone());
+        let slot = Rc::clone(self.open.lock().await.entry(key).or_default());
+        let mut account = slot.lock().await;
+        let answered = async {
+            let open = match account.take() {
+                Some(open) => open,
+                None => Account::open(&self.stores, &question.account).await?,
+            };
+            let open = account.insert(open);
+            open.speaks_as(&question.account)?;
+            open.answer(&self.stores, question.request).await
+        };
+        answered.await.unwrap_or_else(|error: crate::account::Error| Answer::Failed(error.into()))
+    }
+}
+
+async fn talk(stream: UnixStream, accounts: &Accounts) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        (&mut read).take(LONGEST).read_until(b'\n', &mut line).await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let mut answer = serde_json::to_vec(&accounts.answer(&line).await)?;
+        answer.push(b'\n');
+        write.write_all(&answer).await?;
+    }
+}

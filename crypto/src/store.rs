@@ -1,0 +1,143 @@
+//! Where keys are kept: a folder for each device with a SQLite file that is sealed with one key for all of them, which lies
+//! apart from them. One process at a time has a store: two that go on from the same state would use a ratchet twice.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use matrix_sdk_crypto::store::types::CrossSigningKeyExport;
+use matrix_sdk_sqlite::SqliteCryptoStore;
+use ruma::{DeviceId, UserId};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+const PRIVATE: u32 = 0o600;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`{}`", .0.display())]
+    File(PathBuf, #[source] io::Error),
+    #[error("`{}` is no key", .0.display())]
+    Key(PathBuf),
+    #[error("`{}` is of another program that runs", .0.display())]
+    Taken(PathBuf),
+    #[error("`{}` cannot be opened", .0.display())]
+    Open(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+pub(crate) struct Stores {
+    stores: PathBuf,
+    secrets: PathBuf,
+    key: [u8; 32],
+}
+
+/// The secret halves of an account's own identity, with which a later device is signed.
+#[derive(Deserialize, Serialize)]
+struct Identity {
+    master_key: Option<String>,
+    self_signing_key: Option<String>,
+    user_signing_key: Option<String>,
+}
+
+/// A store and the lock on it.
+pub(crate) struct Opened {
+    pub(crate) store: SqliteCryptoStore,
+    /// Whether nothing had been there.
+    pub(crate) is_new: bool,
+    pub(crate) lock: File,
+}
+
+impl Stores {
+    /// `stores` are on this machine alone; `secrets` go with the homeserver.
+    pub(crate) fn new(stores: PathBuf, secrets: PathBuf) -> Result<Self, Error> {
+        // The library leaves its files readable for all.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        folder(&stores)?;
+        folder(&secrets)?;
+        let path = stores.join("key");
+        let key = match fs::read(&path) {
+            Ok(key) => key.try_into().map_err(|_| Error::Key(path))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0; 32];
+                File::open("/dev/urandom")
+                    .and_then(|mut random| io::Read::read_exact(&mut random, &mut key))
+                    .map_err(|error| Error::File("/dev/urandom".into(), error))?;
+                write(&path, &key)?;
+                key
+            }
+            Err(error) => return Err(Error::File(path, error)),
+        };
+        Ok(Self { stores, secrets, key })
+    }
+
+    fn of(&self, user: &UserId, device: &DeviceId) -> PathBuf {
+        let plain = |name: &str| name.replace('/', "%2F");
+        self.stores.join(plain(user.localpart())).join(plain(device.as_str()))
+    }
+
+    pub(crate) async fn open(&self, user: &UserId, device: &DeviceId) -> Result<Opened, Error> {
+        let path = self.of(user, device);
+        folder(&path)?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|error| Error::File(lock_path, error))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| Error::Taken(path.clone()))?;
+        let is_new = !path.join("matrix-sdk-crypto.sqlite3").exists();
+        let store = SqliteCryptoStore::open_with_key(&path, Some(&self.key))
+            .await
+            .map_err(|error| Error::Open(path, Box::new(error)))?;
+        Ok(Opened { store, is_new, lock })
+    }
+
+    /// What was kept of the account's own identity.
+    pub(crate) fn identity(&self, user: &UserId) -> Result<Option<CrossSigningKeyExport>, Error> {
+        let path = self.identity_file(user);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| Error::File(path.clone(), error))?,
+        };
+        let Identity { master_key, self_signing_key, user_signing_key } =
+            serde_json::from_slice(&text).map_err(|_| Error::Key(path))?;
+        Ok(Some(CrossSigningKeyExport { master_key, self_signing_key, user_signing_key }))
+    }
+
+    pub(crate) fn keep_identity(
+        &self,
+        user: &UserId,
+        keys: &CrossSigningKeyExport,
+    ) -> Result<(), Error> {
+        let identity = Identity {
+            master_key: keys.master_key.clone(),
+            self_signing_key: keys.self_signing_key.clone(),
+            user_signing_key: keys.user_signing_key.clone(),
+        };
+        let text = serde_json::to_vec(&identity).unwrap_or_default();
+        write(&self.identity_file(user), &text)
+    }
+
+    fn identity_file(&self, user: &UserId) -> PathBuf {
+        let name = user.localpart().replace('/', "%2F");
+        self.secrets.join(name).with_added_extension("json")
+    }
+}
+
+fn folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|error| Error::File(path.to_owned(), error))
+}
+
+/// Whole or not at all.
+fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let new = path.with_added_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(PRIVATE);
+    let written = options.open(&new).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    });
+    written.map_err(|error| Error::File(path.to_owned(), error))
+}

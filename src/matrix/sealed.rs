@@ -1,0 +1,237 @@
+//! What is said in encrypted rooms: sealed before it is sent, and opened when it is read, with a device that each account
+//! has for that alone. That of its session may be used by another program, which has keys of its own.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ruma::{RoomId, UserId};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{
+    Error,
+    client::{self, Client},
+    running,
+    session::{Session, file_name},
+};
+use crate::{
+    clock::Backoff,
+    crypto::{self, Account, Answer, Failed, Fault, Opened, Question, Request, ShareWith},
+    data_dir::DataDir,
+    files,
+    process::Lock,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The type of an event that only those who have its key can read.
+pub(crate) const TYPE: &str = "m.room.encrypted";
+
+pub(crate) fn is_sealed(event: &Value) -> bool {
+    event["type"] == TYPE && event["content"]["algorithm"].is_string()
+}
+
+/// The content of an `m.room.encrypted` that all who are in the room now can open.
+pub(crate) async fn seal(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+    event_type: &str,
+    content: &Value,
+) -> Result<Value, Error> {
+    let request = || Request::Encrypt {
+        room_id: room.to_string(),
+        event_type: event_type.to_owned(),
+        content: content.clone(),
+        share_with: ShareWith::default(),
+    };
+    match asked(client, data, room, request).await? {
+        Answer::Encrypted { content, .. } => Ok(content),
+        other => Err(unfitting(room, &other)),
+    }
+}
+
+/// Opens what can be opened of these events, in their place, and says of each of the others why not.
+pub(crate) async fn open(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+    events: &mut [Value],
+) -> Result<(), Error> {
+    let sealed: Vec<&mut Value> = events.iter_mut().filter(|event| is_sealed(event)).collect();
+    if sealed.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<Value> = sealed.iter().map(|event| (**event).clone()).collect();
+    let request = || Request::Decrypt { room_id: room.to_string(), events: all.clone() };
+    let opened = match asked(client, data, room, request).await {
+        Ok(Answer::Decrypted { events }) => events,
+        Ok(other) => return Err(unfitting(room, &other)),
+        Err(Error::Encrypted(_)) => {
+            let why = "this installation was made without encryption";
+            vec![Opened::Closed(why.to_owned()); all.len()]
+        }
+        Err(Error::Unsealed { why, .. }) => vec![Opened::Closed(why); all.len()],
+        Err(error) => return Err(error),
+    };
+    for (event, opened) in sealed.into_iter().zip(opened) {
+        match opened {
+            Opened::Clear(clear) => {
+                // With what goes along with it, such as its latest edit.
+                for part in ["type", "content", "unsigned"] {
+                    if !clear[part].is_null() {
+                        event[part] = clear[part].clone();
+                    }
+                }
+            }
+            Opened::Closed(why) => event[CLOSED] = why.into(),
+        }
+    }
+    Ok(())
+}
+
+/// Where an event of ours says why it could not be opened.
+pub(crate) const CLOSED: &str = "resource_matrix_synapse.closed";
+
+/// Why an event could not be opened.
+pub(crate) fn closed(event: &Value) -> Option<&str> {
+    event[CLOSED].as_str()
+}
+
+/// Makes sure that messages for this room can be sealed here.
+pub(crate) fn require(room: &RoomId) -> Result<(), Error> {
+    crypto::program().map(drop).ok_or_else(|| Error::Encrypted(room.to_string()))
+}
+
+/// Asks until there is an answer, as long as there is time: what asks again does so with the same question.
+async fn asked(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+    request: impl Fn() -> Request,
+) -> Result<Answer, Error> {
+    require(room)?;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let (mut renewed, mut replaced) = (false, false);
+    loop {
+        let device = device(client, data).await?;
+        let account = Account {
+            url: device.url.clone(),
+            user_id: device.user_id.to_string(),
+            device_id: device.device_id.clone(),
+            access_token: device.access_token.expose().to_owned(),
+        };
+        let question = Question { account, request: request() };
+        let left = client.left();
+        let answer = tokio::time::timeout(left, crypto::ask(data, &question)).await;
+        let failed = match answer {
+            Err(_) => return Err(client.late()),
+            Ok(Ok(Answer::Failed(failed))) => failed,
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(crypto::Error::Away | crypto::Error::Broken(_)))
+                if running::keeps_keys(data).await && !client.left().is_zero() =>
+            {
+                sleep(backoff.pause().min(client.left())).await;
+                continue;
+            }
+            Ok(Err(error)) => return Err(Error::Keys(error)),
+        };
+        match failed.kind {
+            Fault::Token if !renewed => {
+                renewed = true;
+                forget(data, client.user_id(), &device, false).await?;
+            }
+            Fault::Lost if !replaced => {
+                replaced = true;
+                forget(data, client.user_id(), &device, true).await?;
+            }
+            Fault::Away if !client.left().is_zero() => {
+                sleep(backoff.pause().min(client.left())).await;
+            }
+            _ => return Err(refused(client, room, failed)),
+        }
+    }
+}
+
+fn refused(client: &Client, room: &RoomId, failed: Failed) -> Error {
+    let Failed { kind, refusal, what } = failed;
+    match (kind, refusal) {
+        (Fault::Away, _) => client.late(),
+        (Fault::Refused, Some((status, errcode))) => {
+            Error::Refused { status, errcode, message: what, retry_after: None }
+        }
+        _ => Error::Unsealed { room: room.to_string(), why: what },
+    }
+}
+
+fn unfitting(room: &RoomId, answer: &Answer) -> Error {
+    Error::Unsealed { room: room.to_string(), why: format!("it was answered {answer:?}") }
+}
+
+/// The session of the device that has an account's keys.
+pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
+    data.secret("devices").join(format!("{}.json", file_name(user)))
+}
+
+async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
+    let path = file(data, client.user_id());
+    let kept = || Ok::<_, Error>(Session::load(&path)?.filter(|kept| kept.url == client.url()));
+    if let Some(kept) = kept()? {
+        return Ok(kept);
+    }
+    let _lock = only(client, data).await?;
+    if let Some(kept) = kept()? {
+        return Ok(kept);
+    }
+    // One that was there before is at another address now, or has to be let in again.
+    let device_id = match Session::load(&path)? {
+        Some(before) => before.device_id,
+        None => new_id(client.user_id()),
+    };
+    let session = Session { device_id, ..client.session() };
+    let session = client::login(data, session, client.left()).await?;
+    session.save(&path)?;
+    Ok(session)
+}
+
+/// A name that no device had: what others know of one that is gone would be wrong for the next.
+fn new_id(user: &UserId) -> String {
+    let letters: [u8; 4] = rand::random();
+    let letters = data_encoding::BASE32_NOPAD.encode(&letters);
+    format!("{}_{letters}", super::session::device(user))
+}
+
+async fn only(client: &Client, data: &DataDir) -> Result<Lock, Error> {
+    files::private_folder(&data.run())?;
+    let until = (Instant::now() + client.left()).into();
+    let path = data.run().join("keys.lock");
+    Ok(Lock::acquire(&path, "a device for encryption", until, &mut |_| ()).await?)
+}
+
+/// Lets a device in again, or has another one made: what asks next does so.
+async fn forget(
+    data: &DataDir,
+    user: &UserId,
+    device: &Session,
+    is_lost: bool,
+) -> Result<(), Error> {
+    let path = file(data, user);
+    let is_same = Session::load(&path)?.is_some_and(|kept| {
+        kept.device_id == device.device_id && kept.access_token == device.access_token
+    });
+    if !is_same {
+        // Somebody else has done it already.
+        return Ok(());
+    }
+    if is_lost {
+        files::remove(&path)?;
+    } else {
+        // Without an address it is nobody's session, and keeps its name.
+        let fresh = client::login(data, device.clone(), Duration::from_secs(30)).await?;
+        fresh.save(&path)?;
+    }
+    Ok(())
+}
