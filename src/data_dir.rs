@@ -19,7 +19,8 @@ pub(crate) struct DataDir(PathBuf);
 const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
 
 /// What an installation makes again, by its names in the data folder.
-pub(crate) const PROGRAM: [&str; 5] = ["environments", "cache", "synapse", "instance.env", "web"];
+pub(crate) const PROGRAM: [&str; 6] =
+    ["environments", "cache", "synapse", "instance.env", "web", "crypto"];
 /// What is about this data folder rather than about the homeserver in it: the lock of the command that is at
 /// work, archives and backups.
 pub(crate) const STAYS: [&str; 3] = ["run", "aside", "backups"];
@@ -104,6 +105,12 @@ impl DataDir {
     /// Webhooks with their tokens, a file each.
     pub(crate) fn hooks(&self) -> PathBuf {
         self.secrets().join("hooks")
+    }
+
+    /// The devices of this installation for encrypted rooms, with their keys. They are never copied nor brought back: two
+    /// that go on from the same keys would use some of them twice. A new device takes their place.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.0.join("crypto")
     }
 
     /// What is to be sent, and what of it was refused.

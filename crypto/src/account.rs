@@ -1,11 +1,7 @@
 //! One device of one account: its keys, what it knows of others, and its place in what the homeserver tells. It asks the
 //! homeserver only when it is asked something itself: what was sent to it waits there.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs::File, time::Duration};
 
 use matrix_sdk_crypto::{
     CollectStrategy, CryptoStoreError, DecryptionSettings, EncryptionSettings,
@@ -19,7 +15,7 @@ use matrix_sdk_crypto::{
 use ruma::{
     OwnedDeviceId, OwnedRoomId, OwnedUserId, RoomId, TransactionId, UserId,
     api::client::{
-        filter::{FilterDefinition, RoomEventFilter, RoomFilter, Filter as Listed},
+        filter::{Filter as Listed, FilterDefinition, RoomEventFilter, RoomFilter},
         keys::{get_keys, upload_signing_keys},
         membership::get_member_events,
         state::get_state_event_for_key,
@@ -43,7 +39,7 @@ use crate::{
     http::{self, Http, Refused},
     room::Room,
     store::{self, Stores},
-    wire::{self, Answer, Failed, Fault, LeftOut, Opened, Request, ShareWith},
+    wire::{self, Answer, Failed, Fault, Opened, Request},
 };
 
 /// Rooms whose members are known between two questions; the one that was asked for longest ago goes.
@@ -168,8 +164,9 @@ impl Account {
     ) -> Result<Answer, Error> {
         self.asked += 1;
         match request {
-            Request::Encrypt { room_id, event_type, content, share_with } => {
-                self.encrypt(&room(&room_id)?, &event_type, &content, share_with).await
+            Request::Encrypt { room_id, event_type, content } => {
+                let strategy = stores.share_with.clone();
+                self.encrypt(&room(&room_id)?, &event_type, &content, strategy).await
             }
             Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
             Request::Device => {
@@ -195,7 +192,8 @@ impl Account {
     /// Refuses to take the place of a device whose keys are elsewhere: the homeserver would change them without a word,
     /// and whoever has sent to it would find that nobody reads it.
     async fn require_own(&mut self, is_new: bool) -> Result<(), Error> {
-        let (user, device) = (self.machine.user_id().to_owned(), self.machine.device_id().to_owned());
+        let (user, device) =
+            (self.machine.user_id().to_owned(), self.machine.device_id().to_owned());
         let mut request = get_keys::v3::Request::new();
         request.device_keys = [(user.clone(), vec![device.clone()])].into();
         let known = self.http.send(request).await?;
@@ -268,7 +266,11 @@ impl Account {
         Ok(())
     }
 
-    async fn send(&mut self, id: &TransactionId, request: &AnyOutgoingRequest) -> Result<(), Error> {
+    async fn send(
+        &mut self,
+        id: &TransactionId,
+        request: &AnyOutgoingRequest,
+    ) -> Result<(), Error> {
         let (http, machine) = (&mut self.http, &self.machine);
         match request {
             AnyOutgoingRequest::KeysUpload(request) => {
@@ -347,7 +349,8 @@ impl Account {
         let mut room = RoomFilter::empty();
         room.rooms = Some(self.rooms.keys().cloned().collect());
         (room.state, room.timeline) = (state, timeline);
-        (room.account_data, room.ephemeral) = (RoomEventFilter::ignore_all(), RoomEventFilter::ignore_all());
+        (room.account_data, room.ephemeral) =
+            (RoomEventFilter::ignore_all(), RoomEventFilter::ignore_all());
         let mut filter = FilterDefinition::empty();
         (filter.account_data, filter.presence) = (Listed::ignore_all(), Listed::ignore_all());
         filter.room = room;
@@ -402,7 +405,7 @@ impl Account {
         id: &RoomId,
         event_type: &str,
         content: &Value,
-        share_with: ShareWith,
+        strategy: CollectStrategy,
     ) -> Result<Answer, Error> {
         self.look_at(id).await?;
         self.sync().await?;
@@ -415,15 +418,8 @@ impl Account {
             let algorithm = room.encryption.algorithm.to_string();
             return Err(Error::Algorithm { room: id.to_owned(), algorithm });
         }
-        let settings = EncryptionSettings::new(
-            room.encryption.clone(),
-            room.visibility.clone(),
-            match share_with {
-                ShareWith::All => CollectStrategy::AllDevices,
-                ShareWith::Signed => CollectStrategy::IdentityBasedStrategy,
-                ShareWith::Verified => CollectStrategy::OnlyTrustedDevices,
-            },
-        );
+        let settings =
+            EncryptionSettings::new(room.encryption.clone(), room.visibility.clone(), strategy);
         let readers = room.readers();
         let new: Vec<OwnedUserId> = room.new.iter().cloned().collect();
         let users = || readers.iter().map(|user| &**user);
@@ -440,16 +436,15 @@ impl Account {
             let response = self.http.send(claim).await?;
             self.machine.mark_request_as_sent(&request, &response).await?;
         }
-        let mut left_out = Vec::new();
         for request in self.machine.share_room_key(id, users(), settings).await? {
             let response = self.http.send(to_device(&request)).await?;
             self.machine.mark_request_as_sent(&request.txn_id, &response).await?;
-            left_out.extend(withheld(&request));
+            say_left_out(id, &request);
         }
         let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
         let content = serde_json::from_str(sealed.content.json().get())?;
-        Ok(Answer::Encrypted { content, left_out })
+        Ok(Answer::Encrypted { content })
     }
 
     async fn decrypt(&mut self, id: &RoomId, events: Vec<Value>) -> Result<Answer, Error> {
@@ -505,20 +500,20 @@ fn to_device(request: &ToDeviceRequest) -> send_event_to_device::v3::Request {
     )
 }
 
-/// Who is told that they do not get a key.
-fn withheld(request: &ToDeviceRequest) -> Vec<LeftOut> {
+/// Who is told that they do not get a key is in the log.
+fn say_left_out(room: &RoomId, request: &ToDeviceRequest) {
     #[derive(Deserialize)]
     struct Withheld {
         code: String,
     }
     if request.event_type.to_string() != "m.room_key.withheld" {
-        return Vec::new();
+        return;
     }
-    let of_users = request.messages.iter().flat_map(|(user, devices)| {
-        devices.iter().filter_map(move |(device, content)| {
-            let Withheld { code } = serde_json::from_str(content.json().get()).ok()?;
-            Some(LeftOut { user_id: user.to_string(), device_id: device.to_string(), code })
-        })
-    });
-    of_users.collect()
+    for (user, devices) in &request.messages {
+        for (device, content) in devices {
+            if let Ok(Withheld { code }) = serde_json::from_str(content.json().get()) {
+                eprintln!("no keys of {room} for the device {device} of {user}: {code}");
+            }
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Requests to the homeserver, one after the other over one connection. It listens on loopback and speaks plain HTTP/1.1
 //! there.
 
-use http_body_util::{BodyExt as _, Full};
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ruma::{
@@ -128,9 +128,7 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
             status: refusal.status_code.as_u16(),
-            code: refusal
-                .error_kind()
-                .map_or_else(String::new, |kind| kind.errcode().to_string()),
+            code: refusal.error_kind().map_or_else(String::new, |kind| kind.errcode().to_string()),
             message: match &refusal.body {
                 ErrorBody::Standard(body) => body.message.clone(),
                 _ => refusal.status_code.to_string(),

@@ -28,10 +28,7 @@ struct Accounts {
     open: Mutex<BTreeMap<Key, Rc<Mutex<Option<Account>>>>>,
 }
 
-pub(crate) async fn serve(
-    socket: &Path,
-    stores: Stores,
-) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn serve(socket: &Path, stores: Stores) -> Result<(), Box<dyn std::error::Error>> {
     match fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matrix_sdk_crypto::store::types::CrossSigningKeyExport;
+use matrix_sdk_crypto::{CollectStrategy, store::types::CrossSigningKeyExport};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, UserId};
 use rustix::fs::{FlockOperation, flock};
@@ -32,6 +32,8 @@ pub(crate) struct Stores {
     stores: PathBuf,
     secrets: PathBuf,
     key: [u8; 32],
+    /// Whose devices get keys.
+    pub(crate) share_with: CollectStrategy,
 }
 
 /// The secret halves of an account's own identity, with which a later device is signed.
@@ -52,7 +54,11 @@ pub(crate) struct Opened {
 
 impl Stores {
     /// `stores` are on this machine alone; `secrets` go with the homeserver.
-    pub(crate) fn new(stores: PathBuf, secrets: PathBuf) -> Result<Self, Error> {
+    pub(crate) fn new(
+        stores: PathBuf,
+        secrets: PathBuf,
+        share_with: CollectStrategy,
+    ) -> Result<Self, Error> {
         // The library leaves its files readable for all.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         folder(&stores)?;
@@ -70,7 +76,7 @@ impl Stores {
             }
             Err(error) => return Err(Error::File(path, error)),
         };
-        Ok(Self { stores, secrets, key })
+        Ok(Self { stores, secrets, key, share_with })
     }
 
     fn of(&self, user: &UserId, device: &DeviceId) -> PathBuf {

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
 };
-pub(crate) use wire::{Account, Answer, Failed, Fault, Opened, Question, Request, ShareWith};
+pub(crate) use wire::{Account, Answer, Failed, Fault, Opened, Question, Request};
 
 use crate::{data_dir::DataDir, files};
 
@@ -39,9 +39,9 @@ pub(crate) fn socket(data: &DataDir) -> PathBuf {
     data.sockets().join("crypto.sock")
 }
 
-/// Where it keeps what is of this machine alone.
+/// Where it keeps what is of this installation alone.
 pub(crate) fn stores(data: &DataDir) -> PathBuf {
-    data.root().join("crypto")
+    data.keys().join("stores")
 }
 
 /// Where it keeps what an account is known by, also on another machine.

@@ -24,32 +24,11 @@ pub(crate) struct Question {
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Encrypts a content for all who are in the room now.
-    Encrypt {
-        room_id: String,
-        event_type: String,
-        content: Value,
-        /// Whose devices get the keys.
-        share_with: ShareWith,
-    },
+    Encrypt { room_id: String, event_type: String, content: Value },
     /// Decrypts events of a room, as far as their keys are there.
     Decrypt { room_id: String, events: Vec<Value> },
     /// Makes the device ready, and says how it is.
     Device,
-}
-
-/// Whose devices get the keys of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ShareWith {
-    /// All of everybody who is in the room.
-    All,
-    /// Those that their owner has signed ([MSC4153]).
-    ///
-    /// [MSC4153]: https://github.com/matrix-org/matrix-spec-proposals/pull/4153
-    #[default]
-    Signed,
-    /// Those of people whom this account has verified.
-    Verified,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -58,8 +37,6 @@ pub(crate) enum Answer {
     Encrypted {
         /// Of an `m.room.encrypted`.
         content: Value,
-        /// Who cannot read it, where the keys were shared anew.
-        left_out: Vec<LeftOut>,
     },
     /// In the order of the question.
     Decrypted {
@@ -67,17 +44,6 @@ pub(crate) enum Answer {
     },
     Device(Device),
     Failed(Failed),
-}
-
-/// A device that does not get a key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct LeftOut {
-    pub(crate) user_id: String,
-    pub(crate) device_id: String,
-    /// The code it is told, such as `m.unverified` ([spec]).
-    ///
-    /// [spec]: https://spec.matrix.org/latest/client-server-api/#mroom_keywithheld
-    pub(crate) code: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

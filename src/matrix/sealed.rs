@@ -12,13 +12,14 @@ use tokio::time::sleep;
 
 use super::{
     Error,
+    admin::devices,
     client::{self, Client},
     running,
     session::{Session, file_name},
 };
 use crate::{
     clock::Backoff,
-    crypto::{self, Account, Answer, Failed, Fault, Opened, Question, Request, ShareWith},
+    crypto::{self, Account, Answer, Failed, Fault, Opened, Question, Request},
     data_dir::DataDir,
     files,
     process::Lock,
@@ -46,10 +47,9 @@ pub(crate) async fn seal(
         room_id: room.to_string(),
         event_type: event_type.to_owned(),
         content: content.clone(),
-        share_with: ShareWith::default(),
     };
     match asked(client, data, room, request).await? {
-        Answer::Encrypted { content, .. } => Ok(content),
+        Answer::Encrypted { content } => Ok(content),
         other => Err(unfitting(room, &other)),
     }
 }
@@ -173,7 +173,7 @@ fn unfitting(room: &RoomId, answer: &Answer) -> Error {
 
 /// The session of the device that has an account's keys.
 pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
-    data.secret("devices").join(format!("{}.json", file_name(user)))
+    data.keys().join("devices").join(format!("{}.json", file_name(user)))
 }
 
 async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
@@ -187,14 +187,33 @@ async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
         return Ok(kept);
     }
     // One that was there before is at another address now, or has to be let in again.
-    let device_id = match Session::load(&path)? {
-        Some(before) => before.device_id,
-        None => new_id(client.user_id()),
+    let device_id = if let Some(before) = Session::load(&path)? {
+        before.device_id
+    } else {
+        remove_lost(data, client).await?;
+        new_id(client.user_id())
     };
     let session = Session { device_id, ..client.session() };
     let session = client::login(data, session, client.left()).await?;
+    path.parent().map_or(Ok(()), files::private_folder)?;
     session.save(&path)?;
     Ok(session)
+}
+
+/// Removes the devices that came before, whose keys are gone: who sends to them sends to nobody.
+async fn remove_lost(data: &DataDir, client: &Client) -> Result<(), Error> {
+    let operator = client::operator(data, client.left())?;
+    let user_id = client.user_id();
+    let known =
+        operator.send(devices::list::Request { user_id: user_id.to_owned().into() }).await?;
+    let begins = format!("{}_", super::session::device(user_id));
+    let ids = known.devices.into_iter().map(|device| device.device_id);
+    let lost: Vec<String> = ids.filter(|id| id.starts_with(&begins)).collect();
+    if !lost.is_empty() {
+        let user_id = user_id.to_owned().into();
+        operator.send(devices::delete::Request { user_id, devices: lost }).await?;
+    }
+    Ok(())
 }
 
 /// A name that no device had: what others know of one that is gone would be wrong for the next.

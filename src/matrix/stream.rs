@@ -179,7 +179,7 @@ mod tests {
         let room = OwnedRoomId::try_from("!r:h").unwrap();
         let filter = filter(&[room], &["m.room.*".to_owned()]);
         assert_eq!(filter["room"]["rooms"], json!(["!r:h"]));
-        let types = json!(["m.room.*", "m.room.member", "m.room.tombstone"]);
+        let types = json!(["m.room.*", "m.room.member", "m.room.tombstone", "m.room.encrypted"]);
         assert_eq!(filter["room"]["timeline"]["types"], types);
         assert_eq!(filter["presence"]["types"], json!([]));
         assert!(super::filter(&[], &[])["room"].get("rooms").is_none());

@@ -1,11 +1,11 @@
-//! What keeps the keys of encrypted rooms, where it was built. It needs nobody: without the homeserver it says that to
-//! whoever asks.
+//! What keeps the keys of encrypted rooms, where it was built. It runs with the homeserver, and while that is away it says
+//! so to whoever asks.
 
 use std::collections::BTreeMap;
 
-use super::CRYPTO;
+use super::{CRYPTO, SYNAPSE};
 use crate::{
-    config::Config,
+    config::{Config, values::shape::Words as _},
     crypto,
     supervisor::service::{Launch, Probe, Service},
 };
@@ -17,9 +17,10 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     let revision = std::fs::metadata(&program).and_then(|file| file.modified()).ok();
     let revision = format!("{revision:?}");
     let mut service =
-        super::own(config, CRYPTO, "keeps the keys of encrypted rooms", &[], revision);
+        super::own(config, CRYPTO, "keeps the keys of encrypted rooms", &[SYNAPSE], revision);
     let folders = [crypto::socket(data), crypto::stores(data), crypto::identities(data)];
-    service.launch = Launch::new(&program, data.root()).args(folders);
+    let share_with = config.encryption.share_with.word();
+    service.launch = Launch::new(&program, data.root()).args(folders).args([share_with]);
     service.ready = vec![Probe::Notify];
     service.endpoints = BTreeMap::new();
     Some(service)

@@ -2,6 +2,8 @@
 
 use std::{fs::File, process::Child};
 
+use serde_json::Value;
+
 use crate::common::{Instance, file, go_on, halt, wait_for};
 
 #[test]
@@ -195,7 +197,7 @@ fn a_stream_that_has_fallen_behind_leaves_nothing_out() {
     let seen = || {
         let text = std::fs::read_to_string(&path).unwrap();
         let body = |line: &str| -> String {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            let line: Value = serde_json::from_str(line).unwrap_or_default();
             line["body"].as_str().unwrap_or_default().to_owned()
         };
         text.lines().map(body).collect::<Vec<_>>()
@@ -244,11 +246,65 @@ fn what_the_limit_cut_off_is_said() {
 }
 
 #[test]
-fn nothing_is_sent_in_the_clear_into_an_encrypted_room() {
+fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     let server = Instance::shared();
-    let made = server.json(&["content", "create-room", "Sealed", "--encrypted"]);
-    let room = made["room_id"].as_str().unwrap();
-    server.run(&["content", "send-message", room, "secret"]).exits(1).says("encrypt");
+    server.run(&["content", "add-bot", "sealer"]).success();
+    let room = ["content", "create-room", "Sealed", "--encrypted", "--invite", "sealer", "-q"];
+    let room = server.run(&room).success().line().to_owned();
+    let send = |words: &[&str]| {
+        let words = [&["content", "send-message", &room][..], words, &["-q"]].concat();
+        server.run(&words).success().line().to_owned()
+    };
+    send(&["before it came"]);
+    server.run(&["content", "join-room", &room, "--as", "sealer"]).success();
+    let event = send(&["a secret"]);
+    let again = ["**once**", "--markdown", "--transaction-id", "sealed-once"];
+    let once = send(&again);
+    assert_eq!(send(&again), once);
+    let other = ["content", "send-message", &room, "twice", "--transaction-id", "sealed-once"];
+    server.run(&other).exits(1).says("sealed-once");
+    send(&["from the bot", "--as", "sealer", "--reply-to", &event]);
+    server.run(&["content", "edit-message", &room, &event, "no secret"]).success();
+    server.run(&["content", "react", &room, &event, "+", "--as", "sealer"]).success();
+
+    let path = format!("GET /_matrix/client/v3/rooms/{room}/event/{event}");
+    let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
+    assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
+    assert_eq!(server.bodies(&room), ["before it came", "no secret", "**once**", "from the bot"]);
+    let seen = server.json(&["content", "read-messages", &room, "--as", "sealer"]);
+    let of = |key: &str| -> Vec<&Value> {
+        seen["messages"].as_array().unwrap().iter().map(|it| &it[key]).collect()
+    };
+    assert_eq!(
+        of("body"),
+        [&Value::Null, &"no secret".into(), &"**once**".into(), &"from the bot".into()]
+    );
+    assert_eq!(of("reply_to")[3], &*event);
+    assert_eq!(of("closed")[0], "it was sent before this device was there");
+    assert_eq!(seen["unreadable"], 1);
+}
+
+#[test]
+fn who_has_left_an_encrypted_room_reads_nothing_that_comes_after() {
+    let server = Instance::shared();
+    for bot in ["leaver", "stayer"] {
+        server.run(&["content", "add-bot", bot]).success();
+    }
+    let make = ["content", "create-room", "Left", "--encrypted", "--invite", "leaver", "-q"];
+    let room = server.run(&make).success().line().to_owned();
+    server.run(&["content", "join-room", &room, "--as", "leaver"]).success();
+    let say = |text: &str| server.run(&["content", "send-message", &room, text]).success();
+    say("both");
+    server.run(&["content", "leave-room", &room, "--as", "leaver"]).success();
+    say("one");
+    server.run(&["content", "invite", &room, "leaver"]).success();
+    server.run(&["content", "join-room", &room, "--as", "leaver"]).success();
+    say("both again");
+    let seen = server.json(&["content", "read-messages", &room, "--as", "leaver"]);
+    let seen: Vec<&Value> = seen["messages"].as_array().unwrap().iter().collect();
+    let bodies: Vec<&str> = seen.iter().filter_map(|it| it["body"].as_str()).collect();
+    assert!(!bodies.contains(&"one"), "{seen:?}");
+    assert_eq!(bodies.last(), Some(&"both again"));
 }
 
 #[test]
@@ -449,9 +505,10 @@ fn what_cannot_be_read_is_counted() {
         server.run(&["content", "execute", "--name", &path, "--options", sealed]).success();
     }
     let page = server.json(&["content", "read-messages", room]);
-    assert_eq!((&page["unreadable"], &page["total"]), (&2.into(), &0.into()));
+    assert_eq!((&page["unreadable"], &page["total"]), (&2.into(), &2.into()));
     let said = server.run(&["content", "read-messages", room]).success();
-    assert!(said.stderr.contains("2 messages are not shown: encrypted"), "{said}");
+    assert!(said.stderr.contains("2 messages are encrypted and cannot be read here"), "{said}");
+    assert!(said.stdout.contains("(cannot be read: "), "{said}");
 }
 
 #[test]
@@ -462,7 +519,12 @@ fn what_is_executed_may_encrypt_a_room_that_was_plain() {
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
     let words = ["content", "execute", "--name", &path, "--options", "-"];
     server.run_with(&words, br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#).success();
-    server.run(&["content", "send-message", &room, "secret"]).exits(1).says("is encrypted");
+    server.run(&["content", "send-message", &room, "secret"]).success();
+    let page = server.json(&["content", "read-messages", &room]);
+    assert_eq!(page["messages"][1]["body"], "secret");
+    let path = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=b&limit=1");
+    let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
+    assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
 }
 
 #[test]
@@ -529,7 +591,7 @@ fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     assert_eq!(voice["org.matrix.msc1767.audio"]["duration"], voice["info"]["duration"]);
     let waveform = voice["org.matrix.msc1767.audio"]["waveform"].as_array().unwrap();
     assert_eq!(waveform.len(), 100);
-    assert_eq!(waveform.iter().filter_map(serde_json::Value::as_u64).max(), Some(1024));
+    assert_eq!(waveform.iter().filter_map(Value::as_u64).max(), Some(1024));
     // What calls itself a video and is a list of others, or is none at all, is sent without a picture.
     let list = b"#EXTM3U\n#EXTINF:1,\nupright.mp4\n";
     let list = file(&server.data, "list.mp4", list).display().to_string();

@@ -277,7 +277,9 @@ fn events_of_any_type_are_sent_once_and_state_is_set() {
     server.run(&["content", "send-message", &encrypted, "open"]).success();
     server.run(&["content", "send-state", &encrypted, "m.room.encryption", algorithm]).success();
     let send = ["content", "send-event", &encrypted, "org.example.build", "{}"];
-    server.run(&send).exits(1).says("is encrypted");
+    let event = server.run(&[&send[..], &["-q"]].concat()).success().line().to_owned();
+    let path = format!("GET /_matrix/client/v3/rooms/{encrypted}/event/{event}");
+    server.run(&["content", "execute", "--name", &path]).success().says("m.room.encrypted");
 }
 
 #[test]

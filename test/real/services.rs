@@ -47,7 +47,7 @@ fn services_start_in_the_order_in_which_they_need_each_other() {
     let places = order.map(|event| place(&events, event));
     assert!(places.is_sorted(), "{events:?}");
     let record = record(&server);
-    assert_eq!(record["order"], json!(["postgres", "database", "synapse"]));
+    assert_eq!(record["order"], json!(["postgres", "database", "synapse", "crypto"]));
     for (service, state) in
         [("postgres", "running"), ("database", "completed"), ("synapse", "running")]
     {
@@ -66,7 +66,7 @@ fn stopping_postgres_takes_synapse_down_first() {
     let server = Lent::up();
     let before = record(&server)["events"].as_u64().unwrap();
     let said = server.json(&["manage", "stop", "matrix-postgres"]);
-    assert_eq!(said["services"], json!(["database", "postgres", "synapse"]), "{said}");
+    assert_eq!(said["services"], json!(["crypto", "database", "postgres", "synapse"]), "{said}");
     assert_eq!((&said["changed"], &said["running"]), (&true.into(), &false.into()));
     for service in ["synapse", "postgres"] {
         assert_eq!(state(&server, service), "stopped");
@@ -77,7 +77,8 @@ fn stopping_postgres_takes_synapse_down_first() {
     server.run(&["status"]).exits(2);
     // What it needs comes with it.
     server.run(&["manage", "start", "synapse"]).success();
-    assert_eq!(state(&server, "postgres"), "running");
+    assert_eq!(["postgres", "synapse"].map(|it| state(&server, it)), ["running"; 2]);
+    server.run(&["manage", "start"]).success();
     assert!(server.is_healthy());
 }
 
@@ -270,7 +271,8 @@ fn the_services_are_listed_with_what_they_need() {
         "profile core: PostgreSQL and Synapse\n\
          └─ postgres [running] PostgreSQL\n   \
             └─ database [completed] role and database made ready\n      \
-               └─ synapse [running] Synapse; also needs postgres\n"
+               └─ synapse [running] Synapse; also needs postgres\n         \
+                  └─ crypto [running] keeps the keys of encrypted rooms\n"
     );
     let list = server.json(&["manage", "services"]);
     assert_eq!((&list["profile"], &list["total"]), (&"core".into(), &3.into()));
@@ -337,7 +339,7 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["manage", "start", "--profile", "office"]).success();
     let now = record(&server);
     assert_eq!(now["profiles"]["office"]["services"], now["order"], "{now}");
-    assert_eq!(now["order"], json!(["postgres", "database", "synapse", "apart", "echo"]));
+    assert_eq!(now["order"], json!(["postgres", "database", "synapse", "apart", "crypto", "echo"]));
     assert_eq!(server.run(&["config", "show", "synapse.log_level", "-q"]).line(), "WARNING");
     // Each got its variables, and what did not need to be restarted was not.
     let variables = |service: &str| {

@@ -89,6 +89,8 @@ pub(crate) async fn restore(
     // Somebody may have started it meanwhile.
     stop::ask(data, false, timeout).await?;
     stop::clear(data).await?;
+    // The homeserver will know less of them than they have given away.
+    files::remove(&data.keys())?;
     let before = recover::exchange(data, &recovered)?;
     let was_running = stopped == stop::Stopped::Now;
     Ok(Back { before, counts: recovered.counts, was_running })

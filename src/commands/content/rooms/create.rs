@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Let anybody join
     #[arg(long)]
     pub(crate) public: bool,
-    /// Switch encryption on; it cannot be switched off, and this program cannot write there
+    /// Switch encryption on; it cannot be switched off
     #[arg(long)]
     pub(crate) encrypted: bool,
     /// Invite this user; may be given again
