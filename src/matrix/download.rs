@@ -8,7 +8,12 @@ use data_encoding::HEXLOWER;
 use http::{StatusCode, header};
 use ring::digest::{Context as Sum, SHA256};
 
-use super::{Error, api::download::Request, client::Client};
+use super::{
+    Error,
+    api::download::Request,
+    attachment::{Key, Opening},
+    client::Client,
+};
 use crate::clock::Backoff;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -23,6 +28,7 @@ pub(crate) struct Download {
     /// How many bytes are to come that came before.
     again: u64,
     hash: Sum,
+    opening: Option<Opening>,
     backoff: Backoff,
     /// When something came last.
     heard: Instant,
@@ -48,6 +54,7 @@ impl Download {
             answer: None,
             again: 0,
             hash: Sum::new(&SHA256),
+            opening: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             heard: Instant::now(),
             bytes: 0,
@@ -65,6 +72,11 @@ impl Download {
         Ok(download)
     }
 
+    /// Opens what comes of a sealed file. Only when nothing more comes is it known to be what was sent.
+    pub(crate) fn opened_with(&mut self, key: &Key) {
+        self.opening = Some(Opening::new(key));
+    }
+
     /// What comes next; nothing after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
@@ -80,7 +92,14 @@ impl Download {
                     continue;
                 }
             };
-            let Some(mut piece) = piece else { return Ok(None) };
+            let Some(mut piece) = piece else {
+                return self.opening.take().map_or(Ok(()), Opening::finish).map(|()| None).map_err(
+                    |source| Error::Attachment {
+                        url: format!("mxc://{}/{}", self.server, self.id),
+                        source,
+                    },
+                );
+            };
             let known = usize::try_from(self.again).unwrap_or(usize::MAX).min(piece.len());
             self.again -= known as u64;
             piece.drain(..known);
@@ -90,12 +109,15 @@ impl Download {
             self.heard = Instant::now();
             self.backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             self.bytes += piece.len() as u64;
+            if let Some(opening) = &mut self.opening {
+                opening.next(&mut piece);
+            }
             self.hash.update(&piece);
             return Ok(Some(piece));
         }
     }
 
-    /// The hash of what came, in hexadecimal digits.
+    /// The hash of what came, opened, in hexadecimal digits.
     pub(crate) fn sha256(&self) -> String {
         HEXLOWER.encode(self.hash.clone().finish().as_ref())
     }
@@ -160,7 +182,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// What somebody else called a file must not lead out of a folder, or hide in it.
-fn named(text: &str) -> Option<String> {
+pub(crate) fn named(text: &str) -> Option<String> {
     const LONGEST: usize = 200;
     let name = text.rsplit(['/', '\\']).next()?.trim().trim_start_matches('.');
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
