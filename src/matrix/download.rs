@@ -194,7 +194,10 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::{matrix::session::Session, secret::Secret};
+    use crate::{
+        matrix::{attachment, session::Session},
+        secret::Secret,
+    };
 
     /// Answers with these, one a connection, and closes it; what was asked for as a range.
     async fn answered(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
@@ -218,7 +221,7 @@ mod tests {
         (url, task)
     }
 
-    async fn fetched(url: String) -> (String, Download) {
+    async fn asked(url: String) -> Download {
         let session = Session {
             url,
             server_name: "x.org".try_into().unwrap(),
@@ -227,12 +230,15 @@ mod tests {
             access_token: Secret::new("t"),
         };
         let client = Client::new(session, None, Duration::from_secs(10)).unwrap();
-        let mut download = Download::open(&client, "x.org", "id").await.unwrap();
+        Download::open(&client, "x.org", "id").await.unwrap()
+    }
+
+    async fn read(download: &mut Download) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        while let Some(piece) = download.next().await.unwrap() {
+        while let Some(piece) = download.next().await? {
             bytes.extend(piece);
         }
-        (String::from_utf8(bytes).unwrap(), download)
+        Ok(bytes)
     }
 
     #[tokio::test]
@@ -243,11 +249,32 @@ mod tests {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
         for rest in [part, whole] {
             let (url, task) = answered(vec![cut.clone(), rest.to_owned()]).await;
-            let (text, download) = fetched(url).await;
-            assert_eq!((text.as_str(), download.bytes, download.broken), ("0123456789", 10, 1));
+            let mut download = asked(url).await;
+            assert_eq!(read(&mut download).await.unwrap(), b"0123456789");
+            assert_eq!((download.bytes, download.broken), (10, 1));
             let hash = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
             assert_eq!(download.sha256(), hash);
             assert_eq!(task.await.unwrap(), ["", "bytes=5-"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_is_opened_over_a_break_and_refused_where_it_was_altered() {
+        // What seals also opens.
+        let mut clear = b"0123456789".to_vec();
+        let mut file = attachment::seal(&mut clear).file("mxc://x.org/id");
+        file["hashes"]["sha256"] = "hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII".into();
+        let key = Key::of(&file).unwrap();
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234";
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+        for (rest, is_same) in [(whole.to_owned(), true), (whole.replace('9', "8"), false)] {
+            let (url, _) = answered(vec![cut.to_owned(), rest]).await;
+            let mut download = asked(url).await;
+            download.opened_with(&key);
+            match read(&mut download).await {
+                Ok(opened) => assert!(is_same && opened == clear),
+                Err(error) => assert!(!is_same && error.to_string().contains("mxc://x.org/id")),
+            }
         }
     }
 

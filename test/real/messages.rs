@@ -277,10 +277,17 @@ fn a_file_is_uploaded_with_its_kind() {
         let words = [&fetch[..], what, &["--out", "-"]].concat();
         server.run(&words).success().stdout
     };
-    assert_ne!(to_stdout(&[url]), "numbers");
+    let bare = folder.path().join("bare");
+    server.run(&[&fetch[..], &[url, "--out", bare.to_str().unwrap()]].concat()).success();
+    let bare = std::fs::read(bare).unwrap();
+    assert!(bare.len() == 7 && bare != b"numbers", "{bare:?}");
     assert_eq!(to_stdout(&[room, event]), "numbers");
     let queued = server.json(&[&send[..], &["--queue", "--wait"]].concat());
-    assert_eq!(to_stdout(&[room, queued["event_id"].as_str().unwrap()]), "numbers", "{queued}");
+    assert_eq!(
+        to_stdout(&[room, queued["messages"][0]["event_id"].as_str().unwrap()]),
+        "numbers",
+        "{queued}"
+    );
     let page = server.json(&["content", "read-messages", room]);
     assert_eq!(page["total"], 2, "{page}");
     for message in page["messages"].as_array().unwrap() {

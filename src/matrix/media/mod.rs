@@ -5,6 +5,7 @@ mod measures;
 
 use std::{io, path::Path, time::Duration};
 
+use ruma::MxcUri;
 use serde_json::{Value, json};
 use tokio::task;
 
@@ -202,12 +203,14 @@ impl Uploaded {
 impl Stored {
     /// What a message shows, in the clear or sealed.
     pub(crate) fn of(within: &Value, clear: &str, sealed: &str) -> Result<Option<Self>, Error> {
-        let file = &within[sealed];
-        let Some(url) = file["url"].as_str() else {
-            let url = within[clear].as_str().map(str::to_owned);
-            return Ok(url.map(|url| Self { url, key: None }));
+        // Anybody may have written it.
+        let address = |url: &Value| {
+            url.as_str().filter(|url| <&MxcUri>::from(*url).is_valid()).map(str::to_owned)
         };
-        let url = url.to_owned();
+        let file = &within[sealed];
+        let Some(url) = address(&file["url"]) else {
+            return Ok(address(&within[clear]).map(|url| Self { url, key: None }));
+        };
         match Key::of(file) {
             Ok(key) => Ok(Some(Self { url, key: Some(key) })),
             Err(source) => Err(Error::Attachment { url, source }),
@@ -261,6 +264,9 @@ mod tests {
         }
         let broken = json!({ "file": { "url": "mxc://x/1" }, "url": "mxc://x/2" });
         Stored::of(&broken, "url", "file").unwrap_err();
-        assert!(Stored::of(&json!({}), "url", "file").unwrap().is_none());
+        for none in [json!({}), json!({ "url": "mxc://x/\u{1b}" }), json!({ "url": "https://x/1" })]
+        {
+            assert!(Stored::of(&none, "url", "file").unwrap().is_none());
+        }
     }
 }
