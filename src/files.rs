@@ -441,6 +441,17 @@ impl Drop for Growing {
     }
 }
 
+/// A file for what nobody else may see, without a name: it is gone with whoever wrote it.
+pub(crate) fn nameless(folder: &Path) -> Result<File, Error> {
+    let number: u64 = rand::random();
+    let path = folder.join(format!(".nameless.{}-{number:016x}", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(PRIVATE);
+    let file = options.open(&path).map_err(Error::io("write", &path))?;
+    fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    Ok(file)
+}
+
 /// A name alone lies in the current folder.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {

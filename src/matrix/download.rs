@@ -8,7 +8,12 @@ use data_encoding::HEXLOWER;
 use http::{StatusCode, header};
 use ring::digest::{Context as Sum, SHA256};
 
-use super::{Error, api::download::Request, client::Client};
+use super::{
+    Error,
+    api::download::Request,
+    attachment::{Key, Opening},
+    client::Client,
+};
 use crate::clock::Backoff;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -23,6 +28,7 @@ pub(crate) struct Download {
     /// How many bytes are to come that came before.
     again: u64,
     hash: Sum,
+    opening: Option<Opening>,
     backoff: Backoff,
     /// When something came last.
     heard: Instant,
@@ -48,6 +54,7 @@ impl Download {
             answer: None,
             again: 0,
             hash: Sum::new(&SHA256),
+            opening: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             heard: Instant::now(),
             bytes: 0,
@@ -65,6 +72,11 @@ impl Download {
         Ok(download)
     }
 
+    /// Opens what comes of a sealed file. Only when nothing more comes is it known to be what was sent.
+    pub(crate) fn opened_with(&mut self, key: &Key) {
+        self.opening = Some(Opening::new(key));
+    }
+
     /// What comes next; nothing after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
@@ -80,7 +92,14 @@ impl Download {
                     continue;
                 }
             };
-            let Some(mut piece) = piece else { return Ok(None) };
+            let Some(mut piece) = piece else {
+                return self.opening.take().map_or(Ok(()), Opening::finish).map(|()| None).map_err(
+                    |source| Error::Attachment {
+                        url: format!("mxc://{}/{}", self.server, self.id),
+                        source,
+                    },
+                );
+            };
             let known = usize::try_from(self.again).unwrap_or(usize::MAX).min(piece.len());
             self.again -= known as u64;
             piece.drain(..known);
@@ -90,12 +109,15 @@ impl Download {
             self.heard = Instant::now();
             self.backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             self.bytes += piece.len() as u64;
+            if let Some(opening) = &mut self.opening {
+                opening.next(&mut piece);
+            }
             self.hash.update(&piece);
             return Ok(Some(piece));
         }
     }
 
-    /// The hash of what came, in hexadecimal digits.
+    /// The hash of what came, opened, in hexadecimal digits.
     pub(crate) fn sha256(&self) -> String {
         HEXLOWER.encode(self.hash.clone().finish().as_ref())
     }
@@ -160,7 +182,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// What somebody else called a file must not lead out of a folder, or hide in it.
-fn named(text: &str) -> Option<String> {
+pub(crate) fn named(text: &str) -> Option<String> {
     const LONGEST: usize = 200;
     let name = text.rsplit(['/', '\\']).next()?.trim().trim_start_matches('.');
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
@@ -172,7 +194,10 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::{matrix::session::Session, secret::Secret};
+    use crate::{
+        matrix::{attachment, session::Session},
+        secret::Secret,
+    };
 
     /// Answers with these, one a connection, and closes it; what was asked for as a range.
     async fn answered(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
@@ -196,7 +221,7 @@ mod tests {
         (url, task)
     }
 
-    async fn fetched(url: String) -> (String, Download) {
+    async fn asked(url: String) -> Download {
         let session = Session {
             url,
             server_name: "x.org".try_into().unwrap(),
@@ -205,12 +230,15 @@ mod tests {
             access_token: Secret::new("t"),
         };
         let client = Client::new(session, None, Duration::from_secs(10)).unwrap();
-        let mut download = Download::open(&client, "x.org", "id").await.unwrap();
+        Download::open(&client, "x.org", "id").await.unwrap()
+    }
+
+    async fn read(download: &mut Download) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        while let Some(piece) = download.next().await.unwrap() {
+        while let Some(piece) = download.next().await? {
             bytes.extend(piece);
         }
-        (String::from_utf8(bytes).unwrap(), download)
+        Ok(bytes)
     }
 
     #[tokio::test]
@@ -221,11 +249,32 @@ mod tests {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
         for rest in [part, whole] {
             let (url, task) = answered(vec![cut.clone(), rest.to_owned()]).await;
-            let (text, download) = fetched(url).await;
-            assert_eq!((text.as_str(), download.bytes, download.broken), ("0123456789", 10, 1));
+            let mut download = asked(url).await;
+            assert_eq!(read(&mut download).await.unwrap(), b"0123456789");
+            assert_eq!((download.bytes, download.broken), (10, 1));
             let hash = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
             assert_eq!(download.sha256(), hash);
             assert_eq!(task.await.unwrap(), ["", "bytes=5-"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_is_opened_over_a_break_and_refused_where_it_was_altered() {
+        // What seals also opens.
+        let mut clear = b"0123456789".to_vec();
+        let mut file = attachment::seal(&mut clear).file("mxc://x.org/id");
+        file["hashes"]["sha256"] = "hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII".into();
+        let key = Key::of(&file).unwrap();
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234";
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+        for (rest, is_same) in [(whole.to_owned(), true), (whole.replace('9', "8"), false)] {
+            let (url, _) = answered(vec![cut.to_owned(), rest]).await;
+            let mut download = asked(url).await;
+            download.opened_with(&key);
+            match read(&mut download).await {
+                Ok(opened) => assert!(is_same && opened == clear),
+                Err(error) => assert!(!is_same && error.to_string().contains("mxc://x.org/id")),
+            }
         }
     }
 

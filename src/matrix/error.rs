@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::attachment;
 use crate::{
     error::{Explain, Kind},
     files,
@@ -92,6 +93,10 @@ pub(crate) enum Error {
     Encrypted(String),
     #[error("the room `{room}` is encrypted, and that cannot be done there: {why}")]
     Unsealed { room: String, why: String },
+    #[error("the message `{event}` cannot be read: {why}")]
+    Closed { event: String, why: String },
+    #[error("the encrypted file `{url}` cannot be opened")]
+    Attachment { url: String, source: attachment::Error },
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -269,13 +274,15 @@ impl Explain for Error {
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
+            | Self::Closed { .. }
+            | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
             | Self::Deserted(_)
             | Self::Blocked(_)
             | Self::NoPower { .. }
             | Self::Banned { .. }
             | Self::NoEntry { .. } => Kind::Request,
-            Self::Keys(_) => Kind::Environment,
+            Self::Attachment { .. } | Self::Keys(_) => Kind::Environment,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -387,6 +394,14 @@ impl Explain for Error {
                 "nothing was sent in the clear: `./cli.sh manage install` without `--without-encryption` brings it"
             }
             Self::Unsealed { .. } => "nothing was sent in the clear; `logs crypto` may say more",
+            Self::Closed { .. } => {
+                "`--as USER` reads as somebody who was in the room when it was sent"
+            }
+            Self::Attachment { url, .. } => {
+                return Some(format!(
+                    "nothing was written; `content get-media {url}` shows what the server knows of it"
+                ));
+            }
             Self::Keys(crate::crypto::Error::Away) => {
                 "nothing was sent: `manage start` starts it; `status` shows how it is"
             }

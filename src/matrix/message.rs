@@ -103,11 +103,13 @@ fn is_of(event: &Value, content: &Value) -> bool {
         let mut content = content.clone();
         if let Value::Object(content) = &mut content {
             content.remove("url");
+            content.remove("file");
             // What is decoded is not the same on each machine.
             content.remove("org.matrix.msc1767.audio");
         }
         if let Some(info) = content["info"].as_object_mut() {
             info.remove("thumbnail_url");
+            info.remove("thumbnail_file");
             info.remove("thumbnail_info");
         }
         content
@@ -274,16 +276,8 @@ pub(crate) async fn require_way(
     Ok(())
 }
 
-/// Refuses what cannot be sealed, for a room that was looked at.
-pub(crate) fn require_clear(data: &DataDir, room: &RoomId) -> Result<(), Error> {
-    if is_known_sealed(data, room) {
-        let why = "files are not sealed yet".to_owned();
-        return Err(Error::Unsealed { room: room.to_string(), why });
-    }
-    Ok(())
-}
-
-fn is_known_sealed(data: &DataDir, room: &RoomId) -> bool {
+/// Whether a room that was looked at is encrypted.
+pub(crate) fn is_known_sealed(data: &DataDir, room: &RoomId) -> bool {
     sealed_file(data, room).exists()
 }
 
@@ -312,6 +306,7 @@ mod tests {
     use ruma::user_id;
 
     use super::*;
+    use crate::matrix::attachment;
 
     #[test]
     fn html_has_a_plain_body_and_markdown_an_html_one() {
@@ -350,6 +345,12 @@ mod tests {
         assert!(of(&sent("mxc://x/1", "a"), &sent("mxc://x/2", "a")));
         assert!(!of(&sent("mxc://x/1", "a"), &sent("mxc://x/1", "b")));
         assert!(of(&json!({ "content": {} }), &sent("mxc://x/1", "b")));
+        let sealed = |url: &str, body: &str| {
+            let file = attachment::seal(&mut [1]).file(url);
+            json!({ "content": { "body": body, "file": file, "info": { "thumbnail_file": file } } })
+        };
+        assert!(of(&sealed("mxc://x/1", "a"), &sealed("mxc://x/2", "a")));
+        assert!(!of(&sealed("mxc://x/1", "a"), &sealed("mxc://x/1", "b")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub(crate) mod account_data;
 pub(crate) mod admin;
 pub(crate) mod api;
+pub(crate) mod attachment;
 pub(crate) mod client;
 pub(crate) mod direct;
 pub(crate) mod download;

@@ -159,8 +159,8 @@ impl Lane {
         let mut content = match &draft.what {
             What::Content(content) => content.clone(),
             What::File(file) => {
-                message::require_clear(&self.data, room)?;
-                self.uploaded(user, file).await?
+                let is_sealed = message::is_known_sealed(&self.data, room);
+                self.uploaded(user, file, is_sealed).await?
             }
             What::Edit { event, text, markup } => {
                 edit::of(&admin()?, user, room, event, text, *markup).await?
@@ -176,7 +176,12 @@ impl Lane {
     }
 
     /// The content of a message that shows a file, once the homeserver has it.
-    async fn uploaded(&self, user: &Client, file: &Attached) -> Result<Value, matrix::Error> {
+    async fn uploaded(
+        &self,
+        user: &Client,
+        file: &Attached,
+        is_sealed: bool,
+    ) -> Result<Value, matrix::Error> {
         let stored = attachments::folder(&self.data.outbox()).join(&file.stored);
         let kinds = [rustix::fs::FileType::RegularFile];
         let bytes = files::read_bytes(&stored, LARGEST, &kinds)?;
@@ -187,7 +192,7 @@ impl Lane {
         let patient =
             operator::act_as(&self.data, &patient, &user.user_id().to_owned(), LONG_PATIENCE)
                 .await?;
-        let at: Uploaded = media.upload(&patient).await?;
+        let at: Uploaded = media.upload(&patient, is_sealed).await?;
         let caption = file.caption.as_deref();
         let mut content =
             if file.voice { media.voice(&at, caption) } else { media.content(&at, caption) };

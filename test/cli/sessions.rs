@@ -317,6 +317,13 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (&["content", "listen", "--since", "2100-01-01T00:00:00Z"], "still to come"),
         (&["content", "download-media", "mxc://x.org/a", "--out", "no/a"], "no folder `no`"),
         (&["content", "download-media", "mxc://x.org/a", "--out", "no/"], "no folder `no/`"),
+        (&["content", "download-media", "mxc://x.org/a/b"], "must be the address of a file"),
+        (&["content", "download-media", "report.pdf"], "`report.pdf` is no address of a file"),
+        (
+            &["content", "download-media", "mxc://x.org/a", "$x"],
+            "is the address of a file, not a room",
+        ),
+        (&["content", "download-media", ROOM, "$x"], "event id `$x`"),
         (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
     ] {
         refused(&person.runs(words), why);

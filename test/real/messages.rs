@@ -316,6 +316,61 @@ fn a_file_is_uploaded_with_its_kind() {
     server.run(&["content", "send-media", &room, path.to_str().unwrap()]).success();
     let page = server.json(&["content", "read-messages", &room]);
     assert_eq!(page["messages"][0]["msgtype"], "m.file");
+
+    // Of an encrypted room the server has neither the bytes nor the name, and a repeat is one message.
+    let made = server.json(&["content", "create-room", "Sealed media", "--encrypted"]);
+    let room = made["room_id"].as_str().unwrap();
+    let send = ["content", "send-media", room, path.to_str().unwrap()];
+    let once = [&send[..], &["--transaction-id", "sealed-media"]].concat();
+    let (sent, again) = (server.json(&once), server.json(&once));
+    assert_eq!((&sent["event_id"], &sent["url"]), (&again["event_id"], &again["url"]));
+    let (event, url) = (sent["event_id"].as_str().unwrap(), sent["url"].as_str().unwrap());
+    let known = server.json(&["content", "get-media", url]);
+    assert_eq!(known["media_type"], "application/octet-stream", "{known}");
+    assert!(known["upload_name"].is_null() && known["media_length"] == 7, "{known}");
+    let fetch = ["content", "download-media"];
+    let to_stdout = |what: &[&str]| {
+        let words = [&fetch[..], what, &["--out", "-"]].concat();
+        server.run(&words).success().stdout
+    };
+    let bare = folder.path().join("bare");
+    server.run(&[&fetch[..], &[url, "--out", bare.to_str().unwrap()]].concat()).success();
+    let bare = std::fs::read(bare).unwrap();
+    assert!(bare.len() == 7 && bare != b"numbers", "{bare:?}");
+    assert_eq!(to_stdout(&[room, event]), "numbers");
+    let queued = server.json(&[&send[..], &["--queue", "--wait"]].concat());
+    assert_eq!(
+        to_stdout(&[room, queued["messages"][0]["event_id"].as_str().unwrap()]),
+        "numbers",
+        "{queued}"
+    );
+    let page = server.json(&["content", "read-messages", room]);
+    assert_eq!(page["total"], 2, "{page}");
+    for message in page["messages"].as_array().unwrap() {
+        assert_eq!(
+            (&message["url"], &message["file"]["key"]["k"]),
+            (&serde_json::Value::Null, &"*****".into())
+        );
+    }
+    let into = folder.path().join("into");
+    std::fs::create_dir(&into).unwrap();
+    let fetch = [&fetch[..], &[room, event, "--out", into.to_str().unwrap()]].concat();
+    let saved = server.json(&fetch);
+    assert_eq!((&saved["mimetype"], &saved["bytes"]), (&"text/plain".into(), &7.into()), "{saved}");
+    let copy = into.join("report.txt");
+    assert_eq!(
+        (std::fs::read(&copy).unwrap(), &saved["path"]),
+        (b"numbers".to_vec(), &copy.to_str().into())
+    );
+    // What was altered there is not handed out.
+    let id = url.rsplit('/').next().unwrap();
+    let stored =
+        server.data.join("media/local_content").join(&id[..2]).join(&id[2..4]).join(&id[4..]);
+    std::fs::write(&stored, b"altered").unwrap();
+    std::fs::remove_file(&copy).unwrap();
+    server.run(&fetch).exits(1).says("its SHA-256 is another");
+    server.run(&["content", "download-media", room, event, "--out", "-"]).exits(1).says("SHA-256");
+    assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0);
 }
 
 #[test]

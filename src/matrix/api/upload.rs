@@ -20,8 +20,10 @@ metadata! {
 /// Puts a file onto the server.
 #[request]
 pub(crate) struct Request {
+    /// None of what is sealed: it says what is in there.
     #[ruma_api(query)]
-    pub(crate) filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filename: Option<String>,
     #[ruma_api(header = CONTENT_TYPE)]
     pub(crate) content_type: String,
     #[ruma_api(raw_body)]
@@ -45,9 +47,13 @@ mod tests {
 
     #[test]
     fn the_bytes_are_the_body_and_the_name_is_in_the_address() {
-        let (filename, content_type) = ("a b&c.txt".to_owned(), "text/plain".to_owned());
-        let (address, body) = body(Request { filename, content_type, file: b"bytes".to_vec() });
+        let put = |filename: Option<&str>| {
+            let (filename, content_type) = (filename.map(str::to_owned), "text/plain".to_owned());
+            body(Request { filename, content_type, file: b"bytes".to_vec() })
+        };
+        let (address, body) = put(Some("a b&c.txt"));
         assert_eq!(address, "http://h/_matrix/media/v3/upload?filename=a+b%26c.txt");
         assert_eq!(body, "bytes");
+        assert_eq!(put(None).0.trim_end_matches('?'), "http://h/_matrix/media/v3/upload");
     }
 }

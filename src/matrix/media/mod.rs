@@ -3,17 +3,21 @@
 mod decoded;
 mod measures;
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
+use ruma::MxcUri;
 use serde_json::{Value, json};
+use tokio::task;
 
 use measures::Measures;
 
 use super::{
     Error,
     api::{media_config, upload},
+    attachment::{self, Key},
     client::Client,
 };
+use crate::files;
 
 /// What is sent, before it is uploaded.
 #[derive(Debug)]
@@ -40,8 +44,15 @@ impl Still {
 /// Where the server has a file, and its still picture.
 #[derive(Debug)]
 pub(crate) struct Uploaded {
+    pub(crate) file: Stored,
+    pub(crate) thumbnail: Option<Stored>,
+}
+
+/// Where the server has something, and what opens it where it was sealed.
+#[derive(Debug)]
+pub(crate) struct Stored {
     pub(crate) url: String,
-    pub(crate) thumbnail: Option<String>,
+    pub(crate) key: Option<Key>,
 }
 
 const UNKNOWN: &str = "application/octet-stream";
@@ -103,15 +114,17 @@ impl Media {
             info["duration"] = milliseconds(duration).into();
         }
         if let (Some(still), Some(thumbnail)) = (&self.still, &at.thumbnail) {
-            info["thumbnail_url"] = thumbnail.as_str().into();
+            thumbnail.show(&mut info, "thumbnail_url", "thumbnail_file");
             info["thumbnail_info"] = json!({
                 "mimetype": Still::KIND, "size": still.bytes.len(), "w": still.size.0, "h": still.size.1,
             });
         }
-        json!({
+        let mut content = json!({
             "msgtype": self.message_type(), "body": caption.unwrap_or(&self.name),
-            "filename": self.name, "url": at.url, "info": info, "m.mentions": {},
-        })
+            "filename": self.name, "info": info, "m.mentions": {},
+        });
+        at.file.show(&mut content, "url", "file");
+        content
     }
 
     /// The same as something spoken, which clients play in the room ([MSC3245]).
@@ -146,33 +159,70 @@ impl Media {
         }
     }
 
-    /// Puts the file onto the server, and its still picture.
-    pub(crate) async fn upload(&self, client: &Client) -> Result<Uploaded, Error> {
-        let put = async |filename: String, kind: &str, bytes: &[u8]| {
-            let (content_type, file) = (kind.to_owned(), bytes.to_vec());
+    /// Puts the file onto the server, and its still picture; sealed, they have neither name nor kind there.
+    pub(crate) async fn upload(&self, client: &Client, is_sealed: bool) -> Result<Uploaded, Error> {
+        let put = async |name: String, kind: &str, bytes: &[u8]| {
+            let mut file = bytes.to_vec();
+            let (mut key, mut filename, mut content_type) = (None, Some(name), kind.to_owned());
+            if is_sealed {
+                // Of a large file it takes a while, in which others are served.
+                let sealing = task::spawn_blocking(move || (attachment::seal(&mut file), file));
+                let sealed = sealing.await.map_err(io::Error::from);
+                let sealed = sealed.map_err(files::Error::io("encrypt", Path::new(&self.name)))?;
+                (key, file) = (Some(sealed.0), sealed.1);
+                (filename, content_type) = (None, UNKNOWN.to_owned());
+            }
             let request = upload::Request { filename, content_type, file };
-            client.send(request).await.map(|made| made.content_uri.to_string())
+            let made = client.send(request).await?;
+            Ok::<_, Error>(Stored { url: made.content_uri.to_string(), key })
         };
         let mut thumbnail = None;
         if let Some(still) = &self.still {
             let name = format!("{}.jpg", self.name);
             thumbnail = Some(put(name, Still::KIND, &still.bytes).await?);
         }
-        Ok(Uploaded { url: put(self.name.clone(), &self.kind, &self.bytes).await?, thumbnail })
+        Ok(Uploaded { file: put(self.name.clone(), &self.kind, &self.bytes).await?, thumbnail })
     }
 }
 
 impl Uploaded {
     /// What a message shows.
     pub(crate) fn of(content: &Value) -> Option<Self> {
-        let thumbnail = content["info"]["thumbnail_url"].as_str().map(str::to_owned);
-        content["url"].as_str().map(|url| Self { url: url.to_owned(), thumbnail })
+        let found = |within, clear, sealed| Stored::of(within, clear, sealed).ok().flatten();
+        let thumbnail = found(&content["info"], "thumbnail_url", "thumbnail_file");
+        found(content, "url", "file").map(|file| Self { file, thumbnail })
     }
 
     /// The longest addresses there are, to know beforehand whether a message can hold them.
     pub(crate) fn longest() -> Self {
-        let url = "x".repeat(300);
-        Self { thumbnail: Some(url.clone()), url }
+        let stored = || Stored { url: "x".repeat(300), key: None };
+        Self { file: stored(), thumbnail: Some(stored()) }
+    }
+}
+
+impl Stored {
+    /// What a message shows, in the clear or sealed.
+    pub(crate) fn of(within: &Value, clear: &str, sealed: &str) -> Result<Option<Self>, Error> {
+        // Anybody may have written it.
+        let address = |url: &Value| {
+            url.as_str().filter(|url| <&MxcUri>::from(*url).is_valid()).map(str::to_owned)
+        };
+        let file = &within[sealed];
+        let Some(url) = address(&file["url"]) else {
+            return Ok(address(&within[clear]).map(|url| Self { url, key: None }));
+        };
+        match Key::of(file) {
+            Ok(key) => Ok(Some(Self { url, key: Some(key) })),
+            Err(source) => Err(Error::Attachment { url, source }),
+        }
+    }
+
+    /// Shows it in the clear or sealed.
+    fn show(&self, within: &mut Value, clear: &str, sealed: &str) {
+        match &self.key {
+            Some(key) => within[sealed] = key.file(&self.url),
+            None => within[clear] = self.url.as_str().into(),
+        }
     }
 }
 
@@ -192,5 +242,31 @@ mod tests {
             (other.message_type(), other.kind.as_str()),
             ("m.file", "application/octet-stream")
         );
+    }
+
+    #[test]
+    fn what_is_shown_is_found_again_in_the_clear_and_sealed() {
+        let mut video = Media::new(Path::new("a.mp4"), vec![1], None);
+        video.still = Some(Still { bytes: vec![2], size: (1, 1) });
+        for key in [None, Some(attachment::seal(&mut [1]))] {
+            let stored = |url: &str| Stored { url: url.to_owned(), key: key.clone() };
+            let at = Uploaded { file: stored("mxc://x/1"), thumbnail: Some(stored("mxc://x/2")) };
+            let content = video.content(&at, None);
+            let shown = |within: &Value, name: &str| within.get(name).is_some();
+            assert_eq!(shown(&content, "url"), key.is_none());
+            assert_eq!(shown(&content, "file"), key.is_some());
+            assert_eq!(shown(&content["info"], "thumbnail_url"), key.is_none());
+            assert_eq!(shown(&content["info"], "thumbnail_file"), key.is_some());
+            let found = Uploaded::of(&content).unwrap();
+            let still = found.thumbnail.unwrap();
+            assert_eq!((found.file.url.as_str(), still.url.as_str()), ("mxc://x/1", "mxc://x/2"));
+            assert!(found.file.key == key && still.key == key);
+        }
+        let broken = json!({ "file": { "url": "mxc://x/1" }, "url": "mxc://x/2" });
+        Stored::of(&broken, "url", "file").unwrap_err();
+        for none in [json!({}), json!({ "url": "mxc://x/\u{1b}" }), json!({ "url": "https://x/1" })]
+        {
+            assert!(Stored::of(&none, "url", "file").unwrap().is_none());
+        }
     }
 }

@@ -2,17 +2,22 @@
 
 use std::{
     fmt::{self, Write as _},
+    io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::mxc::Mxc;
+use super::{
+    mxc::Mxc,
+    of_message::{self, Found, Named},
+};
 use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{Sending, transaction::quoted},
+        offered,
     },
     context::Context,
     error::Failure,
@@ -25,10 +30,12 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The address of the file
-    #[arg(value_name = "MXC")]
-    pub(crate) file: Mxc,
-    /// Where to put it: a file, a folder, or `-` for stdout; by default here, under the name that it was uploaded with
+    /// The address of the file, or the room of the message that shows it
+    #[arg(value_name = "MXC|ROOM", add = offered::rooms())]
+    pub(crate) file: Named,
+    /// That message: what opens the file of an encrypted room is in there
+    pub(crate) event: Option<String>,
+    /// Where to put it: a file, a folder, or `-` for stdout; by default here, under the name that it was sent with
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Replace what is there
@@ -53,6 +60,7 @@ pub(crate) struct Saved {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
+    let wanted = of_message::wanted(args.file, args.event.as_deref())?;
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     if to_stdout && !context.view().is_text() {
         return Err(Failure::request("the file and its description cannot both be on stdout")
@@ -63,21 +71,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
         require_folder(out)?;
     }
     let client = args.sending.client(context).await?;
-    let Mxc { server, id } = &args.file;
-    let opened = Download::open(&client, server, id).await;
+    let found = of_message::find(wanted, &args.sending, context, &client).await?;
+    let opened = Download::open(&client, &found.mxc.server, &found.mxc.id).await;
     let mut download = match opened {
         Err(error @ Error::Refused { .. }) if error.is_not_found() => {
-            return Err(why_absent(&args, context).await?);
+            return Err(why_absent(&found.mxc, &args.sending, context).await?);
         }
         opened => opened?,
     };
-    let path = place(&args, &download);
+    if let Some(key) = &found.key {
+        download.opened_with(key);
+        // What the server knows of it is that it is sealed.
+        (download.name, download.mimetype) = (None, None);
+    }
+    let path = place(args.out.as_deref(), &download, &found);
     if !to_stdout {
         free(&path, args.force)?;
     }
-    context.would(format_args!("write {} to `{}`", args.file, path.display()))?;
+    context.would(format_args!("write {} to `{}`", found.mxc, path.display()))?;
     let mut is_read = true;
-    if to_stdout {
+    if to_stdout && found.key.is_some() {
+        is_read = checked(&mut download, context).await?;
+    } else if to_stdout {
         while is_read && let Some(piece) = download.next().await? {
             // Whoever has seen enough asks for no more.
             is_read = output::write_bytes(&piece);
@@ -96,11 +111,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
     }
     let path = path.display().to_string();
     let saved = Saved {
-        url: args.file.to_string(),
+        url: found.mxc.to_string(),
         path: path.clone(),
         bytes: download.bytes,
         sha256: download.sha256(),
-        mimetype: download.mimetype.take(),
+        mimetype: download.mimetype.take().or(found.mimetype),
         resumed: download.broken,
     };
     if to_stdout && is_read {
@@ -110,14 +125,37 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
 }
 
 /// The server says of a file that is kept from everybody what it says of none.
-async fn why_absent(args: &Args, context: &Context) -> Result<Stop, Failure> {
-    let info = args.file.info(&args.sending.operator(context)?).await.ok();
+async fn why_absent(file: &Mxc, sending: &Sending, context: &Context) -> Result<Stop, Failure> {
+    let info = file.info(&sending.operator(context)?).await.ok();
     Ok(match info.and_then(|info| info.quarantined_by) {
-        Some(by) => Failure::request(format!("`{}` was quarantined by {by}", args.file))
-            .hinted(format!("`content unquarantine-media {}` lets it be seen again", args.file))
+        Some(by) => Failure::request(format!("`{file}` was quarantined by {by}"))
+            .hinted(format!("`content unquarantine-media {file}` lets it be seen again"))
             .into(),
-        None => Stop::absent("file", "url", args.file.to_string()),
+        None => Stop::absent("file", "url", file.to_string()),
     })
+}
+
+/// Writes to stdout what is known to be what was sent: until all of it came, it is kept where nobody sees it.
+/// Whether it is still read.
+async fn checked(download: &mut Download, context: &Context) -> Result<bool, Failure> {
+    let cache = context.data()?.cache();
+    files::private_folder(&cache)?;
+    let mut kept = files::nameless(&cache)?;
+    let failed = |error| Failure::from(files::Error::io("write a file in", &cache)(error));
+    while let Some(piece) = download.next().await? {
+        kept.write_all(&piece).map_err(failed)?;
+    }
+    kept.rewind().map_err(failed)?;
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let length = kept.read(&mut piece).map_err(failed)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        if !output::write_bytes(&piece[..length]) {
+            return Ok(false);
+        }
+    }
 }
 
 async fn written(
@@ -136,12 +174,12 @@ async fn written(
 }
 
 /// The file that it becomes.
-fn place(args: &Args, download: &Download) -> PathBuf {
-    let name = || download.name.clone().unwrap_or_else(|| args.file.id.clone());
-    match &args.out {
-        None => name().into(),
-        Some(folder) if folder.is_dir() => folder.join(name()),
-        Some(file) => file.clone(),
+fn place(out: Option<&Path>, download: &Download, found: &Found) -> PathBuf {
+    let name = download.name.as_ref().or(found.name.as_ref()).unwrap_or(&found.mxc.id);
+    match out {
+        None => name.into(),
+        Some(folder) if folder.is_dir() => folder.join(name),
+        Some(file) => file.to_owned(),
     }
 }
 

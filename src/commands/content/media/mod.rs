@@ -6,6 +6,7 @@ pub(in crate::commands::content) mod download;
 pub(in crate::commands::content) mod get;
 pub(in crate::commands::content) mod marked;
 pub(in crate::commands::content) mod mxc;
+pub(in crate::commands::content) mod of_message;
 pub(in crate::commands::content) mod of_room;
 pub(in crate::commands::content) mod protect;
 pub(in crate::commands::content) mod purge_remote;

@@ -95,12 +95,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     // Before the upload, so that nothing is left behind where the message is not welcome.
     let plain = async || {
         room::require_joined(&client, &room).await?;
-        message::require_way(&client, &data, &room).await?;
-        message::require_clear(&data, &room)
+        message::require_way(&client, &data, &room).await
     };
     args.sending.within(&client, &room, context, plain).await?;
     let progress = context.progress(format!("uploading {}", media.name));
-    let mut at = media.upload(&client).await?;
+    let mut at = media.upload(&client, message::is_known_sealed(&data, &room)).await?;
     drop(progress);
     let mut shown = shown(&args, &media, &at);
     answered.relate(&mut shown, client.user_id());
@@ -122,8 +121,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     Ok(Reply::done(NowOrLater::Now(Sent {
         room_id: room.into(),
         event_id: event.into(),
-        url: at.url,
-        thumbnail_url: at.thumbnail,
+        url: at.file.url,
+        thumbnail_url: at.thumbnail.map(|at| at.url),
         msgtype: media.message_type().to_owned(),
         size: media.bytes.len(),
         mimetype: media.kind,

@@ -147,10 +147,10 @@ impl Picture {
         };
         media.fits(client).await?;
         let progress = context.progress(format!("uploading {}", media.name));
-        let at = media.upload(client).await.map_err(uploaded)?;
+        let at = media.upload(client, false).await.map_err(uploaded)?;
         drop(progress);
         let info = media.content(&at, None)["info"].take();
-        Ok((Some(at.url), Some(info)))
+        Ok((Some(at.file.url), Some(info)))
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::matrix::sealed;
+use crate::{matrix::sealed, secret::MASK};
 
 /// What is read of a room. Polls have the names of the proposal that clients use as well (MSC3381).
 pub(super) const TYPES: [&str; 10] = [
@@ -47,7 +47,7 @@ pub(crate) struct Message {
     /// Where a file is: `mxc://…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
-    /// Where an encrypted file is, and its key, as it was sent.
+    /// Where an encrypted file is, as it was sent, but for its key: `content download-media ROOM EVENT` opens it.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub(crate) file: Value,
     /// What its sender says of a file.
@@ -157,8 +157,8 @@ pub(super) fn message(event: &Value) -> Option<Message> {
         formatted_body: text(&content["formatted_body"]),
         filename: text(&content["filename"]),
         url: text(&content["url"]),
-        file: content["file"].clone(),
-        info: content["info"].clone(),
+        file: masked(&content["file"], "/key/k"),
+        info: masked(&content["info"], "/thumbnail_file/key/k"),
         voice: ["org.matrix.msc3245.voice", "org.matrix.msc3245.voice.v2", "m.voice"]
             .iter()
             .any(|key| content[*key].is_object()),
@@ -169,6 +169,15 @@ pub(super) fn message(event: &Value) -> Option<Message> {
         replaces: replaces.and_then(text),
         ..Message::bare(event)
     })
+}
+
+/// The same without the key of a file: what is read goes into logs and into the hands of others.
+fn masked(value: &Value, key: &str) -> Value {
+    let mut value = value.clone();
+    if let Some(key) = value.pointer_mut(key) {
+        *key = MASK.into();
+    }
+    value
 }
 
 /// A poll in any of its names; nothing for another event.
@@ -290,6 +299,19 @@ mod tests {
         let shown = message(&event).unwrap();
         assert_eq!(shown.replaces.as_deref(), Some("$m"));
         assert_eq!(line(&shown, false), "1970-01-01T00:00:02Z @a:x: (edits $m) typo");
+    }
+
+    #[test]
+    fn an_encrypted_file_is_shown_without_its_key() {
+        let file = json!({ "url": "mxc://x/1", "key": { "alg": "A256CTR", "k": "secret" } });
+        let content = json!({
+            "msgtype": "m.image", "body": "p.png", "file": file,
+            "info": { "w": 1, "thumbnail_file": file },
+        });
+        let wanted = json!({ "url": "mxc://x/1", "key": { "alg": "A256CTR", "k": "*****" } });
+        let shown = sent(&content);
+        assert_eq!((&shown.file, &shown.info["thumbnail_file"]), (&wanted, &wanted));
+        assert_eq!(shown.info["w"], 1);
     }
 
     #[test]
