@@ -10,11 +10,13 @@ check: fmt lint doc test
 [group('check')]
 fmt:
     cargo fmt --check
+    cargo fmt --check --manifest-path crypto/Cargo.toml
 
 # Lint everything
 [group('check')]
 lint:
     cargo clippy --all-targets -- -D warnings
+    cd crypto && cargo clippy --release --all-targets --target-dir ../target/crypto -- -D warnings
 
 # Build the documentation
 [group('check')]
@@ -25,6 +27,7 @@ doc:
 [group('check')]
 test *filter:
     cargo test --lib --test cli {{ filter }}
+    cd crypto && cargo test --release --target-dir ../target/crypto {{ filter }}
 
 # Tests against a real Synapse and PostgreSQL
 [group('check')]
@@ -46,8 +49,9 @@ generate:
 [group('check')]
 deny:
     cargo deny check bans licenses sources
+    cargo deny --manifest-path crypto/Cargo.toml check --config '{{ justfile_directory() }}/deny.toml' bans licenses sources
 
-# Build what is published: one static program that needs no library of the machine
+# Build what is published: static programs that need no library of the machine
 [group('write')]
 dist:
     .ci/dist

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What cli.sh does besides becoming the program: it builds it for `manage install` and `test`, and
-# answers in its place where it has not been built. Sourced by cli.sh under `set -euo pipefail`;
-# reads `program` and RMS_RESOURCE_DIR, and sets `program`.
+# What cli.sh does besides becoming the program: it builds it for `manage install` and `test`, with the one
+# beside it that keeps the keys of encrypted rooms, and answers in its place where it has not been built.
+# Sourced by cli.sh under `set -euo pipefail`; reads `program` and RMS_RESOURCE_DIR, and sets `program`.
 
-# Sets `word`, `verb` (the first two words that are no options), `json`, `help`, `offline` and `dry_run`.
+# Sets `word`, `verb` (the first two words that are no options), `json`, `help`, `offline`, `dry_run`, `clear`
+# (without encryption) and `meant`, the flags that say which homeserver it is about and how that is set.
 core::read_arguments() {
-    word='' verb='' json='' help='' offline='' dry_run=${DRY_RUN:-}
+    word='' verb='' json='' help='' offline='' clear='' meant=() dry_run=${DRY_RUN:-}
     [[ $dry_run == true ]] || dry_run=''
     while (($# > 0)); do
         case $1 in
@@ -14,7 +15,14 @@ core::read_arguments() {
             case ${2:-} in json | yaml) json=yes ;; esac
             (($# < 2)) || shift
             ;;
-        --data-dir | --instance | --set) (($# < 2)) || shift ;;
+        --data-dir | --instance | --set)
+            if (($# > 1)); then
+                meant+=("$1" "$2")
+                shift
+            fi
+            ;;
+        --data-dir=* | --instance=* | --set=*) meant+=("$1") ;;
+        --without-encryption) clear=yes ;;
         --dry-run) dry_run=yes ;;
         -h | --help) help=yes ;;
         --offline | --offline=*) offline=yes ;;
@@ -75,40 +83,120 @@ core::fetch_beside() {
     trap 'kill -- "-$fetching" 2>/dev/null || true' EXIT
 }
 
-# The program as its sources are now. With no cargo on the machine one that is there has to do.
+# The programs as their sources are now, both at once. With no cargo on the machine those that are there have to do.
 core::build() {
-    if [[ -n $program ]] && { ! core::is_stale || ! command -v cargo >/dev/null; }; then
-        return 0
+    if [[ -n $program ]]; then
+        core::find_stale
+        if ((${#stale[@]} == 0)) || ! command -v cargo >/dev/null; then
+            return 0
+        fi
     fi
     core::check_tools
     local target=$RMS_RESOURCE_DIR/target
-    local log=$target/build.log
+    local log=$target/build.log crypto_log=$target/build-crypto.log
     mkdir -p -- "$target" || core::fail environment "\`$target\` cannot be made" "make the folder writable"
     # cargo waits for its own lock; ours also keeps two builds from writing one log.
     exec 9>>"$log"
     if command -v flock >/dev/null; then
         flock 9
     fi
-    program=$target/release/resource-matrix-synapse
-    if [[ ! -x $program ]] || core::is_stale; then
+    if [[ -z $program || " ${stale[*]} " == *' program '* ]]; then
+        program=$target/release/resource-matrix-synapse
+    fi
+    core::find_stale
+    if ((${#stale[@]} > 0)); then
         : >"$log"
-        if ! core::cargo "$log" 9>&-; then
-            core::fail environment "the program could not be built: $(core::last_error "$log")" \
-                "\`less $log\` shows all of cargo's output"
-        fi
-        # cargo leaves a program alone that would come out the same.
-        touch -c -- "$program"
+        : >"$crypto_log"
+        core::run_builds 9>&-
     fi
     exec 9>&-
 }
 
-# Whether a source is newer than the program.
-core::is_stale() {
-    local sources=() name
-    for name in src templates python config Cargo.toml Cargo.lock build.rs; do
+# Sets `stale` to what is to be built, and `beside` to where the second program is to lie.
+core::find_stale() {
+    stale=()
+    beside=${program%/*}/resource-matrix-crypto
+    core::is_fresh "$program" src templates python config Cargo.toml Cargo.lock build.rs || stale+=(program)
+    if ! core::is_fresh "$beside" crypto/src crypto/base crypto/Cargo.toml crypto/Cargo.lock \
+        src/crypto/wire.rs && core::encrypts; then
+        stale+=(crypto)
+    fi
+}
+
+# core::is_fresh PROGRAM SOURCE...: whether it is there and no source is newer.
+core::is_fresh() {
+    local built=$1 sources=() name
+    shift
+    [[ -x $built ]] || return 1
+    for name in "$@"; do
         [[ ! -e $RMS_RESOURCE_DIR/$name ]] || sources+=("$RMS_RESOURCE_DIR/$name")
     done
-    [[ -n $(find "${sources[@]}" -type f -newer "$program" -print -quit) ]]
+    ((${#sources[@]} == 0)) || [[ -z $(find "${sources[@]}" -type f -newer "$built" -print -quit) ]]
+}
+
+# Whether the program that keeps keys is wanted: `--without-encryption` leaves it out, now and, as the setting
+# that it is, later.
+core::encrypts() {
+    [[ -d $RMS_RESOURCE_DIR/crypto && -z ${clear:-} ]] || return 1
+    [[ ! -x $program ]] ||
+        [[ $("$program" "${meant[@]}" config show --quiet encryption.enabled 2>/dev/null </dev/null || true) != false ]]
+}
+
+# Builds what is `stale`; on a terminal one line says how far it is. What fails ends everything.
+core::run_builds() {
+    local i builds=() failed=''
+    # Each in a group of its own, so that an interrupt ends all that it began.
+    set -m
+    for i in "${!stale[@]}"; do
+        (
+            set +m
+            "core::build_${stale[i]}"
+        ) </dev/null &
+        builds+=("$!")
+    done
+    set +m
+    trap 'core::end_builds "${builds[@]}"; exit 130' INT TERM HUP
+    if [[ -z $json && -t 2 ]]; then
+        core::show_progress "${builds[@]}"
+    fi
+    for i in "${!stale[@]}"; do
+        wait "${builds[i]}" || failed=${failed:-${stale[i]}}
+    done
+    trap - INT TERM HUP
+    case $failed in
+    program)
+        core::fail environment "the program could not be built: $(core::last_error "$log")" \
+            "\`less $log\` shows all of cargo's output"
+        ;;
+    crypto)
+        core::fail environment \
+            "the program that keeps the keys of encrypted rooms could not be built: $(core::last_error "$crypto_log")" \
+            "\`less $crypto_log\` shows all of cargo's output; \`manage install --without-encryption\` leaves it out"
+        ;;
+    esac
+}
+
+core::end_builds() {
+    local pid
+    for pid in "$@"; do
+        kill -- "-$pid" 2>/dev/null || true
+    done
+    [[ ! -t 2 ]] || printf '\n' >&2
+}
+
+# As long as one of these processes runs.
+core::show_progress() {
+    local name locks=() parts
+    for name in "${stale[@]}"; do
+        locks+=("$RMS_RESOURCE_DIR/${name/#program/.}/Cargo.lock")
+    done
+    parts=$(cat -- "${locks[@]}" | grep -c '^\[\[package\]\]' || true)
+    while kill -0 "$@" 2>/dev/null; do
+        printf '\r\033[Kbuilding: %s of at most %s parts, %s s (%s)' \
+            "$(cat -- "$log" "$crypto_log" | grep -c '^ *Compiling ' || true)" "$parts" "$SECONDS" "$log" >&2
+        sleep 1
+    done
+    printf '\r\033[K' >&2
 }
 
 # The machine cargo builds for, where the program can be linked statically: a short command then loads
@@ -124,27 +212,51 @@ core::static_host() {
 # The newer way of naming functions tells apart what was made of one function for several types.
 core_static_flags='-C target-feature=+crt-static -C relocation-model=static -C symbol-mangling-version=v0'
 
-# Builds `program`.
-core::cargo() {
+core::build_program() {
     local target=$RMS_RESOURCE_DIR/target host built
     local words=(--release --locked --bin resource-matrix-synapse --manifest-path "$RMS_RESOURCE_DIR/Cargo.toml"
         --target-dir "$target")
     host=$(core::static_host)
     if [[ -z $host ]]; then
-        core::run_cargo "$1" cargo build "${words[@]}"
+        core::cargo "$log" build "${words[@]}" || return
+        # cargo leaves a program alone that would come out the same.
+        touch -c -- "$program"
         return
     fi
     local RUSTFLAGS="${RUSTFLAGS:-} $core_static_flags"
     export RUSTFLAGS
     words+=(--target "$host")
     built=$target/$host/release/resource-matrix-synapse
-    core::run_cargo "$1" cargo build "${words[@]}" || return
-    if ! core::link_in_order "$1" "$built" "$target/order" "${words[@]}"; then
-        printf 'linked as it comes: a short command takes a little longer\n' >>"$1"
-        cargo build "${words[@]}" </dev/null >>"$1" 2>&1 || return
+    core::cargo "$log" build "${words[@]}" || return
+    if ! core::link_in_order "$log" "$built" "$target/order" "${words[@]}"; then
+        printf 'linked as it comes: a short command takes a little longer\n' >>"$log"
+        core::cargo "$log" build "${words[@]}" || return
     fi
-    # Whole or not at all: the old one may be running.
-    mkdir -p -- "${program%/*}" && cp -- "$built" "$program.new" && mv -f -- "$program.new" "$program"
+    core::put "$built" "$program"
+}
+
+# It has a folder of its own for what cargo makes, so that neither waits for the other.
+core::build_crypto() {
+    local target=$RMS_RESOURCE_DIR/target/crypto host
+    local words=(--release --locked --manifest-path "$RMS_RESOURCE_DIR/crypto/Cargo.toml" --target-dir "$target")
+    host=$(core::static_host)
+    if [[ -n $host ]]; then
+        local RUSTFLAGS="${RUSTFLAGS:-} $core_static_flags"
+        export RUSTFLAGS
+        words+=(--target "$host")
+    fi
+    core::cargo "$crypto_log" build "${words[@]}" || return
+    core::put "$target${host:+/$host}/release/resource-matrix-crypto" "$beside"
+}
+
+# core::cargo LOG WORDS...
+core::cargo() {
+    CARGO_TERM_COLOR=never cargo "${@:2}" >>"$1" 2>&1
+}
+
+# core::put BUILT PLACE: whole or not at all; the old one may be running.
+core::put() {
+    mkdir -p -- "${2%/*}" && cp -- "$1" "$2.new" && mv -f -- "$2.new" "$2"
 }
 
 # Links the built program again, with what a short command runs side by side and without symbols. A linker
@@ -157,31 +269,6 @@ core::link_in_order() {
             CARGO_TERM_COLOR=never cargo rustc "$@" -- -C link-arg=-Wl,--symbol-ordering-file="$order" \
                 -C link-arg=-Wl,--no-warn-symbol-ordering -C strip=symbols
     } </dev/null >>"$log" 2>&1
-}
-
-# cargo, its output in the log; on a terminal one line says how far it is.
-core::run_cargo() {
-    local log=$1
-    shift
-    local build=("$@")
-    if [[ -n $json || ! -t 2 ]]; then
-        CARGO_TERM_COLOR=never "${build[@]}" </dev/null >>"$log" 2>&1
-        return
-    fi
-    local parts pid status=0
-    parts=$(grep -c '^\[\[package\]\]' "$RMS_RESOURCE_DIR/Cargo.lock" || true)
-    CARGO_TERM_COLOR=never "${build[@]}" </dev/null >>"$log" 2>&1 &
-    pid=$!
-    trap 'kill "$pid" 2>/dev/null; printf "\n" >&2; exit 130' INT TERM
-    while kill -0 "$pid" 2>/dev/null; do
-        printf '\r\033[Kbuilding the program: %s of at most %s parts, %s s (%s)' \
-            "$(grep -c '^ *Compiling ' "$log" || true)" "$parts" "$SECONDS" "$log" >&2
-        sleep 1
-    done
-    wait "$pid" || status=$?
-    trap - INT TERM
-    printf '\r\033[K' >&2
-    return "$status"
 }
 
 core::last_error() {

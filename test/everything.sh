@@ -155,6 +155,18 @@ built_beside() {
         CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test "${words[@]}" "$@"
 }
 
+# The same for the program that keeps the keys of encrypted rooms.
+encryption() {
+    local flags='' host words=(--release --locked --manifest-path crypto/Cargo.toml --target-dir target/crypto)
+    host=$(source lib/core.sh && core::static_host)
+    if [[ -n $host ]]; then
+        flags=$(source lib/core.sh && printf '%s' "$core_static_flags")
+        words+=(--target "$host")
+    fi
+    RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTC_WORKSPACE_WRAPPER=$clippy \
+        CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test --quiet "${words[@]}"
+}
+
 # All test programs; `real` is the one that runs servers.
 test_programs() {
     if component clippy; then
@@ -214,6 +226,7 @@ scripts() {
 format() {
     if component fmt; then
         cargo fmt --check
+        cargo fmt --check --manifest-path crypto/Cargo.toml
     else
         not_checked 'the format: this machine has no rustfmt'
     fi
@@ -224,8 +237,8 @@ documentation() {
         built_beside --quiet --doc
 }
 
-# The program as `manage install` builds it for a user, which is what all tests of a real server run.
-program() {
+# The programs as `manage install` builds them for a user, which is what all tests of a real server run.
+programs() {
     (
         export RMS_RESOURCE_DIR=$PWD
         # Those are for what is built here alone.
@@ -285,15 +298,17 @@ beside 'servers' servers
 beside 'wheels' wheels
 step 'shell scripts' scripts
 step 'format' format
-step 'program' program
+step 'programs' programs
 step 'test programs' test_programs
 beside 'documentation' documentation
+beside 'encryption' encryption
 joined 'servers'
 joined 'wheels'
 PATH+=:$folder/bin
 step 'unit tests' unit_tests
 step 'command line' built_beside --quiet --test cli
 joined 'documentation'
+joined 'encryption'
 beside 'instructions of a message' instructions
 beside 'contract phases' phases
 # They wait for servers more than they compute.

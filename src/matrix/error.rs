@@ -391,7 +391,7 @@ impl Explain for Error {
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => {
-                "nothing was sent in the clear: `./cli.sh manage install` without `--without-encryption` brings it"
+                "nothing was sent in the clear: `manage install --set encryption.enabled=true` brings it"
             }
             Self::Unsealed { .. } => "nothing was sent in the clear; `logs crypto` may say more",
             Self::Closed { .. } => {

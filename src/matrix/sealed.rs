@@ -48,7 +48,7 @@ pub(crate) async fn seal(
         event_type: event_type.to_owned(),
         content: content.clone(),
     };
-    match asked(client, data, room, request).await? {
+    match asked(client, data, Some(room), request).await? {
         Answer::Encrypted { content } => Ok(content),
         other => Err(unfitting(room, &other)),
     }
@@ -67,7 +67,7 @@ pub(crate) async fn open(
     }
     let all: Vec<Value> = sealed.iter().map(|event| (**event).clone()).collect();
     let request = || Request::Decrypt { room_id: room.to_string(), events: all.clone() };
-    let opened = match asked(client, data, room, request).await {
+    let opened = match asked(client, data, Some(room), request).await {
         Ok(Answer::Decrypted { events }) => events,
         Ok(other) => return Err(unfitting(room, &other)),
         Err(Error::Encrypted(_)) => {
@@ -106,14 +106,24 @@ pub(crate) fn require(room: &RoomId) -> Result<(), Error> {
     crypto::program().map(drop).ok_or_else(|| Error::Encrypted(room.to_string()))
 }
 
+/// Has the account a device for encrypted rooms, so that others give it keys from now on. Where that cannot be now, what it
+/// first says or reads in one makes it.
+pub(crate) async fn prepare(client: &Client) {
+    if let Some(data) = client.data()
+        && running::keeps_keys(data).await
+    {
+        drop(asked(client, data, None, || Request::Device).await);
+    }
+}
+
 /// Asks until there is an answer, as long as there is time: what asks again does so with the same question.
 async fn asked(
     client: &Client,
     data: &DataDir,
-    room: &RoomId,
+    room: Option<&RoomId>,
     request: impl Fn() -> Request,
 ) -> Result<Answer, Error> {
-    require(room)?;
+    room.map_or(Ok(()), require)?;
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let (mut renewed, mut replaced) = (false, false);
     loop {
@@ -156,14 +166,16 @@ async fn asked(
     }
 }
 
-fn refused(client: &Client, room: &RoomId, failed: Failed) -> Error {
+fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
     let Failed { kind, refusal, what } = failed;
     match (kind, refusal) {
         (Fault::Away, _) => client.late(),
         (Fault::Refused, Some((status, errcode))) => {
             Error::Refused { status, errcode, message: what, retry_after: None }
         }
-        _ => Error::Unsealed { room: room.to_string(), why: what },
+        _ => {
+            Error::Unsealed { room: room.map_or_else(String::new, ToString::to_string), why: what }
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What keeps the keys of encrypted rooms, where it was built. It runs with the homeserver, and while that is away it says
-//! so to whoever asks.
+//! What keeps the keys of encrypted rooms, where it was built and is wanted. It runs with the homeserver, and while that is
+//! away it says so to whoever asks.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn service(config: &Config) -> Option<Service> {
-    let program = crypto::program()?;
+    let program = crypto::program().filter(|_| config.encryption.enabled)?;
     let data = &config.data;
     // A program that was built anew is another one.
     let revision = std::fs::metadata(&program).and_then(|file| file.modified()).ok();

@@ -113,11 +113,11 @@ conversations! {
     ];
     settings_with_a_section_that_is_none: newcomer().settings("serbver:\n  port: 8100\n"), ["config show", "manage start"];
     a_check_without_an_installation: newcomer(), ["config check", "config check --json"];
-    the_services_of_the_profiles: newcomer(), [
+    the_services_of_the_profiles: newcomer().with("MATRIX_SYNAPSE_ENCRYPTION_ENABLED", "false"), [
         "manage services", "manage services --profile isms", "manage services --profile scale",
         "manage services --profile cor",
     ];
-    services_of_ones_own_are_listed: with_office(), [
+    services_of_ones_own_are_listed: with_office().with("MATRIX_SYNAPSE_ENCRYPTION_ENABLED", "false"), [
         "manage services --profile office", "manage services --profile core", "manage endpoint echo",
     ];
     services_that_cannot_be: newcomer().settings("services:\n  echo: {summary: no command}\n"), ["manage services"];

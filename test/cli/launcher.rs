@@ -215,6 +215,67 @@ fn only_install_and_test_build() {
     );
 }
 
+/// With a stand-in for cargo that makes stand-ins for both; the program says what it was told of the setting.
+#[test]
+fn what_keeps_keys_is_built_beside_unless_it_is_left_out() {
+    let person = Person::new();
+    let folder = checkout(&person);
+    let home = person.home.path();
+    let cargo = home.join("tools/cargo");
+    fs::create_dir(home.join("tools")).unwrap();
+    let stand_in = |words: &str| {
+        let text = format!(
+            "#!/bin/sh\n\
+             cd ~/matrix-synapse/target\n\
+             case \"$*\" in *crypto/Cargo.toml*) {words} at=crypto/release/resource-matrix-crypto ;;\n\
+             *) at=release/resource-matrix-synapse ;; esac\n\
+             mkdir -p \"${{at%/*}}\"\n\
+             printf '#!/bin/sh\\ncase \"$*\" in *\"config show\"*) cat ~/wanted ;; esac\\n' >$at\n\
+             chmod +x $at\n\
+             echo \"${{at##*-}}\" >>~/builds\n"
+        );
+        fs::write(&cargo, text).unwrap();
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    stand_in("");
+    fs::create_dir_all(folder.join("crypto/src")).unwrap();
+    let builds = |words: &str| {
+        let said = types(
+            &person,
+            "PATH=$HOME/tools:$PATH matrix-synapse/cli.sh",
+            &format!("manage install --offline . {words}"),
+        );
+        let builds = fs::read_to_string(home.join("builds")).unwrap_or_default();
+        drop(fs::remove_file(home.join("builds")));
+        let mut builds: Vec<String> = builds.lines().map(str::to_owned).collect();
+        builds.sort();
+        (builds.join(" "), said.to_string())
+    };
+    assert_eq!(builds("--without-encryption").0, "synapse");
+    fs::write(home.join("wanted"), "false").unwrap();
+    assert_eq!(builds("").0, "", "the setting is remembered");
+    fs::write(home.join("wanted"), "true").unwrap();
+    assert_eq!(builds("").0, "crypto");
+    let beside = folder.join("target/release/resource-matrix-crypto");
+    assert!(beside.is_file());
+    assert_eq!(builds("").0, "");
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    fs::File::create(folder.join("crypto/src/new.rs")).unwrap().set_modified(later).unwrap();
+    stand_in("echo 'error: no space left' >&2; exit 101;");
+    assert_eq!(
+        builds("").1,
+        "------- stderr -------\n\
+         error: the program that keeps the keys of encrypted rooms could not be built: error: no space left\n\n\
+         hint: `less ~/matrix-synapse/target/build-crypto.log` shows all of cargo's output; \
+         `manage install --without-encryption` leaves it out\n\
+         [exit 1]"
+    );
+    assert!(beside.is_file(), "what was there stays");
+    fs::remove_dir_all(folder.join("target")).unwrap();
+    stand_in("");
+    assert_eq!(builds("").0, "crypto synapse");
+}
+
 #[test]
 fn it_has_the_words_that_the_validators_look_for() {
     let text = fs::read_to_string(resource().join("cli.sh")).unwrap();

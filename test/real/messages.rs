@@ -349,7 +349,7 @@ fn a_file_is_uploaded_with_its_kind() {
     for message in page["messages"].as_array().unwrap() {
         assert_eq!(
             (&message["url"], &message["file"]["key"]["k"]),
-            (&serde_json::Value::Null, &"*****".into())
+            (&Value::Null, &"*****".into())
         );
     }
     let into = folder.path().join("into");

@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Do not let Synapse check the settings
     #[arg(long)]
     skip_validation: bool,
+    /// Leave out what keeps the keys of encrypted rooms, now and later; `--set encryption.enabled=true` brings it
+    #[arg(long)]
+    without_encryption: bool,
     /// The part after the colon of every user id
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
@@ -84,11 +87,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {
-    let Args { server_name, port, synapse_version, .. } = &args;
+    let Args { server_name, port, synapse_version, without_encryption, .. } = &args;
+    let encryption = without_encryption.then(|| "false".to_owned());
     let typed = [
         ("server.name", "--server-name", server_name),
         ("server.port", "--port", port),
         ("synapse.version", "--synapse-version", synapse_version),
+        ("encryption.enabled", "--without-encryption", &encryption),
     ];
     let own = |(key, word, value): (_, _, &Option<String>)| {
         Some(Own { key, word, value: value.clone()? })

@@ -1,4 +1,4 @@
-//! Who gets the keys of what is said in encrypted rooms.
+//! Encrypted rooms: whether this homeserver's accounts take part in them, and who gets the keys.
 
 use crate::config::values::{setting::section, shape::words};
 
@@ -15,8 +15,10 @@ words! {
 }
 
 section! {
-    /// Who gets the keys of what is said in encrypted rooms.
+    /// Encrypted rooms: whether this homeserver's accounts take part in them, and who gets the keys.
     Encryption "encryption" {
+        /// Run the service that keeps the keys of encrypted rooms, so that commands can read and write there. `manage install --without-encryption` switches it off, and builds no program for it.
+        enabled: bool = "true" ["MATRIX_SYNAPSE_ENCRYPTION_ENABLED"];
         /// Devices that get the keys of what this program says in encrypted rooms: `signed` by their owner, as clients do with cross-signing, `all`, also those of programs that cannot sign, or only those of `verified` people.
         share_with: ShareWith = "signed" ["MATRIX_SYNAPSE_ENCRYPTION_SHARE_WITH"];
     }

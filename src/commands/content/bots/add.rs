@@ -26,7 +26,7 @@ use crate::{
     matrix::{
         admin::users::{get::BOT, override_ratelimit, put},
         client::Client,
-        names, operator, session,
+        names, operator, sealed, session,
     },
     output::Sentence,
     secret::MASK,
@@ -98,6 +98,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     // Again for one that exists: a first call may have been killed half-way.
     admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
     let bot = operator::act_as(&context.data()?, &admin, &user_id, timeout).await?;
+    sealed::prepare(&bot).await;
     let mut added = Added::of(context, &bot, existed)?;
     if let Some(text) = &args.room {
         let place = place::enter(context, &admin, &bot, text, args.patience).await?;
