@@ -3,14 +3,23 @@ client of the same person does it. One JSON document a line comes in and one a l
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
 import types
 
-# It is had as source alone, and only files of keys are written by it.
+
+
+@contextlib.contextmanager
+def atomic_write(path, **_how):
+    with open(path, "w", encoding="utf-8") as file:
+        yield file
+
+
+# A package that is had as source alone, for a file whose end nobody here cares for.
 sys.modules["atomicwrites"] = types.ModuleType("atomicwrites")
-sys.modules["atomicwrites"].atomic_write = None
+sys.modules["atomicwrites"].atomic_write = atomic_write
 
 import nio  # noqa: E402
 
@@ -19,7 +28,7 @@ BASE, STORE = sys.argv[1:]
 people = {}
 
 
-async def enter(name, user, password):
+async def enter(name, user, password, **_how):
     config = nio.AsyncClientConfig(encryption_enabled=True, store_sync_tokens=True)
     client = people[name] = nio.AsyncClient(BASE, user, store_path=STORE, config=config)
     login = await client.login(password)
@@ -44,10 +53,10 @@ async def say(name, room, content):
     return {"event_id": sent.event_id} if isinstance(sent, nio.RoomSendResponse) else {"error": str(sent)}
 
 
-async def read(name, room, event_id):
+async def read(name, room, event_id, seconds=10):
     """An event, once its key has had time to come."""
     client = people[name]
-    for _ in range(10):
+    for _ in range(seconds * 10):
         await client.sync(timeout=100)
         if client.should_query_keys:
             await client.keys_query()

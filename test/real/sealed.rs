@@ -76,8 +76,7 @@ impl People {
     }
 
     /// With matrix-nio.
-    fn with_nio(server: &Instance) -> Self {
-        let folder = nio();
+    fn with_nio(server: &Instance, folder: TempDir) -> Self {
         let mut python = Command::new(packages::python());
         python.arg(Path::new(CLIENTS).join("people.py")).arg(url(server)).arg(folder.path());
         python.env("PYTHONPATH", folder.path());
@@ -158,6 +157,14 @@ fn url(server: &Instance) -> String {
     format!("http://127.0.0.1:{}", server.port)
 }
 
+/// A server where many may log in within a moment.
+fn server() -> Lent {
+    let server = Lent::down();
+    server.run(&["config", "set", "synapse.logins_burst", "1000"]).success();
+    server.run(&["manage", "start"]).success();
+    server
+}
+
 /// With a password.
 fn add(server: &Instance, user: &str) {
     let add = ["content", "add-user", user, "--password-stdin"];
@@ -207,7 +214,9 @@ fn texts(events: &[Value]) -> Vec<&str> {
 
 #[test]
 fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
-    let server = Instance::shared();
+    let packages = thread::spawn(nio);
+    let lent = server();
+    let server: &Instance = &lent;
     for user in ["alice.sealed", "bob.sealed", "carol.sealed"] {
         add(server, user);
     }
@@ -284,7 +293,7 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     server.run(&["content", "remove-room", room, "--force"]).success();
 
     a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server, &mut people);
-    with_nio(server, &mut people);
+    with_nio(server, packages.join().unwrap(), &mut people);
 }
 
 /// A bot has a device of its own; what was said before it was there stays closed, and it is said why.
@@ -314,8 +323,8 @@ fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, peop
 
 /// It has no identities: it reads nothing of us until another client of the same person has signed its device. What it
 /// says is read in any case.
-fn with_nio(server: &Instance, people: &mut People) {
-    let mut nio = People::with_nio(server);
+fn with_nio(server: &Instance, packages: TempDir, people: &mut People) {
+    let mut nio = People::with_nio(server, packages);
     let room = &room(server, "Sealed for nio", &["alice.sealed"]);
     let device = nio.enter("alice", "alice.sealed", "unsigned")["device_id"].clone();
     nio.join("alice", room);
@@ -367,7 +376,7 @@ fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_us
     let seed = number("RMS_CHAOS_SEED", 7);
     let messages = number("RMS_SEALED_MESSAGES", 60);
     let mut random = StdRng::seed_from_u64(seed);
-    let lent = Lent::up();
+    let lent = server();
     let server: &Instance = &lent;
     add(server, "alice.killed");
     let room = &room(server, "Sealed and killed", &["alice.killed"]);
