@@ -95,7 +95,9 @@ async function read({ name, room, event_id, seconds, edited }) {
         const event = people[name].getRoom(room)?.findEventById(event_id);
         const is_late = Date.now() > until;
         if (event && !event.isBeingDecrypted()) {
-            const is_read = !event.isDecryptionFailure() && (!edited || event.replacingEvent());
+            // The edit is known before it has been opened.
+            const better = event.replacingEvent()?.getContent()["m.new_content"];
+            const is_read = !event.isDecryptionFailure() && (!edited || better);
             if (is_read || is_late) return shown(event);
         } else if (is_late) return { missing: true };
         await pause();
