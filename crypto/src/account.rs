@@ -64,6 +64,8 @@ pub(crate) enum Error {
     Algorithm { room: OwnedRoomId, algorithm: String },
     #[error("the homeserver knows the device `{0}` with other keys than are here")]
     Lost(OwnedDeviceId),
+    #[error("the keys of the device `{0}` are older than what it has sent")]
+    Old(OwnedDeviceId),
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error(transparent)]
@@ -88,7 +90,7 @@ impl From<Error> for Failed {
             Error::Id(_) | Error::Json(_) => Fault::Question,
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
-            Error::Lost(_) => Fault::Lost,
+            Error::Lost(_) | Error::Old(_) => Fault::Lost,
             Error::Http(http::Error::Refused(Refused { status: 429 | 502..=504, .. })) => {
                 Fault::Away
             }
@@ -169,7 +171,7 @@ impl Account {
         self.asked += 1;
         match request {
             Request::Encrypt { room_id, event_type, content, share_with } => {
-                self.encrypt(&room(&room_id)?, &event_type, &content, share_with).await
+                self.encrypt(stores, &room(&room_id)?, &event_type, &content, share_with).await
             }
             Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
             Request::Device => {
@@ -399,6 +401,7 @@ impl Account {
 
     async fn encrypt(
         &mut self,
+        stores: &Stores,
         id: &RoomId,
         event_type: &str,
         content: &Value,
@@ -448,7 +451,14 @@ impl Account {
         }
         let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
-        let content = serde_json::from_str(sealed.content.json().get())?;
+        let content: Value = serde_json::from_str(sealed.content.json().get())?;
+        let own = (self.machine.user_id(), self.machine.device_id());
+        // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
+        if let Some(used) = used(&content)
+            && !stores.advance(own, id, used)?
+        {
+            return Err(Error::Old(own.1.to_owned()));
+        }
         Ok(Answer::Encrypted { content, left_out })
     }
 
@@ -486,6 +496,21 @@ impl Account {
             None => "its key was never sent to this device".to_owned(),
         }
     }
+}
+
+/// The session of a message and its place in it, which is the first of what is within: a byte for the version, then 8
+/// and a number in groups of seven bits, the lowest first.
+fn used(content: &Value) -> Option<(&str, u64)> {
+    let message = matrix_sdk_crypto::vodozemac::base64_decode(content["ciphertext"].as_str()?).ok()?;
+    let number = message.strip_prefix(&[3, 8])?;
+    let mut place = 0;
+    for (group, byte) in number.iter().take(5).enumerate() {
+        place |= u64::from(byte & 127) << (7 * group);
+        if *byte < 128 {
+            return Some((content["session_id"].as_str()?, place));
+        }
+    }
+    None
 }
 
 fn room(id: &str) -> Result<OwnedRoomId, Error> {
