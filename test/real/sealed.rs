@@ -426,4 +426,37 @@ fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_us
     if messages < 1_000 {
         assert_eq!(server.bodies(room), all, "seed {seed}");
     }
+    a_store_that_is_put_back_or_lost_uses_no_key_twice(server, &mut people, room);
+}
+
+/// What has it goes on as another device, which is signed as the first was, and who is in the room reads it.
+fn a_store_that_is_put_back_or_lost_uses_no_key_twice(
+    server: &Instance,
+    people: &mut People,
+    room: &str,
+) {
+    let store = server.data.join("crypto");
+    let copy = tempfile::tempdir().unwrap();
+    let again = |with: &dyn Fn()| {
+        server.run(&["manage", "stop", "crypto"]).success();
+        fs::remove_dir_all(&store).unwrap();
+        with();
+        server.run(&["manage", "start", "crypto"]).success();
+    };
+    copied(&store, &copy.path().join("crypto"));
+    send(server, room, &["sent since"]);
+    again(&|| copied(&copy.path().join("crypto"), &store));
+    let event = send(server, room, &["put back"]);
+    people.reads("alice", room, &event, "put back");
+    again(&|| ());
+    let event = send(server, room, &["lost"]);
+    people.reads("alice", room, &event, "lost");
+    no_key_twice(&people.history("alice", room));
+    let read = server.run(&["content", "read-messages", room, "--limit", "3"]).success();
+    read.says("lost").says("it was sent before this device was there");
+}
+
+fn copied(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(done.success());
 }
