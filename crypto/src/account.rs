@@ -4,9 +4,8 @@
 use std::{collections::BTreeMap, fs::File, time::Duration};
 
 use matrix_sdk_crypto::{
-    CollectStrategy, CryptoStoreError, DecryptionSettings, EncryptionSettings,
-    EncryptionSyncChanges, MegolmError, OlmError, OlmMachine, SecretImportError, SignatureError,
-    TrustRequirement,
+    CryptoStoreError, DecryptionSettings, EncryptionSettings, EncryptionSyncChanges, MegolmError,
+    OlmError, OlmMachine, SecretImportError, SignatureError, TrustRequirement,
     types::{
         events::room::encrypted::EncryptedEvent,
         requests::{AnyIncomingResponse, AnyOutgoingRequest, ToDeviceRequest},
@@ -60,6 +59,8 @@ pub(crate) enum Error {
     Algorithm { room: OwnedRoomId, algorithm: String },
     #[error("the homeserver knows the device `{0}` with other keys than are here")]
     Lost(OwnedDeviceId),
+    #[error("the keys of the device `{0}` are older than what it has sent")]
+    Old(OwnedDeviceId),
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error(transparent)]
@@ -84,7 +85,7 @@ impl From<Error> for Failed {
             Error::Id(_) | Error::Json(_) => Fault::Question,
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
-            Error::Lost(_) => Fault::Lost,
+            Error::Lost(_) | Error::Old(_) => Fault::Lost,
             Error::Http(http::Error::Refused(Refused { status: 429 | 502..=504, .. })) => {
                 Fault::Away
             }
@@ -165,8 +166,7 @@ impl Account {
         self.asked += 1;
         match request {
             Request::Encrypt { room_id, event_type, content } => {
-                let strategy = stores.share_with.clone();
-                self.encrypt(&room(&room_id)?, &event_type, &content, strategy).await
+                self.encrypt(stores, &room(&room_id)?, &event_type, &content).await
             }
             Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
             Request::Device => {
@@ -402,11 +402,12 @@ impl Account {
 
     async fn encrypt(
         &mut self,
+        stores: &Stores,
         id: &RoomId,
         event_type: &str,
         content: &Value,
-        strategy: CollectStrategy,
     ) -> Result<Answer, Error> {
+        let strategy = stores.share_with.clone();
         self.look_at(id).await?;
         self.sync().await?;
         // It may have been left meanwhile: then the homeserver says so.
@@ -443,7 +444,14 @@ impl Account {
         }
         let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
-        let content = serde_json::from_str(sealed.content.json().get())?;
+        let content: Value = serde_json::from_str(sealed.content.json().get())?;
+        let own = (self.machine.user_id(), self.machine.device_id());
+        // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
+        if let Some(used) = used(&content)
+            && !stores.advance(own, id, used)?
+        {
+            return Err(Error::Old(own.1.to_owned()));
+        }
         Ok(Answer::Encrypted { content })
     }
 
@@ -481,6 +489,22 @@ impl Account {
             None => "its key was never sent to this device".to_owned(),
         }
     }
+}
+
+/// The session of a message and its place in it, which is the first of what is within: a byte for the version, then 8
+/// and a number in groups of seven bits, the lowest first.
+fn used(content: &Value) -> Option<(&str, u64)> {
+    let message =
+        matrix_sdk_crypto::vodozemac::base64_decode(content["ciphertext"].as_str()?).ok()?;
+    let number = message.strip_prefix(&[3, 8])?;
+    let mut place = 0;
+    for (group, byte) in number.iter().take(5).enumerate() {
+        place |= u64::from(byte & 127) << (7 * group);
+        if *byte < 128 {
+            return Some((content["session_id"].as_str()?, place));
+        }
+    }
+    None
 }
 
 fn room(id: &str) -> Result<OwnedRoomId, Error> {

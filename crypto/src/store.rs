@@ -10,7 +10,7 @@ use std::{
 
 use matrix_sdk_crypto::{CollectStrategy, store::types::CrossSigningKeyExport};
 use matrix_sdk_sqlite::SqliteCryptoStore;
-use ruma::{DeviceId, UserId};
+use ruma::{DeviceId, RoomId, UserId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +125,33 @@ impl Stores {
         write(&self.identity_file(user), &text)
     }
 
+    /// Notes that a message for a room was encrypted with this place of this session; false where a place of it that
+    /// comes later was used before: then the store is an older one that was put back, and goes on as it did the first
+    /// time. It is noted apart from the stores, which is why it shows.
+    pub(crate) fn advance(
+        &self,
+        (user, device): (&UserId, &DeviceId),
+        room: &RoomId,
+        (session, place): (&str, u64),
+    ) -> Result<bool, Error> {
+        let plain = |name: &str| name.replace('/', "%2F");
+        let used = self.secrets.join("used").join(plain(user.localpart()));
+        let used = used.join(plain(device.as_str()));
+        folder(&used)?;
+        let path = used.join(plain(room.as_str()));
+        let before = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(|error| Error::File(path.clone(), error))?,
+        };
+        let last = before.strip_prefix(session).and_then(|last| last.trim().parse::<u64>().ok());
+        if last.is_some_and(|last| last >= place) {
+            return Ok(false);
+        }
+        fs::write(&path, format!("{session} {place}\n"))
+            .map_err(|error| Error::File(path, error))?;
+        Ok(true)
+    }
+
     fn identity_file(&self, user: &UserId) -> PathBuf {
         let name = user.localpart().replace('/', "%2F");
         self.secrets.join(name).with_added_extension("json")
@@ -146,4 +173,27 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
         fs::rename(&new, path)
     });
     written.map_err(|error| Error::File(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::{device_id, room_id, user_id};
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_passed_shows_that_a_store_was_put_back() {
+        let folder = std::env::temp_dir().join(format!("crypto-{}", std::process::id()));
+        let stores = Stores::new(folder.join("stores"), folder.join("secrets")).unwrap();
+        let advance = |session: &str, place| {
+            let device = (user_id!("@a:x"), device_id!("D"));
+            stores.advance(device, room_id!("!r:x"), (session, place)).unwrap()
+        };
+        assert!(
+            advance("s+/1", 0) && advance("s+/1", 1) && advance("s+/1", 9) && advance("s+/1", 10)
+        );
+        assert!(!advance("s+/1", 10) && !advance("s+/1", 2));
+        assert!(advance("t", 0) && advance("t", 11));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -51,10 +51,11 @@ pub(crate) fn identities(data: &DataDir) -> PathBuf {
 
 /// Asks; what comes back may be that it could not.
 pub(crate) async fn ask(data: &DataDir, question: &Question) -> Result<Answer, Error> {
-    use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotADirectory, NotFound};
     let socket = socket(data);
     let stream = UnixStream::connect(&socket).await.map_err(|error| match error.kind() {
-        NotFound | ConnectionRefused | NotADirectory => Error::Away,
+        // It may also end before it has taken up whoever has just come.
+        NotFound | ConnectionRefused | ConnectionReset | NotADirectory => Error::Away,
         _ => unreachable_by(&socket, error),
     })?;
     let (read, mut write) = stream.into_split();

@@ -13,7 +13,7 @@ use crate::common::{Instance, kill_9, wait_for};
 /// `read-messages` is asked for no more than this.
 const MOST: usize = 900;
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

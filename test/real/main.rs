@@ -104,6 +104,8 @@ mod schedule;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod settings;

@@ -1,0 +1,88 @@
+"""Somebody with matrix-nio and its encryption, which knows nothing of identities: its devices are signed by nobody, unless another
+client of the same person does it. One JSON document a line comes in and one a line goes out, as with people.mjs.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import types
+
+
+
+@contextlib.contextmanager
+def atomic_write(path, **_how):
+    with open(path, "w", encoding="utf-8") as file:
+        yield file
+
+
+# A package that is had as source alone, for a file whose end nobody here cares for.
+sys.modules["atomicwrites"] = types.ModuleType("atomicwrites")
+sys.modules["atomicwrites"].atomic_write = atomic_write
+
+import nio  # noqa: E402
+
+logging.disable()
+BASE, STORE = sys.argv[1:]
+people = {}
+
+
+async def enter(name, user, password, **_how):
+    config = nio.AsyncClientConfig(encryption_enabled=True, store_sync_tokens=True)
+    client = people[name] = nio.AsyncClient(BASE, user, store_path=STORE, config=config)
+    login = await client.login(password)
+    if not isinstance(login, nio.LoginResponse):
+        return {"error": str(login)}
+    await client.sync(full_state=True)
+    if client.should_upload_keys:
+        await client.keys_upload()
+    return {"user_id": login.user_id, "device_id": login.device_id}
+
+
+async def join(name, room):
+    client = people[name]
+    await client.join(room)
+    while room not in client.rooms or not client.rooms[room].encrypted:
+        await client.sync(timeout=100)
+    return {}
+
+
+async def say(name, room, content):
+    sent = await people[name].room_send(room, "m.room.message", content, ignore_unverified_devices=True)
+    return {"event_id": sent.event_id} if isinstance(sent, nio.RoomSendResponse) else {"error": str(sent)}
+
+
+async def read(name, room, event_id, seconds=10):
+    """An event, once its key has had time to come."""
+    client = people[name]
+    for _ in range(seconds * 10):
+        await client.sync(timeout=100)
+        if client.should_query_keys:
+            await client.keys_query()
+        event = (await client.room_get_event(room, event_id)).event
+        if isinstance(event, nio.MegolmEvent):
+            event.room_id = room
+            try:
+                event = client.decrypt_event(event)
+            except nio.EncryptionError as error:
+                failed = {"failed": type(error).__name__, "why": str(error)}
+                continue
+        return {"content": event.source["content"], "encrypted": event.decrypted}
+    return failed
+
+
+async def main():
+    known = {"enter": enter, "join": join, "say": say, "read": read}
+    for line in iter(sys.stdin.readline, ""):
+        asked = json.loads(line)
+        try:
+            said = await known[asked.pop("do")](**asked)
+        except Exception as error:
+            said = {"error": repr(error)}
+        print(json.dumps(said), flush=True)
+    for client in people.values():
+        await client.close()
+
+
+asyncio.run(main())

@@ -1,0 +1,462 @@
+//! Encrypted rooms, with clients that nobody here wrote: matrix-js-sdk with its crypto and matrix-nio with its own
+//! read what is sent here, and are read. `RMS_SEALED_MESSAGES` and `RMS_CHAOS_SEED` make the kills more and others.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        LazyLock, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    chaos::number,
+    common::{Instance, file, kill_9, wait_for},
+    lent::Lent,
+    messages::Stream,
+    packages,
+};
+
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/test/clients");
+const PASSWORD: &str = "a password of nobody";
+
+/// The packages of npm, once for all tests.
+static NPM: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["package.json", "package-lock.json", "people.mjs"] {
+        fs::copy(Path::new(CLIENTS).join(name), folder.path().join(name)).unwrap();
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--engine-strict", "--no-audit", "--no-fund"]);
+    let said = npm.arg("--prefer-offline").current_dir(&folder).output();
+    let said = said.unwrap_or_else(|error| panic!("npm: {error}; `apt-get install -y npm`"));
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    folder
+});
+
+/// Those of Python, with uv where it is there.
+fn nio() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let list = PathBuf::from(CLIENTS).join("nio.lock");
+    let mut uv = Command::new("uv");
+    uv.args(["pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary"]);
+    uv.args([":all:", "--python"]).arg(packages::python()).arg("--target").arg(folder.path());
+    match uv.arg("--requirements").arg(&list).output() {
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr)),
+        Err(_) => packages::pip(&["install", "--no-compile", "--target"], folder.path(), &list),
+    }
+    folder
+}
+
+/// People with clients that stay open, asked a line at a time.
+struct People {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    /// What it needs as long as it runs.
+    _folder: Option<TempDir>,
+}
+
+impl People {
+    /// With matrix-js-sdk.
+    fn come(server: &Instance) -> Self {
+        let mut node = Command::new("node");
+        node.arg("people.mjs").arg(url(server)).current_dir(NPM.path());
+        Self::of(node, None)
+    }
+
+    /// With matrix-nio.
+    fn with_nio(server: &Instance, folder: TempDir) -> Self {
+        let mut python = Command::new(packages::python());
+        python.arg(Path::new(CLIENTS).join("people.py")).arg(url(server)).arg(folder.path());
+        python.env("PYTHONPATH", folder.path());
+        Self::of(python, Some(folder))
+    }
+
+    fn of(mut command: Command, folder: Option<TempDir>) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers, _folder: folder }
+    }
+
+    #[track_caller]
+    fn ask(&mut self, verb: &str, name: &str, mut with: Value) -> Value {
+        with["do"] = verb.into();
+        with["name"] = name.into();
+        writeln!(self.child.stdin.as_mut().unwrap(), "{with}").unwrap();
+        let mut answer = String::new();
+        assert!(self.answers.read_line(&mut answer).unwrap() > 0, "it ended at {with}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["error"].is_null(), "{with}: {answer}");
+        answer
+    }
+
+    /// Lets somebody in; `how` is one of those of `people.mjs`.
+    #[track_caller]
+    fn enter(&mut self, name: &str, user: &str, how: &str) -> Value {
+        self.ask("enter", name, json!({ "user": user, "password": PASSWORD, how: true }))
+    }
+
+    #[track_caller]
+    fn join(&mut self, name: &str, room: &str) {
+        self.ask("join", name, json!({ "room": room }));
+    }
+
+    /// The event as it is shown to somebody.
+    #[track_caller]
+    fn read(&mut self, name: &str, room: &str, event: &str) -> Value {
+        self.ask("read", name, json!({ "room": room, "event_id": event }))
+    }
+
+    /// The text of it.
+    #[track_caller]
+    fn reads(&mut self, name: &str, room: &str, event: &str, text: &str) {
+        let read = self.read(name, room, event);
+        assert!(read["content"]["body"] == text && read["encrypted"] == true, "{read}");
+    }
+
+    #[track_caller]
+    fn cannot_read(&mut self, name: &str, room: &str, event: &str) -> String {
+        let with = json!({ "room": room, "event_id": event, "seconds": 1 });
+        let read = self.ask("read", name, with);
+        read["failed"].as_str().unwrap_or_else(|| panic!("it is read: {read}")).to_owned()
+    }
+
+    #[track_caller]
+    fn say(&mut self, name: &str, room: &str, text: &str) {
+        let content = json!({ "msgtype": "m.text", "body": text });
+        self.ask("say", name, json!({ "room": room, "content": content }));
+    }
+
+    /// All that was sealed in a room.
+    #[track_caller]
+    fn history(&mut self, name: &str, room: &str) -> Vec<Value> {
+        let all = self.ask("history", name, json!({ "room": room }));
+        all["events"].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn url(server: &Instance) -> String {
+    format!("http://127.0.0.1:{}", server.port)
+}
+
+/// A server where many may log in within a moment.
+fn server() -> Lent {
+    let server = Lent::down();
+    server.run(&["config", "set", "synapse.logins_burst", "1000"]).success();
+    server.run(&["manage", "start"]).success();
+    server
+}
+
+/// With a password.
+fn add(server: &Instance, user: &str) {
+    let add = ["content", "add-user", user, "--password-stdin"];
+    server.run_with(&add, PASSWORD.as_bytes()).success();
+}
+
+/// An encrypted room that these are asked into.
+fn room(server: &Instance, name: &str, guests: &[&str]) -> String {
+    let mut make = vec!["content", "create-room", name, "--encrypted", "-q"];
+    make.extend(guests.iter().flat_map(|guest| ["--invite", guest]));
+    server.run(&make).success().line().to_owned()
+}
+
+/// What is sent with these words; its id.
+#[track_caller]
+fn send(server: &Instance, room: &str, words: &[&str]) -> String {
+    let words = [&["content", "send-message", room, "-q"], words].concat();
+    server.run(&words).success().line().to_owned()
+}
+
+/// The place in the ratchet that a message was made with ([format]).
+///
+/// [format]: https://gitlab.matrix.org/matrix-org/olm/-/blob/master/docs/megolm.md#message-format
+fn used(event: &Value) -> (String, u64) {
+    let message = BASE64_STANDARD_NO_PAD.decode(event["ciphertext"].as_str().unwrap()).unwrap();
+    assert_eq!(message[..2], [3, 8]);
+    let mut index = 0;
+    for (place, byte) in message[2..].iter().enumerate() {
+        index |= u64::from(byte & 127) << (7 * place);
+        if *byte < 128 {
+            break;
+        }
+    }
+    (event["session_id"].as_str().unwrap().to_owned(), index)
+}
+
+/// No two messages were made with the same key.
+#[track_caller]
+fn no_key_twice(events: &[Value]) {
+    let all: BTreeSet<(String, u64)> = events.iter().map(used).collect();
+    assert_eq!(all.len(), events.len(), "{events:?}");
+}
+
+fn texts(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["content"]["body"].as_str().unwrap_or("-")).collect()
+}
+
+#[test]
+fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
+    let packages = thread::spawn(nio);
+    let lent = server();
+    let server: &Instance = &lent;
+    for user in ["alice.sealed", "bob.sealed", "carol.sealed"] {
+        add(server, user);
+    }
+    let mut people = People::come(server);
+    let room = &room(server, "Sealed talk", &["alice.sealed", "bob.sealed"]);
+    for (name, user) in [("alice", "alice.sealed"), ("bob", "bob.sealed")] {
+        assert_eq!(people.enter(name, user, "own")["signed"], true);
+        people.join(name, room);
+    }
+
+    // Texts, HTML, answers, edits; our own device is signed, or they would not read what it sends.
+    let hello = send(server, room, &["hello"]);
+    let answer = send(server, room, &["<b>bold</b>", "--html", "--reply-to", &hello]);
+    people.reads("alice", room, &hello, "hello");
+    let read = people.read("bob", room, &answer);
+    assert_eq!(read["content"]["formatted_body"], "<b>bold</b>");
+    assert_eq!(read["reply"], *hello);
+    server.run(&["content", "edit-message", room, &hello, "better"]).success();
+    let edited = json!({ "room": room, "event_id": hello, "edited": true });
+    let read = people.ask("read", "bob", edited);
+    assert_eq!(read["content"]["body"], "better", "{read}");
+    let once = ["once", "--transaction-id", "sealed-once"];
+    let first = send(server, room, &once);
+    assert_eq!(send(server, room, &once), first);
+    server
+        .run(&[&["content", "send-message", room, "other"], &once[1..]].concat())
+        .exits(1)
+        .says("was used before, for other content");
+
+    // What they say is read and heard: they send keys to devices alone that are signed.
+    let records = server.data.join("sealed.jsonl");
+    let mut listen = server.command();
+    listen.args(["content", "listen", room, "--since", "1h", "--format", "json"]);
+    let listen = listen.stdout(fs::File::create(&records).unwrap()).spawn().unwrap();
+    let listening = Stream(listen);
+    people.say("alice", room, "from alice");
+    people.say("bob", room, "from bob");
+    assert_eq!(server.bodies(room), ["better", "bold", "once", "from alice", "from bob"]);
+    let heard = || fs::read_to_string(&records).unwrap();
+    wait_for("it is heard", || heard().contains("\"body\":\"from bob\""));
+    assert!(heard().contains("\"body\":\"hello\"") && heard().contains("\"body\":\"from alice\""));
+    drop(listening);
+
+    // Another device of the same person gets what comes after, and so does who comes; but one that nobody has signed
+    // is told that it gets none.
+    assert_eq!(people.enter("alice-2", "alice.sealed", "recover")["signed"], true);
+    server.run(&["content", "invite", room, "carol.sealed"]).success();
+    assert_eq!(people.enter("carol", "carol.sealed", "unsigned")["signed"], false);
+    people.join("carol", room);
+    let after = send(server, room, &["after"]);
+    people.reads("alice-2", room, &after, "after");
+    assert_eq!(
+        people.cannot_read("carol", room, &after),
+        "MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE"
+    );
+    assert_eq!(people.cannot_read("alice-2", room, &answer), "HISTORICAL_MESSAGE_NO_KEY_BACKUP");
+    assert_eq!(people.enter("carol-2", "carol.sealed", "own")["signed"], true);
+    let later = send(server, room, &["later"]);
+    people.reads("carol-2", room, &later, "later");
+
+    // Who has left gets no key for what comes after, also where somebody hands them the event.
+    people.ask("leave", "bob", json!({ "room": room }));
+    let secret = send(server, room, &["without bob"]);
+    people.reads("alice", room, &secret, "without bob");
+    let mut open = |event: &str| {
+        people.ask("open", "bob", json!({ "room": room, "event_id": event, "from": "alice" }))
+    };
+    assert_eq!(open(&later)["content"]["body"], "later");
+    assert_eq!(open(&secret)["failed"], "MEGOLM_UNKNOWN_INBOUND_SESSION_ID");
+    let all = people.history("alice", room);
+    let sent = ["hello", "bold", "* better", "once", "from alice", "from bob"];
+    assert_eq!(texts(&all), [&sent[..], &["after", "later", "without bob"]].concat());
+    no_key_twice(&all);
+    server.run(&["content", "remove-room", room, "--force"]).success();
+
+    a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server, &mut people);
+    with_nio(server, packages.join().unwrap(), &mut people);
+}
+
+/// A bot has a device of its own; what was said before it was there stays closed, and it is said why.
+fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, people: &mut People) {
+    const EVERY_THREE: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":3}"#;
+    server.run(&["content", "add-bot", "sealer"]).success();
+    let room = &room(server, "Sealed bot", &["alice.sealed", "sealer"]);
+    people.join("alice", room);
+    people.say("alice", room, "before");
+    server.run(&["content", "send-state", room, "m.room.encryption", EVERY_THREE]).success();
+    server.run(&["content", "join-room", room, "--as", "sealer"]).success();
+    for n in 0..7 {
+        send(server, room, &["--as", "sealer", &format!("number {n}")]);
+    }
+    let all = people.history("alice", room);
+    assert_eq!(texts(&all[1..]), [0, 1, 2, 3, 4, 5, 6].map(|n| format!("number {n}")));
+    let indices: Vec<u64> = all[1..].iter().map(|event| used(event).1).collect();
+    assert_eq!(indices, [0, 1, 2, 0, 1, 2, 0]);
+    no_key_twice(&all);
+    let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
+    let page = page.says("number 6").says("it was sent before this device was there");
+    assert!(!page.stdout.contains("before\n"), "{page}");
+    people.say("alice", room, "to the bot");
+    let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
+    page.says("to the bot");
+}
+
+/// It has no identities: it reads nothing of us until another client of the same person has signed its device. What it
+/// says is read in any case.
+fn with_nio(server: &Instance, packages: TempDir, people: &mut People) {
+    let mut nio = People::with_nio(server, packages);
+    let room = &room(server, "Sealed for nio", &["alice.sealed"]);
+    let device = nio.enter("alice", "alice.sealed", "unsigned")["device_id"].clone();
+    nio.join("alice", room);
+    let unsigned = send(server, room, &["unsigned"]);
+    assert_eq!(nio.cannot_read("alice", room, &unsigned), "EncryptionError");
+    nio.say("alice", room, "from nio");
+    people.ask("sign", "alice", json!({ "device_id": device }));
+    let signed = send(server, room, &["signed"]);
+    nio.reads("alice", room, &signed, "signed");
+    assert_eq!(server.bodies(room), ["unsigned", "from nio", "signed"]);
+}
+
+/// Sends ten by themselves and ten lines of a file in turns, each again until it is sent. The process that does is kept where
+/// it can be killed.
+fn send_all(server: &Instance, room: &str, all: &[String], now: &Mutex<Option<u32>>) {
+    let until_sent = |words: &[&str]| loop {
+        let mut command = server.command();
+        command.args(["content", "send-message", room, "-q"]).args(words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        *now.lock().unwrap() = Some(child.id());
+        // While it is not waited for, its id is nobody else's.
+        wait_for("it has ended", || {
+            let mut now = now.lock().unwrap();
+            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            let has_ended = stat.contains(") Z ");
+            if has_ended {
+                *now = None;
+            }
+            has_ended
+        });
+        if child.wait().unwrap().success() {
+            break;
+        }
+    };
+    for (n, texts) in all.chunks(10).enumerate() {
+        if n % 2 == 0 {
+            for text in texts {
+                until_sent(&[text, "--transaction-id", &text.replace(' ', "-")]);
+            }
+        } else {
+            let lines = file(&server.data, "sealed.txt", texts.join("\n").as_bytes());
+            until_sent(&["--file", lines.to_str().unwrap()]);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_used_twice() {
+    let seed = number("RMS_CHAOS_SEED", 7);
+    let messages = number("RMS_SEALED_MESSAGES", 60);
+    let mut random = StdRng::seed_from_u64(seed);
+    let lent = server();
+    let server: &Instance = &lent;
+    add(server, "alice.killed");
+    let room = &room(server, "Sealed and killed", &["alice.killed"]);
+    let mut people = People::come(server);
+    people.enter("alice", "alice.killed", "own");
+    people.join("alice", room);
+    let all: Vec<String> = (0..messages).map(|n| format!("message {n}")).collect();
+    let (now, over) = (Mutex::new(None), AtomicBool::new(false));
+    let mut killed = [0; 3];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            send_all(server, room, &all, &now);
+            over.store(true, Ordering::Relaxed);
+        });
+        while !over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(random.random_range(100..600)));
+            let victim = random.random_range(0..10);
+            match victim {
+                0 => kill_9(server.pid("synapse")),
+                1..=4 => kill_9(server.pid("crypto")),
+                _ => {
+                    if let Some(now) = *now.lock().unwrap() {
+                        kill_9(now);
+                        killed[2] += 1;
+                    }
+                    continue;
+                }
+            }
+            killed[usize::from(victim > 0)] += 1;
+            // What ends again and again is left alone for longer and longer, unless somebody asks for it.
+            drop(server.run(&["manage", "start"]));
+        }
+    });
+    // Her client comes back to a server that was killed when it likes to, and the last keys are under way until then.
+    let begun = Instant::now();
+    let events = loop {
+        let events = people.history("alice", room);
+        let is_late = begun.elapsed() > Duration::from_secs(30);
+        if is_late || events.iter().all(|event| event["failed"].is_null()) {
+            break events;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(texts(&events), all, "seed {seed}, killed {killed:?}");
+    no_key_twice(&events);
+    assert!(killed[1] > 0 && killed[2] > 0, "seed {seed}, killed {killed:?}");
+    if messages < 1_000 {
+        assert_eq!(server.bodies(room), all, "seed {seed}");
+    }
+    a_store_that_is_put_back_or_lost_uses_no_key_twice(server, &mut people, room);
+}
+
+/// What has it goes on as another device, which is signed as the first was, and who is in the room reads it.
+fn a_store_that_is_put_back_or_lost_uses_no_key_twice(
+    server: &Instance,
+    people: &mut People,
+    room: &str,
+) {
+    let store = server.data.join("crypto");
+    let copy = tempfile::tempdir().unwrap();
+    let again = |with: &dyn Fn()| {
+        server.run(&["manage", "stop", "crypto"]).success();
+        fs::remove_dir_all(&store).unwrap();
+        with();
+        server.run(&["manage", "start", "crypto"]).success();
+    };
+    copied(&store, &copy.path().join("crypto"));
+    send(server, room, &["sent since"]);
+    again(&|| copied(&copy.path().join("crypto"), &store));
+    let event = send(server, room, &["put back"]);
+    people.reads("alice", room, &event, "put back");
+    again(&|| ());
+    let event = send(server, room, &["lost"]);
+    people.reads("alice", room, &event, "lost");
+    no_key_twice(&people.history("alice", room));
+    let read = server.run(&["content", "read-messages", room, "--limit", "3"]).success();
+    read.says("lost").says("it was sent before this device was there");
+}
+
+fn copied(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(done.success());
+}
