@@ -124,5 +124,6 @@
 
 # encryption
 : "${MATRIX_SYNAPSE_ENCRYPTION_ENABLED:=true}"
+: "${MATRIX_SYNAPSE_ENCRYPTION_SHARE_WITH:=signed}"
 
 # web
