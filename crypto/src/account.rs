@@ -10,6 +10,7 @@ use matrix_sdk_crypto::{
         events::room::encrypted::EncryptedEvent,
         requests::{AnyIncomingResponse, AnyOutgoingRequest, ToDeviceRequest},
     },
+    vodozemac::megolm::DecryptionError,
 };
 use ruma::{
     OwnedDeviceId, OwnedRoomId, OwnedUserId, RoomId, TransactionId, UserId,
@@ -479,7 +480,13 @@ impl Account {
 
     /// Why an event stays closed.
     fn why(&self, event: &Value, error: &MegolmError) -> String {
-        let MegolmError::MissingRoomKey(code) = error else { return error.to_string() };
+        let code = match error {
+            MegolmError::MissingRoomKey(code) => code,
+            MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..)) => {
+                return "it was sent before this device was given its key".to_owned();
+            }
+            error => return error.to_string(),
+        };
         let since = u64::from(self.machine.device_creation_time().0);
         match code {
             Some(code) => format!("its sender withheld the key: {code}"),

@@ -248,30 +248,31 @@ fn what_the_limit_cut_off_is_said() {
 #[test]
 fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     let server = Instance::shared();
-    server.run(&["content", "add-bot", "sealer"]).success();
-    let room = ["content", "create-room", "Sealed", "--encrypted", "--invite", "sealer", "-q"];
+    server.run(&["content", "add-bot", "sealbot"]).success();
+    let room = ["content", "create-room", "Sealed", "--encrypted", "-q"];
     let room = server.run(&room).success().line().to_owned();
     let send = |words: &[&str]| {
         let words = [&["content", "send-message", &room][..], words, &["-q"]].concat();
         server.run(&words).success().line().to_owned()
     };
     send(&["before it came"]);
-    server.run(&["content", "join-room", &room, "--as", "sealer"]).success();
+    server.run(&["content", "invite", &room, "sealbot"]).success();
+    server.run(&["content", "join-room", &room, "--as", "sealbot"]).success();
     let event = send(&["a secret"]);
     let again = ["**once**", "--markdown", "--transaction-id", "sealed-once"];
     let once = send(&again);
     assert_eq!(send(&again), once);
     let other = ["content", "send-message", &room, "twice", "--transaction-id", "sealed-once"];
     server.run(&other).exits(1).says("sealed-once");
-    send(&["from the bot", "--as", "sealer", "--reply-to", &event]);
+    send(&["from the bot", "--as", "sealbot", "--reply-to", &event]);
     server.run(&["content", "edit-message", &room, &event, "no secret"]).success();
-    server.run(&["content", "react", &room, &event, "+", "--as", "sealer"]).success();
+    server.run(&["content", "react", &room, &event, "+", "--as", "sealbot"]).success();
 
     let path = format!("GET /_matrix/client/v3/rooms/{room}/event/{event}");
     let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
     assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
     assert_eq!(server.bodies(&room), ["before it came", "no secret", "**once**", "from the bot"]);
-    let seen = server.json(&["content", "read-messages", &room, "--as", "sealer"]);
+    let seen = server.json(&["content", "read-messages", &room, "--as", "sealbot"]);
     let of = |key: &str| -> Vec<&Value> {
         seen["messages"].as_array().unwrap().iter().map(|it| &it[key]).collect()
     };
@@ -280,7 +281,7 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
         [&Value::Null, &"no secret".into(), &"**once**".into(), &"from the bot".into()]
     );
     assert_eq!(of("reply_to")[3], &*event);
-    assert_eq!(of("closed")[0], "it was sent before this device was there");
+    assert_eq!(of("closed")[0], "it was sent before this device was given its key");
     assert_eq!(seen["unreadable"], 1);
 }
 

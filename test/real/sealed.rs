@@ -296,14 +296,15 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     with_nio(server, packages.join().unwrap(), &mut people);
 }
 
-/// A bot has a device of its own; what was said before it was there stays closed, and it is said why.
+/// A bot has a device from the beginning; what was said before it was invited stays closed, and it is said why.
 fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, people: &mut People) {
     const EVERY_THREE: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":3}"#;
     server.run(&["content", "add-bot", "sealer"]).success();
-    let room = &room(server, "Sealed bot", &["alice.sealed", "sealer"]);
+    let room = &room(server, "Sealed bot", &["alice.sealed"]);
     people.join("alice", room);
     people.say("alice", room, "before");
     server.run(&["content", "send-state", room, "m.room.encryption", EVERY_THREE]).success();
+    server.run(&["content", "invite", room, "sealer"]).success();
     server.run(&["content", "join-room", room, "--as", "sealer"]).success();
     for n in 0..7 {
         send(server, room, &["--as", "sealer", &format!("number {n}")]);
@@ -314,7 +315,7 @@ fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, peop
     assert_eq!(indices, [0, 1, 2, 0, 1, 2, 0]);
     no_key_twice(&all);
     let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
-    let page = page.says("number 6").says("it was sent before this device was there");
+    let page = page.says("number 6").says("its key was never sent to this device");
     assert!(!page.stdout.contains("before\n"), "{page}");
     people.say("alice", room, "to the bot");
     let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();

@@ -368,11 +368,11 @@ fn services_and_profiles_of_ones_own_take_part() {
     followed.child.wait().unwrap();
     // It goes down before what it needs, and takes that along when it comes back.
     let before = record(&server)["events"].as_u64().unwrap();
-    server.run(&["manage", "stop", "synapse"]).success().says("stopped: echo, synapse");
+    server.run(&["manage", "stop", "synapse"]).success().says("stopped: crypto, echo, synapse");
     let events = happened(&server, before);
     assert!(place(&events, "echo stopped") < place(&events, "synapse stopping"), "{events:?}");
     let said = server.run(&["status", "--profile", "office"]).exits(2);
-    said.says("stopped: synapse, echo").says("manage start --profile office");
+    said.says("stopped: synapse, crypto, echo").says("manage start --profile office");
     server.run(&["manage", "start", "echo"]).success();
     server.run(&["status", "--profile", "office"]).success();
     // Of another profile than the one that is set only what is in it.
