@@ -373,12 +373,12 @@ fn services_and_profiles_of_ones_own_take_part() {
     assert!(place(&events, "echo stopped") < place(&events, "synapse stopping"), "{events:?}");
     let said = server.run(&["status", "--profile", "office"]).exits(2);
     said.says("stopped: synapse, crypto, echo").says("manage start --profile office");
-    server.run(&["manage", "start", "echo"]).success();
+    server.run(&["manage", "start", "echo", "crypto"]).success();
     server.run(&["status", "--profile", "office"]).success();
     // Of another profile than the one that is set only what is in it.
     let apart = server.pid("apart");
     let said = server.run(&["manage", "stop", "--profile", "desk"]).success();
-    said.says("stopped: database, echo, postgres, synapse");
+    said.says("stopped: crypto, database, echo, postgres, synapse");
     assert_eq!(server.pid("apart"), apart);
     server.run(&["manage", "stop", "--profile", "desk"]).exits(2);
     server.run(&["manage", "start"]).success();
@@ -394,5 +394,6 @@ fn services_and_profiles_of_ones_own_take_part() {
     server.run(&["status", "--profile", "core"]).exits(2);
     assert_eq!(server.pid("apart"), apart);
     server.run(&["manage", "restart", "--profile", "core"]).success();
-    assert_eq!(record(&server)["order"], json!(["postgres", "database", "synapse"]));
+    let order = json!(["postgres", "database", "synapse", "crypto"]);
+    assert_eq!(record(&server)["order"], order);
 }
