@@ -97,6 +97,8 @@ pub(crate) enum Error {
     Closed { event: String, why: String },
     #[error("the encrypted file `{url}` cannot be opened")]
     Attachment { url: String, source: attachment::Error },
+    #[error("the room is not encrypted")]
+    NotSealed,
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -274,6 +276,7 @@ impl Explain for Error {
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
+            | Self::NotSealed
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -393,7 +396,9 @@ impl Explain for Error {
             Self::Encrypted(_) => {
                 "nothing was sent in the clear: `manage install --set encryption.enabled=true` brings it"
             }
-            Self::Unsealed { .. } => "nothing was sent in the clear; `logs crypto` may say more",
+            Self::Unsealed { .. } | Self::NotSealed => {
+                "nothing was sent in the clear; `logs crypto` may say more"
+            }
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"
             }
@@ -403,7 +408,7 @@ impl Explain for Error {
                 ));
             }
             Self::Keys(crate::crypto::Error::Away) => {
-                "nothing was sent: `manage start` starts it; `status` shows how it is"
+                "nothing was sent: `manage start` starts it, unless `encryption.enabled` is false; `status` shows how it is"
             }
             Self::Keys(_) => "`manage restart crypto` starts it anew; `logs crypto` may say more",
             Self::Upgraded { successor, .. } => {

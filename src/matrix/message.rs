@@ -24,6 +24,10 @@ pub(crate) const LARGEST: usize = 65_536 - 2_048;
 /// within this time still comes in the clear. Asking before each message costs a second request.
 const FRESH: Duration = Duration::from_mins(1);
 
+/// What an event of ours is found by where the server may have forgotten its transaction id: its content has
+/// the transaction id below this key, in an encrypted room outside of what is sealed.
+pub(crate) const MARK: &str = "com.vrooli.synapse.id";
+
 /// What is in the clear also in encrypted rooms: the homeserver counts them ([spec]).
 ///
 /// [spec]: https://spec.matrix.org/latest/client-server-api/#annotations-and-reactions
@@ -179,9 +183,21 @@ pub(crate) async fn send_as(
     check_size(content)?;
     let sealed = match client.data() {
         Some(data) if is_known_sealed(data, room) && event_type != REACTION => {
-            let sealed = sealed::seal(client, data, room, event_type, content).await?;
-            check_size(&sealed)?;
-            Some(sealed)
+            match sealed::seal(client, data, room, event_type, content).await {
+                // As it may be after a restore: the homeserver was just asked.
+                Err(Error::NotSealed) => {
+                    forget(data, room);
+                    None
+                }
+                sealed => {
+                    let mut sealed = sealed?;
+                    if let Some(mark) = content.get(MARK) {
+                        sealed[MARK] = mark.clone();
+                    }
+                    check_size(&sealed)?;
+                    Some(sealed)
+                }
+            }
         }
         _ => None,
     };

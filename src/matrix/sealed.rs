@@ -74,6 +74,10 @@ pub(crate) async fn open(
             let why = "this installation was made without encryption";
             vec![Opened::Closed(why.to_owned()); all.len()]
         }
+        Err(error @ Error::Keys(crypto::Error::Away)) => {
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            vec![Opened::Closed(why.unwrap_or_default()); all.len()]
+        }
         Err(Error::Unsealed { why, .. }) => vec![Opened::Closed(why); all.len()],
         Err(error) => return Err(error),
     };
@@ -170,6 +174,7 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
     let Failed { kind, refusal, what } = failed;
     match (kind, refusal) {
         (Fault::Away, _) => client.late(),
+        (Fault::Plain, _) => Error::NotSealed,
         (Fault::Refused, Some((status, errcode))) => {
             Error::Refused { status, errcode, message: what, retry_after: None }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     attachments,
-    entry::{Attached, Entry, MARK, What},
+    entry::{Attached, Entry, What},
     sent,
 };
 use crate::{
@@ -171,7 +171,7 @@ impl Lane {
             let found = draft.place.find(&admin()?, user, room).await?;
             found.relate(&mut content, user.user_id());
         }
-        content[MARK] = transaction.as_str().into();
+        content[message::MARK] = transaction.as_str().into();
         Ok(message::send(user, room, &content, transaction).await?.into())
     }
 

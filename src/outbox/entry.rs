@@ -6,10 +6,6 @@ use serde_json::Value;
 
 use crate::matrix::{message::Markup, thread::Place};
 
-/// What an event of ours is found by where the server may have forgotten its transaction id: its content has
-/// the transaction id below this key.
-pub(crate) const MARK: &str = "com.vrooli.synapse.id";
-
 /// A message that was accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {

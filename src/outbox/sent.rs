@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use ruma::{RoomId, api::Direction};
 use serde_json::json;
 
-use super::entry::MARK;
-use crate::matrix::{Error, api::messages, client::Client};
+use crate::matrix::{Error, api::messages, client::Client, message::MARK, sealed};
 
 const PAGE: u32 = 250;
 /// Clocks may have been set meanwhile, in milliseconds.
@@ -20,7 +19,8 @@ pub(super) async fn marks(
     since: u64,
 ) -> Result<BTreeMap<String, String>, Error> {
     let since = since.saturating_sub(SLACK);
-    let filter = json!({ "types": ["m.room.message"], "senders": [client.user_id()] }).to_string();
+    let types = ["m.room.message", sealed::TYPE];
+    let filter = json!({ "types": types, "senders": [client.user_id()] }).to_string();
     let (mut found, mut from) = (BTreeMap::new(), None);
     loop {
         let page = client

@@ -23,7 +23,7 @@ use crate::{
     outbox::{
         self,
         answers::{self, Became},
-        entry::{Draft, MARK, What},
+        entry::{Draft, What},
         intake::Intake,
         service_runs,
     },
@@ -183,7 +183,7 @@ impl QueueArg {
             if let What::Content(content) = &later.what {
                 // With the mark that it will have.
                 let mut content = content.clone();
-                content[MARK] = "-".repeat(64).into();
+                content[message::MARK] = "-".repeat(64).into();
                 message::check_size(&content)?;
             }
             if !matches!(room, names::Room::Id(_)) {
