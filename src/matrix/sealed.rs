@@ -129,7 +129,7 @@ async fn asked(
 ) -> Result<Answer, Error> {
     room.map_or(Ok(()), require)?;
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let (mut renewed, mut replaced) = (false, false);
+    let mut replaced = false;
     loop {
         let device = device(client, data).await?;
         let account = Account {
@@ -154,13 +154,10 @@ async fn asked(
             Ok(Err(error)) => return Err(Error::Keys(error)),
         };
         match failed.kind {
-            Fault::Token if !renewed => {
-                renewed = true;
-                forget(data, client.user_id(), &device, false).await?;
-            }
-            Fault::Lost if !replaced => {
+            // A device that was logged out is gone, and so are the keys that others had of it.
+            Fault::Token | Fault::Lost if !replaced => {
                 replaced = true;
-                forget(data, client.user_id(), &device, true).await?;
+                forget(data, client.user_id(), &device)?;
             }
             Fault::Away if !client.left().is_zero() => {
                 sleep(backoff.pause().min(client.left())).await;
@@ -203,7 +200,7 @@ async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
     if let Some(kept) = kept()? {
         return Ok(kept);
     }
-    // One that was there before is at another address now, or has to be let in again.
+    // One that was there before is at another address now.
     let device_id = if let Some(before) = Session::load(&path)? {
         before.device_id
     } else {
@@ -247,27 +244,12 @@ async fn only(client: &Client, data: &DataDir) -> Result<Lock, Error> {
     Ok(Lock::acquire(&path, "a device for encryption", until, &mut |_| ()).await?)
 }
 
-/// Lets a device in again, or has another one made: what asks next does so.
-async fn forget(
-    data: &DataDir,
-    user: &UserId,
-    device: &Session,
-    is_lost: bool,
-) -> Result<(), Error> {
+/// Has another device made in the place of one: whoever asks next does so.
+fn forget(data: &DataDir, user: &UserId, device: &Session) -> Result<(), Error> {
     let path = file(data, user);
-    let is_same = Session::load(&path)?.is_some_and(|kept| {
-        kept.device_id == device.device_id && kept.access_token == device.access_token
-    });
-    if !is_same {
-        // Somebody else has done it already.
-        return Ok(());
-    }
-    if is_lost {
+    // Somebody else may have done it already.
+    if Session::load(&path)?.is_some_and(|kept| kept.device_id == device.device_id) {
         files::remove(&path)?;
-    } else {
-        // Without an address it is nobody's session, and keeps its name.
-        let fresh = client::login(data, device.clone(), Duration::from_secs(30)).await?;
-        fresh.save(&path)?;
     }
     Ok(())
 }

@@ -134,7 +134,8 @@ fn a_backup_is_there_whole_or_not_at_all() {
     let stored = server.json(&[&seal[..], &opened].concat());
     let new = stored["stored"]["files"].as_u64().unwrap();
     let again = server.json(&[&seal[..], &opened].concat());
-    assert_eq!(again["stored"]["known"].as_u64(), Some(new), "{again}");
+    // Others may have uploaded something meanwhile.
+    assert!(again["stored"]["known"].as_u64().unwrap() >= new, "{again}");
     let [first, sealed] =
         [stored, again].map(|made| made["backups"][0]["path"].as_str().unwrap().to_owned());
     let shut = server.run(&["manage", "backup", "show", &sealed]).exits(1);

@@ -191,6 +191,6 @@ fn without_synapse_the_server_is_stopped_and_says_what_is() {
     server.run(&["manage", "stop", "synapse"]).success();
     let status = server.run(&["status", "--json"]).exits(2).json();
     assert_eq!((&status["status"], &status["running"]), (&"stopped".into(), &false.into()));
-    assert_eq!(status["health_message"], "stopped: synapse");
+    assert_eq!(status["health_message"], "stopped: synapse, crypto");
     server.run(&["manage", "start"]).success();
 }

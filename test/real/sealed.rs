@@ -397,7 +397,11 @@ fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_us
             let victim = random.random_range(0..10);
             match victim {
                 0 => kill_9(server.pid("synapse")),
-                1..=4 => kill_9(server.pid("crypto")),
+                1..=4 => match running(server, "crypto") {
+                    Some(pid) => kill_9(pid),
+                    // It waits to be started again.
+                    None => continue,
+                },
                 _ => {
                     if let Some(now) = *now.lock().unwrap() {
                         kill_9(now);
@@ -460,4 +464,11 @@ fn a_store_that_is_put_back_or_lost_uses_no_key_twice(
 fn copied(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
     assert!(done.success());
+}
+
+/// The process of a service, while it has one.
+fn running(server: &Instance, service: &str) -> Option<u32> {
+    let state = fs::read(server.data.join("run/state.json")).ok()?;
+    let state: Value = serde_json::from_slice(&state).ok()?;
+    u32::try_from(state["services"][service]["pid"].as_u64()?).ok()
 }

@@ -279,6 +279,8 @@ pub(crate) async fn install(
     }
     on_step("looking after the database");
     let deadline = Instant::now() + config.supervision.start_timeout.0;
+    // A secret is where Synapse reads it before it is judged, and then it does not wait any more.
+    let pending = persist::pending(config);
     let mut told = |step: &postgres::Step| on_step(&step.to_string());
     let ensured = postgres::ensure(config, deadline, &mut told);
     let database = if embedded && !options.skip_validation {
@@ -294,7 +296,7 @@ pub(crate) async fn install(
     let environment = render::environment(config);
     // If the Synapse that runs died, it would come back with files that are new, where nobody looks for it.
     let keeps = now.as_ref().and_then(services::pid).is_some();
-    let new = write_files(config, &environment, options, keeps, &mut done).await?;
+    let new = write_files(config, &environment, options, (keeps, pending), &mut done).await?;
     if new && !keeps {
         done.steps.push("wrote homeserver.yaml".into());
     }
@@ -389,16 +391,14 @@ async fn look_ahead(config: &Config) {
 }
 
 /// Writes what the processes read; true if that of Synapse is new. Where Synapse `keeps` what it has until a
-/// restart, that waits for it.
+/// restart, that waits for it. `pending` are the settings that come with this command.
 async fn write_files(
     config: &Config,
     environment: &Environment,
     options: &Options,
-    keeps: bool,
+    (keeps, pending): (bool, Vec<&'static str>),
     done: &mut Installed,
 ) -> Result<bool, Failure> {
-    // A secret is where Synapse reads it before it is judged.
-    let pending = persist::pending(config);
     if let Some(ready) = render::prepare(config)? {
         if ready.made {
             done.steps.push("created a certificate, signed by our own CA".into());
