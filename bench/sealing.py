@@ -1,5 +1,4 @@
-"""What encryption costs: one message of a command into an encrypted room against one into another, the lines of a file, the
-first message into a room of many devices, and the memory of the service that keeps the keys.
+"""What encryption costs: one message of a command into an encrypted room against one in the clear, the lines of a file, and the memory of the service that keeps the keys.
 
 TIMES says how often one is sent, LINES how many the file has.
 """
