@@ -13,7 +13,8 @@ use matrix_sdk_crypto::{
     vodozemac::megolm::DecryptionError,
 };
 use ruma::{
-    OwnedDeviceId, OwnedRoomId, OwnedUserId, RoomId, TransactionId, UserId,
+    OneTimeKeyAlgorithm, OwnedDeviceId, OwnedRoomId, OwnedUserId, RoomId, TransactionId, UInt,
+    UserId,
     api::client::{
         filter::{Filter as Listed, FilterDefinition, RoomEventFilter, RoomFilter},
         keys::{get_keys, upload_signing_keys},
@@ -276,9 +277,7 @@ impl Account {
         match request {
             AnyOutgoingRequest::KeysUpload(request) => {
                 let response = http.send(request.clone()).await?;
-                let signed = ruma::OneTimeKeyAlgorithm::SignedCurve25519;
-                let left = response.one_time_key_counts.get(&signed);
-                self.one_time_keys = left.map_or(0, |left| u64::from(*left));
+                self.one_time_keys = left(&response.one_time_key_counts);
                 machine.mark_request_as_sent(id, &response).await?;
             }
             AnyOutgoingRequest::KeysQuery(request) => {
@@ -318,9 +317,7 @@ impl Account {
                 next_batch_token: Some(response.next_batch.clone()),
             };
             let is_full = changes.to_device_events.len() >= TO_DEVICE;
-            let signed = ruma::OneTimeKeyAlgorithm::SignedCurve25519;
-            let left = response.device_one_time_keys_count.get(&signed);
-            self.one_time_keys = left.map_or(0, |left| u64::from(*left));
+            self.one_time_keys = left(&response.device_one_time_keys_count);
             self.machine.receive_sync_changes(changes, &decryption()).await?;
             self.since = Some(response.next_batch);
             for (id, joined) in response.rooms.join {
@@ -512,6 +509,11 @@ fn used(content: &Value) -> Option<(&str, u64)> {
         }
     }
     None
+}
+
+/// How many one-time keys are left of those that a homeserver counts.
+fn left(counts: &BTreeMap<OneTimeKeyAlgorithm, UInt>) -> u64 {
+    counts.get(&OneTimeKeyAlgorithm::SignedCurve25519).map_or(0, |left| u64::from(*left))
 }
 
 fn room(id: &str) -> Result<OwnedRoomId, Error> {

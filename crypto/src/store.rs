@@ -80,7 +80,6 @@ impl Stores {
     }
 
     fn of(&self, user: &UserId, device: &DeviceId) -> PathBuf {
-        let plain = |name: &str| name.replace('/', "%2F");
         self.stores.join(plain(user.localpart())).join(plain(device.as_str()))
     }
 
@@ -134,7 +133,6 @@ impl Stores {
         room: &RoomId,
         (session, place): (&str, u64),
     ) -> Result<bool, Error> {
-        let plain = |name: &str| name.replace('/', "%2F");
         let used = self.secrets.join("used").join(plain(user.localpart()));
         let used = used.join(plain(device.as_str()));
         folder(&used)?;
@@ -153,9 +151,13 @@ impl Stores {
     }
 
     fn identity_file(&self, user: &UserId) -> PathBuf {
-        let name = user.localpart().replace('/', "%2F");
-        self.secrets.join(name).with_added_extension("json")
+        self.secrets.join(plain(user.localpart())).with_added_extension("json")
     }
+}
+
+/// An id as the name of a file.
+fn plain(id: &str) -> String {
+    id.replace('/', "%2F")
 }
 
 fn folder(path: &Path) -> Result<(), Error> {

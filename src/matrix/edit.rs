@@ -43,9 +43,7 @@ pub(crate) async fn of(
     if room::redaction(operator, room, event).await?.is_some() {
         return Err(Error::Redacted { event: event.to_string() });
     }
-    if let Some(data) = client.data() {
-        sealed::open(client, data, room, std::slice::from_mut(&mut before)).await?;
-    }
+    sealed::open(client, room, std::slice::from_mut(&mut before)).await?;
     require_editable(&before, client.user_id())?;
     Ok(content(&before["content"], text, markup, event.as_str()))
 }

@@ -137,8 +137,8 @@ pub(crate) async fn require_same(
     match operator.send(request).await {
         Ok(mut found) if sealed::is_sealed(&found.event) => {
             let room = found.event["room_id"].as_str().and_then(|id| RoomId::parse(id).ok());
-            if let (Some(data), Some(room)) = (sender.data(), room) {
-                sealed::open(sender, data, &room, std::slice::from_mut(&mut found.event)).await?;
+            if let Some(room) = room {
+                sealed::open(sender, &room, std::slice::from_mut(&mut found.event)).await?;
             }
             // Of one that cannot be opened it is not known.
             if sealed::is_sealed(&found.event) || is_of(&found.event, content) {

@@ -40,9 +40,7 @@ async fn opened(
     room: &RoomId,
     mut events: Vec<Value>,
 ) -> Result<Vec<Value>, Error> {
-    if let Some(data) = client.data() {
-        sealed::open(client, data, room, &mut events).await?;
-    }
+    sealed::open(client, room, &mut events).await?;
     Ok(events)
 }
 

@@ -57,14 +57,11 @@ pub(crate) async fn seal(
 /// Opens what can be opened of these events, in their place, and says of each of the others why not.
 pub(crate) async fn open(
     client: &Client,
-    data: &DataDir,
     room: &RoomId,
     events: &mut [Value],
 ) -> Result<(), Error> {
     let sealed: Vec<&mut Value> = events.iter_mut().filter(|event| is_sealed(event)).collect();
-    if sealed.is_empty() {
-        return Ok(());
-    }
+    let Some(data) = client.data().filter(|_| !sealed.is_empty()) else { return Ok(()) };
     let all: Vec<Value> = sealed.iter().map(|event| (**event).clone()).collect();
     let request = || Request::Decrypt { room_id: room.to_string(), events: all.clone() };
     let opened = match asked(client, data, Some(room), request).await {

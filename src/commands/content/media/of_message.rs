@@ -72,7 +72,7 @@ pub(super) async fn find(
     };
     let room = sending.room(context, client, &room).await?;
     let mut message = room::require_event(&sending.operator(context)?, &room, &event).await?;
-    sealed::open(client, &context.data()?, &room, slice::from_mut(&mut message)).await?;
+    sealed::open(client, &room, slice::from_mut(&mut message)).await?;
     if let Some(why) = sealed::closed(&message) {
         let why = why.to_owned();
         return Err(Error::Closed { event: event.to_string(), why }.into());

@@ -260,9 +260,7 @@ impl Listener {
     ) -> Result<bool, Failure> {
         let mut rooms = Vec::new();
         for (room, mut events) in batch {
-            if let Some(data) = self.client.data() {
-                sealed::open(&self.client.afresh(), data, &room, &mut events).await?;
-            }
+            sealed::open(&self.client.afresh(), &room, &mut events).await?;
             for event in &events {
                 self.follow(&room, event);
             }

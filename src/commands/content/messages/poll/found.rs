@@ -38,9 +38,7 @@ impl Poll {
     ) -> Result<Self, Failure> {
         let event = names::event(text)?;
         let mut found = room::require_event(operator, room, &event).await?;
-        if let Some(data) = client.data() {
-            sealed::open(client, data, room, std::slice::from_mut(&mut found)).await?;
-        }
+        sealed::open(client, room, std::slice::from_mut(&mut found)).await?;
         // The admin API gives the content also of what was redacted.
         let gone = room::redaction(operator, room, &event).await?.is_some();
         Self::of(event, &found).filter(|_| !gone).ok_or_else(|| {

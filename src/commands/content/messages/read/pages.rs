@@ -40,9 +40,7 @@ pub(super) async fn past(
             let page = client.send(request).await?;
             (page.chunk, page.end)
         };
-        if let Some(data) = client.data() {
-            sealed::open(client, data, room, &mut chunk).await?;
-        }
+        sealed::open(client, room, &mut chunk).await?;
         for event in &chunk {
             if since.is_some_and(|since| event["origin_server_ts"].as_i64().unwrap_or(0) < since) {
                 break 'pages;
@@ -104,9 +102,7 @@ pub(super) async fn since(client: &Client, room: &RoomId, place: &str) -> Result
     let news = stream::since(client, &filter(room), place).await?;
     let mut messages = Vec::new();
     let mut take = async |mut events: Vec<Value>| {
-        if let Some(data) = client.data() {
-            sealed::open(client, data, room, &mut events).await?;
-        }
+        sealed::open(client, room, &mut events).await?;
         messages.extend(events.iter().filter_map(shown::happened));
         Ok::<_, Error>(())
     };
