@@ -1,0 +1,77 @@
+//! Why a question has no answer.
+
+use matrix_sdk_crypto::{
+    CryptoStoreError, MegolmError, OlmError, SecretImportError, SignatureError,
+};
+use ruma::{OwnedDeviceId, OwnedRoomId};
+
+use crate::{
+    http::{self, Refused},
+    store,
+    wire::{Failed, Fault},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("`{0}` is no id")]
+    Id(String),
+    #[error("the room `{0}` is not encrypted")]
+    Plain(OwnedRoomId),
+    #[error("the room `{room}` is encrypted by `{algorithm}`, which is not known here")]
+    Algorithm { room: OwnedRoomId, algorithm: String },
+    #[error("the homeserver knows the device `{0}` with other keys than are here")]
+    Lost(OwnedDeviceId),
+    #[error("the keys of the device `{0}` are older than what it has sent")]
+    Old(OwnedDeviceId),
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the store cannot be used")]
+    Keys(#[from] CryptoStoreError),
+    #[error("the keys cannot be used")]
+    Olm(#[from] OlmError),
+    #[error("the message cannot be encrypted")]
+    Megolm(#[from] MegolmError),
+    #[error("the device cannot be signed")]
+    Signature(#[from] SignatureError),
+    #[error("the identity that was kept cannot be used")]
+    Identity(#[from] SecretImportError),
+    #[error("it is no JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Id(_) | Error::Json(_) => Fault::Question,
+            Error::Plain(_) => Fault::Plain,
+            Error::Algorithm { .. } => Fault::Algorithm,
+            Error::Lost(_) | Error::Old(_) => Fault::Lost,
+            Error::Http(http::Error::Refused(Refused { status: 429 | 502..=504, .. })) => {
+                Fault::Away
+            }
+            Error::Http(http::Error::Refused(Refused { code, .. }))
+                if code == "M_UNKNOWN_TOKEN" =>
+            {
+                Fault::Token
+            }
+            Error::Http(http::Error::Away(_)) => Fault::Away,
+            Error::Http(_) => Fault::Refused,
+            _ => Fault::Store,
+        };
+        let refusal = match &error {
+            Error::Http(http::Error::Refused(Refused { status, code, .. })) => {
+                Some((*status, code.clone()))
+            }
+            _ => None,
+        };
+        let mut what = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(now) = cause {
+            what = format!("{what}: {now}");
+            cause = now.source();
+        }
+        Self { kind, refusal, what }
+    }
+}
