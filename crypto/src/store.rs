@@ -36,12 +36,43 @@ pub(crate) struct Stores {
     pub(crate) share_with: CollectStrategy,
 }
 
-/// The secret halves of an account's own identity, with which a later device is signed.
-#[derive(Deserialize, Serialize)]
-struct Identity {
-    master_key: Option<String>,
-    self_signing_key: Option<String>,
-    user_signing_key: Option<String>,
+/// What is kept of an account, so that another device can take the place of one whose keys are lost.
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Kept {
+    /// The secret halves of its identity, in unpadded base64.
+    pub(crate) master_key: Option<String>,
+    pub(crate) self_signing_key: Option<String>,
+    pub(crate) user_signing_key: Option<String>,
+    /// What opens its secret storage at the homeserver, as a person types it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery_key: Option<String>,
+    /// What opens the backup of its room keys there, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) backup_key: Option<String>,
+    /// Whether all this is in the secret storage.
+    #[serde(default)]
+    pub(crate) is_stored: bool,
+}
+
+impl Kept {
+    pub(crate) fn identity(&self) -> CrossSigningKeyExport {
+        CrossSigningKeyExport {
+            master_key: self.master_key.clone(),
+            self_signing_key: self.self_signing_key.clone(),
+            user_signing_key: self.user_signing_key.clone(),
+        }
+    }
+
+    /// The same with another identity, which is nowhere else yet.
+    pub(crate) fn with(self, identity: &CrossSigningKeyExport) -> Self {
+        Self {
+            master_key: identity.master_key.clone(),
+            self_signing_key: identity.self_signing_key.clone(),
+            user_signing_key: identity.user_signing_key.clone(),
+            is_stored: false,
+            ..self
+        }
+    }
 }
 
 /// A store and the lock on it.
@@ -98,30 +129,18 @@ impl Stores {
         Ok(Opened { store, is_new, lock })
     }
 
-    /// What was kept of the account's own identity.
-    pub(crate) fn identity(&self, user: &UserId) -> Result<Option<CrossSigningKeyExport>, Error> {
-        let path = self.identity_file(user);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|error| Error::File(path.clone(), error))?,
-        };
-        let Identity { master_key, self_signing_key, user_signing_key } =
-            serde_json::from_slice(&text).map_err(|_| Error::Key(path))?;
-        Ok(Some(CrossSigningKeyExport { master_key, self_signing_key, user_signing_key }))
+    pub(crate) fn kept(&self, user: &UserId) -> Result<Option<Kept>, Error> {
+        let path = self.kept_file(user);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::File(path, error)),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|_| Error::Key(path)),
+        }
     }
 
-    pub(crate) fn keep_identity(
-        &self,
-        user: &UserId,
-        keys: &CrossSigningKeyExport,
-    ) -> Result<(), Error> {
-        let identity = Identity {
-            master_key: keys.master_key.clone(),
-            self_signing_key: keys.self_signing_key.clone(),
-            user_signing_key: keys.user_signing_key.clone(),
-        };
-        let text = serde_json::to_vec(&identity).unwrap_or_default();
-        write(&self.identity_file(user), &text)
+    pub(crate) fn keep(&self, user: &UserId, kept: &Kept) -> Result<(), Error> {
+        let text = serde_json::to_vec(kept).unwrap_or_default();
+        write(&self.kept_file(user), &text)
     }
 
     /// Notes that a message for a room was encrypted with this place of this session; false where a place of it that
@@ -150,7 +169,7 @@ impl Stores {
         Ok(true)
     }
 
-    fn identity_file(&self, user: &UserId) -> PathBuf {
+    fn kept_file(&self, user: &UserId) -> PathBuf {
         self.secrets.join(plain(user.localpart())).with_added_extension("json")
     }
 }

@@ -13,14 +13,14 @@ pub(crate) struct Account {
     pub(crate) access_token: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Question {
     pub(crate) account: Account,
     #[serde(flatten)]
     pub(crate) request: Request,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Encrypts a content for all who are in the room now.
@@ -29,9 +29,20 @@ pub(crate) enum Request {
     Decrypt { room_id: String, events: Vec<Value> },
     /// Makes the device ready, and says how it is.
     Device,
+    /// Has all room keys in the account's backup at the homeserver.
+    BackUp,
+    /// Brings room keys back from there.
+    Restore {
+        /// What opens the account's secret storage, where that is not known here.
+        recovery_key: Option<String>,
+    },
+    /// All room keys, as clients write them into a file.
+    Export { passphrase: String },
+    /// Takes up room keys that a client wrote.
+    Import { text: String, passphrase: String },
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(crate) enum Answer {
     Encrypted {
@@ -43,6 +54,12 @@ pub(crate) enum Answer {
         events: Vec<Opened>,
     },
     Device(Device),
+    Backup(Backup),
+    Exported {
+        text: String,
+        keys: u64,
+    },
+    Imported(Imported),
     Failed(Failed),
 }
 
@@ -64,6 +81,26 @@ pub(crate) struct Device {
     pub(crate) signed: bool,
     /// How many one-time keys the homeserver holds for it.
     pub(crate) one_time_keys: u64,
+}
+
+/// How an account's key backup is.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Backup {
+    pub(crate) version: String,
+    /// How many room keys are in it.
+    pub(crate) keys: u64,
+    /// What opens the account's secret storage.
+    pub(crate) recovery_key: Option<String>,
+}
+
+/// What became of room keys that came from elsewhere.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Imported {
+    pub(crate) found: u64,
+    /// Those that were not here, or not from so early on.
+    pub(crate) new: u64,
+    /// Whether the device is signed by its owner now.
+    pub(crate) signed: bool,
 }
 
 /// Why a question has no other answer.
@@ -93,6 +130,10 @@ pub(crate) enum Fault {
     Lost,
     /// The store cannot be used.
     Store,
+    /// The account's identity or backup is another's, or cannot be opened.
+    Recovery,
+    /// A file with keys cannot be opened.
+    Export,
     /// What was asked makes no sense.
     Question,
 }

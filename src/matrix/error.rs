@@ -99,6 +99,8 @@ pub(crate) enum Error {
     Attachment { url: String, source: attachment::Error },
     #[error("the room is not encrypted")]
     NotSealed,
+    #[error("the keys of `{user}` stay as they are: {why}")]
+    KeysOf { user: String, why: String, is_file: bool },
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -277,6 +279,7 @@ impl Explain for Error {
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
             | Self::NotSealed
+            | Self::KeysOf { .. }
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -398,6 +401,12 @@ impl Explain for Error {
             }
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"
+            }
+            Self::KeysOf { is_file: true, .. } => {
+                "name a file that a client exported, and one whose first line is its passphrase: `content keys import FILE --passphrase-file FILE`"
+            }
+            Self::KeysOf { .. } => {
+                "`content keys restore --recovery-key-file FILE` takes up what another program made, with the recovery key or the passphrase of that one in the file"
             }
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"

@@ -50,7 +50,7 @@ pub(crate) async fn seal(
     };
     match asked(client, data, Some(room), request).await? {
         Answer::Encrypted { content } => Ok(content),
-        other => Err(unfitting(room, &other)),
+        _ => Err(unfitting(Some(room))),
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn open(
     let request = || Request::Decrypt { room_id: room.to_string(), events: all.clone() };
     let opened = match asked(client, data, Some(room), request).await {
         Ok(Answer::Decrypted { events }) => events,
-        Ok(other) => return Err(unfitting(room, &other)),
+        Ok(_) => return Err(unfitting(Some(room))),
         Err(Error::Encrypted(_)) => {
             let why = "this installation was made without encryption";
             vec![Opened::Closed(why.to_owned()); all.len()]
@@ -115,6 +115,12 @@ pub(crate) async fn prepare(client: &Client) {
     {
         drop(asked(client, data, None, || Request::Device).await);
     }
+}
+
+/// Does something with the keys of an account.
+pub(crate) async fn keys(client: &Client, request: Request) -> Result<Answer, Error> {
+    let Some(data) = client.data() else { return Err(unfitting(None)) };
+    asked(client, data, None, || request.clone()).await
 }
 
 /// Asks until there is an answer, as long as there is time: what asks again does so with the same question.
@@ -172,14 +178,20 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
         (Fault::Refused, Some((status, errcode))) => {
             Error::Refused { status, errcode, message: what, retry_after: None }
         }
+        (Fault::Recovery | Fault::Export, _) => {
+            let user = client.user_id().to_string();
+            Error::KeysOf { user, why: what, is_file: kind == Fault::Export }
+        }
         _ => {
             Error::Unsealed { room: room.map_or_else(String::new, ToString::to_string), why: what }
         }
     }
 }
 
-fn unfitting(room: &RoomId, answer: &Answer) -> Error {
-    Error::Unsealed { room: room.to_string(), why: format!("it was answered {answer:?}") }
+/// An answer to another question; it may hold what nobody else is to see.
+pub(crate) fn unfitting(room: Option<&RoomId>) -> Error {
+    let room = room.map_or_else(String::new, ToString::to_string);
+    Error::Unsealed { room, why: "the service `crypto` is of another version".to_owned() }
 }
 
 /// The session of the device that has an account's keys.

@@ -14,15 +14,18 @@ Promise.withResolvers ??= function () {
 // It talks on stdout, which is ours.
 for (const level of ["log", "trace", "debug", "info", "warn", "error"]) console[level] = () => {};
 const sdk = await import("matrix-js-sdk");
-const { OnlySignedDevicesIsolationMode } = await import("matrix-js-sdk/lib/crypto-api/index.js");
+const { OnlySignedDevicesIsolationMode, decodeRecoveryKey, encodeRecoveryKey } = await import(
+    "matrix-js-sdk/lib/crypto-api/index.js"
+);
 const base = process.argv[2];
 const people = {};
 const recovery = {};
 const pause = () => new Promise((done) => setTimeout(done, 20));
 
 // `own`: makes the person's own identity and keeps its secrets on the server; `recover`: has them from there,
-// which signs this device too. Without either the device stays unsigned.
-async function enter({ name, user, password, own, recover }) {
+// which signs this device too. Without either the device stays unsigned. `backup`: has the keys backed up as well;
+// `recovery_key`: opens what another program put there, the backup too.
+async function enter({ name, user, password, own, recover, backup, recovery_key }) {
     const door = sdk.createClient({ baseUrl: base });
     const login = await door.loginRequest({
         type: "m.login.password", password, identifier: { type: "m.id.user", user },
@@ -44,6 +47,7 @@ async function enter({ name, user, password, own, recover }) {
         await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: (make) => make(null) });
         await crypto.bootstrapSecretStorage({
             setupNewSecretStorage: true,
+            setupNewKeyBackup: backup ?? false,
             createSecretStorageKey: async () => {
                 const key = await crypto.createRecoveryKeyFromPassphrase();
                 recovery[user] = key.privateKey;
@@ -51,10 +55,15 @@ async function enter({ name, user, password, own, recover }) {
             },
         });
     }
+    if (recovery_key) recovery[user] = decodeRecoveryKey(recovery_key);
     if (recover) {
         // What is to be had must be known first.
         await crypto.userHasCrossSigningKeys(login.user_id, true);
         await crypto.bootstrapCrossSigning({});
+    }
+    if (recovery_key) {
+        await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
+        await crypto.restoreKeyBackup();
     }
     const signed = async () => (await crypto.getDeviceVerificationStatus(login.user_id, login.device_id))?.signedByOwner ?? false;
     // What was uploaded comes back with what the server tells of oneself.
@@ -145,13 +154,18 @@ async function sign({ name, device_id }) {
     return {};
 }
 
+// What opens the secret storage of a person, as they would type it.
+async function recovery_key({ user }) {
+    return { recovery_key: encodeRecoveryKey(recovery[user]) };
+}
+
 async function logout({ name }) {
     await people[name].logout(true);
     delete people[name];
     return {};
 }
 
-const known = { enter, join, leave, say, read, history, open, devices, sign, logout };
+const known = { enter, join, leave, say, read, history, open, devices, sign, recovery_key, logout };
 const answer = (it) => process.stdout.write(JSON.stringify(it) + "\n");
 for await (const line of createInterface({ input: process.stdin })) {
     const asked = JSON.parse(line);

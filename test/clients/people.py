@@ -72,8 +72,19 @@ async def read(name, room, event_id, seconds=10):
     return failed
 
 
+async def export(name, file, passphrase):
+    """Its keys, in the format of clients."""
+    await people[name].export_keys(file, passphrase)
+    return {}
+
+
+async def take(name, file, passphrase):
+    await people[name].import_keys(file, passphrase)
+    return {}
+
+
 async def main():
-    known = {"enter": enter, "join": join, "say": say, "read": read}
+    known = {"enter": enter, "join": join, "say": say, "read": read, "export": export, "take": take}
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)
         try:

@@ -50,6 +50,7 @@ impl Account {
             let response = self.http.send(to_device(&request)).await?;
             self.machine.mark_request_as_sent(&request.txn_id, &response).await?;
             say_left_out(id, &request);
+            self.is_unsaved = true;
         }
         let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;

@@ -1,10 +1,12 @@
 //! One device of one account: its keys, what it knows of others, and its place in what the homeserver tells. It asks the
 //! homeserver only when it is asked something itself: what was sent to it waits there.
 
+mod backup;
 mod decrypt;
 mod encrypt;
 mod error;
 mod identity;
+mod secrets;
 mod sync;
 
 use std::{collections::BTreeMap, fs::File};
@@ -35,6 +37,10 @@ pub(crate) struct Account {
     asked: u64,
     /// How many one-time keys the homeserver has.
     one_time_keys: u64,
+    /// Whether it may have room keys that are in no backup.
+    pub(crate) is_unsaved: bool,
+    /// Whether somebody sees to that.
+    pub(crate) will_save: bool,
     /// As long as it is there, nobody else has the store.
     _lock: File,
 }
@@ -53,8 +59,18 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, one_time_keys) = <_>::default();
-        let mut it = Self { machine, http, since, rooms, asked, one_time_keys, _lock: lock };
+        let (rooms, asked, one_time_keys, will_save) = <_>::default();
+        let mut it = Self {
+            machine,
+            http,
+            since,
+            rooms,
+            asked,
+            one_time_keys,
+            is_unsaved: true,
+            will_save,
+            _lock: lock,
+        };
         it.require_own(is_new).await?;
         it.machine.update_tracked_users([&*user]).await?;
         it.outgoing().await?;
@@ -80,7 +96,13 @@ impl Account {
             Request::Encrypt { room_id, event_type, content } => {
                 self.encrypt(stores, &room(&room_id)?, &event_type, &content).await
             }
-            Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
+            Request::Decrypt { room_id, events } => {
+                self.decrypt(stores, &room(&room_id)?, events).await
+            }
+            Request::BackUp => self.back_up(stores).await,
+            Request::Restore { recovery_key } => self.restore(stores, recovery_key).await,
+            Request::Export { passphrase } => self.export(passphrase).await,
+            Request::Import { text, passphrase } => self.import_file(text, passphrase).await,
             Request::Device => {
                 self.sync().await?;
                 self.outgoing().await?;

@@ -45,6 +45,7 @@ impl Account {
                 unused_fallback_keys: response.device_unused_fallback_key_types.as_deref(),
                 next_batch_token: Some(response.next_batch.clone()),
             };
+            self.is_unsaved |= !changes.to_device_events.is_empty();
             let is_full = changes.to_device_events.len() >= TO_DEVICE;
             self.one_time_keys = left(&response.device_one_time_keys_count);
             self.machine.receive_sync_changes(changes, &decryption()).await?;
