@@ -93,12 +93,16 @@ impl Accounts {
         };
         let wire::Account { user_id, device_id, .. } = &question.account;
         let key = (user_id.clone(), device_id.clone());
-        let slot = Rc::clone(self.open.lock().await.entry(key).or_default());
+        let slot = Rc::clone(self.open.lock().await.entry(key.clone()).or_default());
         let mut account = slot.lock().await;
         let answered = async {
             let open = match account.take() {
                 Some(open) => open,
-                None => Account::open(&self.stores, &question.account).await?,
+                None => {
+                    // An account has one device at a time: this takes up what the one before it leaves.
+                    self.open.lock().await.retain(|other, _| other.0 != key.0 || *other == key);
+                    Account::open(&self.stores, &question.account).await?
+                }
             };
             let open = account.insert(open);
             open.speaks_as(&question.account)?;

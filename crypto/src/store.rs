@@ -10,9 +10,11 @@ use std::{
 
 use matrix_sdk_crypto::{CollectStrategy, store::types::CrossSigningKeyExport};
 use matrix_sdk_sqlite::SqliteCryptoStore;
-use ruma::{DeviceId, RoomId, UserId};
+use ruma::{DeviceId, OwnedDeviceId, RoomId, UserId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+
+use crate::wire;
 
 const PRIVATE: u32 = 0o600;
 
@@ -127,6 +129,35 @@ impl Stores {
             .await
             .map_err(|error| Error::Open(path, Box::new(error)))?;
         Ok(Opened { store, is_new, lock })
+    }
+
+    /// The devices of an account that have a store here.
+    pub(crate) fn devices(&self, user: &UserId) -> Result<Vec<OwnedDeviceId>, Error> {
+        let path = self.stores.join(plain(user.localpart()));
+        let failed = |error| Error::File(path.clone(), error);
+        let mut devices = Vec::new();
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            if let Some(name) = entry.map_err(failed)?.file_name().to_str() {
+                devices.push(name.replace("%2F", "/").into());
+            }
+        }
+        Ok(devices)
+    }
+
+    pub(crate) fn remove(&self, user: &UserId, device: &DeviceId) -> Result<(), Error> {
+        let path = self.of(user, device);
+        fs::remove_dir_all(&path).map_err(|error| Error::File(path, error))
+    }
+
+    /// Says how a device is, for whoever looks at the folder.
+    pub(crate) fn note(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        state: &wire::Device,
+    ) -> Result<(), Error> {
+        let text = serde_json::to_vec(state).unwrap_or_default();
+        write(&self.of(user, device).join(wire::NOTE), &text)
     }
 
     pub(crate) fn kept(&self, user: &UserId) -> Result<Option<Kept>, Error> {

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
 };
-pub(crate) use wire::{Account, Answer, Failed, Fault, Opened, Question, Request};
+pub(crate) use wire::{Account, Answer, Device, Failed, Fault, NOTE, Opened, Question, Request};
 
 use crate::{data_dir::DataDir, files};
 
@@ -42,6 +42,12 @@ pub(crate) fn socket(data: &DataDir) -> PathBuf {
 /// Where it keeps what is of this installation alone.
 pub(crate) fn stores(data: &DataDir) -> PathBuf {
     data.keys().join("stores")
+}
+
+/// What it keeps of a device.
+pub(crate) fn store(data: &DataDir, localpart: &str, device: &str) -> PathBuf {
+    let plain = |id: &str| id.replace('/', "%2F");
+    stores(data).join(plain(localpart)).join(plain(device))
 }
 
 /// Where it keeps what an account is known by, also on another machine.

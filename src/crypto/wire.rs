@@ -72,8 +72,11 @@ pub(crate) enum Opened {
     Closed(String),
 }
 
+/// The file in a device's store that says how it is.
+pub(crate) const NOTE: &str = "device.json";
+
 /// How a device is.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Device {
     /// Its public key, by which others know it.
     pub(crate) ed25519: String,

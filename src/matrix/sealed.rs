@@ -199,6 +199,17 @@ pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
     data.keys().join("devices").join(format!("{}.json", file_name(user)))
 }
 
+/// The devices that have keys, of all accounts.
+pub(crate) fn devices(data: &DataDir) -> Result<Vec<Session>, Error> {
+    let folder = data.keys().join("devices");
+    if !files::exists(&folder)? {
+        return Ok(Vec::new());
+    }
+    // One that is damaged is made anew with the next message.
+    let all = files::entries(&folder)?.into_iter();
+    Ok(all.filter_map(|path| Session::load(&path).ok().flatten()).collect())
+}
+
 async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
     let path = file(data, client.user_id());
     let kept = || Ok::<_, Error>(Session::load(&path)?.filter(|kept| kept.url == client.url()));

@@ -364,6 +364,7 @@ fn keys_come_back_from_the_backup_also_in_other_clients(
     let restore = ["content", "keys", "restore", "--as", "erin.sealed"];
     server.run(&restore).exits(1).says("was made by another program").says("--recovery-key-file");
     server.run(&["content", "keys", "backup", "--as", "erin.sealed"]).exits(1);
+    server.run(&["status"]).success().says("is not signed").says("--as @erin.sealed");
     let theirs = backup["recovery_key"].as_str().unwrap();
     let wrong = file(&server.data, "wrong.key", theirs.as_bytes());
     let with = ["--recovery-key-file", wrong.to_str().unwrap()];
@@ -382,6 +383,7 @@ fn keys_come_back_from_the_backup_also_in_other_clients(
     page.says("from dora");
     let signed = send(server, room, &["from erin", "--as", "erin.sealed"]);
     people.reads("dora", room, &signed, "from erin");
+    assert!(!server.run(&["status"]).success().stdout.contains("not signed"));
 
     // Of somebody without a backup the keys are with their own client, which is asked for them.
     let key = people.ask("recovery_key", "alice", json!({ "user": "alice.sealed" }));

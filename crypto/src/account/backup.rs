@@ -35,6 +35,9 @@ impl Account {
     /// Brings all room keys that are not in the backup there; makes one, and a secret storage for its key, where the account
     /// has none.
     pub(super) async fn back_up(&mut self, stores: &Stores) -> Result<Answer, Error> {
+        // What others sent since, and new one-time keys for those that they took.
+        self.sync().await?;
+        self.outgoing().await?;
         self.save(stores).await?;
         let user = self.machine.user_id().to_owned();
         let backup = self.machine.backup_machine();
@@ -230,11 +233,10 @@ impl Account {
     ) -> Result<Answer, Error> {
         let imported = self.machine.store().import_room_keys(keys, version, |_, _| ()).await?;
         self.is_unsaved = true;
-        let device = self.own_device().await?;
         Ok(Answer::Imported(Imported {
             found,
             new: imported.imported_count as u64,
-            signed: device.is_some_and(|it| it.is_cross_signed_by_owner()),
+            signed: self.state.signed,
         }))
     }
 }

@@ -45,12 +45,20 @@ impl Account {
     /// Has the account an identity of its own, and the device signed by it, so that others trust it without having
     /// compared anything. An identity that was made elsewhere stays as it is.
     pub(super) async fn sign(&mut self, stores: &Stores, user: &UserId) -> Result<(), Error> {
-        let is_signed = async |it: &Self| {
-            Ok::<_, Error>(it.own_device().await?.is_some_and(|it| it.is_cross_signed_by_owner()))
-        };
-        if is_signed(self).await? {
-            return Ok(());
+        if !self.is_signed().await? {
+            self.make_signed(stores, user).await?;
+            self.is_signed().await?;
         }
+        Ok(())
+    }
+
+    async fn is_signed(&mut self) -> Result<bool, Error> {
+        let device = self.own_device().await?;
+        self.state.signed = device.is_some_and(|it| it.is_cross_signed_by_owner());
+        Ok(self.state.signed)
+    }
+
+    async fn make_signed(&mut self, stores: &Stores, user: &UserId) -> Result<(), Error> {
         let is_public = self.machine.get_identity(user, None).await?.is_some();
         if !self.machine.cross_signing_status().await.is_complete() && is_public {
             let Some(kept) = stores.kept(user)? else { return Ok(()) };

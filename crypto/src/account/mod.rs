@@ -35,8 +35,9 @@ pub(crate) struct Account {
     rooms: BTreeMap<OwnedRoomId, Known>,
     /// How often it was asked.
     asked: u64,
-    /// How many one-time keys the homeserver has.
-    one_time_keys: u64,
+    /// How the device is, and what was written of that last.
+    state: wire::Device,
+    noted: Option<wire::Device>,
     /// Whether it may have room keys that are in no backup.
     pub(crate) is_unsaved: bool,
     /// Whether somebody sees to that.
@@ -59,14 +60,17 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, one_time_keys, will_save) = <_>::default();
+        let (rooms, asked, noted, will_save) = <_>::default();
+        let ed25519 = machine.identity_keys().ed25519.to_base64();
+        let state = wire::Device { ed25519, signed: false, one_time_keys: 0 };
         let mut it = Self {
             machine,
             http,
             since,
             rooms,
             asked,
-            one_time_keys,
+            state,
+            noted,
             is_unsaved: true,
             will_save,
             _lock: lock,
@@ -75,7 +79,28 @@ impl Account {
         it.machine.update_tracked_users([&*user]).await?;
         it.outgoing().await?;
         it.sign(stores, &user).await?;
+        it.inherit(stores).await?;
         Ok(it)
+    }
+
+    /// Takes up the room keys of the devices that were here before; their stores serve nobody then.
+    async fn inherit(&mut self, stores: &Stores) -> Result<(), Error> {
+        let (user, own) = (self.machine.user_id().to_owned(), self.machine.device_id().to_owned());
+        for device in stores.devices(&user)?.into_iter().filter(|device| *device != own) {
+            let left = async {
+                let store::Opened { store, lock, .. } = stores.open(&user, &device).await?;
+                let machine = OlmMachine::with_store(&user, &device, store, None).await?;
+                let keys = machine.store().export_room_keys(|_| true).await?;
+                self.machine.store().import_room_keys(keys, None, |_, _| ()).await?;
+                drop((machine, lock));
+                Ok::<_, Error>(stores.remove(&user, &device)?)
+            };
+            // One that is damaged stays, for `status` to name.
+            if let Err(error) = left.await {
+                eprintln!("the keys of the device {device} are not to be had: {error}");
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with another token or address, where that is what is asked with now.
@@ -92,6 +117,15 @@ impl Account {
         request: Request,
     ) -> Result<Answer, Error> {
         self.asked += 1;
+        let answer = self.answered(stores, request).await;
+        if self.noted.as_ref() != Some(&self.state) {
+            stores.note(self.machine.user_id(), self.machine.device_id(), &self.state)?;
+            self.noted = Some(self.state.clone());
+        }
+        answer
+    }
+
+    async fn answered(&mut self, stores: &Stores, request: Request) -> Result<Answer, Error> {
         match request {
             Request::Encrypt { room_id, event_type, content } => {
                 self.encrypt(stores, &room(&room_id)?, &event_type, &content).await
@@ -108,15 +142,11 @@ impl Account {
                 self.outgoing().await?;
                 let user = self.machine.user_id().to_owned();
                 self.sign(stores, &user).await?;
-                let device = self.own_device().await?;
-                Ok(Answer::Device(wire::Device {
-                    ed25519: self.machine.identity_keys().ed25519.to_base64(),
-                    signed: device.is_some_and(|it| it.is_cross_signed_by_owner()),
-                    one_time_keys: self.one_time_keys,
-                }))
+                Ok(Answer::Device(self.state.clone()))
             }
         }
     }
+
     /// Asks for the devices of these, whatever is known of them.
     async fn query(&mut self, users: &[OwnedUserId]) -> Result<(), Error> {
         let users = users.iter().map(|user| &**user);
@@ -141,7 +171,7 @@ impl Account {
         match request {
             AnyOutgoingRequest::KeysUpload(request) => {
                 let response = http.send(request.clone()).await?;
-                self.one_time_keys = left(&response.one_time_key_counts);
+                self.state.one_time_keys = left(&response.one_time_key_counts);
                 machine.mark_request_as_sent(id, &response).await?;
             }
             AnyOutgoingRequest::KeysQuery(request) => {

@@ -47,7 +47,7 @@ impl Account {
             };
             self.is_unsaved |= !changes.to_device_events.is_empty();
             let is_full = changes.to_device_events.len() >= TO_DEVICE;
-            self.one_time_keys = left(&response.device_one_time_keys_count);
+            self.state.one_time_keys = left(&response.device_one_time_keys_count);
             self.machine.receive_sync_changes(changes, &decryption()).await?;
             self.since = Some(response.next_batch);
             for (id, joined) in response.rooms.join {
