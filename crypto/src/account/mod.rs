@@ -11,6 +11,7 @@ mod sync;
 
 use std::{collections::BTreeMap, fs::File};
 
+pub(crate) use encrypt::Session;
 pub(crate) use error::Error;
 use matrix_sdk_crypto::{
     DecryptionSettings, OlmMachine, TrustRequirement,
@@ -32,6 +33,8 @@ pub(crate) struct Account {
     machine: OlmMachine,
     http: Http,
     since: Option<String>,
+    /// What the homeserver said last of the device's own keys.
+    own_keys: OwnKeys,
     rooms: BTreeMap<OwnedRoomId, Known>,
     /// How often it was asked.
     asked: u64,
@@ -45,6 +48,9 @@ pub(crate) struct Account {
     /// As long as it is there, nobody else has the store.
     _lock: File,
 }
+
+/// How many one-time keys are left, and which fallback keys nobody has used.
+type OwnKeys = Option<(BTreeMap<OneTimeKeyAlgorithm, UInt>, Option<Vec<OneTimeKeyAlgorithm>>)>;
 
 struct Known {
     room: Room,
@@ -60,13 +66,14 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, noted, will_save) = <_>::default();
+        let (rooms, asked, noted, will_save, own_keys) = <_>::default();
         let ed25519 = machine.identity_keys().ed25519.to_base64();
         let state = wire::Device { ed25519, signed: false, one_time_keys: 0 };
         let mut it = Self {
             machine,
             http,
             since,
+            own_keys,
             rooms,
             asked,
             state,
