@@ -9,7 +9,7 @@ use std::{
 };
 
 use matrix_sdk_crypto::{CollectStrategy, store::types::CrossSigningKeyExport};
-use matrix_sdk_sqlite::SqliteCryptoStore;
+use matrix_sdk_sqlite::{OpenStoreError, SqliteCryptoStore};
 use ruma::{DeviceId, OwnedDeviceId, RoomId, UserId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -17,15 +17,21 @@ use serde::{Deserialize, Serialize};
 use crate::wire;
 
 const PRIVATE: u32 = 0o600;
+/// The name that the library gives its file.
+const FILE: &str = "matrix-sdk-crypto.sqlite3";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("`{}`", .0.display())]
     File(PathBuf, #[source] io::Error),
-    #[error("`{}` is no key", .0.display())]
+    #[error("`{}` is damaged: once it is removed, another takes its place", .0.display())]
     Key(PathBuf),
     #[error("`{}` is of another program that runs", .0.display())]
     Taken(PathBuf),
+    #[error("`{}` is damaged", .0.display())]
+    Damaged(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("`{}` was made by a newer version of this program, or is damaged: install that one, or remove the folder", .0.display())]
+    Newer(PathBuf),
     #[error("`{}` cannot be opened", .0.display())]
     Open(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -124,10 +130,17 @@ impl Stores {
         let lock = lock.map_err(|error| Error::File(lock_path, error))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| Error::Taken(path.clone()))?;
-        let is_new = !path.join("matrix-sdk-crypto.sqlite3").exists();
-        let store = SqliteCryptoStore::open_with_key(&path, Some(&self.key))
-            .await
-            .map_err(|error| Error::Open(path, Box::new(error)))?;
+        let is_new = !path.join(FILE).exists();
+        let store =
+            SqliteCryptoStore::open_with_key(&path, Some(&self.key)).await.map_err(|error| {
+                match error {
+                    OpenStoreError::InvalidVersion => Error::Newer(path),
+                    // Its key is another one.
+                    OpenStoreError::InitCipher(_) => Error::Damaged(path, Box::new(error)),
+                    _ if is_damaged(&error) => Error::Damaged(path, Box::new(error)),
+                    _ => Error::Open(path, Box::new(error)),
+                }
+            })?;
         Ok(Opened { store, is_new, lock })
     }
 
@@ -205,6 +218,21 @@ impl Stores {
     }
 }
 
+/// Whether SQLite says that a file is not one of its own, or not whole ([codes]): what cannot be read again.
+///
+/// [codes]: https://www.sqlite.org/rescode.html#corrupt
+pub(crate) fn is_damaged(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut now = Some(error);
+    while let Some(error) = now {
+        let text = error.to_string();
+        if text.contains("Error code 11:") || text.contains("Error code 26:") {
+            return true;
+        }
+        now = error.source();
+    }
+    false
+}
+
 /// An id as the name of a file.
 fn plain(id: &str) -> String {
     id.replace('/', "%2F")
@@ -232,6 +260,38 @@ mod tests {
     use ruma::{device_id, room_id, user_id};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_is_damaged_or_newer_is_told_from_one_that_cannot_be_had_now() {
+        let folder = std::env::temp_dir().join(format!("damaged-{}", std::process::id()));
+        let all = CollectStrategy::AllDevices;
+        let stores = Stores::new(folder.join("a"), folder.join("b"), all).unwrap();
+        let open = async |device: &str| {
+            stores
+                .open(user_id!("@a:x"), device.into())
+                .await
+                .map(drop)
+                .map_err(|it| it.to_string())
+        };
+        let file = |device: &str| stores.of(user_id!("@a:x"), device.into()).join(FILE);
+        open("D").await.unwrap();
+        let whole = fs::read(file("D")).unwrap();
+        for (device, content) in
+            [("E", &whole[..whole.len() / 2]), ("F", b"no database".as_slice())]
+        {
+            open(device).await.unwrap();
+            for more in ["", "-wal", "-shm"] {
+                drop(fs::remove_file(format!("{}{more}", file(device).display())));
+            }
+            write(&file(device), content).unwrap();
+            let said = open(device).await.unwrap_err();
+            assert!(said.ends_with("is damaged"), "{said}");
+        }
+        fs::remove_dir_all(stores.of(user_id!("@a:x"), "F".into())).unwrap();
+        fs::create_dir_all(file("F")).unwrap();
+        assert!(open("F").await.unwrap_err().ends_with("cannot be opened"));
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn a_place_that_was_passed_shows_that_a_store_was_put_back() {

@@ -67,7 +67,8 @@ impl From<Error> for Failed {
             Error::Id(_) | Error::Json(_) => Fault::Question,
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
-            Error::Lost(_) | Error::Old(_) => Fault::Lost,
+            Error::Lost(_) | Error::Old(_) | Error::Store(store::Error::Damaged(..)) => Fault::Lost,
+            Error::Keys(error) if store::is_damaged(error) => Fault::Lost,
             Error::Elsewhere(_)
             | Error::OtherBackup(_)
             | Error::NoBackup(_)
