@@ -38,6 +38,9 @@ impl Account {
         loop {
             let was_first = self.since.is_none();
             let response = self.http.send(self.sync_request()).await?;
+            if !response.device_lists.is_empty() {
+                self.rooms.values_mut().for_each(|known| known.room.session.is_shared = false);
+            }
             let is_full = response.to_device.events.len() >= TO_DEVICE;
             let own_keys = Some((
                 response.device_one_time_keys_count.clone(),
@@ -60,7 +63,6 @@ impl Account {
                 self.machine.receive_sync_changes(changes, &decryption()).await?;
                 self.state.one_time_keys = left(&response.device_one_time_keys_count);
                 self.own_keys = own_keys;
-                self.rooms.values_mut().for_each(|known| known.room.session.is_shared = false);
             }
             self.since = Some(response.next_batch);
             for (id, joined) in response.rooms.join {
