@@ -99,6 +99,9 @@ pub(crate) enum Error {
     Attachment { url: String, source: attachment::Error },
     #[error("the room is not encrypted")]
     NotSealed,
+    /// By our module for Synapse. What can encrypt it does so then.
+    #[error("the room is encrypted, and this was not")]
+    InTheClear,
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -277,6 +280,7 @@ impl Explain for Error {
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
             | Self::NotSealed
+            | Self::InTheClear
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -398,6 +402,9 @@ impl Explain for Error {
             }
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"
+            }
+            Self::InTheClear => {
+                "nothing was sent: `content send-event ROOM TYPE CONTENT` encrypts what it sends, and `content send-media ROOM FILE` a file"
             }
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"
