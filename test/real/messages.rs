@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     common::{Instance, file, go_on, halt, wait_for},
@@ -574,6 +574,13 @@ fn what_cannot_be_read_is_counted() {
 
 const ENCRYPTION: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
 
+/// A room that nobody has encrypted.
+fn plain(server: &Instance, name: &str) -> String {
+    let body = json!({ "preset": "private_chat", "name": name }).to_string();
+    let made = asked(server, None, "POST /_matrix/client/v3/createRoom", &body).unwrap();
+    made["room_id"].as_str().unwrap().to_owned()
+}
+
 /// Somebody encrypts a room without a word to the program, by way of the main process or of a worker's socket.
 fn encrypt(server: &Instance, through: Option<&Path>, room: &str) {
     let what = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
@@ -598,7 +605,7 @@ fn is_sealed(server: &Instance, room: &str, said: &str) {
 
 /// A room is encrypted right after a message, and the next one is, too.
 pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&Path>) {
-    let room = server.room("Sealed at once");
+    let room = plain(server, "Sealed at once");
     for n in 0..3 {
         server.run(&["content", "send-message", &room, &format!("plain {n}")]).success();
     }
@@ -616,7 +623,7 @@ pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&
 #[test]
 fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     let server = Instance::shared();
-    let room = server.room("Sealed later");
+    let room = plain(server, "Sealed later");
     server.run(&["content", "send-message", &room, "plain"]).success();
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
     let words = ["content", "execute", "--name", &path, "--options", ENCRYPTION];
@@ -642,7 +649,7 @@ fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     // A file is uploaded anew, and what came first is gone.
     let path = file(&server.data, "secret.txt", b"only for those who are there");
     for more in [&[][..], &["--queue", "--wait"]] {
-        let room = server.room("Sealed file");
+        let room = plain(server, "Sealed file");
         server.run(&["content", "send-message", &room, "plain"]).success();
         encrypt(server, None, &room);
         let send = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "secret"];
@@ -660,7 +667,7 @@ fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     }
 
     // Of many lines each comes once and in order. One may have been under way when the room became encrypted.
-    let room = server.room("Sealed meanwhile");
+    let room = plain(server, "Sealed meanwhile");
     let lines: Vec<String> = (0..60).map(|n| format!("line {n}")).collect();
     let path = file(&server.data, "meanwhile.txt", lines.join("\n").as_bytes());
     let send = ["content", "send-message", &room, "--file", path.to_str().unwrap()];
