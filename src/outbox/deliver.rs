@@ -180,8 +180,10 @@ impl Lane {
             let (at, content) = self.uploaded(user, file, is_sealed).await?;
             let content = self.finished(user, room, content, draft, transaction).await?;
             let sent = message::send_file(&user.afresh(), room, &content, transaction).await;
-            if matches!(sent, Err(matrix::Error::InTheClear)) {
-                at.remove(&client::operator(&self.data, PATIENCE)?).await;
+            if matches!(sent, Err(matrix::Error::InTheClear))
+                && let Ok(operator) = client::operator(&self.data, PATIENCE)
+            {
+                at.remove(&operator).await;
             }
             sent
         };

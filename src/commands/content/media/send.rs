@@ -113,7 +113,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     let mut sent = args.sending.within(&client, &room, context, send).await;
     if matches!(sent, Err(Error::InTheClear)) {
         // Somebody has just encrypted the room.
-        at.remove(&args.sending.operator(context)?).await;
+        if let Ok(operator) = args.sending.operator(context) {
+            at.remove(&operator).await;
+        }
+        let _progress = context.progress(format!("uploading {} encrypted", media.name));
         at = media.upload(&client, true).await?;
         shown = with(&at);
         sent = message::send_file(&client, &room, &shown, &id).await;
