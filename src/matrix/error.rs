@@ -101,6 +101,9 @@ pub(crate) enum Error {
     NotSealed,
     #[error("the keys of `{user}` stay as they are: {why}")]
     KeysOf { user: String, why: String, is_file: bool },
+    /// By our module for Synapse. What can encrypt it does so then.
+    #[error("the room is encrypted, and this was not")]
+    InTheClear,
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -280,6 +283,7 @@ impl Explain for Error {
             | Self::Unsealed { .. }
             | Self::NotSealed
             | Self::KeysOf { .. }
+            | Self::InTheClear
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -407,6 +411,9 @@ impl Explain for Error {
             }
             Self::KeysOf { .. } => {
                 "`content keys restore --recovery-key-file FILE` takes up what another program made, with the recovery key or the passphrase of that one in the file"
+            }
+            Self::InTheClear => {
+                "nothing was sent: `content send-event ROOM TYPE CONTENT` encrypts what it sends, and `content send-media ROOM FILE` a file"
             }
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"

@@ -1,10 +1,17 @@
 //! A message that was accepted is in the room: once, whole, in order.
 
-use std::{fs::File, process::Child};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::common::{Instance, file, go_on, halt, wait_for};
+use crate::{
+    common::{Instance, file, go_on, halt, wait_for},
+    load::asked,
+};
 
 #[test]
 fn a_message_is_read_back_as_it_was_sent() {
@@ -565,20 +572,118 @@ fn what_cannot_be_read_is_counted() {
     assert!(said.stdout.contains("(cannot be read: "), "{said}");
 }
 
+const ENCRYPTION: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
+
+/// A room that nobody has encrypted.
+fn plain(server: &Instance, name: &str) -> String {
+    let body = json!({ "preset": "private_chat", "name": name }).to_string();
+    let made = asked(server, None, "POST /_matrix/client/v3/createRoom", &body).unwrap();
+    made["room_id"].as_str().unwrap().to_owned()
+}
+
+/// Somebody encrypts a room without a word to the program, by way of the main process or of a worker's socket.
+fn encrypt(server: &Instance, through: Option<&Path>, room: &str) {
+    let what = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
+    asked(server, through, &what, ENCRYPTION).unwrap();
+}
+
+/// The events of a room as the server has them, oldest first.
+fn events(server: &Instance, room: &str) -> Vec<Value> {
+    let what = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=f&limit=500");
+    let page = asked(server, None, &what, "").unwrap();
+    page["chunk"].as_array().unwrap().clone()
+}
+
+/// What was said after a room was encrypted is in none of the events since.
+fn is_sealed(server: &Instance, room: &str, said: &str) {
+    let events = events(server, room);
+    let since = events.iter().position(|it| it["type"] == "m.room.encryption").unwrap();
+    let since = &events[since + 1..];
+    assert!(since.iter().any(|it| it["type"] == "m.room.encrypted"), "{since:?}");
+    assert!(since.iter().all(|it| !it.to_string().contains(said)), "{since:?}");
+}
+
+/// A room is encrypted right after a message, and the next one is, too.
+pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&Path>) {
+    let room = plain(server, "Sealed at once");
+    for n in 0..3 {
+        server.run(&["content", "send-message", &room, &format!("plain {n}")]).success();
+    }
+    encrypt(server, through, &room);
+    server.run(&["content", "send-message", &room, "a secret"]).success();
+    is_sealed(server, &room, "secret");
+    assert_eq!(server.bodies(&room)[2..], ["plain 2", "a secret"]);
+    // Nor has anything failed in our module, which would have been passed over.
+    let mut failed = Command::new("grep");
+    failed.args(["-rF", "rms_modules/sealing.py"]).arg(server.data.join("logs"));
+    let failed = failed.output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stdout));
+}
+
 #[test]
-fn what_is_executed_may_encrypt_a_room_that_was_plain() {
+fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     let server = Instance::shared();
-    let room = server.room("Sealed later");
+    let room = plain(server, "Sealed later");
     server.run(&["content", "send-message", &room, "plain"]).success();
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
-    let words = ["content", "execute", "--name", &path, "--options", "-"];
-    server.run_with(&words, br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#).success();
+    let words = ["content", "execute", "--name", &path, "--options", ENCRYPTION];
+    server.run(&words).success();
     server.run(&["content", "send-message", &room, "secret"]).success();
-    let page = server.json(&["content", "read-messages", &room]);
-    assert_eq!(page["messages"][1]["body"], "secret");
-    let path = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=b&limit=1");
-    let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
-    assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
+    is_sealed(server, &room, "secret");
+    let path = format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.message/clear");
+    let words = [
+        "content",
+        "execute",
+        "--name",
+        &path,
+        "--options",
+        r#"{"msgtype":"m.text","body":"secret"}"#,
+    ];
+    server.run(&words).exits(1).says("the room is encrypted, and this was not");
+    let of = events(server, &room).pop().unwrap();
+    server.run(&["content", "react", &room, of["event_id"].as_str().unwrap(), "+"]).success();
+    assert_eq!(server.bodies(&room), ["plain", "secret"]);
+
+    a_room_that_becomes_encrypted(server, None);
+
+    // A file is uploaded anew, and what came first is gone.
+    let path = file(&server.data, "secret.txt", b"only for those who are there");
+    for more in [&[][..], &["--queue", "--wait"]] {
+        let room = plain(server, "Sealed file");
+        server.run(&["content", "send-message", &room, "plain"]).success();
+        encrypt(server, None, &room);
+        let send = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "secret"];
+        server.run(&[&send[..], more].concat()).success();
+        is_sealed(server, &room, "secret");
+        let sent = server.json(&["content", "read-messages", &room]);
+        let sent = &sent["messages"][1];
+        assert!(sent["body"] == "secret" && sent["url"].is_null(), "{sent}");
+        let event = sent["event_id"].as_str().unwrap();
+        let opened = server.run(&["content", "download-media", &room, event, "--out", "-"]);
+        assert_eq!(opened.success().stdout, "only for those who are there");
+        let mut clear = Command::new("grep");
+        clear.args(["-rlF", "only for those"]).arg(server.data.join("media/local_content"));
+        assert_eq!(clear.output().unwrap().status.code(), Some(1), "it lies there in the clear");
+    }
+
+    // Of many lines each comes once and in order. One may have been under way when the room became encrypted.
+    let room = plain(server, "Sealed meanwhile");
+    let lines: Vec<String> = (0..60).map(|n| format!("line {n}")).collect();
+    let path = file(&server.data, "meanwhile.txt", lines.join("\n").as_bytes());
+    let send = ["content", "send-message", &room, "--file", path.to_str().unwrap()];
+    let mut sending = server.command().args(send).stdout(Stdio::null()).spawn().unwrap();
+    let types = || -> Vec<String> {
+        let events = events(server, &room);
+        events.iter().map(|it| it["type"].as_str().unwrap().to_owned()).collect()
+    };
+    wait_for("lines are sent", || types().iter().filter(|it| *it == "m.room.message").count() > 2);
+    encrypt(server, None, &room);
+    assert!(sending.wait().unwrap().success());
+    assert_eq!(server.bodies(&room), lines);
+    let types = types();
+    let since = types.iter().position(|it| it == "m.room.encryption").unwrap();
+    let clear = types[since..].iter().filter(|it| *it == "m.room.message").count();
+    assert!(clear < 2 && types.last().unwrap() == "m.room.encrypted", "{types:?}");
 }
 
 #[test]
