@@ -83,6 +83,7 @@ pub(crate) fn render(
             media_providers => media_providers.map(Serde),
             oidc_providers => oidc_providers.map(Serde),
             bridges => Serde(bridges),
+            clients_encrypt => config.clients_encrypt(),
             relay_uris => config.relay_uris(),
         },
         paths => Serde(BTreeMap::from([
