@@ -139,7 +139,7 @@ fn a_message_is_edited_and_redacted() {
 #[test]
 fn an_edit_stands_in_the_place_of_its_message() {
     let server = Instance::shared();
-    let room = server.room("Edited");
+    let room = server.clear_room("Edited");
     let event = server.run(&["content", "send-message", &room, "tpyo", "-q"]).success();
     server.run(&["content", "send-message", &room, "between"]).success();
     for text in ["first", "typo\n2026-01-01T00:00:00Z no message"] {
@@ -309,7 +309,7 @@ fn who_has_left_an_encrypted_room_reads_nothing_that_comes_after() {
 #[test]
 fn a_file_is_uploaded_with_its_kind() {
     let server = Instance::shared();
-    let room = server.room("Media");
+    let room = server.clear_room("Media");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "report.txt", b"numbers");
     server.run(&["content", "send-media", &room, path.to_str().unwrap()]).success();
@@ -375,7 +375,7 @@ fn a_file_is_uploaded_with_its_kind() {
 #[test]
 fn the_largest_message_that_passes_here_is_accepted() {
     let server = Instance::shared();
-    let room = server.room("Largest");
+    let room = server.clear_room("Largest");
     // The content is `{"body":"…","m.mentions":{},"msgtype":"m.text"}`.
     let most = vec![b'x'; 63_488 - 46];
     server.run_with(&["content", "send-message", &room, "-"], &most).success();
@@ -477,7 +477,7 @@ fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
 #[test]
 fn an_edit_keeps_what_it_does_not_change() {
     let server = Instance::shared();
-    let room = server.room("Kept");
+    let room = server.clear_room("Kept");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "p.png", b"not really");
     let words = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "a", "-q"];
@@ -512,7 +512,7 @@ fn only_its_sender_edits_a_message() {
 #[test]
 fn a_message_wakes_whom_it_names_or_answers_and_nobody_else() {
     let server = Instance::shared();
-    let room = server.room("Woken");
+    let room = server.clear_room("Woken");
     server.run(&["content", "add-user", "sleeper"]).success();
     server.run(&["content", "invite", &room, "sleeper"]).success();
     let asked = ["content", "send-message", &room, "question", "--as", "sleeper", "-q"];
@@ -568,7 +568,7 @@ fn what_cannot_be_read_is_counted() {
 #[test]
 fn what_is_executed_may_encrypt_a_room_that_was_plain() {
     let server = Instance::shared();
-    let room = server.room("Sealed later");
+    let room = server.clear_room("Sealed later");
     server.run(&["content", "send-message", &room, "plain"]).success();
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
     let words = ["content", "execute", "--name", &path, "--options", "-"];
@@ -584,7 +584,7 @@ fn what_is_executed_may_encrypt_a_room_that_was_plain() {
 #[test]
 fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
     let server = Instance::shared();
-    let room = server.room("Bodies");
+    let room = server.clear_room("Bodies");
     let folder = tempfile::tempdir().unwrap();
     let body = |text: &str| format!(r#"{{"msgtype":"m.text","body":"{text}"}}"#);
     let path = file(folder.path(), "body.json", body("file").as_bytes());
@@ -613,7 +613,7 @@ fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
 #[test]
 fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let server = Instance::shared();
-    let room = server.room("Recordings");
+    let room = server.clear_room("Recordings");
     let path = |name: &str| format!("{}/test/media/{name}", env!("CARGO_MANIFEST_DIR"));
     let asked = server.run(&["content", "send-message", &room, "how was it?", "-q"]).success();
     let content = |words: &[&str]| {

@@ -95,7 +95,7 @@ fn send(server: &Instance, room: &str, id: &str) -> Answer {
 #[test]
 fn messages_are_sent_read_and_waited_for_through_it() {
     let server = &*BEHIND;
-    let room = server.room("Through");
+    let room = server.clear_room("Through");
     let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
     let since = first["next_batch"].as_str().unwrap();
     let poll = format!("GET /_matrix/client/v3/sync?timeout=30000&since={since}");
@@ -179,7 +179,7 @@ fn a_path_arrives_as_it_was_written() {
     let server = &*BEHIND;
     // The alias `#a/b//c#%2f?:test.example`.
     let alias = "%23a%2Fb//c%23%252f%3F%3Atest.example".replace("//", "%2F%2f");
-    let room = server.room("Written");
+    let room = server.clear_room("Written");
     let path = format!("/_matrix/client/v3/directory/room/{alias}");
     let made = server.through(&format!("PUT {path}"), &json!({ "room_id": room }));
     assert_eq!(made.status, 200, "{}", made.body);
@@ -304,7 +304,7 @@ fn a_reload_drops_no_request() {
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.run(&["manage", "install", "--start"]).success();
     let server = &server;
-    let room = server.room("Reloaded");
+    let room = server.clear_room("Reloaded");
     let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
     let since = first["next_batch"].as_str().unwrap();
     // Nothing that this filter lets through happens: it waits to the end.
@@ -379,7 +379,7 @@ fn workers_are_restarted_in_turn_without_a_failed_request() {
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.run(&["manage", "install", "--start", "--set", "workers.list=generic=2"]).success();
     let server = &server;
-    let room = server.room("In turn");
+    let room = server.clear_room("In turn");
     let over = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
         let sending = scope.spawn(|| keep_sending(server, &room, &over));
