@@ -84,3 +84,19 @@ pub(crate) async fn can_read(
     let mut devices = known.device_keys.get(other).into_iter().flat_map(BTreeMap::keys);
     Ok(devices.any(|id| ours.as_ref().is_none_or(|ours| !id.starts_with(ours.as_str()))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_encrypted_by_who_can_come_in() {
+        use create_room::Preset::{PrivateChat, PublicChat, TrustedPrivateChat};
+        let covered = |encrypt: Encrypt| {
+            [PrivateChat, TrustedPrivateChat, PublicChat].map(|preset| encrypt.covers(preset))
+        };
+        assert_eq!(covered(Encrypt::Private), [true, true, false]);
+        assert_eq!(covered(Encrypt::All), [true; 3]);
+        assert_eq!(covered(Encrypt::Nothing), [false; 3]);
+    }
+}

@@ -246,6 +246,10 @@ fn with_a_certificate_it_speaks_https() {
     assert_eq!(fetch(&client, https, versions).0, 200);
     let (status, told) = fetch(&client, https, "/.well-known/matrix/client");
     assert_eq!((status, &told["m.homeserver"]["base_url"]), (200, &json!(url)));
+    // Whoever asks Synapse itself is told the same.
+    assert_eq!(told["io.element.e2ee"], json!({ "default": true }));
+    let asked = ask(server.port, "GET /.well-known/matrix/client", &[], b"");
+    assert_eq!(asked.json()["io.element.e2ee"], told["io.element.e2ee"]);
     assert_eq!(fetch(&client, https, "/"), (200, json!({ "page": 1 })));
     let (status, told) = fetch(&client, https, "/config.json");
     let server_of_web = &told["default_server_config"]["m.homeserver"];

@@ -39,3 +39,24 @@ impl Config {
 
 /// The key under which Element and its kin look for it.
 pub(crate) const E2EE: &str = "io.element.e2ee";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
+
+    #[test]
+    fn clients_are_told_what_we_do_and_are_never_kept_from_encrypting() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+            let data = DataDir::new(folder.path().to_owned());
+            Config::load(data, &flags, &Environment::default()).unwrap().clients_encrypt()
+        };
+        assert_eq!(told(&[]), Some(true));
+        assert_eq!(told(&["rooms.encrypt=all"]), Some(true));
+        assert_eq!(told(&["rooms.encrypt=none"]), Some(false));
+        assert_eq!(told(&["encryption.enabled=false"]), None);
+        assert_eq!(told(&["encryption.enabled=false", "rooms.encrypt=none"]), Some(false));
+    }
+}

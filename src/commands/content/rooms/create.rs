@@ -133,7 +133,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
         }
     }
     if encrypt {
-        // Whoever answers before the first message is sent has to find a device that can read it.
+        // What others say before whoever made it does is read by that one too.
         sealed::prepare(&client).await;
     }
     let encrypted = encrypt || room::is_encrypted(&client, &made.room_id).await?;

@@ -7,7 +7,7 @@ use ruma::{OwnedRoomId, RoomAliasId};
 use crate::{
     commands::content::arguments,
     context::Context,
-    matrix::{Error, api::create_room, client::Client, new_room, room},
+    matrix::{Error, api::create_room, client::Client, new_room, room, sealed},
     process::Lock,
 };
 
@@ -32,7 +32,13 @@ pub(in crate::commands::content) async fn ensure(
         ..Default::default()
     };
     match client.send(request).await {
-        Ok(made) => Ok((made.room_id, false)),
+        Ok(made) => {
+            if encrypted {
+                // What others say there is read by whoever made it too.
+                sealed::prepare(client).await;
+            }
+            Ok((made.room_id, false))
+        }
         Err(error) if taken(&error) => Ok((room::resolve(client, alias.as_str()).await?, true)),
         Err(error) => Err(error),
     }
