@@ -128,7 +128,7 @@ fn in_a_closed_room_only_moderators_write_until_it_is_opened() {
 fn a_room_is_blocked_and_what_is_old_is_purged() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "historian"]).success();
-    let room = server.room("Archive");
+    let room = server.clear_room("Archive");
     let block = ["content", "block-room", &room];
     server.run(&block).success();
     server.run(&block).exits(2).says("already blocked");

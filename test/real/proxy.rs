@@ -208,7 +208,10 @@ fn it_says_where_the_server_is() {
     let server = &*BEHIND;
     let url = format!("http://127.0.0.1:{}", server.proxy[0]);
     for (file, content) in [
-        ("client", json!({ "m.homeserver": { "base_url": url } })),
+        (
+            "client",
+            json!({ "m.homeserver": { "base_url": url }, "io.element.e2ee": { "default": true } }),
+        ),
         ("server", json!({ "m.server": format!("test.example:{}", server.proxy[2]) })),
     ] {
         let answer = ask(server.proxy[0], &format!("GET /.well-known/matrix/{file}"), &[], b"");
