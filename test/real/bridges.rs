@@ -431,6 +431,7 @@ fn a_room_that_synapse_encrypts_by_force_is_deaf(
     let line = bob.hears("PRIVMSG #");
     assert!(line.contains("PRIVMSG #lab :heard"), "{line}");
     force("off").success();
+    server.run(&["manage", "restart"]).success();
 }
 
 #[test]
