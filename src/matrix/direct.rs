@@ -58,13 +58,12 @@ pub(crate) async fn open(
     if let Some(room) = find(client, other).await? {
         return Ok(there(room));
     }
-    let opened = match pending(client, operator, other).await? {
-        Some(room) => there(room),
-        None => {
-            let encrypted =
-                encrypt.covers(PRESET) && new_room::can_read(client, operator, other).await?;
-            Opened { room: make(client, other, encrypted).await?, made: true, encrypted }
-        }
+    let opened = if let Some(room) = pending(client, operator, other).await? {
+        there(room)
+    } else {
+        let encrypted =
+            encrypt.covers(PRESET) && new_room::can_read(client, operator, other).await?;
+        Opened { room: make(client, other, encrypted).await?, made: true, encrypted }
     };
     mark(data, client, other, &opened.room).await?;
     Ok(opened)

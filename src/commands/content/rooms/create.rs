@@ -132,8 +132,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
             );
         }
     }
-    if encrypt {
-        // What others say before whoever made it does is read by that one too.
+    if encrypt && args.sending.acting.is_none() {
+        // What others say before the operator does is read by it too. Another account is a person's, and gets a device of
+        // ours only for what it says here.
         sealed::prepare(&client).await;
     }
     let encrypted = encrypt || room::is_encrypted(&client, &made.room_id).await?;
