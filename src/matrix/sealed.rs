@@ -76,6 +76,9 @@ pub(crate) async fn open(
             vec![Opened::Closed(why.unwrap_or_default()); all.len()]
         }
         Err(Error::Unsealed { why, .. }) => vec![Opened::Closed(why); all.len()],
+        Err(Error::File(error)) if error.is_full_disk() => {
+            vec![Opened::Closed(error.to_string()); all.len()]
+        }
         Err(error) => return Err(error),
     };
     for (event, opened) in sealed.into_iter().zip(opened) {
@@ -164,6 +167,11 @@ async fn asked(
             }
             Fault::Away if !client.left().is_zero() => {
                 sleep(backoff.pause().min(client.left())).await;
+            }
+            // That passes, and what is to be sent then waits for it.
+            Fault::Store => {
+                files::has_space(data.root())?;
+                return Err(refused(client, room, failed));
             }
             _ => return Err(refused(client, room, failed)),
         }

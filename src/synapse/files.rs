@@ -85,6 +85,7 @@ pub(crate) fn render(
             oidc_providers => oidc_providers.map(Serde),
             bridges => Serde(bridges),
             modules => Serde(&modules),
+            clients_encrypt => config.clients_encrypt(),
             relay_uris => config.relay_uris(),
         },
         paths => Serde(BTreeMap::from([

@@ -85,7 +85,7 @@ fn send(server: &Instance, rooms: &[String], accepted: &AtomicUsize, over: &Atom
 /// Does something while messages are sent, and compares what was sent with what the server holds.
 /// `work` gets what waits until some more have been accepted.
 pub(crate) fn under_load(server: &Instance, work: impl FnOnce(&dyn Fn(usize))) {
-    let rooms: Vec<String> = (0..ROOMS).map(|n| server.room(&format!("Load {n}"))).collect();
+    let rooms: Vec<String> = (0..ROOMS).map(|n| server.clear_room(&format!("Load {n}"))).collect();
     let (accepted, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let sender = scope.spawn(|| send(server, &rooms, &accepted, &over));

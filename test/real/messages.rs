@@ -146,7 +146,7 @@ fn a_message_is_edited_and_redacted() {
 #[test]
 fn an_edit_stands_in_the_place_of_its_message() {
     let server = Instance::shared();
-    let room = server.room("Edited");
+    let room = server.clear_room("Edited");
     let event = server.run(&["content", "send-message", &room, "tpyo", "-q"]).success();
     server.run(&["content", "send-message", &room, "between"]).success();
     for text in ["first", "typo\n2026-01-01T00:00:00Z no message"] {
@@ -316,7 +316,7 @@ fn who_has_left_an_encrypted_room_reads_nothing_that_comes_after() {
 #[test]
 fn a_file_is_uploaded_with_its_kind() {
     let server = Instance::shared();
-    let room = server.room("Media");
+    let room = server.clear_room("Media");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "report.txt", b"numbers");
     server.run(&["content", "send-media", &room, path.to_str().unwrap()]).success();
@@ -382,7 +382,7 @@ fn a_file_is_uploaded_with_its_kind() {
 #[test]
 fn the_largest_message_that_passes_here_is_accepted() {
     let server = Instance::shared();
-    let room = server.room("Largest");
+    let room = server.clear_room("Largest");
     // The content is `{"body":"…","m.mentions":{},"msgtype":"m.text"}`.
     let most = vec![b'x'; 63_488 - 46];
     server.run_with(&["content", "send-message", &room, "-"], &most).success();
@@ -484,7 +484,7 @@ fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
 #[test]
 fn an_edit_keeps_what_it_does_not_change() {
     let server = Instance::shared();
-    let room = server.room("Kept");
+    let room = server.clear_room("Kept");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "p.png", b"not really");
     let words = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "a", "-q"];
@@ -519,7 +519,7 @@ fn only_its_sender_edits_a_message() {
 #[test]
 fn a_message_wakes_whom_it_names_or_answers_and_nobody_else() {
     let server = Instance::shared();
-    let room = server.room("Woken");
+    let room = server.clear_room("Woken");
     server.run(&["content", "add-user", "sleeper"]).success();
     server.run(&["content", "invite", &room, "sleeper"]).success();
     let asked = ["content", "send-message", &room, "question", "--as", "sleeper", "-q"];
@@ -574,13 +574,6 @@ fn what_cannot_be_read_is_counted() {
 
 const ENCRYPTION: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
 
-/// A room that nobody has encrypted.
-fn plain(server: &Instance, name: &str) -> String {
-    let body = json!({ "preset": "private_chat", "name": name }).to_string();
-    let made = asked(server, None, "POST /_matrix/client/v3/createRoom", &body).unwrap();
-    made["room_id"].as_str().unwrap().to_owned()
-}
-
 /// Somebody encrypts a room without a word to the program, by way of the main process or of a worker's socket.
 fn encrypt(server: &Instance, through: Option<&Path>, room: &str) {
     let what = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
@@ -605,7 +598,7 @@ fn is_sealed(server: &Instance, room: &str, said: &str) {
 
 /// A room is encrypted right after a message, and the next one is, too.
 pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&Path>) {
-    let room = plain(server, "Sealed at once");
+    let room = server.clear_room("Sealed at once");
     for n in 0..3 {
         server.run(&["content", "send-message", &room, &format!("plain {n}")]).success();
     }
@@ -623,7 +616,7 @@ pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&
 #[test]
 fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     let server = Instance::shared();
-    let room = plain(server, "Sealed later");
+    let room = server.clear_room("Sealed later");
     server.run(&["content", "send-message", &room, "plain"]).success();
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
     let words = ["content", "execute", "--name", &path, "--options", ENCRYPTION];
@@ -649,7 +642,7 @@ fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     // A file is uploaded anew, and what came first is gone.
     let path = file(&server.data, "secret.txt", b"only for those who are there");
     for more in [&[][..], &["--queue", "--wait"]] {
-        let room = plain(server, "Sealed file");
+        let room = server.clear_room("Sealed file");
         server.run(&["content", "send-message", &room, "plain"]).success();
         encrypt(server, None, &room);
         let send = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "secret"];
@@ -667,7 +660,7 @@ fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     }
 
     // Of many lines each comes once and in order. One may have been under way when the room became encrypted.
-    let room = plain(server, "Sealed meanwhile");
+    let room = server.clear_room("Sealed meanwhile");
     let lines: Vec<String> = (0..60).map(|n| format!("line {n}")).collect();
     let path = file(&server.data, "meanwhile.txt", lines.join("\n").as_bytes());
     let send = ["content", "send-message", &room, "--file", path.to_str().unwrap()];
@@ -689,7 +682,7 @@ fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
 #[test]
 fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
     let server = Instance::shared();
-    let room = server.room("Bodies");
+    let room = server.clear_room("Bodies");
     let folder = tempfile::tempdir().unwrap();
     let body = |text: &str| format!(r#"{{"msgtype":"m.text","body":"{text}"}}"#);
     let path = file(folder.path(), "body.json", body("file").as_bytes());
@@ -718,7 +711,7 @@ fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
 #[test]
 fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let server = Instance::shared();
-    let room = server.room("Recordings");
+    let room = server.clear_room("Recordings");
     let path = |name: &str| format!("{}/test/media/{name}", env!("CARGO_MANIFEST_DIR"));
     let asked = server.run(&["content", "send-message", &room, "how was it?", "-q"]).success();
     let content = |words: &[&str]| {
