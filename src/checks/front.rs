@@ -1,7 +1,15 @@
 //! What stands in front of Synapse: the certificate, nginx and the client for browsers.
 
 use super::{Check, Flow, Found, Look, Subject};
-use crate::{clock, config::sections::stack::Part, error::Explain as _, proxy, tls, web};
+use crate::{
+    clock,
+    config::{
+        Config,
+        sections::{encryption::ShareWith, stack::Part, web::Client},
+    },
+    error::Explain as _,
+    proxy, tls, web,
+};
 
 pub(crate) static CERTIFICATE: Check = Check {
     name: "certificate",
@@ -54,10 +62,21 @@ pub(crate) static WEB: Check = Check {
     look: Look::Here(web_client),
 };
 
+/// Hydrogen has no identities: its devices are signed by nobody.
+fn unread(config: &Config) -> Option<String> {
+    let is_unsigned = config.web.client == Some(Client::Hydrogen);
+    let encryption = &config.encryption;
+    (is_unsigned && encryption.enabled && encryption.share_with != ShareWith::All).then(|| {
+        "Hydrogen cannot sign its devices, so nobody reads with it what this program says in encrypted rooms: \
+         `config set encryption.share_with all` gives keys to every device"
+            .to_owned()
+    })
+}
+
 fn web_client(subject: &Subject<'_>) -> Found {
     if [Flow::Install, Flow::ConfigCheck].contains(&subject.flow) {
         web::check(subject.config)?;
-        return Ok(Vec::new());
+        return Ok(unread(subject.config).into_iter().collect());
     }
     let complaint = web::complaint(subject.config);
     let text = |error: web::Error| format!("{error}: {}", error.hint().unwrap_or_default());

@@ -178,6 +178,15 @@ impl Browser {
         self.in_session("POST", &path, &json!({})).unwrap();
     }
 
+    /// Clicks on the first of those whose text holds this, also where the page draws it anew meanwhile.
+    #[track_caller]
+    pub(crate) fn click_text(&self, css: &str, text: &str) {
+        self.until(&format!("{css} says `{text}` and is clicked on"), || {
+            let found = self.all(css).into_iter().find(|it| self.text(it).contains(text))?;
+            self.in_session("POST", &format!("/element/{}/click", found.0), &json!({})).ok()
+        });
+    }
+
     /// Types behind what is there already.
     #[track_caller]
     pub(crate) fn type_into(&self, element: &Element, text: &str) {

@@ -23,6 +23,8 @@ static SERVED: LazyLock<Instance> = LazyLock::new(|| {
     let mut instance = Instance::installed("web");
     instance.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     instance.variable("MATRIX_SYNAPSE_WEB_CLIENT", "hydrogen");
+    // It has no identity that could sign its device.
+    instance.variable("MATRIX_SYNAPSE_ENCRYPTION_SHARE_WITH", "all");
     instance.run(&["manage", "install", "--start"]).success();
     instance
 });
@@ -252,5 +254,21 @@ fn a_person_logs_in_reads_and_answers_in_the_browser() {
     server.run(&["content", "send-message", &room, "There is cake as well"]).success();
     browser.find_text(".Timeline .Timeline_messageBody", "There is cake as well");
     browser.screenshot("room");
+
+    // In an encrypted room it reads and is read.
+    let sealed = ["content", "create-room", "Sealed kitchen", "--encrypted", "-q"];
+    let sealed = server.run(&sealed).success().line().to_owned();
+    server.run(&["content", "invite", &sealed, "wendy"]).success();
+    server.run(&["content", "join-room", &sealed, "--as", "wendy"]).success();
+    browser.click_text(".RoomList li", "Sealed kitchen");
+    server.run(&["content", "send-message", &sealed, "The recipe is secret"]).success();
+    browser.find_text(".Timeline .Timeline_messageBody", "The recipe is secret");
+    let composer = browser.find(".MessageComposer textarea");
+    browser.type_into(&composer, "Nobody hears of it");
+    browser.type_into(&composer, ENTER);
+    wait_for("what was typed is read here", || {
+        server.bodies(&sealed) == ["The recipe is secret", "Nobody hears of it"]
+    });
+    browser.screenshot("sealed");
     assert!(browser.url().starts_with(&format!("{url}#/session/")), "{}", browser.url());
 }
