@@ -99,6 +99,14 @@ pub(crate) enum Error {
     Attachment { url: String, source: attachment::Error },
     #[error("the room is not encrypted")]
     NotSealed,
+    #[error("the room `{0}` is not encrypted, so it is not known who reads it")]
+    Plain(String),
+    #[error("not everybody in the room `{room}` is verified: {}", users.join(", "))]
+    Unverified { room: String, users: Vec<String> },
+    #[error("the identity that was verified of {} is another now", users.join(", "))]
+    Changed { users: Vec<String> },
+    #[error("that cannot be done with the keys of `{user}`: {why}")]
+    Trust { user: String, why: String },
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -277,6 +285,10 @@ impl Explain for Error {
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
             | Self::NotSealed
+            | Self::Plain(_)
+            | Self::Unverified { .. }
+            | Self::Changed { .. }
+            | Self::Trust { .. }
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -399,6 +411,20 @@ impl Explain for Error {
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"
             }
+            Self::Plain(_) => "nothing was sent: leave `--only-verified` out, or name another room",
+            Self::Unverified { users, .. } => {
+                let user = users.first().map_or("USER", String::as_str);
+                return Some(format!(
+                    "nothing was sent: `content verify '{user}' --emoji` verifies one of them, and `--fingerprint KEY` does without a person"
+                ));
+            }
+            Self::Changed { users } => {
+                let user = users.first().map_or("USER", String::as_str);
+                return Some(format!(
+                    "nothing was sent: `content verify '{user}' --emoji` verifies the new one, `content verify '{user}' --forget` does without"
+                ));
+            }
+            Self::Trust { .. } => "`logs crypto` may say more",
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"
             }

@@ -201,6 +201,9 @@ pub(crate) async fn send_as(
         }
         _ => None,
     };
+    if sealed.is_none() && client.is_to_verified() {
+        return Err(Error::Plain(room.to_string()));
+    }
     let event_type = if sealed.is_some() { sealed::TYPE } else { event_type };
     let request = api::send_event::Request {
         room_id: room.to_owned().into(),
@@ -295,6 +298,14 @@ pub(crate) async fn require_way(
 /// Whether a room that was looked at is encrypted.
 pub(crate) fn is_known_sealed(data: &DataDir, room: &RoomId) -> bool {
     sealed_file(data, room).exists()
+}
+
+/// Refuses a room in the clear where only verified people may read what is sent.
+pub(crate) fn require_readers(client: &Client, data: &DataDir, room: &RoomId) -> Result<(), Error> {
+    if client.is_to_verified() && !is_known_sealed(data, room) {
+        return Err(Error::Plain(room.to_string()));
+    }
+    Ok(())
 }
 
 fn sealed_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {

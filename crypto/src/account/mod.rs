@@ -2,10 +2,12 @@
 //! homeserver only when it is asked something itself: what was sent to it waits there.
 
 mod decrypt;
+mod devices;
 mod encrypt;
 mod error;
 mod identity;
 mod sync;
+mod verify;
 
 use std::{collections::BTreeMap, fs::File};
 
@@ -35,6 +37,7 @@ pub(crate) struct Account {
     asked: u64,
     /// How many one-time keys the homeserver has.
     one_time_keys: u64,
+    flows: verify::Flows,
     /// As long as it is there, nobody else has the store.
     _lock: File,
 }
@@ -53,8 +56,8 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, one_time_keys) = <_>::default();
-        let mut it = Self { machine, http, since, rooms, asked, one_time_keys, _lock: lock };
+        let (rooms, asked, one_time_keys, flows) = <_>::default();
+        let mut it = Self { machine, http, since, rooms, asked, one_time_keys, flows, _lock: lock };
         it.require_own(is_new).await?;
         it.machine.update_tracked_users([&*user]).await?;
         it.outgoing().await?;
@@ -77,10 +80,12 @@ impl Account {
     ) -> Result<Answer, Error> {
         self.asked += 1;
         match request {
-            Request::Encrypt { room_id, event_type, content } => {
-                self.encrypt(stores, &room(&room_id)?, &event_type, &content).await
+            Request::Encrypt { room_id, event_type, content, only_verified } => {
+                let room = room(&room_id)?;
+                self.encrypt(stores, &room, &event_type, &content, only_verified).await
             }
             Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
+            Request::Verify(step) => self.verify(stores, step).await,
             Request::Device => {
                 self.sync().await?;
                 self.outgoing().await?;
@@ -140,7 +145,7 @@ impl Account {
                 let response = http.send(request.clone()).await?;
                 machine.mark_request_as_sent(id, &response).await?;
             }
-            // Nobody is verified in a room here.
+            // `speak` sends those.
             AnyOutgoingRequest::RoomMessage(_) => {}
         }
         Ok(())

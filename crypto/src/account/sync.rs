@@ -47,7 +47,8 @@ impl Account {
             };
             let is_full = changes.to_device_events.len() >= TO_DEVICE;
             self.one_time_keys = left(&response.device_one_time_keys_count);
-            self.machine.receive_sync_changes(changes, &decryption()).await?;
+            let (told, _) = self.machine.receive_sync_changes(changes, &decryption()).await?;
+            self.note_begun(told.iter().map(|event| event.as_raw().json().get()));
             self.since = Some(response.next_batch);
             for (id, joined) in response.rooms.join {
                 let Some(known) = self.rooms.get_mut(&id) else { continue };
