@@ -26,6 +26,7 @@ import nio  # noqa: E402
 logging.disable()
 BASE, STORE = sys.argv[1:]
 people = {}
+compared = {}
 
 
 async def enter(name, user, password, **_how):
@@ -72,8 +73,52 @@ async def read(name, room, event_id, seconds=10):
     return failed
 
 
+async def turn(client):
+    await client.sync(timeout=100)
+    if client.should_query_keys:
+        await client.keys_query()
+    await client.send_to_device_messages()
+
+
+async def compare(name, user_id, device_id=None):
+    """What it shows: it begins with a device, or waits until one does."""
+    client = people[name]
+    before = set(client.key_verifications)
+    if device_id:
+        while device_id not in client.device_store[user_id]:
+            await turn(client)
+        await client.start_key_verification(client.device_store[user_id][device_id])
+    for _ in range(300):
+        for flow, sas in client.key_verifications.items():
+            if flow in before:
+                continue
+            if sas.state is nio.crypto.SasState.started and not sas.we_started_it and not sas.sas_accepted:
+                await client.accept_key_verification(flow)
+                before.add(flow)
+                compared[name] = flow
+            if sas.we_started_it:
+                compared[name] = flow
+        sas = client.key_verifications.get(compared.get(name))
+        if sas and sas.state is nio.crypto.SasState.key_received:
+            return {"decimal": sas.get_decimals()}
+        await turn(client)
+    return {"error": "nothing is shown"}
+
+
+async def same(name):
+    """The person says that it is."""
+    client, flow = people[name], compared[name]
+    await client.confirm_short_auth_string(flow)
+    for _ in range(300):
+        sas = client.key_verifications[flow]
+        if sas.verified or sas.canceled:
+            return {"failed": sas.cancel_reason if sas.canceled else None}
+        await turn(client)
+    return {"error": "it does not end"}
+
+
 async def main():
-    known = {"enter": enter, "join": join, "say": say, "read": read}
+    known = {"enter": enter, "join": join, "say": say, "read": read, "compare": compare, "same": same}
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)
         try:

@@ -18,12 +18,19 @@ impl Account {
         self.query(&[user.to_owned()]).await
     }
 
+    /// The same, and what was sent to this device: another of the same account may have handed on with what it signs.
+    async fn take_up(&mut self, user: &UserId) -> Result<(), Error> {
+        self.sync().await?;
+        self.outgoing().await?;
+        self.know(user).await
+    }
+
     pub(super) async fn identity(&self, user: &UserId) -> Result<Option<UserIdentity>, Error> {
         Ok(self.machine.get_identity(user, None).await?)
     }
 
     pub(super) async fn trust(&mut self, stores: &Stores, user: &UserId) -> Result<Trust, Error> {
-        self.know(user).await?;
+        self.take_up(user).await?;
         let identity = self.identity(user).await?;
         let known = self.machine.get_user_devices(user, None).await?;
         let changed = identity.as_ref().is_some_and(UserIdentity::has_verification_violation);
@@ -65,7 +72,7 @@ impl Account {
         device: Option<OwnedDeviceId>,
         fingerprint: Option<&str>,
     ) -> Result<Signed, Error> {
-        self.know(user).await?;
+        self.take_up(user).await?;
         let signed = match device {
             Some(device) => self.sign_device(user, &device, fingerprint).await,
             None => self.sign_identity(stores, user, fingerprint).await,

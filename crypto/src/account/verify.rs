@@ -2,7 +2,7 @@
 //! are. What has begun is in memory alone, and ends with this program; the specification gives it ten minutes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -46,6 +46,8 @@ pub(super) struct Flows {
     open: BTreeMap<String, Flow>,
     /// What was begun without a request, which the library does not list.
     begun: BTreeMap<OwnedUserId, String>,
+    /// What is to be sent, in this order: the library takes it for sent.
+    unsent: VecDeque<OutgoingVerificationRequest>,
     /// What was heard in rooms.
     heard: BTreeSet<OwnedEventId>,
 }
@@ -275,6 +277,7 @@ impl Account {
             self.tell(stores, outgoing).await?;
         }
         self.flows.open.clear();
+        self.flows.unsent.clear();
         Ok(())
     }
 
@@ -374,8 +377,9 @@ impl Account {
         })
     }
 
-    /// Sends all that the library has ready.
+    /// Sends all that is ready.
     async fn speak(&mut self, stores: &Stores) -> Result<(), Error> {
+        self.send_unsent(stores).await?;
         for request in self.machine.outgoing_requests().await? {
             match request.request() {
                 AnyOutgoingRequest::RoomMessage(message) => {
@@ -393,13 +397,22 @@ impl Account {
         stores: &Stores,
         request: OutgoingVerificationRequest,
     ) -> Result<(), Error> {
-        match request {
-            OutgoingVerificationRequest::ToDevice(request) => {
-                self.http.send(to_device(&request)).await?;
+        self.flows.unsent.push_back(request);
+        self.send_unsent(stores).await
+    }
+
+    /// What the homeserver does not take now stays.
+    async fn send_unsent(&mut self, stores: &Stores) -> Result<(), Error> {
+        while let Some(request) = self.flows.unsent.front().cloned() {
+            match request {
+                OutgoingVerificationRequest::ToDevice(request) => {
+                    self.http.send(to_device(&request)).await?;
+                }
+                OutgoingVerificationRequest::InRoom(message) => {
+                    self.say(stores, &message).await?;
+                }
             }
-            OutgoingVerificationRequest::InRoom(message) => {
-                self.say(stores, &message).await?;
-            }
+            self.flows.unsent.pop_front();
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long between two looks.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Who has the first word.
 #[derive(Clone, Copy, PartialEq)]

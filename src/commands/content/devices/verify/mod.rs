@@ -4,9 +4,10 @@ mod dialog;
 mod refused;
 mod shown;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ruma::{OwnedRoomId, UserId};
+use tokio::time::sleep;
 
 pub(crate) use self::shown::Shown;
 use self::{
@@ -27,6 +28,9 @@ use crate::{
 
 /// How long the specification gives it.
 const WITHIN: Duration = Duration::from_mins(10);
+/// How long another device of the same account may take to hand on with what it signs.
+const HANDED_ON: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -81,8 +85,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
             within: args.sending.given().unwrap_or(WITHIN),
         };
         dialog::compare(context, &client, &compared).await?;
-        let trust = trust(&client, &user_id).await?;
-        return Ok(Reply::done(Shown::verified(&client, &user_id, trust, args.device)));
+        let mut known = trust(&client, &user_id).await?;
+        let until = Instant::now() + HANDED_ON;
+        while user_id == client.user_id() && !known.can_sign && Instant::now() < until {
+            sleep(PAUSE).await;
+            known = trust(&client, &user_id).await?;
+        }
+        return Ok(Reply::done(Shown::verified(&client, &user_id, known, args.device)));
     }
     let step = if args.forget {
         Verify::Forget { user_id: user_id.to_string() }

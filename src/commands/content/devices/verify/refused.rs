@@ -47,7 +47,7 @@ pub(super) fn refused(
             let own = client.user_id();
             Failure::request(format!("{own} cannot sign: its identity was made by another program"))
                 .hinted(format!(
-                    "`content verify --emoji --as {acting}` asks that program, which hands the keys on"
+                    "`content verify --emoji --as {acting}` asks that program, which hands the keys on at the latest when it has said something in an encrypted room"
                 ))
         }
         Signed::Now | Signed::Before => Failure::request("it was verified"),
