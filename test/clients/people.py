@@ -100,6 +100,8 @@ async def compare(name, user_id, device_id=None):
                 compared[name] = flow
         sas = client.key_verifications.get(compared.get(name))
         if sas and sas.state is nio.crypto.SasState.key_received:
+            # What it answers is ready and not sent yet.
+            await client.send_to_device_messages()
             return {"decimal": sas.get_decimals()}
         await turn(client)
     return {"error": "nothing is shown"}

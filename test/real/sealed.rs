@@ -234,7 +234,10 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("at the terminal: {}", self.said());
+            // Without what turns while it waits.
+            let said = self.said();
+            let pieces = said.split(['\r', '\n']).filter(|piece| !piece.contains(" waiting "));
+            eprintln!("at the terminal: {}", pieces.collect::<Vec<_>>().join("\n"));
         }
         drop(self.child.kill());
         drop(self.child.wait());

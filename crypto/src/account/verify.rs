@@ -11,7 +11,9 @@ use matrix_sdk_crypto::{
     VerificationRequest, VerificationRequestState,
     types::{
         events::room::encrypted::EncryptedEvent,
-        requests::{AnyOutgoingRequest, OutgoingVerificationRequest, RoomMessageRequest},
+        requests::{
+            AnyOutgoingRequest, OutgoingVerificationRequest, RoomMessageRequest, ToDeviceRequest,
+        },
     },
 };
 use ruma::{
@@ -35,6 +37,9 @@ use crate::{
 
 /// How long whoever has asked may take to begin; after that we do.
 const THEIR_TURN: Duration = Duration::from_secs(3);
+/// When a device that does not answer is asked a second time, and then each time again.
+const SOON: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(10);
 /// How many of the latest events of a room are looked at.
 const LATEST: u32 = 50;
 /// What is older than the specification gives it is no request any more, in milliseconds.
@@ -57,6 +62,23 @@ struct Flow {
     request: Option<VerificationRequest>,
     sas: Option<Sas>,
     since: Instant,
+    /// What asks a device, and when it is asked again: one that has not heard yet of ours passes over what it says.
+    again: Option<(ToDeviceRequest, Instant)>,
+}
+
+impl Flow {
+    fn new(request: Option<VerificationRequest>, sas: Option<Sas>) -> Self {
+        Self { request, sas, since: Instant::now(), again: None }
+    }
+
+    /// One that is asked by this.
+    fn asked(request: VerificationRequest, by: &OutgoingVerificationRequest) -> Self {
+        let mut it = Self::new(Some(request), None);
+        if let OutgoingVerificationRequest::ToDevice(by) = by {
+            it.again = Some((by.clone(), it.since + SOON));
+        }
+        it
+    }
 }
 
 impl Account {
@@ -124,7 +146,6 @@ impl Account {
         self.sync().await?;
         self.end_all(stores, user).await?;
         let methods = || vec![VerificationMethod::SasV1];
-        let since = Instant::now();
         if let Some(device) = device {
             let Some(device) = self.machine.get_device(user, device, None).await? else {
                 return Ok(Err(Signed::NoDevice));
@@ -132,17 +153,19 @@ impl Account {
             if bare {
                 let (sas, request) = device.start_verification().await?;
                 self.http.send(to_device(&request)).await?;
-                return Ok(Ok(self.keep(Flow { request: None, sas: Some(sas), since })));
+                return Ok(Ok(self.keep(Flow::new(None, Some(sas)))));
             }
             let (request, outgoing) = device.request_verification_with_methods(methods());
+            let flow = Flow::asked(request, &outgoing);
             self.tell(stores, outgoing).await?;
-            return Ok(Ok(self.keep(Flow { request: Some(request), sas: None, since })));
+            return Ok(Ok(self.keep(flow)));
         }
-        let request = match (self.identity(user).await?, in_room) {
+        let flow = match (self.identity(user).await?, in_room) {
             (Some(UserIdentity::Own(own)), _) => {
                 let (request, outgoing) = own.request_verification_with_methods(methods()).await?;
+                let flow = Flow::asked(request, &outgoing);
                 self.tell(stores, outgoing).await?;
-                request
+                flow
             }
             (Some(UserIdentity::Other(other)), Some(in_room)) => {
                 // What was said there before is not about this.
@@ -156,12 +179,12 @@ impl Account {
                 };
                 let event = self.say(stores, &message).await?.event_id;
                 self.flows.heard.insert(event.clone());
-                other.request_verification(in_room, &event, Some(methods()))
+                Flow::new(Some(other.request_verification(in_room, &event, Some(methods()))), None)
             }
             (Some(UserIdentity::Other(_)), None) => return Ok(Err(Signed::NoDevice)),
             (None, _) => return Ok(Err(Signed::NoIdentity)),
         };
-        Ok(Ok(self.keep(Flow { request: Some(request), sas: None, since })))
+        Ok(Ok(self.keep(flow)))
     }
 
     /// Keeps it, and says what it is called.
@@ -204,19 +227,18 @@ impl Account {
 
     /// What somebody has begun.
     fn offered(&mut self, user: &UserId) -> Option<String> {
-        let since = Instant::now();
         let request =
             self.machine.get_verification_requests(user).into_iter().find(|it| {
                 !(it.we_started() || it.is_passive() || it.is_cancelled() || it.is_done())
             });
         if let Some(request) = request {
-            return Some(self.keep(Flow { request: Some(request), sas: None, since }));
+            return Some(self.keep(Flow::new(Some(request), None)));
         }
         let begun = self.flows.begun.remove(user)?;
         let Some(Verification::SasV1(sas)) = self.machine.get_verification(user, &begun) else {
             return None;
         };
-        Some(self.keep(Flow { request: None, sas: Some(*sas), since }))
+        Some(self.keep(Flow::new(None, Some(*sas))))
     }
 
     /// How far it is, once what is our turn has been done.
@@ -225,7 +247,17 @@ impl Account {
         let mut stage = Stage::Gone;
         if let Some(request) = &flow.request {
             stage = match request.state() {
-                VerificationRequestState::Created { .. } => Stage::Asked,
+                VerificationRequestState::Created { .. } => {
+                    if let Some((asks, next)) = &mut flow.again
+                        && *next <= Instant::now()
+                    {
+                        *next = Instant::now() + AGAIN;
+                        asks.txn_id = TransactionId::new();
+                        let asks = asks.clone().into();
+                        self.tell(stores, asks).await?;
+                    }
+                    Stage::Asked
+                }
                 VerificationRequestState::Requested { .. } => {
                     let methods = vec![VerificationMethod::SasV1];
                     if let Some(outgoing) = request.accept_with_methods(methods) {
