@@ -155,7 +155,10 @@ impl Account {
         }
     }
 
-    async fn upload(&mut self, signatures: upload_signatures::v3::Request) -> Result<(), Error> {
+    pub(super) async fn upload(
+        &mut self,
+        signatures: upload_signatures::v3::Request,
+    ) -> Result<(), Error> {
         let response = self.http.send(signatures).await?;
         if response.failures.values().all(|failures| failures.is_empty()) {
             Ok(())

@@ -18,7 +18,10 @@ use matrix_sdk_crypto::{
 };
 use ruma::{
     DeviceId, OwnedDeviceId, OwnedEventId, OwnedUserId, RoomId, TransactionId, UserId,
-    api::client::message::{get_message_events, send_message_event},
+    api::client::{
+        keys::upload_signatures,
+        message::{get_message_events, send_message_event},
+    },
     events::{
         AnyMessageLikeEventContent, AnyTimelineEvent, MessageLikeEventContent as _,
         key::verification::{VerificationMethod, cancel::CancelCode},
@@ -53,6 +56,7 @@ pub(super) struct Flows {
     begun: BTreeMap<OwnedUserId, String>,
     /// What is to be sent, in this order: the library takes it for sent.
     unsent: VecDeque<OutgoingVerificationRequest>,
+    signatures: Vec<upload_signatures::v3::Request>,
     /// What was heard in rooms.
     heard: BTreeSet<OwnedEventId>,
 }
@@ -113,13 +117,10 @@ impl Account {
             Verify::Confirm { user_id: _, flow } => {
                 if let Some(Flow { sas: Some(sas), .. }) = self.flows.open.get(&flow).cloned() {
                     let (requests, signatures) = sas.confirm().await?;
-                    for request in requests {
-                        self.tell(stores, request).await?;
-                    }
-                    if let Some(signatures) = signatures {
-                        self.http.send(signatures).await?;
-                    }
+                    self.flows.unsent.extend(requests);
+                    self.flows.signatures.extend(signatures);
                 }
+                self.speak(stores).await?;
                 let stage = self.stage(stores, &flow).await?;
                 Ok(Answer::Flow { flow: Some(flow), stage })
             }
@@ -127,6 +128,8 @@ impl Account {
                 if let Some(known) = self.flows.open.get(&flow).cloned() {
                     self.end(stores, &known, differs).await?;
                 }
+                // Also that the library has ended it by itself.
+                self.speak(stores).await?;
                 let stage = self.stage(stores, &flow).await?;
                 Ok(Answer::Flow { flow: Some(flow), stage })
             }
@@ -445,6 +448,10 @@ impl Account {
                 }
             }
             self.flows.unsent.pop_front();
+        }
+        while let Some(signatures) = self.flows.signatures.last().cloned() {
+            self.upload(signatures).await?;
+            self.flows.signatures.pop();
         }
         Ok(())
     }
