@@ -128,7 +128,7 @@ impl Client {
 
     /// The same, and what it sends goes only to people who are verified.
     #[must_use]
-    pub(crate) fn to_verified(self, only_verified: bool) -> Self {
+    pub(crate) fn verified_only(self, only_verified: bool) -> Self {
         Self { only_verified, ..self }
     }
 

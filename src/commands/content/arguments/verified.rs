@@ -13,7 +13,7 @@ pub(crate) struct VerifiedArg {
 impl VerifiedArg {
     /// Whoever sends it, to them alone.
     pub(crate) fn of(self, client: Client) -> Client {
-        client.to_verified(self.only_verified)
+        client.verified_only(self.only_verified)
     }
 
     /// What was typed.

@@ -86,7 +86,7 @@ impl Dialog<'_> {
 
     async fn run(&mut self, context: &Context) -> Result<(), Failure> {
         let user = &self.with.user;
-        let progress = context.progress(format!("waiting for {user}"));
+        let mut progress = Some(context.progress(format!("waiting for {user}")));
         if self.with.begins == Begins::They {
             context.say(format_args!("waiting until {user} begins"));
         } else {
@@ -104,7 +104,8 @@ impl Dialog<'_> {
             match self.look().await? {
                 Stage::Done => return Ok(()),
                 Stage::Compare { emoji, decimals } if is_same.is_none() => {
-                    progress.now("");
+                    // It would be drawn over what is typed.
+                    drop(progress.take());
                     let same = self.asked(question(user.as_str(), &emoji, decimals)).await?;
                     is_same = Some(same);
                     if !same {
@@ -113,7 +114,8 @@ impl Dialog<'_> {
                             .hinted("somebody may stand between you: look again whether it was the same comparison, or compare fingerprints over another way"));
                     }
                     self.confirm().await?;
-                    progress.now(format!("waiting until {user} says that it is the same"));
+                    let waits = format!("waiting until {user} says that it is the same");
+                    progress = Some(context.progress(waits));
                 }
                 _ => {}
             }
