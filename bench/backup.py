@@ -75,7 +75,7 @@ def fill(env, data, folder):
     operator = session(data)
     lines = folder / "lines"
     lines.write_text("".join(f"message {n}: what one says to another\n" for n in range(MESSAGES // 4)))
-    rooms = [run(PROGRAM, "content", "create-room", f"Bench {n}", "-q", env=env).stdout.strip() for n in range(4)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Bench {n}", "--no-encryption", "-q", env=env).stdout.strip() for n in range(4)]
     sends = [subprocess.Popen([PROGRAM, "content", "send-message", room, "--file", str(lines)], env=env,
                               stdout=subprocess.DEVNULL) for room in rooms]
     assert not any([send.wait() for send in sends])

@@ -15,7 +15,7 @@ with instance() as (env, data), tempfile.NamedTemporaryFile("w", suffix=".txt") 
     lines.flush()
 
     def room():
-        return run(PROGRAM, "content", "create-room", f"Batch {uuid.uuid4()}", "-q", env=env).stdout.strip()
+        return run(PROGRAM, "content", "create-room", f"Batch {uuid.uuid4()}", "--no-encryption", "-q", env=env).stdout.strip()
 
     def ours():
         target = room()

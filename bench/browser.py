@@ -69,7 +69,7 @@ more = {"MATRIX_SYNAPSE_PROFILE": "isms", "MATRIX_SYNAPSE_WEB_CLIENT": "hydrogen
 with instance(more=more) as (env, _):
     run(PROGRAM, "content", "add-user", "reader", "--password-stdin", env=env, input=PASSWORD)
     for number in range(10):
-        room = run(PROGRAM, "content", "create-room", f"Room {number}", "-q", env=env).stdout.strip()
+        room = run(PROGRAM, "content", "create-room", f"Room {number}", "--no-encryption", "-q", env=env).stdout.strip()
         run(PROGRAM, "content", "invite", room, "reader", env=env)
         run(PROGRAM, "content", "join-room", room, "--as", "reader", env=env)
         run(PROGRAM, "content", "send-message", room, "hello", env=env)

@@ -103,7 +103,7 @@ def used(data):
 def messages(env, data, count):
     """So many messages from some clients at once: how many a second, and CPU seconds for each."""
     port, token = int(env["MATRIX_SYNAPSE_PROXY_HTTP_PORT"]), session(data)["access_token"]
-    rooms = [run(PROGRAM, "content", "create-room", f"Load {time.monotonic()}", "-q", env=env).stdout.strip() for _ in range(CLIENTS)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Load {time.monotonic()}", "--no-encryption", "-q", env=env).stdout.strip() for _ in range(CLIENTS)]
 
     def send(room):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)

@@ -52,7 +52,7 @@ with instance() as (env, data):
     matrix, hooks = (int(env[f"MATRIX_SYNAPSE_{name}PORT"]) for name in ("", "HOOKS_"))
 
     def bot(name):
-        words = ["content", "add-bot", name, "--room", f"#{name}", "--hook", "--format", "json"]
+        words = ["content", "add-bot", name, "--room", f"#{name}", "--hook", "--no-encryption", "--format", "json"]
         made = json.loads(run(PROGRAM, *words, env=env).stdout)
         return made["room"]["room_id"], made["access_token"], made["hook"]["token"]
 

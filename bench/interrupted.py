@@ -33,7 +33,7 @@ def killed(words, env, whole):
 
 with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-interrupted-") as to:
     to = pathlib.Path(to)
-    room = run(PROGRAM, "content", "create-room", "Kept", "-q", env=env).stdout.strip()
+    room = run(PROGRAM, "content", "create-room", "Kept", "--no-encryption", "-q", env=env).stdout.strip()
     lines = to / "lines"
     lines.write_text("".join(f"line {n}\n" for n in range(500)))
     run(PROGRAM, "content", "send-message", room, "--file", str(lines), env=env)

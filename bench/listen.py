@@ -21,7 +21,7 @@ SENDERS = 2
 
 
 def room(env, name):
-    return run(PROGRAM, "content", "create-room", name, "-q", env=env).stdout.strip()
+    return run(PROGRAM, "content", "create-room", name, "--no-encryption", "-q", env=env).stdout.strip()
 
 
 def listener(env, records, *words):

@@ -8,7 +8,7 @@ from common import PROGRAM, finish, in_turns, instance, run, say, seconds, sessi
 
 with instance() as (env, data):
     operator = session(data)
-    room = run(PROGRAM, "content", "create-room", "Message", "-q", env=env).stdout.strip()
+    room = run(PROGRAM, "content", "create-room", "Message", "--no-encryption", "-q", env=env).stdout.strip()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True, "env": env}
 
     def ours():

@@ -21,7 +21,7 @@ with instance() as (env, data):
     def version():
         return (pathlib.Path(data) / "postgres/data/PG_VERSION").read_text().strip()
 
-    room = ours("content", "create-room", "Kept", "-q").strip()
+    room = ours("content", "create-room", "Kept", "--no-encryption", "-q").strip()
     for n in range(20):
         ours("content", "send-message", room, f"line {n}")
     ours("manage", "stop")

@@ -59,7 +59,7 @@ def loop(env, data, room, number):
 
 
 with instance() as (env, data):
-    rooms = [run(PROGRAM, "content", "create-room", f"Queue {n}", "-q", env=env).stdout.strip() for n in range(ROOMS)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Queue {n}", "--no-encryption", "-q", env=env).stdout.strip() for n in range(ROOMS)]
     held = [say("one message left with `--queue`", *one(env, rooms[0]), 0.25)]
     run(PROGRAM, "content", "queue", "drain", env=env)
 

@@ -20,7 +20,7 @@ with instance(more=more) as (env, data):
     del env["MATRIX_SYNAPSE_WORKERS"]
     token = session(data)["access_token"]
     port = int(env["MATRIX_SYNAPSE_PROXY_HTTP_PORT"])
-    rooms = [run(PROGRAM, "content", "create-room", f"Roll {n}", "-q", env=env).stdout.strip() for n in range(SENDERS)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Roll {n}", "--no-encryption", "-q", env=env).stdout.strip() for n in range(SENDERS)]
     over = threading.Event()
     seen = collections.Counter()
     longest, reopened = [0.0], []
@@ -102,7 +102,7 @@ with instance(more=more) as (env, data):
     # Each phase has rooms of its own: `read-messages` is asked for no more than it gives.
     generic = during("generic 1, 2, 3, 1", [f"generic={n},event_persister=1" for n in (2, 3, 1)])
     kept = [whole(room, [name for name in names if name]) for room, names in sent.items()]
-    rooms = [run(PROGRAM, "content", "create-room", f"Write {n}", "-q", env=env).stdout.strip() for n in range(SENDERS)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Write {n}", "--no-encryption", "-q", env=env).stdout.strip() for n in range(SENDERS)]
     sent = {room: [] for room in rooms}
     writers = during("event_persister 1, 2, 1", [f"generic=1,event_persister={n}" for n in (2, 1)])
     kept += [whole(room, [name for name in names if name]) for room, names in sent.items()]

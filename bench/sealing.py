@@ -27,7 +27,7 @@ with instance() as (env, data), tempfile.TemporaryDirectory(prefix="rms-bench-se
             run(PROGRAM, "content", "join-room", room, "--as", bot, env=env)
         return room
 
-    clear, sealed = made("Clear"), made("Sealed", "--encrypted")
+    clear, sealed = made("Clear", "--no-encryption"), made("Sealed", "--encrypted")
 
     def send(room, *words):
         words = (PROGRAM, "content", "send-message", room, *words)

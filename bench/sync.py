@@ -128,7 +128,7 @@ def live(env, server, way, rooms, number):
 
 with instance() as (env, data):
     server = Server(env, data)
-    rooms = [run(PROGRAM, "content", "create-room", f"Room {n}", "-q", env=env).stdout.strip() for n in range(ROOMS)]
+    rooms = [run(PROGRAM, "content", "create-room", f"Room {n}", "--no-encryption", "-q", env=env).stdout.strip() for n in range(ROOMS)]
     held = []
     programs = [PROGRAM, *([OLD] if OLD else [])]
     for name, room in (("all rooms", None), ("one room", rooms[0])):

@@ -60,7 +60,7 @@ with instance(more={"MATRIX_SYNAPSE_VERSION": OLD}) as (env, data):
     # The install wrote it down.
     del env["MATRIX_SYNAPSE_VERSION"]
     url = f"http://127.0.0.1:{env['MATRIX_SYNAPSE_PORT']}/_matrix/client/versions"
-    room = run(PROGRAM, "content", "create-room", "Bench", "-q", env=env).stdout.strip()
+    room = run(PROGRAM, "content", "create-room", "Bench", "--no-encryption", "-q", env=env).stdout.strip()
     run(PROGRAM, "content", "send-message", room, "here from the first day", env=env)
     began = time.monotonic()
     done = json.loads(run(PROGRAM, "manage", "upgrade", "--format", "json", env=env).stdout)

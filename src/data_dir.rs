@@ -19,8 +19,8 @@ pub(crate) struct DataDir(PathBuf);
 const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
 
 /// What an installation makes again, by its names in the data folder.
-pub(crate) const PROGRAM: [&str; 6] =
-    ["environments", "cache", "synapse", "instance.env", "web", "crypto"];
+pub(crate) const PROGRAM: [&str; 7] =
+    ["environments", "cache", "synapse", "rms_modules", "instance.env", "web", "crypto"];
 /// What is about this data folder rather than about the homeserver in it: the lock of the command that is at
 /// work, archives and backups.
 pub(crate) const STAYS: [&str; 3] = ["run", "aside", "backups"];
@@ -75,6 +75,12 @@ impl DataDir {
 
     pub(crate) fn homeserver_yaml(&self) -> PathBuf {
         self.synapse().join("homeserver.yaml")
+    }
+
+    /// Our modules for Synapse. Its processes run in the data folder, so that Python imports from there: this is the
+    /// name of their package, also in its settings.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.0.join("rms_modules")
     }
 
     /// How Synapse writes its log.

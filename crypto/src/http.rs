@@ -44,6 +44,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether keys were for a backup that is not the account's any more.
+    pub(crate) fn is_other_backup(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code, .. }) if code == "M_WRONG_ROOM_KEYS_VERSION")
+            || self.is_missing()
+    }
+}
+
 pub(crate) struct Http {
     url: String,
     host: String,

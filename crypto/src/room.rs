@@ -14,6 +14,8 @@ use ruma::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::account::Session;
+
 pub(crate) struct Room {
     joined: BTreeSet<OwnedUserId>,
     invited: BTreeSet<OwnedUserId>,
@@ -21,6 +23,8 @@ pub(crate) struct Room {
     pub(crate) visibility: HistoryVisibility,
     /// Who has come since their devices were last asked for.
     pub(crate) new: BTreeSet<OwnedUserId>,
+    /// The session that what is said there is encrypted with.
+    pub(crate) session: Session,
 }
 
 /// A state event, as far as it matters here.
@@ -37,8 +41,8 @@ impl Room {
         encryption: RoomEncryptionEventContent,
         visibility: HistoryVisibility,
     ) -> Self {
-        let (joined, invited, new) = <_>::default();
-        Self { joined, invited, encryption, visibility, new }
+        let (joined, invited, new, session) = <_>::default();
+        Self { joined, invited, encryption, visibility, new, session }
     }
 
     /// Whether there is a way of encrypting for it here.
@@ -54,6 +58,7 @@ impl Room {
             return;
         };
         let content = content.get();
+        self.session.is_shared = false;
         match kind.as_str() {
             "m.room.member" => {
                 let (Ok(user), Ok(RoomMemberEventContent { membership, .. })) =

@@ -11,13 +11,15 @@ use tokio::{
 };
 
 use crate::{
-    account::Account,
+    account::{self, Account},
     store::Stores,
     wire::{self, Answer, Failed, Fault, Question},
 };
 
-/// The longest question, in bytes: a page of the largest events.
-const LONGEST: u64 = 16 << 20;
+/// The longest question, in bytes: a file with many keys.
+const LONGEST: u64 = 64 << 20;
+/// How long after an answer what is new is backed up: whoever has asked may ask again at once.
+const REST: Duration = Duration::from_secs(1);
 /// How long those that are asked something may go on when it is to end.
 const LAST: Duration = Duration::from_secs(4);
 
@@ -46,7 +48,7 @@ pub(crate) async fn serve(socket: &Path, stores: Stores) -> Result<(), Box<dyn s
                         let Ok((stream, _)) = accepted else { continue };
                         let accounts = Rc::clone(&accounts);
                         tokio::task::spawn_local(async move {
-                            drop(talk(stream, &accounts).await);
+                            drop(talk(stream, accounts).await);
                         });
                     }
                     _ = term.recv() => break,
@@ -73,11 +75,15 @@ impl Accounts {
     async fn settled(&self) {
         let open = self.open.lock().await;
         for account in open.values() {
-            drop(account.lock().await.take());
+            if let Some(mut open) = account.lock().await.take()
+                && open.is_unsaved
+            {
+                drop(open.save(&self.stores).await);
+            }
         }
     }
 
-    async fn answer(&self, line: &[u8]) -> Answer {
+    async fn answer(self: &Rc<Self>, line: &[u8]) -> Answer {
         let question: Question = match serde_json::from_slice(line) {
             Ok(question) => question,
             Err(error) => {
@@ -87,22 +93,45 @@ impl Accounts {
         };
         let wire::Account { user_id, device_id, .. } = &question.account;
         let key = (user_id.clone(), device_id.clone());
-        let slot = Rc::clone(self.open.lock().await.entry(key).or_default());
+        let slot = Rc::clone(self.open.lock().await.entry(key.clone()).or_default());
         let mut account = slot.lock().await;
         let answered = async {
             let open = match account.take() {
                 Some(open) => open,
-                None => Account::open(&self.stores, &question.account).await?,
+                None => {
+                    // An account has one device at a time: this takes up what the one before it leaves.
+                    self.open.lock().await.retain(|other, _| other.0 != key.0 || *other == key);
+                    Account::open(&self.stores, &question.account).await?
+                }
             };
             let open = account.insert(open);
             open.speaks_as(&question.account)?;
-            open.answer(&self.stores, question.request).await
+            let answer = open.answer(&self.stores, question.request).await;
+            if open.is_unsaved && !open.will_save {
+                open.will_save = true;
+                tokio::task::spawn_local(Rc::clone(self).save(Rc::clone(&slot)));
+            }
+            answer
         };
-        answered.await.unwrap_or_else(|error: crate::account::Error| Answer::Failed(error.into()))
+        answered.await.unwrap_or_else(|error: account::Error| Answer::Failed(error.into()))
+    }
+
+    /// Backs up what is new of an account.
+    async fn save(self: Rc<Self>, slot: Rc<Mutex<Option<Account>>>) {
+        tokio::time::sleep(REST).await;
+        let mut account = slot.lock().await;
+        let Some(open) = account.as_mut() else { return };
+        open.will_save = false;
+        // What is not brought there now is with the next.
+        match open.save(&self.stores).await {
+            // One that a person has with another program sees to that itself.
+            Ok(()) | Err(account::Error::Elsewhere(_)) => {}
+            Err(error) => eprintln!("keys are not backed up: {}", Failed::from(error).what),
+        }
     }
 }
 
-async fn talk(stream: UnixStream, accounts: &Accounts) -> io::Result<()> {
+async fn talk(stream: UnixStream, accounts: Rc<Accounts>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {

@@ -9,21 +9,29 @@ use std::{
 };
 
 use matrix_sdk_crypto::{CollectStrategy, store::types::CrossSigningKeyExport};
-use matrix_sdk_sqlite::SqliteCryptoStore;
-use ruma::{DeviceId, RoomId, UserId};
+use matrix_sdk_sqlite::{OpenStoreError, SqliteCryptoStore};
+use ruma::{DeviceId, OwnedDeviceId, RoomId, UserId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::wire;
+
 const PRIVATE: u32 = 0o600;
+/// The name that the library gives its file.
+const FILE: &str = "matrix-sdk-crypto.sqlite3";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("`{}`", .0.display())]
     File(PathBuf, #[source] io::Error),
-    #[error("`{}` is no key", .0.display())]
+    #[error("`{}` is damaged: once it is removed, another takes its place", .0.display())]
     Key(PathBuf),
     #[error("`{}` is of another program that runs", .0.display())]
     Taken(PathBuf),
+    #[error("`{}` is damaged", .0.display())]
+    Damaged(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("`{}` was made by a newer version of this program, or is damaged: install that one, or remove the folder", .0.display())]
+    Newer(PathBuf),
     #[error("`{}` cannot be opened", .0.display())]
     Open(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -36,12 +44,43 @@ pub(crate) struct Stores {
     pub(crate) share_with: CollectStrategy,
 }
 
-/// The secret halves of an account's own identity, with which a later device is signed.
-#[derive(Deserialize, Serialize)]
-struct Identity {
-    master_key: Option<String>,
-    self_signing_key: Option<String>,
-    user_signing_key: Option<String>,
+/// What is kept of an account, so that another device can take the place of one whose keys are lost.
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Kept {
+    /// The secret halves of its identity, in unpadded base64.
+    pub(crate) master_key: Option<String>,
+    pub(crate) self_signing_key: Option<String>,
+    pub(crate) user_signing_key: Option<String>,
+    /// What opens its secret storage at the homeserver, as a person types it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery_key: Option<String>,
+    /// What opens the backup of its room keys there, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) backup_key: Option<String>,
+    /// Whether all this is in the secret storage.
+    #[serde(default)]
+    pub(crate) is_stored: bool,
+}
+
+impl Kept {
+    pub(crate) fn identity(&self) -> CrossSigningKeyExport {
+        CrossSigningKeyExport {
+            master_key: self.master_key.clone(),
+            self_signing_key: self.self_signing_key.clone(),
+            user_signing_key: self.user_signing_key.clone(),
+        }
+    }
+
+    /// The same with another identity, which is nowhere else yet.
+    pub(crate) fn with(self, identity: &CrossSigningKeyExport) -> Self {
+        Self {
+            master_key: identity.master_key.clone(),
+            self_signing_key: identity.self_signing_key.clone(),
+            user_signing_key: identity.user_signing_key.clone(),
+            is_stored: false,
+            ..self
+        }
+    }
 }
 
 /// A store and the lock on it.
@@ -91,37 +130,61 @@ impl Stores {
         let lock = lock.map_err(|error| Error::File(lock_path, error))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| Error::Taken(path.clone()))?;
-        let is_new = !path.join("matrix-sdk-crypto.sqlite3").exists();
-        let store = SqliteCryptoStore::open_with_key(&path, Some(&self.key))
-            .await
-            .map_err(|error| Error::Open(path, Box::new(error)))?;
+        let is_new = !path.join(FILE).exists();
+        let store =
+            SqliteCryptoStore::open_with_key(&path, Some(&self.key)).await.map_err(|error| {
+                match error {
+                    OpenStoreError::InvalidVersion => Error::Newer(path),
+                    // Its key is another one.
+                    OpenStoreError::InitCipher(_) => Error::Damaged(path, Box::new(error)),
+                    _ if is_damaged(&error) => Error::Damaged(path, Box::new(error)),
+                    _ => Error::Open(path, Box::new(error)),
+                }
+            })?;
         Ok(Opened { store, is_new, lock })
     }
 
-    /// What was kept of the account's own identity.
-    pub(crate) fn identity(&self, user: &UserId) -> Result<Option<CrossSigningKeyExport>, Error> {
-        let path = self.identity_file(user);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|error| Error::File(path.clone(), error))?,
-        };
-        let Identity { master_key, self_signing_key, user_signing_key } =
-            serde_json::from_slice(&text).map_err(|_| Error::Key(path))?;
-        Ok(Some(CrossSigningKeyExport { master_key, self_signing_key, user_signing_key }))
+    /// The devices of an account that have a store here.
+    pub(crate) fn devices(&self, user: &UserId) -> Result<Vec<OwnedDeviceId>, Error> {
+        let path = self.stores.join(plain(user.localpart()));
+        let failed = |error| Error::File(path.clone(), error);
+        let mut devices = Vec::new();
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            if let Some(name) = entry.map_err(failed)?.file_name().to_str() {
+                devices.push(name.replace("%2F", "/").into());
+            }
+        }
+        Ok(devices)
     }
 
-    pub(crate) fn keep_identity(
+    pub(crate) fn remove(&self, user: &UserId, device: &DeviceId) -> Result<(), Error> {
+        let path = self.of(user, device);
+        fs::remove_dir_all(&path).map_err(|error| Error::File(path, error))
+    }
+
+    /// Says how a device is, for whoever looks at the folder.
+    pub(crate) fn note(
         &self,
         user: &UserId,
-        keys: &CrossSigningKeyExport,
+        device: &DeviceId,
+        state: &wire::Device,
     ) -> Result<(), Error> {
-        let identity = Identity {
-            master_key: keys.master_key.clone(),
-            self_signing_key: keys.self_signing_key.clone(),
-            user_signing_key: keys.user_signing_key.clone(),
-        };
-        let text = serde_json::to_vec(&identity).unwrap_or_default();
-        write(&self.identity_file(user), &text)
+        let text = serde_json::to_vec(state).unwrap_or_default();
+        write(&self.of(user, device).join(wire::NOTE), &text)
+    }
+
+    pub(crate) fn kept(&self, user: &UserId) -> Result<Option<Kept>, Error> {
+        let path = self.kept_file(user);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::File(path, error)),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|_| Error::Key(path)),
+        }
+    }
+
+    pub(crate) fn keep(&self, user: &UserId, kept: &Kept) -> Result<(), Error> {
+        let text = serde_json::to_vec(kept).unwrap_or_default();
+        write(&self.kept_file(user), &text)
     }
 
     /// Notes that a message for a room was encrypted with this place of this session; false where a place of it that
@@ -150,9 +213,24 @@ impl Stores {
         Ok(true)
     }
 
-    fn identity_file(&self, user: &UserId) -> PathBuf {
+    fn kept_file(&self, user: &UserId) -> PathBuf {
         self.secrets.join(plain(user.localpart())).with_added_extension("json")
     }
+}
+
+/// Whether SQLite says that a file is not one of its own, or not whole ([codes]): what cannot be read again.
+///
+/// [codes]: https://www.sqlite.org/rescode.html#corrupt
+pub(crate) fn is_damaged(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut now = Some(error);
+    while let Some(error) = now {
+        let text = error.to_string();
+        if text.contains("Error code 11:") || text.contains("Error code 26:") {
+            return true;
+        }
+        now = error.source();
+    }
+    false
 }
 
 /// An id as the name of a file.
@@ -182,6 +260,38 @@ mod tests {
     use ruma::{device_id, room_id, user_id};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_is_damaged_or_newer_is_told_from_one_that_cannot_be_had_now() {
+        let folder = std::env::temp_dir().join(format!("damaged-{}", std::process::id()));
+        let all = CollectStrategy::AllDevices;
+        let stores = Stores::new(folder.join("a"), folder.join("b"), all).unwrap();
+        let open = async |device: &str| {
+            stores
+                .open(user_id!("@a:x"), device.into())
+                .await
+                .map(drop)
+                .map_err(|it| it.to_string())
+        };
+        let file = |device: &str| stores.of(user_id!("@a:x"), device.into()).join(FILE);
+        open("D").await.unwrap();
+        let whole = fs::read(file("D")).unwrap();
+        for (device, content) in
+            [("E", &whole[..whole.len() / 2]), ("F", b"no database".as_slice())]
+        {
+            open(device).await.unwrap();
+            for more in ["", "-wal", "-shm"] {
+                drop(fs::remove_file(format!("{}{more}", file(device).display())));
+            }
+            write(&file(device), content).unwrap();
+            let said = open(device).await.unwrap_err();
+            assert!(said.ends_with("is damaged"), "{said}");
+        }
+        fs::remove_dir_all(stores.of(user_id!("@a:x"), "F".into())).unwrap();
+        fs::create_dir_all(file("F")).unwrap();
+        assert!(open("F").await.unwrap_err().ends_with("cannot be opened"));
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn a_place_that_was_passed_shows_that_a_store_was_put_back() {

@@ -1,7 +1,12 @@
 //! What stands beside Synapse: the relay of calls, the provider of logins, the store for media, bridges.
 
 use super::{Check, Flow, Found, Look, Subject};
-use crate::{bridges, error::Failure, oidc, render, s3, turn};
+use crate::{
+    bridges,
+    config::{Config, sections::synapse::Encryption, values::shape::Words as _},
+    error::Failure,
+    oidc, render, s3, turn,
+};
 
 /// One that cannot be read is left out of what Synapse is told, and the others go on.
 pub(crate) static BRIDGES: Check = Check {
@@ -18,6 +23,36 @@ pub(crate) static BRIDGES: Check = Check {
     ],
     look: Look::Here(|subject| Ok(bridges::registrations(&subject.config.data)?.1)),
 };
+
+/// Synapse does so whoever makes the room, and a bridge goes on in it as if it were not.
+pub(crate) static ENCRYPTED: Check = Check {
+    name: "bridged-rooms",
+    about: "Synapse does not encrypt the rooms that bridges make",
+    remedy: "`config set synapse.encryption_enabled_by_default_for_room_type off` leaves that to who makes a room",
+    flows: &[
+        Flow::Install,
+        Flow::Start,
+        Flow::Restart,
+        Flow::Change,
+        Flow::Scale,
+        Flow::ConfigCheck,
+    ],
+    look: Look::Here(|subject| Ok(deafened(subject.config)?.into_iter().collect())),
+};
+
+/// What is to be known where there are bridges and Synapse encrypts rooms by force.
+fn deafened(config: &Config) -> Result<Option<String>, Failure> {
+    let forced = config.synapse.encryption_enabled_by_default_for_room_type;
+    if forced == Encryption::Off || bridges::all(&config.data)?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "`synapse.encryption_enabled_by_default_for_room_type` is `{}`, so that Synapse also encrypts the rooms that \
+         bridges make, in which they hear nothing; {}",
+        forced.word(),
+        ENCRYPTED.remedy
+    )))
+}
 
 pub(crate) static RELAY: Check = Check {
     name: "relay",

@@ -80,7 +80,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 28] = [
+static ALL: [&Check; 29] = [
     &folder::FOLDER,
     &folder::RUN,
     &services::SERVICES,
@@ -89,6 +89,7 @@ static ALL: [&Check; 28] = [
     &ports::APART,
     &front::CERTIFICATE,
     &beside::BRIDGES,
+    &beside::ENCRYPTED,
     &front::PROXY,
     &beside::RELAY,
     &beside::LOGINS,

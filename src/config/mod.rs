@@ -17,7 +17,7 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw, did_you_mean};
 use named::{custom, profiles};
 use sections::{
-    alerts, backup, database, encryption, hooks, media, oidc, proxy, proxy::url_here, redis,
+    alerts, backup, database, encryption, hooks, media, oidc, proxy, proxy::url_here, redis, rooms,
     server, stack, supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
@@ -96,6 +96,7 @@ sections! {
     proxy: proxy::Proxy,
     hooks: hooks::Hooks,
     encryption: encryption::Encryption,
+    rooms: rooms::Rooms,
     web: web::Web,
 }
 

@@ -13,8 +13,8 @@ use tokio::{
     net::UnixStream,
 };
 pub(crate) use wire::{
-    Account, Answer, Failed, Fault, Opened, Question, Request, Signed, Stage, Trust, Trusted,
-    Verify,
+    Account, Answer, Device, Failed, Fault, NOTE, Opened, Question, Request, Signed, Stage, Trust,
+    Trusted, Verify,
 };
 
 use crate::{data_dir::DataDir, files};
@@ -45,6 +45,12 @@ pub(crate) fn socket(data: &DataDir) -> PathBuf {
 /// Where it keeps what is of this installation alone.
 pub(crate) fn stores(data: &DataDir) -> PathBuf {
     data.keys().join("stores")
+}
+
+/// What it keeps of a device.
+pub(crate) fn store(data: &DataDir, localpart: &str, device: &str) -> PathBuf {
+    let plain = |id: &str| id.replace('/', "%2F");
+    stores(data).join(plain(localpart)).join(plain(device))
 }
 
 /// Where it keeps what an account is known by, also on another machine.

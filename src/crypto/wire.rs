@@ -13,14 +13,14 @@ pub(crate) struct Account {
     pub(crate) access_token: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Question {
     pub(crate) account: Account,
     #[serde(flatten)]
     pub(crate) request: Request,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Encrypts a content for all who are in the room now; with `only_verified` it goes to devices of verified people alone,
@@ -36,6 +36,17 @@ pub(crate) enum Request {
     Decrypt { room_id: String, events: Vec<Value> },
     /// Makes the device ready, and says how it is.
     Device,
+    /// Has all room keys in the account's backup at the homeserver.
+    BackUp,
+    /// Brings room keys back from there.
+    Restore {
+        /// What opens the account's secret storage, where that is not known here.
+        recovery_key: Option<String>,
+    },
+    /// All room keys, as clients write them into a file.
+    Export { passphrase: String },
+    /// Takes up room keys that a client wrote.
+    Import { text: String, passphrase: String },
     /// Whom to trust.
     Verify(Verify),
 }
@@ -60,7 +71,7 @@ pub(crate) enum Verify {
     Cancel { user_id: String, flow: String, differs: bool },
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(crate) enum Answer {
     Encrypted {
@@ -92,6 +103,12 @@ pub(crate) enum Answer {
         flow: Option<String>,
         stage: Stage,
     },
+    Backup(Backup),
+    Exported {
+        text: String,
+        keys: u64,
+    },
+    Imported(Imported),
     Failed(Failed),
 }
 
@@ -173,8 +190,11 @@ pub(crate) enum Opened {
     Closed(String),
 }
 
+/// The file in a device's store that says how it is.
+pub(crate) const NOTE: &str = "device.json";
+
 /// How a device is.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Device {
     /// Its public key, by which others know it.
     pub(crate) ed25519: String,
@@ -182,6 +202,26 @@ pub(crate) struct Device {
     pub(crate) signed: bool,
     /// How many one-time keys the homeserver holds for it.
     pub(crate) one_time_keys: u64,
+}
+
+/// How an account's key backup is.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Backup {
+    pub(crate) version: String,
+    /// How many room keys are in it.
+    pub(crate) keys: u64,
+    /// What opens the account's secret storage.
+    pub(crate) recovery_key: Option<String>,
+}
+
+/// What became of room keys that came from elsewhere.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Imported {
+    pub(crate) found: u64,
+    /// Those that were not here, or not from so early on.
+    pub(crate) new: u64,
+    /// Whether the device is signed by its owner now.
+    pub(crate) signed: bool,
 }
 
 /// Why a question has no other answer.
@@ -211,6 +251,10 @@ pub(crate) enum Fault {
     Lost,
     /// The store cannot be used.
     Store,
+    /// The account's identity or backup is another's, or cannot be opened.
+    Recovery,
+    /// A file with keys cannot be opened.
+    Export,
     /// What was asked makes no sense.
     Question,
 }

@@ -46,7 +46,7 @@ use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
     files,
-    matrix::thread::Place,
+    matrix::{new_room, thread::Place},
     outbox::{
         self, Job, Room, Unaccepted,
         entry::{Draft, What},
@@ -95,7 +95,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let listener = listener.map_err(|source| Error::Listen(address, source))?;
     let room = Room::new(set.queue.0);
     let local = LocalSet::new();
-    let journal = local.run_until(async { outbox::start(&data, &room) }).await?;
+    let encrypt = new_room::wanted(config);
+    let journal = local.run_until(async { outbox::start(&data, &room, encrypt) }).await?;
     let buckets = Mutex::new(BTreeMap::new());
     let refused = Refused::of(&data);
     let shared = Arc::new(Shared { data, set, buckets, room, journal, refused });

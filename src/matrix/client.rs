@@ -31,7 +31,7 @@ use crate::{
     output::{Talk, Waiting},
     process::Lock,
     secret::Secret,
-    synapse::workers,
+    synapse::{sealing, workers},
 };
 
 const USER_AGENT: &str = concat!("resource-matrix-synapse/", env!("CARGO_PKG_VERSION"));
@@ -554,6 +554,9 @@ fn refusal(url: String, parts: &http::response::Parts, bytes: &[u8]) -> Error {
     let Some(errcode) = body["errcode"].as_str() else {
         return Error::NotMatrix { url, status };
     };
+    if body[sealing::MARK] == true {
+        return Error::InTheClear;
+    }
     let header = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let seconds = header.and_then(|value| value.parse().ok()).map(Duration::from_secs);
     let exact = body["retry_after_ms"].as_u64().map(Duration::from_millis);

@@ -327,3 +327,40 @@ async fn an_endpoint_that_fails_in_the_same_words_three_times_has_answered() {
     let error = client(&server).raw(Method::GET, path, None).await.unwrap_err();
     assert!(matches!(error, Error::Refused { status: 500, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_refused_for_being_in_the_clear_is_sent_encrypted_or_not_at_all() {
+    let refused = serde_json::json!({
+        "errcode": "M_FORBIDDEN", "error": "the room is encrypted", sealing::MARK: true,
+    });
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::new(folder.path().to_owned());
+    let home = Some((data.clone(), data.secret("operator.json")));
+    let homely = Client::new(session(&server), home, Duration::from_secs(3)).unwrap();
+    let room = room_id!("!r:x.org");
+    let id = <&TransactionId>::from("t1").to_owned();
+    let refuses = |times| answers(&server, times, Answer::new(403, refused.to_string()));
+
+    refuses(2);
+    assert!(matches!(send(&client(&server)).await, Err(Error::InTheClear)));
+    assert!(!message::is_known_sealed(&data, room));
+    // Beside the tests there is no program that encrypts.
+    assert!(matches!(send(&homely).await, Err(Error::Encrypted(_))));
+    assert!(message::is_known_sealed(&data, room));
+    assert!(matches!(send(&homely).await, Err(Error::Encrypted(_))));
+
+    // A file has to be uploaded anew, also where somebody else has found out meanwhile.
+    message::forget(&data, room);
+    refuses(1);
+    let content = serde_json::json!({ "msgtype": "m.file", "body": "a", "url": "mxc://x/1" });
+    for _ in 0..2 {
+        let sent = message::send_file(&homely, room, &content, &id).await;
+        assert!(matches!(sent, Err(Error::InTheClear)), "{sent:?}");
+        assert!(message::is_known_sealed(&data, room));
+    }
+    let content = serde_json::json!({ "msgtype": "m.file", "body": "a", "file": {} });
+    let sent = message::send_file(&homely, room, &content, &id).await;
+    assert!(matches!(sent, Err(Error::Encrypted(_))), "{sent:?}");
+    assert_eq!(server.asked().len(), 3);
+}

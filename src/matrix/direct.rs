@@ -15,11 +15,12 @@ use super::{
     api::create_room,
     client::Client,
     known::{DIRECT, find},
-    room,
+    new_room, room,
 };
-use crate::{data_dir::DataDir, files, process::Lock};
+use crate::{config::sections::rooms::Encrypt, data_dir::DataDir, files, process::Lock};
 
 const MEMBER: &str = "m.room.member";
+const PRESET: create_room::Preset = create_room::Preset::TrustedPrivateChat;
 /// How long another command may take to make the same room.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,18 +29,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Opened {
     pub(crate) room: OwnedRoomId,
     pub(crate) made: bool,
+    /// Whether one that was made is encrypted, as far as we asked for it.
+    pub(crate) encrypted: bool,
 }
 
-/// The direct room of a user with another; where there is none it is made, and the other is invited. The
-/// server's settings say whether it is encrypted.
+/// The direct room of a user with another; where there is none it is made, and the other is invited. It is encrypted where
+/// the settings say so, `encrypt`, and both can read there.
 pub(crate) async fn open(
     data: &DataDir,
     client: &Client,
     operator: &Client,
     other: &OwnedUserId,
+    encrypt: Encrypt,
 ) -> Result<Opened, Error> {
+    let there = |room| Opened { room, made: false, encrypted: false };
     if let Some(room) = find(client, other).await? {
-        return Ok(Opened { room, made: false });
+        return Ok(there(room));
     }
     require(operator, client.user_id(), other).await?;
     files::private_folder(&data.run())?;
@@ -51,11 +56,14 @@ pub(crate) async fn open(
         Lock::of_name(&data.run(), "direct", &pair, "a direct room", until, &mut |_| ()).await;
     let client = &client.afresh();
     if let Some(room) = find(client, other).await? {
-        return Ok(Opened { room, made: false });
+        return Ok(there(room));
     }
-    let opened = match pending(client, operator, other).await? {
-        Some(room) => Opened { room, made: false },
-        None => Opened { room: make(client, other).await?, made: true },
+    let opened = if let Some(room) = pending(client, operator, other).await? {
+        there(room)
+    } else {
+        let encrypted =
+            encrypt.covers(PRESET) && new_room::can_read(client, operator, other).await?;
+        Opened { room: make(client, other, encrypted).await?, made: true, encrypted }
     };
     mark(data, client, other, &opened.room).await?;
     Ok(opened)
@@ -134,12 +142,13 @@ async fn pending(
     Ok(None)
 }
 
-async fn make(client: &Client, other: &OwnedUserId) -> Result<OwnedRoomId, Error> {
+async fn make(client: &Client, other: &OwnedUserId, encrypted: bool) -> Result<OwnedRoomId, Error> {
     let is_local = other.server_name() == client.server_name();
     let request = create_room::Request {
-        preset: create_room::Preset::TrustedPrivateChat,
+        preset: PRESET,
         is_direct: Some(true),
         invite: if is_local { vec![other.clone()] } else { Vec::new() },
+        initial_state: encrypted.then(new_room::encryption).into_iter().collect(),
         ..create_room::Request::default()
     };
     let room = client.send(request).await?.room_id;

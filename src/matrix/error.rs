@@ -107,6 +107,11 @@ pub(crate) enum Error {
     Changed { users: Vec<String> },
     #[error("that cannot be done with the keys of `{user}`: {why}")]
     Trust { user: String, why: String },
+    #[error("the keys of `{user}` stay as they are: {why}")]
+    KeysOf { user: String, why: String, is_file: bool },
+    /// By our module for Synapse. What can encrypt it does so then.
+    #[error("the room is encrypted, and this was not")]
+    InTheClear,
     #[error("nothing can be encrypted or decrypted")]
     Keys(#[source] crate::crypto::Error),
     #[error("the room `{room}` was upgraded: `{successor}` took its place")]
@@ -289,6 +294,8 @@ impl Explain for Error {
             | Self::Unverified { .. }
             | Self::Changed { .. }
             | Self::Trust { .. }
+            | Self::KeysOf { .. }
+            | Self::InTheClear
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
             | Self::Upgraded { .. }
@@ -425,6 +432,15 @@ impl Explain for Error {
                 ));
             }
             Self::Trust { .. } => "`logs crypto` may say more",
+            Self::KeysOf { is_file: true, .. } => {
+                "name a file that a client exported, and one whose first line is its passphrase: `content keys import FILE --passphrase-file FILE`"
+            }
+            Self::KeysOf { .. } => {
+                "`content keys restore --recovery-key-file FILE` takes up what another program made, with the recovery key or the passphrase of that one in the file"
+            }
+            Self::InTheClear => {
+                "nothing was sent: `content send-event ROOM TYPE CONTENT` encrypts what it sends, and `content send-media ROOM FILE` a file"
+            }
             Self::Closed { .. } => {
                 "`--as USER` reads as somebody who was in the room when it was sent"
             }

@@ -13,16 +13,18 @@ use serde_json::{Value, json};
 use super::{
     Error, api, client::Client, html, markdown, relations, room, sealed, segment::escaped,
 };
-use crate::{data_dir::DataDir, files};
+use crate::{clock::Backoff, data_dir::DataDir, files};
 
 /// The largest content, in bytes of JSON. An event has 65,536 (Matrix specification, "Size limits"),
 /// and what the server puts around the content counts: at most ten previous events, the events that
 /// allow it, ids of up to 255 bytes, hashes and a signature are within 2,048.
 pub(crate) const LARGEST: usize = 65_536 - 2_048;
-/// How long a room once seen without encryption is taken to be so. Encryption cannot be switched off
-/// but on at any time: whoever switches it on has to expect that a message of ours that is under way
-/// within this time still comes in the clear. Asking before each message costs a second request.
+/// How long a room once seen without encryption is taken to be so: asking before each message costs a second
+/// request. Encryption may be switched on at any time, and the homeserver then refuses what is in the clear; one
+/// that runs without our module for that takes it within this time.
 const FRESH: Duration = Duration::from_mins(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What an event of ours is found by where the server may have forgotten its transaction id: its content has
 /// the transaction id below this key, in an encrypted room outside of what is sealed.
@@ -181,37 +183,101 @@ pub(crate) async fn send_as(
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     check_size(content)?;
-    let sealed = match client.data() {
-        Some(data) if is_known_sealed(data, room) && event_type != REACTION => {
-            match sealed::seal(client, data, room, event_type, content).await {
-                // As it may be after a restore: the homeserver was just asked.
-                Err(Error::NotSealed) => {
-                    forget(data, room);
-                    None
-                }
-                sealed => {
-                    let mut sealed = sealed?;
-                    if let Some(mark) = content.get(MARK) {
-                        sealed[MARK] = mark.clone();
-                    }
-                    check_size(&sealed)?;
-                    Some(sealed)
-                }
-            }
-        }
-        _ => None,
+    let clear = || put(client, room, event_type, content.clone(), transaction);
+    let Some(data) = client.data().filter(|_| event_type != REACTION) else {
+        return clear().await;
     };
-    if sealed.is_none() && client.is_to_verified() {
-        return Err(Error::Plain(room.to_string()));
+    if is_known_sealed(data, room) {
+        match seal(client, data, room, event_type, content).await {
+            // As it may be after a restore: the homeserver was just asked.
+            Err(Error::NotSealed) => forget(data, room),
+            sealed => return put(client, room, sealed::TYPE, sealed?, transaction).await,
+        }
     }
-    let event_type = if sealed.is_some() { sealed::TYPE } else { event_type };
+    require_readers(client, data, room)?;
+    match clear().await {
+        Err(Error::InTheClear) => {
+            remember_sealed(data, room)?;
+            let sealed = seal_refused(client, data, room, event_type, content).await?;
+            put(client, room, sealed::TYPE, sealed, transaction).await
+        }
+        said => said,
+    }
+}
+
+/// Sends a message that shows a file. One that was uploaded in the clear is not sent into a room that is
+/// encrypted by now: that is [`Error::InTheClear`], after which it has to be uploaded anew.
+pub(crate) async fn send_file(
+    client: &Client,
+    room: &RoomId,
+    content: &Value,
+    transaction: &TransactionId,
+) -> Result<OwnedEventId, Error> {
+    let Some(data) = client.data().filter(|_| content["url"].is_string()) else {
+        return send(client, room, content, transaction).await;
+    };
+    check_size(content)?;
+    require_readers(client, data, room)?;
+    // Since the upload somebody else may have found out.
+    if is_known_sealed(data, room) {
+        return Err(Error::InTheClear);
+    }
+    let sent = put(client, room, "m.room.message", content.clone(), transaction).await;
+    if matches!(sent, Err(Error::InTheClear)) {
+        remember_sealed(data, room)?;
+    }
+    sent
+}
+
+async fn put(
+    client: &Client,
+    room: &RoomId,
+    event_type: &str,
+    content: Value,
+    transaction: &TransactionId,
+) -> Result<OwnedEventId, Error> {
     let request = api::send_event::Request {
         room_id: room.to_owned().into(),
         event_type: event_type.to_owned().into(),
         transaction_id: transaction.to_owned().into(),
-        content: sealed.unwrap_or_else(|| content.clone()),
+        content,
     };
     client.send(request).await.map(|made| made.event_id)
+}
+
+async fn seal(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+    event_type: &str,
+    content: &Value,
+) -> Result<Value, Error> {
+    let mut sealed = sealed::seal(client, data, room, event_type, content).await?;
+    if let Some(mark) = content.get(MARK) {
+        sealed[MARK] = mark.clone();
+    }
+    check_size(&sealed)?;
+    Ok(sealed)
+}
+
+/// Seals what was refused in the clear. The process of the homeserver that says what a room is may hear of it
+/// later than the one that has refused.
+async fn seal_refused(
+    client: &Client,
+    data: &DataDir,
+    room: &RoomId,
+    event_type: &str,
+    content: &Value,
+) -> Result<Value, Error> {
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        match seal(client, data, room, event_type, content).await {
+            Err(Error::NotSealed) if backoff.peek() < client.left() => {
+                tokio::time::sleep(backoff.pause()).await;
+            }
+            sealed => return sealed,
+        }
+    }
 }
 
 /// Takes an event away; what that made is an event too.
@@ -279,12 +345,7 @@ pub(crate) async fn require_way(
     }
     room::require_current(client, room).await?;
     if is_sealed {
-        // Without this, what follows would be sent in the clear.
-        let known = sealed_file(data, room);
-        if !known.exists() {
-            known.parent().map_or(Ok(()), files::private_folder)?;
-            files::write_atomically(&known, b"", files::PRIVATE)?;
-        }
+        remember_sealed(data, room)?;
     }
     // Only its time counts, so it need not be whole; a disk that is full costs a request next time.
     if seen.parent().is_some_and(|folder| files::private_folder(folder).is_ok()) {
@@ -293,6 +354,16 @@ pub(crate) async fn require_way(
         drop(options.open(&seen).and_then(|file| file.set_modified(SystemTime::now())));
     }
     Ok(())
+}
+
+/// Without this, what follows would be sent in the clear.
+fn remember_sealed(data: &DataDir, room: &RoomId) -> Result<(), files::Error> {
+    let known = sealed_file(data, room);
+    if known.exists() {
+        return Ok(());
+    }
+    known.parent().map_or(Ok(()), files::private_folder)?;
+    files::write_atomically(&known, b"", files::PRIVATE).map(drop)
 }
 
 /// Whether a room that was looked at is encrypted.

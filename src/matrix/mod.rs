@@ -18,6 +18,7 @@ pub(crate) mod markdown;
 pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod names;
+pub(crate) mod new_room;
 pub(crate) mod operator;
 pub(crate) mod ping;
 pub(crate) mod relations;

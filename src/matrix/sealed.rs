@@ -58,7 +58,7 @@ pub(crate) async fn seal(
         }
         Answer::Unverified { users } => Err(Error::Unverified { room: room.to_string(), users }),
         Answer::Changed { users } => Err(Error::Changed { users }),
-        other => Err(unfitting(room, &other)),
+        _ => Err(unfitting(Some(room))),
     }
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn open(
     let request = || Request::Decrypt { room_id: room.to_string(), events: all.clone() };
     let opened = match asked(client, data, Some(room), request).await {
         Ok(Answer::Decrypted { events }) => events,
-        Ok(other) => return Err(unfitting(room, &other)),
+        Ok(_) => return Err(unfitting(Some(room))),
         Err(Error::Encrypted(_)) => {
             let why = "this installation was made without encryption";
             vec![Opened::Closed(why.to_owned()); all.len()]
@@ -114,6 +114,9 @@ pub(crate) async fn open(
             vec![Opened::Closed(why.unwrap_or_default()); all.len()]
         }
         Err(Error::Unsealed { why, .. }) => vec![Opened::Closed(why); all.len()],
+        Err(Error::File(error)) if error.is_full_disk() => {
+            vec![Opened::Closed(error.to_string()); all.len()]
+        }
         Err(error) => return Err(error),
     };
     for (event, opened) in sealed.into_iter().zip(opened) {
@@ -153,6 +156,12 @@ pub(crate) async fn prepare(client: &Client) {
     {
         drop(asked(client, data, None, || Request::Device).await);
     }
+}
+
+/// Does something with the keys of an account.
+pub(crate) async fn keys(client: &Client, request: Request) -> Result<Answer, Error> {
+    let Some(data) = client.data() else { return Err(unfitting(None)) };
+    asked(client, data, None, || request.clone()).await
 }
 
 /// Asks until there is an answer, as long as there is time: what asks again does so with the same question.
@@ -197,6 +206,11 @@ async fn asked(
             Fault::Away if !client.left().is_zero() => {
                 sleep(backoff.pause().min(client.left())).await;
             }
+            // That passes, and what is to be sent then waits for it.
+            Fault::Store => {
+                files::has_space(data.root())?;
+                return Err(refused(client, room, failed));
+            }
             _ => return Err(refused(client, room, failed)),
         }
     }
@@ -210,6 +224,10 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
         (Fault::Refused, Some((status, errcode))) => {
             Error::Refused { status, errcode, message: what, retry_after: None }
         }
+        (Fault::Recovery | Fault::Export, _) => {
+            let user = client.user_id().to_string();
+            Error::KeysOf { user, why: what, is_file: kind == Fault::Export }
+        }
         _ if room.is_none() => Error::Trust { user: client.user_id().to_string(), why: what },
         _ => {
             Error::Unsealed { room: room.map_or_else(String::new, ToString::to_string), why: what }
@@ -217,13 +235,26 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
     }
 }
 
-fn unfitting(room: &RoomId, answer: &Answer) -> Error {
-    Error::Unsealed { room: room.to_string(), why: format!("it was answered {answer:?}") }
+/// An answer to another question; it may hold what nobody else is to see.
+pub(crate) fn unfitting(room: Option<&RoomId>) -> Error {
+    let room = room.map_or_else(String::new, ToString::to_string);
+    Error::Unsealed { room, why: "the service `crypto` is of another version".to_owned() }
 }
 
 /// The session of the device that has an account's keys.
 pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
     data.keys().join("devices").join(format!("{}.json", file_name(user)))
+}
+
+/// The devices that have keys, of all accounts.
+pub(crate) fn devices(data: &DataDir) -> Result<Vec<Session>, Error> {
+    let folder = data.keys().join("devices");
+    if !files::exists(&folder)? {
+        return Ok(Vec::new());
+    }
+    // One that is damaged is made anew with the next message.
+    let all = files::entries(&folder)?.into_iter();
+    Ok(all.filter_map(|path| Session::load(&path).ok().flatten()).collect())
 }
 
 async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {

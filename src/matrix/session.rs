@@ -7,7 +7,7 @@ use ruma::{OwnedServerName, OwnedUserId, UserId};
 use serde::Deserialize;
 
 use super::Error;
-use crate::{data_dir::DataDir, files, secret::Secret};
+use crate::{data_dir::DataDir, files, secret::Secret, synapse::sealing::DEVICES};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Session {
@@ -99,7 +99,7 @@ pub(crate) fn others(data: &DataDir) -> Vec<OwnedUserId> {
 
 /// The fixed device: transaction ids are kept for a device, and survive a renewed token only with it.
 pub(crate) fn device(user: &UserId) -> String {
-    format!("RMS_{}", user.localpart().to_uppercase())
+    format!("{DEVICES}{}", user.localpart().to_uppercase())
 }
 
 /// The operator's device.
@@ -110,6 +110,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn the_homeserver_knows_all_devices_by_how_their_ids_begin() {
+        assert!(OPERATOR_DEVICE.starts_with(DEVICES));
+        assert_eq!(device(&UserId::parse("@bot:x.org").unwrap()), "RMS_BOT");
+    }
 
     #[test]
     fn a_session_comes_back_from_a_private_file() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     attachments,
-    entry::{Attached, Entry, What},
+    entry::{Attached, Draft, Entry, What},
     sent,
 };
 use crate::{
@@ -156,32 +156,70 @@ impl Lane {
             return Ok(done.into());
         }
         message::require_way(user, &self.data, room).await?;
-        let mut content = match &draft.what {
+        let content = match &draft.what {
             What::Content(content) => content.clone(),
-            What::File(file) => {
-                let is_sealed = message::is_known_sealed(&self.data, room);
-                self.uploaded(user, file, is_sealed).await?
-            }
+            What::File(file) => return self.put_file(user, room, file, draft, transaction).await,
             What::Edit { event, text, markup } => {
                 edit::of(&admin()?, user, room, event, text, *markup).await?
             }
             What::Redaction { .. } => Value::Null,
         };
-        if draft.place != Place::default() {
-            let found = draft.place.find(&admin()?, user, room).await?;
-            found.relate(&mut content, user.user_id());
-        }
-        content[message::MARK] = transaction.as_str().into();
+        let content = self.finished(user, room, content, draft, transaction).await?;
         Ok(message::send(user, room, &content, transaction).await?.into())
     }
 
-    /// The content of a message that shows a file, once the homeserver has it.
+    async fn put_file(
+        &self,
+        user: &Client,
+        room: &RoomId,
+        file: &Attached,
+        draft: &Draft,
+        transaction: &TransactionId,
+    ) -> Result<String, matrix::Error> {
+        let send = async |is_sealed: bool| {
+            let (at, content) = self.uploaded(user, file, is_sealed).await?;
+            let content = self.finished(user, room, content, draft, transaction).await?;
+            let sent = message::send_file(&user.afresh(), room, &content, transaction).await;
+            if matches!(sent, Err(matrix::Error::InTheClear))
+                && let Ok(operator) = client::operator(&self.data, PATIENCE)
+            {
+                at.remove(&operator).await;
+            }
+            sent
+        };
+        let sent = match send(message::is_known_sealed(&self.data, room)).await {
+            // Somebody has just encrypted the room.
+            Err(matrix::Error::InTheClear) => send(true).await?,
+            said => said?,
+        };
+        Ok(sent.into())
+    }
+
+    /// A content with what goes along with it.
+    async fn finished(
+        &self,
+        user: &Client,
+        room: &RoomId,
+        mut content: Value,
+        draft: &Draft,
+        transaction: &TransactionId,
+    ) -> Result<Value, matrix::Error> {
+        if draft.place != Place::default() {
+            let admin = client::operator(&self.data, PATIENCE)?;
+            let found = draft.place.find(&admin, user, room).await?;
+            found.relate(&mut content, user.user_id());
+        }
+        content[message::MARK] = transaction.as_str().into();
+        Ok(content)
+    }
+
+    /// Where the homeserver has a file, and the content of a message that shows it.
     async fn uploaded(
         &self,
         user: &Client,
         file: &Attached,
         is_sealed: bool,
-    ) -> Result<Value, matrix::Error> {
+    ) -> Result<(Uploaded, Value), matrix::Error> {
         let stored = attachments::folder(&self.data.outbox()).join(&file.stored);
         let kinds = [rustix::fs::FileType::RegularFile];
         let bytes = files::read_bytes(&stored, LARGEST, &kinds)?;
@@ -197,7 +235,7 @@ impl Lane {
         let mut content =
             if file.voice { media.voice(&at, caption) } else { media.content(&at, caption) };
         message::mention(&mut content, file.mention.iter().cloned(), file.mention_room);
-        Ok(content)
+        Ok((at, content))
     }
 }
 

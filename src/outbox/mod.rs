@@ -36,6 +36,7 @@ use tokio::{sync::mpsc, task};
 pub(crate) use writer::{Job, Room, Unaccepted, now};
 
 use crate::{
+    config::sections::rooms::Encrypt,
     data_dir::DataDir,
     error::{Explain, Kind},
     files,
@@ -104,10 +105,14 @@ pub(crate) fn folder(data: &DataDir) -> Result<PathBuf, files::Error> {
 
 /// Starts sending what is there and what comes, within a `LocalSet`; messages are accepted through what is
 /// returned.
-pub(crate) fn start(data: &DataDir, room: &Arc<Room>) -> Result<Sender<Job>, Error> {
+pub(crate) fn start(
+    data: &DataDir,
+    room: &Arc<Room>,
+    encrypt: Encrypt,
+) -> Result<Sender<Job>, Error> {
     let (waiting, accepted) = mpsc::unbounded_channel();
     let wanted = writer::Unwanted::default();
     let journal = writer::start(data, room, waiting, wanted.clone())?;
-    task::spawn_local(sender::run(data.clone(), accepted, journal.clone(), wanted));
+    task::spawn_local(sender::run(data.clone(), accepted, journal.clone(), wanted, encrypt));
     Ok(journal)
 }

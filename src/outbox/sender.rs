@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::Backoff,
+    config::sections::rooms::Encrypt,
     data_dir::DataDir,
     error::Failure,
     matrix::{self, client, direct, names, operator, room},
@@ -42,6 +43,7 @@ pub(super) async fn run(
     mut waiting: UnboundedReceiver<Waiting>,
     journal: Sender<Job>,
     unwanted: Unwanted,
+    encrypt: Encrypt,
 ) {
     let mut lanes: BTreeMap<OwnedRoomId, UnboundedSender<Waiting>> = BTreeMap::new();
     let mut addresses = BTreeMap::new();
@@ -52,7 +54,7 @@ pub(super) async fn run(
             continue;
         }
         let found = until_known(&next.entry.draft.room, async || {
-            led_to(&data, &mut addresses, &next.entry.draft).await
+            led_to(&data, &mut addresses, &next.entry.draft, encrypt).await
         });
         let room = match found.await {
             Ok(room) => room,
@@ -84,6 +86,7 @@ async fn led_to(
     data: &DataDir,
     addresses: &mut BTreeMap<String, (OwnedRoomId, Instant)>,
     draft: &Draft,
+    encrypt: Encrypt,
 ) -> Result<OwnedRoomId, matrix::Error> {
     let text = draft.room.as_str();
     if let Some(id) = text.starts_with('!').then(|| <&RoomId>::try_from(text).ok()).flatten() {
@@ -101,7 +104,7 @@ async fn led_to(
     let room = match names::room(text, operator.server_name())? {
         names::Room::Direct(other) => {
             let user = operator::act_as(data, &operator, &draft.user, PATIENCE).await?;
-            direct::open(data, &user, &operator, &other).await?.room
+            direct::open(data, &user, &operator, &other, encrypt).await?.room
         }
         _ => room::resolve(&operator, text).await?,
     };

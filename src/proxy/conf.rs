@@ -11,7 +11,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, pool, temporary};
 use crate::{
-    config::{Config, sections::web::Client},
+    config::{
+        Config,
+        sections::{rooms::E2EE, web::Client},
+    },
     error::Failure,
     files, hooks,
     synapse::workers::{Worker, endpoints::Endpoint},
@@ -144,11 +147,15 @@ fn encryption(config: &Config) -> Result<Option<Encryption>, Failure> {
     }))
 }
 
-/// `/.well-known/matrix/client` ([spec], server discovery).
+/// `/.well-known/matrix/client` ([spec], server discovery), with what Element and its kin look for beside it.
 ///
 /// [spec]: https://spec.matrix.org/latest/client-server-api/#well-known-uri
 fn client(config: &Config) -> String {
-    json!({ "m.homeserver": { "base_url": config.public_url() } }).to_string()
+    let mut told = json!({ "m.homeserver": { "base_url": config.public_url() } });
+    if let Some(encrypt) = config.clients_encrypt() {
+        told[E2EE] = json!({ "default": encrypt });
+    }
+    told.to_string()
 }
 
 /// `/.well-known/matrix/server` ([spec], resolving server names).

@@ -31,7 +31,8 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     let supervision = &config.supervision;
     let url = config.hooks_url();
     let answers = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
-    let revision = format!("{:?}", config.hooks);
+    // Direct rooms that it makes for what waits are as the settings have it.
+    let revision = format!("{:?} {:?} {}", config.hooks, config.rooms, config.encryption.enabled);
     let mut service = super::own(config, HOOKS, "takes webhooks and sends them", &[], revision);
     // If it dies, it comes back where it is looked for, whatever is written down by then.
     let hooks = &config.hooks;

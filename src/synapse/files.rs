@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Error, keys, known, overrides,
+    Error, keys, known, overrides, sealing,
     template::{fill, parse},
     workers,
 };
@@ -63,6 +63,7 @@ pub(crate) fn render(
 ) -> Result<Rendered, Error> {
     let (synapse, data) = (&config.synapse, &config.data);
     let chosen = workers::chosen(config)?;
+    let modules = sealing::modules(config);
     let values = context! {
         server => Serde(&config.server),
         synapse => Serde(synapse),
@@ -83,6 +84,8 @@ pub(crate) fn render(
             media_providers => media_providers.map(Serde),
             oidc_providers => oidc_providers.map(Serde),
             bridges => Serde(bridges),
+            modules => Serde(&modules),
+            clients_encrypt => config.clients_encrypt(),
             relay_uris => config.relay_uris(),
         },
         paths => Serde(BTreeMap::from([
@@ -107,6 +110,7 @@ pub(crate) fn render(
             }
             overrides::merge_file(&mut document, file)?;
         }
+        overrides::keep_modules(&mut document, &modules);
         let operator = format!("@{}:{}", config.server.operator, config.server.name);
         overrides::let_operator_make_rooms(&document, &operator, &powers)?;
         let head: String = homeserver.lines().take(2).map(|line| format!("{line}\n")).collect();
@@ -152,13 +156,17 @@ pub(crate) fn write(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> 
         |path: &Path, text: &str| disk::write_if_changed(path, text.as_bytes(), disk::PRIVATE);
     let log = put(&data.log_yaml(), &rendered.log)?;
     let workers = workers::write(data, &rendered.workers)?;
-    Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log || workers)
+    // It lies there also where nothing names it, and before anything does.
+    disk::private_folder(&data.modules())?;
+    let module = put(&sealing::file(data), sealing::SOURCE)?;
+    Ok(put(&data.homeserver_yaml(), &rendered.homeserver)? || log || workers || module)
 }
 
 /// Whether the installed files are these.
 pub(crate) fn is_current(data: &DataDir, rendered: &Rendered) -> Result<bool, Error> {
     Ok(disk::holds(&data.homeserver_yaml(), rendered.homeserver.as_bytes())
         && disk::holds(&data.log_yaml(), rendered.log.as_bytes())
+        && disk::holds(&sealing::file(data), sealing::SOURCE.as_bytes())
         && workers::are_current(data, &rendered.workers)?)
 }
 
@@ -248,6 +256,38 @@ mod tests {
             open["listeners"][0]["resources"][0]["names"],
             serde_json::json!(["client", "federation"])
         );
+    }
+
+    #[test]
+    fn our_module_is_loaded_with_those_of_the_operator_and_only_for_encryption() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = |flags: &[&str]| -> Vec<String> {
+            let yaml = rendered(&folder, flags).unwrap();
+            let all = yaml["modules"].as_array().into_iter().flatten();
+            all.map(|it| it["module"].as_str().unwrap().to_owned()).collect()
+        };
+        let ours = "rms_modules.sealing.Sealing";
+        let without = ["encryption.enabled=false"];
+        assert_eq!(names(&[]), [ours]);
+        assert!(names(&without).is_empty());
+        let own = folder.path().join("homeserver.d");
+        let put =
+            |name: &str, text: &str| write(&own.join(name), text.as_bytes(), PRIVATE).unwrap();
+        put("a.yaml", "modules: [{module: a.A}]");
+        put("b.yaml", "modules: [{module: b.B, config: {x: 1}}, {module: c.C}]");
+        assert_eq!(names(&[]), ["b.B", "c.C", ours]);
+        assert_eq!(names(&without), ["b.B", "c.C"]);
+        // Nor does it matter whether they take ours away, or have it from what was rendered.
+        for (text, all) in [
+            ("modules:", &[ours][..]),
+            ("modules: [{module: rms_modules.sealing.Sealing}, {module: b.B}]", &["b.B", ours]),
+        ] {
+            put("b.yaml", text);
+            assert_eq!(names(&[]), all, "{text}");
+        }
+        put("b.yaml", "modules: {module: b.B}");
+        let error = rendered(&folder, &[]).unwrap_err().to_string();
+        assert!(error.ends_with("it must be a list and is a mapping"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Error,
     overrides::{self, Override},
-    script,
+    script, sealing,
 };
 use crate::{data_dir::DataDir, files as disk, python::Environment};
 
@@ -112,7 +112,7 @@ async fn ask(
     files: &[Override],
 ) -> Result<Answer, Error> {
     let mut command = script::command(environment, SCRIPT);
-    command.arg(data.synapse()).arg(data.root());
+    command.arg(data.synapse()).arg(data.root()).args([sealing::IMPORTED, sealing::SOURCE]);
     let keys = files.iter().filter_map(|file| Some(file.content.as_object()?.keys())).flatten();
     command.args(keys.collect::<BTreeSet<_>>());
     script::answer(command, homeserver).await?.map_err(Error::Refused)

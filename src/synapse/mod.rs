@@ -10,6 +10,7 @@ mod known;
 mod overrides;
 mod revision;
 pub(crate) mod script;
+pub(crate) mod sealing;
 pub(crate) mod sqlite;
 mod template;
 mod twice;

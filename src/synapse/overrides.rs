@@ -1,5 +1,5 @@
 //! The operator's own Synapse settings, `homeserver.d/*.yaml`: merged last, in the order of their
-//! names. Maps are merged deeply, everything else is replaced.
+//! names. Maps are merged deeply, everything else is replaced; modules of ours stay beside theirs.
 
 use std::{fs, path::PathBuf};
 
@@ -136,6 +136,18 @@ pub(super) fn merge_file(base: &mut Value, file: Override) -> Result<(), Error> 
     }
     merge(base, file.content);
     Ok(())
+}
+
+/// Puts our modules behind the operator's, which replace only those of an earlier file. Synapse names one that is
+/// wrong by its place.
+pub(super) fn keep_modules(merged: &mut Value, ours: &[Value]) {
+    if ours.is_empty() {
+        return;
+    }
+    let is_ours = |it: &Value| ours.iter().any(|our| our["module"] == it["module"]);
+    let all = merged["modules"].as_array().into_iter().flatten();
+    let theirs = all.filter(|it| !is_ours(it)).cloned();
+    merged["modules"] = theirs.chain(ours.iter().cloned()).collect();
 }
 
 /// The first key whose value is of another shape than ours, with both shapes.

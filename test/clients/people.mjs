@@ -14,7 +14,9 @@ Promise.withResolvers ??= function () {
 // It talks on stdout, which is ours.
 for (const level of ["log", "trace", "debug", "info", "warn", "error"]) console[level] = () => {};
 const sdk = await import("matrix-js-sdk");
-const { CryptoEvent, OnlySignedDevicesIsolationMode, VerificationPhase, VerifierEvent } = await import("matrix-js-sdk/lib/crypto-api/index.js");
+const {
+    CryptoEvent, OnlySignedDevicesIsolationMode, VerificationPhase, VerifierEvent, decodeRecoveryKey, encodeRecoveryKey,
+} = await import("matrix-js-sdk/lib/crypto-api/index.js");
 const base = process.argv[2];
 const people = {};
 const asked = {};
@@ -23,8 +25,9 @@ const recovery = {};
 const pause = () => new Promise((done) => setTimeout(done, 20));
 
 // `own`: makes the person's own identity and keeps its secrets on the server; `recover`: has them from there,
-// which signs this device too. Without either the device stays unsigned.
-async function enter({ name, user, password, own, recover }) {
+// which signs this device too. Without either the device stays unsigned. `backup`: has the keys backed up as well;
+// `recovery_key`: opens what another program put there, the backup too.
+async function enter({ name, user, password, own, recover, backup, recovery_key }) {
     const door = sdk.createClient({ baseUrl: base });
     const login = await door.loginRequest({
         type: "m.login.password", password, identifier: { type: "m.id.user", user },
@@ -47,6 +50,7 @@ async function enter({ name, user, password, own, recover }) {
         await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: (make) => make(null) });
         await crypto.bootstrapSecretStorage({
             setupNewSecretStorage: true,
+            setupNewKeyBackup: backup ?? false,
             createSecretStorageKey: async () => {
                 const key = await crypto.createRecoveryKeyFromPassphrase();
                 recovery[user] = key.privateKey;
@@ -54,10 +58,15 @@ async function enter({ name, user, password, own, recover }) {
             },
         });
     }
+    if (recovery_key) recovery[user] = decodeRecoveryKey(recovery_key);
     if (recover) {
         // What is to be had must be known first.
         await crypto.userHasCrossSigningKeys(login.user_id, true);
         await crypto.bootstrapCrossSigning({});
+    }
+    if (recovery_key) {
+        await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
+        await crypto.restoreKeyBackup();
     }
     const signed = async () => (await crypto.getDeviceVerificationStatus(login.user_id, login.device_id))?.signedByOwner ?? false;
     // What was uploaded comes back with what the server tells of oneself.
@@ -69,13 +78,6 @@ async function join({ name, room }) {
     await people[name].joinRoom(room);
     // Until it has heard of it, it would write in the clear.
     while (!(await people[name].getCrypto().isEncryptionEnabledInRoom(room))) await pause();
-    return {};
-}
-
-// One that need not be encrypted.
-async function enters({ name, room }) {
-    await people[name].joinRoom(room);
-    await until("it is heard of", () => people[name].getRoom(room));
     return {};
 }
 
@@ -221,13 +223,21 @@ async function same({ name, is }) {
     return { failed: await soon("it ends", done) };
 }
 
+// What opens the secret storage of a person, as they would type it.
+async function recovery_key({ user }) {
+    return { recovery_key: encodeRecoveryKey(recovery[user]) };
+}
+
 async function logout({ name }) {
     await people[name].logout(true);
     delete people[name];
     return {};
 }
 
-const known = { enter, join, enters, leave, say, read, history, open, devices, sign, logout, fingerprints, trusts, reset, compare, same };
+const known = {
+    enter, join, leave, say, read, history, open, devices, sign, recovery_key, logout,
+    fingerprints, trusts, reset, compare, same,
+};
 const answer = (it) => process.stdout.write(JSON.stringify(it) + "\n");
 for await (const line of createInterface({ input: process.stdin })) {
     const question = JSON.parse(line);

@@ -147,8 +147,20 @@ async def same(name):
     return {"error": "it does not end"}
 
 
+async def export(name, file, passphrase):
+    """Its keys, in the format of clients."""
+    await people[name].export_keys(file, passphrase)
+    return {}
+
+
+async def take(name, file, passphrase):
+    await people[name].import_keys(file, passphrase)
+    return {}
+
+
 async def main():
-    known = {"enter": enter, "join": join, "say": say, "read": read, "compare": compare, "same": same}
+    known = {"enter": enter, "join": join, "say": say, "read": read, "export": export, "take": take}
+    known |= {"compare": compare, "same": same}
     for line in iter(sys.stdin.readline, ""):
         asked = json.loads(line)
         try:

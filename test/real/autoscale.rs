@@ -27,7 +27,7 @@ fn a_busy_worker_gets_help_and_gives_it_back_and_no_message_is_lost() {
     }
     server.run(&["config", "set", "workers.list", "event_creator=1"]).success();
     server.run(&["manage", "install", "--start"]).success();
-    let room = server.room("Rush");
+    let room = server.clear_room("Rush");
     let session = fs::read_to_string(server.data.join("secrets/operator.json")).unwrap();
     let session: Value = serde_json::from_str(&session).unwrap();
     let token = session["access_token"].as_str().unwrap();

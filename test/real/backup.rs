@@ -27,7 +27,7 @@ fn since(server: &Instance, token: &str, room: &str) -> Vec<String> {
 fn a_backup_made_while_messages_are_sent_brings_back_all_that_was_acknowledged() {
     let server = Instance::started("backup");
     let folder = tempfile::tempdir().unwrap();
-    let room = server.room("Backup");
+    let room = server.clear_room("Backup");
     let picture = file(folder.path(), "a.bin", &vec![9; 300_000]);
     let send = ["content", "send-media", &room, picture.to_str().unwrap(), "--format", "json"];
     let sent = server.run(&send).success().json();

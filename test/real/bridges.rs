@@ -234,8 +234,13 @@ fn bridges_of_ones_own_program_get_a_database_and_answer() {
     assert_ne!(slack["port"], discord["port"]);
     assert_eq!(slack["database"], "synapse_slack");
 
-    let room = server.room("To Slack");
-    server.run(&["content", "invite", &room, "@slackbot"]).success();
+    // What a bridge is asked into is not encrypted by default: it would hear nothing.
+    let make = ["content", "create-room", "To Slack", "--invite", "@slackbot"];
+    let made = server.json(&make);
+    assert_eq!(made["encrypted"], false);
+    let room = made["room_id"].as_str().unwrap().to_owned();
+    let deaf = server.room("Deaf");
+    server.run(&["content", "invite", &deaf, "@slackbot"]).success().says("--no-encryption");
     wait_for("the bot is there", || {
         server.json(&["content", "get-room", &room])["members_count"] == 2
     });
@@ -395,6 +400,40 @@ fn program_that_crashes(server: &Instance) -> String {
     program(server, "crashes", "#!/bin/sh\necho 'no such workspace' >&2\nexit 3\n")
 }
 
+/// What comes from IRC is there in the clear, and what people say with a client that encrypts goes nowhere.
+fn a_room_that_synapse_encrypts_by_force_is_deaf(
+    server: &Instance,
+    bob: &mut Person,
+    bot: &str,
+    [network, channel]: [&str; 2],
+) {
+    let force = |how| {
+        server.run(&["config", "set", "synapse.encryption_enabled_by_default_for_room_type", how])
+    };
+    force("invite").success();
+    let deaf = "bridges make, in which they hear nothing";
+    server.run(&["config", "check"]).success().says(deaf);
+    server.run(&["manage", "restart"]).success().says(deaf);
+    bob.hears("JOIN");
+    bob.says("JOIN #deaf");
+    bob.hears(" 366 ");
+    let room = server.made_by(bot, "alice", || {
+        wait_for("it is connected", || server.bridge("irc")["state"] == "running");
+        server.says_as("alice", network, "JOIN #deaf");
+    });
+    assert_eq!(server.json(&["content", "get-room", &room])["encrypted"], true);
+    bob.hears("mxalice");
+    server.says_as("alice", &room, "unheard");
+    bob.says("PRIVMSG #deaf :in the clear");
+    wait_for("it arrives", || server.heard(&room, "in the clear"));
+    // Of what goes to IRC the first is what was said where nothing is encrypted.
+    server.says_as("alice", channel, "heard");
+    let line = bob.hears("PRIVMSG #");
+    assert!(line.contains("PRIVMSG #lab :heard"), "{line}");
+    force("off").success();
+    server.run(&["manage", "restart"]).success();
+}
+
 #[test]
 fn a_message_goes_to_irc_and_back() {
     let server = Instance::started("irc");
@@ -446,6 +485,8 @@ fn a_message_goes_to_irc_and_back() {
     bob.hears("JOIN");
     bob.says("PRIVMSG #lab :again");
     wait_for("it arrives again", || server.heard(&channel, "again"));
+
+    a_room_that_synapse_encrypts_by_force_is_deaf(&server, &mut bob, bot, [&network, &channel]);
 
     server.run(&["content", "remove-bridge", "irc"]).success().says("restarted: synapse");
     assert!(!server.data.join("bridges").exists());

@@ -10,8 +10,9 @@ use crate::{
 
 /// A room with the bot of a bridge in it.
 pub(crate) fn room_with(server: &Instance, name: &str) -> String {
-    let room = server.room(name);
-    server.run(&["content", "invite", &room, &format!("@{name}bot")]).success();
+    let bot = format!("@{name}bot");
+    let make = ["content", "create-room", name, "--invite", &bot, "-q"];
+    let room = server.run(&make).success().line().to_owned();
     wait_for("the bot is there", || {
         server.json(&["content", "get-room", &room])["members_count"] == 2
     });

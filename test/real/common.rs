@@ -219,12 +219,31 @@ impl Instance {
         self.run(&["content", "create-room", name, "-q"]).success().line().to_owned()
     }
 
+    /// The same without encryption, for what is looked at as the server has it.
+    #[track_caller]
+    pub(crate) fn clear_room(&self, name: &str) -> String {
+        let make = ["content", "create-room", name, "--no-encryption", "-q"];
+        self.run(&make).success().line().to_owned()
+    }
+
     /// The bodies of the messages of a room, oldest first, read from the server.
     #[track_caller]
     pub(crate) fn bodies(&self, room: &str) -> Vec<String> {
         let page = self.json(&["content", "read-messages", room, "--limit", "1000"]);
         let body = |message: &Value| message["body"].as_str().unwrap_or_default().to_owned();
         page["messages"].as_array().unwrap().iter().map(body).collect()
+    }
+
+    /// The server has events of this room that are encrypted, and none with one of these texts.
+    #[track_caller]
+    pub(crate) fn hides(&self, room: &str, texts: &[&str]) {
+        let room = self.json(&["content", "get-room", room])["room_id"].clone();
+        let room = room.as_str().unwrap();
+        let path = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=b&limit=500");
+        let raw = self.run(&["content", "execute", "--name", &path]).success().stdout;
+        assert!(raw.contains("\"m.room.encrypted\""), "{raw}");
+        assert!(!raw.contains("m.room.message"), "{raw}");
+        assert!(texts.iter().all(|text| !raw.contains(text)), "{raw}");
     }
 
     /// The process id of a service, as the supervisor says.

@@ -98,7 +98,7 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
     let server = Instance::started("full");
     what_could_not_start_again_is_not_stopped(&server);
     let named = format!("the disk of `{}` is full: 0 MB are left", server.data.display());
-    let room = server.room("Full");
+    let (room, sealed) = (server.clear_room("Full"), server.room("Full and sealed"));
     // Long enough that soon no page of the database has room for one more.
     let text = |n: usize| format!("{n} {}", "x".repeat(20_000));
     let send = |n: usize, seconds| {
@@ -132,6 +132,12 @@ fn a_full_disk_is_named_and_loses_and_doubles_nothing() {
         true
     };
     let refused = (1..100).find(|&n| is_refused(n)).unwrap();
+    // Who keeps the keys has no room for them either.
+    let send_sealed = |n| {
+        let words = ["content", "send-message", &sealed, "-", "--timeout", "1"];
+        server.run_with(&words, text(n).as_bytes())
+    };
+    (0..100).map(send_sealed).find(|said| said.code != 0).unwrap().exits(1).says(&named);
 
     // PostgreSQL itself gives up when its journal has no room.
     on_server(&superuser, async |connection| {
@@ -262,7 +268,7 @@ fn a_restore_and_an_upgrade_without_room_lose_nothing_and_end_well_with_it() {
     let data = server.data.display();
     server.run(&["config", "set", "backup.point_in_time", "true"]).success();
     server.run(&["manage", "start"]).success();
-    let room = server.room("Change");
+    let room = server.clear_room("Change");
     let send = |text: &str| server.run(&["content", "send-message", &room, text]).success();
     // What nobody makes smaller: a backup takes that much.
     let noise: Vec<u8> = (0..1_u32 << 18).flat_map(|n| Sha256::digest(n.to_le_bytes())).collect();

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     common::{Instance, halt, is_alive, kill_9, wait_for},
     lent::Lent,
+    messages,
     workers::{is_up, with_workers},
 };
 
@@ -56,10 +57,13 @@ fn a_forked_process_is_what_it_would_be_by_itself() {
         assert!(value > 0.0, "{line}");
     }
     assert!(is_up(&server, "forkserver", 0));
+    // Our own module is there beside that one.
+    messages::a_room_that_becomes_encrypted(&server, None);
     server.run(&["config", "set", "synapse.forkserver", "false"]).success();
     fs::remove_file(&file).unwrap();
     server.run(&["manage", "restart"]).success();
     assert!(!is_up(&server, "forkserver", 0));
+    messages::a_room_that_becomes_encrypted(&server, None);
     let (alone, _) = believed(&file);
     for (name, known) in &alone {
         for (key, value) in known.as_object().unwrap() {

@@ -112,6 +112,8 @@ fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
         assert_eq!(of, sent);
     }
     assert_eq!(bodies.len(), EACH * SENDERS);
+    // The room that was made for it is encrypted.
+    server.hides("#flood", &["0 1", "m.text"]);
 
     // A profile that was only set brings no proxy yet: what is shown is where webhooks are taken now.
     let asks = |words: &[&str]| server.run(&[words, &["--set", "stack.profile=isms"]].concat());
@@ -165,6 +167,8 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
     let page = server.json(&["content", "read-messages", "#builds"]);
     assert_eq!(server.bodies("#builds"), ["1", "2 ä"]);
     assert_eq!(page["messages"][0]["sender"], "@ci:test.example");
+    assert_eq!(made["room"]["encrypted"], true);
+    server.hides("#builds", &["<b>1</b>", "2 ä"]);
 
     // What the daemon refuses the proxy hands on, and what is too large it refuses itself.
     for (id, token, body, status) in [
@@ -205,9 +209,17 @@ fn a_webhook_is_made_used_listed_and_taken_away_while_all_runs() {
         .success();
 
     // What the homeserver refuses is put aside and holds up nobody.
-    let other =
-        server.json(&["content", "add-bot", "ci", "--room", "#other", "--hook-name", "ci-2"]);
-    assert_eq!(other["existed"], true);
+    let other = server.json(&[
+        "content",
+        "add-bot",
+        "ci",
+        "--room",
+        "#other",
+        "--hook-name",
+        "ci-2",
+        "--no-encryption",
+    ]);
+    assert_eq!((&other["existed"], &other["room"]["encrypted"]), (&json!(true), &json!(false)));
     let other = other["hook"]["token"].as_str().unwrap().to_owned();
     server.run(&["content", "leave-room", "#other", "--as", "ci"]).success();
     accepted(post(direct, "ci-2", &other, "", r#"{"text":"lost"}"#));

@@ -122,7 +122,7 @@ fn every_list_has_fields_and_lines() {
     let server = Instance::shared();
     server.run(&["content", "add-bot", "liney"]).success();
     server.run(&["content", "add-registration-token"]).success();
-    let room = server.room("Lines");
+    let room = server.clear_room("Lines");
     let sent = ["content", "send-message", &room, "lines", "-q"];
     let sent = server.run(&sent).success().line().to_owned();
     server.run(&["content", "react", &room, &sent, "👍"]).success();

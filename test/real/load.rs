@@ -21,16 +21,22 @@ const MOST: usize = 900;
 /// Messages go to so many rooms in turn: each event persister has some of them.
 const ROOMS: usize = 4;
 
-/// Of a request whose answer may never come: the status, or none.
+/// Of a request whose answer may never come: all of it, or none.
 fn answer(mut stream: impl Read + Write, request: &str) -> Option<String> {
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    answer.split(' ').nth(1).map(str::to_owned)
+    Some(answer)
 }
 
-/// One message, by way of the main process or of a worker's socket; whether it was accepted.
-fn put(server: &Instance, through: Option<&Path>, path: &str, body: &str) -> bool {
+/// One request of the operator that the program knows nothing of, by way of the main process or of a worker's
+/// socket; what was answered if it was accepted.
+pub(crate) fn asked(
+    server: &Instance,
+    through: Option<&Path>,
+    what: &str,
+    body: &str,
+) -> Option<Value> {
     /// A send may hang while Redis or another process is away: it is given up and repeated.
     const PATIENCE: Duration = Duration::from_secs(5);
     let session = fs::read(server.data.join("secrets/operator.json")).unwrap();
@@ -38,9 +44,9 @@ fn put(server: &Instance, through: Option<&Path>, path: &str, body: &str) -> boo
     let token = session["access_token"].as_str().unwrap();
     let length = body.len();
     let request = format!(
-        "PUT {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{what} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    let status = match through {
+    let answer = match through {
         Some(socket) => UnixStream::connect(socket).ok().and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             answer(stream, &request)
@@ -50,7 +56,8 @@ fn put(server: &Instance, through: Option<&Path>, path: &str, body: &str) -> boo
             answer(stream, &request)
         }),
     };
-    status.as_deref() == Some("200")
+    let (head, body) = answer.as_deref()?.split_once("\r\n\r\n")?;
+    (head.split(' ').nth(1) == Some("200")).then(|| serde_json::from_str(body).unwrap())
 }
 
 /// Sends numbered messages, in turn through the main process and through a worker where there is one.
@@ -60,12 +67,12 @@ fn send(server: &Instance, rooms: &[String], accepted: &AtomicUsize, over: &Atom
     for n in 0..MOST {
         writeln!(log, "{n}").unwrap();
         let room = &rooms[n % rooms.len()];
-        let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/w{n}");
+        let what = format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.message/w{n}");
         let body = format!(r#"{{"msgtype":"m.text","body":"{n}"}}"#);
         // The main process of another host is reached from there alone.
         let by_worker = server.host.is_some() || worker.exists() && n / rooms.len() % 2 == 1;
         let through = by_worker.then_some(worker.as_path());
-        while !put(server, through, &path, &body) {
+        while asked(server, through, &what, &body).is_none() {
             thread::yield_now();
         }
         accepted.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +85,7 @@ fn send(server: &Instance, rooms: &[String], accepted: &AtomicUsize, over: &Atom
 /// Does something while messages are sent, and compares what was sent with what the server holds.
 /// `work` gets what waits until some more have been accepted.
 pub(crate) fn under_load(server: &Instance, work: impl FnOnce(&dyn Fn(usize))) {
-    let rooms: Vec<String> = (0..ROOMS).map(|n| server.room(&format!("Load {n}"))).collect();
+    let rooms: Vec<String> = (0..ROOMS).map(|n| server.clear_room(&format!("Load {n}"))).collect();
     let (accepted, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let sender = scope.spawn(|| send(server, &rooms, &accepted, &over));

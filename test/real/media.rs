@@ -27,7 +27,7 @@ fn uploads_are_counted_limited_and_shown_to_users_alone() {
     server.variable("MATRIX_SYNAPSE_URL_PREVIEWS", "true");
     server.run(&["manage", "install", "--start"]).success();
     server.run(&["content", "media"]).success().says("uploads                0      0 B");
-    let room = server.room("Pictures");
+    let room = server.clear_room("Pictures");
     let picture = file(&server.data, "pixel.png", PIXEL).display().to_string();
     let sent = server.json(&["content", "send-media", &room, &picture]);
     let uri = sent["content_uri"].as_str().or(sent["url"].as_str());

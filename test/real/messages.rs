@@ -1,10 +1,17 @@
 //! A message that was accepted is in the room: once, whole, in order.
 
-use std::{fs::File, process::Child};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::common::{Instance, file, go_on, halt, wait_for};
+use crate::{
+    common::{Instance, file, go_on, halt, wait_for},
+    load::asked,
+};
 
 #[test]
 fn a_message_is_read_back_as_it_was_sent() {
@@ -139,7 +146,7 @@ fn a_message_is_edited_and_redacted() {
 #[test]
 fn an_edit_stands_in_the_place_of_its_message() {
     let server = Instance::shared();
-    let room = server.room("Edited");
+    let room = server.clear_room("Edited");
     let event = server.run(&["content", "send-message", &room, "tpyo", "-q"]).success();
     server.run(&["content", "send-message", &room, "between"]).success();
     for text in ["first", "typo\n2026-01-01T00:00:00Z no message"] {
@@ -309,7 +316,7 @@ fn who_has_left_an_encrypted_room_reads_nothing_that_comes_after() {
 #[test]
 fn a_file_is_uploaded_with_its_kind() {
     let server = Instance::shared();
-    let room = server.room("Media");
+    let room = server.clear_room("Media");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "report.txt", b"numbers");
     server.run(&["content", "send-media", &room, path.to_str().unwrap()]).success();
@@ -375,7 +382,7 @@ fn a_file_is_uploaded_with_its_kind() {
 #[test]
 fn the_largest_message_that_passes_here_is_accepted() {
     let server = Instance::shared();
-    let room = server.room("Largest");
+    let room = server.clear_room("Largest");
     // The content is `{"body":"…","m.mentions":{},"msgtype":"m.text"}`.
     let most = vec![b'x'; 63_488 - 46];
     server.run_with(&["content", "send-message", &room, "-"], &most).success();
@@ -477,7 +484,7 @@ fn an_alias_without_its_sign_is_suggested_and_a_file_is_marked() {
 #[test]
 fn an_edit_keeps_what_it_does_not_change() {
     let server = Instance::shared();
-    let room = server.room("Kept");
+    let room = server.clear_room("Kept");
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "p.png", b"not really");
     let words = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "a", "-q"];
@@ -512,7 +519,7 @@ fn only_its_sender_edits_a_message() {
 #[test]
 fn a_message_wakes_whom_it_names_or_answers_and_nobody_else() {
     let server = Instance::shared();
-    let room = server.room("Woken");
+    let room = server.clear_room("Woken");
     server.run(&["content", "add-user", "sleeper"]).success();
     server.run(&["content", "invite", &room, "sleeper"]).success();
     let asked = ["content", "send-message", &room, "question", "--as", "sleeper", "-q"];
@@ -565,26 +572,117 @@ fn what_cannot_be_read_is_counted() {
     assert!(said.stdout.contains("(cannot be read: "), "{said}");
 }
 
+const ENCRYPTION: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
+
+/// Somebody encrypts a room without a word to the program, by way of the main process or of a worker's socket.
+fn encrypt(server: &Instance, through: Option<&Path>, room: &str) {
+    let what = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
+    asked(server, through, &what, ENCRYPTION).unwrap();
+}
+
+/// The events of a room as the server has them, oldest first.
+fn events(server: &Instance, room: &str) -> Vec<Value> {
+    let what = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=f&limit=500");
+    let page = asked(server, None, &what, "").unwrap();
+    page["chunk"].as_array().unwrap().clone()
+}
+
+/// What was said after a room was encrypted is in none of the events since.
+fn is_sealed(server: &Instance, room: &str, said: &str) {
+    let events = events(server, room);
+    let since = events.iter().position(|it| it["type"] == "m.room.encryption").unwrap();
+    let since = &events[since + 1..];
+    assert!(since.iter().any(|it| it["type"] == "m.room.encrypted"), "{since:?}");
+    assert!(since.iter().all(|it| !it.to_string().contains(said)), "{since:?}");
+}
+
+/// A room is encrypted right after a message, and the next one is, too.
+pub(crate) fn a_room_that_becomes_encrypted(server: &Instance, through: Option<&Path>) {
+    let room = server.clear_room("Sealed at once");
+    for n in 0..3 {
+        server.run(&["content", "send-message", &room, &format!("plain {n}")]).success();
+    }
+    encrypt(server, through, &room);
+    server.run(&["content", "send-message", &room, "a secret"]).success();
+    is_sealed(server, &room, "secret");
+    assert_eq!(server.bodies(&room)[2..], ["plain 2", "a secret"]);
+    // Nor has anything failed in our module, which would have been passed over.
+    let mut failed = Command::new("grep");
+    failed.args(["-rF", "rms_modules/sealing.py"]).arg(server.data.join("logs"));
+    let failed = failed.output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stdout));
+}
+
 #[test]
-fn what_is_executed_may_encrypt_a_room_that_was_plain() {
+fn a_room_that_becomes_encrypted_gets_nothing_more_in_the_clear() {
     let server = Instance::shared();
-    let room = server.room("Sealed later");
+    let room = server.clear_room("Sealed later");
     server.run(&["content", "send-message", &room, "plain"]).success();
     let path = format!("PUT /_matrix/client/v3/rooms/{room}/state/m.room.encryption");
-    let words = ["content", "execute", "--name", &path, "--options", "-"];
-    server.run_with(&words, br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#).success();
+    let words = ["content", "execute", "--name", &path, "--options", ENCRYPTION];
+    server.run(&words).success();
     server.run(&["content", "send-message", &room, "secret"]).success();
-    let page = server.json(&["content", "read-messages", &room]);
-    assert_eq!(page["messages"][1]["body"], "secret");
-    let path = format!("GET /_matrix/client/v3/rooms/{room}/messages?dir=b&limit=1");
-    let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
-    assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
+    is_sealed(server, &room, "secret");
+    let path = format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.message/clear");
+    let words = [
+        "content",
+        "execute",
+        "--name",
+        &path,
+        "--options",
+        r#"{"msgtype":"m.text","body":"secret"}"#,
+    ];
+    server.run(&words).exits(1).says("the room is encrypted, and this was not");
+    let of = events(server, &room).pop().unwrap();
+    server.run(&["content", "react", &room, of["event_id"].as_str().unwrap(), "+"]).success();
+    assert_eq!(server.bodies(&room), ["plain", "secret"]);
+
+    a_room_that_becomes_encrypted(server, None);
+
+    // A file is uploaded anew, and what came first is gone.
+    let path = file(&server.data, "secret.txt", b"only for those who are there");
+    for more in [&[][..], &["--queue", "--wait"]] {
+        let room = server.clear_room("Sealed file");
+        server.run(&["content", "send-message", &room, "plain"]).success();
+        encrypt(server, None, &room);
+        let send = ["content", "send-media", &room, path.to_str().unwrap(), "--caption", "secret"];
+        server.run(&[&send[..], more].concat()).success();
+        is_sealed(server, &room, "secret");
+        let sent = server.json(&["content", "read-messages", &room]);
+        let sent = &sent["messages"][1];
+        assert!(sent["body"] == "secret" && sent["url"].is_null(), "{sent}");
+        let event = sent["event_id"].as_str().unwrap();
+        let opened = server.run(&["content", "download-media", &room, event, "--out", "-"]);
+        assert_eq!(opened.success().stdout, "only for those who are there");
+        let mut clear = Command::new("grep");
+        clear.args(["-rlF", "only for those"]).arg(server.data.join("media/local_content"));
+        assert_eq!(clear.output().unwrap().status.code(), Some(1), "it lies there in the clear");
+    }
+
+    // Of many lines each comes once and in order. One may have been under way when the room became encrypted.
+    let room = server.clear_room("Sealed meanwhile");
+    let lines: Vec<String> = (0..60).map(|n| format!("line {n}")).collect();
+    let path = file(&server.data, "meanwhile.txt", lines.join("\n").as_bytes());
+    let send = ["content", "send-message", &room, "--file", path.to_str().unwrap()];
+    let mut sending = server.command().args(send).stdout(Stdio::null()).spawn().unwrap();
+    let types = || -> Vec<String> {
+        let events = events(server, &room);
+        events.iter().map(|it| it["type"].as_str().unwrap().to_owned()).collect()
+    };
+    wait_for("lines are sent", || types().iter().filter(|it| *it == "m.room.message").count() > 2);
+    encrypt(server, None, &room);
+    assert!(sending.wait().unwrap().success());
+    assert_eq!(server.bodies(&room), lines);
+    let types = types();
+    let since = types.iter().position(|it| it == "m.room.encryption").unwrap();
+    let clear = types[since..].iter().filter(|it| *it == "m.room.message").count();
+    assert!(clear < 2 && types.last().unwrap() == "m.room.encrypted", "{types:?}");
 }
 
 #[test]
 fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
     let server = Instance::shared();
-    let room = server.room("Bodies");
+    let room = server.clear_room("Bodies");
     let folder = tempfile::tempdir().unwrap();
     let body = |text: &str| format!(r#"{{"msgtype":"m.text","body":"{text}"}}"#);
     let path = file(folder.path(), "body.json", body("file").as_bytes());
@@ -613,7 +711,7 @@ fn a_body_is_executed_from_an_argument_a_file_and_a_pipe() {
 #[test]
 fn a_file_is_shown_with_its_size_and_length_and_answers_a_message() {
     let server = Instance::shared();
-    let room = server.room("Recordings");
+    let room = server.clear_room("Recordings");
     let path = |name: &str| format!("{}/test/media/{name}", env!("CARGO_MANIFEST_DIR"));
     let asked = server.run(&["content", "send-message", &room, "how was it?", "-q"]).success();
     let content = |words: &[&str]| {

@@ -128,7 +128,7 @@ fn in_a_closed_room_only_moderators_write_until_it_is_opened() {
 fn a_room_is_blocked_and_what_is_old_is_purged() {
     let server = Instance::shared();
     server.run(&["content", "add-user", "historian"]).success();
-    let room = server.room("Archive");
+    let room = server.clear_room("Archive");
     let block = ["content", "block-room", &room];
     server.run(&block).success();
     server.run(&block).exits(2).says("already blocked");
@@ -176,7 +176,7 @@ fn a_room_is_blocked_and_what_is_old_is_purged() {
 #[test]
 fn a_file_is_hidden_protected_shown_and_deleted() {
     let server = Instance::shared();
-    let room = server.room("Files");
+    let room = server.clear_room("Files");
     let path = file(&server.data, "to-hide.txt", b"not for all eyes").display().to_string();
     let sent = server.json(&["content", "send-media", &room, &path]);
     let uri = sent["url"].as_str().unwrap();

@@ -221,7 +221,7 @@ fn the_rooms_files_pushers_and_data_of_a_user_are_shown_and_the_files_deleted() 
     let server = Instance::shared();
     let user = made(server, "collector");
     let room = |name: &str| {
-        let words = ["content", "create-room", name, "--as", "collector", "-q"];
+        let words = ["content", "create-room", name, "--no-encryption", "--as", "collector", "-q"];
         server.run(&words).success().line().to_owned()
     };
     let stays = room("Stays");

@@ -95,7 +95,7 @@ fn send(server: &Instance, room: &str, id: &str) -> Answer {
 #[test]
 fn messages_are_sent_read_and_waited_for_through_it() {
     let server = &*BEHIND;
-    let room = server.room("Through");
+    let room = server.clear_room("Through");
     let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
     let since = first["next_batch"].as_str().unwrap();
     let poll = format!("GET /_matrix/client/v3/sync?timeout=30000&since={since}");
@@ -179,7 +179,7 @@ fn a_path_arrives_as_it_was_written() {
     let server = &*BEHIND;
     // The alias `#a/b//c#%2f?:test.example`.
     let alias = "%23a%2Fb//c%23%252f%3F%3Atest.example".replace("//", "%2F%2f");
-    let room = server.room("Written");
+    let room = server.clear_room("Written");
     let path = format!("/_matrix/client/v3/directory/room/{alias}");
     let made = server.through(&format!("PUT {path}"), &json!({ "room_id": room }));
     assert_eq!(made.status, 200, "{}", made.body);
@@ -208,7 +208,10 @@ fn it_says_where_the_server_is() {
     let server = &*BEHIND;
     let url = format!("http://127.0.0.1:{}", server.proxy[0]);
     for (file, content) in [
-        ("client", json!({ "m.homeserver": { "base_url": url } })),
+        (
+            "client",
+            json!({ "m.homeserver": { "base_url": url }, "io.element.e2ee": { "default": true } }),
+        ),
         ("server", json!({ "m.server": format!("test.example:{}", server.proxy[2]) })),
     ] {
         let answer = ask(server.proxy[0], &format!("GET /.well-known/matrix/{file}"), &[], b"");
@@ -246,6 +249,10 @@ fn with_a_certificate_it_speaks_https() {
     assert_eq!(fetch(&client, https, versions).0, 200);
     let (status, told) = fetch(&client, https, "/.well-known/matrix/client");
     assert_eq!((status, &told["m.homeserver"]["base_url"]), (200, &json!(url)));
+    // Whoever asks Synapse itself is told the same.
+    assert_eq!(told["io.element.e2ee"], json!({ "default": true }));
+    let asked = ask(server.port, "GET /.well-known/matrix/client", &[], b"");
+    assert_eq!(asked.json()["io.element.e2ee"], told["io.element.e2ee"]);
     assert_eq!(fetch(&client, https, "/"), (200, json!({ "page": 1 })));
     let (status, told) = fetch(&client, https, "/config.json");
     let server_of_web = &told["default_server_config"]["m.homeserver"];
@@ -304,7 +311,7 @@ fn a_reload_drops_no_request() {
     server.variable("MATRIX_SYNAPSE_PROFILE", "isms");
     server.run(&["manage", "install", "--start"]).success();
     let server = &server;
-    let room = server.room("Reloaded");
+    let room = server.clear_room("Reloaded");
     let first = server.through("GET /_matrix/client/v3/sync?timeout=0", &Value::Null).json();
     let since = first["next_batch"].as_str().unwrap();
     // Nothing that this filter lets through happens: it waits to the end.
@@ -379,7 +386,7 @@ fn workers_are_restarted_in_turn_without_a_failed_request() {
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.run(&["manage", "install", "--start", "--set", "workers.list=generic=2"]).success();
     let server = &server;
-    let room = server.room("In turn");
+    let room = server.clear_room("In turn");
     let over = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
         let sending = scope.spawn(|| keep_sending(server, &room, &over));

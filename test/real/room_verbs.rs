@@ -238,7 +238,7 @@ fn who_knocks_is_seen_and_let_in_or_sent_away() {
 #[test]
 fn events_of_any_type_are_sent_once_and_state_is_set() {
     let server = Instance::shared();
-    let room = server.room("Events");
+    let room = server.clear_room("Events");
     let body = r#"{"status":"green"}"#;
     let send =
         ["content", "send-event", &room, "org.example.build", body, "--transaction-id", "b1"];
@@ -272,7 +272,7 @@ fn events_of_any_type_are_sent_once_and_state_is_set() {
     server.run(&levels).exits(1).says("could not change them any more").says("--force");
     server.run(&[&levels[..], &["--force"]].concat()).success();
 
-    let encrypted = server.room("Closed");
+    let encrypted = server.clear_room("Closed");
     let algorithm = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
     server.run(&["content", "send-message", &encrypted, "open"]).success();
     server.run(&["content", "send-state", &encrypted, "m.room.encryption", algorithm]).success();

@@ -24,6 +24,7 @@ fn a_room_is_made_with_all_that_was_asked() {
     assert_eq!(shown["name"], "War \"Room\" 🦀");
     assert_eq!(shown["alias"], "#war:test.example");
     server.run(&["content", "create-room", "War", "--alias", "war"]).exits(2).says("already");
+    assert_eq!((&made["encrypted"], &shown["encrypted"]), (&true.into(), &true.into()));
     // All have it, and so do those of its name, its alias or its id.
     let alias = "#WAR:test.example";
     for filter in
@@ -36,6 +37,50 @@ fn a_room_is_made_with_all_that_was_asked() {
     let listed = all["rooms"].as_array().unwrap().iter().find(|it| it["room_id"] == room).unwrap();
     // The server does not tell it with the list, and none is not what it is.
     assert_eq!((&shown["topic"], listed.get("topic")), (&"Topic".into(), None), "{listed}");
+}
+
+#[test]
+fn a_room_is_encrypted_as_the_settings_have_it_unless_something_else_is_said() {
+    let server = Instance::shared();
+    let make = ["content", "create-room", "Sealed or not"];
+    server.run(&[&make[..], &["--dry-run"]].concat()).success().says("make the encrypted room");
+    server.run(&[&make[..], &["--encrypted", "--no-encryption"]].concat()).exits(1);
+    server.run(&[&make[..], &["--encrypted", "--space"]].concat()).exits(1);
+    let (all, none) = (["--set", "rooms.encrypt=all"], ["--set", "rooms.encrypt=none"]);
+    for (words, encrypted) in [
+        (&[][..], true),
+        (&["--no-encryption"], false),
+        (&["--public"], false),
+        (&["--public", "--encrypted"], true),
+        (&["--public", all[0], all[1]], true),
+        (&["--space", all[0], all[1]], false),
+        (&none, false),
+        (&["--encrypted", none[0], none[1]], true),
+        // Who could not speak there makes none.
+        (&["--set", "encryption.enabled=false"], false),
+        (&["--encrypted", "--set", "encryption.enabled=false"], true),
+    ] {
+        let made = server.json(&[&make[..], words].concat());
+        assert_eq!(made["encrypted"], encrypted, "{words:?}: {made}");
+        let shown = server.json(&["content", "get-room", made["room_id"].as_str().unwrap()]);
+        assert_eq!(shown["encrypted"], encrypted, "{words:?}");
+    }
+    // One that is there stays as it is.
+    let make = ["content", "create-room", "Stays", "--alias", "stays"];
+    server.run(&[&make[..], &["--no-encryption"]].concat()).success().says(", not encrypted");
+    server.run(&make).exits(2).says("(#stays:test.example), not encrypted");
+    let said = server.run(&[&make[..], &["--encrypted"]].concat()).exits(2);
+    said.says("not applied: `--encrypted`");
+
+    // A bot whose program speaks for itself may not be able to; its webhook is ours.
+    let bot = |name: &str, more: &[&str]| {
+        let room = format!("#of-{name}");
+        let words = [&["content", "add-bot", name, "--room", &room], more].concat();
+        server.json(&words)["room"]["encrypted"].clone()
+    };
+    assert_eq!(bot("plain-bot", &[]), false);
+    assert_eq!(bot("plain-bot-2", &["--encrypted"]), true);
+    assert_eq!(bot("plain-bot-3", &all), true);
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn the_database_comes_back_as_it_was_at_a_second() {
         .says("is the earliest");
     server.run(&["manage", "restore", "--at", "2100-01-01T00:00Z"]).exits(1).says("to come");
 
-    let room = server.room("Moments");
+    let room = server.clear_room("Moments");
     let send = |text: &str| server.run(&["content", "send-message", &room, text]).success();
     next_second();
     send("before");

@@ -375,13 +375,17 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     no_key_twice(&all);
     server.run(&["content", "remove-room", room, "--force"]).success();
 
-    a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server, &mut people);
+    let room = &a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server, &mut people);
     people_are_verified_by_a_fingerprint_and_by_emoji(server, &mut people);
+    keys_come_back_from_the_backup_also_in_other_clients(server, &mut people, room);
     with_nio(server, packages.join().unwrap(), &mut people);
 }
 
 /// A bot has a device from the beginning; what was said before it was invited stays closed, and it is said why.
-fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, people: &mut People) {
+fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(
+    server: &Instance,
+    people: &mut People,
+) -> String {
     const EVERY_THREE: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":3}"#;
     server.run(&["content", "add-bot", "sealer"]).success();
     let room = &room_of(server, "Sealed bot", &["alice.sealed"]);
@@ -404,10 +408,78 @@ fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server: &Instance, peop
     people.say("alice", room, "to the bot");
     let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
     page.says("to the bot");
+    room.clone()
+}
+
+/// Who speaks here without a client of their own has what they need to use one later, and who has one can have this
+/// program go on with what that one made.
+fn keys_come_back_from_the_backup_also_in_other_clients(
+    server: &Instance,
+    people: &mut People,
+    before: &str,
+) {
+    for user in ["dora.sealed", "erin.sealed"] {
+        add(server, user);
+    }
+    let room = &room_of(server, "Sealed backup", &["dora.sealed", "erin.sealed"]);
+    people.ask(
+        "enter",
+        "erin",
+        json!({
+            "user": "erin.sealed", "password": PASSWORD, "own": true, "backup": true,
+        }),
+    );
+    people.join("erin", room);
+    server.run(&["content", "join-room", room, "--as", "dora.sealed"]).success();
+    let hers = send(server, room, &["from dora", "--as", "dora.sealed"]);
+    people.reads("erin", room, &hers, "from dora");
+    let keys = ["content", "keys", "backup", "--as", "dora.sealed", "--format", "json"];
+    assert_eq!(server.run(&keys).success().json()["recovery_key"], "*****");
+    let backup = server.run(&[&keys[..], &["--show-secrets"]].concat()).success().json();
+    assert_eq!(backup["keys"], 1, "{backup}");
+    let dora = json!({
+        "user": "dora.sealed", "password": PASSWORD, "recover": true,
+        "recovery_key": backup["recovery_key"],
+    });
+    assert_eq!(people.ask("enter", "dora", dora)["signed"], true);
+    people.reads("dora", room, &hers, "from dora");
+
+    // What erin's client made is not touched, until somebody types what opens it.
+    let restore = ["content", "keys", "restore", "--as", "erin.sealed"];
+    server.run(&restore).exits(1).says("was made by another program").says("--recovery-key-file");
+    server.run(&["content", "keys", "backup", "--as", "erin.sealed"]).exits(1);
+    server.run(&["status"]).success().says("is not signed").says("--as @erin.sealed");
+    let theirs = backup["recovery_key"].as_str().unwrap();
+    let wrong = file(&server.data, "wrong.key", theirs.as_bytes());
+    let with = ["--recovery-key-file", wrong.to_str().unwrap()];
+    let said = server.run(&[&restore[..], &with].concat()).exits(1);
+    said.says("does not open the account's secret storage");
+    let key = people.ask("recovery_key", "erin", json!({ "user": "erin.sealed" }));
+    let key = file(&server.data, "erin.key", key["recovery_key"].as_str().unwrap().as_bytes());
+    let with = ["--recovery-key-file", key.to_str().unwrap(), "--format", "json"];
+    let json = [&restore[..], &with].concat();
+    wait_for("her client has backed up what she has read", || {
+        let restored = server.run(&json).success().json();
+        assert_eq!(restored["signed"], true, "{restored}");
+        restored["keys"] == 1
+    });
+    let page = server.run(&["content", "read-messages", room, "--as", "erin.sealed"]).success();
+    page.says("from dora");
+    let signed = send(server, room, &["from erin", "--as", "erin.sealed"]);
+    people.reads("dora", room, &signed, "from erin");
+    assert!(!server.run(&["status"]).success().stdout.contains("not signed"));
+
+    // Of somebody without a backup the keys are with their own client, which is asked for them.
+    let key = people.ask("recovery_key", "alice", json!({ "user": "alice.sealed" }));
+    let key = file(&server.data, "alice.key", key["recovery_key"].as_str().unwrap().as_bytes());
+    let with = ["--as", "alice.sealed", "--recovery-key-file", key.to_str().unwrap()];
+    let said = server.run(&[&["content", "keys", "restore"], &with[..]].concat()).success();
+    said.says("has 0 keys");
+    let page = || server.run(&["content", "read-messages", before, "--as", "alice.sealed"]);
+    wait_for("she is sent them", || page().success().stdout.contains("number 6\n"));
 }
 
 const ONLY: &str = "--only-verified";
-const SEALED: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
 
 /// Who acts where nobody else is named.
 fn sent_by(server: &Instance) -> String {
@@ -448,7 +520,7 @@ fn people_are_verified_by_a_fingerprint_and_by_emoji(server: &Instance, people: 
     // By emoji, in the direct room, asked from here: first they differ.
     let sent = server.json(&["content", "send-message", &alice, "good morning"]);
     let direct = sent["room_id"].as_str().unwrap();
-    people.ask("enters", "alice", json!({ "room": direct }));
+    people.join("alice", direct);
     for is in [false, true] {
         let mut here = Terminal::of(server, &["content", "verify", &alice, "--emoji"]);
         let shown = people.ask("compare", "alice", json!({ "user_id": alice }));
@@ -474,12 +546,11 @@ fn people_are_verified_by_a_fingerprint_and_by_emoji(server: &Instance, people: 
     let refused = server.run(&only).exits(1).says("is verified: @bob.sealed:test.example\n");
     refused.says("`content verify '@bob.sealed:test.example' --emoji`");
     assert!(server.bodies(room).is_empty());
-    let plain = server.room("In the clear");
+    let make = ["content", "create-room", "In the clear", "--no-encryption", "-q"];
+    let plain = server.run(&make).success().line().to_owned();
     server.run(&["content", "send-message", &plain, ONLY, "x"]).exits(1).says("is not encrypted");
 
-    // Asked from there: in the room, which is encrypted now, and from device to device.
-    server.run(&["content", "send-state", direct, "m.room.encryption", SEALED]).success();
-    people.join("alice", direct);
+    // Asked from there: in the room, and from device to device.
     let device = own_device(server);
     let by_room = ("alice", &alice, json!({ "user_id": operator, "room": direct }));
     let by_device = ("bob", &bob, json!({ "user_id": operator, "device_id": device }));
@@ -561,6 +632,26 @@ fn with_nio(server: &Instance, packages: TempDir, people: &mut People) {
     nio.reads("alice", room, &signed, "signed");
     let bodies = ["unsigned", "from nio", "only", "signed"];
     assert_eq!(server.bodies(room), bodies);
+
+    // Files with keys, both ways.
+    let (ours, theirs) = (server.data.join("ours.txt"), server.data.join("theirs.txt"));
+    let passphrase = file(&server.data, "passphrase", PASSWORD.as_bytes());
+    let keys = |action, path: &Path, user| {
+        let (path, passphrase) = (path.to_str().unwrap(), passphrase.to_str().unwrap());
+        let words =
+            ["content", "keys", action, path, "--passphrase-file", passphrase, "--as", user];
+        server.run(&words).success()
+    };
+    keys("export", &ours, "operator");
+    nio.ask("take", "alice", json!({ "file": ours, "passphrase": PASSWORD }));
+    nio.reads("alice", room, &unsigned, "unsigned");
+    nio.ask("export", "alice", json!({ "file": theirs, "passphrase": PASSWORD }));
+    server.run(&["content", "invite", room, "sealer"]).success();
+    server.run(&["content", "join-room", room, "--as", "sealer"]).success();
+    keys("import", &theirs, "sealer").says("new to @sealer");
+    let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
+    page.says("unsigned\n").says("from nio\n").says("signed\n");
+
     // Where all devices are given keys, one that nobody has verified still reads nothing that is for those alone.
     nio.enter("late", "alice.sealed", "unsigned");
     server.run(&["config", "set", "encryption.share_with", "all"]).success();
@@ -691,8 +782,9 @@ fn a_store_that_is_put_back_or_lost_uses_no_key_twice(
     let event = send(server, room, &["lost"]);
     people.reads("alice", room, &event, "lost");
     no_key_twice(&people.history("alice", room));
+    // The backup at the homeserver has what the new device was never sent.
     let read = server.run(&["content", "read-messages", room, "--limit", "3"]).success();
-    read.says("lost").says("it was sent before this device was there");
+    read.says("lost").says("put back").says("sent since");
 }
 
 fn copied(from: &Path, to: &Path) {

@@ -90,7 +90,7 @@ fn an_installation_keeps_its_secrets_and_hand_edits_when_it_is_installed_again()
 #[test]
 fn an_uninstalled_server_can_be_had_back() {
     let server = Instance::started("back");
-    let room = server.run(&["content", "create-room", "Kept", "-q"]).success();
+    let room = server.run(&["content", "create-room", "Kept", "--no-encryption", "-q"]).success();
     server.run(&["content", "send-message", room.line(), "still here"]).success();
     let gone = server.run(&["manage", "uninstall", "--format", "json"]).success().json();
     let aside = gone["aside"].as_str().unwrap().to_owned();

@@ -84,12 +84,18 @@ fn a_user_is_named_and_their_direct_room_is_found_or_made_once() {
     // While others write elsewhere, the server shows what it took only once they are done.
     wait_for("all have arrived", || server.bodies(room).len() == 6);
     let shown = server.json(&["content", "get-room", room]);
-    assert!(shown["encryption"].is_null(), "{shown}");
+    // Neither has a device that could read what is encrypted.
+    assert_eq!(shown["encrypted"], false, "{shown}");
 
     // A room that one of the two has left is none.
     let left = ["content", "leave-room", room, "--as", "ben", "--force"];
     server.run(&left).success();
-    send(server, &["@ben", "again", "--as", "ann"]);
+    // By now one has a device, and the new room is encrypted.
+    let make = ["content", "create-room", "Keys of Ben", "--encrypted", "--invite", "ben", "-q"];
+    let keys = server.run(&make).success().line().to_owned();
+    send(server, &[&keys, "hello", "--as", "ben"]);
+    let again = ["content", "send-message", "@ben", "again", "--as", "ann"];
+    server.run(&again).success().says("with @ben:test.example, encrypted");
     let known = direct(server, "ann");
     let now = known[&ben].as_array().unwrap();
     assert_eq!((now.len(), &now[0]), (2, &json!(room)), "{known}");
@@ -98,12 +104,12 @@ fn a_user_is_named_and_their_direct_room_is_found_or_made_once() {
     server.run(&["content", "join-room", new, "--as", "ben"]).success();
     assert_eq!(direct(server, "ben"), json!({ &ann: [room, new] }));
     send(server, &["@ann", "here", "--as", "ben"]);
-    wait_for("both have arrived", || server.bodies(new) == ["again", "here"]);
-    assert_eq!(server.bodies(new), {
+    wait_for("both have arrived", || {
         let page = server.json(&["content", "read-messages", "@ben", "--as", "ann"]);
         let bodies = page["messages"].as_array().unwrap().iter();
-        bodies.map(|it| it["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        bodies.map(|it| it["body"].as_str().unwrap().to_owned()).eq(["again", "here"])
     });
+    assert_eq!(server.json(&["content", "get-room", new])["encrypted"], true);
 
     let words = |to: &'static str| ["content", "send-message", to, "hi", "--as", "ann"];
     server.run(&words("@ann")).exits(1).says("cannot have a direct room with itself");
@@ -188,7 +194,7 @@ fn a_message_stands_in_a_thread_however_it_is_sent() {
 fn a_message_is_redacted_with_all_its_edits() {
     let server = Instance::shared();
     user(server, "meddler");
-    let room = server.room("Edits");
+    let room = server.clear_room("Edits");
     let message = send(server, &[&room, "secret 0"]);
     // More than the server gives at once by itself.
     for n in 1..8 {
@@ -224,7 +230,7 @@ fn a_message_is_redacted_with_all_its_edits() {
 fn a_room_sees_who_types_and_who_has_read_and_is_searched() {
     let server = Instance::shared();
     let reader = user(server, "reader");
-    let room = server.room("Seen");
+    let room = server.clear_room("Seen");
     server.run(&["content", "invite", &room, "reader"]).success();
     server.run(&["content", "join-room", &room, "--as", "reader"]).success();
     let first = send(server, &[&room, "zwetschgen are ripe"]);
@@ -280,7 +286,7 @@ fn a_room_sees_who_types_and_who_has_read_and_is_searched() {
     assert_eq!(bodies(&one), ["zwetschgen are ripe"]);
     let cut = server.json(&[&search[..], &["--limit", "1"]].concat());
     assert_eq!((&cut["total"], &cut["more"]), (&json!(1), &json!(true)));
-    let other = server.room("Nothing");
+    let other = server.clear_room("Nothing");
     assert_eq!(server.json(&[&search[..], &["--room", &other]].concat())["total"], 0);
     let sealed = ["content", "create-room", "Sealed", "--encrypted", "-q"];
     let sealed = server.run(&sealed).success().line().to_owned();
@@ -293,7 +299,7 @@ fn a_room_sees_who_types_and_who_has_read_and_is_searched() {
 fn a_room_is_told_a_place_and_asked_to_choose() {
     let server = Instance::shared();
     user(server, "chooser");
-    let room = server.room("Choices");
+    let room = server.clear_room("Choices");
     server.run(&["content", "invite", &room, "chooser"]).success();
     server.run(&["content", "join-room", &room, "--as", "chooser"]).success();
     let place = ["content", "send-location", &room, "geo:48.2,16.37", "--description", "Vienna"];
@@ -378,7 +384,7 @@ fn a_file_is_fetched_whole_or_not_at_all_also_while_the_server_dies() {
     let seen = server.json(&["content", "get-presence", "there"]);
     assert_eq!((&seen["presence"], &seen["status"]), (&json!("unavailable"), &json!("at lunch")));
 
-    let room = server.room("Files");
+    let room = server.clear_room("Files");
     let folder = tempfile::tempdir().unwrap();
     let bytes: Vec<u8> = (0..40_000_000_u32).map(|n| (n % 251) as u8).collect();
     let path = file(folder.path(), "big.bin", &bytes);

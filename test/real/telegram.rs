@@ -77,8 +77,8 @@ fn the_telegram_bridge_is_installed_answers_comes_back_and_leaves_nothing() {
     assert_eq!(runs(&server, "synapse"), before + 1);
 
     // Its bot answers.
-    let room = server.room("Telegram");
-    server.run(&["content", "invite", &room, "@telegrambot"]).success();
+    let make = ["content", "create-room", "Telegram", "--invite", "@telegrambot", "-q"];
+    let room = server.run(&make).success().line().to_owned();
     wait_for("the bot greets", || server.heard(&room, "Hello, I'm a Telegram bridge bot"));
     asked(&server, &room, "help", "Get instructions on how to log in");
     asked(&server, &room, "ping", "You're not logged in");

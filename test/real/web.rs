@@ -52,7 +52,7 @@ fn ask(server: &Instance, what: &str, headers: &str) -> (u16, String, Vec<u8>) {
 fn user(server: &Instance, name: &str, password: &str, room: &str) -> String {
     let add = ["content", "add-user", name, "--password-stdin"];
     server.run_with(&add, password.as_bytes()).success();
-    let id = server.room(room);
+    let id = server.clear_room(room);
     server.run(&["content", "invite", &id, name]).success();
     server.run(&["content", "join-room", &id, "--as", name]).success();
     id

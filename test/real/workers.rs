@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     common::{Instance, file, free_port, kill_9, wait_for},
     load::under_load,
+    messages,
 };
 
 pub(crate) fn installed(name: &str, list: &str) -> Instance {
@@ -42,6 +43,8 @@ fn no_message_is_lost_or_doubled_when_a_worker_or_redis_is_killed() {
         }
         more(6);
     });
+    let worker = server.data.join("run/generic-1.http");
+    messages::a_room_that_becomes_encrypted(&server, Some(&worker));
     assert!(!server.data.join("dump.rdb").exists() && !server.data.join("run/dump.rdb").exists());
 }
 

@@ -1,39 +1,64 @@
 //! What was said in a room, as far as the device has keys for it.
 
+use std::collections::BTreeSet;
+
 use matrix_sdk_crypto::{
     MegolmError, types::events::room::encrypted::EncryptedEvent, vodozemac::megolm::DecryptionError,
 };
 use ruma::{RoomId, serde::Raw};
 use serde_json::{Value, value::to_raw_value};
 
-use super::{Account, Error, decryption};
-use crate::wire::{Answer, Opened};
+use super::{Account, Error, backup::session, decryption};
+use crate::{
+    store::Stores,
+    wire::{Answer, Opened},
+};
 
 impl Account {
     pub(super) async fn decrypt(
         &mut self,
+        stores: &Stores,
         id: &RoomId,
         events: Vec<Value>,
     ) -> Result<Answer, Error> {
-        let mut opened = Vec::with_capacity(events.len());
-        let mut is_told = false;
-        for event in events {
-            let raw = Raw::<EncryptedEvent>::from_json(to_raw_value(&event)?);
-            let mut found = self.machine.decrypt_room_event(&raw, id, &decryption()).await;
-            if matches!(found, Err(MegolmError::MissingRoomKey(_))) && !is_told {
-                // Its key may wait at the homeserver.
-                self.sync().await?;
-                self.outgoing().await?;
-                is_told = true;
-                found = self.machine.decrypt_room_event(&raw, id, &decryption()).await;
+        let mut opened = self.opened(id, &events).await?;
+        if missing(&events, &opened).next().is_some() {
+            // Their keys may wait at the homeserver.
+            self.sync().await?;
+            self.outgoing().await?;
+            opened = self.opened(id, &events).await?;
+        }
+        let sessions = missing(&events, &opened).filter_map(session).collect::<BTreeSet<_>>();
+        if !sessions.is_empty() {
+            match self.fetch(stores, id, sessions).await {
+                Ok(true) => opened = self.opened(id, &events).await?,
+                Ok(false) => {}
+                // Without a backup it is as before.
+                Err(error) => eprintln!("the key backup of {}: {error}", self.machine.user_id()),
             }
-            opened.push(match found {
-                Ok(found) => Opened::Clear(serde_json::from_str(found.event.json().get())?),
+        }
+        let opened = events.iter().zip(opened).map(|(event, opened)| match opened {
+            Ok(opened) => Opened::Clear(opened),
+            Err(error) => Opened::Closed(self.why(event, &error)),
+        });
+        Ok(Answer::Decrypted { events: opened.collect() })
+    }
+
+    async fn opened(
+        &self,
+        id: &RoomId,
+        events: &[Value],
+    ) -> Result<Vec<Result<Value, MegolmError>>, Error> {
+        let mut opened = Vec::with_capacity(events.len());
+        for event in events {
+            let raw = Raw::<EncryptedEvent>::from_json(to_raw_value(event)?);
+            opened.push(match self.machine.decrypt_room_event(&raw, id, &decryption()).await {
+                Ok(found) => Ok(serde_json::from_str(found.event.json().get())?),
                 Err(MegolmError::Store(error)) => return Err(error.into()),
-                Err(error) => Opened::Closed(self.why(&event, &error)),
+                Err(error) => Err(error),
             });
         }
-        Ok(Answer::Decrypted { events: opened })
+        Ok(opened)
     }
 
     /// Why an event stays closed.
@@ -54,4 +79,19 @@ impl Account {
             None => "its key was never sent to this device".to_owned(),
         }
     }
+}
+
+/// Those of which no key is there, or one for what comes later alone.
+fn missing<'a>(
+    events: &'a [Value],
+    opened: &'a [Result<Value, MegolmError>],
+) -> impl Iterator<Item = &'a Value> {
+    events.iter().zip(opened).filter_map(|(event, opened)| {
+        let is_missing = matches!(
+            opened,
+            Err(MegolmError::MissingRoomKey(_)
+                | MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..)))
+        );
+        is_missing.then_some(event)
+    })
 }

@@ -178,7 +178,7 @@ fn master_key(identity: &UserIdentity) -> Option<String> {
 
 /// The public key of the identity that was made here for an account.
 fn kept(stores: &Stores, user: &UserId) -> Result<Option<String>, Error> {
-    let secret = stores.identity(user)?.and_then(|kept| kept.master_key.clone());
+    let secret = stores.kept(user)?.and_then(|kept| kept.master_key);
     let secret = secret.and_then(|secret| Ed25519SecretKey::from_base64(&secret).ok());
     Ok(secret.map(|secret| secret.public_key().to_base64()))
 }

@@ -1,5 +1,10 @@
 //! A message for all who are in a room now.
 
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
 use matrix_sdk_crypto::{
     CollectStrategy, EncryptionSettings, OlmError, SessionRecipientCollectionError,
     types::requests::ToDeviceRequest,
@@ -13,6 +18,52 @@ use crate::{store::Stores, wire::Answer};
 
 /// A device that was told that it gets no key: its user, its id and the code.
 type LeftOut = (String, String, String);
+
+/// How many messages a session is for, where a room does not say it.
+const MESSAGES: u64 = 100;
+/// The most that one is for, whatever a room says.
+const MOST: u64 = 10_000;
+/// No session is older, unless it was looked at anew: whatever a room says, one lasts an hour at least.
+const SHORTEST: Duration = Duration::from_mins(50);
+
+/// What is known of the session of a room, so that it need not be looked at anew for each message.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// Whether all who are in the room have its key, as far as anything was heard since.
+    pub(crate) is_shared: bool,
+    /// Whether somebody had no key to make a session with: they may have some at any time, and nobody says so.
+    is_short: bool,
+    begun: Option<Begun>,
+}
+
+impl Session {
+    fn goes_on(&self) -> bool {
+        let is_good = |Begun { at, every, used }: &Begun| {
+            // Also where the clock went back.
+            used < every && at.elapsed().is_ok_and(|age| age < SHORTEST)
+        };
+        self.is_shared && !self.is_short && self.begun.as_ref().is_some_and(is_good)
+    }
+
+    /// Counts a message at this place of it.
+    fn used(&mut self, place: u64, every: u64) {
+        if place == 0 {
+            let every = every.clamp(1, MOST);
+            self.begun = Some(Begun { at: SystemTime::now(), every, used: 0 });
+        }
+        if let Some(begun) = &mut self.begun {
+            begun.used = place + 1;
+        }
+    }
+}
+
+/// How a session began.
+struct Begun {
+    at: SystemTime,
+    /// For how many messages it is, as the room said then.
+    every: u64,
+    used: u64,
+}
 
 impl Account {
     pub(super) async fn encrypt(
@@ -60,10 +111,52 @@ impl Account {
             let algorithm = room.encryption.algorithm.to_string();
             return Err(Error::Algorithm { room: id.to_owned(), algorithm });
         }
-        let settings =
-            EncryptionSettings::new(room.encryption.clone(), room.visibility.clone(), strategy);
-        let readers = room.readers();
-        let new: Vec<OwnedUserId> = room.new.iter().cloned().collect();
+        // What everybody has who is given keys goes on; others get another, and nobody's is another's.
+        let is_usual = matches!(only, Only::Anybody) && strategy == stores.share_with;
+        let mut left_out = Vec::new();
+        if !is_usual || !room.session.goes_on() {
+            left_out = self.share(id, strategy, only).await?;
+        }
+        if !is_usual && let Some(known) = self.rooms.get_mut(id) {
+            known.room.session.is_shared = false;
+        }
+        let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
+        let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
+        let content: Value = serde_json::from_str(sealed.content.json().get())?;
+        let own = (self.machine.user_id(), self.machine.device_id());
+        // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
+        if let Some(used) = used(&content)
+            && !stores.advance(own, id, used)?
+        {
+            return Err(Error::Old(own.1.to_owned()));
+        }
+        if let Some(Known { room, .. }) = self.rooms.get_mut(id) {
+            let every = room.encryption.rotation_period_msgs.map_or(MESSAGES, u64::from);
+            if let Some((_, place)) = used(&content) {
+                room.session.used(place, every);
+            }
+        }
+        Ok((content, left_out))
+    }
+
+    /// Has a session that all who are in the room now have the key of, and nobody else.
+    async fn share(
+        &mut self,
+        id: &RoomId,
+        strategy: CollectStrategy,
+        only: Only,
+    ) -> Result<Vec<LeftOut>, Error> {
+        let mut left_out = Vec::new();
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(left_out) };
+        // Until it is done, it is not.
+        known.room.session.is_shared = false;
+        let settings = EncryptionSettings::new(
+            known.room.encryption.clone(),
+            known.room.visibility.clone(),
+            strategy,
+        );
+        let readers = known.room.readers();
+        let new: Vec<OwnedUserId> = known.room.new.iter().cloned().collect();
         let users = || readers.iter().map(|user| &**user);
         self.machine.update_tracked_users(users()).await?;
         self.outgoing().await?;
@@ -80,27 +173,25 @@ impl Account {
                 return Err(Error::Unverified(unverified));
             }
         }
+        let mut is_short = None;
         if let Some((request, claim)) = self.machine.get_missing_sessions(users()).await? {
+            let asked: usize = claim.one_time_keys.values().map(BTreeMap::len).sum();
             let response = self.http.send(claim).await?;
+            let found: usize = response.one_time_keys.values().map(BTreeMap::len).sum();
+            is_short = Some(found < asked);
             self.machine.mark_request_as_sent(&request, &response).await?;
         }
-        let mut left_out = Vec::new();
         for request in self.machine.share_room_key(id, users(), settings).await? {
             let response = self.http.send(to_device(&request)).await?;
             self.machine.mark_request_as_sent(&request.txn_id, &response).await?;
             left_out.extend(withheld(id, &request));
+            self.is_unsaved = true;
         }
-        let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
-        let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
-        let content: Value = serde_json::from_str(sealed.content.json().get())?;
-        let own = (self.machine.user_id(), self.machine.device_id());
-        // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
-        if let Some(used) = used(&content)
-            && !stores.advance(own, id, used)?
-        {
-            return Err(Error::Old(own.1.to_owned()));
+        if let Some(Known { room, .. }) = self.rooms.get_mut(id) {
+            room.session.is_shared = true;
+            room.session.is_short = is_short.unwrap_or(room.session.is_short);
         }
-        Ok((content, left_out))
+        Ok(left_out)
     }
 
     /// Who of these has devices and is not verified.
@@ -161,4 +252,27 @@ fn withheld(room: &RoomId, request: &ToDeviceRequest) -> Vec<LeftOut> {
         }
     }
     left_out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_goes_on_until_its_last_message_and_only_where_its_beginning_was_seen() {
+        let mut session = Session { is_shared: true, ..Session::default() };
+        session.used(5, 3);
+        assert!(!session.goes_on());
+        session.used(0, 3);
+        assert!(session.goes_on());
+        session.used(1, 3);
+        assert!(session.goes_on());
+        session.used(2, 3);
+        assert!(!session.goes_on());
+        session.used(0, 1);
+        assert!(!session.goes_on());
+        session.used(0, 100);
+        session.is_short = true;
+        assert!(!session.goes_on());
+    }
 }

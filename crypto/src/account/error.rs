@@ -1,7 +1,7 @@
 //! Why a question has no answer.
 
 use matrix_sdk_crypto::{
-    CryptoStoreError, MegolmError, OlmError, SecretImportError, SignatureError,
+    CryptoStoreError, KeyExportError, MegolmError, OlmError, SecretImportError, SignatureError,
 };
 use ruma::{OwnedDeviceId, OwnedRoomId, OwnedUserId};
 
@@ -41,6 +41,26 @@ pub(crate) enum Error {
     Signature(#[from] SignatureError),
     #[error("the identity that was kept cannot be used")]
     Identity(#[from] SecretImportError),
+    #[error("the identity or the backup of `{0}` was made by another program")]
+    Elsewhere(OwnedUserId),
+    #[error("the key backup of `{0}` was made by another program")]
+    OtherBackup(OwnedUserId),
+    #[error("`{0}` has no key backup at the homeserver")]
+    NoBackup(OwnedUserId),
+    #[error("`{0}` has no secret storage with its identity at the homeserver")]
+    NoStorage(OwnedUserId),
+    #[error("the recovery key does not open the account's secret storage")]
+    Recovery,
+    #[error("the secret `{0}` in the account's secret storage is damaged")]
+    Secret(String),
+    #[error("the key of the account's backup is damaged")]
+    BackupKey,
+    #[error("the file with keys cannot be opened")]
+    Export(#[from] KeyExportError),
+    #[error("the file with keys asks for more work than a passphrase needs")]
+    Rounds,
+    #[error("it was stopped")]
+    Stopped,
     #[error("it is no JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -51,7 +71,16 @@ impl From<Error> for Failed {
             Error::Id(_) | Error::Json(_) | Error::Unverified(_) => Fault::Question,
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
-            Error::Lost(_) | Error::Old(_) => Fault::Lost,
+            Error::Lost(_) | Error::Old(_) | Error::Store(store::Error::Damaged(..)) => Fault::Lost,
+            Error::Keys(error) if store::is_damaged(error) => Fault::Lost,
+            Error::Elsewhere(_)
+            | Error::OtherBackup(_)
+            | Error::NoBackup(_)
+            | Error::NoStorage(_)
+            | Error::Recovery
+            | Error::Secret(_)
+            | Error::BackupKey => Fault::Recovery,
+            Error::Export(_) | Error::Rounds => Fault::Export,
             Error::Http(http::Error::Refused(Refused { status: 429 | 502..=504, .. })) => {
                 Fault::Away
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use matrix_sdk_crypto::{Device, types::requests::AnyIncomingResponse};
+use matrix_sdk_crypto::{Device, SecretImportError, types::requests::AnyIncomingResponse};
 use ruma::{
     TransactionId, UserId,
     api::client::keys::{get_keys, upload_signing_keys},
@@ -45,23 +45,39 @@ impl Account {
     /// Has the account an identity of its own, and the device signed by it, so that others trust it without having
     /// compared anything. An identity that was made elsewhere stays as it is.
     pub(super) async fn sign(&mut self, stores: &Stores, user: &UserId) -> Result<(), Error> {
-        let is_signed = async |it: &Self| {
-            Ok::<_, Error>(it.own_device().await?.is_some_and(|it| it.is_cross_signed_by_owner()))
-        };
-        if is_signed(self).await? {
-            return Ok(());
+        if !self.is_signed().await? {
+            self.make_signed(stores, user).await?;
+            self.is_signed().await?;
         }
+        Ok(())
+    }
+
+    async fn is_signed(&mut self) -> Result<bool, Error> {
+        let device = self.own_device().await?;
+        self.state.signed = device.is_some_and(|it| it.is_cross_signed_by_owner());
+        Ok(self.state.signed)
+    }
+
+    async fn make_signed(&mut self, stores: &Stores, user: &UserId) -> Result<(), Error> {
         let is_public = self.machine.get_identity(user, None).await?.is_some();
         if !self.machine.cross_signing_status().await.is_complete() && is_public {
-            let Some(kept) = stores.identity(user)? else { return Ok(()) };
-            self.machine.import_cross_signing_keys(kept).await?;
-            if !self.machine.cross_signing_status().await.is_complete() {
-                return Ok(());
+            let Some(kept) = stores.kept(user)? else { return Ok(()) };
+            match self.machine.import_cross_signing_keys(kept.identity()).await {
+                // Another program gave the account a new one.
+                Err(SecretImportError::MismatchedPublicKeys { .. }) => return Ok(()),
+                imported => {
+                    if !imported?.is_complete() {
+                        return Ok(());
+                    }
+                }
             }
         }
         let requests = self.machine.bootstrap_cross_signing(false).await?;
         if let Some(keys) = self.machine.export_cross_signing_keys().await? {
-            stores.keep_identity(user, &keys)?;
+            let kept = stores.kept(user)?.unwrap_or_default();
+            if kept.master_key != keys.master_key {
+                stores.keep(user, &kept.with(&keys))?;
+            }
         }
         if let Some(keys) = requests.upload_keys_req {
             self.send(keys.request_id(), keys.request()).await?;

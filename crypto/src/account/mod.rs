@@ -1,16 +1,19 @@
 //! One device of one account: its keys, what it knows of others, and its place in what the homeserver tells. It asks the
 //! homeserver only when it is asked something itself: what was sent to it waits there.
 
+mod backup;
 mod decrypt;
 mod devices;
 mod encrypt;
 mod error;
 mod identity;
+mod secrets;
 mod sync;
 mod verify;
 
 use std::{collections::BTreeMap, fs::File};
 
+pub(crate) use encrypt::Session;
 pub(crate) use error::Error;
 use matrix_sdk_crypto::{
     DecryptionSettings, OlmMachine, TrustRequirement,
@@ -32,15 +35,25 @@ pub(crate) struct Account {
     machine: OlmMachine,
     http: Http,
     since: Option<String>,
+    /// What the homeserver said last of the device's own keys.
+    own_keys: OwnKeys,
     rooms: BTreeMap<OwnedRoomId, Known>,
     /// How often it was asked.
     asked: u64,
-    /// How many one-time keys the homeserver has.
-    one_time_keys: u64,
     flows: verify::Flows,
+    /// How the device is, and what was written of that last.
+    state: wire::Device,
+    noted: Option<wire::Device>,
+    /// Whether it may have room keys that are in no backup.
+    pub(crate) is_unsaved: bool,
+    /// Whether somebody sees to that.
+    pub(crate) will_save: bool,
     /// As long as it is there, nobody else has the store.
     _lock: File,
 }
+
+/// How many one-time keys are left, and which fallback keys nobody has used.
+type OwnKeys = Option<(BTreeMap<OneTimeKeyAlgorithm, UInt>, Option<Vec<OneTimeKeyAlgorithm>>)>;
 
 struct Known {
     room: Room,
@@ -56,13 +69,49 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, one_time_keys, flows) = <_>::default();
-        let mut it = Self { machine, http, since, rooms, asked, one_time_keys, flows, _lock: lock };
+        let (rooms, asked, noted, will_save, own_keys, flows) = <_>::default();
+        let ed25519 = machine.identity_keys().ed25519.to_base64();
+        let state = wire::Device { ed25519, signed: false, one_time_keys: 0 };
+        let mut it = Self {
+            machine,
+            http,
+            since,
+            own_keys,
+            rooms,
+            flows,
+            asked,
+            state,
+            noted,
+            is_unsaved: true,
+            will_save,
+            _lock: lock,
+        };
         it.require_own(is_new).await?;
         it.machine.update_tracked_users([&*user]).await?;
         it.outgoing().await?;
         it.sign(stores, &user).await?;
+        it.inherit(stores).await?;
         Ok(it)
+    }
+
+    /// Takes up the room keys of the devices that were here before; their stores serve nobody then.
+    async fn inherit(&mut self, stores: &Stores) -> Result<(), Error> {
+        let (user, own) = (self.machine.user_id().to_owned(), self.machine.device_id().to_owned());
+        for device in stores.devices(&user)?.into_iter().filter(|device| *device != own) {
+            let left = async {
+                let store::Opened { store, lock, .. } = stores.open(&user, &device).await?;
+                let machine = OlmMachine::with_store(&user, &device, store, None).await?;
+                let keys = machine.store().export_room_keys(|_| true).await?;
+                self.machine.store().import_room_keys(keys, None, |_, _| ()).await?;
+                drop((machine, lock));
+                Ok::<_, Error>(stores.remove(&user, &device)?)
+            };
+            // One that is damaged stays, for `status` to name.
+            if let Err(error) = left.await {
+                eprintln!("the keys of the device {device} are not to be had: {error}");
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with another token or address, where that is what is asked with now.
@@ -79,27 +128,38 @@ impl Account {
         request: Request,
     ) -> Result<Answer, Error> {
         self.asked += 1;
+        let answer = self.answered(stores, request).await;
+        if self.noted.as_ref() != Some(&self.state) {
+            stores.note(self.machine.user_id(), self.machine.device_id(), &self.state)?;
+            self.noted = Some(self.state.clone());
+        }
+        answer
+    }
+
+    async fn answered(&mut self, stores: &Stores, request: Request) -> Result<Answer, Error> {
         match request {
             Request::Encrypt { room_id, event_type, content, only_verified } => {
                 let room = room(&room_id)?;
                 self.encrypt(stores, &room, &event_type, &content, only_verified).await
             }
-            Request::Decrypt { room_id, events } => self.decrypt(&room(&room_id)?, events).await,
+            Request::Decrypt { room_id, events } => {
+                self.decrypt(stores, &room(&room_id)?, events).await
+            }
+            Request::BackUp => self.back_up(stores).await,
+            Request::Restore { recovery_key } => self.restore(stores, recovery_key).await,
+            Request::Export { passphrase } => self.export(passphrase).await,
+            Request::Import { text, passphrase } => self.import_file(text, passphrase).await,
             Request::Verify(step) => self.verify(stores, step).await,
             Request::Device => {
                 self.sync().await?;
                 self.outgoing().await?;
                 let user = self.machine.user_id().to_owned();
                 self.sign(stores, &user).await?;
-                let device = self.own_device().await?;
-                Ok(Answer::Device(wire::Device {
-                    ed25519: self.machine.identity_keys().ed25519.to_base64(),
-                    signed: device.is_some_and(|it| it.is_cross_signed_by_owner()),
-                    one_time_keys: self.one_time_keys,
-                }))
+                Ok(Answer::Device(self.state.clone()))
             }
         }
     }
+
     /// Asks for the devices of these, whatever is known of them.
     async fn query(&mut self, users: &[OwnedUserId]) -> Result<(), Error> {
         let users = users.iter().map(|user| &**user);
@@ -124,7 +184,7 @@ impl Account {
         match request {
             AnyOutgoingRequest::KeysUpload(request) => {
                 let response = http.send(request.clone()).await?;
-                self.one_time_keys = left(&response.one_time_key_counts);
+                self.state.one_time_keys = left(&response.one_time_key_counts);
                 machine.mark_request_as_sent(id, &response).await?;
             }
             AnyOutgoingRequest::KeysQuery(request) => {

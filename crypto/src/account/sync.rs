@@ -38,17 +38,33 @@ impl Account {
         loop {
             let was_first = self.since.is_none();
             let response = self.http.send(self.sync_request()).await?;
-            let changes = EncryptionSyncChanges {
-                to_device_events: response.to_device.events,
-                changed_devices: &response.device_lists,
-                one_time_keys_counts: &response.device_one_time_keys_count,
-                unused_fallback_keys: response.device_unused_fallback_key_types.as_deref(),
-                next_batch_token: Some(response.next_batch.clone()),
-            };
-            let is_full = changes.to_device_events.len() >= TO_DEVICE;
-            self.one_time_keys = left(&response.device_one_time_keys_count);
-            let (told, _) = self.machine.receive_sync_changes(changes, &decryption()).await?;
-            self.note_begun(told.iter().map(|event| event.as_raw().json().get()));
+            if !response.device_lists.is_empty() {
+                self.rooms.values_mut().for_each(|known| known.room.session.is_shared = false);
+            }
+            let is_full = response.to_device.events.len() >= TO_DEVICE;
+            let own_keys = Some((
+                response.device_one_time_keys_count.clone(),
+                response.device_unused_fallback_key_types.clone(),
+            ));
+            // Where nothing is new the keys stay as they are, and are not written: then a later start asks from where
+            // they were.
+            if !response.to_device.events.is_empty()
+                || !response.device_lists.is_empty()
+                || self.own_keys != own_keys
+            {
+                self.is_unsaved |= !response.to_device.events.is_empty();
+                let changes = EncryptionSyncChanges {
+                    to_device_events: response.to_device.events,
+                    changed_devices: &response.device_lists,
+                    one_time_keys_counts: &response.device_one_time_keys_count,
+                    unused_fallback_keys: response.device_unused_fallback_key_types.as_deref(),
+                    next_batch_token: Some(response.next_batch.clone()),
+                };
+                let (told, _) = self.machine.receive_sync_changes(changes, &decryption()).await?;
+                self.note_begun(told.iter().map(|event| event.as_raw().json().get()));
+                self.state.one_time_keys = left(&response.device_one_time_keys_count);
+                self.own_keys = own_keys;
+            }
             self.since = Some(response.next_batch);
             for (id, joined) in response.rooms.join {
                 let Some(known) = self.rooms.get_mut(&id) else { continue };

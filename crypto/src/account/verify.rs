@@ -87,6 +87,17 @@ impl Flow {
 
 impl Account {
     pub(super) async fn verify(&mut self, stores: &Stores, step: Verify) -> Result<Answer, Error> {
+        let answer = self.step(stores, step).await;
+        // Another device may have signed this one.
+        if let Some(own) = self.own_device().await? {
+            self.state.signed = own.is_cross_signed_by_owner();
+        }
+        // Whoever is trusted now gets keys, and whoever is not any more gets none.
+        self.rooms.values_mut().for_each(|known| known.room.session.is_shared = false);
+        answer
+    }
+
+    async fn step(&mut self, stores: &Stores, step: Verify) -> Result<Answer, Error> {
         match step {
             Verify::Show { user_id } => {
                 Ok(Answer::Trust(self.trust(stores, &user(&user_id)?).await?))
@@ -145,7 +156,8 @@ impl Account {
         in_room: Option<&RoomId>,
     ) -> Result<Result<String, Signed>, Error> {
         self.know(user).await?;
-        // The library forgets what has ended, and cancels whatever is asked while something goes on.
+        // The library forgets what has ended when it is told something, and cancels whatever is asked while something goes on.
+        self.own_keys = None;
         self.sync().await?;
         self.end_all(stores, user).await?;
         let methods = || vec![VerificationMethod::SasV1];
@@ -211,6 +223,8 @@ impl Account {
             // What a device says that is not known is passed over.
             self.know(user).await?;
         }
+        // The library sees what takes too long when it is told something.
+        self.own_keys = None;
         self.sync().await?;
         if let Some(in_room) = in_room {
             self.hear(in_room, true).await?;
@@ -375,7 +389,7 @@ impl Account {
             let is_old = head.origin_server_ts.saturating_add(OLD) < u64::from(now);
             // Somebody else has taken it up, or it has ended.
             if takes_up && !is_old && !answered.contains(&head.event_id) {
-                match self.opened(id, event, &head.kind).await? {
+                match self.heard(id, event, &head.kind).await? {
                     Heard::Event(event) => self.machine.receive_verification_event(&event).await?,
                     Heard::Later => continue,
                     Heard::Nothing => {}
@@ -386,7 +400,7 @@ impl Account {
         Ok(())
     }
 
-    async fn opened(
+    async fn heard(
         &self,
         id: &RoomId,
         event: &Raw<AnyTimelineEvent>,

@@ -10,6 +10,7 @@ mod bridges;
 mod devices;
 mod generic;
 mod hooks;
+mod keys;
 mod media;
 mod messages;
 mod queue;
@@ -27,6 +28,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     addresses::NOUN,
     users::NOUN,
     devices::NOUN,
+    keys::NOUN,
     tokens::NOUN,
     bots::NOUN,
     hooks::NOUN,

@@ -465,8 +465,8 @@ fn apart() -> Result<Vec<Own>, Failure> {
     Ok(settings)
 }
 
-/// Nothing is pushed to anybody's telephone, whatever the settings of Synapse's own say.
-const SILENT: &str = "start_pushers: false\nsend_federation: false\n";
+/// Nothing is pushed to anybody's telephone, whatever the settings of Synapse's own say; and nobody keeps keys beside.
+const SILENT: &str = "start_pushers: false\nsend_federation: false\nencryption_enabled_by_default_for_room_type: 'off'\n";
 
 async fn verify(context: &Context, file: &Path, opening: &Opening) -> Answered<Done> {
     let backup = Backup { source: source(context, file)?, keys: opening.keys(context)? };

@@ -12,7 +12,7 @@ use crate::{
     instance::{
         backup::restore::Restoring,
         moving::Moving,
-        status::{self, Service, State, Status, backups::Backups},
+        status::{self, Service, State, Status, backups::Backups, encryption::Encryption},
     },
     output::{self, Report, amount},
     reply::{Outcome, Stop},
@@ -89,6 +89,7 @@ pub(crate) async fn run(
             Ok(config) => {
                 if status.installed {
                     status.backups = Backups::of(config)?;
+                    status.encryption = Encryption::of(config)?;
                 }
                 status.ask_others(config).await;
             }
@@ -214,6 +215,12 @@ impl Report for Answer {
         configuration(page, status)?;
         if let Some(backups) = &status.backups {
             kept(page, backups)?;
+        }
+        if let Some(Encryption { troubles, .. }) = &status.encryption
+            && !troubles.is_empty()
+        {
+            writeln!(page, "\n🔐 Encrypted rooms:")?;
+            troubles.iter().try_for_each(|trouble| writeln!(page, "   ⚠️  {trouble}"))?;
         }
         if !status.elsewhere.is_empty() {
             writeln!(page, "\n🧭 On other machines:")?;

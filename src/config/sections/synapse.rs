@@ -15,7 +15,7 @@ use crate::{
 };
 
 words! {
-    /// For which new rooms clients are told to switch encryption on.
+    /// Which new rooms Synapse encrypts by force.
     Encryption {
         Off = "off",
         Invite = "invite",
@@ -76,7 +76,7 @@ section! {
         registration: bool = "false" ["MATRIX_SYNAPSE_REGISTRATION", "MATRIX_ENABLE_REGISTRATION"];
         /// Shared secret for registering accounts; generated if it is not set.
         #[secret] registration_secret: Option<Secret> = "" ["SYNAPSE_REGISTRATION_SECRET", "MATRIX_SYNAPSE_REGISTRATION_SECRET"];
-        /// Encrypt new rooms by default: `off`, `invite` (private rooms) or `all`. Keep it `off`: this program cannot send to encrypted rooms yet.
+        /// Have Synapse encrypt new rooms whoever makes them and whatever they ask for: `off`, `invite` (private rooms) or `all`. Keep it `off` where there are bridges: rooms that they make are encrypted too, and they hear nothing there. `rooms.encrypt` leaves the choice to people.
         encryption_enabled_by_default_for_room_type: Encryption = "off" ["MATRIX_SYNAPSE_ENCRYPTION"];
         /// `off`, `private` (only with `federation_servers`) or `open`.
         federation: Mode = "off" ["MATRIX_SYNAPSE_FEDERATION"];

@@ -3,13 +3,14 @@
 //! database.
 
 pub(crate) mod backups;
+pub(crate) mod encryption;
 pub(crate) mod media;
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::Serialize;
 
-use self::backups::Backups;
+use self::{backups::Backups, encryption::Encryption};
 use super::{
     backup::restore::{self, Restoring},
     moving::{self, Moving},
@@ -83,6 +84,9 @@ pub(crate) struct Status {
     /// How the backups are, where some were made or are to be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backups: Option<Backups>,
+    /// How the devices are that have keys of encrypted rooms, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) encryption: Option<Encryption>,
     /// The restore that goes on, or was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restoring: Option<Restoring>,
@@ -195,6 +199,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         database: None,
         elsewhere: Vec::new(),
         backups: None,
+        encryption: None,
         restoring,
         moving,
     })

@@ -28,6 +28,7 @@ pub(crate) mod messages;
 pub(crate) mod presence;
 pub(crate) mod public_rooms;
 pub(crate) mod put_state;
+pub(crate) mod query_keys;
 pub(crate) mod read_markers;
 pub(crate) mod redact;
 pub(crate) mod relations;

@@ -12,7 +12,7 @@ use tokio::task;
 use measures::Measures;
 
 use super::{
-    Error,
+    Error, admin,
     api::{media_config, upload},
     attachment::{self, Key},
     client::Client,
@@ -186,6 +186,16 @@ impl Media {
 }
 
 impl Uploaded {
+    /// Takes away what no message shows. What the server does not take away lies there unseen.
+    pub(crate) async fn remove(&self, operator: &Client) {
+        for stored in [Some(&self.file), self.thumbnail.as_ref()].into_iter().flatten() {
+            if let Ok((server, id)) = <&MxcUri>::from(stored.url.as_str()).parts() {
+                let (server_name, media_id) = (server.to_string().into(), id.to_owned().into());
+                drop(operator.send(admin::media::delete::Request { server_name, media_id }).await);
+            }
+        }
+    }
+
     /// What a message shows.
     pub(crate) fn of(content: &Value) -> Option<Self> {
         let found = |within, clear, sealed| Stored::of(within, clear, sealed).ok().flatten();

@@ -9,7 +9,7 @@ use crate::{
     commands::offered,
     context::Context,
     error::Failure,
-    matrix::{self, client::Client, direct, known, names, room},
+    matrix::{self, client::Client, direct, known, names, new_room, room},
     reply::Stop,
 };
 
@@ -117,9 +117,11 @@ impl Sending {
         direct::require(&operator, client.user_id(), &other).await?;
         user::require(context, &operator, &other).await?;
         context.would(format_args!("make a direct room with {other}, and send it there"))?;
-        let opened = direct::open(&context.data()?, client, &operator, &other).await?;
+        let encrypt = new_room::wanted(context.config()?);
+        let opened = direct::open(&context.data()?, client, &operator, &other, encrypt).await?;
         if opened.made {
-            context.say(format_args!("made the direct room {} with {other}", opened.room));
+            let how = if opened.encrypted { "encrypted" } else { "not encrypted" };
+            context.say(format_args!("made the direct room {} with {other}, {how}", opened.room));
         }
         Ok(opened.room)
     }

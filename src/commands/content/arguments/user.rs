@@ -44,20 +44,21 @@ pub(crate) async fn find(
 }
 
 /// Makes sure that a user exists, as far as this server can know that: it asks no other where federation
-/// is off, and would refuse only after it had made a room.
+/// is off, and would refuse only after it had made a room. The account, where it is one of this server.
 pub(crate) async fn require(
     context: &Context,
     operator: &Client,
     user_id: &UserId,
-) -> Result<(), Failure> {
+) -> Result<Option<users::get::User>, Failure> {
     let ours = user_id.server_name() == operator.server_name();
     if !ours && context.config().is_ok_and(|config| config.synapse.federation == Mode::Off) {
         let message = format!("`{user_id}` is on another server, and federation is off");
         return Err(Failure::request(message)
             .hinted("`config show synapse.federation` explains how to switch it on"));
     }
-    if ours && find(operator, user_id).await?.is_none() {
-        return Err(Error::NoUser(user_id.to_string()).into());
+    if !ours {
+        return Ok(None);
     }
-    Ok(())
+    let found = find(operator, user_id).await?;
+    found.map(Some).ok_or_else(|| Error::NoUser(user_id.to_string()).into())
 }

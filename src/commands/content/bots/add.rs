@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     hook::{self, Hook, shown},
-    place::{self, Place},
+    place::{self, Place, Wish},
     reads::Reads,
 };
 use crate::{
@@ -42,6 +42,12 @@ pub(crate) struct Args {
     /// Let it into this room: id, alias or exact name; a `#name` that is not there is made
     #[arg(long, value_name = "ROOM", add = offered::rooms())]
     pub(crate) room: Option<String>,
+    /// Encrypt a room that is made; by default one with a webhook is, where `rooms.encrypt` does not say otherwise
+    #[arg(long, requires = "room", conflicts_with = "no_encryption")]
+    pub(crate) encrypted: bool,
+    /// Leave a room that is made without encryption
+    #[arg(long, requires = "room")]
+    pub(crate) no_encryption: bool,
     /// Give it an address to which others post what it says in the room
     #[arg(long, requires = "room")]
     pub(crate) hook: bool,
@@ -101,9 +107,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     sealed::prepare(&bot).await;
     let mut added = Added::of(context, &bot, existed)?;
     if let Some(text) = &args.room {
-        let place = place::enter(context, &admin, &bot, text, args.patience).await?;
+        let said = args.encrypted || args.no_encryption;
+        let wish = Wish { encrypted: said.then_some(args.encrypted), hooked: hook_id.is_some() };
+        let place = place::enter(context, &admin, &bot, text, wish, args.patience).await?;
         if let Some(id) = &hook_id {
-            added.hook = Some(hook::ensure(context, &bot, id, &place.room, text, wishes).await?);
+            added.hook = Some(hook::ensure(context, &bot, id, &place, text, wishes).await?);
         }
         added.room = Some(place);
     }
@@ -193,13 +201,14 @@ impl Sentence for Added {
             hint(access_token),
             token_file.display()
         );
-        if let Some(Place { room, made, existed: was_in }) = &self.room {
+        if let Some(Place { room, made, existed: was_in, encrypted }) = &self.room {
             let what = match (made, was_in) {
-                (true, _) => " (made)",
-                (false, false) if *existed => " (let in now)",
+                (true, _) => "made, ",
+                (false, false) if *existed => "let in now, ",
                 _ => "",
             };
-            text += &format!("\nroom: {room}{what}");
+            let how = if *encrypted { "encrypted" } else { "not encrypted" };
+            text += &format!("\nroom: {room} ({what}{how})");
         }
         if let Some(Hook { url, local_url, token, file, changed, .. }) = &self.hook {
             text += &format!("\nwebhook: {url}{}", if *changed { " (changed)" } else { "" });
@@ -239,7 +248,7 @@ mod tests {
             url: "http://x".into(),
             existed,
             token_file: "/t".into(),
-            room: Some(Place { room, made: false, existed: was_in }),
+            room: Some(Place { room, made: false, existed: was_in, encrypted: true }),
             hook: Some(hook),
         };
         added.sentence()
@@ -251,7 +260,7 @@ mod tests {
         assert!(added(true, true, true).starts_with("exists already: @bot:x.org\n"));
         let said = added(true, false, false);
         assert!(said.starts_with("made the webhook ci of the bot @bot:x.org\n"), "{said}");
-        assert!(said.contains("room: !r:x.org (let in now)\n"), "{said}");
+        assert!(said.contains("room: !r:x.org (let in now, encrypted)\n"), "{said}");
         assert!(!added(true, false, true).contains("let in"));
     }
 }

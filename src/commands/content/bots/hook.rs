@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use ruma::{OwnedRoomId, UserId};
+use ruma::UserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::place::Place;
 use crate::{
     commands::content::{arguments::room::resolved, hooks::are_proxied},
     context::Context,
@@ -18,7 +19,7 @@ use crate::{
         hooks::{Here, take_up},
         one::Taken,
     },
-    matrix::{Error, client::Client, room, sealed},
+    matrix::{Error, client::Client, sealed},
     secret::Secret,
 };
 
@@ -78,11 +79,12 @@ pub(super) async fn ensure(
     context: &Context,
     bot: &Client,
     id: &str,
-    room: &OwnedRoomId,
+    place: &Place,
     text: &str,
     wishes: Wishes,
 ) -> Result<Hook, Failure> {
-    if room::is_encrypted(bot, room).await? {
+    let room = &place.room;
+    if place.encrypted {
         sealed::require(room)?;
     }
     let (data, user_id) = (context.data()?, bot.user_id().to_owned());

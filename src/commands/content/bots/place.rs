@@ -12,9 +12,10 @@ use crate::{
         },
         rooms,
     },
+    config::sections::rooms::Encrypt,
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client, names, room},
+    matrix::{Error, client::Client, names, new_room, room},
 };
 
 /// Where a bot is.
@@ -27,6 +28,29 @@ pub(crate) struct Place {
     pub(super) made: bool,
     /// Whether the bot was in it already.
     pub(super) existed: bool,
+    /// Whether what is said there is encrypted.
+    pub(super) encrypted: bool,
+}
+
+/// How a room is made that is not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    /// Whether it is encrypted, where that was said.
+    pub(super) encrypted: Option<bool>,
+    /// Whether it is this program that speaks there for the bot.
+    pub(super) hooked: bool,
+}
+
+impl Wish {
+    /// A program that uses the bot's token speaks for itself, and few of them can encrypt: by default it is spared that.
+    fn is_encrypted(self, context: &Context) -> Result<bool, Failure> {
+        Ok(match (self.encrypted, new_room::wanted(context.config()?)) {
+            (Some(said), _) => said,
+            (None, Encrypt::All) => true,
+            (None, Encrypt::Private) => self.hooked,
+            (None, Encrypt::Nothing) => false,
+        })
+    }
 }
 
 /// Refuses a room that is not there and that no bot's command makes.
@@ -57,14 +81,16 @@ pub(super) async fn enter(
     admin: &Client,
     bot: &Client,
     text: &str,
+    wish: Wish,
     patience: Patience,
 ) -> Result<Place, Failure> {
     let user_id = bot.user_id().to_owned();
     let (room, made) = match resolved(context, admin, text).await {
         Err(Error::NoRoom(name)) => match own_alias(admin, text)? {
             Some(alias) => {
-                let timeout = patience.timeout();
-                let (room, existed) = rooms::made::ensure(context, admin, &alias, timeout).await?;
+                let (timeout, encrypted) = (patience.timeout(), wish.is_encrypted(context)?);
+                let (room, existed) =
+                    rooms::made::ensure(context, admin, &alias, encrypted, timeout).await?;
                 (room, !existed)
             }
             None => return Err(Error::NoRoom(name).into()),
@@ -79,5 +105,6 @@ pub(super) async fn enter(
     if !is_in && room::admit(admin, &room, &user_id).await?.is_some() {
         context.warn(format!("the operator joined the room `{room}`"));
     }
-    Ok(Place { room, made, existed: is_in })
+    let encrypted = room::is_encrypted(bot, &room).await?;
+    Ok(Place { room, made, existed: is_in, encrypted })
 }

@@ -124,8 +124,17 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
             // Its room is no name for it.
             let name = given.ok_or_else(nameless)?;
             let reads = bots::reads::Reads::of_item(fields)?;
-            let args =
-                bots::add::Args { name, display_name, room, hook, hook_name, reads, patience };
+            let args = bots::add::Args {
+                name,
+                display_name,
+                room,
+                encrypted: flag("encrypted"),
+                no_encryption: fields["encrypted"] == false,
+                hook,
+                hook_name,
+                reads,
+                patience,
+            };
             Ok(bots::add::run(args, context).await?.map(One::from))
         }
         Kind::Room => {
@@ -169,6 +178,7 @@ fn room(name: String, fields: &Value, sending: Sending) -> rooms::create::Args {
         topic: word("topic"),
         public: flag("public"),
         encrypted: flag("encrypted"),
+        no_encryption: fields["encrypted"] == false,
         invite: invite.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
         room_version: word("room_version"),
         space: flag("space"),

@@ -19,6 +19,7 @@ const USER: &[(&str, Form)] = &[("admin", Form::Flag), ("display_name", Form::Te
 const BOT: &[(&str, Form)] = &[
     ("display_name", Form::Text),
     ("room", Form::Text),
+    ("encrypted", Form::Flag),
     ("hook", Form::Flag),
     ("hook_name", Form::Text),
     ("hook_format", Form::Text),

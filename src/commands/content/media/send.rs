@@ -22,6 +22,7 @@ use crate::{
     error::Failure,
     files,
     matrix::{
+        Error,
         media::{Media, Uploaded},
         message, names, room,
     },
@@ -106,11 +107,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     let progress = context.progress(format!("uploading {}", media.name));
     let mut at = media.upload(&client, message::is_known_sealed(&data, &room)).await?;
     drop(progress);
-    let mut shown = shown(&args, &media, &at);
-    answered.relate(&mut shown, client.user_id());
-    message::mention(&mut shown, users, args.mentions.mention_room);
-    let send = async || message::send(&client, &room, &shown, &id).await;
-    let event = args.sending.within(&client, &room, context, send).await.map_err(|error| {
+    let with = |at: &Uploaded| {
+        let mut shown = shown(&args, &media, at);
+        answered.relate(&mut shown, client.user_id());
+        message::mention(&mut shown, users.iter().cloned(), args.mentions.mention_room);
+        shown
+    };
+    let mut shown = with(&at);
+    let send = async || message::send_file(&client, &room, &shown, &id).await;
+    let mut sent = args.sending.within(&client, &room, context, send).await;
+    if matches!(sent, Err(Error::InTheClear)) {
+        // Somebody has just encrypted the room.
+        if let Ok(operator) = args.sending.operator(context) {
+            at.remove(&operator).await;
+        }
+        let _progress = context.progress(format!("uploading {} encrypted", media.name));
+        at = media.upload(&client, true).await?;
+        shown = with(&at);
+        sent = message::send_file(&client, &room, &shown, &id).await;
+    }
+    let event = sent.map_err(|error| {
         let file = quoted(&args.file.to_string_lossy());
         let command = format!("content send-media {} {file}", quoted(args.room.as_str()));
         repeatable(error, &format!("{command}{}", words(&args)), id.as_str())

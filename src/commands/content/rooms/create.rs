@@ -25,7 +25,7 @@ use crate::{
             invite,
         },
         client::Client,
-        names, room,
+        names, new_room, room, sealed,
     },
     output::Sentence,
     reply::Outcome,
@@ -44,9 +44,12 @@ pub(crate) struct Args {
     /// Let anybody join
     #[arg(long)]
     pub(crate) public: bool,
-    /// Switch encryption on; it cannot be switched off
-    #[arg(long)]
+    /// Encrypt it, whatever `rooms.encrypt` says; that cannot be switched off
+    #[arg(long, conflicts_with_all = ["no_encryption", "space"])]
     pub(crate) encrypted: bool,
+    /// Leave it without encryption, for bridges and programs that can read nothing otherwise
+    #[arg(long)]
+    pub(crate) no_encryption: bool,
     /// Invite this user; may be given again
     #[arg(long, value_name = "USER", add = offered::users())]
     pub(crate) invite: Vec<String>,
@@ -69,6 +72,8 @@ pub(crate) struct Made {
     pub(crate) name: Option<String>,
     /// Whether another room had the alias already; then it is that room.
     pub(crate) existed: bool,
+    /// Whether what is said there is encrypted; null of a room of which this server knows too little.
+    pub(crate) encrypted: Option<bool>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
@@ -81,29 +86,27 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
         Some(alias) => turn(context, alias, args.sending.timeout()).await,
         None => None,
     };
-    let invite = invited(&args, context, &client).await?;
+    let (invite, bridged) = invited(&args, context, &client).await?;
     if let Some(found) = there(&client, alias.as_ref()).await? {
-        catch_up(&args, context, &client, &found, &invite).await?;
-        return Ok(found);
+        return catch_up(&args, context, &client, found, &invite).await;
     }
     if args.room_version.is_some() {
         // Synapse makes the id of the room first, and would keep it where it then refuses.
         version::wanted(&client, args.room_version.as_deref()).await?;
     }
-    context.would(format_args!("make the room `{}`", args.name))?;
+    let encrypt = is_to_be_encrypted(&args, context, &client, bridged).await?;
+    let how = if encrypt { "encrypted room" } else { "room" };
+    context.would(format_args!("make the {how} `{}`", args.name))?;
     // Another server may not answer, and a room that is made is then no failure.
     let (own, others): (Vec<_>, Vec<_>) =
         invite.iter().cloned().partition(|user| user.server_name() == server);
-    let made = match client.send(request(&args, alias.as_ref(), own)).await {
+    let made = match client.send(request(&args, alias.as_ref(), own, encrypt)).await {
         Ok(made) => made,
         // Somebody on another machine took the alias since we looked. Synapse may keep an id of ours
         // without a member, an alias or a name; nobody can be told of it, and it is no room that anybody
         // sees.
         Err(error) if taken(&error) => match there(&client, alias.as_ref()).await? {
-            Some(found) => {
-                catch_up(&args, context, &client, &found, &invite).await?;
-                return Ok(found);
-            }
+            Some(found) => return catch_up(&args, context, &client, found, &invite).await,
             None => return Err(error.into()),
         },
         Err(error) if error.is_outcome_unknown() => {
@@ -129,8 +132,49 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
             );
         }
     }
+    if encrypt && args.sending.acting.is_none() {
+        // What others say before the operator does is read by it too. Another account is a person's, and gets a device of
+        // ours only for what it says here.
+        sealed::prepare(&client).await;
+    }
+    let encrypted = encrypt || room::is_encrypted(&client, &made.room_id).await?;
+    if encrypted && !encrypt && !args.space {
+        context.warn(
+            "Synapse has encrypted the room: \
+             `config show synapse.encryption_enabled_by_default_for_room_type` says which it does",
+        );
+    }
     let (room_id, alias) = (made.room_id.into(), alias.map(Into::into));
-    Ok(Reply::done(Made { room_id, alias, name: Some(args.name), existed: false }))
+    let (name, encrypted) = (Some(args.name), Some(encrypted));
+    Ok(Reply::done(Made { room_id, alias, name, existed: false, encrypted }))
+}
+
+/// By what was typed, else by the settings; a room with a bridge's users stays clear, and so does a space, in which nobody
+/// talks.
+async fn is_to_be_encrypted(
+    args: &Args,
+    context: &Context,
+    client: &Client,
+    bridged: Option<OwnedUserId>,
+) -> Result<bool, Failure> {
+    if args.encrypted || args.no_encryption || args.space {
+        return Ok(args.encrypted);
+    }
+    if !new_room::wanted(context.config()?).covers(preset(args)) {
+        return Ok(false);
+    }
+    let bridged = match (bridged, &args.sending.acting) {
+        (None, Some(_)) => {
+            let own = client.user_id();
+            let operator = args.sending.operator(context)?;
+            new_room::is_bridged(&operator, own).await?.then(|| own.to_owned())
+        }
+        (bridged, _) => bridged,
+    };
+    if let Some(user_id) = &bridged {
+        context.say(format_args!("not encrypted: {user_id} is of a bridge, which could not read"));
+    }
+    Ok(bridged.is_none())
 }
 
 fn not_invited(user_id: &UserId, error: &Error) -> String {
@@ -166,9 +210,9 @@ async fn catch_up(
     args: &Args,
     context: &Context,
     client: &Client,
-    found: &Reply<Made>,
+    mut found: Reply<Made>,
     invite: &[OwnedUserId],
-) -> Result<(), Failure> {
+) -> Answered<Made> {
     let id = &found.answer.room_id;
     let room: OwnedRoomId =
         id.as_str().try_into().map_err(|_| Error::lacks("the alias", "room_id"))?;
@@ -176,8 +220,9 @@ async fn catch_up(
     if let Some(words) = details.as_ref().and_then(|details| not_applied(args, details)) {
         context.warn(words);
     }
+    found.answer.encrypted = details.map(|details| details.encryption.is_some());
     if context.dry_run {
-        return Ok(());
+        return Ok(found);
     }
     for user_id in invite {
         let invited = async {
@@ -194,7 +239,7 @@ async fn catch_up(
             context.warn(not_invited(user_id, &error));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// What a room is not as, and for the name how it is changed.
@@ -229,6 +274,7 @@ fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
         ("`--topic`", args.topic.is_some() && room.topic != args.topic),
         ("`--public`", args.public && room.join_rules.as_deref() != Some("public")),
         ("`--encrypted`", args.encrypted && room.encryption.is_none()),
+        ("`--no-encryption`", args.no_encryption && room.encryption.is_some()),
         ("`--room-version`", args.room_version.is_some() && room.version != args.room_version),
         ("`--space`", args.space && room.room_type.as_deref() != Some("m.space")),
     ];
@@ -243,19 +289,20 @@ async fn there(
     let Some(alias) = alias else { return Ok(None) };
     let reply = |room_id| {
         let alias = Some(alias.to_string());
-        let answer = Made { room_id, alias, name: None, existed: true };
+        let answer = Made { room_id, alias, name: None, existed: true, encrypted: None };
         Reply { outcome: Outcome::Moot, answer }
     };
     Ok(existing(client, alias).await?.map(|room| reply(room.into())))
 }
 
-/// Who is invited: not who makes the room, who is in it; Synapse would make the room and then refuse.
+/// Who is invited: not who makes the room, who is in it; Synapse would make the room and then refuse. And one of them who is
+/// a bridge's, if one is.
 async fn invited(
     args: &Args,
     context: &Context,
     client: &Client,
-) -> Result<Vec<OwnedUserId>, Failure> {
-    let mut users = Vec::new();
+) -> Result<(Vec<OwnedUserId>, Option<OwnedUserId>), Failure> {
+    let (mut users, mut bridged) = (Vec::new(), None);
     for name in &args.invite {
         let user_id = names::anyone(name, client.server_name())?;
         if user_id != client.user_id() && !users.contains(&user_id) {
@@ -263,23 +310,27 @@ async fn invited(
         }
     }
     for user_id in &users {
-        user::require(context, &args.sending.operator(context)?, user_id).await?;
+        let account = user::require(context, &args.sending.operator(context)?, user_id).await?;
+        if account.is_some_and(|account| account.appservice_id.is_some()) {
+            bridged = Some(user_id.clone());
+        }
     }
-    Ok(users)
+    Ok((users, bridged))
+}
+
+fn preset(args: &Args) -> Preset {
+    if args.public { Preset::PublicChat } else { Preset::PrivateChat }
 }
 
 fn request(
     args: &Args,
     alias: Option<&OwnedRoomAliasId>,
     invite: Vec<OwnedUserId>,
+    encrypt: bool,
 ) -> create_room::Request {
-    let encryption = json!({
-        "type": "m.room.encryption", "state_key": "",
-        "content": { "algorithm": "m.megolm.v1.aes-sha2" },
-    });
     let mut initial_state = Vec::new();
-    if args.encrypted {
-        initial_state.push(encryption);
+    if encrypt {
+        initial_state.push(new_room::encryption());
     }
     if args.space {
         initial_state.push(space_history(args.public));
@@ -289,7 +340,7 @@ fn request(
         room_alias_name: alias.map(|alias| alias.alias().to_owned()),
         topic: args.topic.clone(),
         invite,
-        preset: if args.public { Preset::PublicChat } else { Preset::PrivateChat },
+        preset: preset(args),
         is_direct: None,
         room_version: args.room_version.clone(),
         creation_content: args.space.then(|| json!({ "type": "m.space" })),
@@ -317,7 +368,12 @@ impl Sentence for Made {
     fn sentence(&self) -> String {
         let alias = self.alias.as_ref().map(|alias| format!(" ({alias})")).unwrap_or_default();
         let what = if self.existed { "exists already:" } else { "made" };
-        format!("{what} {}{alias}", self.room_id)
+        let how = match self.encrypted {
+            Some(true) => ", encrypted",
+            Some(false) => ", not encrypted",
+            None => "",
+        };
+        format!("{what} {}{alias}{how}", self.room_id)
     }
 
     fn id(&self) -> &str {
@@ -337,6 +393,7 @@ mod tests {
             topic: None,
             public: false,
             encrypted: false,
+            no_encryption: false,
             invite: Vec::new(),
             space: false,
             room_version: None,

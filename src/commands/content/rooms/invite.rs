@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Invited> {
     let Args { room, user, sending } = args;
     let operator = sending.operator(context)?;
     let user_id = names::anyone(&user, operator.server_name())?;
-    user::require(context, &operator, &user_id).await?;
+    let account = user::require(context, &operator, &user_id).await?;
     let (client, id) = sending.in_room(context, &room).await?;
     context.would(format_args!("invite {user_id} to {id}"))?;
     let membership = async || room::membership(&client, &id, &user_id).await;
@@ -47,6 +47,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Invited> {
         let request = || Request { room_id: id.clone().into(), user_id: user_id.clone() };
         let invite = async || client.send(request()).await;
         sending.within(&client, &id, context, invite).await?;
+    }
+    if account.is_some_and(|account| account.appservice_id.is_some())
+        && room::is_encrypted(&client, &id).await.unwrap_or(false)
+    {
+        context.warn(format!(
+            "the room is encrypted, where most bridges hear nothing and {user_id} may be one of them: \
+             `content create-room NAME --no-encryption` makes one for it"
+        ));
     }
     let answer = Invited { room_id: id.into(), user_id: user_id.into(), already };
     Ok(Reply::done_if(!already, answer))

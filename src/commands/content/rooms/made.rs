@@ -7,16 +7,17 @@ use ruma::{OwnedRoomId, RoomAliasId};
 use crate::{
     commands::content::arguments,
     context::Context,
-    matrix::{Error, api::create_room, client::Client, room},
+    matrix::{Error, api::create_room, client::Client, new_room, room, sealed},
     process::Lock,
 };
 
-/// The room of an alias of this server, made where there is none: private, and called like its alias.
+/// The room of an alias of this server, made where there is none: private, called like its alias, and `encrypted` or not.
 /// True if it was there.
 pub(in crate::commands::content) async fn ensure(
     context: &Context,
     client: &Client,
     alias: &RoomAliasId,
+    encrypted: bool,
     timeout: Duration,
 ) -> Result<(OwnedRoomId, bool), Error> {
     let _turn = turn(context, alias, timeout).await;
@@ -24,10 +25,20 @@ pub(in crate::commands::content) async fn ensure(
         return Ok((room, true));
     }
     let name = Some(alias.alias().to_owned());
-    let request =
-        create_room::Request { room_alias_name: name.clone(), name, ..Default::default() };
+    let request = create_room::Request {
+        room_alias_name: name.clone(),
+        name,
+        initial_state: encrypted.then(new_room::encryption).into_iter().collect(),
+        ..Default::default()
+    };
     match client.send(request).await {
-        Ok(made) => Ok((made.room_id, false)),
+        Ok(made) => {
+            if encrypted {
+                // What others say there is read by whoever made it too.
+                sealed::prepare(client).await;
+            }
+            Ok((made.room_id, false))
+        }
         Err(error) if taken(&error) => Ok((room::resolve(client, alias.as_str()).await?, true)),
         Err(error) => Err(error),
     }

@@ -189,7 +189,7 @@ impl Dialog<'_> {
                 let device = self.with.device.as_deref();
                 Err(refused(&outcome, &client, &self.with.user, device))
             }
-            other => Err(unclear(&client, &other)),
+            _ => Err(unclear(&client)),
         }
     }
 }

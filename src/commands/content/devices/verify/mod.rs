@@ -112,7 +112,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
         Answer::Signed { outcome } => {
             return Err(refused(&outcome, &client, &user_id, args.device.as_deref()).into());
         }
-        other => return Err(unclear(&client, &other).into()),
+        _ => return Err(unclear(&client).into()),
     };
     let trust = trust(&client, &user_id).await?;
     let shown = if args.forget {
@@ -143,6 +143,6 @@ async fn trust(client: &Client, user: &UserId) -> Result<Trust, Failure> {
     let step = Verify::Show { user_id: user.to_string() };
     match sealed::verify(&client.afresh(), &step).await? {
         Answer::Trust(trust) => Ok(trust),
-        other => Err(unclear(client, &other)),
+        _ => Err(unclear(client)),
     }
 }

@@ -111,6 +111,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, 
         }
         None => (None, None),
     };
+    // What is said from now on is encrypted for the devices that there are then.
+    sealed::prepare(&client).await;
     let filter = stream::filter(&rooms, &args.types);
     let is_new = found.is_none();
     let (place, seen) = if let Some(found) = found {

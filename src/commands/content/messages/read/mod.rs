@@ -22,7 +22,7 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client, room},
+    matrix::{Error, client::Client, room, sealed},
     output::{Format, Report},
     reply::{Outcome, Stop},
 };
@@ -83,6 +83,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Messages, 
         let answer = Messages { room_id, messages, total, more, unreadable };
         return Ok(Live::Reply(Reply::done(answer)));
     }
+    // What is said from now on is encrypted for the devices that there are then.
+    sealed::prepare(&client).await;
     // The place in the stream first: what comes in between is then seen twice, not missed.
     let start = async || {
         let token = pages::now(&client, &room).await?;
