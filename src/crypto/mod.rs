@@ -12,7 +12,10 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
 };
-pub(crate) use wire::{Account, Answer, Device, Failed, Fault, NOTE, Opened, Question, Request};
+pub(crate) use wire::{
+    Account, Answer, Device, Failed, Fault, NOTE, Opened, Question, Request, Signed, Stage, Trust,
+    Trusted, Verify,
+};
 
 use crate::{data_dir::DataDir, files};
 

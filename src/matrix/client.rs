@@ -74,6 +74,7 @@ pub(crate) struct Client {
     connection: Arc<Connection>,
     timeout: Duration,
     deadline: Instant,
+    only_verified: bool,
 }
 
 #[derive(Debug)]
@@ -116,13 +117,30 @@ impl Client {
         let http = builder.build().map_err(|source| Error::Tls(source.into()))?;
         let token = RwLock::new(session.access_token.clone());
         let connection = Arc::new(Connection { http, session, token, home, talk: OnceLock::new() });
-        Ok(Self { connection, timeout, deadline: Instant::now() + timeout })
+        let deadline = Instant::now() + timeout;
+        Ok(Self { connection, timeout, deadline, only_verified: false })
     }
 
     /// The same with its whole time before it, as each message of many has it.
     pub(crate) fn afresh(&self) -> Self {
-        let connection = Arc::clone(&self.connection);
-        Self { connection, timeout: self.timeout, deadline: Instant::now() + self.timeout }
+        Self { deadline: Instant::now() + self.timeout, ..self.clone() }
+    }
+
+    /// The same, and what it sends goes only to people who are verified.
+    #[must_use]
+    pub(crate) fn verified_only(self, only_verified: bool) -> Self {
+        Self { only_verified, ..self }
+    }
+
+    pub(super) fn is_to_verified(&self) -> bool {
+        self.only_verified
+    }
+
+    /// Something that whoever asked should know although it worked.
+    pub(super) fn warn(&self, sentence: String) {
+        if let Some(talk) = self.connection.talk.get() {
+            talk.warn(sentence);
+        }
     }
 
     /// Shows a person at a terminal what it waits for.

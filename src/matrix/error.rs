@@ -99,6 +99,14 @@ pub(crate) enum Error {
     Attachment { url: String, source: attachment::Error },
     #[error("the room is not encrypted")]
     NotSealed,
+    #[error("the room `{0}` is not encrypted, so it is not known who reads it")]
+    Plain(String),
+    #[error("not everybody in the room `{room}` is verified: {}", users.join(", "))]
+    Unverified { room: String, users: Vec<String> },
+    #[error("the identity that was verified of {} is another now", users.join(", "))]
+    Changed { users: Vec<String> },
+    #[error("that cannot be done with the keys of `{user}`: {why}")]
+    Trust { user: String, why: String },
     #[error("the keys of `{user}` stay as they are: {why}")]
     KeysOf { user: String, why: String, is_file: bool },
     /// By our module for Synapse. What can encrypt it does so then.
@@ -282,6 +290,10 @@ impl Explain for Error {
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
             | Self::NotSealed
+            | Self::Plain(_)
+            | Self::Unverified { .. }
+            | Self::Changed { .. }
+            | Self::Trust { .. }
             | Self::KeysOf { .. }
             | Self::InTheClear
             | Self::Closed { .. }
@@ -406,6 +418,20 @@ impl Explain for Error {
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"
             }
+            Self::Plain(_) => "nothing was sent: leave `--only-verified` out, or name another room",
+            Self::Unverified { users, .. } => {
+                let user = users.first().map_or("USER", String::as_str);
+                return Some(format!(
+                    "nothing was sent: `content verify '{user}' --emoji` verifies one of them, and `--fingerprint KEY` does without a person"
+                ));
+            }
+            Self::Changed { users } => {
+                let user = users.first().map_or("USER", String::as_str);
+                return Some(format!(
+                    "nothing was sent: `content verify '{user}' --emoji` verifies the new one, `content verify '{user}' --forget` does without"
+                ));
+            }
+            Self::Trust { .. } => "`logs crypto` may say more",
             Self::KeysOf { is_file: true, .. } => {
                 "name a file that a client exported, and one whose first line is its passphrase: `content keys import FILE --passphrase-file FILE`"
             }

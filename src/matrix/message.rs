@@ -194,6 +194,7 @@ pub(crate) async fn send_as(
             sealed => return put(client, room, sealed::TYPE, sealed?, transaction).await,
         }
     }
+    require_readers(client, data, room)?;
     match clear().await {
         Err(Error::InTheClear) => {
             remember_sealed(data, room)?;
@@ -216,6 +217,7 @@ pub(crate) async fn send_file(
         return send(client, room, content, transaction).await;
     };
     check_size(content)?;
+    require_readers(client, data, room)?;
     // Since the upload somebody else may have found out.
     if is_known_sealed(data, room) {
         return Err(Error::InTheClear);
@@ -367,6 +369,14 @@ fn remember_sealed(data: &DataDir, room: &RoomId) -> Result<(), files::Error> {
 /// Whether a room that was looked at is encrypted.
 pub(crate) fn is_known_sealed(data: &DataDir, room: &RoomId) -> bool {
     sealed_file(data, room).exists()
+}
+
+/// Refuses a room in the clear where only verified people may read what is sent.
+pub(crate) fn require_readers(client: &Client, data: &DataDir, room: &RoomId) -> Result<(), Error> {
+    if client.is_to_verified() && !is_known_sealed(data, room) {
+        return Err(Error::Plain(room.to_string()));
+    }
+    Ok(())
 }
 
 fn sealed_file(data: &DataDir, room: &RoomId) -> std::path::PathBuf {

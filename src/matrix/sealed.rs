@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Backoff,
-    crypto::{self, Account, Answer, Failed, Fault, Opened, Question, Request},
+    crypto::{self, Account, Answer, Failed, Fault, Opened, Question, Request, Verify},
     data_dir::DataDir,
     files,
     process::Lock,
@@ -47,11 +47,49 @@ pub(crate) async fn seal(
         room_id: room.to_string(),
         event_type: event_type.to_owned(),
         content: content.clone(),
+        only_verified: client.is_to_verified(),
     };
     match asked(client, data, Some(room), request).await? {
-        Answer::Encrypted { content } => Ok(content),
+        Answer::Encrypted { content, left_out } => {
+            if !left_out.is_empty() {
+                client.warn(without_keys(room, &left_out));
+            }
+            Ok(content)
+        }
+        Answer::Unverified { users } => Err(Error::Unverified { room: room.to_string(), users }),
+        Answer::Changed { users } => Err(Error::Changed { users }),
         _ => Err(unfitting(Some(room))),
     }
+}
+
+/// How many devices a warning names.
+const NAMED: usize = 5;
+
+/// Says who cannot read what is sent now. The service tells of each device once for the keys that it does not get.
+fn without_keys(room: &RoomId, left_out: &[(String, String, String)]) -> String {
+    let named = left_out.iter().take(NAMED).map(|(user, device, code)| {
+        let why = match code.as_str() {
+            "m.unverified" => "it is not trusted",
+            "m.no_olm" => "it has no keys left",
+            code => code,
+        };
+        format!("{device} of {user} ({why})")
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match left_out.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more, which `logs crypto` names"),
+    };
+    let user = left_out.first().map_or("USER", |(user, ..)| user.as_str());
+    format!(
+        "who cannot read what is said in {room} now: {named}{more}; `content verify '{user}'` shows whom to trust"
+    )
+}
+
+/// Asks about the trust of whoever acts in others.
+pub(crate) async fn verify(client: &Client, step: &Verify) -> Result<Answer, Error> {
+    let data = client.data().ok_or(Error::Keys(crypto::Error::Away))?;
+    asked(client, data, None, || Request::Verify(step.clone())).await
 }
 
 /// Opens what can be opened of these events, in their place, and says of each of the others why not.
@@ -190,6 +228,7 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
             let user = client.user_id().to_string();
             Error::KeysOf { user, why: what, is_file: kind == Fault::Export }
         }
+        _ if room.is_none() => Error::Trust { user: client.user_id().to_string(), why: what },
         _ => {
             Error::Unsealed { room: room.map_or_else(String::new, ToString::to_string), why: what }
         }
@@ -280,4 +319,20 @@ fn forget(data: &DataDir, user: &UserId, device: &Session) -> Result<(), Error> 
         files::remove(&path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::room_id;
+
+    use super::*;
+
+    #[test]
+    fn a_warning_names_some_of_those_who_cannot_read() {
+        let device = |n: usize| (format!("@u{n}:x"), format!("D{n}"), "m.unverified".to_owned());
+        let of = |n| without_keys(room_id!("!r:x"), &(0..n).map(device).collect::<Vec<_>>());
+        let said = of(1);
+        assert!(said.contains("in !r:x now: D0 of @u0:x (it is not trusted); `content"), "{said}");
+        assert!(of(7).contains("D4 of @u4:x (it is not trusted) and 2 more"), "{}", of(7));
+    }
 }

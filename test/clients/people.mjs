@@ -14,11 +14,13 @@ Promise.withResolvers ??= function () {
 // It talks on stdout, which is ours.
 for (const level of ["log", "trace", "debug", "info", "warn", "error"]) console[level] = () => {};
 const sdk = await import("matrix-js-sdk");
-const { OnlySignedDevicesIsolationMode, decodeRecoveryKey, encodeRecoveryKey } = await import(
-    "matrix-js-sdk/lib/crypto-api/index.js"
-);
+const {
+    CryptoEvent, OnlySignedDevicesIsolationMode, VerificationPhase, VerifierEvent, decodeRecoveryKey, encodeRecoveryKey,
+} = await import("matrix-js-sdk/lib/crypto-api/index.js");
 const base = process.argv[2];
 const people = {};
+const asked = {};
+const compared = {};
 const recovery = {};
 const pause = () => new Promise((done) => setTimeout(done, 20));
 
@@ -40,6 +42,7 @@ async function enter({ name, user, password, own, recover, backup, recovery_key 
     const crypto = client.getCrypto();
     crypto.setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
     people[name] = client;
+    client.on(CryptoEvent.VerificationRequestReceived, (request) => (asked[name] = request));
     const ready = new Promise((done) => client.on(sdk.ClientEvent.Sync, (state) => state === "PREPARED" && done()));
     await client.startClient({ initialSyncLimit: 100 });
     await ready;
@@ -154,6 +157,72 @@ async function sign({ name, device_id }) {
     return {};
 }
 
+// What others know this client and its owner by.
+async function fingerprints({ name }) {
+    const crypto = people[name].getCrypto();
+    return { identity: await crypto.getCrossSigningKeyId(), device: (await crypto.getOwnDeviceKeys()).ed25519 };
+}
+
+async function trusts({ name, user_id }) {
+    return { verified: (await people[name].getCrypto().getUserVerificationStatus(user_id)).isCrossSigningVerified() };
+}
+
+// Another identity of the same person, as whoever has lost the first makes one.
+async function reset({ name, user, password }) {
+    const identifier = { type: "m.id.user", user };
+    const allowed = (make) => make(null).catch(({ data: { session } }) =>
+        make({ type: "m.login.password", identifier, password, session }));
+    await people[name].getCrypto().bootstrapCrossSigning({
+        setupNewCrossSigning: true, authUploadDeviceSigningKeys: allowed,
+    });
+    return {};
+}
+
+async function until(what, found) {
+    for (const end = Date.now() + 30000; ; await pause()) {
+        const it = found();
+        if (it) return it;
+        if (Date.now() > end) throw new Error(`in vain: ${what}`);
+    }
+}
+
+async function soon(what, it) {
+    let timer;
+    const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error(`in vain: ${what}`)), 30000)));
+    return await Promise.race([it, late]).finally(() => clearTimeout(timer));
+}
+
+// What a client shows that compares: it asks a device, or in a room, or is asked.
+async function compare({ name, user_id, device_id, room }) {
+    const crypto = people[name].getCrypto();
+    let request;
+    if (room) request = await crypto.requestVerificationDM(user_id, room);
+    else if (device_id) {
+        await crypto.getUserDeviceInfo([user_id], true);
+        request = await crypto.requestDeviceVerification(user_id, device_id);
+    } else {
+        request = await until("it is asked", () => asked[name]);
+        delete asked[name];
+        await request.accept();
+    }
+    await until("it is accepted", () => request.phase >= VerificationPhase.Ready);
+    const verifier = request.initiatedByMe
+        ? await request.startVerification("m.sas.v1")
+        : await until("it begins", () => request.verifier);
+    const shown = new Promise((done) => verifier.on(VerifierEvent.ShowSas, done));
+    const done = verifier.verify().then(() => null, (error) => String(error));
+    const sas = verifier.getShowSasCallbacks() ?? (await soon("it is shown", Promise.race([shown, done])));
+    compared[name] = { sas, done };
+    return { emoji: sas.sas.emoji, decimal: sas.sas.decimal };
+}
+
+// The person says whether it is the same; what came of it.
+async function same({ name, is }) {
+    const { sas, done } = compared[name];
+    if (is) await sas.confirm();
+    return { failed: await soon("it ends", done) };
+}
+
 // What opens the secret storage of a person, as they would type it.
 async function recovery_key({ user }) {
     return { recovery_key: encodeRecoveryKey(recovery[user]) };
@@ -165,12 +234,15 @@ async function logout({ name }) {
     return {};
 }
 
-const known = { enter, join, leave, say, read, history, open, devices, sign, recovery_key, logout };
+const known = {
+    enter, join, leave, say, read, history, open, devices, sign, recovery_key, logout,
+    fingerprints, trusts, reset, compare, same,
+};
 const answer = (it) => process.stdout.write(JSON.stringify(it) + "\n");
 for await (const line of createInterface({ input: process.stdin })) {
-    const asked = JSON.parse(line);
+    const question = JSON.parse(line);
     try {
-        answer(await known[asked.do](asked));
+        answer(await known[question.do](question));
     } catch (error) {
         answer({ error: String(error.stack ?? error) });
     }

@@ -4,11 +4,11 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
-        LazyLock, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -165,6 +165,85 @@ fn server() -> Lent {
     server
 }
 
+/// A command at a terminal of its own, where a person answers.
+struct Terminal {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn of(server: &Instance, words: &[&str]) -> Self {
+        let plain = server.command();
+        let quoted = |word: &str| format!("'{word}'");
+        let program = quoted(plain.get_program().to_str().unwrap());
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let mut script = Command::new("script");
+        script.args(["-qefc", &format!("{program} {}", words.join(" ")), "/dev/null"]);
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut from, said) = (child.stdout.take().unwrap(), Arc::<Mutex<String>>::default());
+        let to = Arc::clone(&said);
+        thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = from.read(&mut piece) {
+                to.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+        });
+        Self { child, said }
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    fn waits(&self) {
+        wait_for("it waits", || self.said().contains("waiting until"));
+    }
+
+    /// What both see is the same; the person here says whether it is.
+    #[track_caller]
+    fn compare(&mut self, shown: &Value, is: bool) {
+        wait_for("it asks", || self.said().contains("is it the same?"));
+        let said = self.said();
+        let numbers: Vec<String> =
+            shown["decimal"].as_array().unwrap().iter().map(Value::to_string).collect();
+        assert!(said.contains(&numbers.join(" ")), "{shown} {said}");
+        for emoji in shown["emoji"].as_array().into_iter().flatten() {
+            let (picture, name) = (emoji[0].as_str().unwrap(), emoji[1].as_str().unwrap());
+            assert!(said.contains(&format!("{picture}  {name} (")), "{shown} {said}");
+        }
+        let answer: &[u8] = if is { b"y\n" } else { b"n\n" };
+        self.child.stdin.as_mut().unwrap().write_all(answer).unwrap();
+    }
+
+    #[track_caller]
+    fn ends(mut self, code: i32, with: &str) {
+        let ended = self.child.wait().unwrap();
+        wait_for("all of it is read", || Arc::strong_count(&self.said) == 1);
+        let said = self.said();
+        assert!(ended.code() == Some(code) && said.contains(with), "{ended} {said}");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Without what turns while it waits.
+            let said = self.said();
+            let pieces = said.split(['\r', '\n']).filter(|piece| !piece.contains(" waiting "));
+            eprintln!("at the terminal: {}", pieces.collect::<Vec<_>>().join("\n"));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 /// With a password.
 fn add(server: &Instance, user: &str) {
     let add = ["content", "add-user", user, "--password-stdin"];
@@ -172,7 +251,7 @@ fn add(server: &Instance, user: &str) {
 }
 
 /// An encrypted room that these are asked into.
-fn room(server: &Instance, name: &str, guests: &[&str]) -> String {
+fn room_of(server: &Instance, name: &str, guests: &[&str]) -> String {
     let mut make = vec!["content", "create-room", name, "--encrypted", "-q"];
     make.extend(guests.iter().flat_map(|guest| ["--invite", guest]));
     server.run(&make).success().line().to_owned()
@@ -221,7 +300,7 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
         add(server, user);
     }
     let mut people = People::come(server);
-    let room = &room(server, "Sealed talk", &["alice.sealed", "bob.sealed"]);
+    let room = &room_of(server, "Sealed talk", &["alice.sealed", "bob.sealed"]);
     for (name, user) in [("alice", "alice.sealed"), ("bob", "bob.sealed")] {
         assert_eq!(people.enter(name, user, "own")["signed"], true);
         people.join(name, room);
@@ -266,7 +345,9 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     server.run(&["content", "invite", room, "carol.sealed"]).success();
     assert_eq!(people.enter("carol", "carol.sealed", "unsigned")["signed"], false);
     people.join("carol", room);
-    let after = send(server, room, &["after"]);
+    let said = server.run(&["content", "send-message", room, "after"]).success();
+    let said = said.says("(it is not trusted); `content verify '@carol.sealed:test.example'`");
+    let after = said.line().strip_prefix("sent ").unwrap().to_owned();
     people.reads("alice-2", room, &after, "after");
     assert_eq!(
         people.cannot_read("carol", room, &after),
@@ -274,7 +355,9 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     );
     assert_eq!(people.cannot_read("alice-2", room, &answer), "HISTORICAL_MESSAGE_NO_KEY_BACKUP");
     assert_eq!(people.enter("carol-2", "carol.sealed", "own")["signed"], true);
-    let later = send(server, room, &["later"]);
+    let later = server.run(&["content", "send-message", room, "later", "-q"]).success();
+    assert_eq!(later.stderr, "", "it was told already, {later}");
+    let later = later.line().to_owned();
     people.reads("carol-2", room, &later, "later");
 
     // Who has left gets no key for what comes after, also where somebody hands them the event.
@@ -293,6 +376,7 @@ fn people_with_another_client_read_what_is_sealed_here_and_are_read() {
     server.run(&["content", "remove-room", room, "--force"]).success();
 
     let room = &a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(server, &mut people);
+    people_are_verified_by_a_fingerprint_and_by_emoji(server, &mut people);
     keys_come_back_from_the_backup_also_in_other_clients(server, &mut people, room);
     with_nio(server, packages.join().unwrap(), &mut people);
 }
@@ -304,7 +388,7 @@ fn a_bot_is_read_and_a_room_has_keys_as_often_as_it_says(
 ) -> String {
     const EVERY_THREE: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":3}"#;
     server.run(&["content", "add-bot", "sealer"]).success();
-    let room = &room(server, "Sealed bot", &["alice.sealed"]);
+    let room = &room_of(server, "Sealed bot", &["alice.sealed"]);
     people.join("alice", room);
     people.say("alice", room, "before");
     server.run(&["content", "send-state", room, "m.room.encryption", EVERY_THREE]).success();
@@ -337,7 +421,7 @@ fn keys_come_back_from_the_backup_also_in_other_clients(
     for user in ["dora.sealed", "erin.sealed"] {
         add(server, user);
     }
-    let room = &room(server, "Sealed backup", &["dora.sealed", "erin.sealed"]);
+    let room = &room_of(server, "Sealed backup", &["dora.sealed", "erin.sealed"]);
     people.ask(
         "enter",
         "erin",
@@ -395,20 +479,159 @@ fn keys_come_back_from_the_backup_also_in_other_clients(
     wait_for("she is sent them", || page().success().stdout.contains("number 6\n"));
 }
 
+const ONLY: &str = "--only-verified";
+
+/// Who acts where nobody else is named.
+fn sent_by(server: &Instance) -> String {
+    server.json(&["content", "verify"])["by"].as_str().unwrap().to_owned()
+}
+
+/// The device with which this program acts as the operator.
+fn own_device(server: &Instance) -> String {
+    let shown = server.json(&["content", "verify"]);
+    let devices = shown["devices"].as_array().unwrap().iter();
+    let mut ids = devices.filter_map(|it| it["device_id"].as_str());
+    ids.find(|id| id.starts_with("RMS_")).unwrap().to_owned()
+}
+
+fn people_are_verified_by_a_fingerprint_and_by_emoji(server: &Instance, people: &mut People) {
+    let id = |user: &str| format!("@{user}:test.example");
+    let (alice, bob, carol) = (id("alice.sealed"), id("bob.sealed"), id("carol.sealed"));
+    let is_verified = |user: &str| server.json(&["content", "verify", user])["verified"] == true;
+
+    // By a fingerprint, which scripts can.
+    let shown = server.json(&["content", "verify", "carol.sealed"]);
+    let devices = shown["devices"].as_array().unwrap();
+    let of = |key: &str| devices.iter().filter(|it| it[key] == true).count();
+    assert_eq!((devices.len(), of("signed"), of("gets_keys"), of("verified")), (2, 1, 1, 0));
+    let known = people.ask("fingerprints", "carol-2", json!({}));
+    let (key, other) = (known["identity"].as_str().unwrap(), known["device"].as_str().unwrap());
+    let wrong = server.run(&["content", "verify", &carol, "--fingerprint", other]).exits(1);
+    wrong.says("has another fingerprint").says(&key[..4]);
+    assert!(!is_verified(&carol));
+    server.run(&["content", "verify", &carol, "--fingerprint", key]).success();
+    server.run(&["content", "verify", &carol, "--fingerprint", key]).exits(2);
+    assert!(is_verified(&carol));
+    server.run(&["content", "verify", "sealer", "--kept"]).success().says("is verified");
+    server.run(&["content", "verify", &alice, "--kept"]).exits(1).says("nothing is kept here");
+    let refused = server.run(&["content", "verify", &alice, "--emoji"]).exits(1);
+    refused.says("--fingerprint KEY` does it for scripts");
+
+    // By emoji, in the direct room, asked from here: first they differ.
+    let sent = server.json(&["content", "send-message", &alice, "good morning"]);
+    let direct = sent["room_id"].as_str().unwrap();
+    people.join("alice", direct);
+    for is in [false, true] {
+        let mut here = Terminal::of(server, &["content", "verify", &alice, "--emoji"]);
+        let shown = people.ask("compare", "alice", json!({ "user_id": alice }));
+        here.compare(&shown, is);
+        if is {
+            let same = people.ask("same", "alice", json!({ "is": true }));
+            assert_eq!(same["failed"], Value::Null);
+            here.ends(0, "is verified");
+        } else {
+            here.ends(1, "is not verified: what both see is not the same");
+        }
+        assert_eq!(is_verified(&alice), is);
+    }
+    let operator = &sent_by(server);
+    assert_eq!(people.ask("trusts", "alice", json!({ "user_id": operator }))["verified"], true);
+
+    // What only those may read who are verified.
+    let room = &room_of(server, "Verified", &["alice.sealed", "bob.sealed"]);
+    for name in ["alice", "bob"] {
+        people.join(name, room);
+    }
+    let only = ["content", "send-message", room, ONLY, "for the verified"];
+    let refused = server.run(&only).exits(1).says("is verified: @bob.sealed:test.example\n");
+    refused.says("`content verify '@bob.sealed:test.example' --emoji`");
+    assert!(server.bodies(room).is_empty());
+    let make = ["content", "create-room", "In the clear", "--no-encryption", "-q"];
+    let plain = server.run(&make).success().line().to_owned();
+    server.run(&["content", "send-message", &plain, ONLY, "x"]).exits(1).says("is not encrypted");
+
+    // Asked from there: in the room, and from device to device.
+    let device = own_device(server);
+    let by_room = ("alice", &alice, json!({ "user_id": operator, "room": direct }));
+    let by_device = ("bob", &bob, json!({ "user_id": operator, "device_id": device }));
+    for (name, user, asks) in [by_room, by_device] {
+        let mut here = Terminal::of(server, &["content", "verify", user, "--emoji", "--wait"]);
+        here.waits();
+        let shown = people.ask("compare", name, asks);
+        here.compare(&shown, true);
+        assert_eq!(people.ask("same", name, json!({ "is": true }))["failed"], Value::Null);
+        here.ends(0, "is verified");
+    }
+    assert!(is_verified(&bob));
+    let sent = send(server, room, &[ONLY, "for the verified"]);
+    for name in ["alice", "bob"] {
+        people.reads(name, room, &sent, "for the verified");
+    }
+
+    // Another device of the same person: it hands on with what others are signed.
+    let own = ["content", "verify", "--as", "alice.sealed"];
+    let mut here = Terminal::of(server, &[&own[..], &["--emoji"]].concat());
+    let shown = people.ask("compare", "alice", json!({}));
+    here.compare(&shown, true);
+    assert_eq!(people.ask("same", "alice", json!({ "is": true }))["failed"], Value::Null);
+    here.ends(0, "know each other");
+    let devices = server.json(&own)["devices"].clone();
+    let signed = devices.as_array().unwrap().iter().filter(|it| it["signed"] == true);
+    assert_eq!(signed.count(), 3, "{devices}");
+    // It does so at the latest when it says something: until then it has no session with the new device.
+    people.say("alice", room, "from a person");
+    let words = ["content", "verify", &carol, "--fingerprint", key, "--as", "alice.sealed"];
+    server.run(&words).success().says("is verified");
+
+    // Whoever has another identity now is sent nothing until somebody says so.
+    let room = &room_of(server, "Changed", &["carol.sealed"]);
+    people.join("carol-2", room);
+    send(server, room, &["to carol"]);
+    let again = json!({ "user": "carol.sealed", "password": PASSWORD });
+    people.ask("reset", "carol-2", again);
+    let refused = server.run(&["content", "send-message", room, "to whom?"]).exits(1);
+    refused.says("the identity that was verified of @carol.sealed:test.example is another now");
+    assert_eq!(server.json(&["content", "verify", &carol])["identity_changed"], true);
+    server.run(&["content", "verify", &carol, "--forget"]).success();
+    let sent = send(server, room, &["to carol again"]);
+    people.reads("carol-2", room, &sent, "to carol again");
+}
+
 /// It has no identities: it reads nothing of us until another client of the same person has signed its device. What it
 /// says is read in any case.
 fn with_nio(server: &Instance, packages: TempDir, people: &mut People) {
     let mut nio = People::with_nio(server, packages);
-    let room = &room(server, "Sealed for nio", &["alice.sealed"]);
+    let room = &room_of(server, "Sealed for nio", &["alice.sealed"]);
     let device = nio.enter("alice", "alice.sealed", "unsigned")["device_id"].clone();
     nio.join("alice", room);
     let unsigned = send(server, room, &["unsigned"]);
     assert_eq!(nio.cannot_read("alice", room, &unsigned), "EncryptionError");
     nio.say("alice", room, "from nio");
+    // It compares without requests, whoever begins.
+    let (user, operator) = ("@alice.sealed:test.example", sent_by(server));
+    let here = own_device(server);
+    let device_id = device.as_str().unwrap();
+    for (words, with) in [
+        (["--bare", device_id], json!({ "user_id": operator })),
+        (["--wait", "--timeout=60"], json!({ "user_id": operator, "device_id": here })),
+    ] {
+        let words = [&["content", "verify", user, "--emoji"], &words[..]].concat();
+        let mut here = Terminal::of(server, &words);
+        if words.contains(&"--wait") {
+            here.waits();
+        }
+        let shown = nio.ask("compare", "alice", with);
+        here.compare(&shown, true);
+        assert_eq!(nio.ask("same", "alice", json!({}))["failed"], Value::Null);
+        here.ends(0, "is verified");
+    }
+    let only = send(server, room, &["only", ONLY]);
+    nio.reads("alice", room, &only, "only");
     people.ask("sign", "alice", json!({ "device_id": device }));
     let signed = send(server, room, &["signed"]);
     nio.reads("alice", room, &signed, "signed");
-    assert_eq!(server.bodies(room), ["unsigned", "from nio", "signed"]);
+    let bodies = ["unsigned", "from nio", "only", "signed"];
+    assert_eq!(server.bodies(room), bodies);
 
     // Files with keys, both ways.
     let (ours, theirs) = (server.data.join("ours.txt"), server.data.join("theirs.txt"));
@@ -428,6 +651,16 @@ fn with_nio(server: &Instance, packages: TempDir, people: &mut People) {
     keys("import", &theirs, "sealer").says("new to @sealer");
     let page = server.run(&["content", "read-messages", room, "--as", "sealer"]).success();
     page.says("unsigned\n").says("from nio\n").says("signed\n");
+
+    // Where all devices are given keys, one that nobody has verified still reads nothing that is for those alone.
+    nio.enter("late", "alice.sealed", "unsigned");
+    server.run(&["config", "set", "encryption.share_with", "all"]).success();
+    server.run(&["manage", "restart"]).success();
+    let all = send(server, room, &["all"]);
+    nio.reads("late", room, &all, "all");
+    let only = send(server, room, &["only", ONLY]);
+    nio.reads("alice", room, &only, "only");
+    assert_eq!(nio.cannot_read("late", room, &only), "EncryptionError");
 }
 
 /// Sends ten by themselves and ten lines of a file in turns, each again until it is sent. The process that does is kept where
@@ -472,7 +705,7 @@ fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_us
     let lent = server();
     let server: &Instance = &lent;
     add(server, "alice.killed");
-    let room = &room(server, "Sealed and killed", &["alice.killed"]);
+    let room = &room_of(server, "Sealed and killed", &["alice.killed"]);
     let mut people = People::come(server);
     people.enter("alice", "alice.killed", "own");
     people.join("alice", room);

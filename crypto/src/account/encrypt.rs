@@ -5,13 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use matrix_sdk_crypto::{CollectStrategy, EncryptionSettings, types::requests::ToDeviceRequest};
+use matrix_sdk_crypto::{
+    CollectStrategy, EncryptionSettings, OlmError, SessionRecipientCollectionError,
+    types::requests::ToDeviceRequest,
+};
 use ruma::{OwnedUserId, RoomId, events::AnyMessageLikeEventContent, serde::Raw};
 use serde::Deserialize;
 use serde_json::{Value, value::to_raw_value};
 
 use super::{Account, Error, Known, to_device};
 use crate::{store::Stores, wire::Answer};
+
+/// A device that was told that it gets no key: its user, its id and the code.
+type LeftOut = (String, String, String);
 
 /// How many messages a session is for, where a room does not say it.
 const MESSAGES: u64 = 100;
@@ -66,8 +72,34 @@ impl Account {
         id: &RoomId,
         event_type: &str,
         content: &Value,
+        only_verified: bool,
     ) -> Result<Answer, Error> {
-        let strategy = stores.share_with.clone();
+        let (strategy, only) = if only_verified {
+            (CollectStrategy::OnlyTrustedDevices, Only::Verified)
+        } else {
+            (stores.share_with.clone(), Only::Anybody)
+        };
+        let ids = |users: Vec<OwnedUserId>| users.into_iter().map(Into::into).collect();
+        match self.seal(stores, id, event_type, content, (strategy, only)).await {
+            Ok((content, left_out)) => Ok(Answer::Encrypted { content, left_out }),
+            Err(Error::Unverified(users)) => Ok(Answer::Unverified { users: ids(users) }),
+            Err(Error::Olm(OlmError::SessionRecipientCollectionError(
+                SessionRecipientCollectionError::VerifiedUserChangedIdentity(users),
+            ))) => Ok(Answer::Changed { users: ids(users) }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The content of an `m.room.encrypted`, and who gets no key of it. A session whose keys more devices have than now get
+    /// them is replaced.
+    pub(super) async fn seal(
+        &mut self,
+        stores: &Stores,
+        id: &RoomId,
+        event_type: &str,
+        content: &Value,
+        (strategy, only): (CollectStrategy, Only),
+    ) -> Result<(Value, Vec<LeftOut>), Error> {
         self.look_at(id).await?;
         self.sync().await?;
         // It may have been left meanwhile: then the homeserver says so.
@@ -79,8 +111,14 @@ impl Account {
             let algorithm = room.encryption.algorithm.to_string();
             return Err(Error::Algorithm { room: id.to_owned(), algorithm });
         }
-        if !room.session.goes_on() {
-            self.share(id, strategy).await?;
+        // What everybody has who is given keys goes on; others get another, and nobody's is another's.
+        let is_usual = matches!(only, Only::Anybody) && strategy == stores.share_with;
+        let mut left_out = Vec::new();
+        if !is_usual || !room.session.goes_on() {
+            left_out = self.share(id, strategy, only).await?;
+        }
+        if !is_usual && let Some(known) = self.rooms.get_mut(id) {
+            known.room.session.is_shared = false;
         }
         let content = Raw::<AnyMessageLikeEventContent>::from_json(to_raw_value(content)?);
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
@@ -98,12 +136,20 @@ impl Account {
                 room.session.used(place, every);
             }
         }
-        Ok(Answer::Encrypted { content })
+        Ok((content, left_out))
     }
 
     /// Has a session that all who are in the room now have the key of, and nobody else.
-    async fn share(&mut self, id: &RoomId, strategy: CollectStrategy) -> Result<(), Error> {
-        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+    async fn share(
+        &mut self,
+        id: &RoomId,
+        strategy: CollectStrategy,
+        only: Only,
+    ) -> Result<Vec<LeftOut>, Error> {
+        let mut left_out = Vec::new();
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(left_out) };
+        // Until it is done, it is not.
+        known.room.session.is_shared = false;
         let settings = EncryptionSettings::new(
             known.room.encryption.clone(),
             known.room.visibility.clone(),
@@ -121,6 +167,12 @@ impl Account {
                 known.room.new.retain(|user| !new.contains(user));
             }
         }
+        if matches!(only, Only::Verified) {
+            let unverified = self.unverified(&readers).await?;
+            if !unverified.is_empty() {
+                return Err(Error::Unverified(unverified));
+            }
+        }
         let mut is_short = None;
         if let Some((request, claim)) = self.machine.get_missing_sessions(users()).await? {
             let asked: usize = claim.one_time_keys.values().map(BTreeMap::len).sum();
@@ -132,15 +184,37 @@ impl Account {
         for request in self.machine.share_room_key(id, users(), settings).await? {
             let response = self.http.send(to_device(&request)).await?;
             self.machine.mark_request_as_sent(&request.txn_id, &response).await?;
-            say_left_out(id, &request);
+            left_out.extend(withheld(id, &request));
             self.is_unsaved = true;
         }
         if let Some(Known { room, .. }) = self.rooms.get_mut(id) {
             room.session.is_shared = true;
             room.session.is_short = is_short.unwrap_or(room.session.is_short);
         }
-        Ok(())
+        Ok(left_out)
     }
+
+    /// Who of these has devices and is not verified.
+    async fn unverified(&self, users: &[OwnedUserId]) -> Result<Vec<OwnedUserId>, Error> {
+        let mut unverified = Vec::new();
+        for user in users.iter().filter(|user| *user != self.machine.user_id()) {
+            let identity = self.machine.get_identity(user, None).await?;
+            let devices = self.machine.get_user_devices(user, None).await?;
+            let is_verified = identity.is_some_and(|it| it.is_verified())
+                || devices.devices().any(|device| device.is_verified());
+            if !is_verified && devices.devices().next().is_some() {
+                unverified.push(user.clone());
+            }
+        }
+        Ok(unverified)
+    }
+}
+
+/// Who may be in the room.
+#[derive(Clone, Copy)]
+pub(super) enum Only {
+    Anybody,
+    Verified,
 }
 
 /// The session of a message and its place in it, which is the first of what is within: a byte for the version, then 8
@@ -159,22 +233,25 @@ fn used(content: &Value) -> Option<(&str, u64)> {
     None
 }
 
-/// Who is told that they do not get a key is in the log.
-fn say_left_out(room: &RoomId, request: &ToDeviceRequest) {
+/// Who is told with this that they do not get a key; the log has it too.
+fn withheld(room: &RoomId, request: &ToDeviceRequest) -> Vec<LeftOut> {
     #[derive(Deserialize)]
     struct Withheld {
         code: String,
     }
+    let mut left_out = Vec::new();
     if request.event_type.to_string() != "m.room_key.withheld" {
-        return;
+        return left_out;
     }
     for (user, devices) in &request.messages {
         for (device, content) in devices {
             if let Ok(Withheld { code }) = serde_json::from_str(content.json().get()) {
                 eprintln!("no keys of {room} for the device {device} of {user}: {code}");
+                left_out.push((user.to_string(), device.to_string(), code));
             }
         }
     }
+    left_out
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub(crate) enum Error {
     Plain(OwnedRoomId),
     #[error("the room `{room}` is encrypted by `{algorithm}`, which is not known here")]
     Algorithm { room: OwnedRoomId, algorithm: String },
+    #[error("not verified: {}", .0.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", "))]
+    Unverified(Vec<OwnedUserId>),
+    #[error("the homeserver did not take the signature")]
+    NotSigned,
     #[error("the homeserver knows the device `{0}` with other keys than are here")]
     Lost(OwnedDeviceId),
     #[error("the keys of the device `{0}` are older than what it has sent")]
@@ -64,7 +68,7 @@ pub(crate) enum Error {
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Id(_) | Error::Json(_) => Fault::Question,
+            Error::Id(_) | Error::Json(_) | Error::Unverified(_) => Fault::Question,
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
             Error::Lost(_) | Error::Old(_) | Error::Store(store::Error::Damaged(..)) => Fault::Lost,
@@ -86,7 +90,7 @@ impl From<Error> for Failed {
                 Fault::Token
             }
             Error::Http(http::Error::Away(_)) => Fault::Away,
-            Error::Http(_) => Fault::Refused,
+            Error::Http(_) | Error::NotSigned => Fault::Refused,
             _ => Fault::Store,
         };
         let refusal = match &error {

@@ -3,11 +3,13 @@
 
 mod backup;
 mod decrypt;
+mod devices;
 mod encrypt;
 mod error;
 mod identity;
 mod secrets;
 mod sync;
+mod verify;
 
 use std::{collections::BTreeMap, fs::File};
 
@@ -38,6 +40,7 @@ pub(crate) struct Account {
     rooms: BTreeMap<OwnedRoomId, Known>,
     /// How often it was asked.
     asked: u64,
+    flows: verify::Flows,
     /// How the device is, and what was written of that last.
     state: wire::Device,
     noted: Option<wire::Device>,
@@ -66,7 +69,7 @@ impl Account {
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
         let since = machine.store().next_batch_token().await?;
-        let (rooms, asked, noted, will_save, own_keys) = <_>::default();
+        let (rooms, asked, noted, will_save, own_keys, flows) = <_>::default();
         let ed25519 = machine.identity_keys().ed25519.to_base64();
         let state = wire::Device { ed25519, signed: false, one_time_keys: 0 };
         let mut it = Self {
@@ -75,6 +78,7 @@ impl Account {
             since,
             own_keys,
             rooms,
+            flows,
             asked,
             state,
             noted,
@@ -134,8 +138,9 @@ impl Account {
 
     async fn answered(&mut self, stores: &Stores, request: Request) -> Result<Answer, Error> {
         match request {
-            Request::Encrypt { room_id, event_type, content } => {
-                self.encrypt(stores, &room(&room_id)?, &event_type, &content).await
+            Request::Encrypt { room_id, event_type, content, only_verified } => {
+                let room = room(&room_id)?;
+                self.encrypt(stores, &room, &event_type, &content, only_verified).await
             }
             Request::Decrypt { room_id, events } => {
                 self.decrypt(stores, &room(&room_id)?, events).await
@@ -144,6 +149,7 @@ impl Account {
             Request::Restore { recovery_key } => self.restore(stores, recovery_key).await,
             Request::Export { passphrase } => self.export(passphrase).await,
             Request::Import { text, passphrase } => self.import_file(text, passphrase).await,
+            Request::Verify(step) => self.verify(stores, step).await,
             Request::Device => {
                 self.sync().await?;
                 self.outgoing().await?;
@@ -199,7 +205,7 @@ impl Account {
                 let response = http.send(request.clone()).await?;
                 machine.mark_request_as_sent(id, &response).await?;
             }
-            // Nobody is verified in a room here.
+            // `speak` sends those.
             AnyOutgoingRequest::RoomMessage(_) => {}
         }
         Ok(())

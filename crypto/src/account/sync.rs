@@ -60,7 +60,8 @@ impl Account {
                     unused_fallback_keys: response.device_unused_fallback_key_types.as_deref(),
                     next_batch_token: Some(response.next_batch.clone()),
                 };
-                self.machine.receive_sync_changes(changes, &decryption()).await?;
+                let (told, _) = self.machine.receive_sync_changes(changes, &decryption()).await?;
+                self.note_begun(told.iter().map(|event| event.as_raw().json().get()));
                 self.state.one_time_keys = left(&response.device_one_time_keys_count);
                 self.own_keys = own_keys;
             }

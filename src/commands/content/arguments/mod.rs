@@ -11,6 +11,7 @@ pub(crate) mod text;
 pub(crate) mod transaction;
 pub(crate) mod turn;
 pub(crate) mod user;
+pub(crate) mod verified;
 
 pub(crate) use self::{
     mentions::MentionsArg,
@@ -21,4 +22,5 @@ pub(crate) use self::{
     text::MarkupArg,
     transaction::TransactionArg,
     user::UserArg,
+    verified::VerifiedArg,
 };

@@ -1,4 +1,4 @@
-//! `content`: where people are logged in.
+//! `content`: where people are logged in, and whom to trust.
 
 use crate::commands::table::commands;
 
@@ -6,11 +6,13 @@ mod list;
 mod list_sessions;
 mod remove;
 mod rename;
+mod verify;
 
 commands! {
     "Devices";
     "list-devices" => list, "List where a user is logged in";
     "list-sessions" => list_sessions, "List from where a user came lately";
     "rename-device" => rename, "Give a user's device another name";
+    "verify" => verify, "Show whom an account trusts, and verify people and devices";
     "remove-device" => remove, "Log a user out of devices";
 }

@@ -18,6 +18,7 @@ use crate::{
         content::{
             arguments::{
                 MarkupArg, MentionsArg, NowOrLater, QueueArg, ReplyArg, Sending, TransactionArg,
+                VerifiedArg,
             },
             bots, messages, rooms, users,
         },
@@ -158,6 +159,7 @@ async fn add(item: &Item, sending: &Sending, context: &Context) -> Answered<One>
                 file: None,
                 jsonl: None,
                 also: Vec::new(),
+                verified: VerifiedArg::default(),
                 queue: QueueArg::default(),
                 sending: sending.clone(),
             };

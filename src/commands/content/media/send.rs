@@ -13,6 +13,7 @@ use crate::{
         Answered, Reply,
         content::arguments::{
             MentionsArg, NowOrLater, QueueArg, ReplyArg, RoomArg, Sending, TransactionArg,
+            VerifiedArg,
             queue::{Account, Later, Left},
             transaction::{quoted, repeatable},
         },
@@ -54,6 +55,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     #[command(flatten)]
+    pub(crate) verified: VerifiedArg,
+    #[command(flatten)]
     pub(crate) queue: QueueArg,
     #[command(flatten)]
     pub(crate) sending: Sending,
@@ -88,6 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
         return Ok(later(&args, context, &media).await?.map(NowOrLater::Later));
     }
     let (client, room) = args.sending.to_room(context, &args.room).await?;
+    let client = args.verified.of(client);
     media.fits(&client).await?;
     let users = args.mentions.users(&args.sending, context, &client, &room).await?;
     let answered = args.reply.find(&args.sending, context, &client, &room).await?;
@@ -96,7 +100,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Se
     // Before the upload, so that nothing is left behind where the message is not welcome.
     let plain = async || {
         room::require_joined(&client, &room).await?;
-        message::require_way(&client, &data, &room).await
+        message::require_way(&client, &data, &room).await?;
+        message::require_readers(&client, &data, &room)
     };
     args.sending.within(&client, &room, context, plain).await?;
     let progress = context.progress(format!("uploading {}", media.name));
@@ -219,6 +224,7 @@ fn words(args: &Args) -> String {
         option("--as", user);
     }
     words += &args.reply.words();
+    words += args.verified.words();
     for (flag, given) in [("--voice", args.voice), ("--mention-room", args.mentions.mention_room)] {
         if given {
             words += &format!(" {flag}");

@@ -7,7 +7,7 @@ use crate::{
     commands::{
         Answered, Reply,
         content::arguments::{
-            MarkupArg, NowOrLater, QueueArg, RoomArg, Sending, TransactionArg,
+            MarkupArg, NowOrLater, QueueArg, RoomArg, Sending, TransactionArg, VerifiedArg,
             queue::{Account, Later},
             text::message_text,
             transaction::{quoted, repeatable},
@@ -33,6 +33,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) transaction: TransactionArg,
     #[command(flatten)]
+    pub(crate) verified: VerifiedArg,
+    #[command(flatten)]
     pub(crate) queue: QueueArg,
     #[command(flatten)]
     pub(crate) sending: Sending,
@@ -49,7 +51,7 @@ pub(crate) struct Edited {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Edited>> {
-    let Args { room, event, text, markup, transaction, queue, sending } = args;
+    let Args { room, event, text, markup, transaction, verified, queue, sending } = args;
     let of = names::event(&event)?;
     let id = transaction.id()?;
     let text = message_text(text)?;
@@ -65,6 +67,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Ed
         return Ok(left.map(NowOrLater::Later));
     }
     let (client, room_id) = sending.in_room(context, &room).await?;
+    let client = verified.of(client);
     let operator = sending.operator(context)?;
     let edited = edit::of(&operator, &client, &room_id, &of, &text, markup.given()).await?;
     message::check_size(&edited)?;
@@ -76,7 +79,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<NowOrLater<Ed
     };
     let made = sending.within(&client, &room_id, context, change).await.map_err(|error| {
         let words = [room.as_str(), event.as_str(), text.as_str()].map(quoted).join(" ");
-        repeatable(error, &format!("content edit-message {words}"), id.as_str())
+        let command = format!("content edit-message {words}{}", verified.words());
+        repeatable(error, &command, id.as_str())
     })?;
     if transaction.is_given() {
         message::require_same(&operator, &client, &made, &edited, &id).await?;

@@ -10,7 +10,7 @@ use super::lines::lines;
 use crate::{
     commands::{
         content::arguments::{
-            MarkupArg, MentionsArg, QueueArg, ReplyArg, Sending, TransactionArg,
+            MarkupArg, MentionsArg, QueueArg, ReplyArg, Sending, TransactionArg, VerifiedArg,
             text::message_text, transaction::quoted,
         },
         offered,
@@ -47,6 +47,8 @@ pub(crate) struct Args {
     /// Send it to this room as well; can be repeated
     #[arg(long, value_name = "ROOM", add = offered::rooms(), conflicts_with = "jsonl")]
     pub(crate) also: Vec<String>,
+    #[command(flatten)]
+    pub(crate) verified: VerifiedArg,
     #[command(flatten)]
     pub(crate) queue: QueueArg,
     #[command(flatten)]
@@ -158,6 +160,7 @@ impl Args {
         if self.mentions.mention_room {
             words.push_str(" --mention-room");
         }
+        words.push_str(self.verified.words());
         if let Some(user) = &self.sending.acting {
             words.push_str(&format!(" --as {}", quoted(user)));
         }

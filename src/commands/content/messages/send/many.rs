@@ -158,7 +158,7 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
     for one in &all {
         message::check_size(&one.content)?;
     }
-    let client = args.sending.client(context).await?;
+    let client = args.verified.of(args.sending.client(context).await?);
     let mut rooms: BTreeMap<String, OwnedRoomId> = BTreeMap::new();
     for one in &all {
         if let Entry::Vacant(place) = rooms.entry(one.room.clone()) {
@@ -173,7 +173,8 @@ pub(super) async fn now(args: &Args, context: &Context) -> Answered<Sent> {
         // Nothing is sent as long as one of them does not take it.
         let ready = async || {
             room::require_joined(&client, room).await?;
-            message::require_way(&client, &data, room).await
+            message::require_way(&client, &data, room).await?;
+            message::require_readers(&client, &data, room)
         };
         args.sending.within(&client, room, context, ready).await?;
     }

@@ -31,6 +31,7 @@ pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
     let mut contents: Vec<(usize, Value)> = texts.iter().map(text).collect();
     check_sizes(&args, &contents)?;
     let (client, room) = args.sending.to_room(context, &named).await?;
+    let client = args.verified.of(client);
     if args.reply.is_any() || args.mentions.is_any() {
         let users = args.mentions.users(&args.sending, context, &client, &room).await?;
         let found = args.reply.find(&args.sending, context, &client, &room).await?;
@@ -42,7 +43,10 @@ pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
     }
     context.would(format_args!("send {} to {room}", messages_of(contents.len())))?;
     let data = context.data()?;
-    let plain = async || message::require_way(&client, &data, &room).await;
+    let plain = async || {
+        message::require_way(&client, &data, &room).await?;
+        message::require_readers(&client, &data, &room)
+    };
     args.sending.within(&client, &room, context, plain).await?;
     let unfinished = if args.file.is_some() && !args.transaction.is_given() {
         let messages = contents.iter().map(|(_, content)| (&*room, content));
