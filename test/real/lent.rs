@@ -28,11 +28,14 @@ impl Lent {
         Self::of(false)
     }
 
-    /// With everything up.
+    /// With everything up, as its settings were at first.
     pub(crate) fn up() -> Self {
         let lent = Self::of(true);
         let started = lent.run(&["manage", "start"]);
         assert!([0, 2].contains(&started.code), "{started}");
+        if started.stderr.contains("does not use these settings yet") {
+            lent.run(&["manage", "restart"]).success();
+        }
         lent
     }
 

@@ -14,7 +14,7 @@ fn a_redis_or_postgres_that_stalls_is_named_and_costs_no_message() {
     let mut server = installed("stalled", "event_persister=1,generic=1");
     server.variable("MATRIX_SYNAPSE_PROBE_INTERVAL", "1s");
     server.run(&["manage", "start"]).success();
-    let room = server.room("Asked");
+    let room = server.clear_room("Asked");
     under_load(&server, |more| {
         for victim in ["redis", "postgres"] {
             more(6);
