@@ -14,7 +14,7 @@ use ruma::{DeviceId, OwnedDeviceId, RoomId, UserId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::wire;
+use crate::wire::{self, plain};
 
 const PRIVATE: u32 = 0o600;
 /// The name that the library gives its file.
@@ -231,11 +231,6 @@ pub(crate) fn is_damaged(error: &(dyn std::error::Error + 'static)) -> bool {
         now = error.source();
     }
     false
-}
-
-/// An id as the name of a file.
-fn plain(id: &str) -> String {
-    id.replace('/', "%2F")
 }
 
 fn folder(path: &Path) -> Result<(), Error> {

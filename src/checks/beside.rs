@@ -1,6 +1,6 @@
 //! What stands beside Synapse: the relay of calls, the provider of logins, the store for media, bridges.
 
-use super::{Check, Flow, Found, Look, Subject};
+use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{
     bridges,
     config::{Config, sections::synapse::Encryption, values::shape::Words as _},
@@ -13,14 +13,7 @@ pub(crate) static BRIDGES: Check = Check {
     name: "bridge-files",
     about: "what was noted of each bridge can be read",
     remedy: "`content list-bridges` shows what is wrong with each",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| Ok(bridges::registrations(&subject.config.data)?.1)),
 };
 
@@ -29,14 +22,7 @@ pub(crate) static ENCRYPTED: Check = Check {
     name: "bridged-rooms",
     about: "Synapse does not encrypt the rooms that bridges make",
     remedy: "`config set synapse.encryption_enabled_by_default_for_room_type off` leaves that to who makes a room",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| Ok(deafened(subject.config)?.into_iter().collect())),
 };
 
@@ -58,14 +44,7 @@ pub(crate) static RELAY: Check = Check {
     name: "relay",
     about: "the settings of the relay of calls fit together, and coturn is there where it is ours",
     remedy: "`config show turn` says what is set",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         turn::check(subject.config)?;
         Ok(Vec::new())
@@ -76,14 +55,7 @@ pub(crate) static LOGINS: Check = Check {
     name: "logins",
     about: "people can log in: with a password, or through a provider whose secret is set",
     remedy: "`config show oidc` says what is set",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         oidc::check(subject.config)?;
         Ok(oidc::doubtful(subject.config).into_iter().collect())
@@ -94,14 +66,7 @@ pub(crate) static MEDIA: Check = Check {
     name: "media-store",
     about: "the settings of the bucket for media fit together",
     remedy: "`config show media` says what is set",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         s3::check(subject.config)?;
         Ok(Vec::new())

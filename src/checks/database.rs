@@ -1,20 +1,13 @@
 //! PostgreSQL and Redis.
 
-use super::{Check, Flow, Found, Look, Subject};
+use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{postgres, redis, services, supervisor::service::Service};
 
 pub(crate) static RECORD: Check = Check {
     name: "database-record",
     about: "the record of how the database was created is readable",
     remedy: "put it back from a backup",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         postgres::can_be_read(&subject.config.data)?;
         Ok(Vec::new())

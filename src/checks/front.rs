@@ -1,6 +1,6 @@
 //! What stands in front of Synapse: the certificate, nginx and the client for browsers.
 
-use super::{Check, Flow, Found, Look, Subject};
+use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{
     clock,
     config::{
@@ -15,14 +15,7 @@ pub(crate) static CERTIFICATE: Check = Check {
     name: "certificate",
     about: "the certificate of `tls.certificate` fits its key, the names of the homeserver and the time",
     remedy: "`config set tls.certificate own` has one made",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| Ok(tls::check(subject.config, clock::now())?)),
 };
 
@@ -30,14 +23,7 @@ pub(crate) static PROXY: Check = Check {
     name: "proxy-program",
     about: "nginx is there where the profile has a proxy",
     remedy: "`config set proxy.program PATH` names one that is elsewhere",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         if subject.config.has(Part::Proxy) {
             proxy::program(subject.config)?;
@@ -51,14 +37,7 @@ pub(crate) static WEB: Check = Check {
     name: "web-client",
     about: "the client for browsers that `web.client` names is there and its settings can be read",
     remedy: "`config set web.client ''` does without a client",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(web_client),
 };
 

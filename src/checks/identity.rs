@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::time::Instant;
 
-use super::{Check, Flow, Found, Look, Subject};
+use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{
     config::{Config, exports},
     data_dir::DataDir,
@@ -17,14 +17,7 @@ pub(crate) static NAME: Check = Check {
     name: "server-name",
     about: "the homeserver has the name with which it was installed",
     remedy: "`config set server.name NAME` gives it back its name",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(name),
 };
 

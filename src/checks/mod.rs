@@ -39,6 +39,10 @@ pub(crate) enum Flow {
     ConfigCheck,
 }
 
+/// For what concerns them all.
+const EVERY: &[Flow] =
+    &[Flow::Install, Flow::Start, Flow::Restart, Flow::Change, Flow::Scale, Flow::ConfigCheck];
+
 impl Flow {
     /// As people type or say it.
     #[cfg(test)]

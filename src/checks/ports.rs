@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Check, Flow, Look};
+use super::{Check, EVERY, Look};
 use crate::{
     bridges,
     config::{Config, sections::stack::Part},
@@ -16,14 +16,7 @@ pub(crate) static APART: Check = Check {
     name: "ports-apart",
     about: "no two services have the same port",
     remedy: "`config set` gives one of them another port",
-    flows: &[
-        Flow::Install,
-        Flow::Start,
-        Flow::Restart,
-        Flow::Change,
-        Flow::Scale,
-        Flow::ConfigCheck,
-    ],
+    flows: EVERY,
     look: Look::Here(|subject| {
         differ(subject.config)?;
         Ok(Vec::new())

@@ -49,8 +49,7 @@ pub(crate) fn stores(data: &DataDir) -> PathBuf {
 
 /// What it keeps of a device.
 pub(crate) fn store(data: &DataDir, localpart: &str, device: &str) -> PathBuf {
-    let plain = |id: &str| id.replace('/', "%2F");
-    stores(data).join(plain(localpart)).join(plain(device))
+    stores(data).join(wire::plain(localpart)).join(wire::plain(device))
 }
 
 /// Where it keeps what an account is known by, also on another machine.

@@ -193,6 +193,11 @@ pub(crate) enum Opened {
 /// The file in a device's store that says how it is.
 pub(crate) const NOTE: &str = "device.json";
 
+/// An id as the name of a file.
+pub(crate) fn plain(id: &str) -> String {
+    id.replace('/', "%2F")
+}
+
 /// How a device is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Device {

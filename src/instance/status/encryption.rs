@@ -1,5 +1,7 @@
 //! How the devices are that have the keys of encrypted rooms, as the service that keeps them wrote it down.
 
+use std::path::{Path, PathBuf};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -39,7 +41,7 @@ impl Encryption {
     /// Nothing where no account has said or read anything in an encrypted room.
     pub(crate) fn of(config: &Config) -> Result<Option<Self>, Failure> {
         let data = &config.data;
-        let mut found = Self::default();
+        let (mut found, mut own) = (Self::default(), Vec::new());
         for session in sealed::devices(data)? {
             let store = crypto::store(data, session.user_id.localpart(), &session.device_id);
             // What is damaged is written anew with the next message.
@@ -51,22 +53,16 @@ impl Encryption {
                 signed: note.as_ref().map(|note| note.signed),
                 one_time_keys: note.map(|note| note.one_time_keys),
             });
+            own.push(store);
         }
-        found.strays = strays(data, &found.devices)?;
+        found.strays = strays(data, &own)?;
         found.troubles = troubles(&found);
         Ok(Some(found).filter(|it| !it.devices.is_empty() || !it.strays.is_empty()))
     }
 }
 
 /// The stores of devices that are no account's any more.
-fn strays(data: &DataDir, devices: &[Known]) -> Result<Vec<String>, files::Error> {
-    let own: Vec<_> = devices
-        .iter()
-        .filter_map(|it| {
-            let user = ruma::UserId::parse(&it.user_id).ok()?;
-            Some(crypto::store(data, user.localpart(), &it.device_id))
-        })
-        .collect();
+fn strays(data: &DataDir, own: &[PathBuf]) -> Result<Vec<String>, files::Error> {
     let mut strays = Vec::new();
     for user in folders(&crypto::stores(data))? {
         for store in folders(&user)? {
@@ -78,7 +74,7 @@ fn strays(data: &DataDir, devices: &[Known]) -> Result<Vec<String>, files::Error
     Ok(strays)
 }
 
-fn folders(path: &std::path::Path) -> Result<Vec<std::path::PathBuf>, files::Error> {
+fn folders(path: &Path) -> Result<Vec<PathBuf>, files::Error> {
     if !files::exists(path)? {
         return Ok(Vec::new());
     }
