@@ -88,8 +88,7 @@ fn without_keys(room: &RoomId, left_out: &[(String, String, String)]) -> String 
 
 /// Asks about the trust of whoever acts in others.
 pub(crate) async fn verify(client: &Client, step: &Verify) -> Result<Answer, Error> {
-    let data = client.data().ok_or(Error::Keys(crypto::Error::Away))?;
-    asked(client, data, None, || Request::Verify(step.clone())).await
+    keys(client, Request::Verify(step.clone())).await
 }
 
 /// Opens what can be opened of these events, in their place, and says of each of the others why not.
@@ -160,7 +159,7 @@ pub(crate) async fn prepare(client: &Client) {
 
 /// Does something with the keys of an account.
 pub(crate) async fn keys(client: &Client, request: Request) -> Result<Answer, Error> {
-    let Some(data) = client.data() else { return Err(unfitting(None)) };
+    let data = client.data().ok_or(Error::Keys(crypto::Error::Away))?;
     asked(client, data, None, || request.clone()).await
 }
 
