@@ -89,10 +89,8 @@ async fn idle(
     let backups = Lock::try_acquire(&data.run().join("backup.lock"), purpose)?;
     let mut wait = |who: &str| on_step(&format!("waiting for {who}"));
     let lock = lock::wait(data, purpose, deadline, &mut wait).await?;
-    if let Some(pid) = embedded::running(data) {
-        return Err(postgres::Error::Running(pid).into());
-    }
-    major::heal(data)?;
+    embedded::ended(data).await?;
+    major::heal(data).await?;
     Ok((backups, lock))
 }
 

@@ -11,7 +11,7 @@ use super::{
     super::Error,
     SUPERUSER, Temporary, binaries, cluster,
     clusters::{all_kept, current, kept, version},
-    create, exists, history, runner, settings,
+    create, exists, history, runner, settings, stray,
 };
 use crate::{
     config::{Config, sections::database::Kind},
@@ -52,10 +52,11 @@ fn size(folder: &Path, depth: u32) -> u64 {
     files::entries(folder).unwrap_or_default().iter().map(of).sum()
 }
 
-/// Finishes what a killed run had begun, or takes it away.
-pub(crate) fn heal(data: &DataDir) -> Result<(), Error> {
+/// Finishes what a killed run had begun, or takes it away, as soon as the server that it ran there has ended.
+pub(crate) async fn heal(data: &DataDir) -> Result<(), Error> {
     let scratch = scratch(data);
     let beside = cluster(&scratch);
+    stray::gone(&scratch).await?;
     if let (Some(left), Some(now)) = (version(&beside), current(data))
         && left < now
     {
@@ -193,23 +194,23 @@ mod tests {
         (folder, data)
     }
 
-    #[test]
-    fn killed_before_the_exchange_the_old_one_is_whole_and_after_it_the_new_one() {
+    #[tokio::test]
+    async fn killed_before_the_exchange_the_old_one_is_whole_and_after_it_the_new_one() {
         let (_folder, data) =
             folder(&[("postgres/data", "15\n"), (".upgrading/postgres/data", "18\n")]);
-        heal(&data).unwrap();
+        heal(&data).await.unwrap();
         assert_eq!((current(&data), all_kept(&data).len()), (Some(15), 0));
         assert!(!data.root().join(".upgrading").exists());
         let (_folder, data) =
             folder(&[("postgres/data", "18\n"), (".upgrading/postgres/data", "15\n")]);
-        heal(&data).unwrap();
+        heal(&data).await.unwrap();
         assert_eq!(current(&data), Some(18));
         assert_eq!(version(&kept(&data, 15)), Some(15));
         assert!(!data.root().join(".upgrading").exists());
     }
 
-    #[test]
-    fn an_old_one_comes_back_and_the_new_one_is_kept_instead() {
+    #[tokio::test]
+    async fn an_old_one_comes_back_and_the_new_one_is_kept_instead() {
         let (_folder, data) = folder(&[
             ("postgres/data", "18\n"),
             ("postgres/data.15", "15\n"),
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!((old, current(&data), version(&new)), (15, Some(15), Some(18)));
         // As one that was killed between the exchange and the name.
         fs::rename(&new, kept(&data, 15)).unwrap();
-        heal(&data).unwrap();
+        heal(&data).await.unwrap();
         assert_eq!(version(&kept(&data, 18)), Some(18));
         assert_eq!(go_back(&data).unwrap().unwrap().0, 14);
         assert!(go_back(&data).unwrap().is_none());

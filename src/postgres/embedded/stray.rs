@@ -14,6 +14,9 @@ use crate::{data_dir::DataDir, files, process};
 
 /// How long orphans of a killed server may take to notice.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to hear that whoever started it is gone, and then to write all it has.
+const NOTICE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The pid of this cluster's server, if it runs.
@@ -21,6 +24,26 @@ pub(crate) fn running(data: &DataDir) -> Option<u32> {
     let noted = files::read_if_exists(&cluster(data).join("postmaster.pid")).ok()??;
     let pid: u32 = noted.lines().next()?.trim().parse().ok()?;
     is_of(pid, &fs::canonicalize(cluster(data)).ok()?).then_some(pid)
+}
+
+/// Waits for one that is being stopped: whoever was killed leaves it, and it writes what it has first. One that
+/// is not is an error.
+pub(crate) async fn ended(data: &DataDir) -> Result<(), Error> {
+    let begun = Instant::now();
+    while let Some(pid) = running(data) {
+        if begun.elapsed() > (if is_ending(data) { LONGEST } else { NOTICE }) {
+            return Err(Error::Running(pid));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// The last line of its note is what it does
+/// (<https://www.postgresql.org/docs/current/storage-file-layout.html>).
+fn is_ending(data: &DataDir) -> bool {
+    let noted = files::read_if_exists(&cluster(data).join("postmaster.pid"));
+    noted.is_ok_and(|it| it.is_some_and(|it| it.lines().any(|line| line.trim() == "stopping")))
 }
 
 /// Ends a server of this cluster that nobody keeps; true if there was one. The caller holds the
@@ -44,7 +67,21 @@ pub(crate) async fn stop_stray(data: &DataDir, patience: Duration) -> Result<boo
     Err(Error::Stuck(pid))
 }
 
-/// Removes the lock files of a server that is gone, as soon as all its processes are.
+/// Waits until the server and all its processes are gone.
+pub(super) async fn gone(data: &DataDir) -> Result<(), Error> {
+    ended(data).await?;
+    let Ok(place) = fs::canonicalize(cluster(data)) else { return Ok(()) };
+    let until = Instant::now() + PATIENCE;
+    while let Some(pid) = process_of(&place) {
+        if Instant::now() > until {
+            return Err(Error::Stuck(pid));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Removes the lock files of a server that is gone.
 pub(super) async fn clear(data: &DataDir) -> Result<(), Error> {
     let lock = cluster(data).join("postmaster.pid");
     let sockets = socket_folder(data);
@@ -52,17 +89,7 @@ pub(super) async fn clear(data: &DataDir) -> Result<(), Error> {
     if !lock.exists() && left.is_empty() {
         return Ok(());
     }
-    let until = Instant::now() + PATIENCE;
-    let place = fs::canonicalize(cluster(data)).map_err(files::Error::io("read", &lock))?;
-    while let Some(pid) = process_of(&place) {
-        if let Some(pid) = running(data) {
-            return Err(Error::Running(pid));
-        }
-        if Instant::now() > until {
-            return Err(Error::Stuck(pid));
-        }
-        sleep(PAUSE).await;
-    }
+    gone(data).await?;
     files::remove(&lock)?;
     left.iter().try_for_each(|file| files::remove(&file.path()))?;
     Ok(())

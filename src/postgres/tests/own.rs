@@ -160,6 +160,20 @@ async fn a_forgotten_server_is_ended() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_being_stopped_is_waited_for() {
+    let mut home = Home::server().await;
+    let open = home.admin().await;
+    let data = home.config.data.clone();
+    let pid = Pid::from_raw(embedded::running(&data).unwrap().cast_signed()).unwrap();
+    // It waits for its clients.
+    kill_process(pid, Signal::TERM).unwrap();
+    let (ended, ()) = tokio::join!(embedded::ended(&data), async { drop(open) });
+    ended.unwrap();
+    assert!(embedded::running(&data).is_none());
+    assert!(home.server.take().unwrap().wait().await.unwrap().success());
+}
+
+#[tokio::test]
 async fn a_cluster_half_made_is_made_again_and_another_folder_is_left_alone() {
     let home = Home::embedded();
     let half = home.config.data.postgres().join("data.new/base");
