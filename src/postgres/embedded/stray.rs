@@ -16,7 +16,7 @@ use crate::{data_dir::DataDir, files, process};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to hear that whoever started it is gone, and then to write all it has.
 const NOTICE: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The pid of this cluster's server, if it runs.
