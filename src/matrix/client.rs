@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Something that whoever asked should know although it worked.
-    pub(super) fn warn(&self, sentence: String) {
+    pub(crate) fn warn(&self, sentence: String) {
         if let Some(talk) = self.connection.talk.get() {
             talk.warn(sentence);
         }

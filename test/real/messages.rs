@@ -278,6 +278,8 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     let path = format!("GET /_matrix/client/v3/rooms/{room}/event/{event}");
     let raw = server.run(&["content", "execute", "--name", &path]).success().stdout;
     assert!(raw.contains("m.room.encrypted") && !raw.contains("secret"), "{raw}");
+    let found = server.json(&["content", "get-event", &once]);
+    assert_eq!(found["event"]["content"]["body"], "**once**", "{found}");
     assert_eq!(server.bodies(&room), ["before it came", "no secret", "**once**", "from the bot"]);
     let seen = server.json(&["content", "read-messages", &room, "--as", "sealbot"]);
     let of = |key: &str| -> Vec<&Value> {

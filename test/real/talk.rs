@@ -293,6 +293,14 @@ fn a_room_sees_who_types_and_who_has_read_and_is_searched() {
     let both = [&search[..], &["--room", &sealed, "--room", &room]].concat();
     assert_eq!(server.json(&both)["encrypted"], json!([sealed]));
     server.run(&both).success().says("1 encrypted room is not searched");
+    for text in ["a zwetschgen cake", "Zwetschgen, and no other", "pears"] {
+        server.run(&["content", "send-message", &sealed, text]).success();
+    }
+    let alone = server.json(&[&search[..], &["--room", &sealed]].concat());
+    assert_eq!(bodies(&alone), ["Zwetschgen, and no other", "a zwetschgen cake"], "{alone}");
+    assert_eq!(alone["messages"][0]["room_id"], *sealed);
+    let none = ["content", "search-messages", "zwetschgen pears", "--room", &sealed];
+    assert_eq!(server.json(&none)["total"], 0);
 }
 
 #[test]

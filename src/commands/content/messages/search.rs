@@ -1,8 +1,8 @@
 //! `content search-messages`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
-use ruma::OwnedRoomId;
+use ruma::{OwnedRoomId, RoomId, api::Direction};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,9 +20,10 @@ use crate::{
     context::Context,
     error::Failure,
     matrix::{
-        api::{joined_rooms, search},
+        Error,
+        api::{self, joined_rooms, search},
         client::Client,
-        room,
+        room, sealed,
     },
     output::Row,
     reply::Stop,
@@ -32,7 +33,7 @@ use crate::{
 pub(crate) struct Args {
     /// The words, all of which a message has to have
     pub(crate) text: String,
-    /// Search this room, and can be repeated; by default all that one is in
+    /// Search this room, and can be repeated; by default all that one is in. An encrypted one by itself is read whole
     #[arg(long, value_name = "ROOM", add = offered::rooms())]
     pub(crate) room: Vec<String>,
     #[command(flatten)]
@@ -43,7 +44,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Found {
-    /// Rooms that were not searched, because they are encrypted and the server cannot read them.
+    /// Rooms that were not searched, because they are encrypted: the server cannot read them, and `--room` with one of
+    /// them alone has it read here.
     encrypted: Vec<String>,
 }
 
@@ -73,11 +75,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Found>, St
         rooms.push(room);
     }
     let encrypted = encrypted(&args, context, &client, &rooms).await?;
+    let Args { text, list, .. } = args;
+    if let ([room], false) = (&rooms[..], encrypted.is_empty()) {
+        let (room, found) = (room.clone(), Found { encrypted: Vec::new() });
+        return Ok(List::paged(list, found, async move |rows| {
+            let words = words(&text);
+            let unread = Cell::new(0);
+            let page =
+                async |client: Client, from| read(&client, &room, from, &words, &unread).await;
+            pages(rows, &client, None, page).await?;
+            if unread.get() > 0 {
+                client.warn(format!("{} messages of {room} cannot be read here", unread.get()));
+            }
+            Ok(())
+        }));
+    }
     if !encrypted.is_empty() {
         let several = if encrypted.len() == 1 { "room is" } else { "rooms are" };
-        context.warn(format!("{} encrypted {several} not searched", encrypted.len()));
+        let cure = format!("`--room '{}'` alone searches that one", encrypted[0]);
+        context.warn(format!("{} encrypted {several} not searched: {cure}", encrypted.len()));
     }
-    let Args { text, list, .. } = args;
     Ok(List::paged(list, Found { encrypted }, async move |rows| {
         pages(rows, &client, None, async |client, next| {
             let request = search::Request::newest(&text, &rooms, PAGE, next);
@@ -87,6 +104,41 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Found>, St
         })
         .await
     }))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_lowercase).collect()
+}
+
+/// The next older page of an encrypted room, which only who has its keys can search: what has all the words.
+async fn read(
+    client: &Client,
+    room: &RoomId,
+    from: Option<String>,
+    words: &[String],
+    unread: &Cell<usize>,
+) -> Result<(Vec<Message>, Option<Option<String>>), Error> {
+    let request = api::messages::Request {
+        room_id: room.to_owned().into(),
+        dir: Direction::Backward,
+        limit: PAGE,
+        from,
+        to: None,
+        filter: None,
+    };
+    let mut page = client.send(request).await?;
+    sealed::open(client, room, &mut page.chunk).await?;
+    let closed = page.chunk.iter().filter(|event| sealed::closed(event).is_some()).count();
+    unread.set(unread.get() + closed);
+    let next = page.end.filter(|_| !page.chunk.is_empty());
+    let found = page.chunk.iter().filter_map(shown::happened).filter(|it| has(it, words));
+    let found = found.map(|it| Message { room_id: Some(room.to_string()), ..it });
+    Ok((found.collect(), next.map(Some)))
+}
+
+fn has(message: &Message, words: &[String]) -> bool {
+    let body = message.body.as_deref().unwrap_or_default().to_lowercase();
+    words.iter().all(|word| body.contains(word))
 }
 
 /// A message that was found, with its room.

@@ -4,6 +4,8 @@ pub(super) mod line;
 mod pages;
 pub(super) mod shown;
 
+pub(crate) use shown::masked;
+
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use jiff::Timestamp;

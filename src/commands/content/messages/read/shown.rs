@@ -172,7 +172,7 @@ pub(super) fn message(event: &Value) -> Option<Message> {
 }
 
 /// The same without the key of a file: what is read goes into logs and into the hands of others.
-fn masked(value: &Value, key: &str) -> Value {
+pub(crate) fn masked(value: &Value, key: &str) -> Value {
     let mut value = value.clone();
     if let Some(key) = value.pointer_mut(key) {
         *key = MASK.into();
