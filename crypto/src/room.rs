@@ -1,9 +1,12 @@
 //! Who is in a room and how it is encrypted, as far as the homeserver has told.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use ruma::{
-    EventEncryptionAlgorithm, OwnedUserId,
+    EventEncryptionAlgorithm, OwnedUserId, ServerName,
     events::room::{
         encryption::RoomEncryptionEventContent,
         history_visibility::{HistoryVisibility, RoomHistoryVisibilityEventContent},
@@ -16,6 +19,9 @@ use serde_json::value::RawValue;
 
 use crate::account::Session;
 
+/// How long what was heard of the devices of somebody on another server is good enough, which may not answer.
+const FAR: Duration = Duration::from_mins(1);
+
 pub(crate) struct Room {
     joined: BTreeSet<OwnedUserId>,
     invited: BTreeSet<OwnedUserId>,
@@ -25,6 +31,10 @@ pub(crate) struct Room {
     pub(crate) new: BTreeSet<OwnedUserId>,
     /// The session that what is said there is encrypted with.
     pub(crate) session: Session,
+    /// The devices that were told that they get no key: whoever spoke heard of it.
+    pub(crate) told: BTreeSet<(String, String, String)>,
+    /// When the devices of guests on other servers were last asked for.
+    far: Option<Instant>,
 }
 
 /// A state event, as far as it matters here.
@@ -41,8 +51,8 @@ impl Room {
         encryption: RoomEncryptionEventContent,
         visibility: HistoryVisibility,
     ) -> Self {
-        let (joined, invited, new, session) = <_>::default();
-        Self { joined, invited, encryption, visibility, new, session }
+        let (joined, invited, new, session, told, far) = <_>::default();
+        Self { joined, invited, encryption, visibility, new, session, told, far }
     }
 
     /// Whether there is a way of encrypting for it here.
@@ -101,6 +111,23 @@ impl Room {
         into.insert(user);
     }
 
+    /// Has whoever is invited and gets keys be asked for anew: until they have come nobody tells of their devices.
+    pub(crate) fn ask_for_guests(&mut self, own: &ServerName) {
+        if self.visibility == HistoryVisibility::Joined {
+            return;
+        }
+        let is_time = self.far.is_none_or(|asked| asked.elapsed() > FAR);
+        let guests = self.invited.iter().filter(|it| is_time || it.server_name() == own);
+        let before = self.new.len();
+        self.new.extend(guests.cloned());
+        if is_time && self.invited.iter().any(|it| it.server_name() != own) {
+            self.far = Some(Instant::now());
+        }
+        if self.new.len() > before {
+            self.session.is_shared = false;
+        }
+    }
+
     /// Who gets the keys of what is said now: whoever is in it, and whoever may read it once they have come.
     pub(crate) fn readers(&self) -> Vec<OwnedUserId> {
         let may_read = self.visibility != HistoryVisibility::Joined;
@@ -147,6 +174,24 @@ mod tests {
     fn who_is_invited_gets_keys_where_they_may_read_what_was_said_before() {
         assert_eq!(room(HistoryVisibility::Joined).readers().len(), 2);
         assert_eq!(room(HistoryVisibility::Invited).readers().len(), 3);
+    }
+
+    #[test]
+    fn who_is_invited_is_asked_for_with_each_message_and_on_another_server_now_and_then() {
+        let mut room = room(HistoryVisibility::Shared);
+        room.change(&event("m.room.member", "@d:far", json!({ "membership": "invite" })));
+        let mut asked = || {
+            room.new.clear();
+            room.session.is_shared = true;
+            room.ask_for_guests(ruma::server_name!("x"));
+            (room.new.len(), room.session.is_shared)
+        };
+        assert_eq!([asked(), asked(), asked()], [(2, false), (1, false), (1, false)]);
+        let mut nobody = self::room(HistoryVisibility::Joined);
+        nobody.new.clear();
+        nobody.session.is_shared = true;
+        nobody.ask_for_guests(ruma::server_name!("x"));
+        assert!(nobody.new.is_empty() && nobody.session.is_shared);
     }
 
     #[test]

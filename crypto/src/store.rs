@@ -19,6 +19,8 @@ use crate::wire::{self, plain};
 const PRIVATE: u32 = 0o600;
 /// The name that the library gives its file.
 const FILE: &str = "matrix-sdk-crypto.sqlite3";
+/// Beside what is noted of rooms, whose names begin with another letter.
+const MARK: &str = "mark";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -158,8 +160,41 @@ impl Stores {
     }
 
     pub(crate) fn remove(&self, user: &UserId, device: &DeviceId) -> Result<(), Error> {
+        let used = self.used(user, device);
+        if used.exists() {
+            fs::remove_dir_all(&used).map_err(|error| Error::File(used, error))?;
+        }
         let path = self.of(user, device);
         fs::remove_dir_all(&path).map_err(|error| Error::File(path, error))
+    }
+
+    fn used(&self, user: &UserId, device: &DeviceId) -> PathBuf {
+        self.secrets.join("used").join(plain(user.localpart())).join(plain(device.as_str()))
+    }
+
+    /// Notes by which marks the store of a device is known. They lie apart from the stores.
+    pub(crate) fn expect(
+        &self,
+        (user, device): (&UserId, &DeviceId),
+        marks: &[&str],
+    ) -> Result<(), Error> {
+        let used = self.used(user, device);
+        folder(&used)?;
+        write(&used.join(MARK), marks.join("\n").as_bytes())
+    }
+
+    /// Whether a store with this mark is the last one that there was; one that was put back has an older mark, or none.
+    pub(crate) fn is_latest(
+        &self,
+        (user, device): (&UserId, &DeviceId),
+        mark: Option<&str>,
+    ) -> Result<bool, Error> {
+        let path = self.used(user, device).join(MARK);
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(Error::File(path, error)),
+            Ok(marks) => Ok(mark.is_some_and(|mark| marks.lines().any(|known| known == mark))),
+        }
     }
 
     /// Says how a device is, for whoever looks at the folder.
@@ -196,8 +231,7 @@ impl Stores {
         room: &RoomId,
         (session, place): (&str, u64),
     ) -> Result<bool, Error> {
-        let used = self.secrets.join("used").join(plain(user.localpart()));
-        let used = used.join(plain(device.as_str()));
+        let used = self.used(user, device);
         folder(&used)?;
         let path = used.join(plain(room.as_str()));
         let before = match fs::read_to_string(&path) {
@@ -218,14 +252,18 @@ impl Stores {
     }
 }
 
-/// Whether SQLite says that a file is not one of its own, or not whole ([codes]): what cannot be read again.
+/// Whether SQLite says that a file is not one of its own, or not whole, or shorter than it was ([codes]): what cannot be
+/// read again.
 ///
 /// [codes]: https://www.sqlite.org/rescode.html#corrupt
 pub(crate) fn is_damaged(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut now = Some(error);
     while let Some(error) = now {
         let text = error.to_string();
-        if text.contains("Error code 11:") || text.contains("Error code 26:") {
+        if ["Error code 11:", "Error code 26:", "Error code 522:"]
+            .iter()
+            .any(|it| text.contains(it))
+        {
             return true;
         }
         now = error.source();
@@ -285,6 +323,22 @@ mod tests {
         fs::remove_dir_all(stores.of(user_id!("@a:x"), "F".into())).unwrap();
         fs::create_dir_all(file("F")).unwrap();
         assert!(open("F").await.unwrap_err().ends_with("cannot be opened"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_was_put_back_is_known_by_its_mark() {
+        let folder = std::env::temp_dir().join(format!("marks-{}", std::process::id()));
+        let all = CollectStrategy::AllDevices;
+        let stores = Stores::new(folder.join("stores"), folder.join("secrets"), all).unwrap();
+        let device = (user_id!("@a:x"), device_id!("D"));
+        let is_latest = |mark| stores.is_latest(device, mark).unwrap();
+        assert!(is_latest(None) && is_latest(Some("of another program")));
+        // Killed between the two, it has one or the other.
+        stores.expect(device, &["first", "second"]).unwrap();
+        assert!(is_latest(Some("first")) && is_latest(Some("second")) && !is_latest(None));
+        stores.expect(device, &["second"]).unwrap();
+        assert!(!is_latest(Some("first")) && is_latest(Some("second")));
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -6,6 +6,7 @@ mod wire;
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tokio::{
@@ -23,6 +24,8 @@ use crate::{data_dir::DataDir, files};
 pub(crate) enum Error {
     #[error("the service `crypto` does not run")]
     Away,
+    #[error("the service `crypto` gave no answer within {} seconds", .0.as_secs())]
+    Late(Duration),
     #[error("the service `crypto` ended before it answered")]
     Broken(#[source] io::Error),
     #[error("what the service `crypto` answers cannot be understood")]

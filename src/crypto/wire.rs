@@ -256,6 +256,8 @@ pub(crate) enum Fault {
     Lost,
     /// The store cannot be used.
     Store,
+    /// The device is not signed, so that nobody is to get keys from it.
+    Unsigned,
     /// The account's identity or backup is another's, or cannot be opened.
     Recovery,
     /// A file with keys cannot be opened.

@@ -93,6 +93,8 @@ pub(crate) enum Error {
     Encrypted(String),
     #[error("the room `{room}` is encrypted, and that cannot be done there: {why}")]
     Unsealed { room: String, why: String },
+    #[error("the room `{room}` is encrypted, and the keys of `{user}` cannot be used: {why}")]
+    Store { room: String, user: String, why: String },
     #[error("the message `{event}` cannot be read: {why}")]
     Closed { event: String, why: String },
     #[error("the encrypted file `{url}` cannot be opened")]
@@ -107,6 +109,10 @@ pub(crate) enum Error {
     Changed { users: Vec<String> },
     #[error("that cannot be done with the keys of `{user}`: {why}")]
     Trust { user: String, why: String },
+    #[error(
+        "the identity of `{user}` was made by another program, so what is encrypted here would be signed by nobody"
+    )]
+    Unsigned { user: String },
     #[error("the keys of `{user}` stay as they are: {why}")]
     KeysOf { user: String, why: String, is_file: bool },
     /// By our module for Synapse. What can encrypt it does so then.
@@ -295,6 +301,7 @@ impl Explain for Error {
             | Self::Changed { .. }
             | Self::Trust { .. }
             | Self::KeysOf { .. }
+            | Self::Unsigned { .. }
             | Self::InTheClear
             | Self::Closed { .. }
             | Self::Attachment { source: attachment::Error::Unfit(_), .. }
@@ -304,7 +311,7 @@ impl Explain for Error {
             | Self::NoPower { .. }
             | Self::Banned { .. }
             | Self::NoEntry { .. } => Kind::Request,
-            Self::Attachment { .. } | Self::Keys(_) => Kind::Environment,
+            Self::Attachment { .. } | Self::Keys(_) | Self::Store { .. } => Kind::Environment,
             Self::Name(error) => error.kind(),
             Self::File(error) => error.kind(),
         }
@@ -413,16 +420,19 @@ impl Explain for Error {
             }
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => {
-                "nothing was sent in the clear: `manage install --set encryption.enabled=true` brings it"
+                "nothing was sent in the clear: `./cli.sh manage install --set encryption.enabled=true` brings it, and `manage restart` starts it"
             }
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"
+            }
+            Self::Store { .. } => {
+                "nothing was sent: the folder `crypto` of the data folder has them, and the account that runs the server has to be able to write there; `logs crypto` may say more"
             }
             Self::Plain(_) => "nothing was sent: leave `--only-verified` out, or name another room",
             Self::Unverified { users, .. } => {
                 let user = users.first().map_or("USER", String::as_str);
                 return Some(format!(
-                    "nothing was sent: `content verify '{user}' --emoji` verifies one of them, and `--fingerprint KEY` does without a person"
+                    "nothing was sent: `content verify '{user}'` shows the first of them and their devices; `--emoji`, `--fingerprint KEY`, or for a bot `--kept`, verifies them, and `content verify '{user}' DEVICE --fingerprint KEY` a device that nobody has signed"
                 ));
             }
             Self::Changed { users } => {
@@ -432,6 +442,11 @@ impl Explain for Error {
                 ));
             }
             Self::Trust { .. } => "`logs crypto` may say more",
+            Self::Unsigned { user } => {
+                return Some(format!(
+                    "nothing was sent: `content keys restore --as '{user}' --recovery-key-file FILE` signs the device here, with the recovery key or the passphrase of that program in the file"
+                ));
+            }
             Self::KeysOf { is_file: true, .. } => {
                 "name a file that a client exported, and one whose first line is its passphrase: `content keys import FILE --passphrase-file FILE`"
             }
@@ -450,7 +465,10 @@ impl Explain for Error {
                 ));
             }
             Self::Keys(crate::crypto::Error::Away) => {
-                "nothing was sent: `manage start` starts it, unless `encryption.enabled` is false; `status` shows how it is"
+                "nothing was sent: `manage restart crypto` starts it; where the installation was made without encryption, `./cli.sh manage install --set encryption.enabled=true` and `manage restart` bring it"
+            }
+            Self::Keys(crate::crypto::Error::Late(_)) => {
+                "`manage restart crypto` starts it anew, and `logs crypto` may say more; with the same `--transaction-id` a message is sent once, however often it is tried"
             }
             Self::Keys(_) => "`manage restart crypto` starts it anew; `logs crypto` may say more",
             Self::Upgraded { successor, .. } => {

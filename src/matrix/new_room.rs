@@ -20,8 +20,12 @@ use crate::{
 
 /// What the settings say; nothing is encrypted where this program could not take part afterwards.
 pub(crate) fn wanted(config: &Config) -> Encrypt {
-    let can = config.encryption.enabled && crypto::program().is_some();
-    if can { config.rooms.encrypt } else { Encrypt::Nothing }
+    if can(config) { config.rooms.encrypt } else { Encrypt::Nothing }
+}
+
+/// Whether this program can take part in encrypted rooms.
+pub(crate) fn can(config: &Config) -> bool {
+    config.encryption.enabled && crypto::program().is_some()
 }
 
 impl Encrypt {

@@ -2,7 +2,7 @@
 //! has for that alone. That of its session may be used by another program, which has keys of its own.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use super::{
     Error,
     admin::devices,
     client::{self, Client},
-    running,
+    operator, running,
     session::{Session, file_name},
 };
 use crate::{
@@ -97,6 +97,24 @@ pub(crate) async fn open(
     room: &RoomId,
     events: &mut [Value],
 ) -> Result<(), Error> {
+    opened(client, room, events, false).await
+}
+
+/// The same for whoever will not look at them again: that the keys cannot be had now is an error.
+pub(crate) async fn open_at_last(
+    client: &Client,
+    room: &RoomId,
+    events: &mut [Value],
+) -> Result<(), Error> {
+    opened(client, room, events, true).await
+}
+
+async fn opened(
+    client: &Client,
+    room: &RoomId,
+    events: &mut [Value],
+    waits: bool,
+) -> Result<(), Error> {
     let sealed: Vec<&mut Value> = events.iter_mut().filter(|event| is_sealed(event)).collect();
     let Some(data) = client.data().filter(|_| !sealed.is_empty()) else { return Ok(()) };
     let all: Vec<Value> = sealed.iter().map(|event| (**event).clone()).collect();
@@ -108,11 +126,12 @@ pub(crate) async fn open(
             let why = "this installation was made without encryption";
             vec![Opened::Closed(why.to_owned()); all.len()]
         }
-        Err(error @ Error::Keys(crypto::Error::Away)) => {
+        Err(error @ Error::Keys(crypto::Error::Away)) if !waits => {
             let why = std::error::Error::source(&error).map(ToString::to_string);
             vec![Opened::Closed(why.unwrap_or_default()); all.len()]
         }
         Err(Error::Unsealed { why, .. }) => vec![Opened::Closed(why); all.len()],
+        Err(Error::Store { why, .. }) if !waits => vec![Opened::Closed(why); all.len()],
         Err(Error::File(error)) if error.is_full_disk() => {
             vec![Opened::Closed(error.to_string()); all.len()]
         }
@@ -157,6 +176,67 @@ pub(crate) async fn prepare(client: &Client) {
     }
 }
 
+/// Gives each account that had a device for encrypted rooms another one where it is gone, as after a restore: what is said
+/// from now on is encrypted for that, also before the account is used.
+pub(crate) async fn replace_lost(data: &DataDir, timeout: Duration) -> Result<(), Error> {
+    if !running::keeps_keys(data).await || !files::exists(&crypto::identities(data))? {
+        return Ok(());
+    }
+    let operator = client::operator(data, timeout)?;
+    for path in files::entries(&crypto::identities(data))? {
+        let Some(localpart) = path.file_name().and_then(|it| it.to_str()?.strip_suffix(".json"))
+        else {
+            continue;
+        };
+        let localpart = localpart.replace("%2F", "/");
+        let Ok(user) = UserId::parse_with_server_name(localpart, operator.server_name()) else {
+            continue;
+        };
+        if session(&file(data, &user))?.is_some() {
+            continue;
+        }
+        match operator::act_as(data, &operator, &user, timeout).await {
+            Ok(client) => prepare(&client).await,
+            Err(error) => tracing::info!("{user} has no device for encrypted rooms: {error}"),
+        }
+    }
+    Ok(())
+}
+
+/// Brings the keys that accounts were sent, and have not fetched, and those of what they said just now into their backup:
+/// whoever comes back from a copy of the database has another device, and these alone.
+pub(crate) async fn save_all(data: &DataDir, timeout: Duration) -> Result<(), Error> {
+    if !running::keeps_keys(data).await {
+        return Ok(());
+    }
+    let until = Instant::now() + timeout;
+    for device in devices(data)? {
+        let question = Question { account: account(&device), request: Request::BackUp };
+        let left = until.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, crypto::ask(data, &question)).await {
+            Ok(Ok(Answer::Failed(failed))) => {
+                tracing::warn!(
+                    "the keys of {} are not all backed up: {}",
+                    device.user_id,
+                    failed.what
+                );
+            }
+            Ok(answer) => drop(answer.map_err(Error::Keys)?),
+            Err(_) => return Err(Error::Keys(crypto::Error::Late(timeout))),
+        }
+    }
+    Ok(())
+}
+
+fn account(device: &Session) -> Account {
+    Account {
+        url: device.url.clone(),
+        user_id: device.user_id.to_string(),
+        device_id: device.device_id.clone(),
+        access_token: device.access_token.expose().to_owned(),
+    }
+}
+
 /// Does something with the keys of an account.
 pub(crate) async fn keys(client: &Client, request: Request) -> Result<Answer, Error> {
     let data = client.data().ok_or(Error::Keys(crypto::Error::Away))?;
@@ -175,17 +255,11 @@ async fn asked(
     let mut replaced = false;
     loop {
         let device = device(client, data).await?;
-        let account = Account {
-            url: device.url.clone(),
-            user_id: device.user_id.to_string(),
-            device_id: device.device_id.clone(),
-            access_token: device.access_token.expose().to_owned(),
-        };
-        let question = Question { account, request: request() };
+        let question = Question { account: account(&device), request: request() };
         let left = client.left();
         let answer = tokio::time::timeout(left, crypto::ask(data, &question)).await;
         let failed = match answer {
-            Err(_) => return Err(client.late()),
+            Err(_) => return Err(Error::Keys(crypto::Error::Late(left))),
             Ok(Ok(Answer::Failed(failed))) => failed,
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(crypto::Error::Away | crypto::Error::Broken(_)))
@@ -220,12 +294,16 @@ fn refused(client: &Client, room: Option<&RoomId>, failed: Failed) -> Error {
     match (kind, refusal) {
         (Fault::Away, _) => client.late(),
         (Fault::Plain, _) => Error::NotSealed,
+        (Fault::Unsigned, _) => Error::Unsigned { user: client.user_id().to_string() },
         (Fault::Refused, Some((status, errcode))) => {
             Error::Refused { status, errcode, message: what, retry_after: None }
         }
         (Fault::Recovery | Fault::Export, _) => {
             let user = client.user_id().to_string();
             Error::KeysOf { user, why: what, is_file: kind == Fault::Export }
+        }
+        (Fault::Store, _) if let Some(room) = room => {
+            Error::Store { room: room.to_string(), user: client.user_id().to_string(), why: what }
         }
         _ if room.is_none() => Error::Trust { user: client.user_id().to_string(), why: what },
         _ => {
@@ -256,9 +334,17 @@ pub(crate) fn devices(data: &DataDir) -> Result<Vec<Session>, Error> {
     Ok(all.filter_map(|path| Session::load(&path).ok().flatten()).collect())
 }
 
+/// The session of a device; of one that is damaged there is none, and another is made.
+fn session(path: &Path) -> Result<Option<Session>, Error> {
+    match Session::load(path) {
+        Err(Error::SessionFile(..)) => Ok(None),
+        loaded => loaded,
+    }
+}
+
 async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
     let path = file(data, client.user_id());
-    let kept = || Ok::<_, Error>(Session::load(&path)?.filter(|kept| kept.url == client.url()));
+    let kept = || Ok::<_, Error>(session(&path)?.filter(|kept| kept.url == client.url()));
     if let Some(kept) = kept()? {
         return Ok(kept);
     }
@@ -267,7 +353,7 @@ async fn device(client: &Client, data: &DataDir) -> Result<Session, Error> {
         return Ok(kept);
     }
     // One that was there before is at another address now.
-    let device_id = if let Some(before) = Session::load(&path)? {
+    let device_id = if let Some(before) = session(&path)? {
         before.device_id
     } else {
         remove_lost(data, client).await?;
@@ -314,7 +400,7 @@ async fn only(client: &Client, data: &DataDir) -> Result<Lock, Error> {
 fn forget(data: &DataDir, user: &UserId, device: &Session) -> Result<(), Error> {
     let path = file(data, user);
     // Somebody else may have done it already.
-    if Session::load(&path)?.is_some_and(|kept| kept.device_id == device.device_id) {
+    if session(&path)?.is_some_and(|kept| kept.device_id == device.device_id) {
         files::remove(&path)?;
     }
     Ok(())

@@ -22,14 +22,14 @@ use tokio::task;
 
 use super::{Account, Error};
 use crate::{
-    store::{Kept, Stores},
+    store::{self, Kept, Stores},
     wire::{Answer, Backup, Imported},
 };
 
 /// How often a passphrase is hashed, as clients do.
 const ROUNDS: u32 = 500_000;
 /// The most that is done for a file of another program.
-const MOST_ROUNDS: u32 = 10_000_000;
+const MOST_ROUNDS: u32 = 2_000_000;
 
 impl Account {
     /// Brings all room keys that are not in the backup there; makes one, and a secret storage for its key, where the account
@@ -38,25 +38,62 @@ impl Account {
         // What others sent since, and new one-time keys for those that they took.
         self.sync().await?;
         self.outgoing().await?;
+        self.leave_lost_backup().await?;
         self.save(stores).await?;
-        let user = self.machine.user_id().to_owned();
-        let backup = self.machine.backup_machine();
-        let counts = backup.room_key_counts().await?;
-        let kept = stores.kept(&user)?.unwrap_or_default();
+        let kept = stores.kept(self.machine.user_id())?.unwrap_or_default();
+        let found = self.http.send(get_latest_backup_info::v3::Request::new()).await?;
         Ok(Answer::Backup(Backup {
-            version: backup.backup_version().await.unwrap_or_default(),
-            keys: counts.backed_up as u64,
+            version: found.version,
+            keys: found.count.into(),
             recovery_key: kept.recovery_key,
         }))
+    }
+
+    /// Has another one be looked for, or made, where the homeserver no longer has the one that is gone on with.
+    async fn leave_lost_backup(&mut self) -> Result<(), Error> {
+        let Some(version) = self.machine.backup_machine().backup_version().await else {
+            return Ok(());
+        };
+        let found = match self.http.send(get_latest_backup_info::v3::Request::new()).await {
+            Err(error) if error.is_missing() => None,
+            found => Some(found?.version),
+        };
+        if found != Some(version) {
+            self.machine.backup_machine().disable_backup().await?;
+        }
+        Ok(())
+    }
+
+    /// What is kept of the account; what was lost of it is written again from the store, where the identity is this
+    /// program's own.
+    async fn kept(&self, stores: &Stores) -> Result<Option<Kept>, Error> {
+        let user = self.machine.user_id();
+        if !self.machine.cross_signing_status().await.is_complete() {
+            return Ok(None);
+        }
+        let damaged = match stores.kept(user) {
+            Ok(Some(kept)) if kept.master_key.is_some() => return Ok(Some(kept)),
+            Ok(_) => None,
+            Err(error @ store::Error::Key(_)) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(keys) = self.machine.export_cross_signing_keys().await? else { return Ok(None) };
+        eprintln!(
+            "what is kept of {user} is written anew: {}",
+            damaged.map_or_else(|| "it was lost".to_owned(), |it| it.to_string())
+        );
+        let backup_key = self.machine.backup_machine().get_backup_keys().await?.decryption_key;
+        let backup_key = backup_key.map(|key| key.to_base64());
+        let kept = Kept { backup_key, ..Kept::default() }.with(&keys);
+        stores.keep(user, &kept)?;
+        Ok(Some(kept))
     }
 
     /// The same where nobody waits for it.
     pub(crate) async fn save(&mut self, stores: &Stores) -> Result<(), Error> {
         self.is_unsaved = false;
-        let user = self.machine.user_id().to_owned();
-        let is_own = self.machine.cross_signing_status().await.is_complete();
-        let Some(mut kept) = stores.kept(&user)?.filter(|_| is_own) else {
-            return Err(Error::Elsewhere(user));
+        let Some(mut kept) = self.kept(stores).await? else {
+            return Err(Error::Elsewhere(self.machine.user_id().to_owned()));
         };
         let mut is_anew = false;
         loop {
@@ -145,6 +182,7 @@ impl Account {
             self.recover(stores, recovery_key).await?;
             self.sign(stores, &user).await?;
         }
+        self.leave_lost_backup().await?;
         let mut kept = stores.kept(&user)?.unwrap_or_default();
         if !self.use_backup(stores, &mut kept, false).await? {
             // Then there was an identity to be had.

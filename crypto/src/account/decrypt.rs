@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use matrix_sdk_common::deserialized_responses::{
+    EncryptionInfo, VerificationLevel, VerificationState,
+};
 use matrix_sdk_crypto::{
     MegolmError, types::events::room::encrypted::EncryptedEvent, vodozemac::megolm::DecryptionError,
 };
@@ -48,27 +51,31 @@ impl Account {
         &self,
         id: &RoomId,
         events: &[Value],
-    ) -> Result<Vec<Result<Value, MegolmError>>, Error> {
+    ) -> Result<Vec<Result<Value, Shut>>, Error> {
         let mut opened = Vec::with_capacity(events.len());
         for event in events {
             let raw = Raw::<EncryptedEvent>::from_json(to_raw_value(event)?);
             opened.push(match self.machine.decrypt_room_event(&raw, id, &decryption()).await {
+                Ok(found) if is_of_another(&found.encryption_info) => Err(Shut::OfAnother),
                 Ok(found) => Ok(serde_json::from_str(found.event.json().get())?),
                 Err(MegolmError::Store(error)) => return Err(error.into()),
-                Err(error) => Err(error),
+                Err(error) => Err(Shut::Keys(error)),
             });
         }
         Ok(opened)
     }
 
     /// Why an event stays closed.
-    fn why(&self, event: &Value, error: &MegolmError) -> String {
+    fn why(&self, event: &Value, error: &Shut) -> String {
         let code = match error {
-            MegolmError::MissingRoomKey(code) => code,
-            MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..)) => {
+            Shut::OfAnother => {
+                return "it was encrypted by somebody else than its sender".to_owned();
+            }
+            Shut::Keys(MegolmError::MissingRoomKey(code)) => code,
+            Shut::Keys(MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..))) => {
                 return "it was sent before this device was given its key".to_owned();
             }
-            error => return error.to_string(),
+            Shut::Keys(error) => return error.to_string(),
         };
         let since = u64::from(self.machine.device_creation_time().0);
         match code {
@@ -81,16 +88,29 @@ impl Account {
     }
 }
 
+/// Why an event could not be opened.
+enum Shut {
+    Keys(MegolmError),
+    /// Somebody sent what another one had said.
+    OfAnother,
+}
+
+fn is_of_another(info: &EncryptionInfo) -> bool {
+    info.verification_state == VerificationState::Unverified(VerificationLevel::MismatchedSender)
+}
+
 /// Those of which no key is there, or one for what comes later alone.
 fn missing<'a>(
     events: &'a [Value],
-    opened: &'a [Result<Value, MegolmError>],
+    opened: &'a [Result<Value, Shut>],
 ) -> impl Iterator<Item = &'a Value> {
     events.iter().zip(opened).filter_map(|(event, opened)| {
         let is_missing = matches!(
             opened,
-            Err(MegolmError::MissingRoomKey(_)
-                | MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..)))
+            Err(Shut::Keys(
+                MegolmError::MissingRoomKey(_)
+                    | MegolmError::Decryption(DecryptionError::UnknownMessageIndex(..))
+            ))
         );
         is_missing.then_some(event)
     })

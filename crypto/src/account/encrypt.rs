@@ -104,9 +104,11 @@ impl Account {
         self.sync().await?;
         // It may have been left meanwhile: then the homeserver says so.
         self.look_at(id).await?;
+        let own = self.machine.user_id().server_name().to_owned();
         let Some(Known { room, .. }) = self.rooms.get_mut(id) else {
             return Err(Error::Plain(id.to_owned()));
         };
+        room.ask_for_guests(&own);
         if !room.is_known() {
             let algorithm = room.encryption.algorithm.to_string();
             return Err(Error::Algorithm { room: id.to_owned(), algorithm });
@@ -115,7 +117,7 @@ impl Account {
         let is_usual = matches!(only, Only::Anybody) && strategy == stores.share_with;
         let mut left_out = Vec::new();
         if !is_usual || !room.session.goes_on() {
-            left_out = self.share(id, strategy, only).await?;
+            left_out = self.share(stores, id, strategy, only).await?;
         }
         if !is_usual && let Some(known) = self.rooms.get_mut(id) {
             known.room.session.is_shared = false;
@@ -124,6 +126,10 @@ impl Account {
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
         let content: Value = serde_json::from_str(sealed.content.json().get())?;
         let own = (self.machine.user_id(), self.machine.device_id());
+        if used(&content).is_some_and(|(_, place)| place == 0) {
+            // Also where nobody else got its key.
+            self.is_unsaved = true;
+        }
         // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
         if let Some(used) = used(&content)
             && !stores.advance(own, id, used)?
@@ -142,6 +148,7 @@ impl Account {
     /// Has a session that all who are in the room now have the key of, and nobody else.
     async fn share(
         &mut self,
+        stores: &Stores,
         id: &RoomId,
         strategy: CollectStrategy,
         only: Only,
@@ -181,7 +188,11 @@ impl Account {
             is_short = Some(found < asked);
             self.machine.mark_request_as_sent(&request, &response).await?;
         }
-        for request in self.machine.share_room_key(id, users(), settings).await? {
+        let requests = self.machine.share_room_key(id, users(), settings).await?;
+        if !requests.is_empty() {
+            self.renew_mark(stores).await?;
+        }
+        for request in requests {
             let response = self.http.send(to_device(&request)).await?;
             self.machine.mark_request_as_sent(&request.txn_id, &response).await?;
             left_out.extend(withheld(id, &request));
@@ -190,6 +201,8 @@ impl Account {
         if let Some(Known { room, .. }) = self.rooms.get_mut(id) {
             room.session.is_shared = true;
             room.session.is_short = is_short.unwrap_or(room.session.is_short);
+            // Each session tells it anew.
+            left_out.retain(|device| room.told.insert(device.clone()));
         }
         Ok(left_out)
     }

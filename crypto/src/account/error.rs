@@ -1,7 +1,8 @@
 //! Why a question has no answer.
 
 use matrix_sdk_crypto::{
-    CryptoStoreError, KeyExportError, MegolmError, OlmError, SecretImportError, SignatureError,
+    CryptoStoreError, KeyExportError, MegolmError, OlmError, SecretImportError,
+    SessionRecipientCollectionError, SignatureError,
 };
 use ruma::{OwnedDeviceId, OwnedRoomId, OwnedUserId};
 
@@ -72,7 +73,12 @@ impl From<Error> for Failed {
             Error::Plain(_) => Fault::Plain,
             Error::Algorithm { .. } => Fault::Algorithm,
             Error::Lost(_) | Error::Old(_) | Error::Store(store::Error::Damaged(..)) => Fault::Lost,
+            Error::Keys(CryptoStoreError::MismatchedAccount { .. }) => Fault::Lost,
             Error::Keys(error) if store::is_damaged(error) => Fault::Lost,
+            Error::Olm(OlmError::SessionRecipientCollectionError(
+                SessionRecipientCollectionError::CrossSigningNotSetup
+                | SessionRecipientCollectionError::SendingFromUnverifiedDevice,
+            )) => Fault::Unsigned,
             Error::Elsewhere(_)
             | Error::OtherBackup(_)
             | Error::NoBackup(_)

@@ -48,9 +48,14 @@ pub(crate) struct Account {
     pub(crate) is_unsaved: bool,
     /// Whether somebody sees to that.
     pub(crate) will_save: bool,
+    /// What the store is known by now.
+    mark: String,
     /// As long as it is there, nobody else has the store.
     _lock: File,
 }
+
+/// Where the mark of a store is in it.
+const MARK: &str = "mark";
 
 /// How many one-time keys are left, and which fallback keys nobody has used.
 type OwnKeys = Option<(BTreeMap<OneTimeKeyAlgorithm, UInt>, Option<Vec<OneTimeKeyAlgorithm>>)>;
@@ -68,6 +73,12 @@ impl Account {
         let http = Http::new(&account.url, &account.access_token)?;
         let store::Opened { store, is_new, lock } = stores.open(&user, &device).await?;
         let machine = OlmMachine::with_store(&user, &device, store, None).await?;
+        let mark = machine.store().get_custom_value(MARK).await?;
+        let mark = mark.and_then(|mark| String::from_utf8(mark).ok());
+        if !stores.is_latest((&user, &device), mark.as_deref())? {
+            return Err(Error::Old(device));
+        }
+        let mark = mark.unwrap_or_default();
         let since = machine.store().next_batch_token().await?;
         let (rooms, asked, noted, will_save, own_keys, flows) = <_>::default();
         let ed25519 = machine.identity_keys().ed25519.to_base64();
@@ -84,14 +95,28 @@ impl Account {
             noted,
             is_unsaved: true,
             will_save,
+            mark,
             _lock: lock,
         };
         it.require_own(is_new).await?;
+        it.renew_mark(stores).await?;
         it.machine.update_tracked_users([&*user]).await?;
         it.outgoing().await?;
         it.sign(stores, &user).await?;
         it.inherit(stores).await?;
         Ok(it)
+    }
+
+    /// Gives the store another mark, so that a copy of it as it was is known for one: with each that is opened, and before
+    /// anybody gets a key. Killed in between, it has one of the two that are expected.
+    async fn renew_mark(&mut self, stores: &Stores) -> Result<(), Error> {
+        let device = (self.machine.user_id(), self.machine.device_id());
+        let mark = TransactionId::new().to_string();
+        stores.expect(device, &[&self.mark, &mark])?;
+        self.machine.store().set_custom_value(MARK, mark.clone().into_bytes()).await?;
+        stores.expect(device, &[&mark])?;
+        self.mark = mark;
+        Ok(())
     }
 
     /// Takes up the room keys of the devices that were here before; their stores serve nobody then.

@@ -37,6 +37,7 @@ use crate::{
     error::Failure,
     files,
     instance::{bridges, guard},
+    matrix::sealed,
     postgres::{
         self,
         dump::{self, Login, Moment, Tools},
@@ -51,6 +52,8 @@ pub(super) const OWN: &str = "homeserver";
 const PIECE: usize = 1 << 20;
 /// How often a moment of the database is tried.
 const TRIES: u32 = 5;
+/// How long the keys of all accounts may take.
+const KEYS: Duration = Duration::from_mins(1);
 /// Between two words on how far it is.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -143,6 +146,13 @@ pub(crate) async fn make(
         Some(source) if wanted.incremental => source.depot.lock("manage backup")?,
         _ => None,
     });
+    // Without them it is a backup all the same.
+    if let Err(error) = sealed::save_all(data, KEYS).await {
+        tracing::warn!(
+            "not all keys of encrypted rooms are in this backup: {}",
+            Failure::from(error)
+        );
+    }
     let waiting = data.root().join(".backing-up");
     hold(data, &waiting)?;
     let made = postgres::with_server(config, deadline, async || {

@@ -20,9 +20,13 @@ fn is_named(path: &Path, names: &[&str]) -> bool {
     path.file_name().is_some_and(|name| names.iter().any(|known| name == *known))
 }
 
-/// Removes what an installation can make again.
-pub(crate) fn remove_program(data: &DataDir) -> Result<(), files::Error> {
-    PROGRAM.iter().try_for_each(|name| files::remove(&data.root().join(name)))
+/// Removes what an installation can make again. Where the data stay in their place so do the keys of encrypted rooms: there
+/// is no second copy of them.
+pub(crate) fn remove_program(data: &DataDir, and_keys: bool) -> Result<(), files::Error> {
+    let mut all = PROGRAM.iter().map(|name| data.root().join(name));
+    all.try_for_each(
+        |path| if and_keys || path != data.keys() { files::remove(&path) } else { Ok(()) },
+    )
 }
 
 /// What would be archived.
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn an_archive_holds_what_cannot_be_made_again() {
         let (_folder, data) = filled();
-        remove_program(&data).unwrap();
+        remove_program(&data, true).unwrap();
         let aside = finish(&fill(&data).unwrap().unwrap()).unwrap();
         assert!(!data.signing_key().exists() && !data.homeserver_yaml().exists());
         assert_eq!(fill(&data).unwrap(), None);

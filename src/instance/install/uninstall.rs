@@ -85,10 +85,10 @@ pub(crate) async fn uninstall(
     stop::clear(data).await?;
     let mut done = Uninstalled::default();
     match what {
-        Data::Keep => archive::remove_program(data)?,
+        Data::Keep => archive::remove_program(data, false)?,
         Data::Aside => {
             let folder = archive::fill(data)?;
-            archive::remove_program(data)?;
+            archive::remove_program(data, true)?;
             done.aside = folder.map(|folder| archive::finish(&folder)).transpose()?;
             restore::give_up(data)?;
             moving::import::give_up(data)?;

@@ -11,7 +11,7 @@ use crate::{
     checks::{self, Flow, alerts, folder},
     config::{Config, exports},
     error::{Explain, Failure, Kind},
-    matrix::{self, operator},
+    matrix::{self, operator, sealed},
     postgres, redis, render,
     secret::Secret,
     synapse::keys,
@@ -86,6 +86,10 @@ pub(super) async fn finish(
     let (name, operator) = (&server.name.0, &server.operator.0);
     let ensured = operator::ensure(&config.data, url, name, operator, &registration, left).await;
     let is_new = ensured.map_err(Error)?;
+    if let Err(error) = sealed::replace_lost(&config.data, left).await {
+        let why = format!("an account has no device for encrypted rooms: {error}");
+        on_step(Step::Warns(&why));
+    }
     if let Some(why) = alerts::untold(config).await {
         on_step(Step::Warns(&why));
     }

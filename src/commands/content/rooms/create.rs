@@ -157,10 +157,26 @@ async fn is_to_be_encrypted(
     client: &Client,
     bridged: Option<OwnedUserId>,
 ) -> Result<bool, Failure> {
+    if args.encrypted && !new_room::can(context.config()?) {
+        context.warn(
+            "this installation can neither read nor write there: `./cli.sh manage install --set encryption.enabled=true` \
+             and `manage restart` change that",
+        );
+    }
     if args.encrypted || args.no_encryption || args.space {
         return Ok(args.encrypted);
     }
-    if !new_room::wanted(context.config()?).covers(preset(args)) {
+    let config = context.config()?;
+    if !new_room::wanted(config).covers(preset(args)) {
+        if config.encryption.enabled
+            && config.rooms.encrypt.covers(preset(args))
+            && !new_room::can(config)
+        {
+            context.warn(
+                "the room is not encrypted: the program `resource-matrix-crypto` is not beside this one, and \
+                 `./cli.sh manage install` builds it",
+            );
+        }
         return Ok(false);
     }
     let bridged = match (bridged, &args.sending.acting) {

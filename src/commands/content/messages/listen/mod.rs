@@ -124,7 +124,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Heard>, 
     };
     let types = args.types;
     let stream = Sliding::new(&rooms, filter);
-    let mut listener = Listener { client, rooms, types, stream, place, seen, cursor, to, end };
+    let waits_for_keys = false;
+    let mut listener =
+        Listener { client, rooms, types, stream, place, seen, cursor, to, waits_for_keys, end };
     if is_new {
         listener.keep_place()?;
     }
@@ -142,9 +144,14 @@ struct Listener {
     seen: BTreeSet<String>,
     cursor: Option<Cursor>,
     to: Option<To>,
+    /// Whether it was said that the keys cannot be had.
+    waits_for_keys: bool,
     /// When to stop, if that was said.
     end: Option<Instant>,
 }
+
+/// How long somebody who is away is not asked.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How handing on ended.
 enum Went {
@@ -177,7 +184,7 @@ impl Listener {
                 }
                 // The server is away: it comes back, and the token still says where we were.
                 Err(error) if error.is_away() => {
-                    let pause = tokio::time::sleep(Duration::from_secs(1));
+                    let pause = tokio::time::sleep(PAUSE);
                     if while_wanted(self.end, lines, pause).await.is_none() {
                         break;
                     }
@@ -243,26 +250,40 @@ impl Listener {
                     Some(page) => page?,
                 };
                 let Some(page) = page else { break };
-                if !self.hand_on(vec![(room.clone(), page)], context, lines).await? {
-                    return Ok(Went::Unwanted);
+                match self.hand_on(vec![(room.clone(), page)], context, lines).await? {
+                    Went::On => {}
+                    ended => return Ok(ended),
                 }
             }
         }
         let rooms = rooms.into_iter().map(|said| (said.room, said.events)).collect();
-        let wanted = self.hand_on(rooms, context, lines).await?;
-        Ok(if wanted { Went::On } else { Went::Unwanted })
+        self.hand_on(rooms, context, lines).await
     }
 
-    /// False if nobody wants more.
     async fn hand_on(
         &mut self,
         batch: Vec<(OwnedRoomId, Vec<Value>)>,
         context: &Context,
         lines: &Lines<'_, Heard>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Went, Failure> {
         let mut rooms = Vec::new();
         for (room, mut events) in batch {
-            sealed::open(&self.client.afresh(), &room, &mut events).await?;
+            // Who is told of an event is not told again: it waits for its keys as for the server.
+            match sealed::open_at_last(&self.client.afresh(), &room, &mut events).await {
+                Err(error @ (Error::Keys(_) | Error::Store { .. })) => {
+                    if !std::mem::replace(&mut self.waits_for_keys, true) {
+                        context.warn(format!(
+                            "what is said in {room} waits: {}",
+                            Failure::from(error)
+                        ));
+                    }
+                    let pause = tokio::time::sleep(PAUSE);
+                    let waited = while_wanted(self.end, lines, pause).await;
+                    return Ok(waited.map_or(Went::Unwanted, |()| Went::Away));
+                }
+                opened => opened?,
+            }
+            self.waits_for_keys = false;
             for event in &events {
                 self.follow(&room, event);
             }
@@ -278,19 +299,19 @@ impl Listener {
         let Some(to) = &self.to else {
             for event in rooms.iter().flatten() {
                 if !lines.emit(event)? {
-                    return Ok(false);
+                    return Ok(Went::Unwanted);
                 }
                 self.note(&event.event_id)?;
             }
-            return Ok(true);
+            return Ok(Went::On);
         };
         let mut handed = handed::hand(rooms, to);
         loop {
             let Some(next) = while_wanted(self.end, lines, handed.recv()).await else {
-                return Ok(false);
+                return Ok(Went::Unwanted);
             };
             let event = match next {
-                None => return Ok(true),
+                None => return Ok(Went::On),
                 Some(Told::Done(event)) => *event,
                 Some(Told::Away(why)) => {
                     context.warn(format!(
@@ -316,7 +337,7 @@ impl Listener {
                     .warn(format!("the address answered {status} for {id}, which is in `{kept}`"));
             }
             if !lines.emit(&event)? {
-                return Ok(false);
+                return Ok(Went::Unwanted);
             }
         }
     }
