@@ -62,6 +62,9 @@ pub(crate) struct Kept {
     /// Whether all this is in the secret storage.
     #[serde(default)]
     pub(crate) is_stored: bool,
+    /// Whether it was lost, and with it what opens the secret storage and the backup that are there: others take their places.
+    #[serde(default)]
+    pub(crate) is_anew: bool,
 }
 
 impl Kept {

@@ -84,7 +84,7 @@ impl Account {
         );
         let backup_key = self.machine.backup_machine().get_backup_keys().await?.decryption_key;
         let backup_key = backup_key.map(|key| key.to_base64());
-        let kept = Kept { backup_key, ..Kept::default() }.with(&keys);
+        let kept = Kept { backup_key, is_anew: true, ..Kept::default() }.with(&keys);
         stores.keep(user, &kept)?;
         Ok(Some(kept))
     }
@@ -143,22 +143,19 @@ impl Account {
             }
             None => return Ok(false),
         };
-        let version = match self.http.send(get_latest_backup_info::v3::Request::new()).await {
-            Err(error) if error.is_missing() && may_make => {
-                let mut info = key.to_backup_info();
-                self.machine.backup_machine().sign_backup(&mut info).await?;
-                let algorithm = Raw::new(&info)?.cast();
-                self.http.send(create_backup_version::v3::Request::new(algorithm)).await?.version
-            }
-            Err(error) if error.is_missing() => return Ok(false),
-            found => {
-                let found = found?;
-                let info: RoomKeyBackupInfo = found.algorithm.deserialize_as()?;
-                if !key.backup_key_matches(&info) {
-                    return Err(Error::OtherBackup(user));
-                }
-                found.version
-            }
+        let found = match self.http.send(get_latest_backup_info::v3::Request::new()).await {
+            Err(error) if error.is_missing() => None,
+            found => Some(found?),
+        };
+        let fits = |found: &get_latest_backup_info::v3::Response| {
+            let info = found.algorithm.deserialize_as::<RoomKeyBackupInfo>()?;
+            Ok::<_, Error>(key.backup_key_matches(&info))
+        };
+        let version = match found {
+            Some(found) if fits(&found)? => found.version,
+            Some(_) if !(may_make && kept.is_anew) => return Err(Error::OtherBackup(user)),
+            None if !may_make => return Ok(false),
+            _ => self.new_backup(&key).await?,
         };
         let public = key.megolm_v1_public_key();
         public.set_version(version.clone());
@@ -166,6 +163,14 @@ impl Account {
         backup.save_decryption_key(Some(key), Some(version)).await?;
         backup.enable_backup_v1(public).await?;
         Ok(true)
+    }
+
+    /// Makes one at the homeserver: its version.
+    async fn new_backup(&mut self, key: &BackupDecryptionKey) -> Result<String, Error> {
+        let mut info = key.to_backup_info();
+        self.machine.backup_machine().sign_backup(&mut info).await?;
+        let algorithm = Raw::new(&info)?.cast();
+        Ok(self.http.send(create_backup_version::v3::Request::new(algorithm)).await?.version)
     }
 
     /// Brings back what is in the backup; a recovery key opens one of another program as well, and makes the account's

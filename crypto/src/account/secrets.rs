@@ -34,6 +34,10 @@ impl Account {
         }
         let user = self.machine.user_id().to_owned();
         let (key, is_new) = match self.default_key().await? {
+            // What opened that one was lost.
+            Some(_) if kept.is_anew && kept.recovery_key.is_none() => {
+                (SecretStorageKey::new(), true)
+            }
             Some((_, content)) => {
                 let Some(recovery_key) = kept.recovery_key.clone() else {
                     return Err(Error::Elsewhere(user));
@@ -58,7 +62,7 @@ impl Account {
             let content = Default_::new(key.key_id().to_owned());
             self.set_account_data(Kind::from(Default_::TYPE), json!(content)).await?;
         }
-        kept.is_stored = true;
+        (kept.is_stored, kept.is_anew) = (true, false);
         Ok(stores.keep(&user, kept)?)
     }
 
