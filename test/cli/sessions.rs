@@ -292,6 +292,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let cats = person.data().join("cats.yaml");
     fs::write(&cats, "[{name: tom, type: cat}]").unwrap();
     let (items, cats) = (items.to_str().unwrap(), cats.to_str().unwrap());
+    let export = ["content", "keys", "export", "--passphrase-file", file];
     for (words, why) in [
         (&["content", "send-message", ROOM, "hi", "--transaction-id", ".."][..], "transaction id"),
         (&["content", "send-message", ROOM, " \r\n"], "blank"),
@@ -325,6 +326,9 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         ),
         (&["content", "download-media", ROOM, "$x"], "event id `$x`"),
         (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
+        (&[&export[..], &[file]].concat(), "a.txt` is there already"),
+        (&[&export[..], &[file, "--dry-run"]].concat(), "`--force` replaces it"),
+        (&["content", "keys", "backup", "--force"], "leave `--force` out"),
     ] {
         refused(&person.runs(words), why);
     }
