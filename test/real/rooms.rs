@@ -35,6 +35,7 @@ fn a_room_is_made_with_all_that_was_asked() {
     }
     let all = server.json(&["content", "list-rooms"]);
     let listed = all["rooms"].as_array().unwrap().iter().find(|it| it["room_id"] == room).unwrap();
+    server.run(&["content", "list-rooms", "--filter", alias]).success().says("MEMBERS  ENCRYPTED\n");
     // The server does not tell it with the list, and none is not what it is.
     assert_eq!((&shown["topic"], listed.get("topic")), (&"Topic".into(), None), "{listed}");
 }
