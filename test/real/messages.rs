@@ -292,6 +292,8 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     assert_eq!(of("reply_to")[3], &*event);
     assert_eq!(of("closed")[0], "it was sent before this device was given its key");
     assert_eq!(seen["unreadable"], 1);
+    let devices = server.run(&["content", "list-devices", "sealbot"]).success();
+    devices.says("resource-matrix-synapse, encrypted rooms");
 }
 
 #[test]
