@@ -326,6 +326,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         ),
         (&["content", "download-media", ROOM, "$x"], "event id `$x`"),
         (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
+        (&["content", "send-state", ROOM, "m.room.encryption", "{}"], "content encrypt-room ROOM"),
         (&[&export[..], &[file]].concat(), "a.txt` is there already"),
         (&[&export[..], &[file, "--dry-run"]].concat(), "`--force` replaces it"),
         (&["content", "keys", "backup", "--force"], "leave `--force` out"),

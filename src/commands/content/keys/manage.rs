@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::{Sending, written::free}},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Sending, written::free},
+    },
     context::Context,
     crypto::{Answer, Request},
     error::Failure,
