@@ -94,7 +94,8 @@ fn says_how(event_type: &str, content: &Value) -> Result<(), Failure> {
     if event_type != new_room::ENCRYPTION || new_room::is_encryption(content) {
         return Ok(());
     }
-    let message = format!("with an `{event_type}` that has no `algorithm` nobody could send anything");
+    let message =
+        format!("with an `{event_type}` that has no `algorithm` nobody could send anything");
     let by_hand = format!("content send-state ROOM {event_type} '{}'", new_room::algorithm());
     let hint = format!("`content encrypt-room ROOM` encrypts a room, and so does `{by_hand}`");
     Err(Failure::request(message).hinted(hint))
