@@ -80,12 +80,13 @@ fn a_program_that_answers_everything_with_nothing_is_no_success() {
             );
         }
     });
-    for words in [
-        &["content", "create-room", "R"][..],
-        &["content", "read-messages", ROOM],
-        &["content", "send-message", ROOM, "hi"],
+    for (words, why) in [
+        (&["content", "create-room", "R"][..], "answered something unexpected"),
+        (&["content", "read-messages", ROOM], "answered something unexpected"),
+        // Such an answer has a room, too, that somebody encrypted and did not say how.
+        (&["content", "send-message", ROOM, "hi"], "has no `algorithm`"),
     ] {
-        refused(&person.runs(words), "answered something unexpected");
+        refused(&person.runs(words), why);
     }
 }
 
