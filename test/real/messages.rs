@@ -297,8 +297,8 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     send(&["in a thread", "--thread", &begun]);
     send(&["in another", "--thread", &event, "--as", "sealbot"]);
     let threads = |more: &[&str]| {
-        let words = [&["content", "list-threads", &room, "--fields"][..], more].concat();
-        server.json(&words)["threads"].clone()
+        let words = ["content", "list-threads", &room, "--json", "--fields"];
+        server.run(&[&words[..], more].concat()).success().json()["threads"].clone()
     };
     let both = json!([
         { "body": "a secret", "messages": 1, "newest_sender": "@sealbot:test.example" },
