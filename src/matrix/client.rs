@@ -520,7 +520,7 @@ pub(crate) async fn login(
         kind: "org.matrix.login.jwt".to_owned(),
         token: token.expose().to_owned(),
         device_id: session.device_id.clone(),
-        initial_device_display_name: "resource-matrix-synapse".to_owned(),
+        initial_device_display_name: session.device_name().to_owned(),
     };
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
     let answer = Client::new(bare, None, timeout)?.send(request).await?;

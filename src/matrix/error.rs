@@ -99,6 +99,9 @@ pub(crate) enum Error {
     Closed { event: String, why: String },
     #[error("the encrypted file `{url}` cannot be opened")]
     Attachment { url: String, source: attachment::Error },
+    /// Somebody wrote the state that makes a room encrypted, and not how. It is not known what they wanted.
+    #[error("the room `{0}` is to be encrypted, and its `m.room.encryption` has no `algorithm`")]
+    NoAlgorithm(String),
     #[error("the room is not encrypted")]
     NotSealed,
     #[error("the room `{0}` is not encrypted, so it is not known who reads it")]
@@ -295,6 +298,7 @@ impl Explain for Error {
             | Self::ManyRooms { .. }
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
+            | Self::NoAlgorithm(_)
             | Self::NotSealed
             | Self::Plain(_)
             | Self::Unverified { .. }
@@ -421,6 +425,11 @@ impl Explain for Error {
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => {
                 "nothing was sent in the clear: `./cli.sh manage install --set encryption.enabled=true` brings it, and `manage restart` starts it"
+            }
+            Self::NoAlgorithm(room) => {
+                return Some(format!(
+                    "nothing was sent: `content encrypt-room '{room}'` encrypts it as clients do"
+                ));
             }
             Self::Unsealed { .. } | Self::NotSealed => {
                 "nothing was sent in the clear; `logs crypto` may say more"

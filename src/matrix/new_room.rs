@@ -39,12 +39,21 @@ impl Encrypt {
     }
 }
 
-/// The state that makes a room encrypted.
+/// The type of the state that makes a room encrypted.
+pub(crate) const ENCRYPTION: &str = "m.room.encryption";
+
+pub(crate) fn algorithm() -> Value {
+    json!({ "algorithm": "m.megolm.v1.aes-sha2" })
+}
+
+/// Whether a content of that type says how: without it no client sends anything there.
+pub(crate) fn is_encryption(content: &Value) -> bool {
+    content["algorithm"].is_string()
+}
+
+/// The same as a room is made with it.
 pub(crate) fn encryption() -> Value {
-    json!({
-        "type": "m.room.encryption", "state_key": "",
-        "content": { "algorithm": "m.megolm.v1.aes-sha2" },
-    })
+    json!({ "type": ENCRYPTION, "state_key": "", "content": algorithm() })
 }
 
 /// Whether an account is a bridge's, which most probably cannot encrypt. Of other servers nothing is known.

@@ -13,6 +13,7 @@ use super::{
     client::Client,
     known,
     names::{self, Room},
+    new_room::{ENCRYPTION, is_encryption},
 };
 use crate::clock::Backoff;
 
@@ -477,9 +478,9 @@ async fn admit_when_made(
 
 /// Whether a room's messages are encrypted, as a member sees it.
 pub(crate) async fn is_encrypted(client: &Client, room: &RoomId) -> Result<bool, Error> {
-    match state(client, room, "m.room.encryption", "").await? {
-        Some(found) if found["algorithm"].is_string() => Ok(true),
-        Some(_) => Err(Error::lacks("m.room.encryption", "algorithm")),
+    match state(client, room, ENCRYPTION, "").await? {
+        Some(found) if is_encryption(&found) => Ok(true),
+        Some(_) => Err(Error::NoAlgorithm(room.to_string())),
         None => Ok(false),
     }
 }

@@ -55,6 +55,15 @@ impl Session {
         }
     }
 
+    /// How clients list the device: that which has an account's keys is told from that which acts for it.
+    pub(crate) fn device_name(&self) -> &'static str {
+        if self.device_id == device(&self.user_id) || self.device_id == OPERATOR_DEVICE {
+            "resource-matrix-synapse"
+        } else {
+            "resource-matrix-synapse, encrypted rooms"
+        }
+    }
+
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
         let document = serde_json::json!({
             "url": self.url,
@@ -137,6 +146,23 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let read = Session::load(&path).unwrap().unwrap();
         assert_eq!((read.device_id.as_str(), read.access_token.expose()), ("RMS_A/B", "syt_x"));
+    }
+
+    #[test]
+    fn the_device_that_has_keys_is_told_from_the_one_that_acts() {
+        let name = |device_id: &str| {
+            let session = Session {
+                url: "http://127.0.0.1:1".into(),
+                server_name: "x.org".try_into().unwrap(),
+                user_id: UserId::parse("@bot:x.org").unwrap(),
+                device_id: device_id.to_owned(),
+                access_token: Secret::new("syt_x"),
+            };
+            session.device_name()
+        };
+        assert_eq!(name("RMS_BOT"), "resource-matrix-synapse");
+        assert_eq!(name(OPERATOR_DEVICE), name("RMS_BOT"));
+        assert_eq!(name("RMS_BOT_ABCDEFG"), "resource-matrix-synapse, encrypted rooms");
     }
 
     #[test]

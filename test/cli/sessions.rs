@@ -80,12 +80,13 @@ fn a_program_that_answers_everything_with_nothing_is_no_success() {
             );
         }
     });
-    for words in [
-        &["content", "create-room", "R"][..],
-        &["content", "read-messages", ROOM],
-        &["content", "send-message", ROOM, "hi"],
+    for (words, why) in [
+        (&["content", "create-room", "R"][..], "answered something unexpected"),
+        (&["content", "read-messages", ROOM], "answered something unexpected"),
+        // Such an answer has a room, too, that somebody encrypted and did not say how.
+        (&["content", "send-message", ROOM, "hi"], "has no `algorithm`"),
     ] {
-        refused(&person.runs(words), "answered something unexpected");
+        refused(&person.runs(words), why);
     }
 }
 
@@ -292,6 +293,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let cats = person.data().join("cats.yaml");
     fs::write(&cats, "[{name: tom, type: cat}]").unwrap();
     let (items, cats) = (items.to_str().unwrap(), cats.to_str().unwrap());
+    let export = ["content", "keys", "export", "--passphrase-file", file];
     for (words, why) in [
         (&["content", "send-message", ROOM, "hi", "--transaction-id", ".."][..], "transaction id"),
         (&["content", "send-message", ROOM, " \r\n"], "blank"),
@@ -325,6 +327,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         ),
         (&["content", "download-media", ROOM, "$x"], "event id `$x`"),
         (&["content", "send-event", ROOM, "org.x", r#"{"a": 1.5}"#], "has the number 1.5"),
+        (&["content", "send-state", ROOM, "m.room.encryption", "{}"], "content encrypt-room ROOM"),
+        (&[&export[..], &[file]].concat(), "a.txt` is there already"),
+        (&[&export[..], &[file, "--dry-run"]].concat(), "`--force` replaces it"),
+        (&["content", "keys", "backup", "--force"], "leave `--force` out"),
     ] {
         refused(&person.runs(words), why);
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     common::{Instance, file, go_on, halt, wait_for},
@@ -262,8 +262,10 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
         let words = [&["content", "send-message", &room][..], words, &["-q"]].concat();
         server.run(&words).success().line().to_owned()
     };
-    send(&["before it came"]);
+    let begun = send(&["before it came"]);
     server.run(&["content", "invite", &room, "sealbot"]).success();
+    let early = server.run(&["content", "read-messages", &room, "--as", "sealbot"]).exits(1);
+    early.says(&format!("`content join-room '{room}' --as 'sealbot'`"));
     server.run(&["content", "join-room", &room, "--as", "sealbot"]).success();
     let event = send(&["a secret"]);
     let again = ["**once**", "--markdown", "--transaction-id", "sealed-once"];
@@ -292,6 +294,21 @@ fn what_is_sent_into_an_encrypted_room_is_sealed_and_read_by_who_is_there() {
     assert_eq!(of("reply_to")[3], &*event);
     assert_eq!(of("closed")[0], "it was sent before this device was given its key");
     assert_eq!(seen["unreadable"], 1);
+    send(&["in a thread", "--thread", &begun]);
+    send(&["in another", "--thread", &event, "--as", "sealbot"]);
+    let threads = |more: &[&str]| {
+        let words = ["content", "list-threads", &room, "--json", "--fields"];
+        server.run(&[&words[..], more].concat()).success().json()["threads"].clone()
+    };
+    let both = json!([
+        { "body": "a secret", "messages": 1, "newest_sender": "@sealbot:test.example" },
+        { "body": "before it came", "messages": 1, "newest_sender": "@operator:test.example" },
+    ]);
+    assert_eq!(threads(&["body,messages,newest_sender"]), both);
+    let closed = &threads(&["body,closed", "--as", "sealbot"])[1];
+    assert_eq!(closed["closed"], of("closed")[0].clone(), "{closed}");
+    let devices = server.run(&["content", "list-devices", "sealbot"]).success();
+    devices.says("resource-matrix-synapse, encrypted rooms");
 }
 
 #[test]

@@ -275,7 +275,14 @@ fn events_of_any_type_are_sent_once_and_state_is_set() {
     let encrypted = server.clear_room("Closed");
     let algorithm = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
     server.run(&["content", "send-message", &encrypted, "open"]).success();
-    server.run(&["content", "send-state", &encrypted, "m.room.encryption", algorithm]).success();
+    let set = ["content", "send-state", &encrypted, "m.room.encryption"];
+    server.run(&[&set[..], &["{}"]].concat()).exits(1).says("has no `algorithm`").says(algorithm);
+    // Somebody else may have.
+    let path = format!("PUT /_matrix/client/v3/rooms/{encrypted}/state/m.room.encryption");
+    server.run(&["content", "execute", "--name", &path, "--options", "{}"]).success();
+    let send = ["content", "send-message", &encrypted, "x"];
+    server.run(&send).exits(1).says("no `algorithm`").says("content encrypt-room '!");
+    server.run(&[&set[..], &[algorithm]].concat()).success();
     let send = ["content", "send-event", &encrypted, "org.example.build", "{}"];
     let event = server.run(&[&send[..], &["-q"]].concat()).success().line().to_owned();
     let path = format!("GET /_matrix/client/v3/rooms/{encrypted}/event/{event}");

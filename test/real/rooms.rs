@@ -35,6 +35,10 @@ fn a_room_is_made_with_all_that_was_asked() {
     }
     let all = server.json(&["content", "list-rooms"]);
     let listed = all["rooms"].as_array().unwrap().iter().find(|it| it["room_id"] == room).unwrap();
+    server
+        .run(&["content", "list-rooms", "--filter", alias])
+        .success()
+        .says("MEMBERS  ENCRYPTED\n");
     // The server does not tell it with the list, and none is not what it is.
     assert_eq!((&shown["topic"], listed.get("topic")), (&"Topic".into(), None), "{listed}");
 }
@@ -70,7 +74,18 @@ fn a_room_is_encrypted_as_the_settings_have_it_unless_something_else_is_said() {
     server.run(&[&make[..], &["--no-encryption"]].concat()).success().says(", not encrypted");
     server.run(&make).exits(2).says("(#stays:test.example), not encrypted");
     let said = server.run(&[&make[..], &["--encrypted"]].concat()).exits(2);
-    said.says("not applied: `--encrypted`");
+    said.says("not applied: `--encrypted`").says("`content encrypt-room '!");
+    let encrypt = ["content", "encrypt-room", "#stays"];
+    let would = server.run(&[&encrypt[..], &["--dry-run"]].concat()).success();
+    would.says("would encrypt !").says("for good");
+    server.run(&encrypt).success().says("which cannot be taken back");
+    server.run(&encrypt).exits(2).says("is encrypted already");
+    assert_eq!(server.json(&["content", "get-room", "#stays"])["encrypted"], true);
+    server.run(&["content", "send-message", "#stays", "sealed"]).success();
+    assert_eq!(server.bodies("#stays"), ["sealed"]);
+    let space = server.run(&[&make[..2], &["Nobody talks", "--space", "-q"]].concat()).success();
+    let space = ["content", "encrypt-room", space.line()];
+    server.run(&space).exits(1).says("is a space").says("content list-space");
 
     // A bot whose program speaks for itself may not be able to; its webhook is ours.
     let bot = |name: &str, more: &[&str]| {

@@ -12,6 +12,7 @@ pub(crate) mod transaction;
 pub(crate) mod turn;
 pub(crate) mod user;
 pub(crate) mod verified;
+pub(crate) mod written;
 
 pub(crate) use self::{
     mentions::MentionsArg,

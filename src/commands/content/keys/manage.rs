@@ -6,11 +6,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::{Answered, Reply, content::arguments::Sending},
+    commands::{
+        Answered, Reply,
+        content::arguments::{Sending, written::free},
+    },
     context::Context,
     crypto::{Answer, Request},
     error::Failure,
-    files,
+    files::{self, Growing},
     matrix::sealed,
     output::Sentence,
     secret::{MASK, Secret},
@@ -31,6 +34,9 @@ pub(crate) struct Args {
     /// With `restore`: the file with the account's recovery key or passphrase, where its backup was made by another program
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     recovery_key_file: Option<PathBuf>,
+    /// With `export`: replace what is there
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     sending: Sending,
 }
@@ -67,7 +73,7 @@ pub(crate) struct Keys {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Keys> {
-    let Args { action, file, passphrase_file, recovery_key_file, sending } = args;
+    let Args { action, file, passphrase_file, recovery_key_file, force, sending } = args;
     let takes_file = matches!(action, Action::Export | Action::Import);
     let word = format!("{action:?}").to_lowercase();
     if !takes_file && (file.is_some() || passphrase_file.is_some()) {
@@ -81,6 +87,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Keys> {
     if action != Action::Restore && recovery_key_file.is_some() {
         let what = format!("`content keys {word}` takes no recovery key");
         return Err(Failure::request(what).hinted("`content keys restore` takes one").into());
+    }
+    if action != Action::Export && force {
+        let what = format!("`content keys {word}` replaces no file");
+        return Err(Failure::request(what).hinted("leave `--force` out").into());
     }
     let named = || {
         let missing = |what: &str| {
@@ -101,7 +111,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Keys> {
         }
         Action::Export => {
             let (file, passphrase) = named()?;
-            files::may_be_replaced(file)?;
+            free(file, force, "`content keys export FILE`")?;
             Request::Export { passphrase: passphrase.expose().to_owned() }
         }
         Action::Import => {
@@ -138,7 +148,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Keys> {
         }
         Answer::Exported { text, keys: count } => {
             if let Some(file) = &file {
-                files::write_atomically(file, text.as_bytes(), files::PRIVATE)?;
+                let mut kept = Growing::beside(file, files::PRIVATE)?;
+                kept.write(text.as_bytes())?;
+                if force { kept.finish()? } else { kept.finish_new()? }
             }
             keys(count)
         }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     commands::{
         Answered, Reply,
-        content::arguments::{Sending, transaction::quoted},
+        content::arguments::{Sending, transaction::quoted, written::free},
         offered,
     },
     context::Context,
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Saved> {
     }
     let path = place(args.out.as_deref(), &download, &found);
     if !to_stdout {
-        free(&path, args.force)?;
+        free(&path, args.force, "`--out FILE`")?;
     }
     context.would(format_args!("write {} to `{}`", found.mxc, path.display()))?;
     let mut is_read = true;
@@ -196,16 +196,6 @@ fn require_folder(out: &Path) -> Result<(), Failure> {
     let folder = folder.to_string_lossy();
     Err(Failure::request(format!("there is no folder `{folder}`"))
         .hinted(format!("`mkdir -p {}` makes it", quoted(&folder))))
-}
-
-/// Refuses what would be lost.
-fn free(path: &Path, force: bool) -> Result<(), Failure> {
-    files::may_be_replaced(path)?;
-    if !force && std::fs::symlink_metadata(path).is_ok() {
-        return Err(Failure::request(format!("`{}` is there already", path.display()))
-            .hinted("`--out FILE` names another one, and `--force` replaces it"));
-    }
-    Ok(())
 }
 
 impl Report for Saved {

@@ -14,7 +14,7 @@ use crate::{
         listing::{List, ListArgs, Listed, pages},
     },
     context::Context,
-    matrix::api::threads,
+    matrix::{api::threads, sealed},
     output::Row,
     reply::Stop,
 };
@@ -48,6 +48,9 @@ pub(crate) struct Thread {
     /// When that was sent, in milliseconds since 1970.
     sent_ms: Option<u64>,
     body: Option<String>,
+    /// Why that message cannot be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<String>,
     /// How many messages are in the thread, besides the first.
     messages: u64,
     newest_event_id: Option<String>,
@@ -70,7 +73,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<List<Threads>, 
         pages(rows, &client, None, async |client, from: Option<String>| {
             let page = async || {
                 let (room_id, from) = (room.clone().into(), from.clone());
-                client.send(threads::Request { room_id, limit, from }).await
+                let mut page = client.send(threads::Request { room_id, limit, from }).await?;
+                sealed::open(&client, &room, &mut page.chunk).await?;
+                Ok(page)
             };
             let page = sending.within(&client, &room, &context, page).await?;
             Ok((page.chunk.iter().map(Thread::of).collect(), page.next_batch.map(Some)))
@@ -89,6 +94,7 @@ impl Thread {
             sender: text(&event["sender"]).unwrap_or_default(),
             sent_ms: event["origin_server_ts"].as_u64(),
             body: text(&event["content"]["body"]),
+            closed: sealed::closed(event).map(str::to_owned),
             messages: known["count"].as_u64().unwrap_or_default(),
             newest_event_id: text(&newest["event_id"]),
             newest_sender: text(&newest["sender"]),
@@ -102,12 +108,13 @@ impl Row for Thread {
     const HEADING: &'static [&'static str] = &["THREAD", "BY", "MESSAGES", "NEWEST", "TEXT"];
 
     fn cells(&self) -> Vec<String> {
+        let closed = self.closed.as_ref().map(|why| format!("(cannot be read: {why})"));
         vec![
             self.event_id.clone(),
             self.sender.clone(),
             self.messages.to_string(),
             self.newest_ms.map(clock::of_ms).unwrap_or_default(),
-            self.body.as_deref().map(first_line).unwrap_or_default(),
+            self.body.as_deref().map(first_line).or(closed).unwrap_or_default(),
         ]
     }
 

@@ -258,7 +258,7 @@ async fn catch_up(
     Ok(found)
 }
 
-/// What a room is not as, and for the name how it is changed.
+/// What a room is not as, and for the name and for encryption how it is changed.
 fn not_applied(args: &Args, room: &rooms::list::Room) -> Option<String> {
     let differs = differences(args, room);
     if differs.is_empty() {
@@ -273,6 +273,9 @@ fn not_applied(args: &Args, room: &rooms::list::Room) -> Option<String> {
         "the alias `{alias}` is that of {named}, which exists; not applied: {}",
         differs.join(", ")
     );
+    if differs.contains(&ENCRYPTED) {
+        words += &format!("; `content encrypt-room {}` encrypts it", quoted(id.as_str()));
+    }
     if differs.contains(&NAME) {
         let (id, name) = (quoted(id.as_str()), quoted(&args.name));
         words += &format!("; `content set-name {id} {name}` changes its name");
@@ -282,6 +285,7 @@ fn not_applied(args: &Args, room: &rooms::list::Room) -> Option<String> {
 
 /// As it is said of a room that is called otherwise.
 const NAME: &str = "its name";
+const ENCRYPTED: &str = "`--encrypted`";
 
 /// The options that a room is not as.
 fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
@@ -289,7 +293,7 @@ fn differences(args: &Args, room: &rooms::list::Room) -> Vec<&'static str> {
         (NAME, room.name.as_ref() != Some(&args.name)),
         ("`--topic`", args.topic.is_some() && room.topic != args.topic),
         ("`--public`", args.public && room.join_rules.as_deref() != Some("public")),
-        ("`--encrypted`", args.encrypted && room.encryption.is_none()),
+        (ENCRYPTED, args.encrypted && room.encryption.is_none()),
         ("`--no-encryption`", args.no_encryption && room.encryption.is_some()),
         ("`--room-version`", args.room_version.is_some() && room.version != args.room_version),
         ("`--space`", args.space && room.room_type.as_deref() != Some("m.space")),

@@ -82,8 +82,8 @@ fn is_in(part: &str, room: &list::Room) -> bool {
 
 impl Row for Room {
     const HEADING: &'static [&'static str] =
-        &["ROOM", "NAME", "ALIAS", "MEMBERS", "LOCAL", "VERSION", "ENCRYPTED", "CREATOR"];
-    const FIRST: usize = 4;
+        &["ROOM", "NAME", "ALIAS", "MEMBERS", "ENCRYPTED", "LOCAL", "VERSION", "CREATOR"];
+    const FIRST: usize = 5;
 
     fn cells(&self) -> Vec<String> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -92,9 +92,9 @@ impl Row for Room {
             text(&self.name),
             text(&self.alias),
             self.members_count.to_string(),
+            (if self.encrypted { "yes" } else { "" }).to_owned(),
             self.local_members_count.to_string(),
             text(&self.version),
-            (if self.encrypted { "yes" } else { "no" }).to_owned(),
             text(&self.creator),
         ]
     }

@@ -9,6 +9,7 @@ pub(in crate::commands::content) mod blocked;
 pub(in crate::commands::content) mod change;
 pub(in crate::commands::content) mod close_room;
 pub(in crate::commands::content) mod create;
+pub(in crate::commands::content) mod encrypt;
 pub(in crate::commands::content) mod find_event;
 pub(in crate::commands::content) mod forget;
 pub(in crate::commands::content) mod get;
@@ -69,6 +70,7 @@ commands! {
     "set-join-rule" => set_join_rule, "Say who may join a room";
     "set-history" => set_history, "Say who sees what was said in a room before";
     "set-guest-access" => set_guest_access, "Say whether guests may join a room";
+    "encrypt-room" => encrypt, "Encrypt what is said in a room from now on, for good";
     "knock" => knock, "Ask to be let into a room";
     "leave-room" => leave, "Leave a room";
     "forget-room" => forget, "Do not see a room any more that was left";

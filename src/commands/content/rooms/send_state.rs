@@ -12,7 +12,7 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{Error, client::Client, leaders::Powers, message, room},
+    matrix::{Error, client::Client, leaders::Powers, message, new_room, room},
     output::Sentence,
 };
 
@@ -61,6 +61,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
         return Err(Failure::request(message).into());
     }
     let content = json::content(&content, sending.timeout())?;
+    says_how(&event_type, &content)?;
     message::check_size(&content)?;
     let operator = sending.operator(context)?;
     let (client, room_id) = sending.in_room(context, &room).await?;
@@ -86,6 +87,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
 
 fn id_of(event: Option<&Value>) -> Option<String> {
     event.and_then(|event| event["event_id"].as_str()).map(str::to_owned)
+}
+
+/// Refuses to encrypt a room without a word of how: nobody could send anything there.
+fn says_how(event_type: &str, content: &Value) -> Result<(), Failure> {
+    if event_type != new_room::ENCRYPTION || new_room::is_encryption(content) {
+        return Ok(());
+    }
+    let message =
+        format!("with an `{event_type}` that has no `algorithm` nobody could send anything");
+    let by_hand = format!("content send-state ROOM {event_type} '{}'", new_room::algorithm());
+    let hint = format!("`content encrypt-room ROOM` encrypts a room, and so does `{by_hand}`");
+    Err(Failure::request(message).hinted(hint))
 }
 
 /// Refuses levels with which whoever sets them could not take them back.

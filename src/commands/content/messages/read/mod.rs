@@ -68,7 +68,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Messages, 
     let end = args.sending.given().map(|time| Instant::now() + time);
     let (client, room) = args.sending.in_room(context, &args.room).await?;
     if !args.follow {
-        let Past { messages, more, unreadable } = read(&args, &client, &room).await?;
+        let past = match read(&args, &client, &room).await {
+            Err(error) => {
+                return Err(explained(error, &args, context, &client, &room).await.into());
+            }
+            Ok(past) => past,
+        };
+        let Past { messages, more, unreadable } = past;
         say_more(context, &args, more);
         warn_unreadable(context, unreadable);
         if context.view().format == Format::Jsonl {
@@ -114,6 +120,32 @@ async fn read(args: &Args, client: &Client, room: &OwnedRoomId) -> Result<Past, 
         return Err(absent());
     }
     Ok(read)
+}
+
+/// The error, and where whoever acts was let in and has not come yet, how they do.
+async fn explained(
+    error: Error,
+    args: &Args,
+    context: &Context,
+    client: &Client,
+    room: &OwnedRoomId,
+) -> Failure {
+    let is_refused = error.is("M_FORBIDDEN");
+    let failure = Failure::from(error);
+    let Some(acting) = args.sending.acting.as_deref().filter(|_| is_refused) else {
+        return failure;
+    };
+    let Ok(operator) = args.sending.operator(context) else { return failure };
+    let member = client.user_id().as_str();
+    match room::content(&operator, room, "m.room.member", member).await {
+        Ok(found) if found["membership"] == "invite" => {
+            let (room, acting) = (quoted(args.room.as_str()), quoted(acting));
+            failure.hinted(format!(
+                "{member} is invited and has not joined: `content join-room {room} --as {acting}`"
+            ))
+        }
+        _ => failure,
+    }
 }
 
 /// Where in the stream of a room we are.
