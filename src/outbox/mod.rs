@@ -16,6 +16,7 @@ pub(crate) mod attachments;
 pub(crate) mod dead;
 mod deliver;
 pub(crate) mod entry;
+pub(crate) mod held;
 pub(crate) mod intake;
 mod journal;
 mod keys;

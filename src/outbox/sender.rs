@@ -18,6 +18,7 @@ use super::{
     dead,
     deliver::{Lane, is_final},
     entry::{Draft, Entry},
+    held::Held,
     writer::{Job, Unwanted, Waiting, now},
 };
 use crate::{
@@ -48,12 +49,13 @@ pub(super) async fn run(
     let mut lanes: BTreeMap<OwnedRoomId, UnboundedSender<Waiting>> = BTreeMap::new();
     let mut addresses = BTreeMap::new();
     let mut tasks = JoinSet::new();
+    let held = Held::nothing(data.outbox());
     while let Some(mut next) = waiting.recv().await {
         if unwanted.has(&next.entry.id) {
             drop(journal.send(Job::Unwanted(Box::new(next.entry))));
             continue;
         }
-        let found = until_known(&next.entry.draft.room, async || {
+        let found = until_known(&next.entry.draft.room, &held, &next.entry.id, async || {
             led_to(&data, &mut addresses, &next.entry.draft, encrypt).await
         });
         let room = match found.await {
@@ -76,7 +78,8 @@ pub(super) async fn run(
         lanes.insert(room.clone(), sender);
         while tasks.try_join_next().is_some() {}
         let lane = Lane::new(data.clone(), room);
-        tasks.spawn_local(in_turn(data.clone(), lane, queue, journal.clone(), unwanted.clone()));
+        let (journal, unwanted) = (journal.clone(), unwanted.clone());
+        tasks.spawn_local(in_turn(data.clone(), lane, queue, journal, unwanted, held.clone()));
     }
 }
 
@@ -119,11 +122,12 @@ async fn in_turn(
     mut queue: UnboundedReceiver<Waiting>,
     journal: Sender<Job>,
     unwanted: Unwanted,
+    held: Held,
 ) {
     while let Ok(Some(Waiting { entry, place, found })) = timeout(QUIET, queue.recv()).await {
         let (user, room) = (entry.draft.user.clone(), lane.room().to_owned());
         let mut is_first = true;
-        let sent = until_known(room.as_str(), async || {
+        let sent = until_known(room.as_str(), &held, &entry.id, async || {
             if unwanted.has(&entry.id) {
                 return Ok(None);
             }
@@ -158,6 +162,8 @@ fn give_up(data: &DataDir, journal: &Sender<Job>, entry: Entry, error: &Failure)
 /// Tries until it is done; an error is one that will not pass.
 async fn until_known<T>(
     room: &str,
+    held: &Held,
+    id: &str,
     mut act: impl AsyncFnMut() -> Result<T, matrix::Error>,
 ) -> Result<T, Failure> {
     let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
@@ -166,12 +172,14 @@ async fn until_known<T>(
             Ok(done) => {
                 if said {
                     tracing::info!("messages to {room} are sent again");
+                    held.goes_on(id);
                 }
                 return Ok(done);
             }
             Err(error) => error,
         };
         if is_final(&error) {
+            held.goes_on(id);
             return Err(error.into());
         }
         let pause = backoff.pause();
@@ -182,6 +190,7 @@ async fn until_known<T>(
         if !said {
             let failure = Failure::from(error);
             tracing::warn!("messages to {room} wait: {failure}");
+            held.holds(id, failure.to_string());
             said = true;
         }
         sleep(wait).await;

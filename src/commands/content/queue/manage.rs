@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
     path::Path,
     time::{Duration, Instant},
@@ -26,6 +26,7 @@ use crate::{
         self,
         dead::{self, Letter},
         entry::{Draft, Entry},
+        held,
         intake::Intake,
         look, service_runs,
     },
@@ -95,7 +96,7 @@ pub(crate) struct Message {
     /// The webhook that took it.
     hook: Option<String>,
     text: String,
-    /// Why the homeserver would not take it.
+    /// Why the homeserver would not take it, or why it waits where it is the first of its room.
     reason: Option<String>,
     transaction_id: String,
     /// When it was left, in milliseconds since 1970.
@@ -103,6 +104,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    fn waiting(entry: &Entry, held: &BTreeMap<String, String>) -> Self {
+        let reason = held.get(&entry.id).cloned();
+        Self { reason, ..Self::of(entry, None) }
+    }
+
     fn of(entry: &Entry, reason: Option<&str>) -> Self {
         let Draft { hook, user, room, what, at, .. } = &entry.draft;
         Self {
@@ -129,9 +135,9 @@ struct All {
 impl All {
     fn of(outbox: &Path) -> Result<Self, Failure> {
         let waiting = look::waiting(outbox)?;
-        let letters = dead::all(outbox)?;
+        let (letters, held) = (dead::all(outbox)?, held::all(outbox));
         Ok(Self {
-            waiting: waiting.iter().map(|entry| Message::of(entry, None)).collect(),
+            waiting: waiting.iter().map(|entry| Message::waiting(entry, &held)).collect(),
             refused: letters
                 .iter()
                 .map(|Letter { reason, entry }| Message::of(entry, Some(reason)))
