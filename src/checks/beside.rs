@@ -4,6 +4,7 @@ use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{
     bridges,
     config::{Config, sections::synapse::Encryption, values::shape::Words as _},
+    crypto,
     error::Failure,
     oidc, render, s3, turn,
 };
@@ -39,6 +40,23 @@ fn deafened(config: &Config) -> Result<Option<String>, Failure> {
         ENCRYPTED.remedy
     )))
 }
+
+/// Without it rooms are made in the clear and those that are encrypted are closed, while all else works.
+pub(crate) static KEYS: Check = Check {
+    name: "crypto-program",
+    about: "the program that keeps the keys of encrypted rooms is beside this one, where encryption is wanted",
+    remedy: "`./cli.sh manage install` builds it; `config set encryption.enabled false` does without",
+    flows: &[Flow::Start, Flow::Restart, Flow::Change],
+    look: Look::Here(|subject| {
+        let is_missing = subject.config.encryption.enabled && crypto::program().is_none();
+        let missing = format!(
+            "the program `resource-matrix-crypto` is not beside this one, so nobody here reads or writes in encrypted \
+             rooms: {}",
+            KEYS.remedy
+        );
+        Ok(is_missing.then_some(missing).into_iter().collect())
+    }),
+};
 
 pub(crate) static RELAY: Check = Check {
     name: "relay",

@@ -84,7 +84,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 29] = [
+static ALL: [&Check; 30] = [
     &folder::FOLDER,
     &folder::RUN,
     &services::SERVICES,
@@ -94,6 +94,7 @@ static ALL: [&Check; 29] = [
     &front::CERTIFICATE,
     &beside::BRIDGES,
     &beside::ENCRYPTED,
+    &beside::KEYS,
     &front::PROXY,
     &beside::RELAY,
     &beside::LOGINS,

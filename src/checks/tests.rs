@@ -27,12 +27,12 @@ fn each_flow_looks_at_what_concerns_it() {
         ),
         (
             Flow::Start,
-            "more: ports-free disk-space workers-elsewhere; \
+            "more: crypto-program ports-free disk-space workers-elsewhere; \
              less: login-provider media-bucket bridge-registrations rendered-files alerts-room backups",
         ),
         (
             Flow::Restart,
-            "more: run-folder ports-free disk-space redis workers-elsewhere database; \
+            "more: run-folder crypto-program ports-free disk-space redis workers-elsewhere database; \
              less: login-provider media-bucket alerts-room backups",
         ),
         (
