@@ -3,12 +3,14 @@
 
 use std::{
     borrow::Cow,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
-use http::{Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use ruma::{
     ServerName, UserId,
     api::{
@@ -109,7 +111,16 @@ impl Client {
         home: Option<(DataDir, PathBuf)>,
         timeout: Duration,
     ) -> Result<Self, Error> {
-        let mut builder = builder()?.connect_timeout(CONNECT.min(timeout));
+        Self::built(builder()?, session, home, timeout)
+    }
+
+    fn built(
+        builder: reqwest::ClientBuilder,
+        session: Session,
+        home: Option<(DataDir, PathBuf)>,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut builder = builder.connect_timeout(CONNECT.min(timeout));
         // The server is ours and usually on this machine; a proxy of the environment is for others.
         if session.url.starts_with("http://") {
             builder = builder.no_proxy();
@@ -285,7 +296,7 @@ impl Client {
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
             .map_err(|source| unwritten("raw", source.into()))?;
         if body.is_some() {
-            let json = header::HeaderValue::from_static("application/json");
+            let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         let repeatable = request.method() != Method::POST;
@@ -378,7 +389,7 @@ impl Client {
         let mut headers = request.headers().clone();
         let token = token.expose();
         if !token.is_empty() {
-            let value = header::HeaderValue::try_from(format!("Bearer {token}"));
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
             let mut value = value.map_err(|source| Error::Request("token", source.into()))?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
@@ -482,8 +493,8 @@ fn parts_of(answer: &reqwest::Response) -> http::response::Parts {
 }
 
 /// From a byte on to the end.
-fn range(from: u64) -> Result<header::HeaderValue, Error> {
-    header::HeaderValue::try_from(format!("bytes={from}-"))
+fn range(from: u64) -> Result<HeaderValue, Error> {
+    HeaderValue::try_from(format!("bytes={from}-"))
         .map_err(|source| Error::Request("range", source.into()))
 }
 
@@ -523,8 +534,28 @@ pub(crate) async fn login(
         initial_device_display_name: session.device_name().to_owned(),
     };
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
-    let answer = Client::new(bare, None, timeout)?.send(request).await?;
+    let client = Client::built(from_own_address(&session)?, bare, None, timeout)?;
+    let answer = client.send(request).await?;
     Ok(Session { access_token: Secret::new(answer.access_token), ..session })
+}
+
+/// Synapse lets an address log in a few times and then once in six seconds, and all accounts of ours would share the one of
+/// this machine. Each has a loopback address to itself, so that its own logins count; behind our proxy Synapse reads it
+/// from a header, and elsewhere the address stays what it is.
+fn from_own_address(session: &Session) -> Result<reqwest::ClientBuilder, Error> {
+    let builder = builder()?;
+    if !session.url.starts_with("http://127.") {
+        return Ok(builder);
+    }
+    let mut hasher = DefaultHasher::new();
+    session.user_id.hash(&mut hasher);
+    let [a, b, c, ..] = hasher.finish().to_be_bytes();
+    let address = Ipv4Addr::new(127, a | 64, b, c.clamp(1, 254));
+    let mut headers = HeaderMap::new();
+    if let Ok(address) = HeaderValue::from_str(&address.to_string()) {
+        headers.insert("x-forwarded-for", address);
+    }
+    Ok(builder.local_address(IpAddr::from(address)).default_headers(headers))
 }
 
 /// A request that cannot be put together: with a word that no address has room for, or by a mistake of ours.
