@@ -776,7 +776,7 @@ fn a_store_that_is_put_back_or_lost_uses_no_key_twice(
     copied(&store, &copy.path().join("crypto"));
     send(server, room, &["sent since"]);
     // Of a room that is newer than the copy there is nothing in it.
-    let newer = &room_of(server, "Sealed since", &["alice.sealed"]);
+    let newer = &room_of(server, "Sealed since", &["alice.killed"]);
     people.join("alice", newer);
     send(server, newer, &["sent since"]);
     again(&|| copied(&copy.path().join("crypto"), &store));

@@ -28,6 +28,8 @@ use crate::{
 
 /// How often a passphrase is hashed, as clients do.
 const ROUNDS: u32 = 500_000;
+/// Where a store says that what opens the account's secret storage was kept here.
+const KEPT: &str = "kept";
 /// The most that is done for a file of another program.
 const MOST_ROUNDS: u32 = 2_000_000;
 
@@ -71,8 +73,16 @@ impl Account {
         if !self.machine.cross_signing_status().await.is_complete() {
             return Ok(None);
         }
+        let was_kept = self.machine.store().get_custom_value(KEPT).await?.is_some();
         let damaged = match stores.kept(user) {
-            Ok(Some(kept)) if kept.master_key.is_some() => return Ok(Some(kept)),
+            Ok(Some(kept)) if kept.master_key.is_some() => {
+                if !was_kept {
+                    self.machine.store().set_custom_value(KEPT, Vec::new()).await?;
+                }
+                return Ok(Some(kept));
+            }
+            // A person's own devices may have given this one their identity: nothing of theirs is replaced.
+            Ok(None) if !was_kept => return Ok(None),
             Ok(_) => None,
             Err(error @ store::Error::Key(_)) => Some(error),
             Err(error) => return Err(error.into()),
