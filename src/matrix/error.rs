@@ -474,7 +474,7 @@ impl Explain for Error {
                 ));
             }
             Self::Keys(crate::crypto::Error::Away) => {
-                "nothing was sent: `manage restart crypto` starts it; where the installation was made without encryption, `./cli.sh manage install --set encryption.enabled=true` and `manage restart` bring it"
+                "nothing was sent: `manage start` starts it, or `manage restart crypto` where all else runs; where the installation was made without encryption, `./cli.sh manage install --set encryption.enabled=true` and `manage restart` bring it"
             }
             Self::Keys(crate::crypto::Error::Late(_)) => {
                 "`manage restart crypto` starts it anew, and `logs crypto` may say more; with the same `--transaction-id` a message is sent once, however often it is tried"

@@ -398,7 +398,10 @@ fn workers_are_restarted_in_turn_without_a_failed_request() {
     });
     assert_eq!(server.bodies(&room).len(), sent);
     let log = |worker: &str| fs::read_to_string(server.data.join(format!("logs/{worker}.log")));
-    assert!(["generic-1", "generic-2"].iter().any(|it| log(it).unwrap().contains("/send/")));
+    // What Synapse logs it holds back for some seconds.
+    wait_for("one of them has written that it took a message", || {
+        ["generic-1", "generic-2"].iter().any(|it| log(it).unwrap().contains("/send/"))
+    });
 }
 
 /// The processes that do nginx's work.
