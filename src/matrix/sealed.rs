@@ -179,7 +179,7 @@ pub(crate) async fn prepare(client: &Client) {
 /// Gives each account that had a device for encrypted rooms another one where it is gone, as after a restore: what is said
 /// from now on is encrypted for that, also before the account is used.
 pub(crate) async fn replace_lost(data: &DataDir, timeout: Duration) -> Result<(), Error> {
-    if !running::keeps_keys(data).await || !files::exists(&crypto::identities(data))? {
+    if !running::keeps_keys(data).await {
         return Ok(());
     }
     let operator = client::operator(data, timeout)?;
@@ -325,12 +325,8 @@ pub(crate) fn file(data: &DataDir, user: &UserId) -> PathBuf {
 
 /// The devices that have keys, of all accounts.
 pub(crate) fn devices(data: &DataDir) -> Result<Vec<Session>, Error> {
-    let folder = data.keys().join("devices");
-    if !files::exists(&folder)? {
-        return Ok(Vec::new());
-    }
     // One that is damaged is made anew with the next message.
-    let all = files::entries(&folder)?.into_iter();
+    let all = files::entries(&data.keys().join("devices"))?.into_iter();
     Ok(all.filter_map(|path| Session::load(&path).ok().flatten()).collect())
 }
 

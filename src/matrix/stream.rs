@@ -144,16 +144,7 @@ pub(crate) async fn back(
 ) -> Result<Vec<Value>, Error> {
     let (mut found, mut from) = (Vec::new(), Some(from));
     'pages: loop {
-        let page = client
-            .send(api::messages::Request {
-                room_id: room.to_owned().into(),
-                dir: Direction::Backward,
-                limit: PAGE,
-                from,
-                to: None,
-                filter: None,
-            })
-            .await?;
+        let page = client.send(api::messages::Request::before(room, from, PAGE)).await?;
         let is_empty = page.chunk.is_empty();
         for event in page.chunk {
             if old(&event) {

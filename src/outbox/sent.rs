@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ruma::{RoomId, api::Direction};
+use ruma::RoomId;
 use serde_json::json;
 
 use crate::matrix::{Error, api::messages, client::Client, message::MARK, sealed};
@@ -23,16 +23,9 @@ pub(super) async fn marks(
     let filter = json!({ "types": types, "senders": [client.user_id()] }).to_string();
     let (mut found, mut from) = (BTreeMap::new(), None);
     loop {
-        let page = client
-            .send(messages::Request {
-                room_id: room.to_owned().into(),
-                dir: Direction::Backward,
-                limit: PAGE,
-                from,
-                to: None,
-                filter: Some(filter.clone()),
-            })
-            .await?;
+        let filter = Some(filter.clone());
+        let request = messages::Request { filter, ..messages::Request::before(room, from, PAGE) };
+        let page = client.send(request).await?;
         let mut is_old = false;
         for event in &page.chunk {
             is_old |= event["origin_server_ts"].as_u64().is_some_and(|at| at < since);

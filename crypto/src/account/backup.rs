@@ -56,11 +56,7 @@ impl Account {
         let Some(version) = self.machine.backup_machine().backup_version().await else {
             return Ok(());
         };
-        let found = match self.http.send(get_latest_backup_info::v3::Request::new()).await {
-            Err(error) if error.is_missing() => None,
-            found => Some(found?.version),
-        };
-        if found != Some(version) {
+        if self.latest_backup().await?.is_none_or(|found| found.version != version) {
             self.machine.backup_machine().disable_backup().await?;
         }
         Ok(())
@@ -153,10 +149,7 @@ impl Account {
             }
             None => return Ok(false),
         };
-        let found = match self.http.send(get_latest_backup_info::v3::Request::new()).await {
-            Err(error) if error.is_missing() => None,
-            found => Some(found?),
-        };
+        let found = self.latest_backup().await?;
         let fits = |found: &get_latest_backup_info::v3::Response| {
             let info = found.algorithm.deserialize_as::<RoomKeyBackupInfo>()?;
             Ok::<_, Error>(key.backup_key_matches(&info))
@@ -173,6 +166,16 @@ impl Account {
         backup.save_decryption_key(Some(key), Some(version)).await?;
         backup.enable_backup_v1(public).await?;
         Ok(true)
+    }
+
+    /// The backup that the homeserver has.
+    async fn latest_backup(
+        &mut self,
+    ) -> Result<Option<get_latest_backup_info::v3::Response>, Error> {
+        match self.http.send(get_latest_backup_info::v3::Request::new()).await {
+            Err(error) if error.is_missing() => Ok(None),
+            found => Ok(Some(found?)),
+        }
     }
 
     /// Makes one at the homeserver: its version.

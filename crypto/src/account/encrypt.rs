@@ -126,19 +126,20 @@ impl Account {
         let sealed = self.machine.encrypt_room_event_raw(id, event_type, &content).await?;
         let content: Value = serde_json::from_str(sealed.content.json().get())?;
         let own = (self.machine.user_id(), self.machine.device_id());
-        if used(&content).is_some_and(|(_, place)| place == 0) {
+        let used = used(&content);
+        if used.is_some_and(|(_, place)| place == 0) {
             // Also where nobody else got its key.
             self.is_unsaved = true;
         }
         // Before anybody has it: what is sent with one key twice can be compared, and some take it for a replay.
-        if let Some(used) = used(&content)
+        if let Some(used) = used
             && !stores.advance(own, id, used)?
         {
             return Err(Error::Old(own.1.to_owned()));
         }
         if let Some(Known { room, .. }) = self.rooms.get_mut(id) {
             let every = room.encryption.rotation_period_msgs.map_or(MESSAGES, u64::from);
-            if let Some((_, place)) = used(&content) {
+            if let Some((_, place)) = used {
                 room.session.used(place, every);
             }
         }

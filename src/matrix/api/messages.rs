@@ -2,8 +2,8 @@
 //!
 //! [docs]: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmessages
 
-use ruma::OwnedRoomId;
 use ruma::api::{Direction, auth_scheme::AccessToken, metadata, request, response};
+use ruma::{OwnedRoomId, RoomId};
 use serde_json::Value;
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
@@ -38,6 +38,14 @@ pub(crate) struct Request {
     #[ruma_api(query)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) filter: Option<String>,
+}
+
+impl Request {
+    /// What happened before that place, all of it, newest first.
+    pub(crate) fn before(room: &RoomId, from: Option<String>, limit: u32) -> Self {
+        let (dir, room_id) = (Direction::Backward, room.to_owned().into());
+        Self { room_id, dir, limit, from, to: None, filter: None }
+    }
 }
 
 impl Repeat for Request {

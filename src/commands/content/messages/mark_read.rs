@@ -1,6 +1,6 @@
 //! `content mark-read`.
 
-use ruma::{OwnedEventId, RoomId, api::Direction};
+use ruma::{OwnedEventId, RoomId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -70,15 +70,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Marked> {
 
 /// The newest event of a room, as a member sees it.
 async fn newest(client: &Client, room: &RoomId) -> Result<Option<OwnedEventId>, Error> {
-    let request = messages::Request {
-        room_id: room.to_owned().into(),
-        dir: Direction::Backward,
-        limit: 1,
-        from: None,
-        to: None,
-        filter: None,
-    };
-    let page = client.send(request).await?;
+    let page = client.send(messages::Request::before(room, None, 1)).await?;
     Ok(page.chunk.first().and_then(|event| event["event_id"].as_str()?.try_into().ok()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cell::Cell};
 
-use ruma::{OwnedRoomId, RoomId, api::Direction};
+use ruma::{OwnedRoomId, RoomId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -118,15 +118,7 @@ async fn read(
     words: &[String],
     unread: &Cell<usize>,
 ) -> Result<(Vec<Message>, Option<Option<String>>), Error> {
-    let request = api::messages::Request {
-        room_id: room.to_owned().into(),
-        dir: Direction::Backward,
-        limit: PAGE,
-        from,
-        to: None,
-        filter: None,
-    };
-    let mut page = client.send(request).await?;
+    let mut page = client.send(api::messages::Request::before(room, from, PAGE)).await?;
     sealed::open(client, room, &mut page.chunk).await?;
     let closed = page.chunk.iter().filter(|event| sealed::closed(event).is_some()).count();
     unread.set(unread.get() + closed);

@@ -167,11 +167,11 @@ async fn is_to_be_encrypted(
         return Ok(args.encrypted);
     }
     let config = context.config()?;
-    if !new_room::wanted(config).covers(preset(args)) {
-        if config.encryption.enabled
-            && config.rooms.encrypt.covers(preset(args))
-            && !new_room::can(config)
-        {
+    if !config.rooms.encrypt.covers(preset(args)) {
+        return Ok(false);
+    }
+    if !new_room::can(config) {
+        if config.encryption.enabled {
             context.warn(
                 "the room is not encrypted: the program `resource-matrix-crypto` is not beside this one, and \
                  `./cli.sh manage install` builds it",

@@ -115,19 +115,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Shown> {
         _ => return Err(unclear(&client).into()),
     };
     let trust = trust(&client, &user_id).await?;
-    if !args.forget
-        && let Some(device) =
-            trust.devices.iter().find(|it| Some(&it.device_id) == args.device.as_ref())
-        && !device.keys
-    {
-        context.warn(format!(
-            "{} gets keys of `--only-verified` alone, as its owner has not signed it: `config set encryption.share_with verified` and `manage restart` give them to all that are verified",
-            device.device_id
-        ));
-    }
     let shown = if args.forget {
         Shown::forgotten(&client, &user_id, trust, signed == Signed::Now)
     } else {
+        let device = trust.devices.iter().find(|it| Some(&it.device_id) == args.device.as_ref());
+        if let Some(device) = device.filter(|device| !device.keys) {
+            context.warn(format!(
+                "{} gets keys of `--only-verified` alone, as its owner has not signed it: `config set encryption.share_with verified` and `manage restart` give them to all that are verified",
+                device.device_id
+            ));
+        }
         Shown::verified(&client, &user_id, trust, args.device)
     };
     Ok(Reply::done_if(signed == Signed::Now, shown))

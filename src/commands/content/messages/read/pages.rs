@@ -28,16 +28,13 @@ pub(super) async fn past(
 ) -> Result<Past, Error> {
     let (mut found, mut from) = (Vec::new(), None);
     'pages: while found.len() <= limit {
-        let room_id = room.to_owned().into();
-        let dir = Direction::Backward;
         let (mut chunk, end) = if admin {
+            let (room_id, dir) = (room.to_owned().into(), Direction::Backward);
             let request = rooms::messages::Request { room_id, dir, limit: PAGE, from };
             let page = client.send(request).await?;
             (page.chunk, page.end)
         } else {
-            let request =
-                api::messages::Request { room_id, dir, limit: PAGE, from, to: None, filter: None };
-            let page = client.send(request).await?;
+            let page = client.send(api::messages::Request::before(room, from, PAGE)).await?;
             (page.chunk, page.end)
         };
         sealed::open(client, room, &mut chunk).await?;
