@@ -302,12 +302,18 @@ pub(crate) fn not_checked(why: &str) {
 
 /// A port that nobody listens on, outside the range that outgoing connections take theirs from.
 pub(crate) fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of as many ports in a row, which no other test of this run is given.
+pub(crate) fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
     loop {
-        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let first = start + NEXT.fetch_add(count, Ordering::Relaxed);
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (first..first + count).all(free) {
+            return first;
         }
     }
 }

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom as _;
 use serde_json::Value;
 
 use crate::{
-    common::{Instance, file, kill_9, wait_for},
+    common::{Instance, file, free_ports, kill_9, wait_for},
     federation,
     load::under_load,
     workers::is_up,
@@ -45,7 +45,7 @@ fn a_worker_of_every_kind_does_its_duty_and_may_be_killed() {
     a.variable("MATRIX_SYNAPSE_PRESENCE", "true");
     a.variable("MATRIX_SYNAPSE_DB_CONNECTIONS_MIN", "1");
     a.variable("MATRIX_SYNAPSE_DB_CONNECTIONS_MAX", "4");
-    a.variable("MATRIX_SYNAPSE_WORKERS_METRICS_PORT", "29100");
+    a.variable("MATRIX_SYNAPSE_WORKERS_METRICS_PORT", &free_ports(40).to_string());
     a.variable("MATRIX_SYNAPSE_START_TIMEOUT", "5m");
     for server in [&a, &b] {
         server.run(&["manage", "start"]).success();
