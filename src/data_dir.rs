@@ -124,6 +124,11 @@ impl DataDir {
         self.0.join("outbox")
     }
 
+    /// What Synapse is told of the relay.
+    pub(crate) fn relay(&self) -> PathBuf {
+        self.0.join("relay")
+    }
+
     pub(crate) fn media(&self) -> PathBuf {
         self.0.join("media")
     }

@@ -32,7 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["reply"],
     &["output"],
     &["age"],
-    &["secret", "process", "clock"],
+    &["secret", "process", "clock", "listener"],
     &["data_dir"],
     &["files"],
     &["error"],

@@ -32,6 +32,7 @@ mod hooks;
 mod instance;
 #[cfg(test)]
 mod layers;
+mod listener;
 mod matrix;
 mod oidc;
 mod outbox;
@@ -41,6 +42,7 @@ mod process;
 mod proxy;
 mod python;
 mod redis;
+mod relay;
 mod render;
 mod reply;
 mod s3;

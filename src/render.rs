@@ -11,7 +11,7 @@ use crate::{
     postgres::{self, ClientSettings},
     proxy,
     python::Environment,
-    redis, s3,
+    redis, relay, s3,
     synapse::{
         self,
         files::{self, DatabaseSettings, Rendered},
@@ -41,6 +41,7 @@ pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Failure> {
     tls::trusted::write(config)?;
     turn::keep_secret(config)?;
     oidc::write(config)?;
+    relay::registration::write(config).map_err(Failure::from)?;
     Ok(s3::write(config)?)
 }
 
@@ -62,7 +63,9 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
     let believed = tls::trusted::paths(config)?;
     let (logins, media) = (oidc::providers(config), s3::providers(config));
     // One that Synapse could not read would keep it from starting.
-    let (bridges, _) = bridges::registrations(&config.data)?;
+    let (mut bridges, _) = bridges::registrations(&config.data)?;
+    let relay = relay::registration::told(config);
+    bridges.extend(relay.iter().map(|(file, _)| file.clone()));
     Ok(files::render(
         config,
         &database,
@@ -71,6 +74,7 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
         logins.as_ref(),
         media.as_ref(),
         &bridges,
+        relay.as_ref().map(|(_, what)| what.as_str()),
     )?)
 }
 

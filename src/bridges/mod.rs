@@ -34,6 +34,7 @@ pub(crate) use folder::{
     Found, PASSWORD, Ping, add, all, clear, database_password, environment, leave, note_ping, of,
     ping, registrations, remove,
 };
+pub(crate) use namespaces::escaped;
 pub(crate) use registration::Registration;
 
 crate::config::values::shape::words! {
@@ -282,7 +283,7 @@ pub(crate) fn registration(
     port: u16,
     rng: &mut impl rand::Rng,
 ) -> Registration {
-    let server = namespaces::escaped(config.server.name.0.as_str());
+    let server = escaped(config.server.name.0.as_str());
     let bot = format!("@{name}bot:{server}");
     let ghosts = format!("@{name}_.*:{server}");
     // Programs of the mautrix family want their bot to be one of their users, not the sender.

@@ -20,7 +20,7 @@ type Automaton = dense::DFA<Vec<u32>>;
 const LARGEST: usize = 256 << 10;
 
 /// A text as an expression that speaks for it alone.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let special = |c: char| r"\.+*?()|[]{}^$".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }

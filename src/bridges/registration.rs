@@ -38,7 +38,19 @@ impl Registration {
         aliases: &[String],
         rng: &mut impl Rng,
     ) -> Self {
-        let (as_token, hs_token) = (Secret::generate(rng), Secret::generate(rng));
+        let tokens = (Secret::generate(rng), Secret::generate(rng));
+        Self::with_tokens(id, url, sender, users, aliases, tokens)
+    }
+
+    /// The same with the tokens of the application service and of the homeserver that there are.
+    pub(crate) fn with_tokens(
+        id: &str,
+        url: &str,
+        sender: &str,
+        users: &[String],
+        aliases: &[String],
+        (as_token, hs_token): (Secret, Secret),
+    ) -> Self {
         let space = |name, all: &[String]| -> Vec<(&'static str, String, bool)> {
             all.iter().map(|expression| (name, expression.clone(), true)).collect()
         };

@@ -164,6 +164,9 @@ fn of_the_homeserver(config: &Config, search: &mut Search<'_>) -> Result<(), Fai
             search.udp(turn.address, port, setting);
         }
     }
+    if config.has(Part::Relay) {
+        search.tcp(&config.relay.address, config.relay.port.0, "relay.port")?;
+    }
     if hooks::are_needed(&config.data) {
         search.tcp(&config.hooks.address, config.hooks.port.0, "hooks.port")?;
     }

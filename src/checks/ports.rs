@@ -75,6 +75,9 @@ fn all(config: &Config, embedded: bool) -> Result<Vec<(String, u16)>, Error> {
             ports.push(set("turn.tls_port", config.turn.tls_port.0));
         }
     }
+    if config.has(Part::Relay) {
+        ports.push(set("relay.port", config.relay.port.0));
+    }
     if hooks::are_needed(&config.data) {
         ports.push(set("hooks.port", config.hooks.port.0));
     }

@@ -17,8 +17,8 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw, did_you_mean};
 use named::{custom, profiles};
 use sections::{
-    alerts, backup, database, encryption, hooks, media, oidc, proxy, proxy::url_here, redis, rooms,
-    server, stack, supervision, synapse, tls, turn, web, workers,
+    alerts, backup, database, encryption, hooks, media, oidc, proxy, proxy::url_here, redis, relay,
+    rooms, server, stack, supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
 use stack::Part;
@@ -95,6 +95,7 @@ sections! {
     media: media::Media,
     proxy: proxy::Proxy,
     hooks: hooks::Hooks,
+    relay: relay::Relay,
     encryption: encryption::Encryption,
     rooms: rooms::Rooms,
     web: web::Web,

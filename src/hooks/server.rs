@@ -18,17 +18,11 @@ use axum::{
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, oneshot},
+    net::TcpListener,
+    sync::oneshot,
     task::LocalSet,
     time::{sleep, timeout},
 };
@@ -45,7 +39,7 @@ use super::{
 use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
-    files,
+    files, listener,
     matrix::{new_room, thread::Place},
     outbox::{
         self, Job, Room, Unaccepted,
@@ -56,12 +50,8 @@ use crate::{
 
 /// Connections at once; who comes after waits for one of them to end.
 const CONNECTIONS: usize = 256;
-/// How long the head of a request may take, and a connection be idle.
-const HEAD: Duration = Duration::from_secs(10);
 /// How long a body may take.
 const BODY: Duration = Duration::from_secs(10);
-/// How long what a refused client still sends is swallowed, so that it hears the answer.
-const LINGER: Duration = Duration::from_secs(1);
 /// When a client may come again for whom there was no place.
 const LATER: Duration = Duration::from_secs(5);
 /// Between two looks whether what could not be written has a place now.
@@ -91,8 +81,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     files::private_folder(&data.run())?;
     let _lock = process::Lock::try_acquire(&outbox::service_lock(&data), "daemon hooks")?;
     let address = SocketAddr::from((set.address, set.port.0));
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| Error::Listen(address, source))?;
+    let socket = TcpListener::bind(address).await;
+    let socket = socket.map_err(|source| Error::Listen(address, source))?;
     let room = Room::new(set.queue.0);
     let local = LocalSet::new();
     let encrypt = new_room::wanted(config);
@@ -107,7 +97,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
             counted.refused.catch_up();
         }
     });
-    local.run_until(listen(listener, router(shared))).await;
+    local.run_until(listener::serve(socket, CONNECTIONS, router(shared))).await;
     Ok(())
 }
 
@@ -148,46 +138,6 @@ async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
 fn disk(error: &files::Error) -> String {
     let why = if error.is_full_disk() { "full" } else { "not written" };
     format!("the disk of the server is {why}")
-}
-
-async fn listen(listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                tokio::spawn(async move {
-                    serve(stream, router).await;
-                    drop(place);
-                });
-            }
-            // Such as too many open files.
-            Err(error) => {
-                tracing::warn!("a connection cannot be accepted: {error}");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, router: Router) {
-    drop(stream.set_nodelay(true));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // A client that is cut off, or too slow, is no business of ours.
-    let Ok(parts) = connection.without_shutdown().await else { return };
-    // Closed with something unread, the connection would be reset and the answer lost.
-    let mut stream = parts.io.into_inner();
-    let swallow = async {
-        stream.shutdown().await?;
-        let mut rest = [0; 4096];
-        while stream.read(&mut rest).await? > 0 {}
-        Ok::<_, std::io::Error>(())
-    };
-    drop(timeout(LINGER, swallow).await);
 }
 
 /// What a client is told that gets no message through.

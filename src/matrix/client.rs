@@ -12,7 +12,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use ruma::{
-    ServerName, UserId,
+    OwnedUserId, ServerName, UserId,
     api::{
         IncomingResponseExt as _, MatrixVersion, OutgoingBody as _, OutgoingRequest,
         SupportedVersions,
@@ -77,6 +77,31 @@ pub(crate) struct Client {
     timeout: Duration,
     deadline: Instant,
     only_verified: bool,
+    ghost: Option<Arc<Ghost>>,
+}
+
+/// A user of an application service, whom it acts as ([spec]); with a device of theirs, for which the homeserver
+/// keeps transaction ids. Without one it has them in memory only ([MSC3202]).
+///
+/// [spec]: https://spec.matrix.org/latest/application-service-api/#identity-assertion
+/// [MSC3202]: https://github.com/matrix-org/matrix-spec-proposals/pull/3202
+#[derive(Debug)]
+struct Ghost {
+    user: OwnedUserId,
+    device: Option<&'static str>,
+}
+
+impl Ghost {
+    /// The same address for them.
+    fn address(&self, uri: &http::Uri) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("user_id", self.user.as_str());
+        if let Some(device) = self.device {
+            query.append_pair("org.matrix.msc3202.device_id", device);
+        }
+        let sign = if uri.query().is_some() { '&' } else { '?' };
+        format!("{uri}{sign}{}", query.finish())
+    }
 }
 
 #[derive(Debug)]
@@ -129,7 +154,7 @@ impl Client {
         let token = RwLock::new(session.access_token.clone());
         let connection = Arc::new(Connection { http, session, token, home, talk: OnceLock::new() });
         let deadline = Instant::now() + timeout;
-        Ok(Self { connection, timeout, deadline, only_verified: false })
+        Ok(Self { connection, timeout, deadline, only_verified: false, ghost: None })
     }
 
     /// The same with its whole time before it, as each message of many has it.
@@ -141,6 +166,12 @@ impl Client {
     #[must_use]
     pub(crate) fn verified_only(self, only_verified: bool) -> Self {
         Self { only_verified, ..self }
+    }
+
+    /// The same as a user of the application service whose token it has.
+    #[must_use]
+    pub(crate) fn as_ghost(&self, user: OwnedUserId, device: Option<&'static str>) -> Self {
+        Self { ghost: Some(Arc::new(Ghost { user, device })), ..self.afresh() }
     }
 
     pub(super) fn is_to_verified(&self) -> bool {
@@ -186,7 +217,7 @@ impl Client {
 
     /// Whom it acts as.
     pub(crate) fn user_id(&self) -> &UserId {
-        &self.connection.session.user_id
+        self.ghost.as_ref().map_or(&self.connection.session.user_id, |ghost| &ghost.user)
     }
 
     fn token(&self) -> Secret {
@@ -381,6 +412,10 @@ impl Client {
         }
     }
 
+    fn address(&self, uri: &http::Uri) -> String {
+        self.ghost.as_ref().map_or_else(|| uri.to_string(), |ghost| ghost.address(uri))
+    }
+
     async fn attempt(&self, request: &Wire, token: &Secret, body: Body) -> Result<Answer, Error> {
         let url = self.url();
         if let Some((data, _)) = self.home() {
@@ -398,7 +433,7 @@ impl Client {
         let mut asked = elsewhere
             .as_ref()
             .unwrap_or(&self.connection.http)
-            .request(request.method().clone(), request.uri().to_string())
+            .request(request.method().clone(), self.address(request.uri()))
             .headers(headers)
             .body(request.body().clone());
         if body == Body::Read {

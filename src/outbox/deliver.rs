@@ -240,7 +240,7 @@ impl Lane {
 }
 
 /// Whether the same will be answered however often it is asked.
-pub(super) fn is_final(error: &matrix::Error) -> bool {
+pub(crate) fn is_final(error: &matrix::Error) -> bool {
     match error {
         matrix::Error::TooLarge { .. }
         | matrix::Error::Encrypted(_)

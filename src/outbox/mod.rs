@@ -23,7 +23,7 @@ mod keys;
 pub(crate) mod look;
 mod segment;
 mod sender;
-mod sent;
+pub(crate) mod sent;
 mod writer;
 
 use std::{
@@ -34,6 +34,7 @@ use std::{
 
 use tokio::{sync::mpsc, task};
 
+pub(crate) use deliver::is_final;
 pub(crate) use writer::{Job, Room, Unaccepted, now};
 
 use crate::{

@@ -13,7 +13,7 @@ const PAGE: u32 = 250;
 const SLACK: u64 = 10 * 60 * 1000;
 
 /// The events of one who sends in a room, by their marks, back to a time.
-pub(super) async fn marks(
+pub(crate) async fn marks(
     client: &Client,
     room: &RoomId,
     since: u64,

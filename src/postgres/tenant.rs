@@ -1,12 +1,12 @@
 //! A role and a database beside the homeserver's, for a bridge: bridges never share one. Planned, made,
 //! marked and dropped like ours.
 
-use sqlx::{Connection as _, error::DatabaseError};
+use sqlx::{Connection as _, error::DatabaseError, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     Error, Plan, Step, Target, Who,
-    connect::{connect_as, connect_by, timed_out},
+    connect::{connect_as, connect_by, options, timed_out},
     drop_made::{Dropped, drop_database, drop_role},
     plan::{Wanted, this},
     provision::{lock, take_all, wake},
@@ -27,6 +27,13 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
+    /// How a pool connects to it.
+    pub(crate) fn options(&self, config: &Config) -> Result<PgConnectOptions, Error> {
+        let Self { name, password } = self;
+        let options = options(&target(config)?);
+        Ok(options.username(name).password(password.expose()).database(name))
+    }
+
     fn wanted(&self, config: &Config) -> Wanted {
         Wanted {
             home: this(config),

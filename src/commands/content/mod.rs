@@ -14,6 +14,7 @@ mod keys;
 mod media;
 mod messages;
 mod queue;
+mod relay;
 mod reports;
 mod rooms;
 mod server;
@@ -33,6 +34,7 @@ pub(crate) const NOUNS: &[Noun] = &[
     bots::NOUN,
     hooks::NOUN,
     bridges::NOUN,
+    relay::NOUN,
     media::NOUN,
     reports::NOUN,
     server::NOUN,

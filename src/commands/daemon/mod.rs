@@ -10,6 +10,7 @@ mod echo;
 mod exec;
 mod hooks;
 mod provision;
+mod relay;
 mod supervise;
 
 pub(crate) use supervise::supervise;
@@ -23,6 +24,7 @@ commands! {
     #[hidden] "backups" => backups, "Make backups by schedule, try them and remove those that are no longer needed";
     #[hidden] "certificates" => certificates, "Have new certificates read, and renew our own";
     #[hidden] "hooks" => hooks, "Take webhooks and send them";
+    #[hidden] "relay" => relay, "Relay the conversations of an application";
     #[hidden] "provision" => provision, "Make role and database ready";
 }
 

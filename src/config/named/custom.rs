@@ -21,6 +21,7 @@ const OURS: &[&str] = &[
     "autoscale",
     "database",
     "hooks",
+    "relay",
     "metrics",
     "postgres",
     "postgres-setup",

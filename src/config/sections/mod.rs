@@ -9,6 +9,7 @@ pub(crate) mod media;
 pub(crate) mod oidc;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod rooms;
 pub(crate) mod server;
 pub(crate) mod stack;

@@ -10,7 +10,7 @@ use crate::config::{
 section! {
     /// Which services make up this homeserver.
     Stack "stack" {
-        /// The set of services: core, isms, compliance, scale, full, or a profile of your own. `worker` is the profile of a machine that runs workers of a homeserver elsewhere.
+        /// The set of services: core, isms, compliance, scale, relay, full, or a profile of your own. `worker` is the profile of a machine that runs workers of a homeserver elsewhere.
         profile: Profile = "core" ["MATRIX_SYNAPSE_PROFILE", "MATRIX_PROFILE"];
     }
 }
@@ -26,6 +26,8 @@ pub(crate) enum Part {
     /// Processes of Synapse beside the main one.
     Workers,
     Metrics,
+    /// Chat for an application that keeps its own conversations.
+    Relay,
 }
 
 /// The parts by the words that profiles of the operator's own name them with.
@@ -35,6 +37,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("redis", Part::Redis),
     ("workers", Part::Workers),
     ("metrics", Part::Metrics),
+    ("relay", Part::Relay),
 ];
 
 /// The name of a set of services; `profiles` knows which these are.
@@ -68,6 +71,11 @@ pub(crate) const PROFILES: &[Named] = &[
         name: "scale",
         summary: "isms, Redis and workers",
         parts: &[Part::Core, Part::Proxy, Part::Redis, Part::Workers],
+    },
+    Named {
+        name: "relay",
+        summary: "core and the relay, chat for an application",
+        parts: &[Part::Core, Part::Relay],
     },
     Named {
         name: JOINED,
@@ -129,6 +137,6 @@ mod tests {
         assert!(!load("core").unwrap().has(Part::Workers));
         assert!(load("scale").unwrap().has(Part::Workers));
         let error = load("scael").unwrap_err().to_string();
-        assert!(error.contains("must be one of: core isms compliance scale full"), "{error}");
+        assert!(error.contains("must be one of: core isms compliance scale relay full"), "{error}");
     }
 }

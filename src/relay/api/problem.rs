@@ -1,0 +1,90 @@
+//! What is answered to who gets nothing else: problem details ([RFC 9457]).
+//!
+//! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use sqlx::error::DatabaseError;
+
+/// When somebody may come again where the database does not take anything.
+const LATER: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    wait: Option<Duration>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), wait: None }
+    }
+
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = json!({
+            "type": "about:blank",
+            "title": title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        if let Some(wait) = self.wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // What is left of the body is not waited for.
+        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// What the database refuses is refused; all else passes.
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        let said = error.as_database_error();
+        let code = said.and_then(DatabaseError::code).unwrap_or_default();
+        let status = match &*code {
+            "RL400" | "22021" | "22P05" => StatusCode::BAD_REQUEST,
+            "RL403" => StatusCode::FORBIDDEN,
+            "RL404" => StatusCode::NOT_FOUND,
+            "RL409" | "23505" => StatusCode::CONFLICT,
+            "RL410" => StatusCode::GONE,
+            "53100" => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let detail = match (&*code, said) {
+            (code, Some(said)) if code.starts_with("RL") => said.message().to_owned(),
+            ("22021" | "22P05", _) => "a text holds the character NUL".to_owned(),
+            ("23505", _) => "something else has this id or this slug".to_owned(),
+            ("53100", _) => "nothing was accepted: the disk of the database is full".to_owned(),
+            _ => {
+                tracing::error!("nothing was accepted: {error}");
+                "nothing was accepted: the database does not take it".to_owned()
+            }
+        };
+        let wait = status.is_server_error().then_some(LATER);
+        Self { status, detail, wait }
+    }
+}

@@ -1,0 +1,106 @@
+//! The relay's tables: a schema of its own, in a database of its own beside the homeserver's or in the
+//! application's, brought up to date when the relay starts.
+
+use std::time::Duration;
+
+use rand::rng;
+use sqlx::{
+    PgPool, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::Instant;
+
+use super::Error;
+use crate::{config::Config, data_dir::DataDir, files, postgres::Tenant, secret::Secret};
+
+/// Connections that it has open at most.
+const CONNECTIONS: u32 = 16;
+/// How long a request waits for one of them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn password(data: &DataDir) -> std::path::PathBuf {
+    data.secret("relay_database_password")
+}
+
+/// Its own role and database; none where the application's is used, or none was made yet.
+pub(crate) fn tenant(config: &Config) -> Result<Option<Tenant>, files::Error> {
+    if config.relay.database_url.is_some() {
+        return Ok(None);
+    }
+    match Secret::read(&password(&config.data)) {
+        Ok(password) => Ok(Some(Tenant { name: name(config), password })),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn name(config: &Config) -> String {
+    format!("{}_relay", config.database.name.0)
+}
+
+fn options(config: &Config) -> Result<PgConnectOptions, Error> {
+    let options = match &config.relay.database_url {
+        Some(url) => url.expose().parse().map_err(|_| Error::Address)?,
+        None => {
+            let password = Secret::read_or_generate(&password(&config.data), &mut rng())?;
+            Tenant { name: name(config), password }.options(config)?
+        }
+    };
+    Ok(options.application_name("resource-matrix-synapse relay"))
+}
+
+/// As it is: for whoever looks at it.
+pub(crate) async fn open(config: &Config) -> Result<PgPool, Error> {
+    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+    pool.connect_with(options(config)?).await.map_err(Error::query("be reached"))
+}
+
+/// Made where it is not, and brought up to date.
+pub(super) async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, Error> {
+    let options = options(config)?;
+    if let Some(tenant) = tenant(config)? {
+        tenant.ensure(config, deadline, &mut |step| tracing::info!("{step}")).await?;
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(Error::query("be reached"))?;
+    migrate(&pool).await?;
+    adopt(&pool, config).await?;
+    Ok(pool)
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), Error> {
+    let files = [
+        ("tables", include_str!("migrations/0001_tables.sql")),
+        ("functions", include_str!("migrations/0002_functions.sql")),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    let mut migrator = Migrator::with_migrations((1..).zip(files).map(migration).collect());
+    migrator.create_schema("relay");
+    migrator.dangerous_set_table_name("relay._sqlx_migrations");
+    migrator.run(pool).await.map_err(Error::Migrate)
+}
+
+/// Notes whose it is. With another server name all ids in it would be those of others.
+async fn adopt(pool: &PgPool, config: &Config) -> Result<(), Error> {
+    let server = config.server.name.0.as_str();
+    let was: String = sqlx::query_scalar(
+        "INSERT INTO relay.settings AS s (server_name, prefix, matrix) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET matrix = excluded.matrix,
+            prefix = CASE WHEN s.server_name = excluded.server_name THEN excluded.prefix ELSE s.prefix END
+        RETURNING server_name",
+    )
+    .bind(server)
+    .bind(&config.relay.prefix.0)
+    .bind(config.relay.matrix)
+    .fetch_one(pool)
+    .await
+    .map_err(Error::query("say whose it is"))?;
+    if was == server { Ok(()) } else { Err(Error::OtherServer { was, is: server.to_owned() }) }
+}

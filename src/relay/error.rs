@@ -1,0 +1,81 @@
+//! What can go wrong with the relay as a whole; what becomes of one request is in [`super::api`].
+
+use std::{io, net::SocketAddr};
+
+use crate::{
+    error::{Explain, Kind},
+    files, matrix, postgres, process,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the relay cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    #[error("`relay.database_url` is not the address of a PostgreSQL database")]
+    Address,
+    #[error("the relay's database cannot {doing}")]
+    Query { doing: &'static str, source: sqlx::Error },
+    #[error("the tables of the relay cannot be brought up to date")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    #[error("the relay's database is that of `{was}`, and this homeserver is `{is}`")]
+    OtherServer { was: String, is: String },
+    #[error("there is no {what} `{id}`")]
+    Absent { what: &'static str, id: String },
+    #[error("`{0}` is not a name for a key: 1 to 64 of a-z, 0-9 and . _ -")]
+    KeyName(String),
+    #[error("there is a key `{0}` already")]
+    KeyTaken(String),
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Matrix(#[from] matrix::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+}
+
+impl Error {
+    pub(super) fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { doing, source }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Listen(..) | Self::Address | Self::OtherServer { .. } => Kind::Setting,
+            Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
+            Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) => Kind::Request,
+            Self::Postgres(error) => error.kind(),
+            Self::Matrix(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Process(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Listen(..) => Some("`config set relay.port PORT` takes another port".into()),
+            Self::Address => Some("it begins with `postgres://`".into()),
+            Self::Query { .. } => {
+                Some("`status` shows whether PostgreSQL runs; `manage start` starts it".into())
+            }
+            Self::Migrate(_) => Some("its role must be allowed to create a schema there".into()),
+            Self::OtherServer { was, .. } => Some(format!(
+                "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`, or give it \
+                 another database"
+            )),
+            Self::Absent { what: "key", .. } => Some("`content relay keys` lists them".into()),
+            Self::Absent { .. } => Some("`content relay dead` lists what was refused".into()),
+            Self::KeyName(_) => None,
+            Self::KeyTaken(name) => {
+                Some(format!("`content relay remove-key {name}` takes it away"))
+            }
+            Self::Postgres(error) => error.hint(),
+            Self::Matrix(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Process(error) => error.hint(),
+        }
+    }
+}

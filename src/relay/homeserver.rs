@@ -1,0 +1,76 @@
+//! The homeserver as the relay speaks with it: as one application service, for each user of the application.
+
+use std::time::Duration;
+
+use http::Method;
+use ruma::{OwnedUserId, UserId};
+use serde_json::json;
+
+use super::Error;
+use crate::{
+    bridges::Registration,
+    config::Config,
+    matrix::{self, client::Client, segment::escaped, session::Session},
+};
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The device of each user, for which the homeserver keeps transaction ids for a day.
+const DEVICE: &str = "RELAY";
+
+#[derive(Clone)]
+pub(super) struct Homeserver {
+    bare: Client,
+    service: OwnedUserId,
+}
+
+impl Homeserver {
+    pub(super) fn of(config: &Config, registration: &Registration) -> Result<Self, Error> {
+        let server = config.server.name.0.clone();
+        let service = UserId::parse(registration.user(server.as_str()));
+        let service = service.map_err(|_| matrix::Error::lacks("the relay", "service user"))?;
+        let session = Session {
+            url: config.local_url(),
+            server_name: server,
+            user_id: service.clone(),
+            device_id: String::new(),
+            access_token: registration.as_token.clone(),
+        };
+        Ok(Self { bare: Client::new(session, None, PATIENCE)?, service })
+    }
+
+    pub(super) fn service(&self) -> &UserId {
+        &self.service
+    }
+
+    /// Whom it acts as, with the device that makes a repeat harmless.
+    pub(super) fn user(&self, user: &UserId) -> Client {
+        self.bare.as_ghost(user.to_owned(), Some(DEVICE))
+    }
+
+    /// Makes the account and its device where they are not, and says what it is called.
+    pub(super) async fn provision(
+        &self,
+        user: &UserId,
+        name: Option<&str>,
+    ) -> Result<(), matrix::Error> {
+        let body = json!({
+            "type": "m.login.application_service",
+            "username": user.localpart(),
+            "inhibit_login": true,
+        });
+        let path = "/_matrix/client/v3/register";
+        match self.bare.afresh().raw(Method::POST, path, Some(&body)).await {
+            Err(error) if !error.is("M_USER_IN_USE") => return Err(error),
+            _ => {}
+        }
+        let ghost = || self.bare.as_ghost(user.to_owned(), None);
+        let path = format!("/_matrix/client/v3/devices/{DEVICE}");
+        ghost().raw(Method::PUT, &path, Some(&json!({ "display_name": "relay" }))).await?;
+        if let Some(name) = name {
+            let path = format!("/_matrix/client/v3/profile/{}/displayname", escaped(user.as_str()));
+            ghost().raw(Method::PUT, &path, Some(&json!({ "displayname": name }))).await?;
+        }
+        Ok(())
+    }
+}

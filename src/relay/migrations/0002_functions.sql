@@ -1,0 +1,253 @@
+-- What an application does, each in one statement, which may be part of a transaction of its own. Codes of
+-- errors: RL400 cannot be, RL403 may not, RL404 is not there, RL409 is another one, RL410 is gone.
+
+CREATE FUNCTION relay.ms(at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+    $$ SELECT (extract(epoch FROM at) * 1000)::bigint $$;
+
+CREATE FUNCTION relay.message_document(m relay.messages) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'id', m.id, 'conversation_id', m.conversation_id, 'sequence_number', m.sequence_number,
+        'sender_id', m.sender_id, 'kind', m.kind, 'plaintext', m.plaintext_content, 'media', m.media,
+        'reply_to', m.reply_to, 'created_at_ms', relay.ms(m.created_at),
+        'edited_at_ms', relay.ms(m.edited_at), 'deleted_at_ms', relay.ms(m.deleted_at),
+        'matrix_event_id', m.matrix_event_id)
+$$;
+
+-- Takes the conversation's row until the transaction ends: all that happens in it has one order.
+CREATE FUNCTION relay.hold(conversation uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM relay.conversations c WHERE c.id = conversation FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no conversation %', conversation USING ERRCODE = 'RL404';
+    END IF;
+END $$;
+
+CREATE FUNCTION relay.require_participant(conversation uuid, who uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM relay.participants p
+        WHERE p.conversation_id = conversation AND p.user_id = who AND p.left_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% does not take part in the conversation %', who, conversation
+            USING ERRCODE = 'RL403';
+    END IF;
+END $$;
+
+-- Writes down what has happened and, unless it comes from there, what the homeserver is to be told.
+CREATE FUNCTION relay.note(
+    conversation uuid, operation uuid, type text, document jsonb,
+    tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}'
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO relay.events (conversation_id, operation, type, document)
+        VALUES (conversation, operation, type, document);
+    IF tell IS NOT NULL AND (SELECT s.matrix FROM relay.settings s) THEN
+        INSERT INTO relay.outbox (conversation_id, kind, user_id, message_id, content, operation)
+            VALUES (conversation, tell, who, message, content, operation);
+    END IF;
+    PERFORM pg_notify('relay', conversation::text);
+END $$;
+
+-- A user of the application, made known or given another name.
+CREATE FUNCTION relay.put_user(who uuid, name text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO relay.users (id, matrix_user_id, display_name, is_ghost)
+        SELECT who, '@' || s.prefix || '-' || replace(who::text, '-', '') || ':' || s.server_name, name, true
+        FROM relay.settings s
+    ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name
+        WHERE excluded.display_name IS NOT NULL
+            AND excluded.display_name IS DISTINCT FROM relay.users.display_name
+$$;
+
+CREATE FUNCTION relay.put_participant(
+    conversation uuid, who uuid, as_role text DEFAULT 'member', from_matrix boolean DEFAULT false
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    changed boolean;
+BEGIN
+    PERFORM relay.hold(conversation);
+    INSERT INTO relay.participants AS p (conversation_id, user_id, role) VALUES (conversation, who, as_role)
+        ON CONFLICT (conversation_id, user_id) DO UPDATE SET left_at = NULL, joined_at = now(), role = as_role
+        WHERE p.left_at IS NOT NULL
+        RETURNING true INTO changed;
+    IF changed THEN
+        PERFORM relay.note(conversation, gen_random_uuid(), 'participant.joined',
+            jsonb_build_object('user_id', who, 'role', as_role),
+            CASE WHEN NOT from_matrix THEN 'join' END, who);
+    END IF;
+    RETURN coalesce(changed, false);
+END $$;
+
+CREATE FUNCTION relay.remove_participant(
+    conversation uuid, who uuid, from_matrix boolean DEFAULT false
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    changed boolean;
+BEGIN
+    PERFORM relay.hold(conversation);
+    UPDATE relay.participants p SET left_at = now()
+        WHERE p.conversation_id = conversation AND p.user_id = who AND p.left_at IS NULL
+        RETURNING true INTO changed;
+    IF changed THEN
+        PERFORM relay.note(conversation, gen_random_uuid(), 'participant.left',
+            jsonb_build_object('user_id', who), CASE WHEN NOT from_matrix THEN 'leave' END, who);
+    END IF;
+    RETURN coalesce(changed, false);
+END $$;
+
+CREATE FUNCTION relay.post_message(
+    conversation uuid, sender uuid, body text, message uuid DEFAULT gen_random_uuid(),
+    as_kind text DEFAULT 'text', answers uuid DEFAULT NULL, file jsonb DEFAULT NULL,
+    event text DEFAULT NULL, at timestamptz DEFAULT now()
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    made relay.messages;
+    next bigint;
+    said text := md5(jsonb_build_array(conversation, sender, body, as_kind, answers, file)::text);
+    document jsonb;
+BEGIN
+    UPDATE relay.conversations c SET last_sequence = c.last_sequence + 1 WHERE c.id = conversation
+        RETURNING c.last_sequence INTO next;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no conversation %', conversation USING ERRCODE = 'RL404';
+    END IF;
+    SELECT * INTO made FROM relay.messages m WHERE m.id = message;
+    IF FOUND THEN
+        IF made.fingerprint <> said THEN
+            RAISE EXCEPTION 'the id of this message is that of another one' USING ERRCODE = 'RL409';
+        END IF;
+        UPDATE relay.conversations c SET last_sequence = next - 1 WHERE c.id = conversation;
+        RETURN relay.message_document(made);
+    END IF;
+    PERFORM relay.require_participant(conversation, sender);
+    IF answers IS NOT NULL THEN
+        PERFORM 1 FROM relay.messages m WHERE m.id = answers AND m.conversation_id = conversation;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no message % in the conversation', answers USING ERRCODE = 'RL404';
+        END IF;
+    END IF;
+    INSERT INTO relay.messages (id, conversation_id, sequence_number, sender_id, kind, plaintext_content,
+            media, reply_to, created_at, matrix_event_id, fingerprint)
+        VALUES (message, conversation, next, sender, as_kind, body, file, answers, at, event, said)
+        RETURNING * INTO made;
+    document := relay.message_document(made);
+    PERFORM relay.note(conversation, message, 'message.new', document,
+        CASE WHEN event IS NULL THEN 'message' END, sender, message,
+        jsonb_build_object('body', body, 'kind', as_kind, 'media', file, 'reply_to', answers));
+    RETURN document;
+END $$;
+
+CREATE FUNCTION relay.edit_message(
+    message uuid, editor uuid, body text, operation uuid DEFAULT gen_random_uuid(),
+    from_matrix boolean DEFAULT false
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    made relay.messages;
+    conversation uuid;
+    document jsonb;
+BEGIN
+    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    SELECT * INTO made FROM relay.messages m WHERE m.id = message;
+    IF EXISTS (SELECT 1 FROM relay.events e WHERE e.operation = edit_message.operation) THEN
+        RETURN relay.message_document(made);
+    END IF;
+    IF made.deleted_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the message % was deleted', message USING ERRCODE = 'RL410';
+    END IF;
+    IF made.sender_id <> editor THEN
+        RAISE EXCEPTION 'only its sender edits a message' USING ERRCODE = 'RL403';
+    END IF;
+    PERFORM relay.require_participant(conversation, editor);
+    UPDATE relay.messages m SET plaintext_content = body, edited_at = now() WHERE m.id = message
+        RETURNING * INTO made;
+    document := relay.message_document(made);
+    PERFORM relay.note(conversation, operation, 'message.edited', document,
+        CASE WHEN NOT from_matrix THEN 'edit' END, editor, message,
+        jsonb_build_object('body', body, 'kind', made.kind, 'media', made.media));
+    RETURN document;
+END $$;
+
+CREATE FUNCTION relay.delete_message(
+    message uuid, who uuid, operation uuid DEFAULT gen_random_uuid(), from_matrix boolean DEFAULT false
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    made relay.messages;
+    conversation uuid;
+    document jsonb;
+BEGIN
+    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    SELECT * INTO made FROM relay.messages m WHERE m.id = message;
+    IF made.deleted_at IS NOT NULL THEN
+        RETURN relay.message_document(made);
+    END IF;
+    -- Who may do so in the room has been decided where it comes from there.
+    IF made.sender_id <> who AND NOT from_matrix THEN
+        PERFORM 1 FROM relay.participants p WHERE p.conversation_id = conversation AND p.user_id = who
+            AND p.left_at IS NULL AND p.role = 'moderator';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'only its sender or a moderator deletes a message' USING ERRCODE = 'RL403';
+        END IF;
+    END IF;
+    UPDATE relay.messages m SET plaintext_content = '', media = NULL, deleted_at = now()
+        WHERE m.id = message RETURNING * INTO made;
+    document := relay.message_document(made);
+    PERFORM relay.note(conversation, operation, 'message.deleted', document,
+        CASE WHEN NOT from_matrix THEN 'redaction' END, who, message);
+    RETURN document;
+END $$;
+
+CREATE FUNCTION relay.add_reaction(
+    message uuid, who uuid, emoji text, event text DEFAULT NULL
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    conversation uuid;
+    made uuid := gen_random_uuid();
+BEGIN
+    SELECT m.conversation_id INTO conversation FROM relay.messages m
+        WHERE m.id = message AND m.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    PERFORM relay.require_participant(conversation, who);
+    INSERT INTO relay.reactions (id, message_id, user_id, key, matrix_event_id)
+        VALUES (made, message, who, emoji, event) ON CONFLICT (message_id, user_id, key) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM relay.note(conversation, made, 'reaction.added',
+        jsonb_build_object('message_id', message, 'user_id', who, 'key', emoji),
+        CASE WHEN event IS NULL THEN 'reaction' END, who, message,
+        jsonb_build_object('key', emoji, 'reaction', made));
+    RETURN true;
+END $$;
+
+CREATE FUNCTION relay.remove_reaction(
+    message uuid, who uuid, emoji text, from_matrix boolean DEFAULT false
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    conversation uuid;
+    gone relay.reactions;
+BEGIN
+    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    DELETE FROM relay.reactions r WHERE r.message_id = message AND r.user_id = who AND r.key = emoji
+        RETURNING * INTO gone;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM relay.note(conversation, gen_random_uuid(), 'reaction.removed',
+        jsonb_build_object('message_id', message, 'user_id', who, 'key', emoji),
+        CASE WHEN NOT from_matrix THEN 'unreaction' END, who, message,
+        jsonb_build_object('event', gone.matrix_event_id, 'reaction', gone.id));
+    RETURN true;
+END $$;

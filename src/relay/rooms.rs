@@ -1,0 +1,240 @@
+//! The room of a conversation and who is in it. A room is made by the first message, under an alias by which
+//! it is found again if the relay was killed before it noted which one it is.
+
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{
+    homeserver::Homeserver,
+    sender::{Counts, Trouble},
+    user::{Naming, parsed},
+};
+use crate::matrix::{self, api, room};
+
+/// Somebody who takes part.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) id: Uuid,
+    pub(super) user: OwnedUserId,
+    pub(super) is_ghost: bool,
+    /// A name that the homeserver has not been told, or that it does not know them at all.
+    news: Option<Option<String>>,
+    is_moderator: bool,
+}
+
+type Row = (Uuid, String, bool, Option<String>, Option<String>, Option<String>);
+
+fn member((id, user, is_ghost, name, told, role): Row) -> Option<Member> {
+    let is_told = told.is_some() && (name.is_none() || told == name);
+    Some(Member {
+        id,
+        user: parsed(&user)?,
+        is_ghost,
+        news: (is_ghost && !is_told).then_some(name),
+        is_moderator: role.as_deref() == Some("moderator"),
+    })
+}
+
+pub(super) struct Rooms {
+    pub(super) pool: PgPool,
+    pub(super) told: Homeserver,
+    pub(super) naming: Naming,
+    pub(super) counts: Counts,
+}
+
+impl Rooms {
+    /// The room that there is.
+    pub(super) async fn known(&self, conversation: Uuid) -> Result<Option<OwnedRoomId>, Trouble> {
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT matrix_room_id FROM relay.matrix_room_mappings WHERE conversation_id = $1",
+        )
+        .bind(conversation)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(found.and_then(|room| RoomId::parse(room).ok()))
+    }
+
+    /// The room, made where there is none, with all who take part now.
+    pub(super) async fn ensure(&self, conversation: Uuid) -> Result<OwnedRoomId, Trouble> {
+        if let Some(room) = self.known(conversation).await? {
+            return Ok(room);
+        }
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT u.id, u.matrix_user_id, u.is_ghost, u.display_name, u.told_name, p.role
+            FROM relay.participants p JOIN relay.users u ON u.id = p.user_id
+            WHERE p.conversation_id = $1 AND p.left_at IS NULL ORDER BY p.joined_at, u.id",
+        )
+        .bind(conversation)
+        .fetch_all(&self.pool)
+        .await?;
+        let members: Vec<Member> = rows.into_iter().filter_map(member).collect();
+        self.told.provision(self.told.service(), None).await?;
+        for member in &members {
+            self.introduce(member).await?;
+        }
+        let room = self.make(conversation, &members).await?;
+        for member in members.iter().filter(|member| member.is_ghost) {
+            self.enter(&room, &member.user).await?;
+        }
+        sqlx::query(
+            "INSERT INTO relay.matrix_room_mappings (conversation_id, matrix_room_id) VALUES ($1, $2)
+            ON CONFLICT (conversation_id) DO NOTHING",
+        )
+        .bind(conversation)
+        .bind(room.as_str())
+        .execute(&self.pool)
+        .await?;
+        Ok(room)
+    }
+
+    async fn make(&self, conversation: Uuid, members: &[Member]) -> Result<OwnedRoomId, Trouble> {
+        let name: Option<Option<String>> =
+            sqlx::query_scalar("SELECT name FROM relay.conversations WHERE id = $1")
+                .bind(conversation)
+                .fetch_optional(&self.pool)
+                .await?;
+        let moderators: serde_json::Map<_, _> = members
+            .iter()
+            .filter(|member| member.is_moderator)
+            .map(|member| (member.user.to_string(), 50.into()))
+            .collect();
+        let service = self.told.user(self.told.service());
+        let made = service
+            .send(api::create_room::Request {
+                name: name.flatten(),
+                room_alias_name: Some(self.naming.alias(conversation)),
+                invite: members.iter().map(|member| member.user.clone()).collect(),
+                // What was said before somebody came is not theirs to read.
+                initial_state: vec![json!({
+                    "type": "m.room.history_visibility",
+                    "state_key": "",
+                    "content": { "history_visibility": "joined" },
+                })],
+                power_level_content_override: Some(json!({ "users": moderators })),
+                ..api::create_room::Request::default()
+            })
+            .await;
+        match made {
+            Ok(made) => {
+                self.counts.rooms();
+                Ok(made.room_id)
+            }
+            Err(error) if error.is("M_ROOM_IN_USE") => {
+                let alias = self.naming.full_alias(conversation);
+                Ok(room::resolve(&service.afresh(), &alias).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn find(&self, user: Uuid) -> Result<Option<Member>, Trouble> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, matrix_user_id, is_ghost, display_name, told_name, NULL::text
+            FROM relay.users WHERE id = $1",
+        )
+        .bind(user)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.and_then(member))
+    }
+
+    /// Makes the homeserver know them, by the name they have now.
+    pub(super) async fn introduce(&self, member: &Member) -> Result<(), Trouble> {
+        let Some(name) = &member.news else { return Ok(()) };
+        self.told.provision(&member.user, name.as_deref()).await?;
+        sqlx::query("UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1")
+            .bind(member.id)
+            .bind(name)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Brings them into the room; who is no user of the application is only invited.
+    pub(super) async fn admit(&self, room: &RoomId, member: &Member) -> Result<(), Trouble> {
+        if member.is_ghost {
+            self.introduce(member).await?;
+            return self.enter(room, &member.user).await;
+        }
+        match self.invite(room, &member.user).await {
+            // They are in it, or may not come.
+            Err(Trouble::Matrix(error)) if error.is("M_FORBIDDEN") => Ok(()),
+            said => said,
+        }
+    }
+
+    async fn enter(&self, room: &RoomId, user: &UserId) -> Result<(), Trouble> {
+        match room::join(&self.told.user(user), room).await {
+            Ok(()) => return Ok(()),
+            Err(matrix::Error::NoEntry { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.invite(room, user).await?;
+        Ok(room::join(&self.told.user(user), room).await?)
+    }
+
+    async fn invite(&self, room: &RoomId, user: &UserId) -> Result<(), Trouble> {
+        let request =
+            api::invite::Request { room_id: room.to_owned().into(), user_id: user.to_owned() };
+        self.told.user(self.told.service()).send(request).await?;
+        Ok(())
+    }
+
+    /// Takes them out of the room.
+    pub(super) async fn dismiss(&self, room: &RoomId, member: &Member) -> Result<(), Trouble> {
+        let done = if member.is_ghost {
+            room::leave(&self.told.user(&member.user), room).await
+        } else {
+            let request = api::kick::Request {
+                room_id: room.to_owned().into(),
+                user_id: member.user.clone(),
+                reason: None,
+            };
+            self.told.user(self.told.service()).send(request).await.map(drop)
+        };
+        match done {
+            // They are not in it.
+            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// What may have been lost with the homeserver's database is made again: accounts, devices, the room.
+    pub(super) async fn mend(
+        &self,
+        conversation: Uuid,
+        room: &RoomId,
+        member: &Member,
+    ) -> Result<OwnedRoomId, Trouble> {
+        self.told.provision(self.told.service(), None).await?;
+        let news = Some(member.news.clone().flatten());
+        self.introduce(&Member { news, ..member.clone() }).await?;
+        let service = self.told.user(self.told.service());
+        let is_in_it = room::membership(&service, room, self.told.service()).await;
+        let is_gone = match is_in_it {
+            Ok(there) => there.as_deref() != Some("join"),
+            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => true,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_gone {
+            self.enter(room, &member.user).await?;
+            return Ok(room.to_owned());
+        }
+        tracing::warn!(
+            "the homeserver has forgotten the room {room}; the conversation {conversation} gets a new one"
+        );
+        sqlx::query(
+            "WITH gone AS (DELETE FROM relay.matrix_room_mappings
+                WHERE conversation_id = $1 AND matrix_room_id = $2)
+            UPDATE relay.users u SET told_name = NULL FROM relay.participants p
+                WHERE p.conversation_id = $1 AND p.user_id = u.id AND u.is_ghost",
+        )
+        .bind(conversation)
+        .bind(room.as_str())
+        .execute(&self.pool)
+        .await?;
+        self.ensure(conversation).await
+    }
+}

@@ -1,0 +1,595 @@
+//! Tells the homeserver what is in the outbox: each conversation in its order, each of them once.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ruma::{OwnedEventId, OwnedRoomId, OwnedTransactionId};
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::{
+    sync::{Notify, mpsc},
+    task,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    homeserver::Homeserver,
+    rooms::{Member, Rooms},
+    user::Naming,
+};
+use crate::{
+    clock::Backoff,
+    matrix::{
+        self,
+        client::Client,
+        message::{self, MARK, REACTION},
+    },
+    outbox::{self, sent},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// After so long a lane that has nothing to do ends.
+const QUIET: Duration = Duration::from_secs(60);
+/// Between two looks whether something waits that nobody has told of.
+const LOOK: Duration = Duration::from_secs(60);
+/// How many are read at once.
+const PAGE: i64 = 100;
+/// How many that are done are noted at once.
+const NOTED: usize = 256;
+/// After so long the homeserver may have forgotten a transaction id, in milliseconds: four hours before the
+/// day is over.
+const FORGOTTEN: u64 = 20 * 60 * 60 * 1000;
+
+/// What has happened since the start, for `/metrics`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    received: AtomicU64,
+    rooms: AtomicU64,
+    duplicates: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn rooms(&self) {
+        self.0.rooms.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn received(&self) {
+        self.0.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn duplicate(&self) {
+        self.0.duplicates.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// In Prometheus' format, by the names that dashboards of chat services look for.
+    pub(super) fn exposed(&self) -> String {
+        let counters = &self.0;
+        let all = [
+            ("matrix_send_success_total", "What the homeserver has taken", &counters.sent),
+            ("matrix_send_failure_total", "Tries that failed", &counters.failed),
+            ("matrix_sync_events_received_total", "Events of the homeserver", &counters.received),
+            ("matrix_room_creation_total", "Rooms that were made", &counters.rooms),
+            ("matrix_duplicate_events_total", "Events that came again", &counters.duplicates),
+        ];
+        let line = |(name, help, count): (&str, &str, &AtomicU64)| {
+            let count = count.load(Ordering::Relaxed);
+            format!("# HELP {name} {help}.\n# TYPE {name} counter\n{name} {count}\n")
+        };
+        all.into_iter().map(line).collect()
+    }
+}
+
+/// What keeps something from being told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("the relay's database does not answer")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Matrix(#[from] matrix::Error),
+    /// It cannot be told at all.
+    #[error("{0}")]
+    Senseless(&'static str),
+}
+
+impl Trouble {
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Database(_) => false,
+            Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
+            Self::Matrix(error) => outbox::is_final(error),
+        }
+    }
+
+    /// Whether it may be that the homeserver does not know who or where any more.
+    fn is_of_who_or_where(&self) -> bool {
+        let codes = ["M_FORBIDDEN", "M_EXCLUSIVE", "M_NOT_FOUND", "M_UNKNOWN"];
+        match self {
+            Self::Matrix(error @ matrix::Error::Refused { status: 400..=404, .. }) => {
+                codes.iter().any(|code| error.is(code))
+            }
+            Self::Matrix(matrix::Error::NoEntry { .. }) => true,
+            _ => false,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Matrix(matrix::Error::Refused { errcode, message, .. }) => {
+                format!("{errcode}: {message}")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What is to be told.
+#[derive(Clone, Debug)]
+struct Entry {
+    id: i64,
+    kind: String,
+    user: Uuid,
+    message: Option<Uuid>,
+    content: Value,
+    operation: Uuid,
+    /// When it was written, in milliseconds since 1970.
+    at: u64,
+}
+
+impl Entry {
+    fn transaction(&self) -> OwnedTransactionId {
+        self.operation.simple().to_string().into()
+    }
+}
+
+/// What was told, to be noted.
+struct Done {
+    entry: i64,
+    message: Option<Uuid>,
+    reaction: Option<Uuid>,
+    event: Option<String>,
+}
+
+pub(super) struct Sender {
+    pool: PgPool,
+    rooms: Rooms,
+    lanes: RefCell<BTreeMap<Uuid, Rc<Notify>>>,
+    done: mpsc::UnboundedSender<Done>,
+    waits: RefCell<Option<mpsc::UnboundedReceiver<Done>>>,
+    counts: Counts,
+}
+
+impl Sender {
+    pub(super) fn of(pool: PgPool, told: Homeserver, naming: Naming, counts: Counts) -> Rc<Self> {
+        let (done, waits) = mpsc::unbounded_channel();
+        let rooms = Rooms { pool: pool.clone(), told, naming, counts: counts.clone() };
+        Rc::new(Self {
+            pool,
+            rooms,
+            lanes: RefCell::default(),
+            done,
+            waits: RefCell::new(Some(waits)),
+            counts,
+        })
+    }
+
+    /// A lane of that conversation looks what there is.
+    fn wake(self: &Rc<Self>, conversation: Uuid) {
+        let mut lanes = self.lanes.borrow_mut();
+        let sender = Rc::clone(self);
+        let wake = lanes.entry(conversation).or_insert_with(|| {
+            let wake = Rc::new(Notify::new());
+            task::spawn_local(lane(sender, conversation, Rc::clone(&wake)));
+            wake
+        });
+        wake.notify_one();
+    }
+
+    async fn wake_all(self: &Rc<Self>) -> Result<(), sqlx::Error> {
+        let waiting: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT DISTINCT conversation_id FROM relay.outbox WHERE refused_at IS NULL",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        waiting.into_iter().for_each(|conversation| self.wake(conversation));
+        Ok(())
+    }
+
+    /// Waits for what is new.
+    async fn listen(self: &Rc<Self>) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen("relay").await?;
+        loop {
+            // Before it listened, or while it was cut off, nobody has told it of anything.
+            self.wake_all().await?;
+            while let Ok(told) = timeout(LOOK, listener.try_recv()).await {
+                match told? {
+                    Some(told) => drop(told.payload().parse().map(|it| self.wake(it))),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    async fn next(&self, conversation: Uuid, after: i64) -> Result<Vec<Entry>, sqlx::Error> {
+        type Row = (i64, String, Uuid, Option<Uuid>, Value, Uuid, i64);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, kind, user_id, message_id, content, operation, relay.ms(created_at)
+            FROM relay.outbox WHERE conversation_id = $1 AND id > $2 AND refused_at IS NULL
+            ORDER BY id LIMIT $3",
+        )
+        .bind(conversation)
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&self.pool)
+        .await?;
+        let entry = |(id, kind, user, message, content, operation, at)| Entry {
+            id,
+            kind,
+            user,
+            message,
+            content,
+            operation,
+            at: u64::try_from(at).unwrap_or(0),
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    async fn refuse(&self, entry: &Entry, reason: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE relay.outbox SET refused_at = now(), reason = $2 WHERE id = $1")
+            .bind(entry.id)
+            .bind(reason)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+    }
+
+    /// Whether it still waits: somebody may have dropped it meanwhile.
+    async fn waits(&self, entry: &Entry) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relay.outbox WHERE id = $1)")
+            .bind(entry.id)
+            .fetch_one(&self.pool)
+            .await
+    }
+}
+
+/// Tells the homeserver until the process is ended.
+pub(super) async fn run(sender: Rc<Sender>) {
+    if let Some(waits) = sender.waits.borrow_mut().take() {
+        task::spawn_local(note(sender.pool.clone(), waits));
+    }
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        if let Err(error) = sender.listen().await {
+            tracing::warn!("the relay's database does not answer: {error}");
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
+/// Notes what is done, as many at once as there are.
+async fn note(pool: PgPool, mut waits: mpsc::UnboundedReceiver<Done>) {
+    let mut all = Vec::new();
+    while waits.recv_many(&mut all, NOTED).await > 0 {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        while let Err(error) = note_all(&pool, &all).await {
+            tracing::warn!("what was sent cannot be noted: {error}");
+            sleep(backoff.pause()).await;
+        }
+        all.clear();
+    }
+}
+
+async fn note_all(pool: &PgPool, all: &[Done]) -> Result<(), sqlx::Error> {
+    let entries: Vec<i64> = all.iter().map(|done| done.entry).collect();
+    let of = |which: fn(&Done) -> Option<Uuid>| -> (Vec<Uuid>, Vec<String>) {
+        all.iter().filter_map(|done| Some((which(done)?, done.event.clone()?))).unzip()
+    };
+    let (messages, events) = of(|done| done.message);
+    let (reactions, marks) = of(|done| done.reaction);
+    sqlx::query(
+        "WITH gone AS (DELETE FROM relay.outbox WHERE id = ANY ($1)),
+        reacted AS (UPDATE relay.reactions r SET matrix_event_id = d.event
+            FROM unnest($4::uuid[], $5::text[]) AS d (id, event) WHERE r.id = d.id)
+        UPDATE relay.messages m SET matrix_event_id = d.event
+            FROM unnest($2::uuid[], $3::text[]) AS d (id, event)
+            WHERE m.id = d.id AND m.matrix_event_id IS DISTINCT FROM d.event",
+    )
+    .bind(entries)
+    .bind(messages)
+    .bind(events)
+    .bind(reactions)
+    .bind(marks)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// What a lane knows of its conversation.
+struct Lane {
+    conversation: Uuid,
+    room: Option<OwnedRoomId>,
+    /// Who was found or brought into the room.
+    inside: BTreeSet<Uuid>,
+    members: BTreeMap<Uuid, Member>,
+    /// Events of what was told lately and may not be noted yet, by message or reaction.
+    events: BTreeMap<Uuid, String>,
+    /// What a sender has in the room, where that was looked for.
+    marks: BTreeMap<Uuid, BTreeMap<String, String>>,
+}
+
+async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify>) {
+    let mut lane = Lane {
+        conversation,
+        room: None,
+        inside: BTreeSet::new(),
+        members: BTreeMap::new(),
+        events: BTreeMap::new(),
+        marks: BTreeMap::new(),
+    };
+    let (mut after, mut backoff) = (0, Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+    loop {
+        let entries = match sender.next(conversation, after).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!("what waits cannot be read: {error}");
+                sleep(backoff.pause()).await;
+                continue;
+            }
+        };
+        backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        for entry in &entries {
+            lane.tell(&sender, entry).await;
+            after = entry.id;
+        }
+        if !entries.is_empty() {
+            continue;
+        }
+        lane.marks.clear();
+        if timeout(QUIET, wake.notified()).await.is_err() {
+            // Nobody can wake it between the two: all of this is one thread.
+            sender.lanes.borrow_mut().remove(&conversation);
+            return;
+        }
+    }
+}
+
+impl Lane {
+    /// Tries until it is told, refused for good, or dropped.
+    async fn tell(&mut self, sender: &Sender, entry: &Entry) {
+        let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
+        loop {
+            let trouble = match self.put(sender, entry).await {
+                Ok(event) => {
+                    if said {
+                        tracing::info!("the conversation {} is told again", self.conversation);
+                    }
+                    sender.counts.0.sent.fetch_add(1, Ordering::Relaxed);
+                    self.note(sender, entry, event);
+                    return;
+                }
+                Err(trouble) => trouble,
+            };
+            sender.counts.0.failed.fetch_add(1, Ordering::Relaxed);
+            if trouble.is_final() {
+                let reason = trouble.text();
+                tracing::warn!(
+                    "Matrix send failed: {reason} (conversation_id={}, {} {})",
+                    self.conversation,
+                    entry.kind,
+                    entry.operation
+                );
+                while let Err(error) = sender.refuse(entry, &reason).await {
+                    tracing::warn!("a refusal cannot be noted: {error}");
+                    sleep(backoff.pause()).await;
+                }
+                return;
+            }
+            if !said {
+                tracing::warn!("the conversation {} waits: {}", self.conversation, trouble.text());
+                said = true;
+            }
+            let pause = backoff.pause();
+            sleep(match &trouble {
+                Trouble::Matrix(matrix::Error::Limited { wait }) => *wait,
+                _ => pause,
+            })
+            .await;
+            if let Ok(false) = sender.waits(entry).await {
+                return;
+            }
+            // What is known may be what is wrong.
+            (self.room, self.inside) = (None, BTreeSet::new());
+        }
+    }
+
+    fn note(&mut self, sender: &Sender, entry: &Entry, event: Option<String>) {
+        let reaction = || entry.content["reaction"].as_str().and_then(|it| it.parse().ok());
+        let (message, reaction) = match entry.kind.as_str() {
+            "message" => (entry.message, None),
+            "reaction" => (None, reaction()),
+            _ => (None, None),
+        };
+        if let (Some(id), Some(event)) = (message.or(reaction), &event) {
+            self.events.insert(id, event.clone());
+        }
+        drop(sender.done.send(Done { entry: entry.id, message, reaction, event }));
+    }
+
+    async fn put(&mut self, sender: &Sender, entry: &Entry) -> Result<Option<String>, Trouble> {
+        let rooms = &sender.rooms;
+        let member = match self.members.get(&entry.user) {
+            Some(member) => member.clone(),
+            None => {
+                rooms.find(entry.user).await?.ok_or(Trouble::Senseless("there is no such user"))?
+            }
+        };
+        if matches!(entry.kind.as_str(), "join" | "leave") {
+            self.members.remove(&entry.user);
+            self.inside.remove(&entry.user);
+            // The first message makes the room, with all who take part by then.
+            let Some(room) = rooms.known(self.conversation).await? else { return Ok(None) };
+            if entry.kind == "join" {
+                rooms.admit(&room, &member).await?;
+            } else {
+                rooms.dismiss(&room, &member).await?;
+            }
+            return Ok(None);
+        }
+        if !member.is_ghost {
+            return Err(Trouble::Senseless("the relay speaks only as users of the application"));
+        }
+        let room = match self.room.clone() {
+            Some(room) => room,
+            None => rooms.ensure(self.conversation).await?,
+        };
+        self.room = Some(room.clone());
+        let mended = if self.inside.contains(&entry.user) {
+            None
+        } else {
+            rooms.admit(&room, &member).await.err()
+        };
+        let said = match mended {
+            None => self.say(sender, &room, &member, entry).await,
+            Some(trouble) => Err(trouble),
+        };
+        let said = match said {
+            Err(trouble) if trouble.is_of_who_or_where() => {
+                let room = rooms.mend(self.conversation, &room, &member).await?;
+                self.room = Some(room.clone());
+                self.say(sender, &room, &member, entry).await
+            }
+            said => said,
+        }?;
+        self.inside.insert(entry.user);
+        self.members.insert(entry.user, member);
+        Ok(said)
+    }
+
+    /// The event of a message or of a reaction.
+    async fn event_of(
+        &self,
+        sender: &Sender,
+        table: &'static str,
+        id: Uuid,
+    ) -> Result<Option<String>, Trouble> {
+        if let Some(event) = self.events.get(&id) {
+            return Ok(Some(event.clone()));
+        }
+        let query = match table {
+            "reactions" => "SELECT matrix_event_id FROM relay.reactions WHERE id = $1",
+            _ => "SELECT matrix_event_id FROM relay.messages WHERE id = $1",
+        };
+        let found: Option<Option<String>> =
+            sqlx::query_scalar(query).bind(id).fetch_optional(&sender.pool).await?;
+        Ok(found.flatten())
+    }
+
+    async fn say(
+        &mut self,
+        sender: &Sender,
+        room: &OwnedRoomId,
+        member: &Member,
+        entry: &Entry,
+    ) -> Result<Option<String>, Trouble> {
+        let client = sender.rooms.told.user(&member.user);
+        let transaction = entry.transaction();
+        let about = match entry.message {
+            Some(message) if entry.kind != "message" => {
+                self.event_of(sender, "messages", message).await?
+            }
+            _ => None,
+        };
+        let parse = |event: String| OwnedEventId::try_from(event).ok();
+        let content = match entry.kind.as_str() {
+            "message" => {
+                let mut content = content_of(&entry.content);
+                let answers = entry.content["reply_to"].as_str().and_then(|id| id.parse().ok());
+                if let Some(answers) = answers
+                    && let Some(event) = self.event_of(sender, "messages", answers).await?
+                {
+                    content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": event } });
+                }
+                content
+            }
+            "edit" => {
+                let about =
+                    about.ok_or(Trouble::Senseless("the message it changes was not sent"))?;
+                let new = content_of(&entry.content);
+                let mut content = new.clone();
+                content["body"] = format!("* {}", new["body"].as_str().unwrap_or_default()).into();
+                content["m.new_content"] = new;
+                content["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": about });
+                content
+            }
+            "reaction" => {
+                let about =
+                    about.ok_or(Trouble::Senseless("the message it is for was not sent"))?;
+                let key = &entry.content["key"];
+                json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": about, "key": key } })
+            }
+            _ => {
+                let gone = if entry.kind == "unreaction" {
+                    let noted = entry.content["event"].as_str().map(str::to_owned);
+                    let id = entry.content["reaction"].as_str().and_then(|id| id.parse().ok());
+                    noted.or_else(|| self.events.get(&id?).cloned())
+                } else {
+                    about
+                };
+                // What was never sent need not be taken away.
+                let Some(event) = gone.and_then(parse) else { return Ok(None) };
+                message::redact(&client, room, &event, &transaction, None).await?;
+                return Ok(None);
+            }
+        };
+        if outbox::now().saturating_sub(entry.at) > FORGOTTEN
+            && let Some(event) = self.sent_before(&client, room, entry).await?
+        {
+            return Ok(Some(event));
+        }
+        let kind = if entry.kind == "reaction" { REACTION } else { "m.room.message" };
+        let mut content = content;
+        content[MARK] = entry.operation.to_string().into();
+        let event = message::send_as(&client, room, kind, &content, &transaction).await?;
+        Ok(Some(event.into()))
+    }
+
+    /// Its event, where it was sent in another life.
+    async fn sent_before(
+        &mut self,
+        client: &Client,
+        room: &OwnedRoomId,
+        entry: &Entry,
+    ) -> Result<Option<String>, Trouble> {
+        if !self.marks.contains_key(&entry.user) {
+            let marks = sent::marks(client, room, entry.at).await?;
+            self.marks.insert(entry.user, marks);
+        }
+        let marks = self.marks.get(&entry.user);
+        Ok(marks.and_then(|marks| marks.get(&entry.operation.to_string()).cloned()))
+    }
+}
+
+/// What is shown of a text.
+fn content_of(said: &Value) -> Value {
+    let kind = match said["kind"].as_str() {
+        Some("notice") => "m.notice",
+        Some("emote") => "m.emote",
+        _ => "m.text",
+    };
+    json!({ "msgtype": kind, "body": said["body"], "m.mentions": {} })
+}

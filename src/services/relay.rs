@@ -1,0 +1,36 @@
+//! The relay, where the profile has it. It needs PostgreSQL alone: while the homeserver is away it goes on
+//! taking messages and keeps them.
+
+use std::collections::BTreeMap;
+
+use super::{DATABASE, POSTGRES};
+use crate::{
+    config::{Config, sections::stack::Part},
+    supervisor::service::{Condition, Live, Need, Probe, Service},
+};
+
+pub(super) fn service(config: &Config, own: bool) -> Option<Service> {
+    if !config.has(Part::Relay) {
+        return None;
+    }
+    let url = config.relay_url();
+    let revision = format!("{:?} {} {}", config.relay, config.local_url(), config.server.name);
+    let mut service =
+        super::own(config, super::RELAY, "chat for an application", &[DATABASE], revision);
+    service.needs[0] = Need::new(DATABASE, Condition::Completed);
+    if own {
+        service.needs.push(Need::new(POSTGRES, Condition::Healthy));
+    }
+    let answers = Probe::Http { url: format!("{url}/metrics"), socket: None, bearer_file: None };
+    service.ready = vec![answers.clone()];
+    let supervision = &config.supervision;
+    let interval = supervision.probe_interval.0;
+    let well = Probe::Http { url: format!("{url}/health"), socket: None, bearer_file: None };
+    service.live = vec![
+        // Without its database it is not well, and no restart would bring that back.
+        Live { probe: well, interval, restart_after: None },
+        Live { probe: answers, interval, restart_after: Some(supervision.hung_after.0) },
+    ];
+    service.endpoints = BTreeMap::from([("relay".to_owned(), url)]);
+    Some(service)
+}
