@@ -41,7 +41,7 @@ pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Failure> {
     tls::trusted::write(config)?;
     turn::keep_secret(config)?;
     oidc::write(config)?;
-    relay::registration::write(config).map_err(Failure::from)?;
+    relay::registration::write(config)?;
     Ok(s3::write(config)?)
 }
 
@@ -64,8 +64,7 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
     let (logins, media) = (oidc::providers(config), s3::providers(config));
     // One that Synapse could not read would keep it from starting.
     let (mut bridges, _) = bridges::registrations(&config.data)?;
-    let relay = relay::registration::told(config);
-    bridges.extend(relay.iter().map(|(file, _)| file.clone()));
+    bridges.extend(relay::registration::told(config));
     Ok(files::render(
         config,
         &database,
@@ -74,7 +73,6 @@ pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
         logins.as_ref(),
         media.as_ref(),
         &bridges,
-        relay.as_ref().map(|(_, what)| what.as_str()),
     )?)
 }
 

@@ -81,10 +81,9 @@ pub(crate) struct Client {
 }
 
 /// A user of an application service, whom it acts as ([spec]); with a device of theirs, for which the homeserver
-/// keeps transaction ids. Without one it has them in memory only ([MSC3202]).
+/// keeps transaction ids for a day. Without one it has them in memory only.
 ///
 /// [spec]: https://spec.matrix.org/latest/application-service-api/#identity-assertion
-/// [MSC3202]: https://github.com/matrix-org/matrix-spec-proposals/pull/3202
 #[derive(Debug)]
 struct Ghost {
     user: OwnedUserId,
@@ -97,7 +96,7 @@ impl Ghost {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("user_id", self.user.as_str());
         if let Some(device) = self.device {
-            query.append_pair("org.matrix.msc3202.device_id", device);
+            query.append_pair("device_id", device);
         }
         let sign = if uri.query().is_some() { '&' } else { '?' };
         format!("{uri}{sign}{}", query.finish())

@@ -1,7 +1,7 @@
 //! The relay's tables: a schema of its own, in a database of its own beside the homeserver's or in the
 //! application's, brought up to date when the relay starts.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use rand::rng;
 use sqlx::{
@@ -12,15 +12,27 @@ use sqlx::{
 use tokio::time::Instant;
 
 use super::Error;
-use crate::{config::Config, data_dir::DataDir, files, postgres::Tenant, secret::Secret};
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    files,
+    postgres::{Step, Tenant},
+    secret::Secret,
+};
 
 /// Connections that it has open at most.
 const CONNECTIONS: u32 = 16;
 /// How long a request waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn password(data: &DataDir) -> std::path::PathBuf {
+/// Of its role, once that is there.
+fn password(data: &DataDir) -> PathBuf {
     data.secret("relay_database_password")
+}
+
+/// The same while role and database are being made.
+fn coming(data: &DataDir) -> PathBuf {
+    data.secret("relay_database_password.new")
 }
 
 /// Its own role and database; none where the application's is used, or none was made yet.
@@ -29,24 +41,24 @@ pub(crate) fn tenant(config: &Config) -> Result<Option<Tenant>, files::Error> {
         return Ok(None);
     }
     match Secret::read(&password(&config.data)) {
-        Ok(password) => Ok(Some(Tenant { name: name(config), password })),
+        Ok(password) => Ok(Some(named(config, password))),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn name(config: &Config) -> String {
-    format!("{}_relay", config.database.name.0)
+fn named(config: &Config, password: Secret) -> Tenant {
+    Tenant { name: format!("{}_relay", config.database.name.0), password }
 }
 
 fn options(config: &Config) -> Result<PgConnectOptions, Error> {
-    let options = match &config.relay.database_url {
-        Some(url) => url.expose().parse().map_err(|_| Error::Address)?,
-        None => {
-            let password = Secret::read_or_generate(&password(&config.data), &mut rng())?;
-            Tenant { name: name(config), password }.options(config)?
-        }
+    let options = match (&config.relay.database_url, tenant(config)?) {
+        (Some(url), _) => url.expose().parse().map_err(|_| Error::Address)?,
+        (None, Some(tenant)) => tenant.options(config)?,
+        (None, None) => return Err(Error::NoDatabase),
     };
+    // That something is there already is no news.
+    let options = options.options([("client_min_messages", "warning")]);
     Ok(options.application_name("resource-matrix-synapse relay"))
 }
 
@@ -58,19 +70,32 @@ pub(crate) async fn open(config: &Config) -> Result<PgPool, Error> {
 
 /// Made where it is not, and brought up to date.
 pub(super) async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, Error> {
-    let options = options(config)?;
-    if let Some(tenant) = tenant(config)? {
-        tenant.ensure(config, deadline, &mut |step| tracing::info!("{step}")).await?;
+    if config.relay.database_url.is_none() {
+        make(config, deadline).await?;
     }
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
-        .connect_with(options)
+        .connect_with(options(config)?)
         .await
         .map_err(Error::query("be reached"))?;
     migrate(&pool).await?;
     adopt(&pool, config).await?;
     Ok(pool)
+}
+
+/// Role and database; only then others are told of them, such as a backup.
+async fn make(config: &Config, deadline: Instant) -> Result<(), Error> {
+    let data = &config.data;
+    let tell = &mut |step: &Step| tracing::info!("{step}");
+    if let Some(tenant) = tenant(config)? {
+        tenant.ensure(config, deadline, tell).await?;
+        return Ok(());
+    }
+    let secret = Secret::read_or_generate(&coming(data), &mut rng())?;
+    named(config, secret.clone()).ensure(config, deadline, tell).await?;
+    secret.write(&password(data))?;
+    Ok(files::remove(&coming(data))?)
 }
 
 async fn migrate(pool: &PgPool) -> Result<(), Error> {

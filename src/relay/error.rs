@@ -13,6 +13,8 @@ pub(crate) enum Error {
     Listen(SocketAddr, #[source] io::Error),
     #[error("`relay.database_url` is not the address of a PostgreSQL database")]
     Address,
+    #[error("the relay has not run yet, so it has no database")]
+    NoDatabase,
     #[error("the relay's database cannot {doing}")]
     Query { doing: &'static str, source: sqlx::Error },
     #[error("the tables of the relay cannot be brought up to date")]
@@ -45,7 +47,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Listen(..) | Self::Address | Self::OtherServer { .. } => Kind::Setting,
-            Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
+            Self::NoDatabase | Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
             Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) => Kind::Request,
             Self::Postgres(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
@@ -57,6 +59,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Listen(..) => Some("`config set relay.port PORT` takes another port".into()),
+            Self::NoDatabase => Some("`manage start` starts it".into()),
             Self::Address => Some("it begins with `postgres://`".into()),
             Self::Query { .. } => {
                 Some("`status` shows whether PostgreSQL runs; `manage start` starts it".into())

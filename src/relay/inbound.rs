@@ -292,7 +292,10 @@ impl Event<'_> {
         {
             return Ok(());
         }
+        let was = &self.event["unsigned"]["prev_content"]["membership"];
         match self.content["membership"].as_str() {
+            // That a ban is lifted takes nobody away.
+            Some("leave") if was == "ban" => Ok(()),
             Some("join") => {
                 if let Some(user) = self.user(&mut *on, &whose).await? {
                     self.joins(on, user).await?;

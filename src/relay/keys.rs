@@ -47,8 +47,11 @@ impl Found {
 /// Those that were looked up lately.
 pub(super) struct Known {
     pool: PgPool,
-    lately: Mutex<BTreeMap<[u8; 32], (Instant, Option<Found>)>>,
+    lately: Mutex<BTreeMap<[u8; 32], Looked>>,
 }
+
+/// When one was looked up, and what was found.
+type Looked = (Instant, Option<Found>);
 
 fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()

@@ -10,13 +10,15 @@ use super::Error;
 /// How much there is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Counted {
+    /// How many there are.
     pub(crate) conversations: i64,
+    /// How many there are in all of them.
     pub(crate) messages: i64,
-    /// What the homeserver is still to be told.
+    /// How much the homeserver is still to be told.
     pub(crate) waiting: i64,
     /// How long the oldest of that has waited, in milliseconds.
     pub(crate) waits_ms: i64,
-    /// What the homeserver has refused.
+    /// How much it has refused.
     pub(crate) dead: i64,
     /// Whether what is said goes to Matrix.
     pub(crate) matrix: bool,
@@ -43,9 +45,13 @@ pub(crate) struct Conversation {
     pub(crate) name: Option<String>,
     /// None before its first message.
     pub(crate) room_id: Option<String>,
+    /// How many take part.
     pub(crate) participants: i64,
+    /// How many it has had.
     pub(crate) messages: i64,
+    /// How much of it the homeserver is still to be told.
     pub(crate) waiting: i64,
+    /// How much of it the homeserver has refused.
     pub(crate) dead: i64,
 }
 

@@ -12,6 +12,7 @@
 //! Nothing here needs an orderly end.
 
 mod api;
+mod counts;
 pub(crate) mod database;
 mod error;
 mod homeserver;
@@ -21,6 +22,7 @@ pub(crate) mod look;
 pub(crate) mod registration;
 mod rooms;
 mod sender;
+mod trouble;
 mod user;
 
 pub(crate) use error::Error;
@@ -47,7 +49,7 @@ struct Shared {
     naming: user::Naming,
     strangers: Strangers,
     largest_body: usize,
-    counts: sender::Counts,
+    counts: counts::Counts,
 }
 
 /// Takes requests and tells the homeserver until the process is ended.
@@ -61,7 +63,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let pool = database::ready(config, deadline).await?;
     let registration = registration::of(config)?;
-    let counts = sender::Counts::default();
+    let counts = counts::Counts::default();
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
         hs_token: registration.hs_token.clone(),

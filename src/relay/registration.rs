@@ -2,22 +2,19 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use rand::rng;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     bridges::{Registration, escaped},
     config::{Config, sections::stack::Part},
-    data_dir::DataDir,
     files,
     secret::Secret,
 };
 
 /// What the relay is called among application services.
 const ID: &str = "resource-matrix-synapse-relay";
-
-fn file(data: &DataDir) -> PathBuf {
-    data.relay().join("registration.yaml")
-}
 
 /// As it stands in its file.
 pub(super) fn of(config: &Config) -> Result<Registration, files::Error> {
@@ -33,21 +30,21 @@ pub(super) fn of(config: &Config) -> Result<Registration, files::Error> {
     Ok(Registration::with_tokens(ID, &config.relay_url(), service, &users, &aliases, tokens))
 }
 
-/// Writes it where the profile has the relay; where it is then.
-pub(crate) fn write(config: &Config) -> Result<(), files::Error> {
-    if config.has(Part::Relay) {
-        files::private_folder(&config.data.relay())?;
-        let text = of(config)?;
-        files::write_if_changed(&file(&config.data), text.text().as_bytes(), files::PRIVATE)?;
+/// Where Synapse reads it: under another name where it says something else, so that Synapse is restarted for that.
+pub(crate) fn told(config: &Config) -> Option<PathBuf> {
+    if !config.has(Part::Relay) {
+        return None;
     }
-    Ok(())
+    let (set, server) = (&config.relay, &config.server.name.0);
+    let said = format!("{} {} {} {server}", config.relay_url(), set.prefix, set.service_user);
+    let hash = HEXLOWER.encode(&Sha256::digest(said)[..8]);
+    Some(config.data.relay().join(format!("registration-{hash}.yaml")))
 }
 
-/// Where Synapse reads it, and what changes when it does.
-pub(crate) fn told(config: &Config) -> Option<(PathBuf, String)> {
-    config.has(Part::Relay).then(|| {
-        let set = &config.relay;
-        let what = format!("{} as @{}- and {}", config.relay_url(), set.prefix, set.service_user);
-        (file(&config.data), what)
-    })
+/// Writes it where the profile has the relay.
+pub(crate) fn write(config: &Config) -> Result<(), files::Error> {
+    let Some(file) = told(config) else { return Ok(()) };
+    files::private_folder(&config.data.relay())?;
+    files::write_if_changed(&file, of(config)?.text().as_bytes(), files::PRIVATE)?;
+    Ok(())
 }

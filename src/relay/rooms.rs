@@ -7,8 +7,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
+    counts::Counts,
     homeserver::Homeserver,
-    sender::{Counts, Trouble},
+    trouble::Trouble,
     user::{Naming, parsed},
 };
 use crate::matrix::{self, api, room};
@@ -19,20 +20,22 @@ pub(super) struct Member {
     pub(super) id: Uuid,
     pub(super) user: OwnedUserId,
     pub(super) is_ghost: bool,
-    /// A name that the homeserver has not been told, or that it does not know them at all.
-    news: Option<Option<String>>,
+    name: Option<String>,
+    /// Whether the homeserver knows them, by that name.
+    is_told: bool,
     is_moderator: bool,
 }
 
 type Row = (Uuid, String, bool, Option<String>, Option<String>, Option<String>);
 
 fn member((id, user, is_ghost, name, told, role): Row) -> Option<Member> {
-    let is_told = told.is_some() && (name.is_none() || told == name);
+    let is_told = !is_ghost || (told.is_some() && (name.is_none() || told == name));
     Some(Member {
         id,
         user: parsed(&user)?,
         is_ghost,
-        news: (is_ghost && !is_told).then_some(name),
+        name,
+        is_told,
         is_moderator: role.as_deref() == Some("moderator"),
     })
 }
@@ -118,7 +121,7 @@ impl Rooms {
             .await;
         match made {
             Ok(made) => {
-                self.counts.rooms();
+                self.counts.room();
                 Ok(made.room_id)
             }
             Err(error) if error.is("M_ROOM_IN_USE") => {
@@ -142,11 +145,13 @@ impl Rooms {
 
     /// Makes the homeserver know them, by the name they have now.
     pub(super) async fn introduce(&self, member: &Member) -> Result<(), Trouble> {
-        let Some(name) = &member.news else { return Ok(()) };
-        self.told.provision(&member.user, name.as_deref()).await?;
+        if member.is_told {
+            return Ok(());
+        }
+        self.told.provision(&member.user, member.name.as_deref()).await?;
         sqlx::query("UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1")
             .bind(member.id)
-            .bind(name)
+            .bind(&member.name)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -209,8 +214,7 @@ impl Rooms {
         member: &Member,
     ) -> Result<OwnedRoomId, Trouble> {
         self.told.provision(self.told.service(), None).await?;
-        let news = Some(member.news.clone().flatten());
-        self.introduce(&Member { news, ..member.clone() }).await?;
+        self.introduce(&Member { is_told: false, ..member.clone() }).await?;
         let service = self.told.user(self.told.service());
         let is_in_it = room::membership(&service, room, self.told.service()).await;
         let is_gone = match is_in_it {

@@ -2,12 +2,11 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+    collections::{
+        BTreeMap, BTreeSet,
+        btree_map::Entry::{Occupied, Vacant},
     },
+    rc::Rc,
     time::Duration,
 };
 
@@ -22,8 +21,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    counts::Counts,
     homeserver::Homeserver,
     rooms::{Member, Rooms},
+    trouble::Trouble,
     user::Naming,
 };
 use crate::{
@@ -39,9 +40,9 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After so long a lane that has nothing to do ends.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// Between two looks whether something waits that nobody has told of.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// How many are read at once.
 const PAGE: i64 = 100;
 /// How many that are done are noted at once.
@@ -49,93 +50,6 @@ const NOTED: usize = 256;
 /// After so long the homeserver may have forgotten a transaction id, in milliseconds: four hours before the
 /// day is over.
 const FORGOTTEN: u64 = 20 * 60 * 60 * 1000;
-
-/// What has happened since the start, for `/metrics`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counts(Arc<Counters>);
-
-#[derive(Debug, Default)]
-struct Counters {
-    sent: AtomicU64,
-    failed: AtomicU64,
-    received: AtomicU64,
-    rooms: AtomicU64,
-    duplicates: AtomicU64,
-}
-
-impl Counts {
-    pub(super) fn rooms(&self) {
-        self.0.rooms.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn received(&self) {
-        self.0.received.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn duplicate(&self) {
-        self.0.duplicates.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// In Prometheus' format, by the names that dashboards of chat services look for.
-    pub(super) fn exposed(&self) -> String {
-        let counters = &self.0;
-        let all = [
-            ("matrix_send_success_total", "What the homeserver has taken", &counters.sent),
-            ("matrix_send_failure_total", "Tries that failed", &counters.failed),
-            ("matrix_sync_events_received_total", "Events of the homeserver", &counters.received),
-            ("matrix_room_creation_total", "Rooms that were made", &counters.rooms),
-            ("matrix_duplicate_events_total", "Events that came again", &counters.duplicates),
-        ];
-        let line = |(name, help, count): (&str, &str, &AtomicU64)| {
-            let count = count.load(Ordering::Relaxed);
-            format!("# HELP {name} {help}.\n# TYPE {name} counter\n{name} {count}\n")
-        };
-        all.into_iter().map(line).collect()
-    }
-}
-
-/// What keeps something from being told.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    #[error("the relay's database does not answer")]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Matrix(#[from] matrix::Error),
-    /// It cannot be told at all.
-    #[error("{0}")]
-    Senseless(&'static str),
-}
-
-impl Trouble {
-    fn is_final(&self) -> bool {
-        match self {
-            Self::Database(_) => false,
-            Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
-            Self::Matrix(error) => outbox::is_final(error),
-        }
-    }
-
-    /// Whether it may be that the homeserver does not know who or where any more.
-    fn is_of_who_or_where(&self) -> bool {
-        let codes = ["M_FORBIDDEN", "M_EXCLUSIVE", "M_NOT_FOUND", "M_UNKNOWN"];
-        match self {
-            Self::Matrix(error @ matrix::Error::Refused { status: 400..=404, .. }) => {
-                codes.iter().any(|code| error.is(code))
-            }
-            Self::Matrix(matrix::Error::NoEntry { .. }) => true,
-            _ => false,
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Matrix(matrix::Error::Refused { errcode, message, .. }) => {
-                format!("{errcode}: {message}")
-            }
-            other => other.to_string(),
-        }
-    }
-}
 
 /// What is to be told.
 #[derive(Clone, Debug)]
@@ -205,7 +119,9 @@ impl Sender {
         )
         .fetch_all(&self.pool)
         .await?;
-        waiting.into_iter().for_each(|conversation| self.wake(conversation));
+        for conversation in waiting {
+            self.wake(conversation);
+        }
         Ok(())
     }
 
@@ -378,13 +294,13 @@ impl Lane {
                     if said {
                         tracing::info!("the conversation {} is told again", self.conversation);
                     }
-                    sender.counts.0.sent.fetch_add(1, Ordering::Relaxed);
+                    sender.counts.sent();
                     self.note(sender, entry, event);
                     return;
                 }
                 Err(trouble) => trouble,
             };
-            sender.counts.0.failed.fetch_add(1, Ordering::Relaxed);
+            sender.counts.failed();
             if trouble.is_final() {
                 let reason = trouble.text();
                 tracing::warn!(
@@ -575,12 +491,11 @@ impl Lane {
         room: &OwnedRoomId,
         entry: &Entry,
     ) -> Result<Option<String>, Trouble> {
-        if !self.marks.contains_key(&entry.user) {
-            let marks = sent::marks(client, room, entry.at).await?;
-            self.marks.insert(entry.user, marks);
-        }
-        let marks = self.marks.get(&entry.user);
-        Ok(marks.and_then(|marks| marks.get(&entry.operation.to_string()).cloned()))
+        let marks = match self.marks.entry(entry.user) {
+            Occupied(known) => known.into_mut(),
+            Vacant(unknown) => unknown.insert(sent::marks(client, room, entry.at).await?),
+        };
+        Ok(marks.get(&entry.operation.to_string()).cloned())
     }
 }
 

@@ -51,8 +51,7 @@ pub(crate) struct Rendered {
 
 /// Renders the files. `session_key` is the public key (PEM) with which sessions are checked,
 /// `believed` the CAs of other servers, where it is not the machine's list; `oidc_providers` who people
-/// log in through, `media_providers` where media are kept besides the disk, `bridges` the registrations of application services, which all have to be there, and `relay` as what that of ours
-/// speaks.
+/// log in through, `media_providers` where media are kept besides the disk, `bridges` their registrations and that of the relay, which all have to be there.
 pub(crate) fn render(
     config: &Config,
     database: &DatabaseSettings,
@@ -61,7 +60,6 @@ pub(crate) fn render(
     oidc_providers: Option<&Value>,
     media_providers: Option<&Value>,
     bridges: &[PathBuf],
-    relay: Option<&str>,
 ) -> Result<Rendered, Error> {
     let (synapse, data) = (&config.synapse, &config.data);
     let chosen = workers::chosen(config)?;
@@ -86,7 +84,6 @@ pub(crate) fn render(
             media_providers => media_providers.map(Serde),
             oidc_providers => oidc_providers.map(Serde),
             bridges => Serde(bridges),
-            relay => relay,
             modules => Serde(&modules),
             clients_encrypt => config.clients_encrypt(),
             relay_uris => config.relay_uris(),
@@ -203,7 +200,6 @@ mod tests {
                 None,
                 None,
                 &["/srv/irc.yaml".into()],
-                None,
             )?
             .homeserver,
         )

@@ -65,9 +65,12 @@ fn what_is_wrong_with_a_service_is_said() {
         ("profiles: {core: {services: [core]}}", "has the name of a built-in profile"),
         (
             "{stack: {profile: ops}, profiles: {office: {services: [core]}}}",
-            "must be one of: core isms compliance scale full office: it is `ops`",
+            "must be one of: core isms compliance scale relay full office: it is `ops`",
         ),
-        ("{stack: {profile: ops}}", "must be one of: core isms compliance scale full: it is `ops`"),
+        (
+            "{stack: {profile: ops}}",
+            "must be one of: core isms compliance scale relay full: it is `ops`",
+        ),
         (
             "{stack: {profile: ops}, profiles: {ops: {services: [core], environment: {shared: {PGDATA: hunter22}}}}}",
             "may not set `PGDATA` for the service `postgres`",

@@ -94,6 +94,8 @@ mod proxy;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod relay;
+#[cfg(test)]
 mod room_verbs;
 #[cfg(test)]
 mod rooms;

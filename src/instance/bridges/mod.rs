@@ -24,7 +24,7 @@ use crate::{
     matrix::ping::{self, Asks, Silent},
     postgres::{self, Tenant},
     python::{self, Set},
-    render,
+    relay, render,
     secret::Secret,
     supervisor::{control, record::Snapshot},
     synapse,
@@ -261,11 +261,12 @@ async fn make_database(
     Ok(())
 }
 
-/// The databases of all bridges.
+/// The databases of all bridges, and of the relay.
 pub(super) fn tenants(config: &Config) -> Result<Vec<Tenant>, files::Error> {
     let all = bridges::all(&config.data)?;
     let tenants = all.iter().filter_map(Found::whole).map(|(bridge, _)| tenant(config, bridge));
-    tenants.filter_map(Result::transpose).collect()
+    let relay = relay::database::tenant(config);
+    tenants.chain([relay]).filter_map(Result::transpose).collect()
 }
 
 /// Its role and its database.
@@ -410,13 +411,16 @@ pub(crate) async fn remove(
     Ok(Some(removed))
 }
 
-/// Drops the databases of all bridges on a shared server; those in our own cluster go with it.
+/// Drops the databases of all bridges and of the relay on a shared server; those in our own cluster go with it.
 pub(super) async fn drop_databases(
     config: &Config,
     deadline: Instant,
 ) -> Result<(), postgres::Error> {
     if postgres::target(config)?.is_embedded() {
         return Ok(());
+    }
+    if let Some(tenant) = relay::database::tenant(config)? {
+        tenant.drop_made(config, deadline).await?;
     }
     for found in bridges::all(&config.data)? {
         if let Some(name) = found.bridge.ok().and_then(|bridge| bridge.database) {

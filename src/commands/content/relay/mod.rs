@@ -7,5 +7,5 @@ mod shown;
 
 commands! {
     "Relay";
-    "relay" => manage, "Show and mend what an application's chat tells Matrix, and its keys";
+    "relay" => manage, "Show or change what an application's chat tells Matrix";
 }

@@ -29,16 +29,19 @@ pub(crate) struct Status {
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Conversations {
+    /// Oldest first.
     pub(crate) conversations: Vec<Conversation>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Dead {
+    /// What was refused, oldest first.
     pub(crate) dead: Vec<Letter>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Keys {
+    /// By their names.
     pub(crate) keys: Vec<Key>,
 }
 

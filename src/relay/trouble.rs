@@ -1,0 +1,46 @@
+//! What keeps something from being told, and whether that passes.
+
+use crate::{matrix, outbox};
+
+/// What keeps something from being told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("the relay's database does not answer")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Matrix(#[from] matrix::Error),
+    /// It cannot be told at all.
+    #[error("{0}")]
+    Senseless(&'static str),
+}
+
+impl Trouble {
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Database(_) => false,
+            Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
+            Self::Matrix(error) => outbox::is_final(error),
+        }
+    }
+
+    /// Whether it may be that the homeserver does not know who or where any more.
+    pub(super) fn is_of_who_or_where(&self) -> bool {
+        let codes = ["M_FORBIDDEN", "M_EXCLUSIVE", "M_NOT_FOUND", "M_UNKNOWN"];
+        match self {
+            Self::Matrix(error @ matrix::Error::Refused { status: 400..=404, .. }) => {
+                codes.iter().any(|code| error.is(code))
+            }
+            Self::Matrix(matrix::Error::NoEntry { .. }) => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Matrix(matrix::Error::Refused { errcode, message, .. }) => {
+                format!("{errcode}: {message}")
+            }
+            other => other.to_string(),
+        }
+    }
+}

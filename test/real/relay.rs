@@ -1,0 +1,474 @@
+//! Chat for an application: what it says is stored first and then in Matrix once and in order, and the other way
+//! round, whatever fails meanwhile.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::{
+        LazyLock, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+
+use crate::common::{Instance, free_port, kill_9, wait_for};
+
+const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
+const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
+const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
+
+/// A server with the relay, and a program of the application.
+struct Relay {
+    server: Instance,
+    port: u16,
+    key: String,
+}
+
+static SHARED: LazyLock<RwLock<Relay>> = LazyLock::new(|| {
+    let mut server = Instance::empty("relay");
+    let port = free_port();
+    for (name, value) in [
+        ("MATRIX_SYNAPSE_PROFILE", "relay"),
+        ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
+        ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
+        ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
+        ("MATRIX_SYNAPSE_RESTARTS", "1000"),
+    ] {
+        server.variable(name, value);
+    }
+    server.run(&["manage", "install"]).success();
+    server.run(&["manage", "start"]).success();
+    let key = server.run(&["content", "relay", "add-key", "app", "-q"]).success().line().to_owned();
+    RwLock::new(Relay { server, port, key })
+});
+
+/// Shared by those that break nothing.
+fn relay() -> RwLockReadGuard<'static, Relay> {
+    SHARED.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Relay {
+    /// A request on a connection of its own; none where that was lost.
+    fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &str,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        drop(stream.write_all((head + &body).as_bytes()));
+        let mut text = String::new();
+        drop(stream.read_to_string(&mut text));
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
+    }
+
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.answer(method, path, body);
+        assert!((200..300).contains(&status), "{status} {answer}");
+        answer
+    }
+
+    #[track_caller]
+    fn answer(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.try_ask(method, &format!("/api/chat{path}"), &self.key, "", body).unwrap()
+    }
+
+    /// A conversation of Ann and Bob; its id.
+    fn conversation(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let slug = format!("talk-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let people = json!([
+            { "user_id": ANN, "name": "Ann" },
+            { "user_id": BOB, "name": "Bob", "role": "moderator" },
+        ]);
+        let new = json!({ "slug": slug, "name": slug, "participants": people });
+        self.ask("POST", "/conversations", &new)["id"].as_str().unwrap().to_owned()
+    }
+
+    fn post(&self, conversation: &str, sender: &str, text: &str) -> String {
+        let new = json!({ "sender_id": sender, "plaintext": text });
+        let path = format!("/conversations/{conversation}/messages");
+        self.ask("POST", &path, &new)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What is stored of it, oldest first.
+    fn history(&self, conversation: &str) -> Vec<Value> {
+        let path = format!("/conversations/{conversation}/messages?after=0&limit=200");
+        self.ask("GET", &path, &Value::Null)["messages"].as_array().unwrap().clone()
+    }
+
+    fn message(&self, conversation: &str, id: &str) -> Value {
+        self.history(conversation).into_iter().find(|it| it["id"] == id).unwrap()
+    }
+
+    /// Waits until the homeserver has all of it.
+    fn settled(&self) {
+        wait_for("the homeserver has been told all", || self.status()["waiting"] == 0);
+    }
+
+    fn status(&self) -> Value {
+        self.server.json(&["content", "relay", "status"])
+    }
+
+    fn room(&self, conversation: &str) -> String {
+        self.settled();
+        let path = format!("/conversations/{conversation}");
+        self.ask("GET", &path, &Value::Null)["matrix_room_id"].as_str().unwrap().to_owned()
+    }
+
+    /// What people see in its room, oldest first: who, and what.
+    fn seen(&self, conversation: &str) -> Vec<(String, String)> {
+        let room = self.room(conversation);
+        let read = self.server.json(&["content", "read-messages", &room, "--limit", "200"]);
+        let message = |it: &Value| {
+            let word = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
+            (word("sender"), word("body"))
+        };
+        read["messages"].as_array().unwrap().iter().map(message).collect()
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let (_, text) = crate::common::get(self.port, "/metrics");
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Tells it what the homeserver would.
+    fn transaction(&self, id: &str, events: &Value) -> (u16, Value) {
+        let token =
+            std::fs::read_to_string(self.server.data.join("secrets/relay_hs_token")).unwrap();
+        let path = format!("/_matrix/app/v1/transactions/{id}");
+        self.try_ask("PUT", &path, token.trim(), "", &json!({ "events": events })).unwrap()
+    }
+}
+
+#[test]
+fn the_first_message_makes_a_room_with_all_who_take_part() {
+    let relay = relay();
+    let talk = relay.conversation();
+    assert!(
+        relay.ask("GET", &format!("/conversations/{talk}"), &Value::Null)["matrix_room_id"]
+            .is_null()
+    );
+    relay.post(&talk, ANN, "hello");
+    let room = relay.room(&talk);
+    let members = relay.server.json(&["content", "list-members", &room]);
+    let members: Vec<&str> = members["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["user_id"].as_str().or(it.as_str()))
+        .collect();
+    let ghosts = members.iter().filter(|it| it.starts_with("@nova-550e"));
+    assert_eq!(ghosts.count(), 2, "{members:?}");
+    assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "hello".to_owned())]);
+
+    // Who comes later is brought into the room.
+    let carl = "550e8400-e29b-41d4-a716-446655440002";
+    let path = format!("/conversations/{talk}/participants");
+    relay.ask("POST", &path, &json!({ "user_id": carl, "name": "Carl" }));
+    relay.post(&talk, carl, "me too");
+    assert_eq!(relay.seen(&talk)[1].1, "me too");
+    relay.ask("DELETE", &format!("{path}/{carl}"), &Value::Null);
+    relay.settled();
+    let (status, _) = relay.answer(
+        "POST",
+        &format!("/conversations/{talk}/messages"),
+        &json!({ "sender_id": carl, "plaintext": "still here" }),
+    );
+    assert_eq!(status, 403);
+}
+
+#[test]
+fn a_message_is_in_the_database_and_in_matrix() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let id = relay.post(&talk, ANN, "both");
+    relay.settled();
+    let stored = relay.message(&talk, &id);
+    assert_eq!((&stored["plaintext"], &stored["sequence_number"]), (&json!("both"), &json!(1)));
+    assert!(stored["matrix_event_id"].as_str().unwrap().starts_with('$'), "{stored}");
+    assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "both".to_owned())]);
+}
+
+#[test]
+fn an_edit_changes_the_message_in_both() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let id = relay.post(&talk, ANN, "helo");
+    let edit = |sender: &str, text: &str| {
+        let edit = json!({ "sender_id": sender, "plaintext": text });
+        relay.answer("PUT", &format!("/messages/{id}"), &edit).0
+    };
+    assert_eq!((edit(BOB, "mine"), edit(ANN, "hello")), (403, 200));
+    relay.settled();
+    let stored = relay.message(&talk, &id);
+    assert_eq!(stored["plaintext"], "hello");
+    assert!(stored["edited_at_ms"].is_u64());
+    assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "hello".to_owned())]);
+}
+
+#[test]
+fn a_deleted_message_is_gone_from_both() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let (first, second) = (relay.post(&talk, ANN, "keep"), relay.post(&talk, ANN, "lose"));
+    let third = relay.post(&talk, BOB, "of a moderator");
+    let path = |id: &str, who: &str| format!("/messages/{id}?user_id={who}");
+    assert_eq!(relay.answer("DELETE", &path(&third, ANN), &Value::Null).0, 403);
+    // A moderator takes away what others said.
+    relay.ask("DELETE", &path(&second, BOB), &Value::Null);
+    relay.settled();
+    let stored = relay.message(&talk, &second);
+    assert_eq!(stored["plaintext"], "");
+    assert!(stored["deleted_at_ms"].is_u64());
+    let seen: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
+    assert!(!seen.contains(&"lose".to_owned()) && seen.contains(&"keep".to_owned()), "{seen:?}");
+    let late = json!({ "sender_id": ANN, "plaintext": "late" });
+    assert_eq!(relay.answer("PUT", &format!("/messages/{second}"), &late).0, 410);
+    drop(first);
+}
+
+#[test]
+fn a_message_of_matrix_reaches_the_application() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let asked = relay.post(&talk, ANN, "anybody there?");
+    let room = relay.room(&talk);
+    let said = relay.server.run(&["content", "send-message", &room, "the operator is", "-q"]);
+    let event = said.success().line().to_owned();
+    wait_for("it has come", || relay.history(&talk).len() == 2);
+    let stored = relay.history(&talk).pop().unwrap();
+    assert_eq!(stored["plaintext"], "the operator is");
+    assert_eq!(stored["matrix_event_id"], event.as_str());
+    // Whoever reads along is told so, and who joined before.
+    let path = format!("/events?conversation_id={talk}&limit=200");
+    let told = relay.ask("GET", &path, &Value::Null);
+    let kinds: Vec<&str> =
+        told["events"].as_array().unwrap().iter().filter_map(|it| it["type"].as_str()).collect();
+    assert_eq!(kinds.last(), Some(&"message.new"), "{kinds:?}");
+
+    relay.server.run(&["content", "edit-message", &room, &event, "the operator was"]).success();
+    relay.server.run(&["content", "react", &room, &event, "👍"]).success();
+    let asked = relay.message(&talk, &asked);
+    let mine = asked["matrix_event_id"].as_str().unwrap();
+    relay.server.run(&["content", "react", &room, mine, "👍"]).success();
+    wait_for("the edit has come", || relay.history(&talk)[1]["plaintext"] == "the operator was");
+    wait_for("both reactions have come", || {
+        let told = relay.ask("GET", &path, &Value::Null);
+        let all = told["events"].as_array().unwrap();
+        all.iter().filter(|it| it["type"] == "reaction.added").count() == 2
+    });
+    relay.server.run(&["content", "redact-message", &room, &event]).success();
+    wait_for("it is gone", || relay.history(&talk)[1]["deleted_at_ms"].is_u64());
+    // Nothing of what came from there goes back.
+    assert_eq!(relay.status()["waiting"], 0);
+}
+
+#[test]
+fn an_event_that_comes_again_is_taken_once() {
+    let relay = relay();
+    let talk = relay.conversation();
+    relay.post(&talk, ANN, "first");
+    let room = relay.room(&talk);
+    let event = json!([{
+        "type": "m.room.message", "event_id": "$once-only", "room_id": room,
+        "sender": "@eve:test.example", "origin_server_ts": 1_700_000_000_000_u64,
+        "content": { "msgtype": "m.text", "body": "again?" },
+    }]);
+    let before = relay.metric("matrix_duplicate_events_total");
+    for id in ["9001", "9001", "9002"] {
+        assert_eq!(relay.transaction(id, &event), (200, json!({})));
+    }
+    assert_eq!(relay.metric("matrix_duplicate_events_total") - before, 2);
+    assert_eq!(relay.history(&talk).len(), 2);
+    let refused = relay.try_ask("PUT", "/_matrix/app/v1/transactions/1", "wrong", "", &json!({}));
+    assert_eq!(refused.unwrap().0, 403);
+}
+
+#[test]
+fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let path = format!("/api/chat/conversations/{talk}/messages");
+    let post = |text: &str| {
+        let body = json!({ "sender_id": ANN, "plaintext": text });
+        relay.try_ask("POST", &path, &relay.key, "Idempotency-Key: k-1\r\n", &body).unwrap()
+    };
+    let (first, second, other) = (post("once"), post("once"), post("twice"));
+    assert_eq!((first.0, second.0, other.0), (201, 201, 409), "{other:?}");
+    assert_eq!(first.1["id"], second.1["id"]);
+    assert_eq!(relay.history(&talk).len(), 1);
+    assert_eq!(relay.seen(&talk).len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored() {
+    let relay = relay();
+    let talk = relay.conversation();
+    let messages = format!("/conversations/{talk}/messages");
+    let long = "x".repeat(40_000);
+    let stranger = "550e8400-e29b-41d4-a716-44665544ffff";
+    for (method, path, body, status) in [
+        ("POST", messages.as_str(), json!({ "sender_id": ANN }), 400),
+        ("POST", &messages, json!({ "sender_id": ANN, "plaintext": "" }), 400),
+        ("POST", &messages, json!({ "sender_id": ANN, "plaintext": "x", "colour": 1 }), 400),
+        ("POST", &messages, json!({ "sender_id": "ann", "plaintext": "x" }), 400),
+        ("POST", &messages, json!({ "sender_id": ANN, "plaintext": "a\0b" }), 400),
+        ("POST", &messages, json!({ "sender_id": ANN, "plaintext": long }), 413),
+        ("POST", &messages, json!({ "sender_id": stranger, "plaintext": "x" }), 403),
+        ("POST", "/conversations/7/messages", json!({ "sender_id": ANN, "plaintext": "x" }), 400),
+        ("GET", "/conversations/550e8400-e29b-41d4-a716-44665544ffff", Value::Null, 404),
+        ("GET", "/nothing", Value::Null, 404),
+        ("PATCH", "/conversations", Value::Null, 405),
+        ("GET", "/events?limit=1000", Value::Null, 400),
+    ] {
+        let (said, answer) = relay.answer(method, path, &body);
+        assert_eq!(said, status, "{method} {path} {answer}");
+        assert_eq!(answer["status"], status);
+        assert!(!answer["detail"].as_str().unwrap().is_empty());
+    }
+    assert!(relay.history(&talk).is_empty());
+    let refused =
+        |key: &str| relay.try_ask("GET", "/api/chat/conversations", key, "", &Value::Null);
+    assert_eq!(refused("wrong").unwrap().0, 401);
+    let made = relay.server.json(&["content", "relay", "add-key", "reader", "--read-only"]);
+    let reader = made["key"].as_str().unwrap();
+    assert_eq!(refused(reader).unwrap().0, 200);
+    let body = json!({ "sender_id": ANN, "plaintext": "x" });
+    let path = format!("/api/chat{messages}");
+    assert_eq!(relay.try_ask("POST", &path, reader, "", &body).unwrap().0, 403);
+    let listed = relay.server.run(&["content", "relay", "keys"]).success();
+    assert!(listed.stdout.contains("reader") && !listed.stdout.contains(reader));
+    relay.server.run(&["content", "relay", "remove-key", "reader"]).success();
+    wait_for("the key is forgotten", || refused(reader).unwrap().0 == 401);
+}
+
+#[test]
+fn whatever_is_killed_each_message_is_there_once_and_in_order() {
+    const MESSAGES: usize = 60;
+    let relay = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
+    let talk = relay.conversation();
+    let path = format!("/api/chat/conversations/{talk}/messages");
+    let mut wanted = BTreeMap::new();
+    for n in 0..MESSAGES {
+        if n % 10 == 5 {
+            let service = ["relay", "synapse", "postgres"][dice.random_range(0..3_usize)];
+            let now = std::fs::read(relay.server.data.join("run/state.json")).unwrap();
+            let now: Value = serde_json::from_slice(&now).unwrap();
+            // It may not be back from the last time.
+            if let Some(pid) = now["services"][service]["pid"].as_u64() {
+                kill_9(u32::try_from(pid).unwrap());
+            }
+        }
+        // Without an answer nobody knows: the key makes it harmless to ask again.
+        let again = |method: &str, path: &str, key: &str, body: &Value| {
+            let key = format!("Idempotency-Key: {key}\r\n");
+            let accepted = RefCell::new(None);
+            wait_for("it is accepted", || {
+                accepted.replace(answer_of(&relay, method, path, &key, body));
+                accepted.borrow().is_some()
+            });
+            accepted.into_inner().unwrap()
+        };
+        let body = json!({ "sender_id": ANN, "plaintext": format!("{n}") });
+        let id = again("POST", &path, &format!("storm-{n}"), &body)["id"].clone();
+        let id = id.as_str().unwrap().to_owned();
+        let mut text = n.to_string();
+        if dice.random_range(0..3) == 0 {
+            text.push_str(" edited");
+            let edit = json!({ "sender_id": ANN, "plaintext": text });
+            again("PUT", &format!("/api/chat/messages/{id}"), &format!("edit-{n}"), &edit);
+        }
+        wanted.insert(n, text);
+    }
+    wait_for("everything runs again", || relay.server.is_healthy());
+    let wanted: Vec<String> = wanted.into_values().collect();
+    let stored = relay.history(&talk);
+    let texts: Vec<&str> = stored.iter().filter_map(|it| it["plaintext"].as_str()).collect();
+    assert_eq!(texts, wanted);
+    let seen: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
+    assert_eq!(seen, wanted);
+    assert_eq!(relay.status()["dead"], 0);
+
+    // What it said is kept while the homeserver is away, and sent when it is back.
+    let failed = relay.metric("matrix_send_failure_total");
+    relay.server.run(&["manage", "stop", "synapse"]).success();
+    relay.post(&talk, ANN, "while it was away");
+    wait_for("it was tried in vain", || relay.metric("matrix_send_failure_total") > failed);
+    assert_eq!(relay.status()["waiting"], 1);
+    let log = relay.server.run(&["logs", "relay", "--tail", "50"]).success();
+    assert!(log.stdout.contains("waits"), "{log}");
+    relay.server.run(&["manage", "start"]).success();
+    assert_eq!(relay.seen(&talk).last().unwrap().1, "while it was away");
+
+    // Who may not speak there any more holds up nobody, and it is said why.
+    let room = relay.room(&talk);
+    let manage = |words: &[&str]| relay.server.run(&[&["content"], words].concat()).success();
+    manage(&["ban-user", &room, ANN_IN_MATRIX]);
+    wait_for("the application hears of it", || {
+        let there = relay.ask("GET", &format!("/conversations/{talk}"), &Value::Null);
+        there["participants"].as_array().unwrap().iter().all(|it| it["user_id"] != ANN)
+    });
+    relay.ask("POST", &format!("/conversations/{talk}/participants"), &json!({ "user_id": ANN }));
+    relay.post(&talk, ANN, "let me in");
+    relay.post(&talk, BOB, "she is banned");
+    assert_eq!(relay.seen(&talk).last().unwrap().1, "she is banned");
+    let dead = relay.server.json(&["content", "relay", "dead"]);
+    let letter = dead["dead"].as_array().unwrap().last().unwrap();
+    assert_eq!((&letter["kind"], &letter["text"]), (&json!("message"), &json!("let me in")));
+    assert!(letter["reason"].as_str().unwrap().contains("banned"), "{letter}");
+    manage(&["unban-user", &room, ANN_IN_MATRIX]);
+    manage(&["relay", "retry", letter["id"].as_str().unwrap()]);
+    assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");
+    manage(&["relay", "drop", "--all"]);
+    assert_eq!(relay.status()["dead"], 0);
+
+    // Strangers are refused and nothing goes to Matrix, where the settings say so.
+    let set = |key: &str, value: &str| relay.server.run(&["config", "set", key, value]).success();
+    set("relay.strangers", "refuse");
+    set("relay.matrix", "false");
+    relay.server.run(&["manage", "restart", "relay"]).success();
+    let before = relay.history(&talk).len();
+    let event = json!([{
+        "type": "m.room.message", "event_id": "$stranger", "room_id": room,
+        "sender": "@nova-not-a-uuid:test.example", "origin_server_ts": 1,
+        "content": { "msgtype": "m.text", "body": "who am I?" },
+    }]);
+    assert_eq!(relay.transaction("7001", &event).0, 200);
+    assert_eq!(relay.history(&talk).len(), before);
+    let log = relay.server.run(&["logs", "relay", "--tail", "50"]).success();
+    assert!(log.stdout.contains("@nova-not-a-uuid:test.example is no user"), "{log}");
+    let id = relay.post(&talk, ANN, "for us alone");
+    assert_eq!(relay.message(&talk, &id)["plaintext"], "for us alone");
+    assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");
+}
+
+fn answer_of(
+    relay: &Relay,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &Value,
+) -> Option<Value> {
+    let (status, answer) = relay.try_ask(method, path, &relay.key, headers, body)?;
+    (200..300).contains(&status).then_some(answer)
+}
