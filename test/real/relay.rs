@@ -361,7 +361,7 @@ fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored() {
 
 #[test]
 fn whatever_is_killed_each_message_is_there_once_and_in_order() {
-    const MESSAGES: usize = 60;
+    const MESSAGES: usize = 40;
     let relay = SHARED.write().unwrap_or_else(PoisonError::into_inner);
     let seed = rand::rng().random();
     println!("seed {seed}");
