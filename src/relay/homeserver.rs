@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ruma::{OwnedUserId, UserId};
+use ruma::{EventId, OwnedUserId, RoomId, UserId};
 use serde_json::json;
 
 use super::Error;
@@ -46,6 +46,19 @@ impl Homeserver {
     /// Whom it acts as, with the device that makes a repeat harmless.
     pub(super) fn user(&self, user: &UserId) -> Client {
         self.bare.as_ghost(user.to_owned(), Some(DEVICE))
+    }
+
+    /// Tells how far they have read.
+    pub(super) async fn has_read(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<(), matrix::Error> {
+        let (room, event) = (escaped(room.as_str()), escaped(event.as_str()));
+        let path = format!("/_matrix/client/v3/rooms/{room}/receipt/m.read/{event}");
+        // The second says what is known already.
+        self.user(user).raw(Method::POST, &path, Some(&json!({}))).await.map(drop)
     }
 
     /// Makes the account and its device where they are not, and says what it is called.

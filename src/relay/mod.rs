@@ -14,6 +14,7 @@
 mod api;
 mod counts;
 pub(crate) mod database;
+mod ephemeral;
 mod error;
 mod homeserver;
 mod inbound;
@@ -22,6 +23,7 @@ pub(crate) mod look;
 pub(crate) mod registration;
 mod rooms;
 mod sender;
+mod tail;
 mod trouble;
 mod user;
 
@@ -50,6 +52,8 @@ struct Shared {
     strangers: Strangers,
     largest_body: usize,
     counts: counts::Counts,
+    tail: tail::Tail,
+    typing: ephemeral::Typing,
 }
 
 /// Takes requests and tells the homeserver until the process is ended.
@@ -71,8 +75,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         strangers: set.strangers,
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
         counts: counts.clone(),
+        tail: tail::Tail::of(pool.clone()),
+        typing: ephemeral::Typing::default(),
         pool: pool.clone(),
     });
+    tokio::spawn(tail::run(shared.tail.clone()));
     let local = LocalSet::new();
     let told = homeserver::Homeserver::of(config, &registration)?;
     let sender = sender::Sender::of(pool, told, user::Naming::of(config), counts);

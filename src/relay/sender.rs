@@ -30,7 +30,7 @@ use super::{
 use crate::{
     clock::Backoff,
     matrix::{
-        self,
+        self, api,
         client::Client,
         message::{self, MARK, REACTION},
     },
@@ -43,6 +43,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_mins(1);
 /// Between two looks whether something waits that nobody has told of.
 const LOOK: Duration = Duration::from_mins(1);
+/// Where it is heard what is not kept.
+const ASIDE: &str = "relay_aside";
+/// How long somebody types unless they go on, in milliseconds.
+const TYPES: u64 = 30_000;
 /// How many are read at once.
 const PAGE: i64 = 100;
 /// How many that are done are noted at once.
@@ -128,16 +132,50 @@ impl Sender {
     /// Waits for what is new.
     async fn listen(self: &Rc<Self>) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen("relay").await?;
+        listener.listen_all(["relay", ASIDE]).await?;
         loop {
             // Before it listened, or while it was cut off, nobody has told it of anything.
             self.wake_all().await?;
             while let Ok(told) = timeout(LOOK, listener.try_recv()).await {
                 match told? {
+                    Some(told) if told.channel() == ASIDE => {
+                        let aside = serde_json::from_str(told.payload()).unwrap_or_default();
+                        task::spawn_local(Rc::clone(self).aside(aside));
+                    }
                     Some(told) => drop(told.payload().parse().map(|it| self.wake(it))),
                     None => break,
                 }
             }
+        }
+    }
+
+    /// Tells the homeserver what is not worth another try: who is typing.
+    async fn aside(self: Rc<Self>, aside: Value) {
+        let id = |value: &Value| value.as_str().and_then(|id| id.parse().ok());
+        let said = &aside["document"];
+        let (Some(conversation), Some(user), Some(typing)) =
+            (id(&aside["conversation_id"]), id(&said["user_id"]), said["typing"].as_bool())
+        else {
+            return;
+        };
+        if aside["tell"] != true {
+            return;
+        }
+        let (Ok(Some(room)), Ok(Some(member))) =
+            (self.rooms.known(conversation).await, self.rooms.find(user).await)
+        else {
+            return;
+        };
+        let request = api::typing::Request {
+            room_id: room.into(),
+            user_id: member.user.clone().into(),
+            typing,
+            timeout: typing.then_some(TYPES),
+        };
+        if member.is_ghost
+            && let Err(error) = self.rooms.told.user(&member.user).send(request).await
+        {
+            tracing::debug!("who is typing was not told: {error}");
         }
     }
 
@@ -457,6 +495,13 @@ impl Lane {
                     about.ok_or(Trouble::Senseless("the message it is for was not sent"))?;
                 let key = &entry.content["key"];
                 json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": about, "key": key } })
+            }
+            "receipt" => {
+                // What was never sent, nobody has read there.
+                if let Some(event) = about.and_then(parse) {
+                    sender.rooms.told.has_read(&member.user, room, &event).await?;
+                }
+                return Ok(None);
             }
             _ => {
                 let gone = if entry.kind == "unreaction" {

@@ -43,8 +43,8 @@ fn bodies(heard: &[Value]) -> Vec<String> {
 
 #[test]
 fn a_listener_that_is_killed_again_and_again_hears_every_event_once_and_in_order() {
-    const MESSAGES: usize = 240;
-    const KILLS: usize = 12;
+    const MESSAGES: usize = 120;
+    const KILLS: usize = 6;
     let server = Instance::shared();
     let room = server.room("Heard");
     let records = server.data.join("heard.jsonl");

@@ -4,12 +4,9 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    sync::{
-        LazyLock, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -29,30 +26,46 @@ struct Relay {
     key: String,
 }
 
-static SHARED: LazyLock<RwLock<Relay>> = LazyLock::new(|| {
-    let mut server = Instance::empty("relay");
-    let port = free_port();
-    for (name, value) in [
-        ("MATRIX_SYNAPSE_PROFILE", "relay"),
-        ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
-        ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
-        ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
-        ("MATRIX_SYNAPSE_RESTARTS", "1000"),
+/// One server for all of it, one after the other: some of them stop it.
+#[test]
+fn an_application_and_matrix_hear_each_other_once_and_in_order() {
+    let relay = Relay::started();
+    for promise in [
+        the_first_message_makes_a_room_with_all_who_take_part,
+        a_message_is_in_the_database_and_in_matrix,
+        an_edit_changes_the_message_in_both,
+        a_deleted_message_is_gone_from_both,
+        a_message_of_matrix_reaches_the_application,
+        who_reads_along_hears_all_once_and_goes_on_where_they_were,
+        an_event_that_comes_again_is_taken_once,
+        a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused,
+        what_is_wrong_with_a_request_is_said_and_nothing_is_stored,
+        whatever_is_killed_each_message_is_there_once_and_in_order,
     ] {
-        server.variable(name, value);
+        promise(&relay);
     }
-    server.run(&["manage", "install"]).success();
-    server.run(&["manage", "start"]).success();
-    let key = server.run(&["content", "relay", "add-key", "app", "-q"]).success().line().to_owned();
-    RwLock::new(Relay { server, port, key })
-});
-
-/// Shared by those that break nothing.
-fn relay() -> RwLockReadGuard<'static, Relay> {
-    SHARED.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Relay {
+    fn started() -> Self {
+        let mut server = Instance::empty("relay");
+        let port = free_port();
+        for (name, value) in [
+            ("MATRIX_SYNAPSE_PROFILE", "relay"),
+            ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
+            ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
+            ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
+            ("MATRIX_SYNAPSE_RESTARTS", "1000"),
+        ] {
+            server.variable(name, value);
+        }
+        server.run(&["manage", "install"]).success();
+        server.run(&["manage", "start"]).success();
+        let key = server.run(&["content", "relay", "add-key", "app", "-q"]);
+        let key = key.success().line().to_owned();
+        Self { server, port, key }
+    }
+
     /// A request on a connection of its own; none where that was lost.
     fn try_ask(
         &self,
@@ -157,9 +170,7 @@ impl Relay {
     }
 }
 
-#[test]
-fn the_first_message_makes_a_room_with_all_who_take_part() {
-    let relay = relay();
+fn the_first_message_makes_a_room_with_all_who_take_part(relay: &Relay) {
     let talk = relay.conversation();
     assert!(
         relay.ask("GET", &format!("/conversations/{talk}"), &Value::Null)["matrix_room_id"]
@@ -194,9 +205,7 @@ fn the_first_message_makes_a_room_with_all_who_take_part() {
     assert_eq!(status, 403);
 }
 
-#[test]
-fn a_message_is_in_the_database_and_in_matrix() {
-    let relay = relay();
+fn a_message_is_in_the_database_and_in_matrix(relay: &Relay) {
     let talk = relay.conversation();
     let id = relay.post(&talk, ANN, "both");
     relay.settled();
@@ -206,9 +215,7 @@ fn a_message_is_in_the_database_and_in_matrix() {
     assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "both".to_owned())]);
 }
 
-#[test]
-fn an_edit_changes_the_message_in_both() {
-    let relay = relay();
+fn an_edit_changes_the_message_in_both(relay: &Relay) {
     let talk = relay.conversation();
     let id = relay.post(&talk, ANN, "helo");
     let edit = |sender: &str, text: &str| {
@@ -223,9 +230,7 @@ fn an_edit_changes_the_message_in_both() {
     assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "hello".to_owned())]);
 }
 
-#[test]
-fn a_deleted_message_is_gone_from_both() {
-    let relay = relay();
+fn a_deleted_message_is_gone_from_both(relay: &Relay) {
     let talk = relay.conversation();
     let (first, second) = (relay.post(&talk, ANN, "keep"), relay.post(&talk, ANN, "lose"));
     let third = relay.post(&talk, BOB, "of a moderator");
@@ -244,9 +249,7 @@ fn a_deleted_message_is_gone_from_both() {
     drop(first);
 }
 
-#[test]
-fn a_message_of_matrix_reaches_the_application() {
-    let relay = relay();
+fn a_message_of_matrix_reaches_the_application(relay: &Relay) {
     let talk = relay.conversation();
     let asked = relay.post(&talk, ANN, "anybody there?");
     let room = relay.room(&talk);
@@ -280,9 +283,77 @@ fn a_message_of_matrix_reaches_the_application() {
     assert_eq!(relay.status()["waiting"], 0);
 }
 
-#[test]
-fn an_event_that_comes_again_is_taken_once() {
-    let relay = relay();
+/// Reads server-sent events until one is as wanted; what came, its position and its type.
+fn read_until(
+    relay: &Relay,
+    query: &str,
+    headers: &str,
+    wanted: &str,
+    act: impl FnOnce(),
+) -> Vec<(Option<u64>, String)> {
+    let stream = TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let key = &relay.key;
+    let head = format!(
+        "GET /api/chat/stream?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{headers}\r\n"
+    );
+    (&stream).write_all(head.as_bytes()).unwrap();
+    let (mut all, mut position, mut act) = (Vec::new(), None, Some(act));
+    for line in BufReader::new(&stream).lines() {
+        let line = line.unwrap();
+        if line == ": here" {
+            act.take().into_iter().for_each(|act| act());
+        } else if let Some(id) = line.strip_prefix("id: ") {
+            position = id.parse().ok();
+        } else if let Some(kind) = line.strip_prefix("event: ") {
+            all.push((position.take(), kind.to_owned()));
+        } else if line.starts_with("data: ") && line.contains(wanted) {
+            return all;
+        }
+    }
+    panic!("the stream ended: {all:?}");
+}
+
+fn who_reads_along_hears_all_once_and_goes_on_where_they_were(relay: &Relay) {
+    let talk = relay.conversation();
+    let query = format!("conversation_id={talk}&after=0");
+    let path = format!("/conversations/{talk}");
+    let heard = read_until(relay, &query, "", "three", || {
+        for text in ["one", "two", "three"] {
+            relay.post(&talk, ANN, text);
+        }
+    });
+    let kinds: Vec<&str> = heard.iter().map(|it| it.1.as_str()).collect();
+    let new = "message.new";
+    assert_eq!(kinds, ["participant.joined", "participant.joined", new, new, new]);
+    assert!(heard.is_sorted_by_key(|it| it.0.unwrap()), "{heard:?}");
+    let headers = format!("Last-Event-ID: {}\r\n", heard[2].0.unwrap());
+    assert_eq!(read_until(relay, &query, &headers, "three", || ())[..], heard[3..]);
+
+    // Who types and who has read is heard both ways.
+    let room = relay.room(&talk);
+    let id = relay.history(&talk)[2]["id"].as_str().unwrap().to_owned();
+    relay.server.run(&["content", "send-message", &room, "four"]).success();
+    wait_for("it has come", || relay.history(&talk).len() == 4);
+    let query = format!("user_id={BOB}");
+    let heard = read_until(relay, &query, "", "\"typing\":true", || {
+        relay.ask("POST", &format!("{path}/typing"), &json!({ "user_id": ANN, "typing": true }));
+    });
+    assert_eq!(heard.last().unwrap(), &(None, "typing".to_owned()));
+    let heard = read_until(relay, &query, "", "\"read_up_to\":4", || {
+        relay.server.run(&["content", "mark-read", &room]).success();
+    });
+    assert_eq!(heard.last().unwrap().1, "receipt");
+    let read = |who: &str| {
+        relay.ask("POST", &format!("/messages/{id}/receipts"), &json!({ "user_id": who }))["read"]
+            .clone()
+    };
+    assert_eq!((read(BOB), read(BOB)), (json!(true), json!(false)));
+    relay.settled();
+    assert_eq!(relay.status()["dead"], 0);
+}
+
+fn an_event_that_comes_again_is_taken_once(relay: &Relay) {
     let talk = relay.conversation();
     relay.post(&talk, ANN, "first");
     let room = relay.room(&talk);
@@ -301,9 +372,7 @@ fn an_event_that_comes_again_is_taken_once() {
     assert_eq!(refused.unwrap().0, 403);
 }
 
-#[test]
-fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused() {
-    let relay = relay();
+fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused(relay: &Relay) {
     let talk = relay.conversation();
     let path = format!("/api/chat/conversations/{talk}/messages");
     let post = |text: &str| {
@@ -317,9 +386,7 @@ fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused() 
     assert_eq!(relay.seen(&talk).len(), 1);
 }
 
-#[test]
-fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored() {
-    let relay = relay();
+fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored(relay: &Relay) {
     let talk = relay.conversation();
     let messages = format!("/conversations/{talk}/messages");
     let long = "x".repeat(40_000);
@@ -359,10 +426,8 @@ fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored() {
     wait_for("the key is forgotten", || refused(reader).unwrap().0 == 401);
 }
 
-#[test]
-fn whatever_is_killed_each_message_is_there_once_and_in_order() {
+fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     const MESSAGES: usize = 40;
-    let relay = SHARED.write().unwrap_or_else(PoisonError::into_inner);
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
@@ -384,7 +449,7 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order() {
             let key = format!("Idempotency-Key: {key}\r\n");
             let accepted = RefCell::new(None);
             wait_for("it is accepted", || {
-                accepted.replace(answer_of(&relay, method, path, &key, body));
+                accepted.replace(answer_of(relay, method, path, &key, body));
                 accepted.borrow().is_some()
             });
             accepted.into_inner().unwrap()

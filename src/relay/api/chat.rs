@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     matrix::message,
-    relay::{Shared, keys::Scope},
+    relay::{Shared, keys::Scope, tail::Wanted},
 };
 
 type Answered = Result<Response, Problem>;
@@ -93,6 +93,19 @@ pub(super) struct Edit {
 pub(super) struct Reaction {
     user_id: Uuid,
     key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Typing {
+    user_id: Uuid,
+    typing: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reading {
+    user_id: Uuid,
 }
 
 fn short(what: &str, text: &str) -> Result<(), Problem> {
@@ -423,21 +436,60 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
     let conversation =
         asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
-    // Whoever writes in a conversation holds its row, so that within one no later position is seen before an
-    // earlier one; where all are read, what is still being written is waited for.
-    let found: Vec<Value> = sqlx::query_scalar(
-        "SELECT jsonb_build_object('position', position, 'type', type, 'conversation_id', conversation_id,
-            'at_ms', relay.ms(created_at), 'document', document)
-        FROM relay.events WHERE position > $1 AND ($2::uuid IS NULL OR conversation_id = $2)
-            AND ($2::uuid IS NOT NULL OR xmin::text::bigint < coalesce((SELECT min(backend_xid::text::bigint)
-                FROM pg_stat_activity WHERE datname = current_database()), 9223372036854775807))
-        ORDER BY position LIMIT $3",
-    )
-    .bind(after)
-    .bind(conversation)
-    .bind(limit)
-    .fetch_all(&shared.pool)
-    .await?;
+    let wanted = Wanted { conversation, user: None };
+    let found = shared.tail.page(after, wanted, limit).await?;
+    let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();
     let next = found.last().map_or(json!(after), |last| last["position"].clone());
     Ok(answer(StatusCode::OK, &json!({ "events": found, "next": next })))
+}
+
+pub(super) async fn typing(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    typing_in(&shared, uuid("id", &id)?, asked).await
+}
+
+pub(super) async fn typing_by_slug(
+    State(shared): Relay,
+    Path(slug): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let conversation = by_slug(&shared, &slug).await?;
+    typing_in(&shared, conversation, asked).await
+}
+
+/// It is passed on and not kept: in half a minute it is of no interest to anybody.
+async fn typing_in(shared: &Shared, conversation: Uuid, asked: Asked) -> Answered {
+    let Typing { user_id, typing } = asked.json(shared).await?;
+    sqlx::query(
+        "SELECT relay.require_participant($1, $2), relay.aside($1, 'typing',
+            jsonb_build_object('user_id', $2, 'typing', $3::boolean), true)",
+    )
+    .bind(conversation)
+    .bind(user_id)
+    .bind(typing)
+    .execute(&shared.pool)
+    .await?;
+    Ok(answer(StatusCode::OK, &json!({ "conversation_id": conversation })))
+}
+
+/// Somebody has read up to a message.
+pub(super) async fn read(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let id = uuid("id", &id)?;
+    let Reading { user_id } = asked.json(&shared).await?;
+    let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
+        .bind(id)
+        .bind(user_id)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &json!({ "message_id": id, "read": is_new })))
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{answer, asked, problem::Problem};
-use crate::relay::{Shared, inbound};
+use crate::relay::{Shared, ephemeral, inbound};
 
 /// The largest transaction: a hundred events of 64 KiB, and what comes with them.
 const LARGEST: usize = 16 << 20;
@@ -37,6 +37,12 @@ pub(super) async fn transaction(
         .map_err(|error| Problem::bad(format!("the body: {error}")))?;
     let events = body["events"].as_array().map_or(&[][..], Vec::as_slice);
     inbound::take(&shared, &id, events).await?;
+    // The homeserver leaves it out when it repeats a transaction, so it is no reason to have it repeated.
+    for event in body["ephemeral"].as_array().into_iter().flatten() {
+        if let Err(error) = ephemeral::take(&shared, event).await {
+            tracing::debug!("who types or has read is left out: {error}");
+        }
+    }
     Ok(answer(StatusCode::OK, &json!({})))
 }
 

@@ -4,6 +4,7 @@ mod asked;
 mod chat;
 mod homeserver;
 mod problem;
+mod stream;
 
 use std::sync::Arc;
 
@@ -28,8 +29,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/conversations/{id}/messages", post(chat::post).get(chat::history))
         .route("/messages/{id}", put(chat::edit).delete(chat::delete))
         .route("/messages/{id}/reactions", post(chat::react).delete(chat::unreact))
+        .route("/conversations/{id}/typing", post(chat::typing))
+        .route("/messages/{id}/receipts", post(chat::read))
         .route("/events", get(chat::events))
+        .route("/stream", get(stream::stream))
         .route("/event/{slug}/join", post(chat::join_by_slug))
+        .route("/event/{slug}/typing", post(chat::typing_by_slug))
         .route("/event/{slug}/message", post(chat::post_by_slug));
     Router::new()
         .nest("/api/chat", chat)

@@ -48,6 +48,8 @@ CREATE TABLE relay.participants (
     role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'moderator')),
     joined_at timestamptz NOT NULL DEFAULT now(),
     left_at timestamptz,
+    -- The sequence number up to which they have read.
+    read_up_to bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (conversation_id, user_id)
 );
 CREATE INDEX participants_of_user ON relay.participants (user_id) WHERE left_at IS NULL;
@@ -91,7 +93,7 @@ CREATE TABLE relay.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     conversation_id uuid NOT NULL REFERENCES relay.conversations (id) ON DELETE CASCADE,
     kind text NOT NULL
-        CHECK (kind IN ('message', 'edit', 'redaction', 'reaction', 'unreaction', 'join', 'leave')),
+        CHECK (kind IN ('message', 'edit', 'redaction', 'reaction', 'unreaction', 'join', 'leave', 'receipt')),
     user_id uuid NOT NULL REFERENCES relay.users (id),
     -- The message that it is, or is about; of a reaction its own id stands in the content.
     message_id uuid,
@@ -110,6 +112,17 @@ CREATE TABLE relay.inbox (
     event_id text PRIMARY KEY,
     transaction_id text NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What has happened and has no position yet: whoever commits later may have begun earlier, and who reads along
+-- by position would miss it. Within a conversation the ids are in the order of the commits.
+CREATE TABLE relay.unread (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    conversation_id uuid NOT NULL REFERENCES relay.conversations (id) ON DELETE CASCADE,
+    operation uuid NOT NULL UNIQUE,
+    type text NOT NULL,
+    document jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- What has happened, in one order for all who read along. `operation` makes a repeat harmless.

@@ -38,13 +38,29 @@ CREATE FUNCTION relay.note(
     tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}'
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO relay.events (conversation_id, operation, type, document)
+    INSERT INTO relay.unread (conversation_id, operation, type, document)
         VALUES (conversation, operation, type, document);
     IF tell IS NOT NULL AND (SELECT s.matrix FROM relay.settings s) THEN
         INSERT INTO relay.outbox (conversation_id, kind, user_id, message_id, content, operation)
             VALUES (conversation, tell, who, message, content, operation);
     END IF;
     PERFORM pg_notify('relay', conversation::text);
+END $$;
+
+-- Gives what has happened its positions. One at a time, until it has committed: no position is seen before a lower one.
+CREATE FUNCTION relay.publish() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    published bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1919247468, 1);
+    WITH gone AS (DELETE FROM relay.unread RETURNING *)
+    INSERT INTO relay.events (conversation_id, operation, type, document, created_at)
+        SELECT conversation_id, operation, type, document, created_at FROM gone ORDER BY id;
+    GET DIAGNOSTICS published = ROW_COUNT;
+    IF published > 0 THEN
+        PERFORM pg_notify('relay_read', '');
+    END IF;
+    RETURN published;
 END $$;
 
 -- A user of the application, made known or given another name.
@@ -150,7 +166,8 @@ BEGIN
     END IF;
     PERFORM relay.hold(conversation);
     SELECT * INTO made FROM relay.messages m WHERE m.id = message;
-    IF EXISTS (SELECT 1 FROM relay.events e WHERE e.operation = edit_message.operation) THEN
+    IF EXISTS (SELECT 1 FROM relay.unread e WHERE e.operation = edit_message.operation)
+        OR EXISTS (SELECT 1 FROM relay.events e WHERE e.operation = edit_message.operation) THEN
         RETURN relay.message_document(made);
     END IF;
     IF made.deleted_at IS NOT NULL THEN
@@ -251,3 +268,40 @@ BEGIN
         jsonb_build_object('event', gone.matrix_event_id, 'reaction', gone.id));
     RETURN true;
 END $$;
+
+-- Whether they had not read as far before.
+CREATE FUNCTION relay.mark_read(
+    message uuid, who uuid, from_matrix boolean DEFAULT false
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    conversation uuid;
+    up_to bigint;
+BEGIN
+    SELECT m.conversation_id, m.sequence_number INTO conversation, up_to
+        FROM relay.messages m WHERE m.id = message;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    PERFORM relay.require_participant(conversation, who);
+    UPDATE relay.participants p SET read_up_to = up_to
+        WHERE p.conversation_id = conversation AND p.user_id = who AND p.read_up_to < up_to;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- Only the last one counts.
+    DELETE FROM relay.outbox o WHERE o.conversation_id = conversation AND o.user_id = who
+        AND o.kind = 'receipt' AND o.refused_at IS NULL;
+    PERFORM relay.note(conversation, gen_random_uuid(), 'receipt',
+        jsonb_build_object('message_id', message, 'user_id', who, 'read_up_to', up_to),
+        CASE WHEN NOT from_matrix THEN 'receipt' END, who, message);
+    RETURN true;
+END $$;
+
+-- What is not kept: who is typing. `tell` is what the homeserver is told.
+CREATE FUNCTION relay.aside(
+    conversation uuid, type text, document jsonb, tell boolean
+) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_notify('relay_aside', jsonb_build_object('conversation_id', conversation, 'type', type,
+        'document', document, 'tell', tell)::text)
+$$;

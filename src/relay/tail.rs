@@ -1,0 +1,197 @@
+//! Tells all who read along what has happened: one reader of the database for all of them. Whoever reads more slowly
+//! than all is written loses its place here and begins again from its position in the database.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::{
+    sync::broadcast,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+use crate::clock::Backoff;
+
+/// How many are kept for those who have not read them yet.
+const KEPT: usize = 4096;
+/// How many are read at once.
+pub(super) const PAGE: i64 = 200;
+/// Between two looks whether something has happened that nobody has told of.
+const LOOK: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Something that has happened.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// None of what is not kept.
+    pub(super) position: Option<i64>,
+    pub(super) conversation: Uuid,
+    pub(super) kind: String,
+    /// With `position`, `type`, `conversation_id`, `at_ms` and `document`.
+    pub(super) whole: Value,
+}
+
+impl Item {
+    /// Whom it is about, where it brings somebody in or takes them out.
+    pub(super) fn member(&self) -> Option<(Uuid, bool)> {
+        let comes = match self.kind.as_str() {
+            "participant.joined" => true,
+            "participant.left" => false,
+            _ => return None,
+        };
+        let user = self.whole["document"]["user_id"].as_str()?.parse().ok()?;
+        Some((user, comes))
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Tail {
+    pool: PgPool,
+    items: broadcast::Sender<Arc<Item>>,
+    /// The last position that was told.
+    last: Arc<AtomicI64>,
+}
+
+type Row = (i64, Uuid, String, i64, Value);
+
+fn item((position, conversation, kind, at, document): Row) -> Item {
+    let whole = json!({
+        "position": position,
+        "type": kind,
+        "conversation_id": conversation,
+        "at_ms": at,
+        "document": document,
+    });
+    Item { position: Some(position), conversation, kind, whole }
+}
+
+/// Which of all that happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) conversation: Option<Uuid>,
+    /// Of the conversations in which they take part.
+    pub(super) user: Option<Uuid>,
+}
+
+impl Tail {
+    pub(super) fn of(pool: PgPool) -> Self {
+        Self { pool, items: broadcast::Sender::new(KEPT), last: Arc::default() }
+    }
+
+    /// What happens from now on; what has happened is read with [`Self::page`].
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Item>> {
+        self.items.subscribe()
+    }
+
+    pub(super) fn last(&self) -> i64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// What has happened after a position, oldest first.
+    pub(super) async fn page(
+        &self,
+        after: i64,
+        wanted: Wanted,
+        limit: i64,
+    ) -> Result<Vec<Item>, sqlx::Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT position, conversation_id, type, relay.ms(created_at), document FROM relay.events
+            WHERE position > $1 AND ($2::uuid IS NULL OR conversation_id = $2)
+                AND ($3::uuid IS NULL OR conversation_id IN (SELECT p.conversation_id
+                    FROM relay.participants p WHERE p.user_id = $3 AND p.left_at IS NULL))
+            ORDER BY position LIMIT $4",
+        )
+        .bind(after)
+        .bind(wanted.conversation)
+        .bind(wanted.user)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(item).collect())
+    }
+
+    /// Gives what has happened its positions and tells of it.
+    async fn catch_up(&self) -> Result<(), sqlx::Error> {
+        let _: i64 = sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
+        loop {
+            let page = self.page(self.last(), Wanted::default(), PAGE).await?;
+            let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+            for item in page {
+                self.last.store(item.position.unwrap_or_default(), Ordering::Release);
+                // Nobody may read along.
+                drop(self.items.send(Arc::new(item)));
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn aside(&self, payload: &str) {
+        let Ok(mut whole) = serde_json::from_str::<Value>(payload) else { return };
+        let Some(conversation) = whole["conversation_id"].as_str().and_then(|id| id.parse().ok())
+        else {
+            return;
+        };
+        if let Some(fields) = whole.as_object_mut() {
+            fields.remove("tell");
+        }
+        let kind = whole["type"].as_str().unwrap_or_default().to_owned();
+        drop(self.items.send(Arc::new(Item { position: None, conversation, kind, whole })));
+    }
+
+    async fn listen(&self) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen_all(["relay", "relay_read", "relay_aside"]).await?;
+        loop {
+            self.catch_up().await?;
+            let mut told = timeout(LOOK, listener.try_recv()).await;
+            // What was told meanwhile is looked for once.
+            while let Ok(Ok(Some(it))) = &told {
+                if it.channel() == "relay_aside" {
+                    self.aside(it.payload());
+                }
+                told = match listener.next_buffered() {
+                    Some(more) => Ok(Ok(Some(more))),
+                    None => break,
+                };
+            }
+            if let Ok(Err(error)) = told {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Reads until the process is ended.
+pub(super) async fn run(tail: Tail) {
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let begin = || async {
+        sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM relay.events")
+            .fetch_one(&tail.pool)
+            .await
+    };
+    loop {
+        match begin().await {
+            Ok(last) => {
+                tail.last.store(last, Ordering::Release);
+                break;
+            }
+            Err(_) => sleep(backoff.pause()).await,
+        }
+    }
+    loop {
+        if let Err(error) = tail.listen().await {
+            tracing::warn!("what happens cannot be read: {error}");
+        }
+        sleep(backoff.pause()).await;
+    }
+}
