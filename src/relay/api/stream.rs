@@ -93,7 +93,7 @@ fn piece(item: &Item) -> Bytes {
 }
 
 /// From where on, and which of it.
-fn wanted(asked: Asked) -> Result<(Option<i64>, Wanted), Problem> {
+fn wanted(asked: &Asked) -> Result<(Option<i64>, Wanted), Problem> {
     let last = asked.head.headers.get("last-event-id");
     let after = match last.and_then(|it| it.to_str().ok()?.parse().ok()) {
         Some(last) => Some(last),
@@ -108,7 +108,7 @@ pub(super) async fn stream(
     request: Request,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&shared, request, Scope::Read).await?;
-    let (after, wanted) = wanted(asked)?;
+    let (after, wanted) = wanted(&asked)?;
     // Before what has happened is read, so that nothing is between the two.
     let live = shared.tail.subscribe();
     let theirs = match wanted.user {
@@ -147,9 +147,8 @@ impl Reader {
             return End::Gone;
         }
         loop {
-            let page = match self.shared.tail.page(self.at, self.wanted, PAGE).await {
-                Ok(page) => page,
-                Err(_) => return End::Database,
+            let Ok(page) = self.shared.tail.page(self.at, self.wanted, PAGE).await else {
+                return End::Database;
             };
             let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             for item in page {
