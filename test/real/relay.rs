@@ -292,7 +292,7 @@ fn read_until(
     act: impl FnOnce(),
 ) -> Vec<(Option<u64>, String)> {
     let stream = TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let key = &relay.key;
     let head = format!(
         "GET /api/chat/stream?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{headers}\r\n"
