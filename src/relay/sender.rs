@@ -16,7 +16,7 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio::{
     sync::{Notify, mpsc},
     task,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -228,8 +228,12 @@ pub(super) async fn run(sender: Rc<Sender>) {
     }
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
+        let begun = Instant::now();
         if let Err(error) = sender.listen().await {
             tracing::warn!("the relay's database does not answer: {error}");
+        }
+        if begun.elapsed() > LOOK {
+            backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         }
         sleep(backoff.pause()).await;
     }
@@ -326,7 +330,9 @@ impl Lane {
     /// Tries until it is told, refused for good, or dropped.
     async fn tell(&mut self, sender: &Sender, entry: &Entry) {
         let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
+        let mut tries = 0;
         loop {
+            tries += 1;
             let trouble = match self.put(sender, entry).await {
                 Ok(event) => {
                     if said {
@@ -339,7 +345,7 @@ impl Lane {
                 Err(trouble) => trouble,
             };
             sender.counts.failed();
-            if trouble.is_final() {
+            if trouble.is_final(tries) {
                 let reason = trouble.text();
                 tracing::warn!(
                     "Matrix send failed: {reason} (conversation_id={}, {} {})",
@@ -409,7 +415,7 @@ impl Lane {
         }
         let room = match self.room.clone() {
             Some(room) => room,
-            None => rooms.ensure(self.conversation).await?,
+            None => rooms.ensure(self.conversation).await.map_err(Trouble::of_the_room)?,
         };
         self.room = Some(room.clone());
         let mended = if self.inside.contains(&entry.user) {
@@ -423,7 +429,8 @@ impl Lane {
         };
         let said = match said {
             Err(trouble) if trouble.is_of_who_or_where() => {
-                let room = rooms.mend(self.conversation, &room, &member).await?;
+                let mended = rooms.mend(self.conversation, &room, &member).await;
+                let room = mended.map_err(Trouble::of_the_room)?;
                 self.room = Some(room.clone());
                 self.say(sender, &room, &member, entry).await
             }

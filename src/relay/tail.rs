@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{
     sync::broadcast,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -189,8 +189,12 @@ pub(super) async fn run(tail: Tail) {
         }
     }
     loop {
+        let begun = Instant::now();
         if let Err(error) = tail.listen().await {
             tracing::warn!("what happens cannot be read: {error}");
+        }
+        if begun.elapsed() > LOOK {
+            backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         }
         sleep(backoff.pause()).await;
     }

@@ -2,6 +2,9 @@
 
 use crate::{matrix, outbox};
 
+/// How often a room may not be ready before nothing more is said there: for about two minutes.
+const TRIES: u32 = 10;
+
 /// What keeps something from being told.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
@@ -9,15 +12,29 @@ pub(super) enum Trouble {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Matrix(#[from] matrix::Error),
+    /// The room cannot be made ready: after something was killed that may pass, whatever is said of it.
+    #[error("the room is not ready: {0}")]
+    Room(#[source] matrix::Error),
     /// It cannot be told at all.
     #[error("{0}")]
     Senseless(&'static str),
 }
 
 impl Trouble {
-    pub(super) fn is_final(&self) -> bool {
+    /// The same of what a room needs.
+    pub(super) fn of_the_room(self) -> Self {
+        match self {
+            Self::Matrix(error) => Self::Room(error),
+            other => other,
+        }
+    }
+
+    /// Whether it stays so, after so many tries.
+    pub(super) fn is_final(&self, tries: u32) -> bool {
         match self {
             Self::Database(_) => false,
+            Self::Room(matrix::Error::Banned { .. }) => true,
+            Self::Room(error) => tries >= TRIES && outbox::is_final(error),
             Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
             Self::Matrix(error) => outbox::is_final(error),
         }
@@ -37,7 +54,8 @@ impl Trouble {
 
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Matrix(matrix::Error::Refused { errcode, message, .. }) => {
+            Self::Matrix(matrix::Error::Refused { errcode, message, .. })
+            | Self::Room(matrix::Error::Refused { errcode, message, .. }) => {
                 format!("{errcode}: {message}")
             }
             other => other.to_string(),

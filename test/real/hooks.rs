@@ -61,7 +61,7 @@ pub(crate) fn hook(server: &Instance, name: &str, room: &str) -> String {
 #[test]
 fn a_flood_arrives_once_and_in_order_whatever_is_killed() {
     /// Through each of so many senders, which send one after the other; `bench/hooks.py` sends more.
-    const EACH: usize = 30;
+    const EACH: usize = 60;
     const SENDERS: usize = 8;
     let mut server = Instance::installed("hooks");
     server.variable("MATRIX_SYNAPSE_RESTARTS", "1000");

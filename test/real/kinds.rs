@@ -21,7 +21,7 @@ const KINDS: &str = "generic,synchrotron,client_reader,event_creator,event_persi
 /// So many are killed at once.
 const AT_ONCE: usize = 4;
 /// So many are killed where not all are.
-const SOME: usize = 4;
+const SOME: usize = 3;
 
 /// All that has a process, with its id.
 fn processes(server: &Instance) -> BTreeMap<String, u32> {
