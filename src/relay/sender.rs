@@ -32,7 +32,7 @@ use crate::{
     matrix::{
         self, api,
         client::Client,
-        message::{self, MARK, REACTION},
+        message::{self, MARK, Markup, REACTION},
     },
     outbox::{self, sent},
 };
@@ -441,22 +441,16 @@ impl Lane {
         Ok(said)
     }
 
-    /// The event of a message or of a reaction.
-    async fn event_of(
-        &self,
-        sender: &Sender,
-        table: &'static str,
-        id: Uuid,
-    ) -> Result<Option<String>, Trouble> {
+    /// The event of a message.
+    async fn event_of(&self, sender: &Sender, id: Uuid) -> Result<Option<String>, Trouble> {
         if let Some(event) = self.events.get(&id) {
             return Ok(Some(event.clone()));
         }
-        let query = match table {
-            "reactions" => "SELECT matrix_event_id FROM relay.reactions WHERE id = $1",
-            _ => "SELECT matrix_event_id FROM relay.messages WHERE id = $1",
-        };
         let found: Option<Option<String>> =
-            sqlx::query_scalar(query).bind(id).fetch_optional(&sender.pool).await?;
+            sqlx::query_scalar("SELECT matrix_event_id FROM relay.messages WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&sender.pool)
+                .await?;
         Ok(found.flatten())
     }
 
@@ -470,9 +464,7 @@ impl Lane {
         let client = sender.rooms.told.user(&member.user);
         let transaction = entry.transaction();
         let about = match entry.message {
-            Some(message) if entry.kind != "message" => {
-                self.event_of(sender, "messages", message).await?
-            }
+            Some(message) if entry.kind != "message" => self.event_of(sender, message).await?,
             _ => None,
         };
         let parse = |event: String| OwnedEventId::try_from(event).ok();
@@ -481,7 +473,7 @@ impl Lane {
                 let mut content = content_of(&entry.content);
                 let answers = entry.content["reply_to"].as_str().and_then(|id| id.parse().ok());
                 if let Some(answers) = answers
-                    && let Some(event) = self.event_of(sender, "messages", answers).await?
+                    && let Some(event) = self.event_of(sender, answers).await?
                 {
                     content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": event } });
                 }
@@ -553,10 +545,10 @@ impl Lane {
 
 /// What is shown of a text.
 fn content_of(said: &Value) -> Value {
-    let kind = match said["kind"].as_str() {
-        Some("notice") => "m.notice",
-        Some("emote") => "m.emote",
-        _ => "m.text",
-    };
-    json!({ "msgtype": kind, "body": said["body"], "m.mentions": {} })
+    let text = said["body"].as_str().unwrap_or_default();
+    let mut content = message::text(text, Markup::Plain, said["kind"] == "notice");
+    if said["kind"] == "emote" {
+        content["msgtype"] = "m.emote".into();
+    }
+    content
 }
