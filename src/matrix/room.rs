@@ -430,6 +430,28 @@ pub(crate) async fn inhabited(
     }
 }
 
+/// Waits for the moment in which Synapse writes the name of a new room where it looks for names, and says
+/// whether that was done.
+pub(crate) async fn is_found_by_name(
+    operator: &Client,
+    room: &RoomId,
+    name: &str,
+) -> Result<bool, Error> {
+    const MOMENT: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + MOMENT;
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+    loop {
+        let found = details(operator, room).await?;
+        if found.is_some_and(|found| found.name.as_deref() == Some(name)) {
+            return Ok(true);
+        }
+        if Instant::now() + backoff.peek() > deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(backoff.pause()).await;
+    }
+}
+
 /// Whether the operator made a room whose creator has all power for good (room version 12) and did not
 /// leave it. Nobody can be made an admin there who is its creator: the server refuses to.
 async fn leads(operator: &Client, room: &RoomId) -> Result<bool, Error> {

@@ -144,6 +144,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Made> {
              `config show synapse.encryption_enabled_by_default_for_room_type` says which it does",
         );
     }
+    // Who speaks to it by its name at once shall find it.
+    let operator = args.sending.operator(context)?;
+    if !room::is_found_by_name(&operator, &made.room_id, &args.name).await.unwrap_or(true) {
+        context.warn(
+            "Synapse does not find the room by its name yet; its id or an alias names it at once",
+        );
+    }
     let (room_id, alias) = (made.room_id.into(), alias.map(Into::into));
     let (name, encrypted) = (Some(args.name), Some(encrypted));
     Ok(Reply::done(Made { room_id, alias, name, existed: false, encrypted }))
