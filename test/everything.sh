@@ -19,7 +19,7 @@ done
 folder=$(mktemp -d /tmp/rms.XXXXXX)
 # Another account may have to run PostgreSQL from there.
 chmod 711 "$folder"
-current='' real='' clippy='' memory=''
+current='' real='' memory=''
 declare -A running=()
 cleanup() {
     local status=$? pid
@@ -149,19 +149,16 @@ unit_tests() {
     PATH=$path built_beside --quiet --lib
 }
 
-# built_beside WORDS...: `cargo test` with the crates that the program was built with, as far as it is linked
-# statically; only this package is compiled for tests. Where there is clippy it is the compiler, so that
-# what it says costs no second reading of the sources.
+# built_beside WORDS...: `cargo test` with all that the program was built with, its own library too, as far as it is
+# linked statically; only the tests are compiled.
 built_beside() {
-    local package=profile.release.package.resource-matrix-synapse flags='' host words=(--locked)
+    local flags='' host words=(--locked)
     host=$(source lib/core.sh && core::static_host)
     if [[ -n $host ]]; then
         flags=$(source lib/core.sh && printf '%s' "$core_static_flags")
-        words+=(--release --target "$host" --config "$package.debug-assertions=true"
-            --config "$package.overflow-checks=true")
+        words+=(--release --target "$host")
     fi
-    RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTC_WORKSPACE_WRAPPER=$clippy \
-        CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test "${words[@]}" "$@"
+    RUSTFLAGS="${RUSTFLAGS:-} $flags" cargo test "${words[@]}" "$@"
 }
 
 # The same for the program that keeps the keys of encrypted rooms.
@@ -172,23 +169,27 @@ encryption() {
         flags=$(source lib/core.sh && printf '%s' "$core_static_flags")
         words+=(--target "$host")
     fi
-    RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTC_WORKSPACE_WRAPPER=$clippy \
-        CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test --quiet "${words[@]}"
+    RUSTFLAGS="${RUSTFLAGS:-} $flags" cargo test --quiet "${words[@]}"
 }
 
 # All test programs; `real` is the one that runs servers.
 test_programs() {
-    if component clippy; then
-        clippy=$PWD/test/clippy.sh
-    else
-        not_checked 'what clippy says: this machine has none'
-    fi
     built_beside --no-run --message-format=json-render-diagnostics >"$folder/programs"
     real=$(python3 -c '
 import json, sys
 built = map(json.loads, sys.stdin)
 print(*(it["executable"] for it in built if it.get("target", {}).get("name") == "real"))' <"$folder/programs")
     [[ -x $real ]]
+}
+
+# Where there is clippy it is the compiler of all that follows, so that what it says costs no second reading of the
+# sources; and what a user's program is made of serves its tests.
+compiler() {
+    if component clippy; then
+        export RUSTC_WORKSPACE_WRAPPER=$PWD/test/clippy.sh CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+    else
+        not_checked 'what clippy says: this machine has none'
+    fi
 }
 
 # A folder in memory, where there is enough and programs may run: the tests make a hundred servers of some
@@ -308,6 +309,7 @@ beside 'wheels' wheels
 python_itself
 step 'shell scripts' scripts
 step 'format' format
+step 'compiler' compiler
 step 'programs' programs
 step 'test programs' test_programs
 beside 'documentation' documentation

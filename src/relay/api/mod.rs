@@ -1,8 +1,9 @@
 //! The relay's HTTP interface: what the application asks for, and what the homeserver tells.
 
 mod asked;
-mod chat;
+mod conversations;
 mod homeserver;
+mod messages;
 mod problem;
 mod stream;
 
@@ -22,20 +23,20 @@ use problem::Problem;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let chat = Router::new()
-        .route("/conversations", post(chat::create).get(chat::list))
-        .route("/conversations/{id}", get(chat::show))
-        .route("/conversations/{id}/participants", post(chat::join))
-        .route("/conversations/{id}/participants/{user}", delete(chat::leave))
-        .route("/conversations/{id}/messages", post(chat::post).get(chat::history))
-        .route("/messages/{id}", put(chat::edit).delete(chat::delete))
-        .route("/messages/{id}/reactions", post(chat::react).delete(chat::unreact))
-        .route("/conversations/{id}/typing", post(chat::typing))
-        .route("/messages/{id}/receipts", post(chat::read))
-        .route("/events", get(chat::events))
+        .route("/conversations", post(conversations::create).get(conversations::list))
+        .route("/conversations/{which}", get(conversations::show))
+        .route("/conversations/{which}/participants", post(conversations::join))
+        .route("/conversations/{which}/participants/{user}", delete(conversations::leave))
+        .route("/conversations/{which}/typing", post(conversations::typing))
+        .route("/conversations/{which}/messages", post(messages::post).get(messages::history))
+        .route("/messages/{id}", put(messages::edit).delete(messages::delete))
+        .route("/messages/{id}/reactions", post(messages::react).delete(messages::unreact))
+        .route("/messages/{id}/receipts", post(messages::read))
+        .route("/events", get(messages::events))
         .route("/stream", get(stream::stream))
-        .route("/event/{slug}/join", post(chat::join_by_slug))
-        .route("/event/{slug}/typing", post(chat::typing_by_slug))
-        .route("/event/{slug}/message", post(chat::post_by_slug));
+        .route("/event/{which}/join", post(conversations::join))
+        .route("/event/{which}/typing", post(conversations::typing))
+        .route("/event/{which}/message", post(messages::post));
     Router::new()
         .nest("/api/chat", chat)
         .route("/_matrix/app/v1/transactions/{id}", put(homeserver::transaction))

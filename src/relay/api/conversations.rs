@@ -1,0 +1,241 @@
+//! Conversations and who takes part in them. Each change is one transaction.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    response::Response,
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    answer,
+    asked::{Asked, uuid},
+    problem::Problem,
+};
+use crate::relay::{Shared, keys::Scope};
+
+pub(super) type Answered = Result<Response, Problem>;
+pub(super) type Relay = State<Arc<Shared>>;
+
+/// The longest names and keys, in characters.
+const LONGEST_NAME: usize = 255;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewConversation {
+    #[serde(default)]
+    id: Option<Uuid>,
+    #[serde(default)]
+    slug: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    participants: Vec<NewParticipant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewParticipant {
+    user_id: Uuid,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    role: Role,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    #[default]
+    Member,
+    Moderator,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Typing {
+    user_id: Uuid,
+    typing: bool,
+}
+
+pub(super) fn short(what: &str, text: &str) -> Result<(), Problem> {
+    if text.is_empty() || text.chars().count() > LONGEST_NAME || text.contains('\0') {
+        return Err(Problem::bad(format!("`{what}` has 1 to {LONGEST_NAME} characters")));
+    }
+    Ok(())
+}
+
+async fn put_participant(
+    on: &mut PgConnection,
+    conversation: Uuid,
+    new: &NewParticipant,
+) -> Result<bool, Problem> {
+    if let Some(name) = &new.name {
+        short("name", name)?;
+    }
+    let role = match new.role {
+        Role::Member => "member",
+        Role::Moderator => "moderator",
+    };
+    sqlx::query("SELECT relay.put_user($1, $2)")
+        .bind(new.user_id)
+        .bind(&new.name)
+        .execute(&mut *on)
+        .await?;
+    let joined = sqlx::query_scalar("SELECT relay.put_participant($1, $2, $3)")
+        .bind(conversation)
+        .bind(new.user_id)
+        .bind(role)
+        .fetch_one(on)
+        .await?;
+    Ok(joined)
+}
+
+const DOCUMENT: &str = "SELECT jsonb_build_object('id', c.id, 'slug', c.slug, 'name', c.name,
+    'created_at_ms', relay.ms(c.created_at), 'last_sequence', c.last_sequence,
+    'matrix_room_id', (SELECT matrix_room_id FROM relay.matrix_room_mappings r WHERE r.conversation_id = c.id),
+    'participants', (SELECT coalesce(jsonb_agg(jsonb_build_object('user_id', u.id, 'name', u.display_name,
+        'role', p.role, 'matrix_user_id', u.matrix_user_id) ORDER BY p.joined_at, u.id), '[]')
+        FROM relay.participants p JOIN relay.users u ON u.id = p.user_id
+        WHERE p.conversation_id = c.id AND p.left_at IS NULL))
+    FROM relay.conversations c WHERE c.id = $1";
+
+async fn document(on: &mut PgConnection, conversation: Uuid) -> Result<Value, Problem> {
+    let found = sqlx::query_scalar(DOCUMENT).bind(conversation).fetch_optional(on).await?;
+    found.ok_or_else(|| absent("conversation", &conversation.to_string()))
+}
+
+pub(super) fn absent(what: &str, id: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
+}
+
+/// The conversation of that id or slug; whether there is one of the id is for the database to say.
+pub(super) async fn of(shared: &Shared, which: &str) -> Result<Uuid, Problem> {
+    if let Ok(id) = which.parse() {
+        return Ok(id);
+    }
+    let found = sqlx::query_scalar("SELECT id FROM relay.conversations WHERE slug = $1")
+        .bind(which)
+        .fetch_optional(&shared.pool)
+        .await?;
+    found.ok_or_else(|| absent("conversation", which))
+}
+
+/// Makes a conversation, or, with the same id and slug, finds the one there is.
+pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let operation = asked.operation()?;
+    let new: NewConversation = asked.json(&shared).await?;
+    for (what, text) in [("slug", &new.slug), ("name", &new.name)] {
+        text.as_deref().map_or(Ok(()), |text| short(what, text))?;
+    }
+    if new.slug.as_deref().is_some_and(|slug| Uuid::parse_str(slug).is_ok()) {
+        return Err(Problem::bad("`slug` looks like an id"));
+    }
+    let mut change = shared.pool.begin().await?;
+    let id = new.id.or(operation);
+    let made: Option<Uuid> = sqlx::query_scalar(
+        "INSERT INTO relay.conversations (id, slug, name) VALUES (coalesce($1, gen_random_uuid()), $2, $3)
+        ON CONFLICT (id) DO NOTHING RETURNING id",
+    )
+    .bind(id)
+    .bind(&new.slug)
+    .bind(&new.name)
+    .fetch_optional(&mut *change)
+    .await?;
+    let (status, id) = match (made, id) {
+        (Some(made), _) => (StatusCode::CREATED, made),
+        (None, Some(id)) => (StatusCode::OK, id),
+        (None, None) => return Err(Problem::bad("it has no id")),
+    };
+    for participant in &new.participants {
+        put_participant(&mut change, id, participant).await?;
+    }
+    let document = document(&mut change, id).await?;
+    change.commit().await?;
+    Ok(answer(status, &document))
+}
+
+pub(super) async fn list(State(shared): Relay, request: Request) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Read).await?;
+    let after = asked.query("after").map(|id| uuid("after", &id)).transpose()?;
+    let limit = asked.limit()?;
+    let rows: Vec<Value> = sqlx::query_scalar(
+        "SELECT jsonb_build_object('id', id, 'slug', slug, 'name', name,
+            'created_at_ms', relay.ms(created_at), 'last_sequence', last_sequence)
+        FROM relay.conversations WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(&shared.pool)
+    .await?;
+    let is_more = i64::try_from(rows.len()).unwrap_or(0) == limit;
+    let next = rows.last().filter(|_| is_more).map(|last| last["id"].clone());
+    Ok(answer(StatusCode::OK, &json!({ "conversations": rows, "next": next })))
+}
+
+pub(super) async fn show(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    Asked::of(&shared, request, Scope::Read).await?;
+    let conversation = of(&shared, &which).await?;
+    let mut on = shared.pool.acquire().await?;
+    Ok(answer(StatusCode::OK, &document(&mut on, conversation).await?))
+}
+
+pub(super) async fn join(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let conversation = of(&shared, &which).await?;
+    let new: NewParticipant = asked.json(&shared).await?;
+    let mut change = shared.pool.begin().await?;
+    let joined = put_participant(&mut change, conversation, &new).await?;
+    change.commit().await?;
+    Ok(answer(StatusCode::OK, &json!({ "conversation_id": conversation, "joined": joined })))
+}
+
+pub(super) async fn leave(
+    State(shared): Relay,
+    Path((which, user)): Path<(String, String)>,
+    request: Request,
+) -> Answered {
+    Asked::of(&shared, request, Scope::Write).await?;
+    let (id, user) = (of(&shared, &which).await?, uuid("user_id", &user)?);
+    let left: bool = sqlx::query_scalar("SELECT relay.remove_participant($1, $2)")
+        .bind(id)
+        .bind(user)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &json!({ "conversation_id": id, "left": left })))
+}
+
+/// It is passed on and not kept: in half a minute it is of no interest to anybody.
+pub(super) async fn typing(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let conversation = of(&shared, &which).await?;
+    let Typing { user_id, typing } = asked.json(&shared).await?;
+    sqlx::query(
+        "SELECT relay.require_participant($1, $2), relay.aside($1, 'typing',
+            jsonb_build_object('user_id', $2, 'typing', $3::boolean), true)",
+    )
+    .bind(conversation)
+    .bind(user_id)
+    .bind(typing)
+    .execute(&shared.pool)
+    .await?;
+    Ok(answer(StatusCode::OK, &json!({ "conversation_id": conversation })))
+}

@@ -1,0 +1,238 @@
+//! What is said in conversations and about what was said. Each change is one statement.
+
+use axum::extract::{Path, Request, State};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    answer,
+    asked::{Asked, uuid},
+    conversations::{self, Answered, Relay, absent, short},
+    problem::Problem,
+};
+use crate::{
+    matrix::message,
+    relay::{keys::Scope, tail::Wanted},
+};
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Text,
+    Notice,
+    Emote,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewMessage {
+    #[serde(default)]
+    id: Option<Uuid>,
+    sender_id: Uuid,
+    plaintext: String,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    reply_to: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edit {
+    sender_id: Uuid,
+    plaintext: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reaction {
+    user_id: Uuid,
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reading {
+    user_id: Uuid,
+}
+
+/// What a message may say: as much as an event of Matrix has room for.
+fn sayable(text: &str) -> Result<(), Problem> {
+    if text.is_empty() {
+        return Err(Problem::bad("`plaintext` is empty"));
+    }
+    // An edit holds the text twice.
+    let content = json!({ "body": text, "m.new_content": { "body": text } });
+    message::check_size(&content).map_err(|_| {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "`plaintext` is too long: a message of Matrix takes about 30,000 bytes",
+        )
+    })
+}
+
+pub(super) async fn post(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let conversation = conversations::of(&shared, &which).await?;
+    let operation = asked.operation()?;
+    let new: NewMessage = asked.json(&shared).await?;
+    sayable(&new.plaintext)?;
+    let kind = match new.kind {
+        Kind::Text => "text",
+        Kind::Notice => "notice",
+        Kind::Emote => "emote",
+    };
+    let document: Value = sqlx::query_scalar(
+        "SELECT relay.post_message($1, $2, $3, coalesce($4, gen_random_uuid()), $5, $6)",
+    )
+    .bind(conversation)
+    .bind(new.sender_id)
+    .bind(&new.plaintext)
+    .bind(new.id.or(operation))
+    .bind(kind)
+    .bind(new.reply_to)
+    .fetch_one(&shared.pool)
+    .await?;
+    Ok(answer(StatusCode::CREATED, &document))
+}
+
+/// A page of a conversation: the newest before a sequence number, or the oldest after one.
+pub(super) async fn history(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Read).await?;
+    let (id, limit) = (conversations::of(&shared, &which).await?, asked.limit()?);
+    let (before, after) = (asked.number("before")?, asked.number("after")?);
+    if before.is_some() && after.is_some() {
+        return Err(Problem::bad("`before` and `after` do not go together"));
+    }
+    let query = if after.is_some() {
+        "SELECT relay.message_document(m) FROM relay.messages m
+        WHERE conversation_id = $1 AND sequence_number > $2 ORDER BY sequence_number LIMIT $3"
+    } else {
+        "SELECT relay.message_document(m) FROM relay.messages m
+        WHERE conversation_id = $1 AND sequence_number < $2 ORDER BY sequence_number DESC LIMIT $3"
+    };
+    let from = after.or(before).unwrap_or(i64::MAX);
+    let found: Vec<Value> =
+        sqlx::query_scalar(query).bind(id).bind(from).bind(limit).fetch_all(&shared.pool).await?;
+    if found.is_empty() {
+        let there: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relay.conversations WHERE id = $1)")
+                .bind(id)
+                .fetch_one(&shared.pool)
+                .await?;
+        if !there {
+            return Err(absent("conversation", &id.to_string()));
+        }
+    }
+    Ok(answer(StatusCode::OK, &json!({ "messages": found })))
+}
+
+pub(super) async fn edit(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let (id, operation) = (uuid("id", &id)?, asked.operation()?);
+    let edit: Edit = asked.json(&shared).await?;
+    sayable(&edit.plaintext)?;
+    let document: Value = sqlx::query_scalar(
+        "SELECT relay.edit_message($1, $2, $3, coalesce($4, gen_random_uuid()))",
+    )
+    .bind(id)
+    .bind(edit.sender_id)
+    .bind(&edit.plaintext)
+    .bind(operation)
+    .fetch_one(&shared.pool)
+    .await?;
+    Ok(answer(StatusCode::OK, &document))
+}
+
+pub(super) async fn delete(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let document: Value = sqlx::query_scalar("SELECT relay.delete_message($1, $2)")
+        .bind(uuid("id", &id)?)
+        .bind(asked.user()?)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &document))
+}
+
+pub(super) async fn react(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let id = uuid("id", &id)?;
+    let Reaction { user_id, key } = asked.json(&shared).await?;
+    short("key", &key)?;
+    let added: bool = sqlx::query_scalar("SELECT relay.add_reaction($1, $2, $3)")
+        .bind(id)
+        .bind(user_id)
+        .bind(&key)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &json!({ "message_id": id, "added": added })))
+}
+
+pub(super) async fn unreact(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let id = uuid("id", &id)?;
+    let removed: bool = sqlx::query_scalar("SELECT relay.remove_reaction($1, $2, $3)")
+        .bind(id)
+        .bind(asked.user()?)
+        .bind(asked.required("key")?)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &json!({ "message_id": id, "removed": removed })))
+}
+
+/// Somebody has read up to a message.
+pub(super) async fn read(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let id = uuid("id", &id)?;
+    let Reading { user_id } = asked.json(&shared).await?;
+    let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
+        .bind(id)
+        .bind(user_id)
+        .fetch_one(&shared.pool)
+        .await?;
+    Ok(answer(StatusCode::OK, &json!({ "message_id": id, "read": is_new })))
+}
+
+/// What has happened after a position, oldest first.
+pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Read).await?;
+    let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
+    let conversation =
+        asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
+    let wanted = Wanted { conversation, user: None };
+    let found = shared.tail.page(after, wanted, limit).await?;
+    let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();
+    let next = found.last().map_or(json!(after), |last| last["position"].clone());
+    Ok(answer(StatusCode::OK, &json!({ "events": found, "next": next })))
+}
