@@ -1,15 +1,21 @@
 //! What has happened since the start, for `/metrics`.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
-#[derive(Clone, Debug, Default)]
+use tokio::time::Instant;
+
+use super::recent::Recent;
+
+#[derive(Clone, Debug)]
 pub(super) struct Counts(Arc<Counters>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
+    start: Instant,
+    recent: Mutex<Recent>,
     sent: AtomicU64,
     failed: AtomicU64,
     received: AtomicU64,
@@ -18,12 +24,36 @@ struct Counters {
 }
 
 impl Counts {
-    pub(super) fn sent(&self) {
+    pub(super) fn begin() -> Self {
+        Self(Arc::new(Counters {
+            start: Instant::now(),
+            recent: Mutex::default(),
+            sent: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            received: AtomicU64::default(),
+            rooms: AtomicU64::default(),
+            duplicates: AtomicU64::default(),
+        }))
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The homeserver has taken it; `is_event` says whether it tells of it again.
+    pub(super) fn sent(&self, is_event: bool) {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
+        self.recent().sent(self.0.start.elapsed(), is_event);
     }
 
     pub(super) fn failed(&self) {
         self.0.failed.fetch_add(1, Ordering::Relaxed);
+        self.recent().failed(self.0.start.elapsed());
+    }
+
+    /// What went wrong lately.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.recent().trouble(self.0.start.elapsed())
     }
 
     pub(super) fn room(&self) {
@@ -32,6 +62,7 @@ impl Counts {
 
     pub(super) fn received(&self) {
         self.0.received.fetch_add(1, Ordering::Relaxed);
+        self.recent().received();
     }
 
     pub(super) fn duplicate(&self) {

@@ -20,6 +20,7 @@ mod homeserver;
 mod inbound;
 pub(crate) mod keys;
 pub(crate) mod look;
+mod recent;
 pub(crate) mod registration;
 mod rooms;
 mod sender;
@@ -67,7 +68,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let pool = database::ready(config, deadline).await?;
     let registration = registration::of(config)?;
-    let counts = counts::Counts::default();
+    let counts = counts::Counts::begin();
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
         hs_token: registration.hs_token.clone(),

@@ -338,7 +338,7 @@ impl Lane {
                     if said {
                         tracing::info!("the conversation {} is told again", self.conversation);
                     }
-                    sender.counts.sent();
+                    sender.counts.sent(event.is_some());
                     self.note(sender, entry, event);
                     return;
                 }

@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path, time::Duration};
 use serde::Deserialize;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{get, job, service::Probe};
+use super::{get, get::Said, job, service::Probe};
 use crate::{files, process, secret::Secret};
 
 /// How long an answer may take, where nothing else is said.
@@ -71,8 +71,9 @@ async fn http(
     good: Range<u16>,
 ) -> Answer {
     match get(url, socket, bearer_file.map(bearer).as_ref()).await {
-        Ok(Some(status)) if good.contains(&status) => Ok(()),
-        Ok(Some(status)) => Err(format!("`{url}` answers {status}")),
+        Ok(Some(said)) if good.contains(&said.status) => Ok(()),
+        Ok(Some(Said { status, detail: None })) => Err(format!("`{url}` answers {status}")),
+        Ok(Some(Said { detail: Some(why), .. })) => Err(why),
         Ok(None) => Err(format!("`{url}` does not speak HTTP")),
         Err(error) => Err(format!("`{url}` does not answer: {error}")),
     }

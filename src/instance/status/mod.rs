@@ -450,7 +450,7 @@ pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
 async fn answers(authority: String) -> Result<(), String> {
     let url = format!("http://{authority}/health");
     match tokio::time::timeout(PATIENCE, supervisor::get(&url, None, None)).await {
-        Ok(Ok(Some(200))) => Ok(()),
+        Ok(Ok(Some(said))) if said.status == 200 => Ok(()),
         Ok(Ok(_)) => Err("the server answers, but not that it is well".into()),
         Ok(Err(error)) => Err(format!("the server does not answer: {error}")),
         Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),

@@ -30,7 +30,7 @@ impl Watch {
             loop {
                 let asked = Instant::now();
                 let answer = timeout(PATIENCE, get(&url, None, None)).await;
-                if matches!(answer, Ok(Ok(Some(200)))) {
+                if matches!(answer, Ok(Ok(Some(said))) if said.status == 200) {
                     // It answered until it was asked the last time before, and does again.
                     longest = longest.max(last.elapsed());
                     last = asked;

@@ -58,15 +58,19 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// Whether something could be accepted now.
+/// Whether something could be accepted now, and reaches people.
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
     // What cannot be written cannot be accepted: a database that only reads is none.
     let writes: Result<String, _> =
         sqlx::query_scalar("SHOW transaction_read_only").fetch_one(&shared.pool).await;
-    match writes.as_deref() {
-        Ok("off") => "OK".into_response(),
-        _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database takes nothing")
-            .into_response(),
+    let trouble = match writes.as_deref() {
+        Ok("off") => shared.counts.trouble(),
+        Ok(_) => Some("the database only reads: nothing is accepted".to_owned()),
+        Err(error) => Some(format!("nothing is accepted: the database does not answer: {error}")),
+    };
+    match trouble {
+        None => "OK".into_response(),
+        Some(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }
 
