@@ -112,20 +112,48 @@ async fn migrate(pool: &PgPool) -> Result<(), Error> {
     migrator.run(pool).await.map_err(Error::Migrate)
 }
 
-/// Notes whose it is. With another server name all ids in it would be those of others.
+/// Of which homeserver the ids in it are, and what those of the application's users begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whose {
+    server: String,
+    prefix: String,
+}
+
+impl Whose {
+    pub(super) fn of(config: &Config) -> Self {
+        Self { server: config.server.name.to_string(), prefix: config.relay.prefix.0.clone() }
+    }
+}
+
+pub(super) async fn whose(pool: &PgPool) -> Result<Whose, Error> {
+    let (server, prefix) = sqlx::query_as("SELECT server_name, prefix FROM relay.settings")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::query("say whose it is"))?;
+    Ok(Whose { server, prefix })
+}
+
+/// Notes whose it is. With another server name all ids in it would be those of others, and with another prefix those
+/// of its users.
 async fn adopt(pool: &PgPool, config: &Config) -> Result<(), Error> {
-    let server = config.server.name.0.as_str();
-    let was: String = sqlx::query_scalar(
+    let is = Whose::of(config);
+    sqlx::query(
         "INSERT INTO relay.settings AS s (server_name, prefix, matrix) VALUES ($1, $2, $3)
-        ON CONFLICT (id) DO UPDATE SET matrix = excluded.matrix,
-            prefix = CASE WHEN s.server_name = excluded.server_name THEN excluded.prefix ELSE s.prefix END
-        RETURNING server_name",
+        ON CONFLICT (id) DO UPDATE SET matrix = excluded.matrix, prefix = CASE
+            WHEN EXISTS (SELECT 1 FROM relay.users) THEN s.prefix ELSE excluded.prefix END",
     )
-    .bind(server)
-    .bind(&config.relay.prefix.0)
+    .bind(&is.server)
+    .bind(&is.prefix)
     .bind(config.relay.matrix)
-    .fetch_one(pool)
+    .execute(pool)
     .await
     .map_err(Error::query("say whose it is"))?;
-    if was == server { Ok(()) } else { Err(Error::OtherServer { was, is: server.to_owned() }) }
+    let was = whose(pool).await?;
+    if was.server != is.server {
+        return Err(Error::OtherServer { was: was.server, is: is.server });
+    }
+    if was.prefix != is.prefix {
+        return Err(Error::OtherPrefix { was: was.prefix, is: is.prefix });
+    }
+    Ok(())
 }

@@ -21,6 +21,12 @@ pub(crate) enum Error {
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error("the relay's database is that of `{was}`, and this homeserver is `{is}`")]
     OtherServer { was: String, is: String },
+    #[error("the relay's users are called `{was}-…`, and `relay.prefix` is `{is}`")]
+    OtherPrefix { was: String, is: String },
+    #[error("the relay runs, so nothing was reset")]
+    Runs,
+    #[error("nothing goes to Matrix (`relay.matrix`), so nothing can be told again")]
+    Off,
     #[error("there is no {what} `{id}`")]
     Absent { what: &'static str, id: String },
     #[error("`{0}` is not a name for a key: 1 to 64 of a-z, 0-9 and . _ -")]
@@ -46,9 +52,15 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Listen(..) | Self::Address | Self::OtherServer { .. } => Kind::Setting,
+            Self::Listen(..)
+            | Self::Address
+            | Self::OtherServer { .. }
+            | Self::OtherPrefix { .. }
+            | Self::Off => Kind::Setting,
             Self::NoDatabase | Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
-            Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) => Kind::Request,
+            Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) | Self::Runs => {
+                Kind::Request
+            }
             Self::Postgres(error) => error.kind(),
             Self::Matrix(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -66,9 +78,18 @@ impl Explain for Error {
             }
             Self::Migrate(_) => Some("its role must be allowed to create a schema there".into()),
             Self::OtherServer { was, .. } => Some(format!(
-                "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`, or give it \
-                 another database"
+                "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`, or \
+                 `content relay reset --all` gives them new ones; what was said stays"
             )),
+            Self::OtherPrefix { was, .. } => Some(format!(
+                "`config set relay.prefix {was}`, or `content relay reset --all` gives them new ids and rooms; \
+                 what was said stays"
+            )),
+            Self::Runs => Some("`manage stop relay` stops it".into()),
+            Self::Off => Some("`config set relay.matrix true`; then `manage restart relay`".into()),
+            Self::Absent { what: "conversation", .. } => {
+                Some("`content relay conversations` lists them".into())
+            }
             Self::Absent { what: "key", .. } => Some("`content relay keys` lists them".into()),
             Self::Absent { .. } => Some("`content relay dead` lists what was refused".into()),
             Self::KeyName(_) => None,

@@ -153,3 +153,40 @@ pub(crate) async fn forget(pool: &PgPool, ids: &[i64]) -> Result<u64, Error> {
             .await;
     Ok(gone.map_err(Error::query("forget what was refused"))?.rows_affected())
 }
+
+/// The conversations of these ids or slugs.
+pub(crate) async fn named(pool: &PgPool, names: &[String]) -> Result<Vec<Uuid>, Error> {
+    let mut found = Vec::new();
+    for name in names {
+        let id: Option<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM relay.conversations WHERE id::text = lower($1) OR slug = $1",
+        )
+        .bind(name)
+        .fetch_optional(pool)
+        .await
+        .map_err(Error::query("find its conversations"))?;
+        found.push(id.ok_or_else(|| Error::Absent { what: "conversation", id: name.clone() })?);
+    }
+    Ok(found)
+}
+
+/// Tells the homeserver again what it has not of these conversations, or of all; how much that is.
+pub(crate) async fn replay(pool: &PgPool, conversations: Option<&[Uuid]>) -> Result<u64, Error> {
+    let doing = || Error::query("tell it again");
+    let matrix: bool = sqlx::query_scalar("SELECT matrix FROM relay.settings")
+        .fetch_one(pool)
+        .await
+        .map_err(doing())?;
+    if !matrix {
+        return Err(Error::Off);
+    }
+    let told: Vec<i64> = sqlx::query_scalar(
+        "SELECT relay.tell_again(id) FROM relay.conversations WHERE $1::uuid[] IS NULL OR id = ANY ($1)
+        ORDER BY id",
+    )
+    .bind(conversations)
+    .fetch_all(pool)
+    .await
+    .map_err(doing())?;
+    Ok(told.into_iter().filter_map(|count| u64::try_from(count).ok()).sum())
+}

@@ -22,10 +22,12 @@ pub(crate) mod keys;
 pub(crate) mod look;
 mod recent;
 pub(crate) mod registration;
+pub(crate) mod reset;
 mod rooms;
 mod sender;
 mod tail;
 mod trouble;
+mod turn;
 mod user;
 
 pub(crate) use error::Error;

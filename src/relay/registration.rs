@@ -16,10 +16,13 @@ use crate::{
 /// What the relay is called among application services.
 const ID: &str = "resource-matrix-synapse-relay";
 
+/// The files of its tokens.
+pub(super) const SECRETS: [&str; 2] = ["relay_as_token", "relay_hs_token"];
+
 /// As it stands in its file.
 pub(super) fn of(config: &Config) -> Result<Registration, files::Error> {
     let token = |name: &str| Secret::read_or_generate(&config.data.secret(name), &mut rng());
-    let tokens = (token("relay_as_token")?, token("relay_hs_token")?);
+    let tokens = (token(SECRETS[0])?, token(SECRETS[1])?);
     let (prefix, service) = (&config.relay.prefix.0, &config.relay.service_user.0);
     let (prefix, server) = (escaped(prefix), escaped(config.server.name.0.as_str()));
     let users = [
@@ -37,14 +40,25 @@ pub(crate) fn told(config: &Config) -> Option<PathBuf> {
     }
     let (set, server) = (&config.relay, &config.server.name.0);
     let said = format!("{} {} {} {server}", config.relay_url(), set.prefix, set.service_user);
-    let hash = HEXLOWER.encode(&Sha256::digest(said)[..8]);
+    let mut hash = Sha256::new_with_prefix(said);
+    for name in SECRETS {
+        // Before there are any the file is not there either.
+        if let Ok(token) = Secret::read(&config.data.secret(name)) {
+            hash.update(token.expose());
+        }
+    }
+    let hash = HEXLOWER.encode(&hash.finalize()[..8]);
     Some(config.data.relay().join(format!("registration-{hash}.yaml")))
 }
 
 /// Writes it where the profile has the relay.
 pub(crate) fn write(config: &Config) -> Result<(), files::Error> {
+    if !config.has(Part::Relay) {
+        return Ok(());
+    }
+    let registration = of(config)?;
     let Some(file) = told(config) else { return Ok(()) };
     files::private_folder(&config.data.relay())?;
-    files::write_if_changed(&file, of(config)?.text().as_bytes(), files::PRIVATE)?;
+    files::write_if_changed(&file, registration.text().as_bytes(), files::PRIVATE)?;
     Ok(())
 }

@@ -25,6 +25,7 @@ use super::{
     homeserver::Homeserver,
     rooms::{Member, Rooms},
     trouble::Trouble,
+    turn,
     user::Naming,
 };
 use crate::{
@@ -43,6 +44,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_mins(1);
 /// Between two looks whether something waits that nobody has told of.
 const LOOK: Duration = Duration::from_mins(1);
+/// Between two looks whether it is our turn.
+const TURN: Duration = Duration::from_secs(1);
 /// Where it is heard what is not kept.
 const ASIDE: &str = "relay_aside";
 /// How long somebody types unless they go on, in milliseconds.
@@ -132,6 +135,12 @@ impl Sender {
     /// Waits for what is new.
     async fn listen(self: &Rc<Self>) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
+        // Another one tells the homeserver until it is gone.
+        while !turn::is_ours(&mut listener).await? {
+            sleep(TURN).await;
+        }
+        // Where it is connected again by itself it is no longer our turn.
+        listener.eager_reconnect(false);
         listener.listen_all(["relay", ASIDE]).await?;
         loop {
             // Before it listened, or while it was cut off, nobody has told it of anything.
@@ -143,7 +152,7 @@ impl Sender {
                         task::spawn_local(Rc::clone(self).aside(aside));
                     }
                     Some(told) => drop(told.payload().parse().map(|it| self.wake(it))),
-                    None => break,
+                    None => return Ok(()),
                 }
             }
         }
@@ -454,6 +463,16 @@ impl Lane {
         Ok(found.flatten())
     }
 
+    /// Whether the message that it is about is still to be told, or was refused.
+    async fn is_to_come(&self, sender: &Sender, entry: &Entry) -> Result<bool, Trouble> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM relay.outbox WHERE message_id = $1 AND kind = 'message')",
+        )
+        .bind(entry.message)
+        .fetch_one(&sender.pool)
+        .await?)
+    }
+
     async fn say(
         &mut self,
         sender: &Sender,
@@ -478,6 +497,10 @@ impl Lane {
                     content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": event } });
                 }
                 content
+            }
+            // What the room does not have is neither changed nor reacted to there.
+            "edit" | "reaction" if about.is_none() && !self.is_to_come(sender, entry).await? => {
+                return Ok(None);
             }
             "edit" => {
                 let about =

@@ -22,6 +22,11 @@ impl Naming {
         }
     }
 
+    /// The Matrix id of a user of the application.
+    pub(super) fn user(&self, id: Uuid) -> String {
+        format!("@{}-{}:{}", self.prefix, id.simple(), self.server)
+    }
+
     /// The localpart of an alias by which a conversation's room is found again.
     pub(super) fn alias(&self, conversation: Uuid) -> String {
         format!("{}-{}", self.prefix, conversation.simple())
@@ -85,7 +90,8 @@ mod tests {
     fn a_user_is_known_by_the_uuid_in_the_matrix_id() {
         let id: Uuid = "550e8400-e29b-41d4-a716-446655440000".parse().unwrap();
         let ghost = |text: &str| naming().ghost(&UserId::parse(text).unwrap());
-        assert_eq!(ghost("@nova-550e8400e29b41d4a716446655440000:staging.nova.internal"), Some(id));
+        let name = "@nova-550e8400e29b41d4a716446655440000:staging.nova.internal";
+        assert_eq!((naming().user(id).as_str(), ghost(name)), (name, Some(id)));
         assert_eq!(
             ghost("@nova-550e8400-e29b-41d4-a716-446655440000:staging.nova.internal"),
             Some(id)

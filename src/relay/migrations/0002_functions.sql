@@ -13,6 +13,11 @@ CREATE FUNCTION relay.message_document(m relay.messages) RETURNS jsonb LANGUAGE 
         'matrix_event_id', m.matrix_event_id)
 $$;
 
+-- What the homeserver is told of a message.
+CREATE FUNCTION relay.told_of(m relay.messages) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('body', m.plaintext_content, 'kind', m.kind, 'media', m.media, 'reply_to', m.reply_to)
+$$;
+
 -- Takes the conversation's row until the transaction ends: all that happens in it has one order.
 CREATE FUNCTION relay.hold(conversation uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -146,8 +151,7 @@ BEGIN
         RETURNING * INTO made;
     document := relay.message_document(made);
     PERFORM relay.note(conversation, message, 'message.new', document,
-        CASE WHEN event IS NULL THEN 'message' END, sender, message,
-        jsonb_build_object('body', body, 'kind', as_kind, 'media', file, 'reply_to', answers));
+        CASE WHEN event IS NULL THEN 'message' END, sender, message, relay.told_of(made));
     RETURN document;
 END $$;
 
@@ -181,8 +185,7 @@ BEGIN
         RETURNING * INTO made;
     document := relay.message_document(made);
     PERFORM relay.note(conversation, operation, 'message.edited', document,
-        CASE WHEN NOT from_matrix THEN 'edit' END, editor, message,
-        jsonb_build_object('body', body, 'kind', made.kind, 'media', made.media));
+        CASE WHEN NOT from_matrix THEN 'edit' END, editor, message, relay.told_of(made));
     RETURN document;
 END $$;
 
@@ -305,3 +308,23 @@ CREATE FUNCTION relay.aside(
     SELECT pg_notify('relay_aside', jsonb_build_object('conversation_id', conversation, 'type', type,
         'document', document, 'tell', tell)::text)
 $$;
+
+-- Tells the homeserver what the application's users have said and it has not: what was said before it was asked to,
+-- or was told to a room that is no longer the conversation's. How much that is.
+CREATE FUNCTION relay.tell_again(conversation uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    told bigint;
+BEGIN
+    PERFORM relay.hold(conversation);
+    INSERT INTO relay.outbox (conversation_id, kind, user_id, message_id, content, operation, created_at)
+        SELECT m.conversation_id, 'message', m.sender_id, m.id, relay.told_of(m), m.id, m.created_at
+        FROM relay.messages m JOIN relay.users u ON u.id = m.sender_id AND u.is_ghost
+        WHERE m.conversation_id = conversation AND m.matrix_event_id IS NULL AND m.deleted_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM relay.outbox o WHERE o.message_id = m.id AND o.kind = 'message')
+        ORDER BY m.sequence_number;
+    GET DIAGNOSTICS told = ROW_COUNT;
+    IF told > 0 THEN
+        PERFORM pg_notify('relay', conversation::text);
+    END IF;
+    RETURN told;
+END $$;

@@ -11,6 +11,7 @@ use crate::{
     relay::{
         keys::Key,
         look::{Conversation, Counted, Letter},
+        reset::Done,
     },
 };
 
@@ -55,7 +56,7 @@ pub(crate) struct NewKey {
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Changed {
-    /// `retry`, `drop` or `remove-key`.
+    /// `retry`, `drop`, `replay` or `remove-key`.
     pub(crate) action: &'static str,
     /// How many that was.
     pub(crate) changed: u64,
@@ -160,10 +161,23 @@ impl Report for Changed {
         match (self.action, self.changed) {
             (_, 0) => page.write_str("there was nothing to do"),
             ("retry", count) => write!(page, "{count} will be sent again"),
+            ("replay", count) => write!(page, "{count} will be told to Matrix"),
             ("remove-key", _) => {
                 page.write_str("removed; the relay takes it for five seconds more at most")
             }
             (_, count) => write!(page, "forgot {count}; the messages stay with the application"),
         }
+    }
+}
+
+impl Report for Done {
+    fn text(&self, page: &mut String) -> fmt::Result {
+        let Self { tokens, rooms, users, dropped } = self;
+        writeln!(page, "{rooms} rooms and {users} users will be made again, {dropped} forgotten")?;
+        page.write_str(if *tokens {
+            "there are new tokens: `manage start` gives them to the homeserver and the relay"
+        } else {
+            "`manage start` starts the relay"
+        })
     }
 }

@@ -1,0 +1,139 @@
+//! Begins again what Matrix has of the application. What was said stays in the application's tables, and can be told
+//! again with [`super::look::replay`].
+
+use http::Method;
+use schemars::JsonSchema;
+use serde::Serialize;
+use sqlx::{PgPool, PgTransaction};
+use uuid::Uuid;
+
+use super::{Error, database, homeserver::Homeserver, registration, turn, user::Naming};
+use crate::{config::Config, files, matrix::segment::escaped};
+
+/// What begins again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The tokens of the application service and the devices of its users; ids and rooms stay.
+    Tokens,
+    /// The rooms: each conversation gets another one with its next message.
+    Rooms,
+    /// Both, the ids of the users, and what waits or was refused: for another server name or prefix.
+    All,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Done {
+    /// Whether there are new tokens.
+    pub(crate) tokens: bool,
+    /// How many rooms no longer belong to a conversation.
+    pub(crate) rooms: u64,
+    /// How many users the homeserver is told of again.
+    pub(crate) users: u64,
+    /// How much is not told any more.
+    pub(crate) dropped: u64,
+}
+
+const DOING: &str = "be reset";
+
+/// Whoever is killed here runs it again.
+pub(crate) async fn reset(config: &Config, pool: &PgPool, what: What) -> Result<Done, Error> {
+    let mut turn = pool.acquire().await.map_err(Error::query(DOING))?;
+    if !turn::is_ours(&mut *turn).await.map_err(Error::query(DOING))? {
+        return Err(Error::Runs);
+    }
+    let mut done = Done::default();
+    if what != What::Tokens {
+        done.rooms = rooms(config, pool).await?;
+    }
+    let mut change = pool.begin().await.map_err(Error::query(DOING))?;
+    if what == What::All {
+        (done.users, done.dropped) =
+            identities(&mut change, config).await.map_err(Error::query(DOING))?;
+    } else if what == What::Tokens {
+        let query = "UPDATE relay.users SET told_name = NULL WHERE told_name IS NOT NULL";
+        let users = sqlx::query(query).execute(&mut *change).await;
+        done.users = users.map_err(Error::query(DOING))?.rows_affected();
+    }
+    change.commit().await.map_err(Error::query(DOING))?;
+    if what != What::Rooms {
+        for secret in registration::SECRETS {
+            files::remove(&config.data.secret(secret))?;
+        }
+        registration::write(config)?;
+        done.tokens = true;
+    }
+    Ok(done)
+}
+
+/// Takes each room from its conversation, and its alias from the room, so that the next one can have it.
+async fn rooms(config: &Config, pool: &PgPool) -> Result<u64, Error> {
+    let all: Vec<Uuid> =
+        sqlx::query_scalar("SELECT conversation_id FROM relay.matrix_room_mappings ORDER BY 1")
+            .fetch_all(pool)
+            .await
+            .map_err(Error::query(DOING))?;
+    // The aliases of another server are no longer in the way.
+    let is_ours = database::whose(pool).await? == database::Whose::of(config);
+    let told = Homeserver::of(config, &registration::of(config)?)?;
+    let (service, naming) = (told.user(told.service()), Naming::of(config));
+    for conversation in &all {
+        if is_ours {
+            let alias = naming.full_alias(*conversation);
+            let path = format!("/_matrix/client/v3/directory/room/{}", escaped(&alias));
+            match service.afresh().raw(Method::DELETE, &path, None).await {
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        sqlx::query(
+            "WITH gone AS (DELETE FROM relay.matrix_room_mappings WHERE conversation_id = $1),
+            reacted AS (UPDATE relay.reactions r SET matrix_event_id = NULL FROM relay.messages m
+                WHERE m.id = r.message_id AND m.conversation_id = $1 AND r.matrix_event_id IS NOT NULL)
+            UPDATE relay.messages SET matrix_event_id = NULL
+                WHERE conversation_id = $1 AND matrix_event_id IS NOT NULL",
+        )
+        .bind(conversation)
+        .execute(pool)
+        .await
+        .map_err(Error::query(DOING))?;
+    }
+    Ok(all.len() as u64)
+}
+
+/// Gives all users of the application the ids that they have here, and forgets what was on its way.
+async fn identities(
+    on: &mut PgTransaction<'_>,
+    config: &Config,
+) -> Result<(u64, u64), sqlx::Error> {
+    let server = config.server.name.0.as_str();
+    // People of a server that is no more cannot be invited.
+    sqlx::query(
+        "UPDATE relay.participants p SET left_at = now() FROM relay.users u, relay.settings s
+        WHERE p.user_id = u.id AND p.left_at IS NULL AND NOT u.is_ghost AND s.server_name <> $1
+            AND u.matrix_user_id LIKE '%:' || s.server_name",
+    )
+    .bind(server)
+    .execute(&mut **on)
+    .await?;
+    let naming = Naming::of(config);
+    let ghosts: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM relay.users WHERE is_ghost")
+        .fetch_all(&mut **on)
+        .await?;
+    let names: Vec<String> = ghosts.iter().map(|id| naming.user(*id)).collect();
+    let users = sqlx::query(
+        "UPDATE relay.users u SET matrix_user_id = n.name, told_name = NULL
+        FROM unnest($1::uuid[], $2::text[]) AS n (id, name) WHERE u.id = n.id",
+    )
+    .bind(ghosts)
+    .bind(names)
+    .execute(&mut **on)
+    .await?;
+    let dropped = sqlx::query("DELETE FROM relay.outbox").execute(&mut **on).await?;
+    sqlx::query("DELETE FROM relay.inbox").execute(&mut **on).await?;
+    sqlx::query("UPDATE relay.settings SET server_name = $1, prefix = $2")
+        .bind(server)
+        .bind(&config.relay.prefix.0)
+        .execute(&mut **on)
+        .await?;
+    Ok((users.rows_affected(), dropped.rows_affected()))
+}
