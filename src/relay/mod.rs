@@ -19,6 +19,7 @@ mod error;
 mod homeserver;
 mod inbound;
 pub(crate) mod keys;
+mod lane;
 pub(crate) mod look;
 mod recent;
 pub(crate) mod registration;

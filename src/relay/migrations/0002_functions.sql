@@ -27,6 +27,21 @@ BEGIN
     END IF;
 END $$;
 
+-- The message as it is, with its conversation held.
+CREATE FUNCTION relay.hold_message(message uuid) RETURNS relay.messages LANGUAGE plpgsql AS $$
+DECLARE
+    held relay.messages;
+    conversation uuid;
+BEGIN
+    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    END IF;
+    PERFORM relay.hold(conversation);
+    SELECT * INTO held FROM relay.messages m WHERE m.id = message;
+    RETURN held;
+END $$;
+
 CREATE FUNCTION relay.require_participant(conversation uuid, who uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM relay.participants p
@@ -161,15 +176,9 @@ CREATE FUNCTION relay.edit_message(
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     made relay.messages;
-    conversation uuid;
     document jsonb;
 BEGIN
-    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
-    END IF;
-    PERFORM relay.hold(conversation);
-    SELECT * INTO made FROM relay.messages m WHERE m.id = message;
+    made := relay.hold_message(message);
     IF EXISTS (SELECT 1 FROM relay.unread e WHERE e.operation = edit_message.operation)
         OR EXISTS (SELECT 1 FROM relay.events e WHERE e.operation = edit_message.operation) THEN
         RETURN relay.message_document(made);
@@ -180,11 +189,11 @@ BEGIN
     IF made.sender_id <> editor THEN
         RAISE EXCEPTION 'only its sender edits a message' USING ERRCODE = 'RL403';
     END IF;
-    PERFORM relay.require_participant(conversation, editor);
+    PERFORM relay.require_participant(made.conversation_id, editor);
     UPDATE relay.messages m SET plaintext_content = body, edited_at = now() WHERE m.id = message
         RETURNING * INTO made;
     document := relay.message_document(made);
-    PERFORM relay.note(conversation, operation, 'message.edited', document,
+    PERFORM relay.note(made.conversation_id, operation, 'message.edited', document,
         CASE WHEN NOT from_matrix THEN 'edit' END, editor, message, relay.told_of(made));
     RETURN document;
 END $$;
@@ -194,21 +203,15 @@ CREATE FUNCTION relay.delete_message(
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     made relay.messages;
-    conversation uuid;
     document jsonb;
 BEGIN
-    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
-    END IF;
-    PERFORM relay.hold(conversation);
-    SELECT * INTO made FROM relay.messages m WHERE m.id = message;
+    made := relay.hold_message(message);
     IF made.deleted_at IS NOT NULL THEN
         RETURN relay.message_document(made);
     END IF;
     -- Who may do so in the room has been decided where it comes from there.
     IF made.sender_id <> who AND NOT from_matrix THEN
-        PERFORM 1 FROM relay.participants p WHERE p.conversation_id = conversation AND p.user_id = who
+        PERFORM 1 FROM relay.participants p WHERE p.conversation_id = made.conversation_id AND p.user_id = who
             AND p.left_at IS NULL AND p.role = 'moderator';
         IF NOT FOUND THEN
             RAISE EXCEPTION 'only its sender or a moderator deletes a message' USING ERRCODE = 'RL403';
@@ -217,7 +220,7 @@ BEGIN
     UPDATE relay.messages m SET plaintext_content = '', media = NULL, deleted_at = now()
         WHERE m.id = message RETURNING * INTO made;
     document := relay.message_document(made);
-    PERFORM relay.note(conversation, operation, 'message.deleted', document,
+    PERFORM relay.note(made.conversation_id, operation, 'message.deleted', document,
         CASE WHEN NOT from_matrix THEN 'redaction' END, who, message);
     RETURN document;
 END $$;
@@ -226,22 +229,20 @@ CREATE FUNCTION relay.add_reaction(
     message uuid, who uuid, emoji text, event text DEFAULT NULL
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    conversation uuid;
+    about relay.messages;
     made uuid := gen_random_uuid();
 BEGIN
-    SELECT m.conversation_id INTO conversation FROM relay.messages m
-        WHERE m.id = message AND m.deleted_at IS NULL;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
+    about := relay.hold_message(message);
+    IF about.deleted_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the message % was deleted', message USING ERRCODE = 'RL410';
     END IF;
-    PERFORM relay.hold(conversation);
-    PERFORM relay.require_participant(conversation, who);
+    PERFORM relay.require_participant(about.conversation_id, who);
     INSERT INTO relay.reactions (id, message_id, user_id, key, matrix_event_id)
         VALUES (made, message, who, emoji, event) ON CONFLICT (message_id, user_id, key) DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM relay.note(conversation, made, 'reaction.added',
+    PERFORM relay.note(about.conversation_id, made, 'reaction.added',
         jsonb_build_object('message_id', message, 'user_id', who, 'key', emoji),
         CASE WHEN event IS NULL THEN 'reaction' END, who, message,
         jsonb_build_object('key', emoji, 'reaction', made));
@@ -252,20 +253,16 @@ CREATE FUNCTION relay.remove_reaction(
     message uuid, who uuid, emoji text, from_matrix boolean DEFAULT false
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    conversation uuid;
+    about relay.messages;
     gone relay.reactions;
 BEGIN
-    SELECT m.conversation_id INTO conversation FROM relay.messages m WHERE m.id = message;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
-    END IF;
-    PERFORM relay.hold(conversation);
+    about := relay.hold_message(message);
     DELETE FROM relay.reactions r WHERE r.message_id = message AND r.user_id = who AND r.key = emoji
         RETURNING * INTO gone;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM relay.note(conversation, gen_random_uuid(), 'reaction.removed',
+    PERFORM relay.note(about.conversation_id, gen_random_uuid(), 'reaction.removed',
         jsonb_build_object('message_id', message, 'user_id', who, 'key', emoji),
         CASE WHEN NOT from_matrix THEN 'unreaction' END, who, message,
         jsonb_build_object('event', gone.matrix_event_id, 'reaction', gone.id));
@@ -277,26 +274,21 @@ CREATE FUNCTION relay.mark_read(
     message uuid, who uuid, from_matrix boolean DEFAULT false
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    conversation uuid;
-    up_to bigint;
+    about relay.messages;
 BEGIN
-    SELECT m.conversation_id, m.sequence_number INTO conversation, up_to
-        FROM relay.messages m WHERE m.id = message;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no message %', message USING ERRCODE = 'RL404';
-    END IF;
-    PERFORM relay.hold(conversation);
-    PERFORM relay.require_participant(conversation, who);
-    UPDATE relay.participants p SET read_up_to = up_to
-        WHERE p.conversation_id = conversation AND p.user_id = who AND p.read_up_to < up_to;
+    about := relay.hold_message(message);
+    PERFORM relay.require_participant(about.conversation_id, who);
+    UPDATE relay.participants p SET read_up_to = about.sequence_number
+        WHERE p.conversation_id = about.conversation_id AND p.user_id = who
+            AND p.read_up_to < about.sequence_number;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     -- Only the last one counts.
-    DELETE FROM relay.outbox o WHERE o.conversation_id = conversation AND o.user_id = who
+    DELETE FROM relay.outbox o WHERE o.conversation_id = about.conversation_id AND o.user_id = who
         AND o.kind = 'receipt' AND o.refused_at IS NULL;
-    PERFORM relay.note(conversation, gen_random_uuid(), 'receipt',
-        jsonb_build_object('message_id', message, 'user_id', who, 'read_up_to', up_to),
+    PERFORM relay.note(about.conversation_id, gen_random_uuid(), 'receipt',
+        jsonb_build_object('message_id', message, 'user_id', who, 'read_up_to', about.sequence_number),
         CASE WHEN NOT from_matrix THEN 'receipt' END, who, message);
     RETURN true;
 END $$;
