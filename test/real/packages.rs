@@ -55,12 +55,17 @@ pub(crate) fn pip(words: &[&str], folder: &Path, requirements: &Path) {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 
-/// A package for a test alone, with what it needs.
+/// A package for a test alone, with what it needs; with uv where it is there.
 #[track_caller]
 pub(crate) fn install(package: &str, folder: &Path) {
-    let mut pip = Command::new(PIP.path().join("bin/pip"));
-    pip.args(["install", "--quiet", "--no-compile", "--target"]).arg(folder).arg(package);
-    let said = pip.output().unwrap();
+    let mut uv = Command::new("uv");
+    uv.args(["pip", "install", "--quiet", "--only-binary", ":all:", "--python"]);
+    uv.arg(python()).arg("--target").arg(folder).arg(package);
+    let said = uv.output().unwrap_or_else(|_| {
+        let mut pip = Command::new(PIP.path().join("bin/pip"));
+        pip.args(["install", "--quiet", "--no-compile", "--target"]).arg(folder).arg(package);
+        pip.output().unwrap()
+    });
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 

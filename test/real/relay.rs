@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::common::{Instance, free_port, kill_9, wait_for};
 
+mod again;
+
 const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
 const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
@@ -40,7 +42,9 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         an_event_that_comes_again_is_taken_once,
         a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused,
         what_is_wrong_with_a_request_is_said_and_nothing_is_stored,
+        again::the_interface_answers_as_its_document_says,
         whatever_is_killed_each_message_is_there_once_and_in_order,
+        again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
         promise(&relay);
     }
@@ -402,7 +406,9 @@ fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored(relay: &Relay) {
         ("POST", &messages, json!({ "sender_id": ANN, "plaintext": "a\0b" }), 400),
         ("POST", &messages, json!({ "sender_id": ANN, "plaintext": long }), 413),
         ("POST", &messages, json!({ "sender_id": stranger, "plaintext": "x" }), 403),
-        ("POST", "/conversations/7/messages", json!({ "sender_id": ANN, "plaintext": "x" }), 400),
+        ("POST", "/conversations/7/messages", json!({ "sender_id": ANN, "plaintext": "x" }), 404),
+        ("POST", &messages, json!([null, ANN, "x"]), 400),
+        ("POST", "/conversations", json!({ "slug": ANN }), 400),
         ("GET", "/conversations/550e8400-e29b-41d4-a716-44665544ffff", Value::Null, 404),
         ("GET", "/nothing", Value::Null, 404),
         ("PATCH", "/conversations", Value::Null, 405),
@@ -479,10 +485,19 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
 
     // What it said is kept while the homeserver is away, and sent when it is back.
     let failed = relay.metric("matrix_send_failure_total");
+    let others: Vec<String> = (0..4).map(|_| relay.conversation()).collect();
     relay.server.run(&["manage", "stop", "synapse"]).success();
     relay.post(&talk, ANN, "while it was away");
     wait_for("it was tried in vain", || relay.metric("matrix_send_failure_total") > failed);
     assert_eq!(relay.status()["waiting"], 1);
+    // Where so much fails, the service is not well: `status` shows that, and alerts tell it.
+    for other in &others {
+        relay.post(other, ANN, "nobody hears it yet");
+    }
+    wait_for("it is not well, with the reason", || {
+        let (status, why) = crate::common::get(relay.port, "/health");
+        status == 503 && why.contains("tries to tell the homeserver have failed")
+    });
     let log = relay.server.run(&["logs", "relay", "--tail", "50"]).success();
     assert!(log.stdout.contains("waits"), "{log}");
     relay.server.run(&["manage", "start"]).success();

@@ -61,7 +61,13 @@ impl Asked {
 
     /// Its body, which is JSON with these fields and no others.
     pub(super) async fn json<T: DeserializeOwned>(self, shared: &Shared) -> Result<T, Problem> {
+        // It is looked at where it would make no difference too: who sends one wants to hear that it is wrong.
+        self.operation()?;
         let body = read(self.body, &self.head.headers, shared.largest_body).await?;
+        // serde would take a list of values for an object as well.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::bad("the body is no JSON object"));
+        }
         serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("the body: {error}")))
     }
 

@@ -7,6 +7,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -25,30 +26,36 @@ pub(super) type Relay = State<Arc<Shared>>;
 /// The longest names and keys, in characters.
 const LONGEST_NAME: usize = 255;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewConversation {
     #[serde(default)]
     id: Option<Uuid>,
+    /// Another name for it in addresses; it is no UUID.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
     slug: Option<String>,
+    /// What its room is called.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
     name: Option<String>,
     #[serde(default)]
     participants: Vec<NewParticipant>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewParticipant {
     user_id: Uuid,
+    /// What they are called.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
     name: Option<String>,
     #[serde(default)]
     role: Role,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Role {
     #[default]
@@ -56,7 +63,7 @@ enum Role {
     Moderator,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Typing {
     user_id: Uuid,

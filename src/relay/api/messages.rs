@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::{
     relay::{keys::Scope, tail::Wanted},
 };
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]
@@ -26,12 +27,13 @@ enum Kind {
     Emote,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMessage {
     #[serde(default)]
     id: Option<Uuid>,
     sender_id: Uuid,
+    #[schemars(length(min = 1, max = 30000), regex(pattern = "^[^\\u0000]*$"))]
     plaintext: String,
     #[serde(default)]
     kind: Kind,
@@ -39,21 +41,23 @@ pub(super) struct NewMessage {
     reply_to: Option<Uuid>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
     sender_id: Uuid,
+    #[schemars(length(min = 1, max = 30000), regex(pattern = "^[^\\u0000]*$"))]
     plaintext: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reaction {
     user_id: Uuid,
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
     key: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reading {
     user_id: Uuid,
@@ -103,7 +107,7 @@ pub(super) async fn post(
     Ok(answer(StatusCode::CREATED, &document))
 }
 
-/// A page of a conversation: the newest before a sequence number, or the oldest after one.
+/// A page of a conversation: the oldest after a sequence number, or else the newest; and before one.
 pub(super) async fn history(
     State(shared): Relay,
     Path(which): Path<String>,
@@ -112,19 +116,22 @@ pub(super) async fn history(
     let asked = Asked::of(&shared, request, Scope::Read).await?;
     let (id, limit) = (conversations::of(&shared, &which).await?, asked.limit()?);
     let (before, after) = (asked.number("before")?, asked.number("after")?);
-    if before.is_some() && after.is_some() {
-        return Err(Problem::bad("`before` and `after` do not go together"));
-    }
     let query = if after.is_some() {
         "SELECT relay.message_document(m) FROM relay.messages m
-        WHERE conversation_id = $1 AND sequence_number > $2 ORDER BY sequence_number LIMIT $3"
+        WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
+        ORDER BY sequence_number LIMIT $4"
     } else {
         "SELECT relay.message_document(m) FROM relay.messages m
-        WHERE conversation_id = $1 AND sequence_number < $2 ORDER BY sequence_number DESC LIMIT $3"
+        WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
+        ORDER BY sequence_number DESC LIMIT $4"
     };
-    let from = after.or(before).unwrap_or(i64::MAX);
-    let found: Vec<Value> =
-        sqlx::query_scalar(query).bind(id).bind(from).bind(limit).fetch_all(&shared.pool).await?;
+    let found: Vec<Value> = sqlx::query_scalar(query)
+        .bind(id)
+        .bind(after.unwrap_or(0))
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(&shared.pool)
+        .await?;
     if found.is_empty() {
         let there: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relay.conversations WHERE id = $1)")

@@ -4,6 +4,7 @@ mod asked;
 mod conversations;
 mod homeserver;
 mod messages;
+mod openapi;
 mod problem;
 mod stream;
 
@@ -33,6 +34,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/messages/{id}/reactions", post(messages::react).delete(messages::unreact))
         .route("/messages/{id}/receipts", post(messages::read))
         .route("/events", get(messages::events))
+        .route("/openapi.json", get(openapi::show))
         .route("/stream", get(stream::stream))
         .route("/event/{which}/join", post(conversations::join))
         .route("/event/{which}/typing", post(conversations::typing))

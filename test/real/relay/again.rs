@@ -1,0 +1,107 @@
+//! What Matrix has not is told again, and what it has begins again; and the interface is as its document says.
+
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
+
+use super::{ANN, Relay};
+use crate::{common::wait_for, packages};
+
+/// Asked with what the document allows and with what it does not; whoever answers otherwise than it says is found.
+pub(super) fn the_interface_answers_as_its_document_says(relay: &Relay) {
+    let folder = tempfile::tempdir().unwrap();
+    packages::install("schemathesis==4.32.5", folder.path());
+    let talk = relay.conversation();
+    let message = relay.post(&talk, ANN, "to be found");
+    let known = format!(
+        "[parameters]\n\"path.which\" = \"{talk}\"\n\"path.id\" = \"{message}\"\n\"path.user\" = \"{ANN}\"\n\
+        \"query.user_id\" = \"{ANN}\"\n\"query.conversation_id\" = \"{talk}\"\n\
+        [checks.positive_data_acceptance]\nexpected-statuses = [\"2xx\", 403, 404, 409, 410]\n"
+    );
+    let file = folder.path().join("known.toml");
+    fs::write(&file, known).unwrap();
+    let url = format!("http://127.0.0.1:{}", relay.port);
+    let mut asking = Command::new(packages::python());
+    asking.args(["-m", "schemathesis.cli", "--config-file"]).arg(&file).arg("run");
+    asking.arg(format!("{url}/api/chat/openapi.json")).args(["--url", &url, "--seed", "1"]);
+    // The addresses by slug are the others once more.
+    asking.args(["--exclude-path-regex", "/event/"]);
+    asking.args(["--max-examples", "2", "--phases", "coverage,fuzzing", "-H"]);
+    asking.arg(format!("Authorization: Bearer {}", relay.key));
+    asking.env("PYTHONPATH", folder.path()).current_dir(folder.path());
+    let said = asking.output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(text.contains("Tested: "), "{text}");
+    relay.settled();
+    relay.server.run(&["content", "relay", "drop", "--all"]).success();
+}
+
+/// After all that stops it: the relay tells nothing to Matrix when this begins.
+pub(super) fn what_matrix_has_not_is_told_again_and_what_it_has_begins_again(relay: &Relay) {
+    let talk = relay.conversation();
+    let first = relay.post(&talk, ANN, "before Matrix");
+    let content = |words: &[&str]| relay.server.run(&[&["content", "relay"], words].concat());
+    content(&["replay", &talk]).exits(2).says("relay.matrix");
+    relay.server.run(&["config", "set", "relay.matrix", "true"]).success();
+    relay.server.run(&["manage", "restart", "relay"]).success();
+    // What the room has not is not edited there, and does not wait for ever.
+    let edit = json!({ "sender_id": ANN, "plaintext": "long before Matrix" });
+    relay.ask("PUT", &format!("/messages/{first}"), &edit);
+    relay.post(&talk, ANN, "after");
+    let told = |texts: &[&str], who: &str| {
+        let seen = relay.seen(&talk);
+        let wanted: Vec<_> =
+            texts.iter().map(|text| (who.to_owned(), (*text).to_owned())).collect();
+        assert_eq!(seen, wanted);
+    };
+    told(&["after"], super::ANN_IN_MATRIX);
+    let replay = || relay.server.json(&["content", "relay", "replay", &talk])["changed"].clone();
+    assert_eq!((replay(), replay()), (json!(1), json!(0)));
+    told(&["after", "long before Matrix"], super::ANN_IN_MATRIX);
+
+    content(&["reset"]).exits(1).says("--tokens");
+    content(&["reset", "--rooms"]).exits(1).says("--force");
+    content(&["reset", "--rooms", "--force"]).exits(1).says("manage stop relay");
+    relay.server.run(&["manage", "stop", "relay"]).success();
+    let room = relay.ask_nobody(&talk);
+    let done = relay.server.json(&["content", "relay", "reset", "--rooms", "--force"]);
+    assert!(done["rooms"].as_u64().unwrap() > 0 && done["tokens"] == false, "{done}");
+    relay.server.run(&["manage", "start", "relay"]).success();
+    relay.post(&talk, ANN, "in another room");
+    told(&["in another room"], super::ANN_IN_MATRIX);
+    assert_ne!(relay.room(&talk), room);
+    assert_eq!(replay(), 2);
+
+    // Other names are other ids: it says so until somebody wants that.
+    let tokens = || fs::read(relay.server.data.join("secrets/relay_as_token")).unwrap();
+    let before = tokens();
+    relay.server.run(&["config", "set", "relay.prefix", "orion"]).success();
+    relay.server.run(&["manage", "stop", "relay"]).success();
+    let failed = relay.server.run(&["manage", "start", "--timeout", "20"]);
+    assert_ne!(failed.code, 0, "{failed}");
+    relay
+        .server
+        .run(&["logs", "relay", "--tail", "20"])
+        .success()
+        .says("content relay reset --all");
+    relay.server.run(&["manage", "stop", "relay"]).success();
+    let done = relay.server.json(&["content", "relay", "reset", "--all", "--force"]);
+    assert!(done["users"].as_u64().unwrap() > 1 && done["tokens"] == true, "{done}");
+    assert_ne!(tokens(), before);
+    relay.server.run(&["manage", "start"]).success();
+    relay.post(&talk, ANN, "under another name");
+    told(&["under another name"], "@orion-550e8400e29b41d4a716446655440000:test.example");
+    assert_eq!(relay.history(&talk).len(), 4);
+    wait_for("all is well", || relay.server.is_healthy());
+}
+
+impl Relay {
+    /// The room of a conversation, while the relay does not run.
+    fn ask_nobody(&self, conversation: &str) -> String {
+        let listed = self.server.json(&["content", "relay", "conversations"]);
+        let all: &Vec<Value> = listed["conversations"].as_array().unwrap();
+        let found = all.iter().find(|it| it["conversation_id"] == conversation).unwrap();
+        found["room_id"].as_str().unwrap().to_owned()
+    }
+}
