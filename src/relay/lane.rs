@@ -232,7 +232,10 @@ impl Lane {
         let parse = |event: String| OwnedEventId::try_from(event).ok();
         let content = match entry.kind.as_str() {
             "message" => {
-                let mut content = content_of(&entry.content);
+                let Some(mut content) = self.content(sender, &client, entry).await? else {
+                    // Deleted before it was sent, as far as we know.
+                    return self.sent_before(&client, room, entry).await;
+                };
                 let answers = entry.content["reply_to"].as_str().and_then(|id| id.parse().ok());
                 if let Some(answers) = answers
                     && let Some(event) = self.event_of(sender, answers).await?
@@ -244,7 +247,10 @@ impl Lane {
             "edit" => {
                 let about =
                     about.ok_or(Trouble::Senseless("the message it changes was not sent"))?;
-                let new = content_of(&entry.content);
+                // What was deleted meanwhile needs no other text.
+                let Some(new) = self.content(sender, &client, entry).await? else {
+                    return Ok(None);
+                };
                 let mut content = new.clone();
                 content["body"] = format!("* {}", new["body"].as_str().unwrap_or_default()).into();
                 content["m.new_content"] = new;
@@ -286,8 +292,22 @@ impl Lane {
         let kind = if entry.kind == "reaction" { REACTION } else { "m.room.message" };
         let mut content = content;
         content[MARK] = entry.operation.to_string().into();
-        let event = message::send_as(&client, room, kind, &content, &transaction).await?;
+        let event = message::send_as(&client.afresh(), room, kind, &content, &transaction).await?;
         Ok(Some(event.into()))
+    }
+
+    /// What is shown of a message: its text or its file.
+    async fn content(
+        &self,
+        sender: &Sender,
+        client: &Client,
+        entry: &Entry,
+    ) -> Result<Option<Value>, Trouble> {
+        let Some(message) = entry.message.filter(|_| entry.content["media"].is_object()) else {
+            return Ok(Some(content_of(&entry.content)));
+        };
+        let text = entry.content["body"].as_str().unwrap_or_default();
+        sender.files.content(client, message, text).await
     }
 
     /// Its event, where it was sent in another life.
@@ -299,7 +319,7 @@ impl Lane {
     ) -> Result<Option<String>, Trouble> {
         let marks = match self.marks.entry(entry.user) {
             Occupied(known) => known.into_mut(),
-            Vacant(unknown) => unknown.insert(sent::marks(client, room, entry.at).await?),
+            Vacant(unknown) => unknown.insert(sent::marks(&client.afresh(), room, entry.at).await?),
         };
         Ok(marks.get(&entry.operation.to_string()).cloned())
     }

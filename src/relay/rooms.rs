@@ -149,11 +149,16 @@ impl Rooms {
             return Ok(());
         }
         self.told.provision(&member.user, member.name.as_deref()).await?;
-        sqlx::query("UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1")
-            .bind(member.id)
-            .bind(&member.name)
-            .execute(&self.pool)
-            .await?;
+        // What else there is to tell, and what changed meanwhile, is told behind it.
+        sqlx::query(
+            "WITH told AS (UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1 RETURNING *)
+            SELECT pg_notify('relay_user', id::text) FROM told WHERE display_name <> told_name
+                OR coalesce(avatar_url, '') <> coalesce(told_avatar, '')",
+        )
+        .bind(member.id)
+        .bind(&member.name)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -232,7 +237,7 @@ impl Rooms {
         sqlx::query(
             "WITH gone AS (DELETE FROM relay.matrix_room_mappings
                 WHERE conversation_id = $1 AND matrix_room_id = $2)
-            UPDATE relay.users u SET told_name = NULL FROM relay.participants p
+            UPDATE relay.users u SET told_name = NULL, told_avatar = NULL FROM relay.participants p
                 WHERE p.conversation_id = $1 AND p.user_id = u.id AND u.is_ghost",
         )
         .bind(conversation)

@@ -12,7 +12,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{counts::Counts, homeserver::Homeserver, lane::lane, rooms::Rooms, user::Naming};
+use super::{
+    counts::Counts, files::Files, homeserver::Homeserver, lane::lane, profiles::Profiles,
+    rooms::Rooms, user::Naming,
+};
 use crate::{clock::Backoff, matrix::api};
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -21,6 +24,8 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_mins(1);
 /// Where it is heard what is not kept.
 const ASIDE: &str = "relay_aside";
+/// Where it is heard that a user has another name or picture.
+const USER: &str = "relay_user";
 /// How long somebody types unless they go on, in milliseconds.
 const TYPES: u64 = 30_000;
 /// How many are read at once.
@@ -58,23 +63,34 @@ pub(super) struct Done {
 pub(super) struct Sender {
     pub(super) pool: PgPool,
     pub(super) rooms: Rooms,
+    pub(super) files: Rc<Files>,
     pub(super) lanes: RefCell<BTreeMap<Uuid, Rc<Notify>>>,
     pub(super) done: mpsc::UnboundedSender<Done>,
     waits: RefCell<Option<mpsc::UnboundedReceiver<Done>>>,
     pub(super) counts: Counts,
+    profiles: Rc<Profiles>,
 }
 
 impl Sender {
-    pub(super) fn of(pool: PgPool, told: Homeserver, naming: Naming, counts: Counts) -> Rc<Self> {
+    pub(super) fn of(
+        pool: PgPool,
+        told: Homeserver,
+        files: Rc<Files>,
+        naming: Naming,
+        counts: Counts,
+    ) -> Rc<Self> {
         let (done, waits) = mpsc::unbounded_channel();
+        let profiles = Profiles::of(pool.clone(), told.clone(), Rc::clone(&files));
         let rooms = Rooms { pool: pool.clone(), told, naming, counts: counts.clone() };
         Rc::new(Self {
             pool,
             rooms,
+            files,
             lanes: RefCell::default(),
             done,
             waits: RefCell::new(Some(waits)),
             counts,
+            profiles,
         })
     }
 
@@ -105,15 +121,19 @@ impl Sender {
     /// Waits for what is new.
     async fn listen(self: &Rc<Self>) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen_all(["relay", ASIDE]).await?;
+        listener.listen_all(["relay", ASIDE, USER]).await?;
         loop {
             // Before it listened, or while it was cut off, nobody has told it of anything.
             self.wake_all().await?;
+            self.profiles.wake_all().await?;
             while let Ok(told) = timeout(LOOK, listener.try_recv()).await {
                 match told? {
                     Some(told) if told.channel() == ASIDE => {
                         let aside = serde_json::from_str(told.payload()).unwrap_or_default();
                         task::spawn_local(Rc::clone(self).aside(aside));
+                    }
+                    Some(told) if told.channel() == USER => {
+                        drop(told.payload().parse().map(|it| self.profiles.wake(it)));
                     }
                     Some(told) => drop(told.payload().parse().map(|it| self.wake(it))),
                     None => break,
@@ -238,6 +258,7 @@ async fn note_all(pool: &PgPool, all: &[Done]) -> Result<(), sqlx::Error> {
     let (reactions, marks) = of(|done| done.reaction);
     sqlx::query(
         "WITH gone AS (DELETE FROM relay.outbox WHERE id = ANY ($1)),
+        shown AS (DELETE FROM relay.files WHERE message_id = ANY ($2)),
         reacted AS (UPDATE relay.reactions r SET matrix_event_id = d.event
             FROM unnest($4::uuid[], $5::text[]) AS d (id, event) WHERE r.id = d.id)
         UPDATE relay.messages m SET matrix_event_id = d.event
