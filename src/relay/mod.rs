@@ -14,6 +14,7 @@
 mod api;
 mod counts;
 pub(crate) mod database;
+mod entries;
 mod ephemeral;
 mod error;
 mod fetch;
@@ -102,8 +103,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let local = LocalSet::new();
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
     let files = Rc::new(files::Files::of(pool.clone(), fetcher));
-    let sender = sender::Sender::of(pool, told, files, user::Naming::of(config), counts);
-    local.spawn_local(sender::run(sender));
+    local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
     local.run_until(listener::serve(socket, CONNECTIONS, api::router(shared))).await;
     Ok(())
 }

@@ -8,9 +8,9 @@ use tokio::{sync::Semaphore, task, time::sleep};
 use uuid::Uuid;
 
 use super::{
+    entries::{FIRST_PAUSE, LONGEST_PAUSE},
     files::Files,
     homeserver::Homeserver,
-    sender::{FIRST_PAUSE, LONGEST_PAUSE},
     trouble::Trouble,
     user::parsed,
 };
