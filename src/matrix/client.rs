@@ -552,6 +552,15 @@ pub(crate) fn plain(timeout: Duration) -> Result<reqwest::Client, Error> {
     builder()?.timeout(timeout).build().map_err(|source| Error::Tls(source.into()))
 }
 
+/// The same by names that are looked up so. It goes by no proxy, which would look them up itself.
+pub(crate) fn with_names_of(
+    names: impl reqwest::dns::Resolve + 'static,
+    timeout: Duration,
+) -> Result<reqwest::Client, Error> {
+    let client = builder()?.no_proxy().timeout(timeout).dns_resolver(Arc::new(names));
+    client.build().map_err(|source| Error::Tls(source.into()))
+}
+
 /// Logs in a user that exists by our key; `session` says who, where and with which device.
 pub(crate) async fn login(
     data: &DataDir,

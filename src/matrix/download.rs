@@ -168,7 +168,8 @@ fn filename(disposition: &str) -> Option<String> {
     named(&plain?)
 }
 
-fn decoded(text: &str) -> Option<String> {
+/// As a part of an address has it.
+pub(crate) fn decoded(text: &str) -> Option<String> {
     let (mut bytes, mut letters) = (Vec::new(), text.bytes());
     while let Some(byte) = letters.next() {
         if byte != b'%' {

@@ -1,4 +1,4 @@
-//! What the homeserver tells of people and does not keep: who is typing, and how far they have read. What ours do
+//! What the homeserver tells of people and does not keep: who is typing, who is there, and how far they have read. What ours do
 //! comes back too, and is known.
 
 use std::{
@@ -15,7 +15,30 @@ use super::{Shared, user::Naming};
 /// Who is typing, by conversation: the homeserver tells of all at once.
 pub(super) type Typing = Mutex<BTreeMap<Uuid, BTreeSet<Uuid>>>;
 
-pub(super) async fn take(shared: &Shared, event: &Value) -> Result<(), sqlx::Error> {
+/// What is passed on of what somebody says of themselves, in characters.
+const LONGEST_STATUS: usize = 255;
+
+/// All of a transaction. The homeserver leaves it out when it repeats one, so that nothing of it is a reason to have
+/// it repeated.
+pub(super) async fn take_all(shared: &Shared, events: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for event in events {
+        // Who is there comes once for each of ours who may know it.
+        let is_new = event["type"] != "m.presence" || {
+            let content = &event["content"];
+            let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            seen.insert([&event["sender"], &content["presence"], &content["status_msg"]].map(said))
+        };
+        if is_new && let Err(error) = take(shared, event).await {
+            tracing::debug!("who types, has read or is there is left out: {error}");
+        }
+    }
+}
+
+async fn take(shared: &Shared, event: &Value) -> Result<(), sqlx::Error> {
+    if event["type"] == "m.presence" {
+        return presence(shared, event).await;
+    }
     let found: Option<Uuid> = sqlx::query_scalar(
         "SELECT conversation_id FROM relay.matrix_room_mappings WHERE matrix_room_id = $1",
     )
@@ -35,6 +58,26 @@ fn other(shared: &Shared, user: &str) -> Option<Uuid> {
     let user = UserId::parse(user).ok()?;
     let is_ours = shared.naming.ghost(&user).is_some() || shared.naming.is_service(&user);
     (!is_ours).then(|| Naming::stranger(&user))
+}
+
+/// Said wherever they take part.
+async fn presence(shared: &Shared, event: &Value) -> Result<(), sqlx::Error> {
+    let who = event["sender"].as_str().and_then(|user| other(shared, user));
+    let presence = event["content"]["presence"].as_str();
+    let (Some(who), Some(presence @ ("online" | "unavailable" | "offline"))) = (who, presence)
+    else {
+        return Ok(());
+    };
+    let status = event["content"]["status_msg"].as_str();
+    let status =
+        status.map(|it| it.chars().filter(|c| *c != '\0').take(LONGEST_STATUS).collect::<String>());
+    sqlx::query("SELECT relay.is_present($1, $2, $3)")
+        .bind(who)
+        .bind(presence)
+        .bind(status)
+        .execute(&shared.pool)
+        .await
+        .map(drop)
 }
 
 async fn typing(shared: &Shared, conversation: Uuid, users: &Value) -> Result<(), sqlx::Error> {

@@ -10,7 +10,7 @@ use super::Error;
 use crate::{
     bridges::Registration,
     config::Config,
-    matrix::{self, client::Client, segment::escaped, session::Session},
+    matrix::{self, api, client::Client, segment::escaped, session::Session},
 };
 
 /// How long one request may take.
@@ -77,13 +77,48 @@ impl Homeserver {
             Err(error) if !error.is("M_USER_IN_USE") => return Err(error),
             _ => {}
         }
-        let ghost = || self.bare.as_ghost(user.to_owned(), None);
         let path = format!("/_matrix/client/v3/devices/{DEVICE}");
-        ghost().raw(Method::PUT, &path, Some(&json!({ "display_name": "relay" }))).await?;
-        if let Some(name) = name {
-            let path = format!("/_matrix/client/v3/profile/{}/displayname", escaped(user.as_str()));
-            ghost().raw(Method::PUT, &path, Some(&json!({ "displayname": name }))).await?;
+        let ghost = self.bare.as_ghost(user.to_owned(), None);
+        ghost.raw(Method::PUT, &path, Some(&json!({ "display_name": "relay" }))).await?;
+        match name {
+            Some(name) => self.profile(user, "displayname", name).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Says what they are called or look like: `displayname` or `avatar_url`.
+    pub(super) async fn profile(
+        &self,
+        user: &UserId,
+        what: &str,
+        value: &str,
+    ) -> Result<(), matrix::Error> {
+        let path = format!("/_matrix/client/v3/profile/{}/{what}", escaped(user.as_str()));
+        let ghost = self.bare.as_ghost(user.to_owned(), None);
+        ghost.raw(Method::PUT, &path, Some(&json!({ what: value }))).await.map(drop)
+    }
+
+    /// Says whether they are there. The homeserver has to know the account.
+    pub(super) async fn is_present(
+        &self,
+        user: &UserId,
+        presence: &str,
+        status: Option<&str>,
+    ) -> Result<(), matrix::Error> {
+        let request = api::presence::set::Request {
+            user_id: user.to_owned().into(),
+            presence: presence.to_owned(),
+            status_msg: status.map(str::to_owned),
+        };
+        let say = async || self.user(user).send(request.clone()).await;
+        let said = match say().await {
+            // It has not said anything yet.
+            Err(error) if error.is("M_FORBIDDEN") => {
+                self.provision(user, None).await?;
+                say().await
+            }
+            said => said,
+        };
+        said.map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! What the homeserver tells: transactions of events, each event taken once, by its id. Synapse uses the ids of
 //! transactions again after it was restored, so these tell nothing.
 
-use ruma::{OwnedUserId, UserId};
+use ruma::{MxcUri, OwnedUserId, UserId};
 use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection, PgTransaction, error::DatabaseError};
 use uuid::Uuid;
@@ -11,6 +11,10 @@ use super::{
     user::{Naming, made_of},
 };
 use crate::{config::sections::relay::Strangers, matrix::message::MARK};
+
+/// What is kept of names and addresses of people of Matrix, in characters.
+const LONGEST_NAME: usize = 256;
+const LONGEST_AVATAR: usize = 1000;
 
 /// An event that came again.
 const KNOWN: &str =
@@ -164,6 +168,25 @@ impl Event<'_> {
             .map(drop)
     }
 
+    /// What people of Matrix say that they are called and look like; ours are what the application says.
+    async fn profile(&self, on: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
+        let word = |name: &str, most: usize| {
+            let text = text(&self.content[name]).filter(|text| !text.is_empty())?;
+            Some(text.chars().take(most).collect::<String>())
+        };
+        let avatar = word("avatar_url", LONGEST_AVATAR);
+        sqlx::query(
+            "UPDATE relay.users SET display_name = $2, avatar_url = $3
+            WHERE id = $1 AND NOT is_ghost AND (display_name, avatar_url) IS DISTINCT FROM ($2, $3)",
+        )
+        .bind(user)
+        .bind(word("displayname", LONGEST_NAME))
+        .bind(avatar.filter(|url| <&MxcUri>::from(url.as_str()).is_valid()))
+        .execute(on)
+        .await
+        .map(drop)
+    }
+
     async fn known(
         &self,
         on: &mut PgConnection,
@@ -298,7 +321,8 @@ impl Event<'_> {
             Some("leave") if was == "ban" => Ok(()),
             Some("join") => {
                 if let Some(user) = self.user(&mut *on, &whose).await? {
-                    self.joins(on, user).await?;
+                    self.joins(&mut *on, user).await?;
+                    self.profile(on, user).await?;
                 }
                 Ok(())
             }

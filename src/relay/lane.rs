@@ -19,8 +19,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    rooms::Member,
-    sender::{Done, Entry, FIRST_PAUSE, LONGEST_PAUSE, Sender},
+    counts::Counts,
+    entries::{Done, Entries, Entry, FIRST_PAUSE, LONGEST_PAUSE},
+    files::Files,
+    rooms::{Member, Rooms},
     trouble::Trouble,
 };
 use crate::{
@@ -39,6 +41,14 @@ const QUIET: Duration = Duration::from_mins(1);
 /// day is over.
 const FORGOTTEN: u64 = 20 * 60 * 60 * 1000;
 
+/// What all lanes share.
+pub(super) struct Means {
+    pub(super) entries: Entries,
+    pub(super) rooms: Rooms,
+    pub(super) files: Rc<Files>,
+    pub(super) counts: Counts,
+}
+
 /// What a lane knows of its conversation.
 struct Lane {
     conversation: Uuid,
@@ -52,7 +62,13 @@ struct Lane {
     marks: BTreeMap<Uuid, BTreeMap<String, String>>,
 }
 
-pub(super) async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify>) {
+/// Goes on until there was nothing to do for a while; `over` is called then, before it could be woken once more.
+pub(super) async fn run(
+    means: Rc<Means>,
+    conversation: Uuid,
+    wake: Rc<Notify>,
+    over: impl FnOnce(),
+) {
     let mut lane = Lane {
         conversation,
         room: None,
@@ -63,7 +79,7 @@ pub(super) async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify
     };
     let (mut after, mut backoff) = (0, Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
     loop {
-        let entries = match sender.next(conversation, after).await {
+        let entries = match means.entries.next(conversation, after).await {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::warn!("what waits cannot be read: {error}");
@@ -73,7 +89,7 @@ pub(super) async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify
         };
         backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         for entry in &entries {
-            lane.tell(&sender, entry).await;
+            lane.tell(&means, entry).await;
             after = entry.id;
         }
         if !entries.is_empty() {
@@ -82,7 +98,7 @@ pub(super) async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify
         lane.marks.clear();
         if timeout(QUIET, wake.notified()).await.is_err() {
             // Nobody can wake it between the two: all of this is one thread.
-            sender.lanes.borrow_mut().remove(&conversation);
+            over();
             return;
         }
     }
@@ -90,23 +106,23 @@ pub(super) async fn lane(sender: Rc<Sender>, conversation: Uuid, wake: Rc<Notify
 
 impl Lane {
     /// Tries until it is told, refused for good, or dropped.
-    async fn tell(&mut self, sender: &Sender, entry: &Entry) {
+    async fn tell(&mut self, means: &Means, entry: &Entry) {
         let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
         let mut tries = 0;
         loop {
             tries += 1;
-            let trouble = match self.put(sender, entry).await {
+            let trouble = match self.put(means, entry).await {
                 Ok(event) => {
                     if said {
                         tracing::info!("the conversation {} is told again", self.conversation);
                     }
-                    sender.counts.sent(event.is_some());
-                    self.note(sender, entry, event);
+                    means.counts.sent(event.is_some());
+                    self.note(means, entry, event);
                     return;
                 }
                 Err(trouble) => trouble,
             };
-            sender.counts.failed();
+            means.counts.failed();
             if trouble.is_final(tries) {
                 let reason = trouble.text();
                 tracing::warn!(
@@ -115,7 +131,7 @@ impl Lane {
                     entry.kind,
                     entry.operation
                 );
-                while let Err(error) = sender.refuse(entry, &reason).await {
+                while let Err(error) = means.entries.refuse(entry, &reason).await {
                     tracing::warn!("a refusal cannot be noted: {error}");
                     sleep(backoff.pause()).await;
                 }
@@ -131,7 +147,7 @@ impl Lane {
                 _ => pause,
             })
             .await;
-            if let Ok(false) = sender.waits(entry).await {
+            if let Ok(false) = means.entries.waits(entry).await {
                 return;
             }
             // What is known may be what is wrong.
@@ -139,7 +155,7 @@ impl Lane {
         }
     }
 
-    fn note(&mut self, sender: &Sender, entry: &Entry, event: Option<String>) {
+    fn note(&mut self, means: &Means, entry: &Entry, event: Option<String>) {
         let reaction = || entry.content["reaction"].as_str().and_then(|it| it.parse().ok());
         let (message, reaction) = match entry.kind.as_str() {
             "message" => (entry.message, None),
@@ -149,11 +165,11 @@ impl Lane {
         if let (Some(id), Some(event)) = (message.or(reaction), &event) {
             self.events.insert(id, event.clone());
         }
-        drop(sender.done.send(Done { entry: entry.id, message, reaction, event }));
+        means.entries.done(Done { entry: entry.id, message, reaction, event });
     }
 
-    async fn put(&mut self, sender: &Sender, entry: &Entry) -> Result<Option<String>, Trouble> {
-        let rooms = &sender.rooms;
+    async fn put(&mut self, means: &Means, entry: &Entry) -> Result<Option<String>, Trouble> {
+        let rooms = &means.rooms;
         let member = match self.members.get(&entry.user) {
             Some(member) => member.clone(),
             None => {
@@ -186,7 +202,7 @@ impl Lane {
             rooms.admit(&room, &member).await.err()
         };
         let said = match mended {
-            None => self.say(sender, &room, &member, entry).await,
+            None => self.say(means, &room, &member, entry).await,
             Some(trouble) => Err(trouble),
         };
         let said = match said {
@@ -194,7 +210,7 @@ impl Lane {
                 let mended = rooms.mend(self.conversation, &room, &member).await;
                 let room = mended.map_err(Trouble::of_the_room)?;
                 self.room = Some(room.clone());
-                self.say(sender, &room, &member, entry).await
+                self.say(means, &room, &member, entry).await
             }
             said => said,
         }?;
@@ -204,61 +220,67 @@ impl Lane {
     }
 
     /// The event of a message.
-    async fn event_of(&self, sender: &Sender, id: Uuid) -> Result<Option<String>, Trouble> {
+    async fn event_of(&self, means: &Means, id: Uuid) -> Result<Option<String>, Trouble> {
         if let Some(event) = self.events.get(&id) {
             return Ok(Some(event.clone()));
         }
         let found: Option<Option<String>> =
             sqlx::query_scalar("SELECT matrix_event_id FROM relay.messages WHERE id = $1")
                 .bind(id)
-                .fetch_optional(&sender.pool)
+                .fetch_optional(&means.entries.pool)
                 .await?;
         Ok(found.flatten())
     }
 
     /// Whether the message that it is about is still to be told, or was refused.
-    async fn is_to_come(&self, sender: &Sender, entry: &Entry) -> Result<bool, Trouble> {
+    async fn is_to_come(&self, means: &Means, entry: &Entry) -> Result<bool, Trouble> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM relay.outbox WHERE message_id = $1 AND kind = 'message')",
         )
         .bind(entry.message)
-        .fetch_one(&sender.pool)
+        .fetch_one(&means.entries.pool)
         .await?)
     }
 
     async fn say(
         &mut self,
-        sender: &Sender,
+        means: &Means,
         room: &OwnedRoomId,
         member: &Member,
         entry: &Entry,
     ) -> Result<Option<String>, Trouble> {
-        let client = sender.rooms.told.user(&member.user);
+        let client = means.rooms.told.user(&member.user);
         let transaction = entry.transaction();
         let about = match entry.message {
-            Some(message) if entry.kind != "message" => self.event_of(sender, message).await?,
+            Some(message) if entry.kind != "message" => self.event_of(means, message).await?,
             _ => None,
         };
         let parse = |event: String| OwnedEventId::try_from(event).ok();
         let content = match entry.kind.as_str() {
             "message" => {
-                let mut content = content_of(&entry.content);
+                let Some(mut content) = self.content(means, &client, entry).await? else {
+                    // Deleted before it was sent, as far as we know.
+                    return self.sent_before(&client, room, entry).await;
+                };
                 let answers = entry.content["reply_to"].as_str().and_then(|id| id.parse().ok());
                 if let Some(answers) = answers
-                    && let Some(event) = self.event_of(sender, answers).await?
+                    && let Some(event) = self.event_of(means, answers).await?
                 {
                     content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": event } });
                 }
                 content
             }
             // What the room does not have is neither changed nor reacted to there.
-            "edit" | "reaction" if about.is_none() && !self.is_to_come(sender, entry).await? => {
+            "edit" | "reaction" if about.is_none() && !self.is_to_come(means, entry).await? => {
                 return Ok(None);
             }
             "edit" => {
                 let about =
                     about.ok_or(Trouble::Senseless("the message it changes was not sent"))?;
-                let new = content_of(&entry.content);
+                // What was deleted meanwhile needs no other text.
+                let Some(new) = self.content(means, &client, entry).await? else {
+                    return Ok(None);
+                };
                 let mut content = new.clone();
                 content["body"] = format!("* {}", new["body"].as_str().unwrap_or_default()).into();
                 content["m.new_content"] = new;
@@ -274,7 +296,7 @@ impl Lane {
             "receipt" => {
                 // What was never sent, nobody has read there.
                 if let Some(event) = about.and_then(parse) {
-                    sender.rooms.told.has_read(&member.user, room, &event).await?;
+                    means.rooms.told.has_read(&member.user, room, &event).await?;
                 }
                 return Ok(None);
             }
@@ -300,8 +322,22 @@ impl Lane {
         let kind = if entry.kind == "reaction" { REACTION } else { "m.room.message" };
         let mut content = content;
         content[MARK] = entry.operation.to_string().into();
-        let event = message::send_as(&client, room, kind, &content, &transaction).await?;
+        let event = message::send_as(&client.afresh(), room, kind, &content, &transaction).await?;
         Ok(Some(event.into()))
+    }
+
+    /// What is shown of a message: its text or its file.
+    async fn content(
+        &self,
+        means: &Means,
+        client: &Client,
+        entry: &Entry,
+    ) -> Result<Option<Value>, Trouble> {
+        let Some(message) = entry.message.filter(|_| entry.content["media"].is_object()) else {
+            return Ok(Some(content_of(&entry.content)));
+        };
+        let text = entry.content["body"].as_str().unwrap_or_default();
+        means.files.content(client, message, text).await
     }
 
     /// Its event, where it was sent in another life.
@@ -313,7 +349,7 @@ impl Lane {
     ) -> Result<Option<String>, Trouble> {
         let marks = match self.marks.entry(entry.user) {
             Occupied(known) => known.into_mut(),
-            Vacant(unknown) => unknown.insert(sent::marks(client, room, entry.at).await?),
+            Vacant(unknown) => unknown.insert(sent::marks(&client.afresh(), room, entry.at).await?),
         };
         Ok(marks.get(&entry.operation.to_string()).cloned())
     }

@@ -14,13 +14,18 @@
 mod api;
 mod counts;
 pub(crate) mod database;
+mod entries;
 mod ephemeral;
 mod error;
+mod fetch;
+mod files;
 mod homeserver;
 mod inbound;
 pub(crate) mod keys;
 mod lane;
 pub(crate) mod look;
+mod private;
+mod profiles;
 mod recent;
 pub(crate) mod registration;
 pub(crate) mod reset;
@@ -33,19 +38,22 @@ mod user;
 
 pub(crate) use error::Error;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use sqlx::PgPool;
-use tokio::{net::TcpListener, task::LocalSet, time::Instant};
+use tokio::{net::TcpListener, sync::Semaphore, task::LocalSet, time::Instant};
 
 use crate::{
     config::{Config, sections::relay::Strangers},
-    files, listener, process,
+    listener, process,
     secret::Secret,
 };
 
 /// Connections at once; who comes after waits for one of them to end.
 const CONNECTIONS: usize = 1024;
+
+/// Files that requests bring or ask for at once; who comes after waits.
+const FILES: usize = 8;
 
 /// What all requests share.
 struct Shared {
@@ -55,6 +63,12 @@ struct Shared {
     naming: user::Naming,
     strangers: Strangers,
     largest_body: usize,
+    largest_file: usize,
+    /// How many files are held at once.
+    places: Semaphore,
+    told: homeserver::Homeserver,
+    /// Whether the homeserver keeps who is there.
+    presence: bool,
     counts: counts::Counts,
     tail: tail::Tail,
     typing: ephemeral::Typing,
@@ -63,7 +77,7 @@ struct Shared {
 /// Takes requests and tells the homeserver until the process is ended.
 pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let set = &config.relay;
-    files::private_folder(&config.data.run())?;
+    crate::files::private_folder(&config.data.run())?;
     let _lock = process::Lock::try_acquire(&config.data.run().join("relay.lock"), "daemon relay")?;
     let address = SocketAddr::from((set.address, set.port.0));
     let socket = TcpListener::bind(address).await;
@@ -72,12 +86,17 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let pool = database::ready(config, deadline).await?;
     let registration = registration::of(config)?;
     let counts = counts::Counts::begin();
+    let told = homeserver::Homeserver::of(config, &registration)?;
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
         hs_token: registration.hs_token.clone(),
         naming: user::Naming::of(config),
         strangers: set.strangers,
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
+        largest_file: config.largest_of_relay(),
+        places: Semaphore::new(FILES),
+        told: told.clone(),
+        presence: config.synapse.presence,
         counts: counts.clone(),
         tail: tail::Tail::of(pool.clone()),
         typing: ephemeral::Typing::default(),
@@ -85,9 +104,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     });
     tokio::spawn(tail::run(shared.tail.clone()));
     let local = LocalSet::new();
-    let told = homeserver::Homeserver::of(config, &registration)?;
-    let sender = sender::Sender::of(pool, told, user::Naming::of(config), counts);
-    local.spawn_local(sender::run(sender));
+    let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
+    let files = Rc::new(files::Files::of(pool.clone(), fetcher));
+    local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
     local.run_until(listener::serve(socket, CONNECTIONS, api::router(shared))).await;
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! The room of a conversation and who is in it. A room is made by the first message, under an alias by which
 //! it is found again if the relay was killed before it noted which one it is.
 
-use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use std::time::Duration;
+
+use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::json;
 use sqlx::PgPool;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
@@ -13,6 +16,13 @@ use super::{
     user::{Naming, parsed},
 };
 use crate::matrix::{self, api, room};
+
+/// What says who may read what was said before.
+const VISIBILITY: &str = "m.room.history_visibility";
+/// How long the homeserver may go on making a room whose maker was killed.
+const BEING_MADE: Duration = Duration::from_secs(5);
+/// Between two looks whether it has done so.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Somebody who takes part.
 #[derive(Clone, Debug)]
@@ -77,7 +87,10 @@ impl Rooms {
         for member in &members {
             self.introduce(member).await?;
         }
-        let room = self.make(conversation, &members).await?;
+        let room = match self.make(conversation, &members).await? {
+            Some(room) => room,
+            None => self.found(conversation, &members).await?,
+        };
         for member in members.iter().filter(|member| member.is_ghost) {
             self.enter(&room, &member.user).await?;
         }
@@ -92,12 +105,12 @@ impl Rooms {
         Ok(room)
     }
 
-    async fn make(&self, conversation: Uuid, members: &[Member]) -> Result<OwnedRoomId, Trouble> {
-        let name: Option<Option<String>> =
-            sqlx::query_scalar("SELECT name FROM relay.conversations WHERE id = $1")
-                .bind(conversation)
-                .fetch_optional(&self.pool)
-                .await?;
+    /// Makes a room; none where there is one of its alias.
+    async fn make(
+        &self,
+        conversation: Uuid,
+        members: &[Member],
+    ) -> Result<Option<OwnedRoomId>, Trouble> {
         let moderators: serde_json::Map<_, _> = members
             .iter()
             .filter(|member| member.is_moderator)
@@ -106,12 +119,12 @@ impl Rooms {
         let service = self.told.user(self.told.service());
         let made = service
             .send(api::create_room::Request {
-                name: name.flatten(),
+                name: self.name_of(conversation).await?,
                 room_alias_name: Some(self.naming.alias(conversation)),
                 invite: members.iter().map(|member| member.user.clone()).collect(),
                 // What was said before somebody came is not theirs to read.
                 initial_state: vec![json!({
-                    "type": "m.room.history_visibility",
+                    "type": VISIBILITY,
                     "state_key": "",
                     "content": { "history_visibility": "joined" },
                 })],
@@ -122,12 +135,58 @@ impl Rooms {
         match made {
             Ok(made) => {
                 self.counts.room();
-                Ok(made.room_id)
+                Ok(Some(made.room_id))
             }
-            Err(error) if error.is("M_ROOM_IN_USE") => {
-                let alias = self.naming.full_alias(conversation);
-                Ok(room::resolve(&service.afresh(), &alias).await?)
+            Err(error) if error.is("M_ROOM_IN_USE") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn name_of(&self, conversation: Uuid) -> Result<Option<String>, Trouble> {
+        let found: Option<Option<String>> =
+            sqlx::query_scalar("SELECT name FROM relay.conversations WHERE id = $1")
+                .bind(conversation)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(found.flatten())
+    }
+
+    /// The room that was made before somebody was killed. Where it was the homeserver, the room may lack its rules or
+    /// its first member for good: it is left, and its alias freed for another one.
+    async fn found(&self, conversation: Uuid, members: &[Member]) -> Result<OwnedRoomId, Trouble> {
+        let service = self.told.user(self.told.service());
+        let alias = self.naming.full_alias(conversation);
+        let room = room::resolve(&service.afresh(), &alias).await?;
+        let deadline = Instant::now() + BEING_MADE;
+        while !self.is_made(&room).await? {
+            if Instant::now() < deadline {
+                sleep(LOOK).await;
+                continue;
             }
+            tracing::warn!("the room {room} was not made to its end; another one is made");
+            let alias = OwnedRoomAliasId::try_from(alias);
+            let room_alias = alias.map_err(|_| Trouble::Senseless("its alias is none"))?.into();
+            service.send(api::remove_alias::Request { room_alias }).await?;
+            // Nobody else is in it, and it may have nobody.
+            drop(room::leave(&service, &room).await);
+            return Err(Trouble::Room(matrix::Error::NoRoom(room.to_string())));
+        }
+        // Those came after its rules.
+        if let Some(name) = self.name_of(conversation).await? {
+            room::set_state(&service, &room, "m.room.name", "", json!({ "name": name })).await?;
+        }
+        for member in members.iter().filter(|member| !member.is_ghost) {
+            self.admit(&room, member).await?;
+        }
+        Ok(room)
+    }
+
+    /// Whether it has what the last of its events says.
+    async fn is_made(&self, room: &RoomId) -> Result<bool, Trouble> {
+        let service = self.told.user(self.told.service());
+        match room::state(&service, room, VISIBILITY, "").await {
+            Ok(found) => Ok(found.is_some_and(|it| it["history_visibility"] == "joined")),
+            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -149,11 +208,16 @@ impl Rooms {
             return Ok(());
         }
         self.told.provision(&member.user, member.name.as_deref()).await?;
-        sqlx::query("UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1")
-            .bind(member.id)
-            .bind(&member.name)
-            .execute(&self.pool)
-            .await?;
+        // What else there is to tell, and what changed meanwhile, is told behind it.
+        sqlx::query(
+            "WITH told AS (UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1 RETURNING *)
+            SELECT pg_notify('relay_user', id::text) FROM told WHERE display_name <> told_name
+                OR coalesce(avatar_url, '') <> coalesce(told_avatar, '')",
+        )
+        .bind(member.id)
+        .bind(&member.name)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -232,7 +296,7 @@ impl Rooms {
         sqlx::query(
             "WITH gone AS (DELETE FROM relay.matrix_room_mappings
                 WHERE conversation_id = $1 AND matrix_room_id = $2)
-            UPDATE relay.users u SET told_name = NULL FROM relay.participants p
+            UPDATE relay.users u SET told_name = NULL, told_avatar = NULL FROM relay.participants p
                 WHERE p.conversation_id = $1 AND p.user_id = u.id AND u.is_ghost",
         )
         .bind(conversation)

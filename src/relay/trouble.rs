@@ -1,8 +1,10 @@
 //! What keeps something from being told, and whether that passes.
 
+use super::fetch;
 use crate::{matrix, outbox};
 
-/// How often a room may not be ready before nothing more is said there: for about two minutes.
+/// How often a room may not be ready before nothing more is said there, or a file not to be had: for about two
+/// minutes.
 const TRIES: u32 = 10;
 
 /// What keeps something from being told.
@@ -15,6 +17,9 @@ pub(super) enum Trouble {
     /// The room cannot be made ready: after something was killed that may pass, whatever is said of it.
     #[error("the room is not ready: {0}")]
     Room(#[source] matrix::Error),
+    /// Its file cannot be had from the address that the application gave.
+    #[error(transparent)]
+    File(#[from] fetch::Error),
     /// It cannot be told at all.
     #[error("{0}")]
     Senseless(&'static str),
@@ -35,6 +40,7 @@ impl Trouble {
             Self::Database(_) => false,
             Self::Room(matrix::Error::Banned { .. }) => true,
             Self::Room(error) => tries >= TRIES && outbox::is_final(error),
+            Self::File(error) => tries >= TRIES || error.is_final(),
             Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
             Self::Matrix(error) => outbox::is_final(error),
         }

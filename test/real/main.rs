@@ -96,6 +96,8 @@ mod queue;
 #[cfg(test)]
 mod relay;
 #[cfg(test)]
+mod relay_media;
+#[cfg(test)]
 mod room_verbs;
 #[cfg(test)]
 mod rooms;

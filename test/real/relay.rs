@@ -13,19 +13,22 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-use crate::common::{Instance, free_port, kill_9, wait_for};
+use crate::{
+    common::{Instance, free_port, kill_9, wait_for},
+    relay_media,
+};
 
 mod again;
 
-const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
-const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
-const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
+pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
+pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
+pub(crate) const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
 
 /// A server with the relay, and a program of the application.
-struct Relay {
-    server: Instance,
-    port: u16,
-    key: String,
+pub(crate) struct Relay {
+    pub(crate) server: Instance,
+    pub(crate) port: u16,
+    pub(crate) key: String,
 }
 
 /// One server for all of it, one after the other: some of them stop it.
@@ -43,6 +46,10 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused,
         what_is_wrong_with_a_request_is_said_and_nothing_is_stored,
         again::the_interface_answers_as_its_document_says,
+        relay_media::a_file_of_an_address_or_a_body_is_shown_in_the_room,
+        relay_media::a_file_that_cannot_be_fetched_is_put_aside_and_holds_up_nobody,
+        relay_media::people_of_matrix_are_seen_with_their_files_names_and_presence,
+        relay_media::users_have_names_pictures_and_presence_without_saying_anything,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
@@ -59,11 +66,13 @@ impl Relay {
             ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
             ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
             ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
+            ("MATRIX_SYNAPSE_RELAY_FETCH_FROM", "127.0.0.0/8"),
             ("MATRIX_SYNAPSE_RESTARTS", "1000"),
         ] {
             server.variable(name, value);
         }
         server.run(&["manage", "install"]).success();
+        server.run(&["config", "set", "synapse.presence", "true"]).success();
         server.run(&["manage", "start"]).success();
         let key = server.run(&["content", "relay", "add-key", "app", "-q"]);
         let key = key.success().line().to_owned();
@@ -94,19 +103,19 @@ impl Relay {
     }
 
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.answer(method, path, body);
         assert!((200..300).contains(&status), "{status} {answer}");
         answer
     }
 
     #[track_caller]
-    fn answer(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn answer(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         self.try_ask(method, &format!("/api/chat{path}"), &self.key, "", body).unwrap()
     }
 
     /// A conversation of Ann and Bob; its id.
-    fn conversation(&self) -> String {
+    pub(crate) fn conversation(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let slug = format!("talk-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let people = json!([
@@ -117,24 +126,24 @@ impl Relay {
         self.ask("POST", "/conversations", &new)["id"].as_str().unwrap().to_owned()
     }
 
-    fn post(&self, conversation: &str, sender: &str, text: &str) -> String {
+    pub(crate) fn post(&self, conversation: &str, sender: &str, text: &str) -> String {
         let new = json!({ "sender_id": sender, "plaintext": text });
         let path = format!("/conversations/{conversation}/messages");
         self.ask("POST", &path, &new)["id"].as_str().unwrap().to_owned()
     }
 
     /// What is stored of it, oldest first.
-    fn history(&self, conversation: &str) -> Vec<Value> {
+    pub(crate) fn history(&self, conversation: &str) -> Vec<Value> {
         let path = format!("/conversations/{conversation}/messages?after=0&limit=200");
         self.ask("GET", &path, &Value::Null)["messages"].as_array().unwrap().clone()
     }
 
-    fn message(&self, conversation: &str, id: &str) -> Value {
+    pub(crate) fn message(&self, conversation: &str, id: &str) -> Value {
         self.history(conversation).into_iter().find(|it| it["id"] == id).unwrap()
     }
 
     /// Waits until the homeserver has all of it.
-    fn settled(&self) {
+    pub(crate) fn settled(&self) {
         wait_for("the homeserver has been told all", || self.status()["waiting"] == 0);
     }
 
@@ -142,7 +151,7 @@ impl Relay {
         self.server.json(&["content", "relay", "status"])
     }
 
-    fn room(&self, conversation: &str) -> String {
+    pub(crate) fn room(&self, conversation: &str) -> String {
         self.settled();
         let path = format!("/conversations/{conversation}");
         let there = self.ask("GET", &path, &Value::Null);
@@ -152,7 +161,7 @@ impl Relay {
     }
 
     /// What people see in its room, oldest first: who, and what.
-    fn seen(&self, conversation: &str) -> Vec<(String, String)> {
+    pub(crate) fn seen(&self, conversation: &str) -> Vec<(String, String)> {
         let room = self.room(conversation);
         let read = self.server.json(&["content", "read-messages", &room, "--limit", "200"]);
         let message = |it: &Value| {
@@ -291,7 +300,7 @@ fn a_message_of_matrix_reaches_the_application(relay: &Relay) {
 }
 
 /// Reads server-sent events until one is as wanted; what came, its position and its type.
-fn read_until(
+pub(crate) fn read_until(
     relay: &Relay,
     query: &str,
     headers: &str,
@@ -529,6 +538,7 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     let set = |key: &str, value: &str| relay.server.run(&["config", "set", key, value]).success();
     set("relay.strangers", "refuse");
     set("relay.matrix", "false");
+    set("synapse.presence", "false");
     relay.server.run(&["manage", "restart", "relay"]).success();
     let before = relay.history(&talk).len();
     let event = json!([{
@@ -540,6 +550,9 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     assert_eq!(relay.history(&talk).len(), before);
     let log = relay.server.run(&["logs", "relay", "--tail", "50"]).success();
     assert!(log.stdout.contains("@nova-not-a-uuid:test.example is no user"), "{log}");
+    let here =
+        relay.answer("PUT", &format!("/users/{ANN}/presence"), &json!({ "presence": "online" }));
+    assert_eq!((here.0, &here.1["detail"]), (409, &json!("presence is off in the homeserver")));
     let id = relay.post(&talk, ANN, "for us alone");
     assert_eq!(relay.message(&talk, &id)["plaintext"], "for us alone");
     assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");

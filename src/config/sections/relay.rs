@@ -7,6 +7,7 @@ use crate::{
     config::{
         Config,
         values::{
+            range::Range,
             setting::section,
             shape::{Localpart, Port, Size, words},
         },
@@ -42,10 +43,20 @@ section! {
         strangers: Strangers = "map" ["MATRIX_SYNAPSE_RELAY_STRANGERS"];
         /// Size of the largest request body.
         largest_body: Size = "128K" ["MATRIX_SYNAPSE_RELAY_LARGEST_BODY"];
+        /// Size of the largest file that is sent, from an address or a body; no larger than `synapse.max_upload_size`.
+        largest_file: Size = "10M" ["MATRIX_SYNAPSE_RELAY_LARGEST_FILE"];
+        /// Addresses outside the public internet from which files may be fetched, such as 10.1.2.3 or 10.0.0.0/8: those of the application's own servers. All others stay closed, against server-side request forgery.
+        fetch_from: Vec<Range> = "" ["MATRIX_SYNAPSE_RELAY_FETCH_FROM"];
     }
 }
 
 impl Config {
+    /// How many bytes the largest file has that it sends.
+    pub(crate) fn largest_of_relay(&self) -> usize {
+        let largest = self.relay.largest_file.0.min(self.synapse.max_upload_size.0);
+        usize::try_from(largest).unwrap_or(usize::MAX)
+    }
+
     /// Where it is reached from this machine.
     pub(crate) fn relay_url(&self) -> String {
         url_here(self.relay.address, self.relay.port)

@@ -68,6 +68,11 @@ fn played_by_name(kind: &'static str) -> &'static str {
     }
 }
 
+/// The MIME type of a file of that name.
+pub(crate) fn guessed(path: &Path) -> Option<&'static str> {
+    mime_guess::from_path(path).first_raw().map(played_by_name)
+}
+
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -76,8 +81,7 @@ impl Media {
     /// `kind` is a MIME type; without it the name decides.
     pub(crate) fn new(path: &Path, bytes: Vec<u8>, kind: Option<String>) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let guess = || mime_guess::from_path(path).first_raw().map_or(UNKNOWN, played_by_name);
-        let kind = kind.unwrap_or_else(|| guess().to_owned());
+        let kind = kind.unwrap_or_else(|| guessed(path).unwrap_or(UNKNOWN).to_owned());
         let measures = measures::of(&kind, &bytes);
         Self { name, kind, bytes, measures, still: None, waveform: None }
     }
@@ -102,8 +106,8 @@ impl Media {
         }
     }
 
-    /// The message that shows the uploaded file.
-    pub(crate) fn content(&self, at: &Uploaded, caption: Option<&str>) -> Value {
+    /// What clients lay out a room with.
+    pub(crate) fn info(&self) -> Value {
         let mut info = json!({ "mimetype": self.kind, "size": self.bytes.len() });
         let Measures { size, duration } = self.measures;
         if let Some((width, height)) = size {
@@ -113,6 +117,12 @@ impl Media {
         if let Some(duration) = duration {
             info["duration"] = milliseconds(duration).into();
         }
+        info
+    }
+
+    /// The message that shows the uploaded file.
+    pub(crate) fn content(&self, at: &Uploaded, caption: Option<&str>) -> Value {
+        let mut info = self.info();
         if let (Some(still), Some(thumbnail)) = (&self.still, &at.thumbnail) {
             thumbnail.show(&mut info, "thumbnail_url", "thumbnail_file");
             info["thumbnail_info"] = json!({

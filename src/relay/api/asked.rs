@@ -31,7 +31,7 @@ const LARGEST_PAGE: i64 = 200;
 pub(super) struct Asked {
     pub(super) key: Found,
     pub(super) head: Parts,
-    body: Body,
+    pub(super) body: Body,
 }
 
 /// The token of the header.
@@ -141,13 +141,15 @@ pub(super) async fn read(
     if length.is_some_and(|length: usize| length > largest) {
         return Err(too_large());
     }
-    match timeout(BODY, Limited::new(body, largest).collect()).await {
+    // What may be larger may take longer: a second for each 128 KiB.
+    let patience = BODY + Duration::from_secs(largest as u64 >> 17);
+    match timeout(patience, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::bad("the body ended before it was complete")),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not come within {} s", BODY.as_secs()),
+            format!("the body did not come within {} s", patience.as_secs()),
         )),
     }
 }

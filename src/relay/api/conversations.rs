@@ -107,7 +107,7 @@ const DOCUMENT: &str = "SELECT jsonb_build_object('id', c.id, 'slug', c.slug, 'n
     'created_at_ms', relay.ms(c.created_at), 'last_sequence', c.last_sequence,
     'matrix_room_id', (SELECT matrix_room_id FROM relay.matrix_room_mappings r WHERE r.conversation_id = c.id),
     'participants', (SELECT coalesce(jsonb_agg(jsonb_build_object('user_id', u.id, 'name', u.display_name,
-        'role', p.role, 'matrix_user_id', u.matrix_user_id) ORDER BY p.joined_at, u.id), '[]')
+        'avatar_url', u.avatar_url, 'role', p.role, 'matrix_user_id', u.matrix_user_id) ORDER BY p.joined_at, u.id), '[]')
         FROM relay.participants p JOIN relay.users u ON u.id = p.user_id
         WHERE p.conversation_id = c.id AND p.left_at IS NULL))
     FROM relay.conversations c WHERE c.id = $1";

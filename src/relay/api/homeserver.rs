@@ -37,12 +37,8 @@ pub(super) async fn transaction(
         .map_err(|error| Problem::bad(format!("the body: {error}")))?;
     let events = body["events"].as_array().map_or(&[][..], Vec::as_slice);
     inbound::take(&shared, &id, events).await?;
-    // The homeserver leaves it out when it repeats a transaction, so it is no reason to have it repeated.
-    for event in body["ephemeral"].as_array().into_iter().flatten() {
-        if let Err(error) = ephemeral::take(&shared, event).await {
-            tracing::debug!("who types or has read is left out: {error}");
-        }
-    }
+    let passing = body["ephemeral"].as_array().map_or(&[][..], Vec::as_slice);
+    ephemeral::take_all(&shared, passing).await;
     Ok(answer(StatusCode::OK, &json!({})))
 }
 

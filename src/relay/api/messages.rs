@@ -64,16 +64,16 @@ pub(super) struct Reading {
 }
 
 /// What a message may say: as much as an event of Matrix has room for.
-fn sayable(text: &str) -> Result<(), Problem> {
+pub(super) fn sayable(what: &str, text: &str) -> Result<(), Problem> {
     if text.is_empty() {
-        return Err(Problem::bad("`plaintext` is empty"));
+        return Err(Problem::bad(format!("`{what}` is empty")));
     }
     // An edit holds the text twice.
     let content = json!({ "body": text, "m.new_content": { "body": text } });
     message::check_size(&content).map_err(|_| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "`plaintext` is too long: a message of Matrix takes about 30,000 bytes",
+            format!("`{what}` is too long: a message of Matrix takes about 30,000 bytes"),
         )
     })
 }
@@ -87,7 +87,7 @@ pub(super) async fn post(
     let conversation = conversations::of(&shared, &which).await?;
     let operation = asked.operation()?;
     let new: NewMessage = asked.json(&shared).await?;
-    sayable(&new.plaintext)?;
+    sayable("plaintext", &new.plaintext)?;
     let kind = match new.kind {
         Kind::Text => "text",
         Kind::Notice => "notice",
@@ -153,7 +153,7 @@ pub(super) async fn edit(
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let (id, operation) = (uuid("id", &id)?, asked.operation()?);
     let edit: Edit = asked.json(&shared).await?;
-    sayable(&edit.plaintext)?;
+    sayable("plaintext", &edit.plaintext)?;
     let document: Value = sqlx::query_scalar(
         "SELECT relay.edit_message($1, $2, $3, coalesce($4, gen_random_uuid()))",
     )

@@ -2,9 +2,11 @@
 
 mod asked;
 mod conversations;
+mod files;
 mod homeserver;
 mod messages;
 mod openapi;
+mod people;
 mod problem;
 mod stream;
 
@@ -30,6 +32,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/conversations/{which}/participants/{user}", delete(conversations::leave))
         .route("/conversations/{which}/typing", post(conversations::typing))
         .route("/conversations/{which}/messages", post(messages::post).get(messages::history))
+        .route("/conversations/{which}/files", post(files::post))
+        .route("/messages/{id}/file", get(files::get))
+        .route("/users/{id}", put(people::put).get(people::show))
+        .route("/users/{id}/avatar", get(people::avatar))
+        .route("/users/{id}/presence", put(people::is_present))
         .route("/messages/{id}", put(messages::edit).delete(messages::delete))
         .route("/messages/{id}/reactions", post(messages::react).delete(messages::unreact))
         .route("/messages/{id}/receipts", post(messages::read))

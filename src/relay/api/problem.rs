@@ -12,6 +12,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use sqlx::error::DatabaseError;
 
+use crate::matrix;
+
 /// When somebody may come again where the database does not take anything.
 const LATER: Duration = Duration::from_secs(2);
 
@@ -25,6 +27,13 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), wait: None }
+    }
+
+    /// What the homeserver was asked for on the way.
+    pub(super) fn of_homeserver(error: &matrix::Error) -> Self {
+        tracing::warn!("the homeserver did not give what was asked for: {error}");
+        let detail = "the homeserver does not answer, or does not give it";
+        Self { wait: Some(LATER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
     pub(super) fn bad(detail: impl Into<String>) -> Self {

@@ -25,7 +25,12 @@ CREATE TABLE relay.users (
     -- One of the application, whom the relay speaks as; the others are people of Matrix.
     is_ghost boolean NOT NULL,
     -- The name that the homeserver has been told; nothing while it does not know the user.
-    told_name text
+    told_name text,
+    -- Where the picture is: an address that the application gave, or of people of Matrix an mxc address.
+    avatar_url text,
+    -- The one whose picture the homeserver was given, and why it could not be.
+    told_avatar text,
+    avatar_trouble text
 );
 
 CREATE TABLE relay.conversations (
@@ -62,7 +67,7 @@ CREATE TABLE relay.messages (
     sender_id uuid NOT NULL REFERENCES relay.users (id),
     kind text NOT NULL CHECK (kind IN ('text', 'notice', 'emote', 'image', 'audio', 'video', 'file')),
     plaintext_content text NOT NULL,
-    -- A file: `url`, `name`, `mime`, `size`.
+    -- A file: `name`, `mime`, `size`, `source` where it is fetched from an address, `url` once the homeserver has it.
     media jsonb,
     reply_to uuid REFERENCES relay.messages (id),
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -75,6 +80,14 @@ CREATE TABLE relay.messages (
 );
 CREATE UNIQUE INDEX idx_messages_matrix_event_id ON relay.messages (matrix_event_id)
     WHERE matrix_event_id IS NOT NULL;
+
+-- Files that came with a request, until the homeserver has them.
+CREATE TABLE relay.files (
+    message_id uuid PRIMARY KEY REFERENCES relay.messages (id) ON DELETE CASCADE,
+    bytes bytea NOT NULL
+);
+-- They are no smaller afterwards.
+ALTER TABLE relay.files ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
 CREATE TABLE relay.reactions (
     id uuid PRIMARY KEY,

@@ -83,14 +83,31 @@ BEGIN
     RETURN published;
 END $$;
 
--- A user of the application, made known or given another name.
-CREATE FUNCTION relay.put_user(who uuid, name text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO relay.users (id, matrix_user_id, display_name, is_ghost)
-        SELECT who, '@' || s.prefix || '-' || replace(who::text, '-', '') || ':' || s.server_name, name, true
-        FROM relay.settings s
-    ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name
-        WHERE excluded.display_name IS NOT NULL
-            AND excluded.display_name IS DISTINCT FROM relay.users.display_name
+CREATE FUNCTION relay.user_document(u relay.users) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('user_id', u.id, 'name', u.display_name, 'avatar_url', u.avatar_url,
+        'avatar_trouble', u.avatar_trouble, 'matrix_user_id', u.matrix_user_id, 'of_matrix', NOT u.is_ghost)
+$$;
+
+-- A user of the application, made known or given another name or picture; an empty address takes that away.
+-- People of Matrix name themselves.
+CREATE FUNCTION relay.put_user(who uuid, name text DEFAULT NULL, avatar text DEFAULT NULL)
+RETURNS void LANGUAGE sql AS $$
+    WITH put AS (
+        INSERT INTO relay.users AS u (id, matrix_user_id, display_name, avatar_url, is_ghost)
+            SELECT who, '@' || s.prefix || '-' || replace(who::text, '-', '') || ':' || s.server_name,
+                put_user.name, nullif(put_user.avatar, ''), true
+            FROM relay.settings s
+        ON CONFLICT (id) DO UPDATE SET display_name = coalesce(put_user.name, u.display_name),
+            avatar_url = CASE WHEN put_user.avatar IS NULL THEN u.avatar_url ELSE nullif(put_user.avatar, '') END,
+            -- Who says it once more wants it tried once more.
+            told_avatar = CASE WHEN put_user.avatar IS NULL OR u.avatar_trouble IS NULL THEN u.told_avatar END,
+            avatar_trouble = CASE WHEN put_user.avatar IS NULL THEN u.avatar_trouble END
+            WHERE u.is_ghost AND (put_user.name IS NOT NULL AND put_user.name IS DISTINCT FROM u.display_name
+                OR put_user.avatar IS NOT NULL AND (u.avatar_trouble IS NOT NULL
+                    OR nullif(put_user.avatar, '') IS DISTINCT FROM u.avatar_url))
+        RETURNING id
+    )
+    SELECT pg_notify('relay_user', put.id::text) FROM put
 $$;
 
 CREATE FUNCTION relay.put_participant(
@@ -219,6 +236,7 @@ BEGIN
     END IF;
     UPDATE relay.messages m SET plaintext_content = '', media = NULL, deleted_at = now()
         WHERE m.id = message RETURNING * INTO made;
+    DELETE FROM relay.files f WHERE f.message_id = message;
     document := relay.message_document(made);
     PERFORM relay.note(made.conversation_id, operation, 'message.deleted', document,
         CASE WHEN NOT from_matrix THEN 'redaction' END, who, message);
@@ -293,7 +311,7 @@ BEGIN
     RETURN true;
 END $$;
 
--- What is not kept: who is typing. `tell` is what the homeserver is told.
+-- What is not kept: who is typing, who is there. `tell` is what the homeserver is told.
 CREATE FUNCTION relay.aside(
     conversation uuid, type text, document jsonb, tell boolean
 ) RETURNS void LANGUAGE sql AS $$
@@ -320,3 +338,10 @@ BEGIN
     END IF;
     RETURN told;
 END $$;
+
+-- The same wherever somebody takes part.
+CREATE FUNCTION relay.is_present(who uuid, presence text, status text) RETURNS void LANGUAGE sql AS $$
+    SELECT relay.aside(p.conversation_id, 'presence',
+        jsonb_build_object('user_id', who, 'presence', presence, 'status', status), false)
+    FROM relay.participants p WHERE p.user_id = who AND p.left_at IS NULL
+$$;

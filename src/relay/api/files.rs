@@ -1,0 +1,280 @@
+//! Files that messages show: from an address or a request's body, and back again.
+
+use std::{
+    borrow::Cow,
+    path::Path as FilePath,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{Path, Request, State},
+    response::Response,
+};
+use data_encoding::HEXLOWER;
+use http::{HeaderValue, StatusCode, header};
+use hyper::body::Frame;
+use ring::digest::{SHA256, digest};
+use ruma::MxcUri;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{
+    answer,
+    asked::{self, Asked, uuid},
+    conversations::{self, Answered, Relay, absent, short},
+    messages::sayable,
+    problem::Problem,
+};
+use crate::{
+    matrix::{self, download::Download, media, segment::escaped},
+    relay::{Shared, fetch, files, keys::Scope},
+};
+
+/// How many pieces of a file wait for who reads it.
+const PIECES: usize = 4;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewFile {
+    #[serde(default)]
+    id: Option<Uuid>,
+    sender_id: Uuid,
+    url: String,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    mime: Option<String>,
+    #[serde(default)]
+    caption: Option<String>,
+    #[serde(default)]
+    reply_to: Option<Uuid>,
+}
+
+/// What is stored of a message that shows a file.
+struct Message {
+    id: Option<Uuid>,
+    sender: Uuid,
+    caption: Option<String>,
+    reply_to: Option<Uuid>,
+    media: Value,
+    bytes: Option<Bytes>,
+}
+
+/// A MIME type that says something; with another the name decides.
+fn mime(said: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
+    let said = match said {
+        // What `curl` says where nobody told it.
+        None | Some("application/x-www-form-urlencoded") => None,
+        Some(said) if said.len() > 100 || HeaderValue::from_str(said).is_err() => {
+            return Err(Problem::bad("`mime` is no MIME type"));
+        }
+        Some(said) => files::bare(said),
+    };
+    Ok(said.or_else(|| media::guessed(FilePath::new(name)).map(str::to_owned)))
+}
+
+fn named(name: &str) -> Result<(), Problem> {
+    short("name", name)?;
+    if name.contains(['/', '\\']) {
+        return Err(Problem::bad("`name` is the name of a file, without a folder"));
+    }
+    Ok(())
+}
+
+fn content_type(asked: &Asked) -> Option<&str> {
+    asked.head.headers.get(header::CONTENT_TYPE)?.to_str().ok()
+}
+
+fn asked_id(asked: &Asked, name: &str) -> Result<Option<Uuid>, Problem> {
+    asked.query(name).map(|id| uuid(name, &id)).transpose()
+}
+
+impl Message {
+    fn of_address(new: NewFile) -> Result<Self, Problem> {
+        fetch::address(&new.url).map_err(|error| Problem::bad(error.to_string()))?;
+        let name = new.name.or_else(|| fetch::name_of(&new.url));
+        let name = name.unwrap_or_else(|| "file".to_owned());
+        named(&name)?;
+        let mime = mime(new.mime.as_deref(), &name)?;
+        Ok(Self {
+            id: new.id,
+            sender: new.sender_id,
+            caption: new.caption,
+            reply_to: new.reply_to,
+            media: json!({ "name": name, "mime": mime, "size": null, "source": new.url }),
+            bytes: None,
+        })
+    }
+
+    async fn of_body(shared: &Shared, asked: Asked) -> Result<Self, Problem> {
+        let (own, reply_to) = (asked_id(&asked, "id")?, asked_id(&asked, "reply_to")?);
+        let sender = uuid("sender_id", &asked.required("sender_id")?)?;
+        let name = asked.required("name")?;
+        named(&name)?;
+        let caption = asked.query("caption").map(Cow::into_owned);
+        let mime = mime(content_type(&asked), &name)?;
+        let bytes = asked::read(asked.body, &asked.head.headers, shared.largest_file).await?;
+        if bytes.is_empty() {
+            return Err(Problem::bad("the body is the file, and it is empty"));
+        }
+        // Tells a repeat from another file.
+        let hash = HEXLOWER.encode(digest(&SHA256, &bytes).as_ref());
+        let media = json!({ "name": name, "mime": mime, "size": bytes.len(), "sha256": hash });
+        Ok(Self { id: own, sender, caption, reply_to, media, bytes: Some(bytes) })
+    }
+
+    /// The message, its file and what the homeserver is to be told: all of it or nothing.
+    async fn store(self, shared: &Shared, conversation: Uuid) -> Result<Value, Problem> {
+        if let Some(caption) = &self.caption {
+            sayable("caption", caption)?;
+        }
+        let name = self.media["name"].as_str().unwrap_or_default().to_owned();
+        let mut change = shared.pool.begin().await?;
+        let document: Value = sqlx::query_scalar(
+            "SELECT relay.post_message($1, $2, $3, coalesce($4, gen_random_uuid()), $5, $6, $7)",
+        )
+        .bind(conversation)
+        .bind(self.sender)
+        .bind(self.caption.unwrap_or(name))
+        .bind(self.id)
+        .bind(files::kind(self.media["mime"].as_str()))
+        .bind(self.reply_to)
+        .bind(&self.media)
+        .fetch_one(&mut *change)
+        .await?;
+        if let Some(bytes) = self.bytes {
+            // Of a repeat it is there, or in Matrix, or deleted.
+            sqlx::query(
+                "INSERT INTO relay.files (message_id, bytes) SELECT id, $2 FROM relay.messages
+                WHERE id = $1::uuid AND media IS NOT NULL AND media->>'url' IS NULL
+                ON CONFLICT DO NOTHING",
+            )
+            .bind(document["id"].as_str().unwrap_or_default())
+            .bind(&bytes[..])
+            .execute(&mut *change)
+            .await?;
+        }
+        change.commit().await?;
+        Ok(document)
+    }
+}
+
+pub(super) async fn post(
+    State(shared): Relay,
+    Path(which): Path<String>,
+    request: Request,
+) -> Answered {
+    let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let conversation = conversations::of(&shared, &which).await?;
+    let operation = asked.operation()?;
+    let is_json = content_type(&asked).and_then(files::bare).as_deref() == Some("application/json");
+    let _place = shared.places.acquire().await;
+    let mut message = if is_json {
+        Message::of_address(asked.json(&shared).await?)?
+    } else {
+        Message::of_body(&shared, asked).await?
+    };
+    message.id = message.id.or(operation);
+    Ok(answer(StatusCode::CREATED, &message.store(&shared, conversation).await?))
+}
+
+/// The file that a message shows, from the homeserver or, before it is there, as it came.
+pub(super) async fn get(
+    State(shared): Relay,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answered {
+    Asked::of(&shared, request, Scope::Read).await?;
+    let id = uuid("id", &id)?;
+    let row: Option<(Value, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT m.media, f.bytes FROM relay.messages m LEFT JOIN relay.files f ON f.message_id = m.id
+        WHERE m.id = $1 AND m.media IS NOT NULL",
+    )
+    .bind(id)
+    .fetch_optional(&shared.pool)
+    .await?;
+    let Some((media, bytes)) = row else {
+        return Err(absent("file of the message", &id.to_string()));
+    };
+    let name = media["name"].as_str().unwrap_or("file");
+    let mime = media["mime"].as_str();
+    match (bytes, media["url"].as_str()) {
+        (Some(bytes), _) => Ok(given(name, mime, Some(bytes.len() as u64), Body::from(bytes))),
+        (None, Some(url)) => from_homeserver(&shared, url, Some(name), mime).await,
+        (None, None) => Err(Problem::new(StatusCode::NOT_FOUND, "the file was not fetched yet")),
+    }
+}
+
+/// What a browser saves and never shows: anybody may have sent it.
+fn given(name: &str, mime: Option<&str>, length: Option<u64>, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    let mime = mime.and_then(|mime| HeaderValue::from_str(mime).ok());
+    let unknown = HeaderValue::from_static("application/octet-stream");
+    headers.insert(header::CONTENT_TYPE, mime.unwrap_or(unknown));
+    let name = format!("attachment; filename*=UTF-8''{}", escaped(name).replace(':', "%3A"));
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    response
+}
+
+/// Passes on what the homeserver has at that address.
+pub(super) async fn from_homeserver(
+    shared: &Shared,
+    url: &str,
+    name: Option<&str>,
+    mime: Option<&str>,
+) -> Answered {
+    let gone = || Problem::new(StatusCode::NOT_FOUND, "the homeserver does not have the file");
+    let Ok((server, id)) = <&MxcUri>::from(url).parts() else { return Err(gone()) };
+    let service = shared.told.user(shared.told.service());
+    let mut download = match Download::open(&service, server.as_str(), id).await {
+        Ok(download) => download,
+        Err(error) if error.is_not_found() => return Err(gone()),
+        Err(error) => return Err(Problem::of_homeserver(&error)),
+    };
+    let name = name.map(str::to_owned).or_else(|| download.name.clone());
+    let mime = mime.map(str::to_owned).or_else(|| download.mimetype.clone());
+    let length = download.total;
+    let (pieces, waiting) = mpsc::channel(PIECES);
+    tokio::spawn(async move {
+        loop {
+            let piece = match download.next().await {
+                Ok(Some(piece)) => Ok(piece.into()),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            // After an error the connection is cut, and who reads knows that something is missing.
+            let is_last = piece.is_err();
+            if pieces.send(piece).await.is_err() || is_last {
+                return;
+            }
+        }
+    });
+    let name = name.unwrap_or_else(|| "file".to_owned());
+    Ok(given(&name, mime.as_deref(), length, Body::new(Pieces(waiting))))
+}
+
+/// A file on its way.
+struct Pieces(mpsc::Receiver<Result<Bytes, matrix::Error>>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = matrix::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, matrix::Error>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
