@@ -56,8 +56,7 @@ impl Profiles {
         let changed: Vec<Uuid> = sqlx::query_scalar(
             "SELECT u.id FROM relay.users u, relay.settings s
             WHERE s.matrix AND u.is_ghost AND u.told_name IS NOT NULL
-                AND (u.display_name <> u.told_name
-                    OR coalesce(u.avatar_url, '') <> coalesce(u.told_avatar, ''))",
+                AND (u.display_name <> u.told_name OR relay.looks_different(u))",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -103,8 +102,7 @@ impl Profiles {
     async fn change(&self, user: Uuid) -> Result<Option<Change>, sqlx::Error> {
         let row: Option<(String, Option<String>, Option<String>)> = sqlx::query_as(
             "SELECT u.matrix_user_id, CASE WHEN u.display_name <> u.told_name THEN u.display_name END,
-                CASE WHEN coalesce(u.avatar_url, '') <> coalesce(u.told_avatar, '')
-                    THEN coalesce(u.avatar_url, '') END
+                CASE WHEN relay.looks_different(u) THEN coalesce(u.avatar_url, '') END
             FROM relay.users u, relay.settings s
             WHERE u.id = $1 AND s.matrix AND u.is_ghost AND u.told_name IS NOT NULL",
         )
@@ -131,28 +129,24 @@ impl Profiles {
         } else {
             self.files.picture(&self.told.user(&user), avatar).await
         };
-        let trouble = match shown {
+        let query = match &shown {
             Ok(url) => {
-                self.told.profile(&user, "avatar_url", &url).await?;
-                None
+                self.told.profile(&user, "avatar_url", url).await?;
+                "UPDATE relay.users SET told_avatar = $2 WHERE id = $1 AND $3 IS NULL"
             }
             // It is said with the user, and not tried again before there is another one.
             Err(trouble) if trouble.is_final(tries) => {
-                tracing::warn!("the user {id} has no picture: {}", trouble.text());
-                Some(trouble.text())
+                tracing::warn!("the user {id} has no other picture: {}", trouble.text());
+                "UPDATE relay.users SET avatar_trouble = $3 WHERE id = $1 AND coalesce(avatar_url, '') = $2"
             }
-            Err(trouble) => return Err(trouble),
+            Err(_) => return shown.map(drop),
         };
-        sqlx::query(
-            "UPDATE relay.users SET told_avatar = $2,
-                avatar_trouble = CASE WHEN coalesce(avatar_url, '') = $2 THEN $3 ELSE avatar_trouble END
-            WHERE id = $1",
-        )
-        .bind(id)
-        .bind(avatar)
-        .bind(trouble)
-        .execute(&self.pool)
-        .await?;
+        sqlx::query(query)
+            .bind(id)
+            .bind(avatar)
+            .bind(shown.err().map(|trouble| trouble.text()))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 }

@@ -211,8 +211,8 @@ impl Rooms {
         // What else there is to tell, and what changed meanwhile, is told behind it.
         sqlx::query(
             "WITH told AS (UPDATE relay.users SET told_name = coalesce($2, '') WHERE id = $1 RETURNING *)
-            SELECT pg_notify('relay_user', id::text) FROM told WHERE display_name <> told_name
-                OR coalesce(avatar_url, '') <> coalesce(told_avatar, '')",
+            SELECT pg_notify('relay_user', u.id::text) FROM relay.users u, told WHERE u.id = told.id
+                AND (told.display_name <> told.told_name OR relay.looks_different(u))",
         )
         .bind(member.id)
         .bind(&member.name)

@@ -28,7 +28,7 @@ CREATE TABLE relay.users (
     told_name text,
     -- Where the picture is: an address that the application gave, or of people of Matrix an mxc address.
     avatar_url text,
-    -- The one whose picture the homeserver was given, and why it could not be.
+    -- The one whose picture the homeserver was given, and why it could not be given that of the other.
     told_avatar text,
     avatar_trouble text
 );

@@ -83,6 +83,11 @@ BEGIN
     RETURN published;
 END $$;
 
+-- Whether the homeserver is to be given another picture, or none.
+CREATE FUNCTION relay.looks_different(u relay.users) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT u.avatar_trouble IS NULL AND coalesce(u.avatar_url, '') <> coalesce(u.told_avatar, '')
+$$;
+
 CREATE FUNCTION relay.user_document(u relay.users) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object('user_id', u.id, 'name', u.display_name, 'avatar_url', u.avatar_url,
         'avatar_trouble', u.avatar_trouble, 'matrix_user_id', u.matrix_user_id, 'of_matrix', NOT u.is_ghost)
@@ -100,7 +105,6 @@ RETURNS void LANGUAGE sql AS $$
         ON CONFLICT (id) DO UPDATE SET display_name = coalesce(put_user.name, u.display_name),
             avatar_url = CASE WHEN put_user.avatar IS NULL THEN u.avatar_url ELSE nullif(put_user.avatar, '') END,
             -- Who says it once more wants it tried once more.
-            told_avatar = CASE WHEN put_user.avatar IS NULL OR u.avatar_trouble IS NULL THEN u.told_avatar END,
             avatar_trouble = CASE WHEN put_user.avatar IS NULL THEN u.avatar_trouble END
             WHERE u.is_ghost AND (put_user.name IS NOT NULL AND put_user.name IS DISTINCT FROM u.display_name
                 OR put_user.avatar IS NOT NULL AND (u.avatar_trouble IS NOT NULL
