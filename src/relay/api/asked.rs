@@ -1,26 +1,22 @@
 //! What a request asks for: who asks, within which limits, and its parts as what they have to be.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
-use axum::{
-    body::{Body, Bytes},
-    extract::Request,
-};
-use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use axum::{body::Body, extract::Request};
+use http::{StatusCode, Uri, request::Parts};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::relay::{
-    Shared,
-    keys::{Found, Scope},
-    user::made_of,
+use crate::{
+    listener::request,
+    relay::{
+        Shared,
+        keys::{Found, Scope},
+        user::made_of,
+    },
 };
 
-/// How long a body may take.
-const BODY: Duration = Duration::from_secs(10);
 /// The longest key of a request.
 const LONGEST_KEY: usize = 255;
 /// How many a page has where nothing is said, and at most.
@@ -34,21 +30,11 @@ pub(super) struct Asked {
     body: Body,
 }
 
-/// The token of the header.
-pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 impl Asked {
-    pub(super) async fn of(
-        shared: &Shared,
-        request: Request,
-        scope: Scope,
-    ) -> Result<Self, Problem> {
-        let (head, body) = request.into_parts();
+    pub(super) async fn of(shared: &Shared, asked: Request, scope: Scope) -> Result<Self, Problem> {
+        let (head, body) = asked.into_parts();
         let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, why);
-        let Some(token) = token(&head.headers) else {
+        let Some(token) = request::token(&head.headers) else {
             return Err(refused("the key is missing: send `Authorization: Bearer KEY`"));
         };
         let found = shared.keys.find(token).await?;
@@ -61,7 +47,8 @@ impl Asked {
 
     /// Its body, which is JSON with these fields and no others.
     pub(super) async fn json<T: DeserializeOwned>(self, shared: &Shared) -> Result<T, Problem> {
-        let body = read(self.body, &self.head.headers, shared.largest_body).await?;
+        request::announced(&self.head.headers, shared.largest_body)?;
+        let body = request::read(self.body, shared.largest_body).await?;
         serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("the body: {error}")))
     }
 
@@ -117,31 +104,4 @@ fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
 
 pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::bad(format!("`{what}` must be a UUID")))
-}
-
-/// Its bytes, where there are not too many of them.
-pub(super) async fn read(
-    body: Body,
-    headers: &HeaderMap,
-    largest: usize,
-) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {largest} bytes"),
-        )
-    };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > largest) {
-        return Err(too_large());
-    }
-    match timeout(BODY, Limited::new(body, largest).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::bad("the body ended before it was complete")),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not come within {} s", BODY.as_secs()),
-        )),
-    }
 }

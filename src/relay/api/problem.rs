@@ -12,6 +12,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use sqlx::error::DatabaseError;
 
+use crate::listener::request::Unread;
+
 /// When somebody may come again where the database does not take anything.
 const LATER: Duration = Duration::from_secs(2);
 
@@ -47,16 +49,27 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
         if let Some(wait) = self.wait {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         // What is left of the body is not waited for.
         if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl From<Unread> for Problem {
+    fn from(why: Unread) -> Self {
+        Self::new(why.status(), why.to_string())
     }
 }
 
