@@ -79,6 +79,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         typing: ephemeral::Typing::default(),
         pool: pool.clone(),
     });
+    // Before anybody reads along: they are told from where on.
+    shared.tail.begin().await;
     tokio::spawn(tail::run(shared.tail.clone()));
     let local = LocalSet::new();
     let told = homeserver::Homeserver::of(config, &registration)?;

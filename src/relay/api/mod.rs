@@ -2,9 +2,12 @@
 
 mod asked;
 mod conversations;
+mod frames;
 mod homeserver;
 mod messages;
 mod problem;
+mod reader;
+mod socket;
 mod stream;
 
 use std::sync::Arc;
@@ -34,6 +37,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/messages/{id}/receipts", post(messages::read))
         .route("/events", get(messages::events))
         .route("/stream", get(stream::stream))
+        .route("/socket", get(socket::socket))
         .route("/event/{which}/join", post(conversations::join))
         .route("/event/{which}/typing", post(conversations::typing))
         .route("/event/{which}/message", post(messages::post));
