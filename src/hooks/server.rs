@@ -390,7 +390,7 @@ impl From<Unread> for Refusal {
                 let error = format!("{why} (`hooks.largest_body`)");
                 Self::new(why.status(), "M_TOO_LARGE", error)
             }
-            Unread::Cut | Unread::Late => Self::new(why.status(), "M_UNKNOWN", why.to_string()),
+            Unread::Cut | Unread::Late(_) => Self::new(why.status(), "M_UNKNOWN", why.to_string()),
         }
     }
 }

@@ -18,8 +18,8 @@ pub(crate) enum Unread {
     TooLarge(usize),
     #[error("the body ended before it was complete")]
     Cut,
-    #[error("the body did not come within {} s", BODY.as_secs())]
-    Late,
+    #[error("the body did not come within {} s", .0.as_secs())]
+    Late(Duration),
 }
 
 impl Unread {
@@ -27,7 +27,7 @@ impl Unread {
         match self {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Cut => StatusCode::BAD_REQUEST,
-            Self::Late => StatusCode::REQUEST_TIMEOUT,
+            Self::Late(_) => StatusCode::REQUEST_TIMEOUT,
         }
     }
 }
@@ -54,11 +54,13 @@ pub(crate) fn announced(headers: &HeaderMap, largest: usize) -> Result<(), Unrea
 
 /// The bytes of a body, where there are not too many of them.
 pub(crate) async fn read(body: Body, largest: usize) -> Result<Bytes, Unread> {
-    match timeout(BODY, Limited::new(body, largest).collect()).await {
+    // What may be larger may take longer: a second for each 128 KiB.
+    let patience = BODY + Duration::from_secs(largest as u64 >> 17);
+    match timeout(patience, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge(largest)),
         Ok(Err(_)) => Err(Unread::Cut),
-        Err(_) => Err(Unread::Late),
+        Err(_) => Err(Unread::Late(patience)),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Error {
     KeyName(String),
     #[error("there is a key `{0}` already")]
     KeyTaken(String),
+    #[error("`{1}` is set, and `{0}` is not: no token could be judged")]
+    Missing(&'static str, &'static str),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
     #[error(transparent)]
@@ -46,7 +48,9 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Listen(..) | Self::Address | Self::OtherServer { .. } => Kind::Setting,
+            Self::Listen(..) | Self::Address | Self::OtherServer { .. } | Self::Missing(..) => {
+                Kind::Setting
+            }
             Self::NoDatabase | Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
             Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) => Kind::Request,
             Self::Postgres(error) => error.kind(),
@@ -75,6 +79,7 @@ impl Explain for Error {
             Self::KeyTaken(name) => {
                 Some(format!("`content relay remove-key {name}` takes it away"))
             }
+            Self::Missing(missing, _) => Some(format!("`config set {missing} VALUE` sets it")),
             Self::Postgres(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
             Self::File(error) => error.hint(),

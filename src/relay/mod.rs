@@ -24,6 +24,7 @@ pub(crate) mod registration;
 mod rooms;
 mod sender;
 mod tail;
+mod tokens;
 mod trouble;
 mod user;
 
@@ -36,17 +37,20 @@ use tokio::{net::TcpListener, task::LocalSet, time::Instant};
 
 use crate::{
     config::{Config, sections::relay::Strangers},
-    files, listener, process,
+    files,
+    listener::{self, rate::Rates},
+    process,
     secret::Secret,
 };
-
-/// Connections at once; who comes after waits for one of them to end.
-const CONNECTIONS: usize = 1024;
 
 /// What all requests share.
 struct Shared {
     pool: PgPool,
     keys: keys::Known,
+    tokens: Option<tokens::Tokens>,
+    rates: Rates,
+    /// Requests of each a second.
+    rate: u32,
     hs_token: Secret,
     naming: user::Naming,
     strangers: Strangers,
@@ -70,6 +74,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let counts = counts::Counts::default();
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
+        tokens: tokens::Tokens::of(set)?,
+        rates: Rates::default(),
+        rate: set.rate,
         hs_token: registration.hs_token.clone(),
         naming: user::Naming::of(config),
         strangers: set.strangers,
@@ -82,10 +89,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     // Before anybody reads along: they are told from where on.
     shared.tail.begin().await;
     tokio::spawn(tail::run(shared.tail.clone()));
+    let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
     let local = LocalSet::new();
     let told = homeserver::Homeserver::of(config, &registration)?;
     let sender = sender::Sender::of(pool, told, user::Naming::of(config), counts);
     local.spawn_local(sender::run(sender));
-    local.run_until(listener::serve(socket, CONNECTIONS, api::router(shared))).await;
+    local.run_until(listener::serve(socket, connections, api::router(shared))).await;
     Ok(())
 }

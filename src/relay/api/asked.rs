@@ -1,18 +1,19 @@
 //! What a request asks for: who asks, within which limits, and its parts as what they have to be.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU32};
 
 use axum::{body::Body, extract::Request};
 use http::{StatusCode, Uri, request::Parts};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::problem::Problem;
+use super::{own, problem::Problem};
 use crate::{
-    listener::request,
+    listener::request::{announced, read, token},
     relay::{
         Shared,
         keys::{Found, Scope},
+        tokens,
         user::made_of,
     },
 };
@@ -22,6 +23,8 @@ const LONGEST_KEY: usize = 255;
 /// How many a page has where nothing is said, and at most.
 const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 200;
+/// How many seconds' worth of requests may come at once.
+const BURST: u32 = 10;
 
 /// A request of somebody who may ask.
 pub(super) struct Asked {
@@ -31,25 +34,43 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) async fn of(shared: &Shared, asked: Request, scope: Scope) -> Result<Self, Problem> {
-        let (head, body) = asked.into_parts();
-        let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, why);
-        let Some(token) = request::token(&head.headers) else {
-            return Err(refused("the key is missing: send `Authorization: Bearer KEY`"));
+    pub(super) async fn of(
+        shared: &Shared,
+        request: Request,
+        scope: Scope,
+    ) -> Result<Self, Problem> {
+        let (mut head, body) = request.into_parts();
+        let Some(token) = token(&head.headers) else {
+            let why = "the key is missing: send `Authorization: Bearer KEY`";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, why));
         };
-        let found = shared.keys.find(token).await?;
-        let key = found.ok_or_else(|| refused("the relay does not know this key"))?;
+        let key = match &shared.tokens {
+            Some(tokens) if tokens::is_one(token) => tokens.find(token).await?,
+            _ => {
+                let found = shared.keys.find(token).await?;
+                found.ok_or_else(|| Problem::unknown("the relay does not know this key"))?
+            }
+        };
+        within_its_rate(shared, &key)?;
         if !key.has(scope) {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "this key may not do that"));
+            let why = format!("this key may not do that: it has no scope to {}", scope.word());
+            return Err(Problem::new(StatusCode::FORBIDDEN, why));
+        }
+        if let Some(user) = key.user {
+            own::admit(shared, &mut head, user).await?;
         }
         Ok(Self { key, head, body })
     }
 
     /// Its body, which is JSON with these fields and no others.
     pub(super) async fn json<T: DeserializeOwned>(self, shared: &Shared) -> Result<T, Problem> {
-        request::announced(&self.head.headers, shared.largest_body)?;
-        let body = request::read(self.body, shared.largest_body).await?;
-        serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("the body: {error}")))
+        announced(&self.head.headers, shared.largest_body)?;
+        let body = read(self.body, shared.largest_body).await?;
+        let bad = |error| Problem::bad(format!("the body: {error}"));
+        let Some(user) = self.key.user else { return serde_json::from_slice(&body).map_err(bad) };
+        let body = serde_json::from_slice(&body).map_err(bad)?;
+        own::admit_body(&body, user)?;
+        serde_json::from_value(body).map_err(bad)
     }
 
     /// What makes a repeat harmless: made of the key that asks and of `Idempotency-Key`.
@@ -78,6 +99,11 @@ impl Asked {
         number.map(Some).ok_or_else(|| Problem::bad(format!("`{name}` must be a number")))
     }
 
+    /// The user whose token it is: what is read is theirs.
+    pub(super) fn own(&self) -> Option<Uuid> {
+        self.key.user
+    }
+
     /// How many a page is to have.
     pub(super) fn limit(&self) -> Result<i64, Problem> {
         match self.number("limit")? {
@@ -95,6 +121,15 @@ impl Asked {
     pub(super) fn user(&self) -> Result<Uuid, Problem> {
         uuid("user_id", &self.required("user_id")?)
     }
+}
+
+fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
+    let Some(rate) = NonZeroU32::new(shared.rate) else { return Ok(()) };
+    let burst = rate.get().saturating_mul(BURST);
+    shared.rates.take(&key.id, f64::from(rate.get()), burst).map_err(|wait| {
+        let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, why).later(wait)
+    })
 }
 
 fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {

@@ -168,10 +168,14 @@ pub(super) async fn list(State(shared): Relay, request: Request) -> Answered {
     let rows: Vec<Value> = sqlx::query_scalar(
         "SELECT jsonb_build_object('id', id, 'slug', slug, 'name', name,
             'created_at_ms', relay.ms(created_at), 'last_sequence', last_sequence)
-        FROM relay.conversations WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",
+        FROM relay.conversations WHERE ($1::uuid IS NULL OR id > $1)
+            AND ($3::uuid IS NULL OR id IN (SELECT p.conversation_id FROM relay.participants p
+                WHERE p.user_id = $3 AND p.left_at IS NULL))
+        ORDER BY id LIMIT $2",
     )
     .bind(after)
     .bind(limit)
+    .bind(asked.own())
     .fetch_all(&shared.pool)
     .await?;
     let is_more = i64::try_from(rows.len()).unwrap_or(0) == limit;

@@ -139,9 +139,13 @@ mod tests {
     /// What is understood where the bytes come so many at once.
     fn heard(bytes: &[u8], at_once: usize) -> Vec<Heard> {
         let (mut incoming, mut all) = (Incoming::default(), Vec::new());
-        for some in bytes.chunks(at_once) {
-            incoming.space()[..some.len()].copy_from_slice(some);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = incoming.space();
+            let (some, others) = rest.split_at(at_once.min(space.len()).min(rest.len()));
+            space[..some.len()].copy_from_slice(some);
             incoming.came(some.len());
+            rest = others;
             while let Some(next) = incoming.next() {
                 let is_end = matches!(next, Heard::Message | Heard::Broken);
                 all.push(next);

@@ -230,7 +230,7 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
     let conversation =
         asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
-    let wanted = Wanted { conversation, user: None };
+    let wanted = Wanted { conversation, user: asked.own() };
     let found = shared.tail.page(after, wanted, limit).await?;
     let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();
     let next = found.last().map_or(json!(after), |last| last["position"].clone());

@@ -5,6 +5,7 @@ mod conversations;
 mod frames;
 mod homeserver;
 mod messages;
+mod own;
 mod problem;
 mod reader;
 mod socket;

@@ -79,24 +79,34 @@ pub(super) struct Reader {
     /// The last position that it has.
     at: i64,
     live: Receiver<Arc<Item>>,
+    /// When the token ends.
+    until: Option<Instant>,
+}
+
+/// What a reader asks for.
+pub(super) struct Asks {
+    after: Option<i64>,
+    wanted: Wanted,
+    until: Option<Instant>,
 }
 
 /// From where on, and which of it, as a request wants it.
-pub(super) fn wanted(asked: &Asked) -> Result<(Option<i64>, Wanted), Problem> {
+pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
     let last = asked.head.headers.get("last-event-id");
     let after = match last.and_then(|it| it.to_str().ok()?.parse().ok()) {
         Some(last) => Some(last),
         None => asked.number("after")?,
     };
     let of = |name: &'static str| asked.query(name).map(|id| uuid(name, &id)).transpose();
-    Ok((after, Wanted { conversation: of("conversation_id")?, user: of("user_id")? }))
+    // The token of a user names the same one as the address, where that names one.
+    let user = asked.own().map_or_else(|| of("user_id"), |own| Ok(Some(own)))?;
+    let wanted = Wanted { conversation: of("conversation_id")?, user };
+    Ok(Asks { after, wanted, until: asked.key.until })
 }
 
 impl Reader {
-    pub(super) async fn of(
-        shared: Arc<Shared>,
-        (after, wanted): (Option<i64>, Wanted),
-    ) -> Result<Self, Problem> {
+    pub(super) async fn of(shared: Arc<Shared>, asks: Asks) -> Result<Self, Problem> {
+        let Asks { after, wanted, until } = asks;
         // Before what has happened is read, so that nothing is between the two.
         let live = shared.tail.subscribe();
         let at = after.unwrap_or_else(|| shared.tail.last());
@@ -109,7 +119,7 @@ impl Reader {
             .fetch_all(&shared.pool)
             .await?,
         };
-        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live })
+        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live, until })
     }
 
     /// Until one of both ends it.
@@ -136,7 +146,10 @@ impl Reader {
                     heard?;
                     in_time(wire.answer()).await?;
                 }
-                () = sleep_until(beat) => {
+                () = sleep_until(self.until.map_or(beat, |until| until.min(beat))) => {
+                    if self.until.is_some_and(|until| until <= Instant::now()) {
+                        return Err(End::Expired);
+                    }
                     in_time(wire.beat()).await?;
                     beat = Instant::now() + BEAT;
                 }

@@ -19,7 +19,7 @@ use super::{
     asked::Asked,
     frames::{self, Heard, Incoming},
     problem::Problem,
-    reader::{End, PATIENCE, Reader, Wire, wanted},
+    reader::{End, PATIENCE, Reader, Wire, asks},
 };
 use crate::{
     listener::Onward,
@@ -179,7 +179,7 @@ pub(super) async fn socket(
     }
     let onward = request.extensions().get::<Onward>().cloned();
     let asked = Asked::of(&shared, request, Scope::Read).await?;
-    let reader = Reader::of(shared, wanted(&asked)?).await?;
+    let reader = Reader::of(shared, asks(&asked)?).await?;
     let onward = onward.ok_or_else(|| Problem::bad("this connection cannot go on"))?;
     onward.with(|stream, read| read_along(reader, stream, read));
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use super::{
     asked::Asked,
     problem::Problem,
-    reader::{End, Reader, Wire, wanted},
+    reader::{End, Reader, Wire, asks},
 };
 use crate::relay::{Shared, keys::Scope, tail::Item};
 
@@ -100,7 +100,7 @@ pub(super) async fn stream(
     request: Request,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&shared, request, Scope::Read).await?;
-    let reader = Reader::of(shared, wanted(&asked)?).await?;
+    let reader = Reader::of(shared, asks(&asked)?).await?;
     let (pieces, waiting) = mpsc::channel(WAITING);
     let last = LastWords::default();
     let mut events = Events { pieces, last: Arc::clone(&last) };
