@@ -415,7 +415,7 @@ fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored(relay: &Relay) {
         ("POST", &messages, json!({ "sender_id": ANN, "plaintext": "a\0b" }), 400),
         ("POST", &messages, json!({ "sender_id": ANN, "plaintext": long }), 413),
         ("POST", &messages, json!({ "sender_id": stranger, "plaintext": "x" }), 403),
-        ("POST", "/conversations/7/messages", json!({ "sender_id": ANN, "plaintext": "x" }), 400),
+        ("POST", "/conversations/7/messages", json!({ "sender_id": ANN, "plaintext": "x" }), 404),
         ("GET", "/conversations/550e8400-e29b-41d4-a716-44665544ffff", Value::Null, 404),
         ("GET", "/nothing", Value::Null, 404),
         ("PATCH", "/conversations", Value::Null, 405),
