@@ -8,7 +8,6 @@
 
 pub(crate) mod formats;
 pub(crate) mod message;
-mod rate;
 pub(crate) mod refused;
 pub(crate) mod registry;
 mod server;

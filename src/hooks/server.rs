@@ -2,10 +2,9 @@
 //! its body is read, where that is possible.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
-    time::{Duration, Instant},
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
 };
 
 use axum::{
@@ -17,21 +16,14 @@ use axum::{
 };
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    net::TcpListener,
-    sync::oneshot,
-    task::LocalSet,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, sync::oneshot, task::LocalSet, time::sleep};
 
 use super::{
     Error,
     formats::{Events, Format},
     message::{self, Call, Flaw},
-    rate::Bucket,
     refused::Refused,
     registry::{self, Hook},
     signature::Signature,
@@ -39,7 +31,12 @@ use super::{
 use crate::{
     config::{Config, sections::hooks::Hooks},
     data_dir::DataDir,
-    files, listener,
+    files,
+    listener::{
+        self,
+        rate::Rates,
+        request::{self, Unread},
+    },
     matrix::{new_room, thread::Place},
     outbox::{
         self, Job, Room, Unaccepted,
@@ -50,8 +47,6 @@ use crate::{
 
 /// Connections at once; who comes after waits for one of them to end.
 const CONNECTIONS: usize = 256;
-/// How long a body may take.
-const BODY: Duration = Duration::from_secs(10);
 /// When a client may come again for whom there was no place.
 const LATER: Duration = Duration::from_secs(5);
 /// Between two looks whether what could not be written has a place now.
@@ -62,7 +57,7 @@ const LONGEST_KEY: usize = 255;
 struct Shared {
     data: DataDir,
     set: Hooks,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    rates: Rates,
     room: Arc<Room>,
     journal: Sender<Job>,
     refused: Refused,
@@ -87,9 +82,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let local = LocalSet::new();
     let encrypt = new_room::wanted(config);
     let journal = local.run_until(async { outbox::start(&data, &room, encrypt) }).await?;
-    let buckets = Mutex::new(BTreeMap::new());
-    let refused = Refused::of(&data);
-    let shared = Arc::new(Shared { data, set, buckets, room, journal, refused });
+    let (rates, refused) = (Rates::default(), Refused::of(&data));
+    let shared = Arc::new(Shared { data, set, rates, room, journal, refused });
     let counted = Arc::clone(&shared);
     local.spawn_local(async move {
         loop {
@@ -225,12 +219,8 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
         admit(&hook, token(&head.headers, head.uri.query()))?;
     }
     let key = key(&head.headers)?;
-    let largest = shared.set.largest_body.0;
-    let length =
-        head.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > largest) {
-        return Err(too_large(largest));
-    }
+    let largest = usize::try_from(shared.set.largest_body.0).unwrap_or(usize::MAX);
+    request::announced(&head.headers, largest)?;
     let word = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let events = Events { github: word("x-github-event"), gitlab: word("x-gitlab-event") };
     let kind = word("content-type").unwrap_or_default();
@@ -243,11 +233,14 @@ async fn take(shared: &Shared, id: &str, request: Request) -> Result<Response, R
     let over = if signed.is_none() { within_its_rate(shared, &hook).err() } else { None };
     if let Some(refusal) = over {
         // Only its body may say how that is best said.
-        let body =
-            if hook.format == Format::Auto { read(body, largest).await? } else { Bytes::new() };
+        let body = if hook.format == Format::Auto {
+            request::read(body, largest).await?
+        } else {
+            Bytes::new()
+        };
         return Err(limited(refusal, &body));
     }
-    let body = read(body, largest).await?;
+    let body = request::read(body, largest).await?;
     if let Some((signature, secret)) = signed {
         if !signature.is_of(secret, &body, outbox::now() / 1000) {
             return Err(Refusal::new(
@@ -357,9 +350,8 @@ fn known(data: &DataDir, id: &str) -> Result<Hook, Refusal> {
 
 /// The token of the header, or where a sender can only be given an address `?token=` of that.
 fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+    if headers.contains_key(header::AUTHORIZATION) {
+        return request::token(headers);
     }
     query?.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
@@ -383,10 +375,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 
 fn within_its_rate(shared: &Shared, hook: &Hook) -> Result<(), Refusal> {
     let (per_second, burst) = (shared.set.per_second, shared.set.burst);
-    let now = Instant::now();
-    let mut buckets = shared.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-    let bucket = buckets.entry(hook.id.clone()).or_insert_with(|| Bucket::full(burst, now));
-    bucket.take(per_second, burst, now).map_err(|wait| {
+    shared.rates.take(&hook.id, per_second, burst).map_err(|wait| {
         let error = format!(
             "too many messages: this webhook takes {burst} at once and {per_second} a second"
         );
@@ -394,28 +383,14 @@ fn within_its_rate(shared: &Shared, hook: &Hook) -> Result<(), Refusal> {
     })
 }
 
-async fn read(body: Body, largest: u64) -> Result<Bytes, Refusal> {
-    let limit = usize::try_from(largest).unwrap_or(usize::MAX);
-    match timeout(BODY, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(largest)),
-        Ok(Err(_)) => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "M_UNKNOWN",
-            "the body ended before it was complete",
-        )),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "M_UNKNOWN",
-            format!("the body did not come within {} s", BODY.as_secs()),
-        )),
+impl From<Unread> for Refusal {
+    fn from(why: Unread) -> Self {
+        match why {
+            Unread::TooLarge(_) => {
+                let error = format!("{why} (`hooks.largest_body`)");
+                Self::new(why.status(), "M_TOO_LARGE", error)
+            }
+            Unread::Cut | Unread::Late(_) => Self::new(why.status(), "M_UNKNOWN", why.to_string()),
+        }
     }
-}
-
-fn too_large(largest: u64) -> Refusal {
-    Refusal::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "M_TOO_LARGE",
-        format!("the body is larger than {largest} bytes (`hooks.largest_body`)"),
-    )
 }

@@ -33,6 +33,8 @@ pub(crate) enum Error {
     KeyName(String),
     #[error("there is a key `{0}` already")]
     KeyTaken(String),
+    #[error("`{1}` is set, and `{0}` is not: no token could be judged")]
+    Missing(&'static str, &'static str),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
     #[error(transparent)]
@@ -56,6 +58,7 @@ impl Explain for Error {
             | Self::Address
             | Self::OtherServer { .. }
             | Self::OtherPrefix { .. }
+            | Self::Missing(..)
             | Self::Off => Kind::Setting,
             Self::NoDatabase | Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
             Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) | Self::Runs => {
@@ -96,6 +99,7 @@ impl Explain for Error {
             Self::KeyTaken(name) => {
                 Some(format!("`content relay remove-key {name}` takes it away"))
             }
+            Self::Missing(missing, _) => Some(format!("`config set {missing} VALUE` sets it")),
             Self::Postgres(error) => error.hint(),
             Self::Matrix(error) => error.hint(),
             Self::File(error) => error.hint(),

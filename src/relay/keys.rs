@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::Error;
 use crate::secret::Secret;
@@ -28,19 +29,40 @@ pub(super) enum Scope {
     Write,
 }
 
+impl Scope {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) id: String,
     scopes: Vec<String>,
+    /// The only one as whom it acts; none of a program of the application.
+    pub(super) user: Option<Uuid>,
+    /// When it ends; none where that is asked again with each request.
+    pub(super) until: Option<tokio::time::Instant>,
 }
 
 impl Found {
+    /// What somebody else's token opens, for so long.
+    pub(super) fn of_token(
+        subject: &str,
+        scopes: Vec<String>,
+        user: Option<Uuid>,
+        left: Duration,
+    ) -> Self {
+        let until = Some(tokio::time::Instant::now() + left);
+        // No key has such a name.
+        Self { id: format!("token of {subject}"), scopes, user, until }
+    }
+
     pub(super) fn has(&self, scope: Scope) -> bool {
-        let word = match scope {
-            Scope::Read => "read",
-            Scope::Write => "write",
-        };
-        self.scopes.iter().any(|it| it == word)
+        self.scopes.iter().any(|it| it == scope.word())
     }
 }
 
@@ -77,7 +99,7 @@ impl Known {
         .bind(hash.as_slice())
         .fetch_optional(&self.pool)
         .await?;
-        let found = found.map(|(id, scopes)| Found { id, scopes });
+        let found = found.map(|(id, scopes)| Found { id, scopes, user: None, until: None });
         let mut lately = lately();
         if lately.len() >= MOST {
             lately.clear();

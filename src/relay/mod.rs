@@ -32,6 +32,7 @@ pub(crate) mod reset;
 mod rooms;
 mod sender;
 mod tail;
+mod tokens;
 mod trouble;
 mod turn;
 mod user;
@@ -45,12 +46,10 @@ use tokio::{net::TcpListener, sync::Semaphore, task::LocalSet, time::Instant};
 
 use crate::{
     config::{Config, sections::relay::Strangers},
-    listener, process,
+    listener::{self, rate::Rates},
+    process,
     secret::Secret,
 };
-
-/// Connections at once; who comes after waits for one of them to end.
-const CONNECTIONS: usize = 1024;
 
 /// Files that requests bring or ask for at once; who comes after waits.
 const FILES: usize = 8;
@@ -59,6 +58,10 @@ const FILES: usize = 8;
 struct Shared {
     pool: PgPool,
     keys: keys::Known,
+    tokens: Option<tokens::Tokens>,
+    rates: Rates,
+    /// Requests of each a second.
+    rate: u32,
     hs_token: Secret,
     naming: user::Naming,
     strangers: Strangers,
@@ -89,6 +92,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let told = homeserver::Homeserver::of(config, &registration)?;
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
+        tokens: tokens::Tokens::of(set)?,
+        rates: Rates::default(),
+        rate: set.rate,
         hs_token: registration.hs_token.clone(),
         naming: user::Naming::of(config),
         strangers: set.strangers,
@@ -102,11 +108,14 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         typing: ephemeral::Typing::default(),
         pool: pool.clone(),
     });
+    // Before anybody reads along: they are told from where on.
+    shared.tail.begin().await;
     tokio::spawn(tail::run(shared.tail.clone()));
+    let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
     let local = LocalSet::new();
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
     let files = Rc::new(files::Files::of(pool.clone(), fetcher));
     local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
-    local.run_until(listener::serve(socket, CONNECTIONS, api::router(shared))).await;
+    local.run_until(listener::serve(socket, connections, api::router(shared))).await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -37,9 +37,15 @@ pub(super) struct Item {
     pub(super) kind: String,
     /// With `position`, `type`, `conversation_id`, `at_ms` and `document`.
     pub(super) whole: Value,
+    text: OnceLock<String>,
 }
 
 impl Item {
+    /// All of it as JSON, written once for all who read it.
+    pub(super) fn text(&self) -> &str {
+        self.text.get_or_init(|| self.whole.to_string())
+    }
+
     /// Whom it is about, where it brings somebody in or takes them out.
     pub(super) fn member(&self) -> Option<(Uuid, bool)> {
         let comes = match self.kind.as_str() {
@@ -70,7 +76,7 @@ fn item((position, conversation, kind, at, document): Row) -> Item {
         "at_ms": at,
         "document": document,
     });
-    Item { position: Some(position), conversation, kind, whole }
+    Item { position: Some(position), conversation, kind, whole, text: OnceLock::new() }
 }
 
 /// Which of all that happens.
@@ -118,6 +124,20 @@ impl Tail {
         Ok(rows.into_iter().map(item).collect())
     }
 
+    /// Begins with what happens from now on.
+    pub(super) async fn begin(&self) {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let last = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM relay.events")
+                .fetch_one(&self.pool)
+                .await;
+            match last {
+                Ok(last) => return self.last.store(last, Ordering::Release),
+                Err(_) => sleep(backoff.pause()).await,
+            }
+        }
+    }
+
     /// Gives what has happened its positions and tells of it.
     async fn catch_up(&self) -> Result<(), sqlx::Error> {
         let _: i64 = sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
@@ -145,7 +165,8 @@ impl Tail {
             fields.remove("tell");
         }
         let kind = whole["type"].as_str().unwrap_or_default().to_owned();
-        drop(self.items.send(Arc::new(Item { position: None, conversation, kind, whole })));
+        let text = OnceLock::new();
+        drop(self.items.send(Arc::new(Item { position: None, conversation, kind, whole, text })));
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
@@ -174,20 +195,6 @@ impl Tail {
 /// Reads until the process is ended.
 pub(super) async fn run(tail: Tail) {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let begin = || async {
-        sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM relay.events")
-            .fetch_one(&tail.pool)
-            .await
-    };
-    loop {
-        match begin().await {
-            Ok(last) => {
-                tail.last.store(last, Ordering::Release);
-                break;
-            }
-            Err(_) => sleep(backoff.pause()).await,
-        }
-    }
     loop {
         let begun = Instant::now();
         if let Err(error) = tail.listen().await {

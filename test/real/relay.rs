@@ -7,10 +7,15 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use data_encoding::BASE64URL_NOPAD;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,6 +28,7 @@ mod again;
 pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
 pub(crate) const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
+const ISSUER: &str = "https://id.test.example";
 
 /// A server with the relay, and a program of the application.
 pub(crate) struct Relay {
@@ -45,6 +51,9 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         an_event_that_comes_again_is_taken_once,
         a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused,
         what_is_wrong_with_a_request_is_said_and_nothing_is_stored,
+        a_websocket_tells_the_same_and_takes_no_messages,
+        a_token_opens_what_its_user_may_and_a_wrong_one_nothing,
+        who_asks_too_often_is_told_when_to_come_again,
         again::the_interface_answers_as_its_document_says,
         relay_media::a_file_of_an_address_or_a_body_is_shown_in_the_room,
         relay_media::a_file_that_cannot_be_fetched_is_put_aside_and_holds_up_nobody,
@@ -61,12 +70,16 @@ impl Relay {
     fn started() -> Self {
         let mut server = Instance::empty("relay");
         let port = free_port();
+        let keys = server.data.join("jwks.json").display().to_string();
         for (name, value) in [
             ("MATRIX_SYNAPSE_PROFILE", "relay"),
             ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
             ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
             ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
             ("MATRIX_SYNAPSE_RELAY_FETCH_FROM", "127.0.0.0/8"),
+            ("MATRIX_SYNAPSE_RELAY_JWT_ISSUER", ISSUER),
+            ("MATRIX_SYNAPSE_RELAY_JWT_AUDIENCE", "chat"),
+            ("MATRIX_SYNAPSE_RELAY_JWT_KEYS", &keys),
             ("MATRIX_SYNAPSE_RESTARTS", "1000"),
         ] {
             server.variable(name, value);
@@ -567,4 +580,192 @@ fn answer_of(
 ) -> Option<Value> {
     let (status, answer) = relay.try_ask(method, path, &relay.key, headers, body)?;
     (200..300).contains(&status).then_some(answer)
+}
+
+/// A WebSocket that only listens.
+struct Socket(TcpStream);
+
+impl Socket {
+    fn opened(relay: &Relay, query: &str, token: &str) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let head = format!(
+            "GET /api/chat/socket?{query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: bearer, {token}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+        assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"));
+        assert!(answer.contains("sec-websocket-protocol: bearer\r\n"), "{answer}");
+        Self(stream)
+    }
+
+    /// The kind of a frame, and what it holds.
+    fn next(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.0.read_exact(&mut length).unwrap();
+                usize::from(u16::from_be_bytes(length))
+            }
+            length => usize::from(length),
+        };
+        let mut said = vec![0; length];
+        self.0.read_exact(&mut said).unwrap();
+        (head[0] & 0x0F, said)
+    }
+
+    /// What is told, up to what is wanted.
+    fn until(&mut self, wanted: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let (kind, said) = self.next();
+            if kind == 1 {
+                let text = String::from_utf8(said).unwrap();
+                all.push(serde_json::from_str(&text).unwrap());
+                if text.contains(wanted) {
+                    return all;
+                }
+            }
+        }
+    }
+}
+
+fn a_websocket_tells_the_same_and_takes_no_messages(relay: &Relay) {
+    let talk = relay.conversation();
+    let query = format!("conversation_id={talk}&after=0");
+    let mut socket = Socket::opened(relay, &query, &relay.key);
+    for text in ["one", "two", "three"] {
+        relay.post(&talk, ANN, text);
+    }
+    let heard = socket.until("three");
+    let kinds: Vec<&str> = heard.iter().filter_map(|it| it["type"].as_str()).collect();
+    let new = "message.new";
+    assert_eq!(kinds, ["participant.joined", "participant.joined", new, new, new]);
+    let query = format!("conversation_id={talk}&after={}", heard[2]["position"]);
+    assert_eq!(Socket::opened(relay, &query, &relay.key).until("three"), heard[3..]);
+
+    // A ping is answered, and a message ends it.
+    socket.0.write_all(&[0x89, 0x82, 0, 0, 0, 0, b'h', b'i']).unwrap();
+    while socket.next() != (10, b"hi".to_vec()) {}
+    socket.0.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).unwrap();
+    let end = socket.until("\"type\":\"end\"").pop().unwrap();
+    assert_eq!(end["resume"], heard[4]["position"], "{end}");
+    let (kind, said) = socket.next();
+    assert_eq!((kind, u16::from_be_bytes([said[0], said[1]])), (8, 1003));
+    assert_eq!(socket.0.read(&mut [0; 8]).unwrap(), 0);
+    let plain = relay.answer("GET", "/socket", &Value::Null);
+    assert_eq!(plain.0, 426, "{plain:?}");
+}
+
+/// A key with which somebody signs tokens.
+struct Issuer(Ed25519KeyPair);
+
+impl Issuer {
+    fn new() -> Self {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap())
+    }
+
+    fn published(&self) -> Value {
+        let x = BASE64URL_NOPAD.encode(self.0.public_key().as_ref());
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": x }] })
+    }
+
+    /// A token of Ann for a minute, with this changed.
+    fn token(&self, change: &Value) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let mut claims = json!({
+            "iss": ISSUER, "aud": "chat", "sub": ANN, "exp": now + 60,
+            "scope": "openid relay:read relay:write",
+        });
+        for (name, value) in change.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let head = json!({ "alg": "EdDSA", "kid": change["kid"].as_str().unwrap_or("one") });
+        let part = |it: &Value| BASE64URL_NOPAD.encode(it.to_string().as_bytes());
+        let text = format!("{}.{}", part(&head), part(&claims));
+        format!("{text}.{}", BASE64URL_NOPAD.encode(self.0.sign(text.as_bytes()).as_ref()))
+    }
+}
+
+fn a_token_opens_what_its_user_may_and_a_wrong_one_nothing(relay: &Relay) {
+    let issuer = Issuer::new();
+    let keys = issuer.published().to_string();
+    std::fs::write(relay.server.data.join("jwks.json"), keys).unwrap();
+    let ask = |method: &str, path: &str, token: &str, body: &Value| {
+        relay.try_ask(method, &format!("/api/chat{path}"), token, "", body).unwrap()
+    };
+    let ann = issuer.token(&json!({}));
+    let hers = relay.conversation();
+    let people = json!({ "participants": [{ "user_id": BOB }] });
+    let others = relay.ask("POST", "/conversations", &people)["id"].as_str().unwrap().to_owned();
+    let say = |who: &str| json!({ "sender_id": who, "plaintext": "hello" });
+    let (in_hers, in_others) =
+        (format!("/conversations/{hers}/messages"), format!("/conversations/{others}/messages"));
+    let theirs = relay.post(&others, BOB, "not for her");
+    for (method, path, body, status) in [
+        ("POST", in_hers.as_str(), say(ANN), 201),
+        ("POST", &in_hers, say(BOB), 403),
+        ("POST", &in_others, say(ANN), 403),
+        ("GET", &in_hers, Value::Null, 200),
+        ("GET", &in_others, Value::Null, 403),
+        ("GET", &format!("/conversations/{others}"), Value::Null, 403),
+        ("POST", &format!("/messages/{theirs}/receipts"), json!({ "user_id": ANN }), 403),
+        ("DELETE", &format!("/messages/{theirs}?user_id={BOB}"), Value::Null, 403),
+        ("GET", &format!("/stream?user_id={BOB}"), Value::Null, 403),
+        ("POST", "/conversations", json!({}), 403),
+        ("POST", &format!("/conversations/{others}/participants"), json!({ "user_id": ANN }), 403),
+        ("POST", &format!("/event/{others}/join"), json!({ "user_id": ANN }), 403),
+    ] {
+        let (said, answer) = ask(method, path, &ann, &body);
+        assert_eq!(said, status, "{method} {path} {answer}");
+    }
+    let listed = ask("GET", "/conversations?limit=200", &ann, &Value::Null).1.to_string();
+    assert!(listed.contains(&hers) && !listed.contains(&others));
+    let heard = Socket::opened(relay, "after=0", &ann).until(&format!("\"{hers}\""));
+    assert!(heard.iter().all(|it| it["conversation_id"] != others.as_str()));
+    let events = ask("GET", &format!("/events?conversation_id={others}"), &ann, &Value::Null).1;
+    assert_eq!(events["events"], json!([]));
+
+    // Who is no user acts for the application, with the scope for that.
+    let service = json!({ "sub": "service", "scope": "relay:admin relay:write" });
+    assert_eq!(ask("POST", &in_others, &issuer.token(&service), &say(BOB)).0, 201);
+    for (token, status, detail) in [
+        (issuer.token(&json!({ "iss": "https://other.example" })), 401, "of another issuer"),
+        (issuer.token(&json!({ "aud": "other" })), 401, "not for this audience"),
+        (issuer.token(&json!({ "exp": 1 })), 401, "has expired"),
+        (issuer.token(&json!({ "sub": "service" })), 403, "relay:admin"),
+        (issuer.token(&json!({ "scope": "relay:read" })), 403, "no scope to write"),
+        (issuer.token(&json!({ "kid": "two" })), 401, "its issuer does not name"),
+        (Issuer::new().token(&json!({})), 401, "signature of the token is wrong"),
+        (ann.replacen("ey", "eyJ9", 1), 401, "could be read"),
+    ] {
+        let (said, answer) = ask("POST", &in_hers, &token, &say(ANN));
+        assert_eq!(said, status, "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains(detail), "{answer}");
+        assert!(!answer.to_string().contains(&token[..20]), "{answer}");
+    }
+}
+
+fn who_asks_too_often_is_told_when_to_come_again(relay: &Relay) {
+    let made = relay.server.json(&["content", "relay", "add-key", "hasty"]);
+    let hasty = made["key"].as_str().unwrap();
+    // Refused after it was counted, so that it costs little.
+    let ask = |key: &str| {
+        relay.try_ask("GET", "/api/chat/events?limit=0", key, "", &Value::Null).unwrap().0
+    };
+    let refused = (0..2000).find(|_| ask(hasty) == 429).expect("nothing was refused");
+    assert!(refused >= 500, "{refused}");
+    assert_eq!(ask(&relay.key), 400);
 }

@@ -1,6 +1,9 @@
 //! The relay: chat for an application that keeps its own conversations.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::proxy::url_here;
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
         values::{
             range::Range,
             setting::section,
-            shape::{Localpart, Port, Size, words},
+            shape::{HttpUrl, Localpart, Port, Shape, Size, words},
         },
     },
     secret::Secret,
@@ -21,6 +24,36 @@ words! {
         /// They become users of it, with an id made of their Matrix id.
         Map = "map",
         Refuse = "refuse",
+    }
+}
+
+/// Where the keys of tokens are.
+#[derive(Clone, Debug)]
+pub(crate) enum JwtKeys {
+    File(PathBuf),
+    Address(HttpUrl),
+}
+
+impl Shape for JwtKeys {
+    fn read(value: &Value) -> Result<Self, String> {
+        let wrong = "must be the address of a JWKS document, or the absolute path of one";
+        match HttpUrl::read(value) {
+            Ok(address) => Ok(Self::Address(address)),
+            Err(_) => PathBuf::read(value).map(Self::File).map_err(|_| wrong.to_owned()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [HttpUrl::schema(), PathBuf::schema()] })
+    }
+}
+
+impl Serialize for JwtKeys {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::File(path) => path.serialize(serializer),
+            Self::Address(address) => address.serialize(serializer),
+        }
     }
 }
 
@@ -41,6 +74,16 @@ section! {
         #[secret] database_url: Option<Secret> = "" ["MATRIX_SYNAPSE_RELAY_DATABASE_URL"];
         /// What becomes of what people say in a conversation who are no users of the application: `map` makes them users of it, `refuse` leaves out what they say.
         strangers: Strangers = "map" ["MATRIX_SYNAPSE_RELAY_STRANGERS"];
+        /// Who gives tokens to users of the application: a request may bear a JWT of this issuer in the place of a key. It is the claim `iss` exactly.
+        jwt_issuer: Option<String> = "" ["MATRIX_SYNAPSE_RELAY_JWT_ISSUER"];
+        /// What the claim `aud` of such a token must name; without it any will do.
+        jwt_audience: Option<String> = "" ["MATRIX_SYNAPSE_RELAY_JWT_AUDIENCE"];
+        /// The keys that sign such tokens: the address of a JWKS document, or the path of a file with one.
+        jwt_keys: Option<JwtKeys> = "" ["MATRIX_SYNAPSE_RELAY_JWT_KEYS"];
+        /// Requests that each key, and each user with a token, may make in a second, and ten times as many at once; 0 for any number.
+        rate: u32 = "50" ["MATRIX_SYNAPSE_RELAY_RATE"];
+        /// Connections at once, each reader along is one; who comes after waits for one of them to end.
+        connections: u32 = "16384" ["MATRIX_SYNAPSE_RELAY_CONNECTIONS"];
         /// Size of the largest request body.
         largest_body: Size = "128K" ["MATRIX_SYNAPSE_RELAY_LARGEST_BODY"];
         /// Size of the largest file that is sent, from an address or a body; no larger than `synapse.max_upload_size`.

@@ -1,31 +1,30 @@
 //! What a request asks for: who asks, within which limits, and its parts as what they have to be.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, num::NonZeroU32};
 
-use axum::{
-    body::{Body, Bytes},
-    extract::Request,
-};
-use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use axum::{body::Body, extract::Request};
+use http::{StatusCode, Uri, request::Parts};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::problem::Problem;
-use crate::relay::{
-    Shared,
-    keys::{Found, Scope},
-    user::made_of,
+use super::{own, problem::Problem};
+use crate::{
+    listener::request::{announced, read, token},
+    relay::{
+        Shared,
+        keys::{Found, Scope},
+        tokens,
+        user::made_of,
+    },
 };
 
-/// How long a body may take.
-const BODY: Duration = Duration::from_secs(10);
 /// The longest key of a request.
 const LONGEST_KEY: usize = 255;
 /// How many a page has where nothing is said, and at most.
 const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 200;
+/// How many seconds' worth of requests may come at once.
+const BURST: u32 = 10;
 
 /// A request of somebody who may ask.
 pub(super) struct Asked {
@@ -34,27 +33,31 @@ pub(super) struct Asked {
     pub(super) body: Body,
 }
 
-/// The token of the header.
-pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 impl Asked {
     pub(super) async fn of(
         shared: &Shared,
         request: Request,
         scope: Scope,
     ) -> Result<Self, Problem> {
-        let (head, body) = request.into_parts();
-        let refused = |why: &str| Problem::new(StatusCode::UNAUTHORIZED, why);
+        let (mut head, body) = request.into_parts();
         let Some(token) = token(&head.headers) else {
-            return Err(refused("the key is missing: send `Authorization: Bearer KEY`"));
+            let why = "the key is missing: send `Authorization: Bearer KEY`";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, why));
         };
-        let found = shared.keys.find(token).await?;
-        let key = found.ok_or_else(|| refused("the relay does not know this key"))?;
+        let key = match &shared.tokens {
+            Some(tokens) if tokens::is_one(token) => tokens.find(token).await?,
+            _ => {
+                let found = shared.keys.find(token).await?;
+                found.ok_or_else(|| Problem::unknown("the relay does not know this key"))?
+            }
+        };
+        within_its_rate(shared, &key)?;
         if !key.has(scope) {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "this key may not do that"));
+            let why = format!("this key may not do that: it has no scope to {}", scope.word());
+            return Err(Problem::new(StatusCode::FORBIDDEN, why));
+        }
+        if let Some(user) = key.user {
+            own::admit(shared, &mut head, user).await?;
         }
         Ok(Self { key, head, body })
     }
@@ -63,12 +66,17 @@ impl Asked {
     pub(super) async fn json<T: DeserializeOwned>(self, shared: &Shared) -> Result<T, Problem> {
         // It is looked at where it would make no difference too: who sends one wants to hear that it is wrong.
         self.operation()?;
-        let body = read(self.body, &self.head.headers, shared.largest_body).await?;
+        announced(&self.head.headers, shared.largest_body)?;
+        let body = read(self.body, shared.largest_body).await?;
         // serde would take a list of values for an object as well.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(Problem::bad("the body is no JSON object"));
         }
-        serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("the body: {error}")))
+        let bad = |error| Problem::bad(format!("the body: {error}"));
+        let Some(user) = self.key.user else { return serde_json::from_slice(&body).map_err(bad) };
+        let body = serde_json::from_slice(&body).map_err(bad)?;
+        own::admit_body(&body, user)?;
+        serde_json::from_value(body).map_err(bad)
     }
 
     /// What makes a repeat harmless: made of the key that asks and of `Idempotency-Key`.
@@ -97,6 +105,11 @@ impl Asked {
         number.map(Some).ok_or_else(|| Problem::bad(format!("`{name}` must be a number")))
     }
 
+    /// The user whose token it is: what is read is theirs.
+    pub(super) fn own(&self) -> Option<Uuid> {
+        self.key.user
+    }
+
     /// How many a page is to have.
     pub(super) fn limit(&self) -> Result<i64, Problem> {
         match self.number("limit")? {
@@ -116,6 +129,15 @@ impl Asked {
     }
 }
 
+fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
+    let Some(rate) = NonZeroU32::new(shared.rate) else { return Ok(()) };
+    let burst = rate.get().saturating_mul(BURST);
+    shared.rates.take(&key.id, f64::from(rate.get()), burst).map_err(|wait| {
+        let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, why).later(wait)
+    })
+}
+
 fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     pairs.filter(|(key, _)| key == name).map(|(_, value)| value).next()
@@ -123,33 +145,4 @@ fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
 
 pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::bad(format!("`{what}` must be a UUID")))
-}
-
-/// Its bytes, where there are not too many of them.
-pub(super) async fn read(
-    body: Body,
-    headers: &HeaderMap,
-    largest: usize,
-) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {largest} bytes"),
-        )
-    };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > largest) {
-        return Err(too_large());
-    }
-    // What may be larger may take longer: a second for each 128 KiB.
-    let patience = BODY + Duration::from_secs(largest as u64 >> 17);
-    match timeout(patience, Limited::new(body, largest).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::bad("the body ended before it was complete")),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not come within {} s", patience.as_secs()),
-        )),
-    }
 }

@@ -33,11 +33,11 @@ pub(super) struct NewConversation {
     id: Option<Uuid>,
     /// Another name for it in addresses; it is no UUID.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     slug: Option<String>,
     /// What its room is called.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     name: Option<String>,
     #[serde(default)]
     participants: Vec<NewParticipant>,
@@ -49,7 +49,7 @@ pub(super) struct NewParticipant {
     user_id: Uuid,
     /// What they are called.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     name: Option<String>,
     #[serde(default)]
     role: Role,
@@ -175,10 +175,14 @@ pub(super) async fn list(State(shared): Relay, request: Request) -> Answered {
     let rows: Vec<Value> = sqlx::query_scalar(
         "SELECT jsonb_build_object('id', id, 'slug', slug, 'name', name,
             'created_at_ms', relay.ms(created_at), 'last_sequence', last_sequence)
-        FROM relay.conversations WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",
+        FROM relay.conversations WHERE ($1::uuid IS NULL OR id > $1)
+            AND ($3::uuid IS NULL OR id IN (SELECT p.conversation_id FROM relay.participants p
+                WHERE p.user_id = $3 AND p.left_at IS NULL))
+        ORDER BY id LIMIT $2",
     )
     .bind(after)
     .bind(limit)
+    .bind(asked.own())
     .fetch_all(&shared.pool)
     .await?;
     let is_more = i64::try_from(rows.len()).unwrap_or(0) == limit;

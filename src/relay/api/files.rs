@@ -17,6 +17,7 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::body::Frame;
 use ring::digest::{SHA256, digest};
 use ruma::MxcUri;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -24,12 +25,13 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{self, Asked, uuid},
+    asked::{Asked, uuid},
     conversations::{self, Answered, Relay, absent, short},
     messages::sayable,
     problem::Problem,
 };
 use crate::{
+    listener::request::{announced, read},
     matrix::{self, download::Download, media, segment::escaped},
     relay::{Shared, fetch, files, keys::Scope},
 };
@@ -37,18 +39,23 @@ use crate::{
 /// How many pieces of a file wait for who reads it.
 const PIECES: usize = 4;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewFile {
     #[serde(default)]
     id: Option<Uuid>,
     sender_id: Uuid,
+    /// Where the relay fetches it from.
+    #[schemars(url)]
     url: String,
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000/\\]*$"))]
     name: Option<String>,
     #[serde(default)]
+    #[schemars(length(max = 100), regex(pattern = "^[!-~]*$"))]
     mime: Option<String>,
     #[serde(default)]
+    #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     caption: Option<String>,
     #[serde(default)]
     reply_to: Option<Uuid>,
@@ -117,7 +124,8 @@ impl Message {
         named(&name)?;
         let caption = asked.query("caption").map(Cow::into_owned);
         let mime = mime(content_type(&asked), &name)?;
-        let bytes = asked::read(asked.body, &asked.head.headers, shared.largest_file).await?;
+        announced(&asked.head.headers, shared.largest_file)?;
+        let bytes = read(asked.body, shared.largest_file).await?;
         if bytes.is_empty() {
             return Err(Problem::bad("the body is the file, and it is empty"));
         }

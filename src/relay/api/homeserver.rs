@@ -12,15 +12,18 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{answer, asked, problem::Problem};
-use crate::relay::{Shared, ephemeral, inbound};
+use super::{answer, problem::Problem};
+use crate::{
+    listener::request,
+    relay::{Shared, ephemeral, inbound},
+};
 
 /// The largest transaction: a hundred events of 64 KiB, and what comes with them.
 const LARGEST: usize = 16 << 20;
 
 fn admit(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
-    match asked::token(headers) {
-        Some(token) if token == shared.hs_token.expose() => Ok(()),
+    match request::token(headers) {
+        Some(token) if request::is(token, shared.hs_token.expose()) => Ok(()),
         _ => Err(Problem::new(StatusCode::FORBIDDEN, "this is not the token of the homeserver")),
     }
 }
@@ -28,11 +31,12 @@ fn admit(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) async fn transaction(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-    request: Request,
+    asked: Request,
 ) -> Result<Response, Problem> {
-    let (head, body) = request.into_parts();
+    let (head, body) = asked.into_parts();
     admit(&shared, &head.headers)?;
-    let body = asked::read(body, &head.headers, LARGEST).await?;
+    request::announced(&head.headers, LARGEST)?;
+    let body = request::read(body, LARGEST).await?;
     let body: Value = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad(format!("the body: {error}")))?;
     let events = body["events"].as_array().map_or(&[][..], Vec::as_slice);
@@ -45,16 +49,16 @@ pub(super) async fn transaction(
 /// All that there are of its users and aliases it has made itself.
 pub(super) async fn exists(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    asked: Request,
 ) -> Result<Response, Problem> {
-    admit(&shared, request.headers())?;
+    admit(&shared, asked.headers())?;
     Ok(answer(StatusCode::NOT_FOUND, &json!({ "errcode": "M_NOT_FOUND", "error": "not here" })))
 }
 
 pub(super) async fn ping(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    asked: Request,
 ) -> Result<Response, Problem> {
-    admit(&shared, request.headers())?;
+    admit(&shared, asked.headers())?;
     Ok(answer(StatusCode::OK, &json!({})))
 }

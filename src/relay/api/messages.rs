@@ -33,7 +33,7 @@ pub(super) struct NewMessage {
     #[serde(default)]
     id: Option<Uuid>,
     sender_id: Uuid,
-    #[schemars(length(min = 1, max = 30000), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
     #[serde(default)]
     kind: Kind,
@@ -45,7 +45,7 @@ pub(super) struct NewMessage {
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
     sender_id: Uuid,
-    #[schemars(length(min = 1, max = 30000), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Edit {
 #[serde(deny_unknown_fields)]
 pub(super) struct Reaction {
     user_id: Uuid,
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^\\u0000]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     key: String,
 }
 
@@ -237,7 +237,7 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
     let conversation =
         asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
-    let wanted = Wanted { conversation, user: None };
+    let wanted = Wanted { conversation, user: asked.own() };
     let found = shared.tail.page(after, wanted, limit).await?;
     let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();
     let next = found.last().map_or(json!(after), |last| last["position"].clone());

@@ -3,11 +3,15 @@
 mod asked;
 mod conversations;
 mod files;
+mod frames;
 mod homeserver;
 mod messages;
 mod openapi;
+mod own;
 mod people;
 mod problem;
+mod reader;
+mod socket;
 mod stream;
 
 use std::sync::Arc;
@@ -43,6 +47,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/events", get(messages::events))
         .route("/openapi.json", get(openapi::show))
         .route("/stream", get(stream::stream))
+        .route("/socket", get(socket::socket))
         .route("/event/{which}/join", post(conversations::join))
         .route("/event/{which}/typing", post(conversations::typing))
         .route("/event/{which}/message", post(messages::post));

@@ -5,7 +5,7 @@ use http::StatusCode;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{answer, conversations as talks, messages as said};
+use super::{answer, conversations as talks, files, messages as said, people};
 
 /// Something that can be asked for.
 struct Operation {
@@ -20,6 +20,9 @@ struct Operation {
     done: u16,
     answer: &'static str,
 }
+
+/// What is answered with a file, in the place of the name of a schema.
+const FILE: &str = "";
 
 const fn get(path: &'static str, says: &'static str, answer: &'static str) -> Operation {
     Operation { method: "get", path, says, query: &[], body: None, done: 200, answer }
@@ -92,6 +95,24 @@ const OPERATIONS: &[Operation] = &[
         get("/conversations/{which}/messages", "Read what was said", "Messages"),
         &[("before", false), ("after", false), ("limit", false)],
     ),
+    made(send(
+        "post",
+        "/conversations/{which}/files",
+        "Show a file of an address; with another content type the body is the file",
+        body::<files::NewFile>,
+        "Message",
+    )),
+    get("/messages/{id}/file", "Load the file that a message shows", FILE),
+    send("put", "/users/{id}", "Name a user", body::<people::Profile>, "User"),
+    get("/users/{id}", "Show a user", "User"),
+    get("/users/{id}/avatar", "Load the picture of a user", FILE),
+    send(
+        "put",
+        "/users/{id}/presence",
+        "Tell whether a user is there",
+        body::<people::Presence>,
+        "Present",
+    ),
     send("put", "/messages/{id}", "Edit a message", body::<said::Edit>, "Message"),
     remove("/messages/{id}", "Delete a message", &[("user_id", true)], "Message"),
     send(
@@ -160,7 +181,7 @@ fn parameter(name: &str, place: &str, required: bool) -> Value {
     };
     let says = match name {
         "which" => "Its id or its slug",
-        "id" => "The message",
+        "id" => "The message or the user",
         "key" => "What they reacted with",
         "limit" => "How many at most",
         "before" | "after" | "after id" => "From where on",
@@ -199,6 +220,7 @@ fn schemas() -> Value {
     let participant = object(json!({
         "user_id": uuid(),
         "name": or_null(&text),
+        "avatar_url": or_null(&text),
         "role": { "enum": ["member", "moderator"] },
         "matrix_user_id": text,
     }));
@@ -247,6 +269,15 @@ fn schemas() -> Value {
         "Reacted": object(json!({ "message_id": uuid(), "added": yes })),
         "Unreacted": object(json!({ "message_id": uuid(), "removed": yes })),
         "Read": object(json!({ "message_id": uuid(), "read": yes })),
+        "User": object(json!({
+            "user_id": uuid(),
+            "name": or_null(&text),
+            "avatar_url": or_null(&text),
+            "avatar_trouble": or_null(&text),
+            "matrix_user_id": text,
+            "of_matrix": yes,
+        })),
+        "Present": object(json!({ "user_id": uuid() })),
         "Problem": object(json!({
             "type": text, "title": text, "status": number, "detail": text,
         })),
@@ -265,12 +296,13 @@ fn operation(it: &Operation) -> Value {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
         }));
     }
-    let answered = json!({
-        "description": "Done",
-        "content": { "application/json": {
-            "schema": { "$ref": format!("#/components/schemas/{}", it.answer) },
-        } },
-    });
+    let content = if it.answer == FILE {
+        json!({ "*/*": {} })
+    } else {
+        let schema = format!("#/components/schemas/{}", it.answer);
+        json!({ "application/json": { "schema": { "$ref": schema } } })
+    };
+    let answered = json!({ "description": "Done", "content": content });
     let mut responses = Map::new();
     responses.insert(it.done.to_string(), answered.clone());
     if it.done == 201 && it.answer == "Conversation" {
@@ -332,7 +364,7 @@ mod tests {
     #[test]
     fn all_that_is_routed_is_in_the_document() {
         // Those that answer with no JSON are told of in docs/relay.md.
-        let others = ["/stream", "/openapi.json"];
+        let others = ["/stream", "/socket", "/openapi.json"];
         let routed: BTreeSet<String> = include_str!("mod.rs")
             .lines()
             .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next())

@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,17 +21,19 @@ const LONGEST_STATUS: usize = 255;
 /// The longest address of a picture, in bytes.
 const LONGEST_ADDRESS: usize = 2000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     name: Option<String>,
     /// An empty one takes the picture away.
     #[serde(default)]
+    #[schemars(url, length(max = 2000))]
     avatar_url: Option<String>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Online,
@@ -38,11 +41,12 @@ enum Level {
     Offline,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Presence {
     presence: Level,
     #[serde(default)]
+    #[schemars(length(max = 255), regex(pattern = r"^[^\u0000]*$"))]
     status: Option<String>,
 }
 

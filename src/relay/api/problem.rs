@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use sqlx::error::DatabaseError;
 
-use crate::matrix;
+use crate::{listener::request::Unread, matrix, relay::tokens::Refused};
 
 /// When somebody may come again where the database does not take anything.
 const LATER: Duration = Duration::from_secs(2);
@@ -22,11 +22,13 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     wait: Option<Duration>,
+    /// Whether it is the token that is wrong, and not that there is none.
+    is_token: bool,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), wait: None }
+        Self { status, detail: detail.into(), wait: None, is_token: false }
     }
 
     /// What the homeserver was asked for on the way.
@@ -38,6 +40,15 @@ impl Problem {
 
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Of a key or token that opens nothing.
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self { is_token: true, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    pub(super) fn later(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
     }
 }
 
@@ -56,16 +67,39 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
         if let Some(wait) = self.wait {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let why = if self.is_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(why));
+        }
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         // What is left of the body is not waited for.
         if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl From<Unread> for Problem {
+    fn from(why: Unread) -> Self {
+        Self::new(why.status(), why.to_string())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(why: Refused) -> Self {
+        let detail = why.to_string();
+        match why {
+            Refused::NoKeys => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).later(LATER),
+            Refused::NoUser => Self::new(StatusCode::FORBIDDEN, detail),
+            _ => Self::unknown(detail),
+        }
     }
 }
 
@@ -94,6 +128,6 @@ impl From<sqlx::Error> for Problem {
             }
         };
         let wait = status.is_server_error().then_some(LATER);
-        Self { status, detail, wait }
+        Self { wait, ..Self::new(status, detail) }
     }
 }
