@@ -30,7 +30,7 @@ use tokio::{
 /// How long the head of a request may take, and a connection be idle.
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a client may leave unread what it was sent.
-const UNREAD: Duration = Duration::from_secs(60);
+const UNREAD: Duration = Duration::from_mins(1);
 /// How long what a refused client still sends is swallowed, so that it hears the answer.
 const LINGER: Duration = Duration::from_secs(1);
 /// Files that are open besides the connections.

@@ -46,7 +46,8 @@ pub(crate) struct Answer {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     let hint = "the old one is in use and as it was";
-    unended(make(args, context), "interrupted before the new cluster was whole", hint).await
+    let made = Box::pin(make(args, context));
+    unended(made, "interrupted before the new cluster was whole", hint).await
 }
 
 async fn make(args: Args, context: &Context) -> Answered<Answer> {

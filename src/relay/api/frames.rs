@@ -99,7 +99,7 @@ impl Incoming {
         if kind <= 2 {
             return Some(Heard::Message);
         }
-        if first & 0x80 == 0 || length > 125 || kind > PONG || kind < CLOSE {
+        if first & 0x80 == 0 || length > 125 || !(CLOSE..=PONG).contains(&kind) {
             return Some(Heard::Broken);
         }
         let (mask, rest) = rest.split_first_chunk::<4>()?;
