@@ -32,8 +32,8 @@ pub(super) struct Recent {
 impl Recent {
     fn at(&mut self, now: Duration) -> &mut Tries {
         let step = now.as_secs() / STEP.as_secs();
-        let oldest = step.saturating_sub(WINDOW.as_secs() / STEP.as_secs());
-        while self.tries.front().is_some_and(|tries| tries.step <= oldest && tries.step < step) {
+        let kept = WINDOW.as_secs() / STEP.as_secs();
+        while self.tries.front().is_some_and(|tries| tries.step + kept <= step) {
             self.tries.pop_front();
         }
         if self.tries.back().is_none_or(|last| last.step < step) {
@@ -104,7 +104,7 @@ mod tests {
         assert!(said.starts_with("6 of 51 tries"), "{said}");
         assert!(recent.trouble(seconds(51 + 240)).is_some());
         assert_eq!(recent.trouble(seconds(61 + 300)), None);
-        assert_eq!(recent.tries.len(), 1);
+        assert_eq!(recent.tries.len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,8 +29,16 @@ pub(super) struct Profile {
     name: Option<String>,
     /// An empty one takes the picture away.
     #[serde(default)]
-    #[schemars(url, length(max = 2000))]
+    #[schemars(schema_with = "address_or_nothing")]
     avatar_url: Option<String>,
+}
+
+fn address_or_nothing(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "type": "null" },
+        { "type": "string", "maxLength": 0 },
+        { "type": "string", "format": "uri", "maxLength": LONGEST_ADDRESS },
+    ] })
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
