@@ -62,6 +62,8 @@ struct Shared {
     rates: Rates,
     /// Requests of each a second.
     rate: u32,
+    /// The same of each key of the application.
+    key_rate: u32,
     hs_token: Secret,
     naming: user::Naming,
     strangers: Strangers,
@@ -95,6 +97,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         tokens: tokens::Tokens::of(set)?,
         rates: Rates::default(),
         rate: set.rate,
+        key_rate: set.key_rate,
         hs_token: registration.hs_token.clone(),
         naming: user::Naming::of(config),
         strangers: set.strangers,

@@ -80,8 +80,10 @@ section! {
         jwt_audience: Option<String> = "" ["MATRIX_SYNAPSE_RELAY_JWT_AUDIENCE"];
         /// The keys that sign such tokens: the address of a JWKS document, or the path of a file with one.
         jwt_keys: Option<JwtKeys> = "" ["MATRIX_SYNAPSE_RELAY_JWT_KEYS"];
-        /// Requests that each key, and each user with a token, may make in a second, and ten times as many at once; 0 for any number.
+        /// Requests that each user with a token may make in a second, and ten times as many at once; 0 for any number.
         rate: u32 = "50" ["MATRIX_SYNAPSE_RELAY_RATE"];
+        /// The same of each key of the application.
+        key_rate: u32 = "1000" ["MATRIX_SYNAPSE_RELAY_KEY_RATE"];
         /// Connections at once, each reader along is one; who comes after waits for one of them to end.
         connections: u32 = "16384" ["MATRIX_SYNAPSE_RELAY_CONNECTIONS"];
         /// Size of the largest request body.

@@ -130,7 +130,8 @@ impl Asked {
 }
 
 fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
-    let Some(rate) = NonZeroU32::new(shared.rate) else { return Ok(()) };
+    let rate = if key.user.is_some() { shared.rate } else { shared.key_rate };
+    let Some(rate) = NonZeroU32::new(rate) else { return Ok(()) };
     let burst = rate.get().saturating_mul(BURST);
     shared.rates.take(&key.id, f64::from(rate.get()), burst).map_err(|wait| {
         let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
