@@ -73,7 +73,6 @@ impl Relay {
         for (name, value) in [
             ("MATRIX_SYNAPSE_PROFILE", "relay"),
             ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
-            ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
             ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
             ("MATRIX_SYNAPSE_RELAY_FETCH_FROM", "127.0.0.0/8"),
             ("MATRIX_SYNAPSE_RELAY_JWT_ISSUER", ISSUER),
@@ -83,6 +82,7 @@ impl Relay {
         ] {
             server.variable(name, value);
         }
+        server.run(&["config", "set", "relay.prefix", "nova"]).success();
         server.run(&["manage", "install"]).success();
         server.run(&["config", "set", "synapse.presence", "true"]).success();
         server.run(&["manage", "start"]).success();

@@ -175,7 +175,7 @@ impl Report for Done {
         let Self { tokens, rooms, users, dropped } = self;
         writeln!(page, "{rooms} rooms and {users} users will be made again, {dropped} forgotten")?;
         page.write_str(if *tokens {
-            "there are new tokens: `manage start` gives them to the homeserver and the relay"
+            "there are new tokens: `manage restart` gives them to the homeserver and the relay"
         } else {
             "`manage start` starts the relay"
         })
