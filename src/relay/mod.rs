@@ -114,6 +114,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     // Before anybody reads along: they are told from where on.
     shared.tail.begin().await;
     tokio::spawn(tail::run(shared.tail.clone()));
+    tokio::spawn(shared.tail.clone().forget(set.keep_events.0));
     let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
     let local = LocalSet::new();
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;

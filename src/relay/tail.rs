@@ -25,6 +25,14 @@ const KEPT: usize = 4096;
 pub(super) const PAGE: i64 = 200;
 /// Between two looks whether something has happened that nobody has told of.
 const LOOK: Duration = Duration::from_secs(30);
+/// Between two looks whether something is old.
+const ROUND: Duration = Duration::from_mins(10);
+/// How much is forgotten at once.
+const PIECE: i64 = 10_000;
+/// Between two pieces of what is old.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// A thousand years, which is as much as PostgreSQL goes back.
+const MOST_SECONDS: i64 = 1000 * 365 * 24 * 60 * 60;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -122,6 +130,33 @@ impl Tail {
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(item).collect())
+    }
+
+    /// The last position up to which it is no longer kept what has happened.
+    pub(super) async fn forgotten(&self) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar("SELECT forgotten FROM relay.settings").fetch_one(&self.pool).await
+    }
+
+    /// Forgets what is older than that, now and for ever after.
+    pub(super) async fn forget(self, age: Duration) {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        let interval = format!("{} seconds", seconds.min(MOST_SECONDS));
+        loop {
+            let gone: Result<i64, _> = sqlx::query_scalar("SELECT relay.forget($1::interval, $2)")
+                .bind(&interval)
+                .bind(PIECE)
+                .fetch_one(&self.pool)
+                .await;
+            match gone {
+                // There may be more.
+                Ok(gone) if gone >= PIECE => sleep(BETWEEN).await,
+                Ok(_) => sleep(ROUND).await,
+                Err(error) => {
+                    tracing::warn!("what is old cannot be forgotten: {error}");
+                    sleep(ROUND).await;
+                }
+            }
+        }
     }
 
     /// Begins with what happens from now on.

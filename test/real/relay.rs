@@ -54,6 +54,7 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_websocket_tells_the_same_and_takes_no_messages,
         a_token_opens_what_its_user_may_and_a_wrong_one_nothing,
         again::the_interface_answers_as_its_document_says,
+        again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
         relay_media::a_file_of_an_address_or_a_body_is_shown_in_the_room,
         relay_media::a_file_that_cannot_be_fetched_is_put_aside_and_holds_up_nobody,
         relay_media::people_of_matrix_are_seen_with_their_files_names_and_presence,

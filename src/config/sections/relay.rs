@@ -12,7 +12,7 @@ use crate::{
         values::{
             range::Range,
             setting::section,
-            shape::{HttpUrl, Localpart, Port, Shape, Size, words},
+            shape::{HttpUrl, Localpart, Port, Shape, Size, Span, words},
         },
     },
     secret::Secret,
@@ -84,6 +84,8 @@ section! {
         rate: u32 = "50" ["MATRIX_SYNAPSE_RELAY_RATE"];
         /// The same of each key of the application.
         key_rate: u32 = "1000" ["MATRIX_SYNAPSE_RELAY_KEY_RATE"];
+        /// How long what has happened can be read again by position, and a repeat of an edit is known as one. Messages are kept for good.
+        keep_events: Span = "30d" ["MATRIX_SYNAPSE_RELAY_KEEP_EVENTS"];
         /// Connections at once, each reader along is one; who comes after waits for one of them to end.
         connections: u32 = "16384" ["MATRIX_SYNAPSE_RELAY_CONNECTIONS"];
         /// Size of the largest request body.

@@ -12,6 +12,7 @@ use super::{
     asked::{Asked, uuid},
     conversations::{self, Answered, Relay, absent, short},
     problem::Problem,
+    reader::require_kept,
 };
 use crate::{
     matrix::message,
@@ -238,6 +239,7 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let conversation =
         asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
     let wanted = Wanted { conversation, user: asked.own() };
+    require_kept(&shared, after).await?;
     let found = shared.tail.page(after, wanted, limit).await?;
     let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();
     let next = found.last().map_or(json!(after), |last| last["position"].clone());

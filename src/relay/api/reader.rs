@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{Instant, sleep_until, timeout},
@@ -104,12 +105,28 @@ pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
     Ok(Asks { after, wanted, until: asked.key.until })
 }
 
+/// Refuses a position after which something is no longer kept: nobody would know what is missing.
+pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Problem> {
+    if after == 0 {
+        return Ok(());
+    }
+    let forgotten = shared.tail.forgotten().await?;
+    if after >= forgotten {
+        return Ok(());
+    }
+    let why = format!(
+        "what happened after {after} is no longer kept: read the messages of the conversations, and go on after {forgotten}"
+    );
+    Err(Problem::new(StatusCode::GONE, why))
+}
+
 impl Reader {
     pub(super) async fn of(shared: Arc<Shared>, asks: Asks) -> Result<Self, Problem> {
         let Asks { after, wanted, until } = asks;
         // Before what has happened is read, so that nothing is between the two.
         let live = shared.tail.subscribe();
         let at = after.unwrap_or_else(|| shared.tail.last());
+        require_kept(&shared, at).await?;
         let theirs = match wanted.user {
             None => Vec::new(),
             Some(user) => sqlx::query_scalar(

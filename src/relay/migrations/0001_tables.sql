@@ -6,7 +6,9 @@ CREATE TABLE relay.settings (
     server_name text NOT NULL,
     prefix text NOT NULL,
     -- Whether what is said goes to Matrix as well.
-    matrix boolean NOT NULL
+    matrix boolean NOT NULL,
+    -- Up to this position it is no longer kept what has happened.
+    forgotten bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE relay.api_keys (
@@ -126,6 +128,7 @@ CREATE TABLE relay.inbox (
     transaction_id text NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX inbox_by_age ON relay.inbox (received_at);
 
 -- What has happened and has no position yet: whoever commits later may have begun earlier, and who reads along
 -- by position would miss it. Within a conversation the ids are in the order of the commits.

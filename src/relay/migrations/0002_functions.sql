@@ -349,3 +349,22 @@ CREATE FUNCTION relay.is_present(who uuid, presence text, status text) RETURNS v
         jsonb_build_object('user_id', who, 'presence', presence, 'status', status), false)
     FROM relay.participants p WHERE p.user_id = who AND p.left_at IS NULL
 $$;
+
+-- Forgets what has happened, and which events of Matrix were taken, longer ago than that; not all at once. How much
+-- that is.
+CREATE FUNCTION relay.forget(age interval, most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    events bigint;
+    taken bigint;
+BEGIN
+    WITH oldest AS (SELECT position, created_at FROM relay.events ORDER BY position LIMIT most),
+    gone AS (DELETE FROM relay.events WHERE position IN
+        (SELECT position FROM oldest WHERE created_at < now() - age) RETURNING position),
+    noted AS (UPDATE relay.settings SET forgotten = greatest(forgotten, (SELECT max(position) FROM gone))
+        WHERE EXISTS (SELECT 1 FROM gone))
+    SELECT count(*) INTO events FROM gone;
+    DELETE FROM relay.inbox WHERE event_id IN (SELECT event_id FROM relay.inbox
+        WHERE received_at < now() - age ORDER BY received_at LIMIT most);
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    RETURN events + taken;
+END $$;

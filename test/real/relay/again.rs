@@ -5,7 +5,11 @@ use std::{fs, process::Command};
 use serde_json::{Value, json};
 
 use super::{ANN, Relay};
-use crate::{common::wait_for, packages};
+use crate::{
+    bridges::{sql, sql_in},
+    common::{get, wait_for},
+    packages,
+};
 
 /// Asked with what the document allows and with what it does not; whoever answers otherwise than it says is found.
 pub(super) fn the_interface_answers_as_its_document_says(relay: &Relay) {
@@ -88,6 +92,57 @@ pub(super) fn what_matrix_has_not_is_told_again_and_what_it_has_begins_again(rel
     told(&["under another name"], "@orion-550e8400e29b41d4a716446655440000:test.example");
     assert_eq!(relay.history(&talk).len(), 4);
     wait_for("all is well", || relay.server.is_healthy());
+}
+
+/// A database that only reads, as one does that is not the primary any more, takes nothing and loses nothing.
+pub(super) fn while_the_database_only_reads_nothing_is_taken_and_nothing_lost(relay: &Relay) {
+    let talk = relay.conversation();
+    relay.post(&talk, ANN, "written");
+    let room = relay.room(&talk);
+    let name =
+        &sql(&relay.server, "SELECT datname FROM pg_database WHERE datname LIKE '%relay'")[0];
+    let only_reads = |whether: &str| {
+        sql(
+            &relay.server,
+            &format!(
+                "ALTER DATABASE \"{name}\" SET default_transaction_read_only = {whether};
+                SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = '{name}'"
+            ),
+        );
+    };
+    only_reads("on");
+    wait_for("it says so", || {
+        let (status, why) = get(relay.port, "/health");
+        status == 503 && why.contains("only reads")
+    });
+    let body = json!({ "sender_id": ANN, "plaintext": "refused" });
+    let (status, why) = relay.answer("POST", &format!("/conversations/{talk}/messages"), &body);
+    assert_eq!(status, 503, "{why}");
+    assert_eq!(relay.history(&talk).len(), 1);
+    relay.server.run(&["content", "send-message", &room, "from Matrix meanwhile"]).success();
+    only_reads("off");
+    wait_for("what the homeserver told meanwhile has come", || relay.history(&talk).len() == 2);
+    wait_for("it is taken again", || {
+        relay.answer("POST", &format!("/conversations/{talk}/messages"), &body).0 == 201
+    });
+    assert_eq!(relay.seen(&talk).last().unwrap().1, "refused");
+
+    // What is old is forgotten, and who wants to go on from there is told.
+    let all = relay.ask("GET", "/events?limit=200", &Value::Null);
+    let last = all["next"].as_i64().unwrap();
+    sql_in(
+        &relay.server,
+        name,
+        &format!(
+            "UPDATE relay.events SET created_at = now() - interval '40 days' WHERE position <= {last};
+            SELECT relay.forget('30 days', 10000)::text"
+        ),
+    );
+    let (status, why) = relay.answer("GET", &format!("/events?after={}", last - 1), &Value::Null);
+    assert_eq!(status, 410);
+    assert!(why["detail"].as_str().unwrap().contains(&format!("go on after {last}")), "{why}");
+    relay.ask("GET", &format!("/events?after={last}"), &Value::Null);
+    assert_eq!(relay.history(&talk).len(), 3);
 }
 
 impl Relay {
