@@ -54,11 +54,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/event/{which}/message", post(messages::post))
         .method_not_allowed_fallback(no_such_method);
     // What answers here answers pages of others too, and browsers that ask whether they may.
-    let chat = if shared.origins.is_empty() {
-        chat
-    } else {
-        chat.layer(origins::layer(&shared.origins))
-    };
+    let chat =
+        if shared.origins.is_empty() { chat } else { chat.layer(origins::layer(&shared.origins)) };
     Router::new()
         .nest("/api/chat", chat)
         .route("/_matrix/app/v1/transactions/{id}", put(homeserver::transaction))
