@@ -41,8 +41,7 @@ impl Relay {
     }
 
     fn is_back(&self) -> bool {
-        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-            && common::get(self.port, "/metrics").0 == 200
+        answer_of(self, "GET", "/api/chat/conversations?limit=1", "", &Value::Null).is_some()
     }
 
     /// The head of what is answered, its names in lower case.
@@ -200,11 +199,12 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 pub(super) fn the_javascript_client_of_the_document_misses_and_doubles_nothing(relay: &Relay) {
     const MESSAGES: usize = 30;
     let (folder, talk) = (tempfile::tempdir().unwrap(), relay.conversation());
+    let kept = format!("{talk} {ANN}");
     let nowhere = format!("http://127.0.0.1:{}/api/chat", common::free_port());
     let mut client = Client::node(relay, folder.path(), &nowhere, &talk, &json!(0));
     client.say("kept");
     wait_for("it is kept", || {
-        fs::read_to_string(folder.path().join(&talk)).is_ok_and(|it| it.contains("\"kept\""))
+        fs::read_to_string(folder.path().join(&kept)).is_ok_and(|it| it.contains("\"kept\""))
     });
     drop(client);
 
@@ -240,7 +240,7 @@ pub(super) fn the_javascript_client_of_the_document_misses_and_doubles_nothing(r
     // Another process goes on where this one was.
     let client = Client::node(relay, folder.path(), &relay.door(), &talk, &heard[9]["position"]);
     assert_eq!(client.until("the end")[..], heard[10..]);
-    assert_eq!(fs::read_to_string(folder.path().join(&talk)).unwrap(), "[]");
+    assert_eq!(fs::read_to_string(folder.path().join(&kept)).unwrap(), "[]");
 }
 
 /// What the application itself serves: its page, the document's client, and a token for whoever has logged in.
