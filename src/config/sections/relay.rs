@@ -93,7 +93,7 @@ section! {
         largest_file: Size = "10M" ["MATRIX_SYNAPSE_RELAY_LARGEST_FILE"];
         /// Addresses outside the public internet from which files may be fetched, such as 10.1.2.3 or 10.0.0.0/8: those of the application's own servers. All others stay closed, against server-side request forgery.
         fetch_from: Vec<Range> = "" ["MATRIX_SYNAPSE_RELAY_FETCH_FROM"];
-        /// Origins whose pages may ask the relay from within a browser, such as https://app.example: those of the application. Pages of its own host may in any case; everybody needs a key or token.
+        /// Origins whose pages may ask the relay from within a browser, such as `https://app.example`: those of the application. Pages of its own host may in any case; everybody needs a key or token.
         origins: Vec<Origin> = "" ["MATRIX_SYNAPSE_RELAY_ORIGINS"];
         /// Whether the front proxy, where the profile has one, passes on `/api/chat/` of the public address to the relay.
         public: bool = "false" ["MATRIX_SYNAPSE_RELAY_PUBLIC"];

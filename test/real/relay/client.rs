@@ -246,7 +246,7 @@ pub(super) fn the_javascript_client_of_the_document_misses_and_doubles_nothing(r
 /// What the application itself serves: its page, the document's client, and a token for whoever has logged in.
 fn serve(relay: &Relay, frames: String) {
     let listener = relay.pages.try_clone().unwrap();
-    let issuer = relay.issuer.clone();
+    let issuer = Arc::clone(&relay.issuer);
     thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let mut line = String::new();
