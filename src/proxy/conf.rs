@@ -13,7 +13,7 @@ use super::{Error, pool, temporary};
 use crate::{
     config::{
         Config,
-        sections::{rooms::E2EE, web::Client},
+        sections::{rooms::E2EE, stack::Part, web::Client},
     },
     error::Failure,
     files, hooks,
@@ -79,6 +79,7 @@ pub(super) fn render(
             url: config.hooks_url(),
             largest_body: config.hooks.largest_body.0,
         })),
+        relay => minijinja::value::Serde(&relay(config)),
         client => proxy.well_known.then(|| client(config)),
         federation => (proxy.well_known && config.serves_federation())
             .then(|| federation(config)),
@@ -95,6 +96,18 @@ pub(super) fn render(
 struct Hooks {
     url: String,
     largest_body: u64,
+}
+
+/// Chat for an application, where that is for everybody.
+#[derive(Debug, Serialize)]
+struct Relay {
+    url: String,
+    largest_body: u64,
+}
+
+fn relay(config: &Config) -> Option<Relay> {
+    let is_public = config.relay.public && config.has(Part::Relay);
+    is_public.then(|| Relay { url: config.relay_url(), largest_body: config.largest_for_relay() })
 }
 
 /// The client for browsers.

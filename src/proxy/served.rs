@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal};
 
 use super::{arguments, conf, conf as path_of, program, temporary};
 use crate::{
-    config::{Config, sources::environment::Environment},
+    config::{Config, sections::stack::Part, sources::environment::Environment},
     data_dir::DataDir,
     files,
     synapse::workers::{self, endpoints::Endpoint},
@@ -111,7 +111,8 @@ fn stage(list: &str, running: &[(&str, Does)], more: &[&str]) -> Stage {
         format!("proxy.http_port={}", free_port()),
     ];
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
-    let config = Config::load(data, &flags, &Environment::default()).unwrap();
+    let mut config = Config::load(data, &flags, &Environment::default()).unwrap();
+    config.profile.parts.push(Part::Relay);
     let seen = Arc::new(Mutex::new(Vec::new()));
     stand_in("main", Does::Answer, &seen, incoming(main));
     let workers = workers::chosen(&config).unwrap();
@@ -394,6 +395,61 @@ fn the_client_for_browsers_is_its_folder_and_nothing_else() {
     }
     assert_eq!(stage.who("GET /_matrix/client"), "main");
     assert_eq!(stage.who("GET /_matrix/client/v3/login"), "generic-1");
+}
+
+#[test]
+fn chat_goes_to_the_relay_where_that_is_public_and_nothing_else_of_it_does() {
+    let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("relay.port={}", relay.local_addr().unwrap().port());
+    let closed = stage("generic", &[], &[&port]);
+    assert!(closed.ask("GET /api/chat/events", "", "").contains("M_UNRECOGNIZED"));
+    drop(closed);
+    let sizes = ["relay.largest_file=3M", "synapse.max_upload_size=2M"];
+    let stage = stage("generic", &[], &["relay.public=true", &port, sizes[0], sizes[1]]);
+    stand_in("relay", Does::Answer, &stage.seen, incoming(relay));
+    let path = "/api/chat/conversations/a%2Fb/files?name=x%20y";
+    let headers = "Origin: https://app.example\r\nUpgrade: websocket\r\n";
+    let answer = stage.ask(&format!("POST {path}"), headers, "body").to_lowercase();
+    for line in [
+        &format!("relay\npost {} http/1.1\r\n", path.to_lowercase()),
+        "\r\nhost: a.example:99\r\n",
+        "\r\norigin: https://app.example\r\n",
+        "\r\nupgrade: websocket\r\n",
+        "\r\nconnection: upgrade\r\n",
+    ] {
+        assert!(answer.contains(line), "{answer}");
+    }
+    assert_eq!(stage.who("OPTIONS /api/chat/events"), "relay");
+    let large = |size: usize| stage.ask("POST /api/chat/x", "", &"x".repeat(size));
+    assert!(large(2 << 20).starts_with("HTTP/1.1 200 "));
+    assert!(large((2 << 20) + 1).starts_with("HTTP/1.1 413 "));
+    stage.seen();
+    for what in [
+        "GET /api/chat",
+        "GET /api/chat/../../_matrix/app/v1/users/x",
+        "GET /_matrix/app/v1/users/x%2f..%2f..%2f..%2f..%2f..%2fapi%2fchat%2fx",
+        "PUT /_matrix/app/v1/transactions/..%2f..%2f..%2f..%2fapi/chat/x",
+        "GET /metrics/../api/chat/x",
+        "GET //api/chat/x",
+        "GET /api%2fchat/x",
+        "GET /metrics",
+    ] {
+        stage.ask(what, "", "");
+        let seen = stage.seen();
+        assert!(!seen.iter().any(|it| it.starts_with("relay")), "{what}: {seen:?}");
+    }
+    assert_eq!(stage.who("GET /health"), "OK");
+}
+
+#[test]
+fn a_relay_that_is_away_is_said_in_its_own_words() {
+    let port = format!("relay.port={}", free_port());
+    let stage = stage("generic", &[], &["relay.public=true", &port]);
+    let answer = stage.ask("GET /api/chat/events", "", "");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    for line in ["\r\nContent-Type: application/problem+json\r\n", "\r\nRetry-After: 2\r\n"] {
+        assert!(answer.contains(line), "{answer}");
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::Semaphore, task::LocalSet, time::Instant};
 
 use crate::{
-    config::{Config, sections::relay::Strangers},
+    config::{Config, sections::relay::Strangers, values::origin::Origin},
     listener::{self, rate::Rates},
     process,
     secret::Secret,
@@ -69,6 +69,8 @@ struct Shared {
     strangers: Strangers,
     largest_body: usize,
     largest_file: usize,
+    /// Whose pages may ask.
+    origins: Vec<Origin>,
     /// How many files are held at once.
     places: Semaphore,
     told: homeserver::Homeserver,
@@ -103,6 +105,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         strangers: set.strangers,
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
         largest_file: config.largest_of_relay(),
+        origins: set.origins.clone(),
         places: Semaphore::new(FILES),
         told: told.clone(),
         presence: config.synapse.presence,

@@ -34,6 +34,7 @@ mod worker;
 use error::Error;
 pub(crate) use forkserver::shares_memory;
 pub(crate) use hooks::{may_be_proxied, takes_hooks};
+pub(crate) use relay::takes_chat;
 pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 

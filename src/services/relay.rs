@@ -3,11 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{DATABASE, POSTGRES};
+use super::{DATABASE, POSTGRES, RELAY};
 use crate::{
     config::{Config, sections::stack::Part},
-    supervisor::service::{Condition, Live, Need, Probe, Service},
+    supervisor::{
+        record::Snapshot,
+        service::{Condition, Live, Need, Probe, Service},
+    },
 };
+
+/// Where chat is taken now, whatever the settings say by now.
+pub(crate) fn takes_chat(now: &Snapshot) -> Option<String> {
+    let relay = now.services.get(RELAY).filter(|relay| relay.pid.is_some())?;
+    relay.endpoints.get("relay").cloned()
+}
 
 pub(super) fn service(config: &Config, own: bool) -> Option<Service> {
     if !config.has(Part::Relay) {
@@ -15,8 +24,11 @@ pub(super) fn service(config: &Config, own: bool) -> Option<Service> {
     }
     let url = config.relay_url();
     let revision = format!("{:?} {} {}", config.relay, config.local_url(), config.server.name);
-    let mut service =
-        super::own(config, super::RELAY, "chat for an application", &[DATABASE], revision);
+    let mut service = super::own(config, RELAY, "chat for an application", &[DATABASE], revision);
+    // If it dies, it comes back where it is looked for, whatever is written down by then.
+    let port = format!("relay.port={}", config.relay.port);
+    let address = format!("relay.address={}", config.relay.address);
+    service.launch = service.launch.args(["--set", &port, "--set", &address]);
     service.needs[0] = Need::new(DATABASE, Condition::Completed);
     if own {
         service.needs.push(Need::new(POSTGRES, Condition::Healthy));

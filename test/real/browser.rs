@@ -130,6 +130,15 @@ impl Browser {
         self.in_session("GET", "/url", &Value::Null).unwrap().as_str().unwrap().to_owned()
     }
 
+    /// Whatever follows is about this frame of the page, or about the page again.
+    #[track_caller]
+    pub(crate) fn frame(&self, number: Option<u32>) {
+        self.in_session("POST", "/frame", &json!({ "id": null })).unwrap();
+        if number.is_some() {
+            self.in_session("POST", "/frame", &json!({ "id": number })).unwrap();
+        }
+    }
+
     /// What a script gives back, such as `return document.title`.
     #[track_caller]
     pub(crate) fn script(&self, script: &str) -> Value {

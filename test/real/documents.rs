@@ -75,7 +75,7 @@ pub(crate) fn path_of(folder: &Path) -> String {
 }
 
 /// The block of a document that is written in this language and holds this.
-fn block(document: &str, language: &str, holds: &str) -> String {
+pub(crate) fn block(document: &str, language: &str, holds: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document);
     let text = fs::read_to_string(path).unwrap();
     let start = format!("```{language}\n");

@@ -5,8 +5,11 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    sync::atomic::{AtomicU32, Ordering},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -19,11 +22,12 @@ use ring::{
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Instance, free_port, kill_9, wait_for},
+    common::{Instance, file, free_port, kill_9, wait_for},
     relay_media,
 };
 
 mod again;
+mod client;
 
 pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
@@ -35,6 +39,10 @@ pub(crate) struct Relay {
     pub(crate) server: Instance,
     pub(crate) port: u16,
     pub(crate) key: String,
+    /// Who gives tokens to the application's users.
+    issuer: Arc<Issuer>,
+    /// Where the application's pages come from.
+    pages: TcpListener,
 }
 
 /// One server for all of it, one after the other: some of them stop it.
@@ -52,6 +60,10 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused,
         what_is_wrong_with_a_request_is_said_and_nothing_is_stored,
         a_websocket_tells_the_same_and_takes_no_messages,
+        client::pages_of_the_origins_that_are_set_may_ask_and_no_others,
+        client::the_shell_client_of_the_document_says_it_once_and_reads_on,
+        client::the_javascript_client_of_the_document_misses_and_doubles_nothing,
+        client::a_page_in_a_browser_chats_and_goes_on_when_the_relay_is_back,
         a_token_opens_what_its_user_may_and_a_wrong_one_nothing,
         again::the_interface_answers_as_its_document_says,
         again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
@@ -70,12 +82,24 @@ impl Relay {
     fn started() -> Self {
         let mut server = Instance::empty("relay");
         let port = free_port();
-        let keys = server.data.join("jwks.json").display().to_string();
+        let issuer = Arc::new(Issuer::new());
+        let pages = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", pages.local_addr().unwrap());
+        std::fs::create_dir_all(&server.data).unwrap();
+        let keys = file(&server.data, "jwks.json", issuer.published().to_string().as_bytes());
+        let keys = keys.display().to_string();
+        file(
+            &server.data,
+            "settings.yaml",
+            b"profiles: {chat: {services: [core, proxy, relay]}}\n",
+        );
         for (name, value) in [
-            ("MATRIX_SYNAPSE_PROFILE", "relay"),
+            ("MATRIX_SYNAPSE_PROFILE", "chat"),
             ("MATRIX_SYNAPSE_RELAY_PORT", &port.to_string()),
             ("MATRIX_SYNAPSE_RELAY_SERVICE_USER", "nova-service"),
             ("MATRIX_SYNAPSE_RELAY_FETCH_FROM", "127.0.0.0/8"),
+            ("MATRIX_SYNAPSE_RELAY_ORIGINS", &origin),
+            ("MATRIX_SYNAPSE_RELAY_PUBLIC", "true"),
             ("MATRIX_SYNAPSE_RELAY_JWT_ISSUER", ISSUER),
             ("MATRIX_SYNAPSE_RELAY_JWT_AUDIENCE", "chat"),
             ("MATRIX_SYNAPSE_RELAY_JWT_KEYS", &keys),
@@ -89,7 +113,7 @@ impl Relay {
         server.run(&["manage", "start"]).success();
         let key = server.run(&["content", "relay", "add-key", "app", "-q"]);
         let key = key.success().line().to_owned();
-        Self { server, port, key }
+        Self { server, port, key, issuer, pages }
     }
 
     /// A request on a connection of its own; none where that was lost.
@@ -700,9 +724,7 @@ impl Issuer {
 }
 
 fn a_token_opens_what_its_user_may_and_a_wrong_one_nothing(relay: &Relay) {
-    let issuer = Issuer::new();
-    let keys = issuer.published().to_string();
-    std::fs::write(relay.server.data.join("jwks.json"), keys).unwrap();
+    let issuer = &relay.issuer;
     let ask = |method: &str, path: &str, token: &str, body: &Value| {
         relay.try_ask(method, &format!("/api/chat{path}"), token, "", body).unwrap()
     };

@@ -13,7 +13,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     super::log_to_stderr();
     Ok(Stream::new(async |context, _| {
-        autoscale::run(|| context.config_now()).await?;
+        Box::pin(autoscale::run(|| context.config_now())).await?;
         Ok(Outcome::Done)
     }))
 }

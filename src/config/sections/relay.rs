@@ -10,6 +10,7 @@ use crate::{
     config::{
         Config,
         values::{
+            origin::Origin,
             range::Range,
             setting::section,
             shape::{HttpUrl, Localpart, Port, Shape, Size, Span, words},
@@ -94,6 +95,10 @@ section! {
         largest_file: Size = "10M" ["MATRIX_SYNAPSE_RELAY_LARGEST_FILE"];
         /// Addresses outside the public internet from which files may be fetched, such as 10.1.2.3 or 10.0.0.0/8: those of the application's own servers. All others stay closed, against server-side request forgery.
         fetch_from: Vec<Range> = "" ["MATRIX_SYNAPSE_RELAY_FETCH_FROM"];
+        /// Origins whose pages may ask the relay from within a browser, such as `https://app.example`: those of the application. Pages of its own host may in any case; everybody needs a key or token.
+        origins: Vec<Origin> = "" ["MATRIX_SYNAPSE_RELAY_ORIGINS"];
+        /// Whether the front proxy, where the profile has one, passes on `/api/chat/` of the public address to the relay.
+        public: bool = "false" ["MATRIX_SYNAPSE_RELAY_PUBLIC"];
     }
 }
 
@@ -102,6 +107,12 @@ impl Config {
     pub(crate) fn largest_of_relay(&self) -> usize {
         let largest = self.relay.largest_file.0.min(self.synapse.max_upload_size.0);
         usize::try_from(largest).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes the largest request has that it takes.
+    pub(crate) fn largest_for_relay(&self) -> u64 {
+        let file = self.relay.largest_file.0.min(self.synapse.max_upload_size.0);
+        file.max(self.relay.largest_body.0)
     }
 
     /// Where it is reached from this machine.

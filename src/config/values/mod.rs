@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod fields;
+pub(crate) mod origin;
 pub(crate) mod range;
 pub(crate) mod setting;
 pub(crate) mod shape;

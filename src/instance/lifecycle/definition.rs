@@ -75,16 +75,26 @@ pub(crate) async fn request(
     }))
 }
 
-/// The settings as the proxy is to read them: webhooks go on being taken where they are, unless what takes
-/// them is restarted.
+/// The settings as the proxy is to read them: webhooks and chat go on being taken where they are, unless what
+/// takes them is restarted.
 fn as_proxied<'a>(config: &'a Config, now: &Snapshot, named: &[String]) -> Cow<'a, Config> {
-    let restarted =
-        now.profile != config.profile.name || named.iter().any(|name| name == services::HOOKS);
-    let at = services::takes_hooks(now).filter(|url| !restarted && *url != config.hooks_url());
-    let at = at.and_then(|url| url.strip_prefix("http://")?.parse::<SocketAddr>().ok());
-    let Some(at) = at else { return Cow::Borrowed(config) };
+    let elsewhere = |service: &str, url: Option<String>, wanted: String| {
+        let stays = now.profile == config.profile.name && !named.iter().any(|name| name == service);
+        let url = url.filter(|url| stays && *url != wanted)?;
+        url.strip_prefix("http://")?.parse::<SocketAddr>().ok()
+    };
+    let hooks = elsewhere(services::HOOKS, services::takes_hooks(now), config.hooks_url());
+    let relay = elsewhere(services::RELAY, services::takes_chat(now), config.relay_url());
+    if hooks.or(relay).is_none() {
+        return Cow::Borrowed(config);
+    }
     let mut config = config.clone();
-    (config.hooks.address, config.hooks.port) = (at.ip(), Port(at.port()));
+    if let Some(at) = hooks {
+        (config.hooks.address, config.hooks.port) = (at.ip(), Port(at.port()));
+    }
+    if let Some(at) = relay {
+        (config.relay.address, config.relay.port) = (at.ip(), Port(at.port()));
+    }
     Cow::Owned(config)
 }
 

@@ -7,6 +7,7 @@ mod frames;
 mod homeserver;
 mod messages;
 mod openapi;
+mod origins;
 mod own;
 mod people;
 mod problem;
@@ -50,7 +51,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/socket", get(socket::socket))
         .route("/event/{which}/join", post(conversations::join))
         .route("/event/{which}/typing", post(conversations::typing))
-        .route("/event/{which}/message", post(messages::post));
+        .route("/event/{which}/message", post(messages::post))
+        .method_not_allowed_fallback(no_such_method);
+    // What answers here answers pages of others too, and browsers that ask whether they may.
+    let chat =
+        if shared.origins.is_empty() { chat } else { chat.layer(origins::layer(&shared.origins)) };
     Router::new()
         .nest("/api/chat", chat)
         .route("/_matrix/app/v1/transactions/{id}", put(homeserver::transaction))
@@ -62,10 +67,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address")
         })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
-        })
+        .method_not_allowed_fallback(no_such_method)
         .with_state(shared)
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

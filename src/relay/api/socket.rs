@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     asked::Asked,
     frames::{self, Heard, Incoming},
+    origins,
     problem::Problem,
     reader::{End, PATIENCE, Reader, Wire, asks},
 };
@@ -170,6 +171,7 @@ pub(super) async fn socket(
     let answer = accepted(headers).ok_or_else(|| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, "this is for a WebSocket (version 13)")
     })?;
+    origins::admit(headers, &shared.origins)?;
     let protocol = token(headers).map(|token| HeaderValue::try_from(format!("Bearer {token}")));
     let is_named = protocol.is_some();
     if let Some(Ok(token)) = protocol
