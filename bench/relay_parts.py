@@ -48,12 +48,27 @@ class Way:
         while (end := self.rest.find(b"\r\n\r\n")) < 0:
             self.more()
         head = self.rest[:end].lower()
+        self.rest = self.rest[end + 4 :]
         at = head.find(b"content-length:")
-        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        while len(self.rest) < end + 4 + length:
-            self.more()
-        body, self.rest = self.rest[end + 4 : end + 4 + length], self.rest[end + 4 + length :]
+        if at >= 0:
+            body = self.take(int(head[at + 15 :].split(b"\r\n", 1)[0]))
+        else:
+            body = b"".join(self.chunks()) if b"chunked" in head else b""
         return int(head[9:12]), body
+
+    def take(self, length):
+        while len(self.rest) < length:
+            self.more()
+        taken, self.rest = self.rest[:length], self.rest[length:]
+        return taken
+
+    def chunks(self):
+        length = -1
+        while length:
+            while b"\r\n" not in self.rest:
+                self.more()
+            length = int(self.take(self.rest.find(b"\r\n")), 16)
+            yield self.take(length + 4)[2:-2]
 
     def more(self):
         some = self.socket.recv(65536)
