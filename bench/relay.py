@@ -103,11 +103,19 @@ def through(it):
             def by_peer(many):
                 list(pool.map(lambda room: room.send(many), bare))
 
+            rates, burden = {by_relay: [], by_peer: []}, {by_relay: [], by_peer: []}
             by_relay(5), by_peer(5)
-            # What the homeserver tells of it afterwards is the next one's burden.
-            times = [(timed(lambda: (by_relay(each), time.sleep(1))), timed(lambda: (by_peer(each), time.sleep(1)))) for _ in range(rounds)]
-        relay_rate, peer_rate = (statistics.median(each * rooms / (time[of] - 1) for time in times) for of in (0, 1))
-        held.append(at_least(f"messages to {rooms} rooms", relay_rate, peer_rate, 0.95))
+            for _ in range(rounds):
+                for way in rates:
+                    before = it.processor()
+                    rates[way].append(each * rooms / timed(lambda: way(each)))
+                    # What the homeserver tells of it afterwards is not the next one's burden.
+                    time.sleep(2)
+                    burden[way].append({name: 1000 * (now - before[name]) / each / rooms for name, now in it.processor().items()})
+        held.append(at_least(f"messages to {rooms} rooms", *(statistics.median(rates[way]) for way in rates), 0.95))
+        for way, all_of_it in burden.items():
+            means = (f"{name} {statistics.median(one[name] for one in all_of_it):.1f}" for name in all_of_it[0])
+            print(f"  ms of a processor for each message {way.__name__.replace('_', ' ')}: " + ", ".join(means))
     return held
 
 
@@ -121,9 +129,14 @@ class Bare:
         body = {"type": "m.login.application_service", "username": name, "inhibit_login": True}
         self.way.ask("POST", "/_matrix/client/v3/register", body)
         self.way.ask("PUT", "/_matrix/client/v3/devices/RELAY" + self.query, {"display_name": "bench"})
-        made = self.way.ask("POST", "/_matrix/client/v3/createRoom" + self.query, {"preset": "private_chat"})
-        # As many are in it.
-        self.room = made["room_id"]
+        # As many are in it, and it is made as the relay makes one.
+        service, other = "?user_id=%40relay-service%3Abench.example", f"{PREFIX}-{uuid.uuid4().hex}"
+        self.way.ask("POST", "/_matrix/client/v3/register", {**body, "username": other})
+        people = [f"@{user}:bench.example" for user in (name, other)]
+        new = {"preset": "private_chat", "invite": people}
+        self.room = self.way.ask("POST", "/_matrix/client/v3/createRoom" + service, new)["room_id"]
+        for user in (name, other):
+            self.way.ask("POST", f"/_matrix/client/v3/rooms/{self.room}/join?user_id=%40{user}%3Abench.example", {})
 
     def send(self, many):
         for _ in range(many):

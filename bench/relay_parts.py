@@ -128,11 +128,24 @@ class Relay:
         lines = pathlib.Path(f"/proc/{self.pid()}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
+    def processor(self):
+        """How many seconds of a processor each has had, PostgreSQL with those of its processes that run."""
+        tick, used = os.sysconf("SC_CLK_TCK"), dict.fromkeys(("relay", "synapse", "postgres"), 0.0)
+        pids = {self.pid(name): name for name in used}
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                words = stat.read_text().rpartition(")")[2].split()
+                name = pids.get(int(stat.parent.name)) or pids.get(int(words[1]))
+                if name:
+                    used[name] += (int(words[11]) + int(words[12])) / tick
+        return used
+
     def settled(self):
         """Until the homeserver has been told all."""
         with self.database(autocommit=True) as database:
             nothing = "SELECT NOT EXISTS (SELECT FROM relay.outbox WHERE refused_at IS NULL)"
-            until(lambda: database.execute(nothing).fetchone()[0])
+            while not database.execute(nothing).fetchone()[0]:
+                time.sleep(0.1)
 
 
 @contextlib.contextmanager
