@@ -65,6 +65,10 @@ impl Counts {
         self.recent().received();
     }
 
+    pub(super) fn duplicates(&self, more: u64) {
+        self.0.duplicates.fetch_add(more, Ordering::Relaxed);
+    }
+
     pub(super) fn duplicate(&self) {
         self.0.duplicates.fetch_add(1, Ordering::Relaxed);
     }

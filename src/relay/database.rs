@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use rand::rng;
 use sqlx::{
-    PgPool, SqlSafeStr as _,
+    Connection as _, PgPool, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -22,6 +22,8 @@ use crate::{
 
 /// Connections that it has open at most.
 const CONNECTIONS: u32 = 16;
+/// A connection that was used so lately is taken for one that is there.
+const LATELY: Duration = Duration::from_secs(1);
 /// How long a request waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -76,6 +78,11 @@ pub(super) async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, 
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
+        // One that was just used is there: to ask each time would cost as much as what it is for.
+        .test_before_acquire(false)
+        .before_acquire(|connection, now| {
+            Box::pin(async move { Ok(now.idle_for < LATELY || connection.ping().await.is_ok()) })
+        })
         .connect_with(options(config)?)
         .await
         .map_err(Error::query("be reached"))?;

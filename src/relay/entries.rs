@@ -1,6 +1,12 @@
 //! What waits to be told to the homeserver, and what becomes of it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ruma::OwnedTransactionId;
 use serde_json::Value;
@@ -48,17 +54,28 @@ pub(super) struct Done {
 pub(super) struct Entries {
     pub(super) pool: PgPool,
     done: mpsc::UnboundedSender<Done>,
+    /// How many were given to be noted, and how many are.
+    given: Arc<AtomicU64>,
+    noted: Arc<AtomicU64>,
 }
 
 impl Entries {
     /// With what notes all that is done, as long as it runs.
     pub(super) fn of(pool: PgPool) -> (Self, impl Future<Output = ()>) {
         let (done, waits) = mpsc::unbounded_channel();
-        (Self { pool: pool.clone(), done }, note(pool, waits))
+        let (given, noted) = (Arc::default(), Arc::<AtomicU64>::default());
+        let noting = note(pool.clone(), waits, Arc::clone(&noted));
+        (Self { pool, done, given, noted }, noting)
     }
 
-    pub(super) fn done(&self, done: Done) {
+    /// To be noted; it is once [`Self::noted`] has come to this number.
+    pub(super) fn done(&self, done: Done) -> u64 {
         drop(self.done.send(done));
+        self.given.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn noted(&self) -> u64 {
+        self.noted.load(Ordering::Relaxed)
     }
 
     pub(super) async fn next(
@@ -108,7 +125,7 @@ impl Entries {
 }
 
 /// Notes what is done, as many at once as there are.
-async fn note(pool: PgPool, mut waits: mpsc::UnboundedReceiver<Done>) {
+async fn note(pool: PgPool, mut waits: mpsc::UnboundedReceiver<Done>, noted: Arc<AtomicU64>) {
     let mut all = Vec::new();
     while waits.recv_many(&mut all, NOTED).await > 0 {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -116,6 +133,7 @@ async fn note(pool: PgPool, mut waits: mpsc::UnboundedReceiver<Done>) {
             tracing::warn!("what was sent cannot be noted: {error}");
             sleep(backoff.pause()).await;
         }
+        noted.fetch_add(all.len() as u64, Ordering::Relaxed);
         all.clear();
     }
 }
@@ -128,7 +146,9 @@ async fn note_all(pool: &PgPool, all: &[Done]) -> Result<(), sqlx::Error> {
     let (messages, events) = of(|done| done.message);
     let (reactions, marks) = of(|done| done.reaction);
     sqlx::query(
-        "WITH gone AS (DELETE FROM relay.outbox WHERE id = ANY ($1)),
+        // Where this is lost with a power cut it is sent once more, under the same transaction id.
+        "WITH gone AS (DELETE FROM relay.outbox WHERE id = ANY ($1)
+            RETURNING set_config('synchronous_commit', 'off', true)),
         shown AS (DELETE FROM relay.files WHERE message_id = ANY ($2)),
         reacted AS (UPDATE relay.reactions r SET matrix_event_id = d.event
             FROM unnest($4::uuid[], $5::text[]) AS d (id, event) WHERE r.id = d.id)

@@ -1,6 +1,8 @@
 //! What the homeserver tells: transactions of events, each event taken once, by its id. Synapse uses the ids of
 //! transactions again after it was restored, so these tell nothing.
 
+mod bulk;
+
 use ruma::{MxcUri, OwnedUserId, UserId};
 use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection, PgTransaction, error::DatabaseError};
@@ -22,21 +24,64 @@ const KNOWN: &str =
 
 /// Takes all of it or nothing: the homeserver repeats what is not answered.
 pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<(), sqlx::Error> {
-    let mut change: PgTransaction<'_> = shared.pool.begin().await?;
-    for event in events {
+    for _ in events {
         shared.counts.received();
-        let mut part = change.begin().await?;
-        match take_one(shared, &mut part, id, event).await {
-            Ok(()) => part.commit().await?,
-            // It would be the same each time: the others go on.
-            Err(error) if is_of_the_event(&error) => {
-                tracing::warn!("the event {} is left out: {error}", event["event_id"]);
-                part.rollback().await?;
+    }
+    let run = bulk::run(shared, events);
+    if run.len() == events.len() {
+        // Mostly that is all.
+        match bulk::take(&mut *shared.pool.acquire().await?, id, run).await {
+            Ok(taken) => {
+                note(shared, &taken);
+                return Ok(());
             }
+            Err(error) if is_of_the_event(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    change.commit().await
+    let mut change: PgTransaction<'_> = shared.pool.begin().await?;
+    let (mut all, mut rest) = (Vec::new(), events);
+    while !rest.is_empty() {
+        let run = bulk::run(shared, rest);
+        let (now, later) = rest.split_at(run.len().max(1));
+        rest = later;
+        if !run.is_empty() {
+            let mut part = change.begin().await?;
+            match bulk::take(&mut part, id, run).await {
+                Ok(taken) => {
+                    part.commit().await?;
+                    all.push(taken);
+                    continue;
+                }
+                // One of them is wrong: each by itself.
+                Err(error) if is_of_the_event(&error) => part.rollback().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        for event in now {
+            let mut part = change.begin().await?;
+            match take_one(shared, &mut part, id, event).await {
+                Ok(()) => part.commit().await?,
+                // It would be the same each time: the others go on.
+                Err(error) if is_of_the_event(&error) => {
+                    tracing::warn!("the event {} is left out: {error}", event["event_id"]);
+                    part.rollback().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    change.commit().await?;
+    all.iter().for_each(|taken| note(shared, taken));
+    Ok(())
+}
+
+/// Once it is committed.
+fn note(shared: &Shared, taken: &bulk::Taken) {
+    shared.counts.duplicates(taken.again);
+    for conversation in &taken.conversations {
+        shared.teller.tell(*conversation);
+    }
 }
 
 /// Of PostgreSQL's codes: data that cannot be, what our own functions refuse.
@@ -111,6 +156,35 @@ async fn ours(
         _ => return Ok(()),
     };
     sqlx::query(query).bind(mark).bind(id).execute(on).await.map(drop)
+}
+
+/// When it was said, in milliseconds: a clock of others may say anything.
+fn at(event: &Value) -> i64 {
+    event["origin_server_ts"].as_i64().unwrap_or_default().clamp(0, 253_402_300_799_000)
+}
+
+/// The kind of a message, and its file where it shows one.
+fn shown(content: &Value) -> (&'static str, Option<Value>) {
+    let (kind, is_file) = match content["msgtype"].as_str() {
+        Some("m.notice") => ("notice", false),
+        Some("m.emote") => ("emote", false),
+        Some("m.image") => ("image", true),
+        Some("m.audio") => ("audio", true),
+        Some("m.video") => ("video", true),
+        Some("m.file") => ("file", true),
+        _ => ("text", false),
+    };
+    let file = is_file.then(|| {
+        let name = content.get("filename").unwrap_or(&content["body"]);
+        let info = &content["info"];
+        json!({
+            "url": text(&content["url"]),
+            "name": text(name),
+            "mime": text(&info["mimetype"]),
+            "size": info["size"].as_u64(),
+        })
+    });
+    (kind, file)
 }
 
 struct Event<'a> {
@@ -227,27 +301,8 @@ impl Event<'_> {
         // What was taken away meanwhile has no body any more.
         let Some(body) = text(&self.content["body"]) else { return Ok(()) };
         let Some(user) = self.speaker(&mut *on).await? else { return Ok(()) };
-        let (kind, is_file) = match self.content["msgtype"].as_str() {
-            Some("m.notice") => ("notice", false),
-            Some("m.emote") => ("emote", false),
-            Some("m.image") => ("image", true),
-            Some("m.audio") => ("audio", true),
-            Some("m.video") => ("video", true),
-            Some("m.file") => ("file", true),
-            _ => ("text", false),
-        };
-        let file = is_file.then(|| {
-            let name = self.content.get("filename").unwrap_or(&self.content["body"]);
-            let info = &self.content["info"];
-            json!({
-                "url": text(&self.content["url"]),
-                "name": text(name),
-                "mime": text(&info["mimetype"]),
-                "size": info["size"].as_u64(),
-            })
-        });
+        let (kind, file) = shown(self.content);
         let answers = self.known(&mut *on, &relation["m.in_reply_to"]["event_id"]).await?;
-        let at = self.event["origin_server_ts"].as_i64().unwrap_or_default();
         sqlx::query(
             "SELECT relay.post_message($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000))",
         )
@@ -259,8 +314,7 @@ impl Event<'_> {
         .bind(answers)
         .bind(file)
         .bind(self.id)
-        // A clock of others may say anything.
-        .bind(at.clamp(0, 253_402_300_799_000))
+        .bind(at(self.event))
         .execute(on)
         .await
         .map(drop)

@@ -57,9 +57,17 @@ struct Lane {
     inside: BTreeSet<Uuid>,
     members: BTreeMap<Uuid, Member>,
     /// Events of what was told lately and may not be noted yet, by message or reaction.
-    events: BTreeMap<Uuid, String>,
+    events: BTreeMap<Uuid, Told>,
     /// What a sender has in the room, where that was looked for.
     marks: BTreeMap<Uuid, BTreeMap<String, String>>,
+}
+
+struct Told {
+    event: String,
+    /// The number under which it is noted.
+    number: u64,
+    /// These are gone once they are taken back, also where they were not noted yet.
+    is_reaction: bool,
 }
 
 /// Goes on until there was nothing to do for a while; `over` is called then, before it could be woken once more.
@@ -79,6 +87,7 @@ pub(super) async fn run(
     };
     let (mut after, mut backoff) = (0, Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
     loop {
+        let noted = means.entries.noted();
         let entries = match means.entries.next(conversation, after).await {
             Ok(entries) => entries,
             Err(error) => {
@@ -87,6 +96,9 @@ pub(super) async fn run(
                 continue;
             }
         };
+        // What was noted before it was read what waits, is found in the database.
+        lane.events
+            .retain(|_, told| told.number > noted || (told.is_reaction && !entries.is_empty()));
         backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         for entry in &entries {
             lane.tell(&means, entry).await;
@@ -162,10 +174,12 @@ impl Lane {
             "reaction" => (None, reaction()),
             _ => (None, None),
         };
-        if let (Some(id), Some(event)) = (message.or(reaction), &event) {
-            self.events.insert(id, event.clone());
+        let told = message.or(reaction).zip(event.clone());
+        let is_reaction = reaction.is_some();
+        let number = means.entries.done(Done { entry: entry.id, message, reaction, event });
+        if let Some((id, event)) = told {
+            self.events.insert(id, Told { event, number, is_reaction });
         }
-        means.entries.done(Done { entry: entry.id, message, reaction, event });
     }
 
     async fn put(&mut self, means: &Means, entry: &Entry) -> Result<Option<String>, Trouble> {
@@ -221,8 +235,8 @@ impl Lane {
 
     /// The event of a message.
     async fn event_of(&self, means: &Means, id: Uuid) -> Result<Option<String>, Trouble> {
-        if let Some(event) = self.events.get(&id) {
-            return Ok(Some(event.clone()));
+        if let Some(told) = self.events.get(&id) {
+            return Ok(Some(told.event.clone()));
         }
         let found: Option<Option<String>> =
             sqlx::query_scalar("SELECT matrix_event_id FROM relay.messages WHERE id = $1")
@@ -304,7 +318,7 @@ impl Lane {
                 let gone = if entry.kind == "unreaction" {
                     let noted = entry.content["event"].as_str().map(str::to_owned);
                     let id = entry.content["reaction"].as_str().and_then(|id| id.parse().ok());
-                    noted.or_else(|| self.events.get(&id?).cloned())
+                    noted.or_else(|| Some(self.events.get(&id?)?.event.clone()))
                 } else {
                     about
                 };

@@ -32,6 +32,7 @@ pub(crate) mod reset;
 mod rooms;
 mod sender;
 mod tail;
+mod teller;
 mod tokens;
 mod trouble;
 mod turn;
@@ -78,6 +79,7 @@ struct Shared {
     presence: bool,
     counts: counts::Counts,
     tail: tail::Tail,
+    teller: teller::Teller,
     typing: ephemeral::Typing,
 }
 
@@ -94,6 +96,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let registration = registration::of(config)?;
     let counts = counts::Counts::begin();
     let told = homeserver::Homeserver::of(config, &registration)?;
+    let (teller, telling) = teller::Teller::of(pool.clone());
+    tokio::spawn(telling);
     let shared = Arc::new(Shared {
         keys: keys::Known::of(pool.clone()),
         tokens: tokens::Tokens::of(set)?,
@@ -111,6 +115,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         presence: config.synapse.presence,
         counts: counts.clone(),
         tail: tail::Tail::of(pool.clone()),
+        teller,
         typing: ephemeral::Typing::default(),
         pool: pool.clone(),
     });

@@ -33,6 +33,8 @@ const PIECE: i64 = 10_000;
 const BETWEEN: Duration = Duration::from_secs(1);
 /// A thousand years, which is as much as PostgreSQL goes back.
 const MOST_SECONDS: i64 = 1000 * 365 * 24 * 60 * 60;
+/// How long what happens next may wait for what happens right after it: each time the disk is written to.
+const GATHER: Duration = Duration::from_millis(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -174,8 +176,9 @@ impl Tail {
     }
 
     /// Gives what has happened its positions and tells of it.
-    async fn catch_up(&self) -> Result<(), sqlx::Error> {
-        let _: i64 = sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
+    async fn catch_up(&self) -> Result<i64, sqlx::Error> {
+        let published: i64 =
+            sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
         loop {
             let page = self.page(self.last(), Wanted::default(), PAGE).await?;
             let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -185,7 +188,7 @@ impl Tail {
                 drop(self.items.send(Arc::new(item)));
             }
             if is_last {
-                return Ok(());
+                return Ok(published);
             }
         }
     }
@@ -208,7 +211,9 @@ impl Tail {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen_all(["relay", "relay_read", "relay_aside"]).await?;
         loop {
-            self.catch_up().await?;
+            if self.catch_up().await? > 0 {
+                sleep(GATHER).await;
+            }
             let mut told = timeout(LOOK, listener.try_recv()).await;
             // What was told meanwhile is looked for once.
             while let Ok(Ok(Some(it))) = &told {

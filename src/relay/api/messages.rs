@@ -94,17 +94,24 @@ pub(super) async fn post(
         Kind::Notice => "notice",
         Kind::Emote => "emote",
     };
-    let document: Value = sqlx::query_scalar(
-        "SELECT relay.post_message($1, $2, $3, coalesce($4, gen_random_uuid()), $5, $6)",
-    )
-    .bind(conversation)
-    .bind(new.sender_id)
-    .bind(&new.plaintext)
-    .bind(new.id.or(operation))
-    .bind(kind)
-    .bind(new.reply_to)
-    .fetch_one(&shared.pool)
-    .await?;
+    let id = new.id.or(operation);
+    // In a task of its own: whoever asked may be gone before it is told.
+    let posted = tokio::spawn(async move {
+        let document = sqlx::query_scalar(
+            "SELECT relay.post_message($1, $2, $3, coalesce($4, gen_random_uuid()), $5, $6, aloud => false)",
+        )
+        .bind(conversation)
+        .bind(new.sender_id)
+        .bind(&new.plaintext)
+        .bind(id)
+        .bind(kind)
+        .bind(new.reply_to)
+        .fetch_one(&shared.pool)
+        .await;
+        shared.teller.tell(conversation);
+        document
+    });
+    let document: Value = posted.await.map_err(|_| Problem::broken())??;
     Ok(answer(StatusCode::CREATED, &document))
 }
 

@@ -38,6 +38,14 @@ impl Problem {
         Self { wait: Some(LATER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
+    /// An error of ours, which is in the log.
+    pub(super) fn broken() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the relay has a defect; `logs relay` says which",
+        )
+    }
+
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }

@@ -52,10 +52,12 @@ BEGIN
     END IF;
 END $$;
 
--- Writes down what has happened and, unless it comes from there, what the homeserver is to be told.
+-- Writes down what has happened and, unless it comes from there, what the homeserver is to be told. Who does not want
+-- that said aloud says it after the commit.
 CREATE FUNCTION relay.note(
     conversation uuid, operation uuid, type text, document jsonb,
-    tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}'
+    tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}',
+    aloud boolean DEFAULT true
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO relay.unread (conversation_id, operation, type, document)
@@ -64,7 +66,9 @@ BEGIN
         INSERT INTO relay.outbox (conversation_id, kind, user_id, message_id, content, operation)
             VALUES (conversation, tell, who, message, content, operation);
     END IF;
-    PERFORM pg_notify('relay', conversation::text);
+    IF aloud THEN
+        PERFORM pg_notify('relay', conversation::text);
+    END IF;
 END $$;
 
 -- Gives what has happened its positions. One at a time, until it has committed: no position is seen before a lower one.
@@ -153,12 +157,12 @@ END $$;
 CREATE FUNCTION relay.post_message(
     conversation uuid, sender uuid, body text, message uuid DEFAULT gen_random_uuid(),
     as_kind text DEFAULT 'text', answers uuid DEFAULT NULL, file jsonb DEFAULT NULL,
-    event text DEFAULT NULL, at timestamptz DEFAULT now()
+    event text DEFAULT NULL, at timestamptz DEFAULT now(), aloud boolean DEFAULT true
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     made relay.messages;
     next bigint;
-    said text := md5(jsonb_build_array(conversation, sender, body, as_kind, answers, file)::text);
+    said text := relay.fingerprint(conversation, sender, body, as_kind, answers, file);
     document jsonb;
 BEGIN
     UPDATE relay.conversations c SET last_sequence = c.last_sequence + 1 WHERE c.id = conversation
@@ -187,8 +191,96 @@ BEGIN
         RETURNING * INTO made;
     document := relay.message_document(made);
     PERFORM relay.note(conversation, message, 'message.new', document,
-        CASE WHEN event IS NULL THEN 'message' END, sender, message, relay.told_of(made));
+        CASE WHEN event IS NULL THEN 'message' END, sender, message, relay.told_of(made), aloud);
     RETURN document;
+END $$;
+
+-- What tells a repeat from another message with the same id.
+CREATE FUNCTION relay.fingerprint(
+    conversation uuid, sender uuid, body text, kind text, answers uuid, file jsonb
+) RETURNS text LANGUAGE sql STABLE AS
+    $$ SELECT md5(jsonb_build_array(conversation, sender, body, kind, answers, file)::text) $$;
+
+-- Events of Matrix in their order, many in one statement, each once. `mark` is of what was sent from here and comes
+-- back: the message, or with `is_reaction` the reaction, that has the event. `who` says something: `id` is of the
+-- message. With neither the event is only noted. None may change, answer or take away another of them. How many there
+-- were, which of them are new, and in which conversations something happened.
+CREATE FUNCTION relay.take_events(
+    transaction text, given jsonb, OUT here bigint, OUT fresh bigint, OUT conversations uuid[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    new text[];
+    one record;
+BEGIN
+    WITH known AS (
+        SELECT g.n, g.event FROM jsonb_to_recordset(given) AS g (n int, event text, room text)
+        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
+    ), noted AS (
+        INSERT INTO relay.inbox (event_id, transaction_id) SELECT k.event, transaction FROM known k ORDER BY k.n
+        ON CONFLICT DO NOTHING RETURNING event_id
+    )
+    SELECT (SELECT count(*) FROM known), count(*), coalesce(array_agg(event_id), '{}') INTO here, fresh, new FROM noted;
+
+    UPDATE relay.messages m SET matrix_event_id = g.event
+        FROM jsonb_to_recordset(given) AS g (event text, mark uuid, is_reaction boolean)
+        WHERE g.mark = m.id AND NOT g.is_reaction AND m.matrix_event_id IS NULL AND g.event = ANY (new);
+    UPDATE relay.reactions m SET matrix_event_id = g.event
+        FROM jsonb_to_recordset(given) AS g (event text, mark uuid, is_reaction boolean)
+        WHERE g.mark = m.id AND g.is_reaction AND m.matrix_event_id IS NULL AND g.event = ANY (new);
+
+    SELECT array_agg(c.id) INTO conversations FROM (
+        SELECT c.id FROM relay.conversations c WHERE c.id IN (
+            SELECT r.conversation_id FROM jsonb_to_recordset(given) AS g (event text, room text, who uuid)
+            JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
+            WHERE g.who IS NOT NULL AND g.event = ANY (new))
+        ORDER BY c.id FOR NO KEY UPDATE) c;
+    IF conversations IS NULL THEN
+        conversations := '{}';
+        RETURN;
+    END IF;
+    -- Who speaks in the room is in it.
+    FOR one IN
+        SELECT r.conversation_id, g.who, g.stranger
+        FROM jsonb_to_recordset(given) AS g (n int, event text, room text, who uuid, stranger text)
+        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
+        WHERE g.who IS NOT NULL AND g.event = ANY (new) AND NOT EXISTS (SELECT FROM relay.participants p
+            WHERE p.conversation_id = r.conversation_id AND p.user_id = g.who AND p.left_at IS NULL)
+        GROUP BY r.conversation_id, g.who, g.stranger ORDER BY min(g.n)
+    LOOP
+        IF one.stranger IS NULL THEN
+            PERFORM relay.put_user(one.who);
+        ELSE
+            INSERT INTO relay.users (id, matrix_user_id, is_ghost) VALUES (one.who, one.stranger, false)
+                ON CONFLICT DO NOTHING;
+        END IF;
+        PERFORM relay.put_participant(one.conversation_id, one.who, 'member', true);
+    END LOOP;
+
+    WITH said AS (
+        SELECT g.*, r.conversation_id, a.id AS answers,
+            row_number() OVER (PARTITION BY r.conversation_id ORDER BY g.n) AS place
+        FROM jsonb_to_recordset(given) AS g (n int, event text, room text, who uuid, id uuid, kind text, body text,
+            file jsonb, at float8, reply_to text)
+        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
+        LEFT JOIN relay.messages a ON a.matrix_event_id = g.reply_to AND a.conversation_id = r.conversation_id
+        WHERE g.who IS NOT NULL AND g.event = ANY (new)
+    ), counted AS (
+        UPDATE relay.conversations c SET last_sequence = c.last_sequence + s.many
+        FROM (SELECT conversation_id, count(*) AS many FROM said GROUP BY conversation_id) s
+        WHERE c.id = s.conversation_id
+        RETURNING c.id, c.last_sequence - s.many AS before
+    ), made AS (
+        INSERT INTO relay.messages AS m (id, conversation_id, sequence_number, sender_id, kind, plaintext_content,
+            media, reply_to, created_at, matrix_event_id, fingerprint)
+        SELECT s.id, s.conversation_id, c.before + s.place, s.who, s.kind, s.body, s.file, s.answers,
+            to_timestamp(s.at / 1000), s.event,
+            relay.fingerprint(s.conversation_id, s.who, s.body, s.kind, s.answers, s.file)
+        FROM said s JOIN counted c ON c.id = s.conversation_id ORDER BY s.n
+        RETURNING m AS message
+    )
+    INSERT INTO relay.unread (conversation_id, operation, type, document)
+        SELECT (made.message).conversation_id, (made.message).id, 'message.new', relay.message_document(made.message)
+        FROM made ORDER BY (made.message).conversation_id, (made.message).sequence_number;
 END $$;
 
 CREATE FUNCTION relay.edit_message(
