@@ -39,9 +39,6 @@ pub(super) fn run(shared: &Shared, events: &[Value]) -> Vec<Value> {
         }
         found.push(one);
     }
-    for (n, one) in found.iter_mut().enumerate() {
-        one["n"] = n.into();
-    }
     found
 }
 
