@@ -136,18 +136,21 @@ def heard(it, readers, talk):
     finally:
         found = listeners.over()
     assert len(found) == len(sent) * talk, f"{len(found)} of {len(sent) * talk} were heard"
-    it.settled()
     return [now - sent[text] for now, text in found]
 
 
 def active(it):
     """A thousand who hear what is said against a hundred, at the same rate of messages."""
-    held = []
-    many, few = [], []
+    with it.alone():
+        return active_alone(it)
+
+
+def active_alone(it):
+    held, many, few = [], [], []
     for _ in range(number("ROUNDS", 3)):
         many += heard(it, 1000, TALK)
         few += heard(it, 100, TALK)
-    held.append(say(f"heard by all of a thousand, ten in a conversation, p95 against a hundred", p95(many), p95(few), 1.3))
+    held.append(say("heard by all of a thousand, ten in a conversation, p95 against a hundred", p95(many), p95(few), 1.3))
     many, few = heard(it, 1000, 1000), heard(it, 100, 100)
     say("the same where all are in one conversation", p95(many), p95(few), None)
     return held

@@ -421,6 +421,32 @@ fn an_event_that_comes_again_is_taken_once(relay: &Relay) {
     }
     assert_eq!(relay.metric("matrix_duplicate_events_total") - before, 2);
     assert_eq!(relay.history(&talk).len(), 2);
+
+    // Of many at once each is taken as if it came by itself: what is wrong keeps out none of the others.
+    let said = |id: &str, body: &str, relation: Value| {
+        json!({
+            "type": "m.room.message", "event_id": id, "room_id": room, "sender": "@eve:test.example",
+            "origin_server_ts": 1_700_000_000_000_u64,
+            "content": { "msgtype": "m.text", "body": body, "m.relates_to": relation },
+        })
+    };
+    let many = json!([
+        said("$many-1", "one", Value::Null),
+        said("$many-2\0", "nobody has such an id", Value::Null),
+        said("$once-only", "again?", Value::Null),
+        said("$many-3", "two", json!({ "m.in_reply_to": { "event_id": "$many-1" } })),
+        said("$many-4", "two", json!({ "m.in_reply_to": { "event_id": "$many-3" } })),
+        said("$many-4", "two", Value::Null),
+    ]);
+    assert_eq!(relay.transaction("9003", &many), (200, json!({})));
+    let stored = relay.history(&talk);
+    let texts: Vec<&str> = stored.iter().filter_map(|it| it["plaintext"].as_str()).collect();
+    assert_eq!(texts, ["first", "again?", "one", "two", "two"]);
+    assert_eq!(
+        (&stored[3]["reply_to"], &stored[4]["reply_to"]),
+        (&stored[2]["id"], &stored[3]["id"])
+    );
+    assert_eq!(relay.metric("matrix_duplicate_events_total") - before, 4);
     let refused = relay.try_ask("PUT", "/_matrix/app/v1/transactions/1", "wrong", "", &json!({}));
     assert_eq!(refused.unwrap().0, 403);
 }

@@ -39,9 +39,6 @@ pub(super) fn run(shared: &Shared, events: &[Value]) -> Vec<Value> {
         }
         found.push(one);
     }
-    for (n, one) in found.iter_mut().enumerate() {
-        one["n"] = n.into();
-    }
     found
 }
 
@@ -75,7 +72,7 @@ fn one(shared: &Shared, event: &Value) -> Option<Value> {
         one["stranger"] = sender.as_str().into();
     }
     // What was taken away meanwhile has no body any more.
-    let Some(body) = text(&content["body"]) else { return None };
+    let body = text(&content["body"])?;
     let (kind, file) = shown(content);
     let id = made_of(&["matrix event", event["event_id"].as_str()?]);
     for (name, value) in [

@@ -209,30 +209,31 @@ CREATE FUNCTION relay.take_events(
     transaction text, given jsonb, OUT here bigint, OUT fresh bigint, OUT conversations uuid[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    new text[];
     one record;
 BEGIN
     WITH known AS (
-        SELECT g.n, g.event FROM jsonb_to_recordset(given) AS g (n int, event text, room text)
-        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
+        SELECT g.n, g.one, g.one ->> 'event' AS event, r.conversation_id
+        FROM jsonb_array_elements(given) WITH ORDINALITY AS g (one, n)
+        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.one ->> 'room'
     ), noted AS (
         INSERT INTO relay.inbox (event_id, transaction_id) SELECT k.event, transaction FROM known k ORDER BY k.n
         ON CONFLICT DO NOTHING RETURNING event_id
     )
-    SELECT (SELECT count(*) FROM known), count(*), coalesce(array_agg(event_id), '{}') INTO here, fresh, new FROM noted;
+    SELECT (SELECT count(*) FROM known), count(*),
+        jsonb_agg(k.one || jsonb_build_object('n', k.n, 'conversation', k.conversation_id) ORDER BY k.n)
+    INTO here, fresh, given FROM noted JOIN known k ON k.event = noted.event_id;
 
     UPDATE relay.messages m SET matrix_event_id = g.event
         FROM jsonb_to_recordset(given) AS g (event text, mark uuid, is_reaction boolean)
-        WHERE g.mark = m.id AND NOT g.is_reaction AND m.matrix_event_id IS NULL AND g.event = ANY (new);
+        WHERE g.mark = m.id AND NOT g.is_reaction AND m.matrix_event_id IS NULL;
     UPDATE relay.reactions m SET matrix_event_id = g.event
         FROM jsonb_to_recordset(given) AS g (event text, mark uuid, is_reaction boolean)
-        WHERE g.mark = m.id AND g.is_reaction AND m.matrix_event_id IS NULL AND g.event = ANY (new);
+        WHERE g.mark = m.id AND g.is_reaction AND m.matrix_event_id IS NULL;
 
     SELECT array_agg(c.id) INTO conversations FROM (
         SELECT c.id FROM relay.conversations c WHERE c.id IN (
-            SELECT r.conversation_id FROM jsonb_to_recordset(given) AS g (event text, room text, who uuid)
-            JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
-            WHERE g.who IS NOT NULL AND g.event = ANY (new))
+            SELECT g.conversation FROM jsonb_to_recordset(given) AS g (conversation uuid, who uuid)
+            WHERE g.who IS NOT NULL)
         ORDER BY c.id FOR NO KEY UPDATE) c;
     IF conversations IS NULL THEN
         conversations := '{}';
@@ -240,12 +241,11 @@ BEGIN
     END IF;
     -- Who speaks in the room is in it.
     FOR one IN
-        SELECT r.conversation_id, g.who, g.stranger
-        FROM jsonb_to_recordset(given) AS g (n int, event text, room text, who uuid, stranger text)
-        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
-        WHERE g.who IS NOT NULL AND g.event = ANY (new) AND NOT EXISTS (SELECT FROM relay.participants p
-            WHERE p.conversation_id = r.conversation_id AND p.user_id = g.who AND p.left_at IS NULL)
-        GROUP BY r.conversation_id, g.who, g.stranger ORDER BY min(g.n)
+        SELECT g.conversation, g.who, g.stranger
+        FROM jsonb_to_recordset(given) AS g (n int, conversation uuid, who uuid, stranger text)
+        WHERE g.who IS NOT NULL AND NOT EXISTS (SELECT FROM relay.participants p
+            WHERE p.conversation_id = g.conversation AND p.user_id = g.who AND p.left_at IS NULL)
+        GROUP BY g.conversation, g.who, g.stranger ORDER BY min(g.n)
     LOOP
         IF one.stranger IS NULL THEN
             PERFORM relay.put_user(one.who);
@@ -253,29 +253,27 @@ BEGIN
             INSERT INTO relay.users (id, matrix_user_id, is_ghost) VALUES (one.who, one.stranger, false)
                 ON CONFLICT DO NOTHING;
         END IF;
-        PERFORM relay.put_participant(one.conversation_id, one.who, 'member', true);
+        PERFORM relay.put_participant(one.conversation, one.who, 'member', true);
     END LOOP;
 
     WITH said AS (
-        SELECT g.*, r.conversation_id, a.id AS answers,
-            row_number() OVER (PARTITION BY r.conversation_id ORDER BY g.n) AS place
-        FROM jsonb_to_recordset(given) AS g (n int, event text, room text, who uuid, id uuid, kind text, body text,
-            file jsonb, at float8, reply_to text)
-        JOIN relay.matrix_room_mappings r ON r.matrix_room_id = g.room
-        LEFT JOIN relay.messages a ON a.matrix_event_id = g.reply_to AND a.conversation_id = r.conversation_id
-        WHERE g.who IS NOT NULL AND g.event = ANY (new)
+        SELECT g.*, a.id AS answers, row_number() OVER (PARTITION BY g.conversation ORDER BY g.n) AS place
+        FROM jsonb_to_recordset(given) AS g (n int, event text, conversation uuid, who uuid, id uuid, kind text,
+            body text, file jsonb, at float8, reply_to text)
+        LEFT JOIN relay.messages a ON a.matrix_event_id = g.reply_to AND a.conversation_id = g.conversation
+        WHERE g.who IS NOT NULL
     ), counted AS (
         UPDATE relay.conversations c SET last_sequence = c.last_sequence + s.many
-        FROM (SELECT conversation_id, count(*) AS many FROM said GROUP BY conversation_id) s
-        WHERE c.id = s.conversation_id
+        FROM (SELECT conversation, count(*) AS many FROM said GROUP BY conversation) s
+        WHERE c.id = s.conversation
         RETURNING c.id, c.last_sequence - s.many AS before
     ), made AS (
         INSERT INTO relay.messages AS m (id, conversation_id, sequence_number, sender_id, kind, plaintext_content,
             media, reply_to, created_at, matrix_event_id, fingerprint)
-        SELECT s.id, s.conversation_id, c.before + s.place, s.who, s.kind, s.body, s.file, s.answers,
+        SELECT s.id, s.conversation, c.before + s.place, s.who, s.kind, s.body, s.file, s.answers,
             to_timestamp(s.at / 1000), s.event,
-            relay.fingerprint(s.conversation_id, s.who, s.body, s.kind, s.answers, s.file)
-        FROM said s JOIN counted c ON c.id = s.conversation_id ORDER BY s.n
+            relay.fingerprint(s.conversation, s.who, s.body, s.kind, s.answers, s.file)
+        FROM said s JOIN counted c ON c.id = s.conversation ORDER BY s.n
         RETURNING m AS message
     )
     INSERT INTO relay.unread (conversation_id, operation, type, document)

@@ -72,7 +72,9 @@ pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<
         }
     }
     change.commit().await?;
-    all.iter().for_each(|taken| note(shared, taken));
+    for taken in &all {
+        note(shared, taken);
+    }
     Ok(())
 }
 
