@@ -60,8 +60,8 @@ impl Counts {
         self.0.rooms.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn received(&self) {
-        self.0.received.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn received(&self, events: usize) {
+        self.0.received.fetch_add(events as u64, Ordering::Relaxed);
         self.recent().received();
     }
 

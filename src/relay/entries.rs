@@ -115,11 +115,11 @@ impl Entries {
             .map(drop)
     }
 
-    /// Whether it still waits: somebody may have dropped it meanwhile.
-    pub(super) async fn waits(&self, entry: &Entry) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relay.outbox WHERE id = $1)")
+    /// What it says now, as long as it waits: somebody may have dropped it meanwhile, or deleted the message.
+    pub(super) async fn content(&self, entry: &Entry) -> Result<Option<Value>, sqlx::Error> {
+        sqlx::query_scalar("SELECT content FROM relay.outbox WHERE id = $1")
             .bind(entry.id)
-            .fetch_one(&self.pool)
+            .fetch_optional(&self.pool)
             .await
     }
 }

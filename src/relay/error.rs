@@ -81,12 +81,13 @@ impl Explain for Error {
             }
             Self::Migrate(_) => Some("its role must be allowed to create a schema there".into()),
             Self::OtherServer { was, .. } => Some(format!(
-                "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`, or \
-                 `content relay reset --all` gives them new ones; what was said stays"
+                "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`; or \
+                 `manage start synapse`, `content relay reset --all` and `manage restart` give them new ones, and what \
+                 was said stays"
             )),
             Self::OtherPrefix { was, .. } => Some(format!(
-                "`config set relay.prefix {was}`, or `content relay reset --all` gives them new ids and rooms; \
-                 what was said stays"
+                "`config set relay.prefix {was}`; or `manage start synapse`, `content relay reset --all` and \
+                 `manage restart` give them new ids and rooms, and what was said stays"
             )),
             Self::Runs => Some("`manage stop relay` stops it".into()),
             Self::Off => Some("`config set relay.matrix true`; then `manage restart relay`".into()),

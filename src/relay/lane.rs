@@ -14,7 +14,7 @@ use ruma::{OwnedEventId, OwnedRoomId};
 use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -24,11 +24,12 @@ use super::{
     files::Files,
     rooms::{Member, Rooms},
     trouble::Trouble,
+    user::made_of,
 };
 use crate::{
     clock::Backoff,
     matrix::{
-        self,
+        self, api,
         client::Client,
         message::{self, MARK, Markup, REACTION},
     },
@@ -37,6 +38,10 @@ use crate::{
 
 /// After so long a lane that has nothing to do ends.
 const QUIET: Duration = Duration::from_mins(1);
+/// How many edits are read at once.
+const EDITS: u32 = 100;
+/// For so long what was read is taken for what waits.
+const FRESH: Duration = Duration::from_millis(500);
 /// After so long the homeserver may have forgotten a transaction id, in milliseconds: four hours before the
 /// day is over.
 const FORGOTTEN: u64 = 20 * 60 * 60 * 1000;
@@ -100,11 +105,16 @@ pub(super) async fn run(
         lane.events
             .retain(|_, told| told.number > noted || (told.is_reaction && !entries.is_empty()));
         backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        for entry in &entries {
-            lane.tell(&means, entry).await;
+        let (is_done, read) = (entries.is_empty(), Instant::now());
+        for entry in entries {
+            // Something of it may have been deleted.
+            if read.elapsed() > FRESH {
+                break;
+            }
             after = entry.id;
+            lane.tell(&means, entry).await;
         }
-        if !entries.is_empty() {
+        if !is_done {
             continue;
         }
         lane.marks.clear();
@@ -118,18 +128,18 @@ pub(super) async fn run(
 
 impl Lane {
     /// Tries until it is told, refused for good, or dropped.
-    async fn tell(&mut self, means: &Means, entry: &Entry) {
+    async fn tell(&mut self, means: &Means, mut entry: Entry) {
         let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
         let mut tries = 0;
         loop {
             tries += 1;
-            let trouble = match self.put(means, entry).await {
+            let trouble = match self.put(means, &entry).await {
                 Ok(event) => {
                     if said {
                         tracing::info!("the conversation {} is told again", self.conversation);
                     }
                     means.counts.sent(event.is_some());
-                    self.note(means, entry, event);
+                    self.note(means, &entry, event);
                     return;
                 }
                 Err(trouble) => trouble,
@@ -143,7 +153,7 @@ impl Lane {
                     entry.kind,
                     entry.operation
                 );
-                while let Err(error) = means.entries.refuse(entry, &reason).await {
+                while let Err(error) = means.entries.refuse(&entry, &reason).await {
                     tracing::warn!("a refusal cannot be noted: {error}");
                     sleep(backoff.pause()).await;
                 }
@@ -159,8 +169,11 @@ impl Lane {
                 _ => pause,
             })
             .await;
-            if let Ok(false) = means.entries.waits(entry).await {
-                return;
+            match means.entries.content(&entry).await {
+                Ok(Some(content)) => entry.content = content,
+                Ok(None) => return,
+                // It is tried again with what is known.
+                Err(_) => {}
             }
             // What is known may be what is wrong.
             (self.room, self.inside) = (None, BTreeSet::new());
@@ -324,7 +337,23 @@ impl Lane {
                 };
                 // What was never sent need not be taken away.
                 let Some(event) = gone.and_then(parse) else { return Ok(None) };
-                message::redact(&client, room, &event, &transaction, None).await?;
+                if entry.content["edited"] == true {
+                    // Each edit says the text by itself.
+                    for edit in edits(&client.afresh(), room, &event).await? {
+                        let operation = entry.operation.to_string();
+                        let own = made_of(&["redaction of an edit", &operation, edit.as_str()]);
+                        let transaction = own.simple().to_string();
+                        message::redact(
+                            &client.afresh(),
+                            room,
+                            &edit,
+                            transaction.as_str().into(),
+                            None,
+                        )
+                        .await?;
+                    }
+                }
+                message::redact(&client.afresh(), room, &event, &transaction, None).await?;
                 return Ok(None);
             }
         };
@@ -347,6 +376,9 @@ impl Lane {
         client: &Client,
         entry: &Entry,
     ) -> Result<Option<Value>, Trouble> {
+        if entry.content["deleted"] == true {
+            return Ok(None);
+        }
         let Some(message) = entry.message.filter(|_| entry.content["media"].is_object()) else {
             return Ok(Some(content_of(&entry.content)));
         };
@@ -366,6 +398,31 @@ impl Lane {
             Vacant(unknown) => unknown.insert(sent::marks(&client.afresh(), room, entry.at).await?),
         };
         Ok(marks.get(&entry.operation.to_string()).cloned())
+    }
+}
+
+/// The edits of a message.
+async fn edits(
+    client: &Client,
+    room: &OwnedRoomId,
+    event: &OwnedEventId,
+) -> Result<Vec<OwnedEventId>, matrix::Error> {
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let request = api::relations::Request {
+            room_id: room.clone().into(),
+            event_id: event.clone().into(),
+            rel_type: "m.replace".to_owned().into(),
+            limit: EDITS,
+            from,
+        };
+        let page = client.afresh().send(request).await?;
+        let ids = page.chunk.iter().filter_map(|edit| edit["event_id"].as_str());
+        found.extend(ids.filter_map(|id| OwnedEventId::try_from(id).ok()));
+        from = page.next_batch;
+        if from.is_none() {
+            return Ok(found);
+        }
     }
 }
 

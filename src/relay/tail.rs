@@ -134,9 +134,13 @@ impl Tail {
         Ok(rows.into_iter().map(item).collect())
     }
 
-    /// The last position up to which it is no longer kept what has happened.
-    pub(super) async fn forgotten(&self) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar("SELECT forgotten FROM relay.settings").fetch_one(&self.pool).await
+    /// After which position all is kept that has happened, and the last one there is.
+    pub(super) async fn kept(&self) -> Result<(i64, i64), sqlx::Error> {
+        sqlx::query_as(
+            "SELECT forgotten, greatest(forgotten, (SELECT max(position) FROM relay.events)) FROM relay.settings",
+        )
+        .fetch_one(&self.pool)
+        .await
     }
 
     /// Forgets what is older than that, now and for ever after.

@@ -297,6 +297,18 @@ fn a_deleted_message_is_gone_from_both(relay: &Relay) {
     assert!(stored["deleted_at_ms"].is_u64());
     let seen: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
     assert!(!seen.contains(&"lose".to_owned()) && seen.contains(&"keep".to_owned()), "{seen:?}");
+    // Its edits say the text by themselves, and so does what can be read again by position.
+    let edited = relay.post(&talk, ANN, "private");
+    let edit = json!({ "sender_id": ANN, "plaintext": "private still" });
+    relay.ask("PUT", &format!("/messages/{edited}"), &edit);
+    relay.settled();
+    relay.ask("DELETE", &path(&edited, ANN), &Value::Null);
+    relay.settled();
+    let room = relay.room(&talk);
+    let raw = relay.server.run(&["content", "read-messages", &room, "--format", "json"]).success();
+    assert!(!raw.stdout.contains("private"), "{raw}");
+    let told = relay.ask("GET", &format!("/events?conversation_id={talk}&limit=200"), &Value::Null);
+    assert!(!told.to_string().contains("private"), "{told}");
     let late = json!({ "sender_id": ANN, "plaintext": "late" });
     assert_eq!(relay.answer("PUT", &format!("/messages/{second}"), &late).0, 410);
     drop(first);
@@ -447,6 +459,20 @@ fn an_event_that_comes_again_is_taken_once(relay: &Relay) {
         (&stored[2]["id"], &stored[3]["id"])
     );
     assert_eq!(relay.metric("matrix_duplicate_events_total") - before, 4);
+    // What cannot be kept holds up nothing else.
+    let mine = relay.history(&talk)[0]["matrix_event_id"].clone();
+    let odd = |id: &str, key: &str| {
+        json!({
+            "type": "m.reaction", "event_id": id, "room_id": room, "sender": "@eve:test.example",
+            "content": { "m.relates_to": { "rel_type": "m.annotation", "event_id": mine, "key": key } },
+        })
+    };
+    let events = json!([
+        odd("$odd-one", &"x".repeat(9000)),
+        odd(&"$".repeat(20_000), "y"),
+        odd("$good", "z")
+    ]);
+    assert_eq!(relay.transaction("9003", &events), (200, json!({})));
     let refused = relay.try_ask("PUT", "/_matrix/app/v1/transactions/1", "wrong", "", &json!({}));
     assert_eq!(refused.unwrap().0, 403);
 }
@@ -463,6 +489,18 @@ fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused(re
     assert_eq!(first.1["id"], second.1["id"]);
     assert_eq!(relay.history(&talk).len(), 1);
     assert_eq!(relay.seen(&talk).len(), 1);
+    let path = format!("/api/chat/messages/{}", first.1["id"].as_str().unwrap());
+    let edit = |text: &str| {
+        let body = json!({ "sender_id": ANN, "plaintext": text });
+        relay.try_ask("PUT", &path, &relay.key, "Idempotency-Key: k-2\r\n", &body).unwrap().0
+    };
+    assert_eq!((edit("new"), edit("new"), edit("newer")), (200, 200, 409));
+    let make = |name: &str| {
+        let body = json!({ "name": name });
+        let path = "/api/chat/conversations";
+        relay.try_ask("POST", path, &relay.key, "Idempotency-Key: k-3\r\n", &body).unwrap().0
+    };
+    assert_eq!((make("one"), make("one"), make("two")), (201, 200, 409));
 }
 
 fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored(relay: &Relay) {

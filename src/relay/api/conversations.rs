@@ -160,10 +160,17 @@ pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
         (None, Some(id)) => (StatusCode::OK, id),
         (None, None) => return Err(Problem::bad("it has no id")),
     };
-    for participant in &new.participants {
-        put_participant(&mut change, id, participant).await?;
+    if status == StatusCode::CREATED {
+        for participant in &new.participants {
+            put_participant(&mut change, id, participant).await?;
+        }
     }
     let document = document(&mut change, id).await?;
+    let is_same = |field: &str, said: &Option<String>| document[field].as_str() == said.as_deref();
+    if !is_same("slug", &new.slug) || !is_same("name", &new.name) {
+        let why = format!("the conversation {id} has another slug or name");
+        return Err(Problem::new(StatusCode::CONFLICT, why));
+    }
     change.commit().await?;
     Ok(answer(status, &document))
 }

@@ -10,7 +10,8 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{answer, problem::Problem};
 use crate::{
@@ -20,6 +21,24 @@ use crate::{
 
 /// The largest transaction: a hundred events of 64 KiB, and what comes with them.
 const LARGEST: usize = 16 << 20;
+
+/// Each event is read by itself: somebody may have sent one that is nested deeper than anybody reads, and the
+/// homeserver would repeat it with all others for ever.
+#[derive(Deserialize)]
+struct Transaction<'a> {
+    #[serde(borrow, default)]
+    events: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    ephemeral: Vec<&'a RawValue>,
+}
+
+fn each(events: &[&RawValue]) -> Vec<Value> {
+    let read = |event: &&RawValue| {
+        let read = serde_json::from_str(event.get());
+        read.inspect_err(|error| tracing::warn!("an event is left out: {error}")).ok()
+    };
+    events.iter().filter_map(read).collect()
+}
 
 fn admit(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
     match request::token(headers) {
@@ -37,12 +56,10 @@ pub(super) async fn transaction(
     admit(&shared, &head.headers)?;
     request::announced(&head.headers, LARGEST)?;
     let body = request::read(body, LARGEST).await?;
-    let body: Value = serde_json::from_slice(&body)
+    let body: Transaction<'_> = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad(format!("the body: {error}")))?;
-    let events = body["events"].as_array().map_or(&[][..], Vec::as_slice);
-    inbound::take(&shared, &id, events).await?;
-    let passing = body["ephemeral"].as_array().map_or(&[][..], Vec::as_slice);
-    ephemeral::take_all(&shared, passing).await;
+    inbound::take(&shared, &id, &each(&body.events)).await?;
+    ephemeral::take_all(&shared, &each(&body.ephemeral)).await;
     Ok(answer(StatusCode::OK, &json!({})))
 }
 
@@ -61,4 +78,18 @@ pub(super) async fn ping(
 ) -> Result<Response, Problem> {
     admit(&shared, asked.headers())?;
     Ok(answer(StatusCode::OK, &json!({})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_nobody_can_read_is_left_out_and_the_others_are_taken() {
+        let deep = format!("{}1{}", r#"{"x":"#.repeat(200), "}".repeat(200));
+        let body = format!(r#"{{ "events": [{{ "n": 1 }}, {deep}, {{ "n": 2 }}], "other": 1 }}"#);
+        let body: Transaction<'_> = serde_json::from_str(&body).unwrap();
+        assert_eq!(each(&body.events), [json!({ "n": 1 }), json!({ "n": 2 })]);
+        assert!(body.ephemeral.is_empty());
+    }
 }

@@ -110,13 +110,15 @@ pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Prob
     if after == 0 {
         return Ok(());
     }
-    let forgotten = shared.tail.forgotten().await?;
-    if after >= forgotten {
+    let (forgotten, last) = shared.tail.kept().await?;
+    let (what, next) = if after < forgotten {
+        (format!("what happened after {after} is no longer kept"), forgotten)
+    } else if after > last {
+        (format!("there is no position {after}, as after a restore"), last)
+    } else {
         return Ok(());
-    }
-    let why = format!(
-        "what happened after {after} is no longer kept: read the messages of the conversations, and go on after {forgotten}"
-    );
+    };
+    let why = format!("{what}: read the messages of the conversations, and go on after {next}");
     Err(Problem::new(StatusCode::GONE, why))
 }
 

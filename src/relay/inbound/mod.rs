@@ -18,21 +18,22 @@ use crate::{config::sections::relay::Strangers, matrix::message::MARK};
 const LONGEST_NAME: usize = 256;
 const LONGEST_AVATAR: usize = 1000;
 
+/// The longest that somebody reacts with, in bytes.
+const LONGEST_KEY: usize = 1024;
+
 /// An event that came again.
 const KNOWN: &str =
     "INSERT INTO relay.inbox (event_id, transaction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 /// Takes all of it or nothing: the homeserver repeats what is not answered.
 pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<(), sqlx::Error> {
-    for _ in events {
-        shared.counts.received();
-    }
     let run = bulk::run(shared, events);
     if run.len() == events.len() {
         // Mostly that is all.
         match bulk::take(&mut *shared.pool.acquire().await?, id, run).await {
             Ok(taken) => {
                 note(shared, &taken);
+                shared.counts.received(events.len());
                 return Ok(());
             }
             Err(error) if is_of_the_event(&error) => {}
@@ -86,10 +87,10 @@ fn note(shared: &Shared, taken: &bulk::Taken) {
     }
 }
 
-/// Of PostgreSQL's codes: data that cannot be, what our own functions refuse.
+/// Of PostgreSQL's codes: data that cannot be or is too large, what our own functions refuse.
 fn is_of_the_event(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| ["22", "23", "RL"].iter().any(|class| code.starts_with(class)))
+    code.is_some_and(|code| ["22", "23", "54", "RL"].iter().any(|class| code.starts_with(class)))
 }
 
 /// PostgreSQL has no form for the character NUL.
@@ -349,7 +350,12 @@ impl Event<'_> {
         let Some(message) = self.known(&mut *on, &relation["event_id"]).await? else {
             return Ok(());
         };
-        let Some(key) = text(&relation["key"]) else { return Ok(()) };
+        // The homeserver itself looks at the length of those of this kind alone.
+        let is_one = relation["rel_type"] == "m.annotation";
+        let Some(key) = text(&relation["key"]).filter(|key| is_one && key.len() <= LONGEST_KEY)
+        else {
+            return Ok(());
+        };
         let Some(user) = self.speaker(&mut *on).await? else { return Ok(()) };
         sqlx::query("SELECT relay.add_reaction($1, $2, $3, $4)")
             .bind(message)

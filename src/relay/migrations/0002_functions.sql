@@ -79,7 +79,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(1919247468, 1);
     WITH gone AS (DELETE FROM relay.unread RETURNING *)
     INSERT INTO relay.events (conversation_id, operation, type, document, created_at)
-        SELECT conversation_id, operation, type, document, created_at FROM gone ORDER BY id;
+        SELECT conversation_id, operation, type, document, created_at FROM gone ORDER BY id
+        -- Whoever chooses the id of a message may choose one that is taken: that keeps nothing back.
+        ON CONFLICT (operation) DO NOTHING;
     GET DIAGNOSTICS published = ROW_COUNT;
     IF published > 0 THEN
         PERFORM pg_notify('relay_read', '');
@@ -290,8 +292,13 @@ DECLARE
     document jsonb;
 BEGIN
     made := relay.hold_message(message);
-    IF EXISTS (SELECT 1 FROM relay.unread e WHERE e.operation = edit_message.operation)
-        OR EXISTS (SELECT 1 FROM relay.events e WHERE e.operation = edit_message.operation) THEN
+    SELECT e.document INTO document FROM (
+        SELECT u.operation, u.document FROM relay.unread u UNION ALL SELECT v.operation, v.document FROM relay.events v
+    ) e WHERE e.operation = edit_message.operation;
+    IF FOUND THEN
+        IF made.deleted_at IS NULL AND document->>'plaintext' IS DISTINCT FROM body THEN
+            RAISE EXCEPTION 'this was an edit with another text' USING ERRCODE = 'RL409';
+        END IF;
         RETURN relay.message_document(made);
     END IF;
     IF made.deleted_at IS NOT NULL THEN
@@ -331,9 +338,17 @@ BEGIN
     UPDATE relay.messages m SET plaintext_content = '', media = NULL, deleted_at = now()
         WHERE m.id = message RETURNING * INTO made;
     DELETE FROM relay.files f WHERE f.message_id = message;
+    -- What waits, was refused or can be read again by position is gone too.
+    UPDATE relay.outbox o SET content = '{"deleted": true}' WHERE o.conversation_id = made.conversation_id
+        AND o.message_id = message AND o.kind IN ('message', 'edit');
+    UPDATE relay.unread e SET document = e.document || '{"plaintext": "", "media": null}'
+        WHERE e.conversation_id = made.conversation_id AND e.document->>'id' = message::text;
+    UPDATE relay.events e SET document = e.document || '{"plaintext": "", "media": null}'
+        WHERE e.conversation_id = made.conversation_id AND e.document->>'id' = message::text;
     document := relay.message_document(made);
     PERFORM relay.note(made.conversation_id, operation, 'message.deleted', document,
-        CASE WHEN NOT from_matrix THEN 'redaction' END, who, message);
+        CASE WHEN NOT from_matrix THEN 'redaction' END, who, message,
+        jsonb_build_object('edited', made.edited_at IS NOT NULL));
     RETURN document;
 END $$;
 
