@@ -60,7 +60,9 @@ impl Profiles {
         )
         .fetch_all(&self.pool)
         .await?;
-        changed.into_iter().for_each(|user| self.wake(user));
+        for user in changed {
+            self.wake(user);
+        }
         Ok(())
     }
 

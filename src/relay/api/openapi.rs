@@ -1,4 +1,4 @@
-//! What the interface takes and answers, as a document of OpenAPI 3.1: for whoever makes a client of it.
+//! What the interface takes and answers, as a document of `OpenAPI` 3.1: for whoever makes a client of it.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{answer, conversations as talks, files, messages as said, people};
 
 /// Something that can be asked for.
+#[derive(Clone, Copy)]
 struct Operation {
     method: &'static str,
     path: &'static str,
@@ -202,7 +203,7 @@ fn or_null(schema: &Value) -> Value {
 }
 
 /// An object that has these, and no others.
-fn object(fields: Value) -> Value {
+fn object(fields: &Value) -> Value {
     let names: Vec<String> =
         fields.as_object().map(|it| it.keys().cloned().collect()).unwrap_or_default();
     json!({ "type": "object", "properties": fields, "required": names, "additionalProperties": false })
@@ -217,7 +218,7 @@ fn schemas() -> Value {
     let (text, number, yes) =
         (json!({ "type": "string" }), json!({ "type": "integer" }), json!({ "type": "boolean" }));
     let kinds = ["text", "notice", "emote", "image", "audio", "video", "file"];
-    let participant = object(json!({
+    let participant = object(&json!({
         "user_id": uuid(),
         "name": or_null(&text),
         "avatar_url": or_null(&text),
@@ -235,12 +236,12 @@ fn schemas() -> Value {
     conversation["matrix_room_id"] = or_null(&text);
     conversation["participants"] = json!({ "type": "array", "items": participant });
     json!({
-        "Conversation": object(conversation),
-        "Conversations": object(json!({
-            "conversations": { "type": "array", "items": object(summary) },
+        "Conversation": object(&conversation),
+        "Conversations": object(&json!({
+            "conversations": { "type": "array", "items": object(&summary) },
             "next": or_null(&uuid()),
         })),
-        "Message": object(json!({
+        "Message": object(&json!({
             "id": uuid(),
             "conversation_id": uuid(),
             "sequence_number": number,
@@ -254,22 +255,22 @@ fn schemas() -> Value {
             "deleted_at_ms": or_null(&number),
             "matrix_event_id": or_null(&text),
         })),
-        "Messages": object(json!({ "messages": list("Message") })),
-        "Event": object(json!({
+        "Messages": object(&json!({ "messages": list("Message") })),
+        "Event": object(&json!({
             "position": number,
             "type": text,
             "conversation_id": uuid(),
             "at_ms": number,
             "document": { "type": "object" },
         })),
-        "Events": object(json!({ "events": list("Event"), "next": number })),
-        "Joined": object(json!({ "conversation_id": uuid(), "joined": yes })),
-        "Left": object(json!({ "conversation_id": uuid(), "left": yes })),
-        "Told": object(json!({ "conversation_id": uuid() })),
-        "Reacted": object(json!({ "message_id": uuid(), "added": yes })),
-        "Unreacted": object(json!({ "message_id": uuid(), "removed": yes })),
-        "Read": object(json!({ "message_id": uuid(), "read": yes })),
-        "User": object(json!({
+        "Events": object(&json!({ "events": list("Event"), "next": number })),
+        "Joined": object(&json!({ "conversation_id": uuid(), "joined": yes })),
+        "Left": object(&json!({ "conversation_id": uuid(), "left": yes })),
+        "Told": object(&json!({ "conversation_id": uuid() })),
+        "Reacted": object(&json!({ "message_id": uuid(), "added": yes })),
+        "Unreacted": object(&json!({ "message_id": uuid(), "removed": yes })),
+        "Read": object(&json!({ "message_id": uuid(), "read": yes })),
+        "User": object(&json!({
             "user_id": uuid(),
             "name": or_null(&text),
             "avatar_url": or_null(&text),
@@ -277,8 +278,8 @@ fn schemas() -> Value {
             "matrix_user_id": text,
             "of_matrix": yes,
         })),
-        "Present": object(json!({ "user_id": uuid() })),
-        "Problem": object(json!({
+        "Present": object(&json!({ "user_id": uuid() })),
+        "Problem": object(&json!({
             "type": text, "title": text, "status": number, "detail": text,
         })),
     })
