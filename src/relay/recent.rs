@@ -11,6 +11,8 @@ const STEP: Duration = Duration::from_secs(10);
 const MAY_FAIL: u64 = 10;
 /// So few that fail tell nothing.
 const FEW: u64 = 5;
+/// After so long without a failure it is over: between two tries are at most 30 seconds.
+const OVER: Duration = Duration::from_secs(45);
 /// How long what was told may take to come back.
 const ECHO: Duration = Duration::from_mins(2);
 
@@ -25,6 +27,7 @@ struct Tries {
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     tries: VecDeque<Tries>,
+    last_failed: Option<Duration>,
     /// Since when something was told of which nothing has come back.
     unheard: Option<Duration>,
 }
@@ -53,6 +56,7 @@ impl Recent {
 
     pub(super) fn failed(&mut self, now: Duration) {
         self.at(now).failed += 1;
+        self.last_failed = Some(now);
     }
 
     pub(super) fn received(&mut self) {
@@ -64,7 +68,8 @@ impl Recent {
         self.at(now);
         let failed: u64 = self.tries.iter().map(|tries| tries.failed).sum();
         let all: u64 = failed + self.tries.iter().map(|tries| tries.sent).sum::<u64>();
-        if failed >= FEW && failed * 100 > all * MAY_FAIL {
+        let goes_on = self.last_failed.is_some_and(|last| now.saturating_sub(last) <= OVER);
+        if goes_on && failed >= FEW && failed * 100 > all * MAY_FAIL {
             return Some(format!(
                 "{failed} of {all} tries to tell the homeserver have failed within {} minutes; `logs relay` says why",
                 WINDOW.as_secs() / 60
@@ -102,9 +107,11 @@ mod tests {
         recent.failed(seconds(51));
         let said = recent.trouble(seconds(60)).unwrap();
         assert!(said.starts_with("6 of 51 tries"), "{said}");
+        assert!(recent.trouble(seconds(51 + 45)).is_some());
+        assert_eq!(recent.trouble(seconds(51 + 46)), None);
+        recent.failed(seconds(51 + 240));
         assert!(recent.trouble(seconds(51 + 240)).is_some());
         assert_eq!(recent.trouble(seconds(61 + 300)), None);
-        assert_eq!(recent.tries.len(), 2);
     }
 
     #[test]

@@ -45,10 +45,10 @@ pub(crate) struct Relay {
     pages: TcpListener,
 }
 
-/// One server for all of it, one after the other: some of them stop it.
+/// One server for all of these, one after the other.
 #[test]
 fn an_application_and_matrix_hear_each_other_once_and_in_order() {
-    let relay = Relay::started();
+    let relay = Relay::started("relay");
     for promise in [
         the_first_message_makes_a_room_with_all_who_take_part,
         a_message_is_in_the_database_and_in_matrix,
@@ -65,12 +65,22 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         client::the_javascript_client_of_the_document_misses_and_doubles_nothing,
         client::a_page_in_a_browser_chats_and_goes_on_when_the_relay_is_back,
         a_token_opens_what_its_user_may_and_a_wrong_one_nothing,
-        again::the_interface_answers_as_its_document_says,
-        again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
         relay_media::a_file_of_an_address_or_a_body_is_shown_in_the_room,
         relay_media::a_file_that_cannot_be_fetched_is_put_aside_and_holds_up_nobody,
         relay_media::people_of_matrix_are_seen_with_their_files_names_and_presence,
         relay_media::users_have_names_pictures_and_presence_without_saying_anything,
+    ] {
+        promise(&relay);
+    }
+}
+
+/// And another one for these, which stop it or ask it everything.
+#[test]
+fn nothing_is_lost_whatever_is_asked_killed_refused_or_begun_again() {
+    let relay = Relay::started("relay-faults");
+    for promise in [
+        again::the_interface_answers_as_its_document_says,
+        again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
@@ -79,8 +89,8 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
 }
 
 impl Relay {
-    fn started() -> Self {
-        let mut server = Instance::empty("relay");
+    fn started(name: &str) -> Self {
+        let mut server = Instance::empty(name);
         let port = free_port();
         let issuer = Arc::new(Issuer::new());
         let pages = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -584,7 +594,10 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
         }
         wanted.insert(n, text);
     }
-    wait_for("everything runs again", || relay.server.is_healthy());
+    wait_for("it can be asked again", || {
+        relay.server.run(&["content", "relay", "status"]).code == 0
+    });
+    relay.settled();
     let wanted: Vec<String> = wanted.into_values().collect();
     let stored = relay.history(&talk);
     let texts: Vec<&str> = stored.iter().filter_map(|it| it["plaintext"].as_str()).collect();
