@@ -69,10 +69,6 @@ impl Counts {
         self.0.duplicates.fetch_add(more, Ordering::Relaxed);
     }
 
-    pub(super) fn duplicate(&self) {
-        self.0.duplicates.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// In Prometheus' format, by the names that dashboards of chat services look for.
     pub(super) fn exposed(&self) -> String {
         let counters = &self.0;

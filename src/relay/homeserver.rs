@@ -48,6 +48,15 @@ impl Homeserver {
         self.bare.as_ghost(user.to_owned(), Some(DEVICE))
     }
 
+    /// Takes an alias of ours away from its room; it may have none.
+    pub(super) async fn free_alias(&self, alias: &str) -> Result<(), matrix::Error> {
+        let path = format!("/_matrix/client/v3/directory/room/{}", escaped(alias));
+        match self.user(&self.service).raw(Method::DELETE, &path, None).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells how far they have read.
     pub(super) async fn has_read(
         &self,

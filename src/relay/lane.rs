@@ -24,12 +24,11 @@ use super::{
     files::Files,
     rooms::{Member, Rooms},
     trouble::Trouble,
-    user::made_of,
 };
 use crate::{
     clock::Backoff,
     matrix::{
-        self, api,
+        self,
         client::Client,
         message::{self, MARK, Markup, REACTION},
     },
@@ -38,8 +37,6 @@ use crate::{
 
 /// After so long a lane that has nothing to do ends.
 const QUIET: Duration = Duration::from_mins(1);
-/// How many edits are read at once.
-const EDITS: u32 = 100;
 /// For so long what was read is taken for what waits.
 const FRESH: Duration = Duration::from_millis(500);
 /// After so long the homeserver may have forgotten a transaction id, in milliseconds: four hours before the
@@ -337,23 +334,12 @@ impl Lane {
                 };
                 // What was never sent need not be taken away.
                 let Some(event) = gone.and_then(parse) else { return Ok(None) };
-                if entry.content["edited"] == true {
-                    // Each edit says the text by itself.
-                    for edit in edits(&client.afresh(), room, &event).await? {
-                        let operation = entry.operation.to_string();
-                        let own = made_of(&["redaction of an edit", &operation, edit.as_str()]);
-                        let transaction = own.simple().to_string();
-                        message::redact(
-                            &client.afresh(),
-                            room,
-                            &edit,
-                            transaction.as_str().into(),
-                            None,
-                        )
-                        .await?;
-                    }
+                let (client, said) = (client.afresh(), &entry.content);
+                if said["edited"] == true {
+                    message::take_away(&client, room, &event, said, &transaction, None).await?;
+                } else {
+                    message::redact(&client, room, &event, &transaction, None).await?;
                 }
-                message::redact(&client.afresh(), room, &event, &transaction, None).await?;
                 return Ok(None);
             }
         };
@@ -398,31 +384,6 @@ impl Lane {
             Vacant(unknown) => unknown.insert(sent::marks(&client.afresh(), room, entry.at).await?),
         };
         Ok(marks.get(&entry.operation.to_string()).cloned())
-    }
-}
-
-/// The edits of a message.
-async fn edits(
-    client: &Client,
-    room: &OwnedRoomId,
-    event: &OwnedEventId,
-) -> Result<Vec<OwnedEventId>, matrix::Error> {
-    let (mut found, mut from) = (Vec::new(), None);
-    loop {
-        let request = api::relations::Request {
-            room_id: room.clone().into(),
-            event_id: event.clone().into(),
-            rel_type: "m.replace".to_owned().into(),
-            limit: EDITS,
-            from,
-        };
-        let page = client.afresh().send(request).await?;
-        let ids = page.chunk.iter().filter_map(|edit| edit["event_id"].as_str());
-        found.extend(ids.filter_map(|id| OwnedEventId::try_from(id).ok()));
-        from = page.next_batch;
-        if from.is_none() {
-            return Ok(found);
-        }
     }
 }
 

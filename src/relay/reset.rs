@@ -1,14 +1,13 @@
 //! Begins again what Matrix has of the application. What was said stays in the application's tables, and can be told
 //! again with [`super::look::replay`].
 
-use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::{Error, database, homeserver::Homeserver, registration, turn, user::Naming};
-use crate::{config::Config, files, matrix::segment::escaped};
+use crate::{config::Config, files};
 
 /// What begins again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +74,10 @@ async fn rooms(config: &Config, pool: &PgPool) -> Result<u64, Error> {
     // The aliases of another server are no longer in the way.
     let is_ours = database::whose(pool).await? == database::Whose::of(config);
     let told = Homeserver::of(config, &registration::of(config)?)?;
-    let (service, naming) = (told.user(told.service()), Naming::of(config));
+    let naming = Naming::of(config);
     for conversation in &all {
         if is_ours {
-            let alias = naming.full_alias(*conversation);
-            let path = format!("/_matrix/client/v3/directory/room/{}", escaped(&alias));
-            match service.afresh().raw(Method::DELETE, &path, None).await {
-                Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => {}
-            }
+            told.free_alias(&naming.full_alias(*conversation)).await?;
         }
         sqlx::query(
             "WITH gone AS (DELETE FROM relay.matrix_room_mappings WHERE conversation_id = $1),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
@@ -164,9 +164,7 @@ impl Rooms {
                 continue;
             }
             tracing::warn!("the room {room} was not made to its end; another one is made");
-            let alias = OwnedRoomAliasId::try_from(alias);
-            let room_alias = alias.map_err(|_| Trouble::Senseless("its alias is none"))?.into();
-            service.send(api::remove_alias::Request { room_alias }).await?;
+            self.told.free_alias(&alias).await?;
             // Nobody else is in it, and it may have nobody.
             drop(room::leave(&service, &room).await);
             return Err(Trouble::Room(matrix::Error::NoRoom(room.to_string())));

@@ -119,7 +119,7 @@ async fn take_one(
     // A room of others, in which one of ours may be.
     let Some(conversation) = found else { return Ok(()) };
     if sqlx::query(KNOWN).bind(id).bind(transaction).execute(&mut *on).await?.rows_affected() == 0 {
-        shared.counts.duplicate();
+        shared.counts.duplicates(1);
         return Ok(());
     }
     if shared.naming.is_service(&sender) {

@@ -348,7 +348,8 @@ BEGIN
     document := relay.message_document(made);
     PERFORM relay.note(made.conversation_id, operation, 'message.deleted', document,
         CASE WHEN NOT from_matrix THEN 'redaction' END, who, message,
-        jsonb_build_object('edited', made.edited_at IS NOT NULL));
+        jsonb_build_object('edited', made.edited_at IS NOT NULL,
+            'sender', (SELECT u.matrix_user_id FROM relay.users u WHERE u.id = made.sender_id)));
     RETURN document;
 END $$;
 
