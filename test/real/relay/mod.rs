@@ -28,6 +28,7 @@ use crate::{
 
 mod again;
 mod client;
+mod people;
 
 pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
@@ -54,6 +55,8 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_message_is_in_the_database_and_in_matrix,
         an_edit_changes_the_message_in_both,
         a_deleted_message_is_gone_from_both,
+        people::a_role_is_given_and_taken_with_its_power,
+        people::what_was_said_in_a_room_that_is_gone_is_forgotten_with_it,
         a_message_of_matrix_reaches_the_application,
         who_reads_along_hears_all_once_and_goes_on_where_they_were,
         an_event_that_comes_again_is_taken_once,
@@ -81,6 +84,7 @@ fn nothing_is_lost_whatever_is_asked_killed_refused_or_begun_again() {
     for promise in [
         again::the_interface_answers_as_its_document_says,
         again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
+        people::who_was_removed_does_not_come_back_with_what_waits,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
