@@ -209,7 +209,7 @@ impl Lane {
             return Err(Trouble::Senseless("the relay speaks only as users of the application"));
         }
         match self.speak(means, &member, entry).await {
-            Err(trouble @ Trouble::Removed { .. }) => {
+            Err(trouble) if trouble.is_removal() => {
                 self.inside.remove(&entry.user);
                 match entry.kind.as_str() {
                     // What they take away is gone from the application: the room is not to keep it.
@@ -275,9 +275,10 @@ impl Lane {
             rooms.require_part(conversation, member, entry.id).await?;
         }
         let room = self.room(means).await?;
-        let admitted = match is_inside {
-            true => Ok(()),
-            false => rooms.readmit(conversation, &room, member, entry.id).await,
+        let admitted = if is_inside {
+            Ok(())
+        } else {
+            rooms.readmit(conversation, &room, member, entry.id).await
         };
         let said = match admitted {
             Ok(()) => self.say(means, &room, &member.user, entry).await,

@@ -64,6 +64,16 @@ impl Trouble {
         }
     }
 
+    /// Whether they are not to be in the room.
+    pub(super) fn is_removal(&self) -> bool {
+        let banned = |error: &matrix::Error| matches!(error, matrix::Error::Banned { .. });
+        match self {
+            Self::Matrix(error) | Self::Room(error) => banned(error),
+            Self::Removed { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         match self {
             Self::Matrix(matrix::Error::Refused { errcode, message, .. })

@@ -646,6 +646,11 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     let letter = dead["dead"].as_array().unwrap().last().unwrap();
     assert_eq!((&letter["kind"], &letter["text"]), (&json!("message"), &json!("let me in")));
     assert!(letter["reason"].as_str().unwrap().contains("banned"), "{letter}");
+    // What is deleted is gone, whoever may not be there.
+    let first = stored[0]["id"].as_str().unwrap();
+    relay.ask("DELETE", &format!("/messages/{first}?user_id={ANN}"), &Value::Null);
+    assert!(relay.seen(&talk).iter().all(|it| it.1 != wanted[0]), "{}", wanted[0]);
+    assert_eq!(relay.status()["dead"], dead["dead"].as_array().unwrap().len());
     manage(&["unban-user", &room, ANN_IN_MATRIX]);
     manage(&["relay", "retry", letter["id"].as_str().unwrap()]);
     assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");
