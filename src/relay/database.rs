@@ -147,6 +147,7 @@ async fn migrate(pool: &PgPool) -> Result<(), Error> {
     let files = [
         ("tables", include_str!("migrations/0001_tables.sql")),
         ("functions", include_str!("migrations/0002_functions.sql")),
+        ("people", include_str!("migrations/0003_people.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -31,6 +31,7 @@ pub(crate) mod registration;
 pub(crate) mod reset;
 mod rooms;
 mod sender;
+mod standing;
 mod tail;
 mod teller;
 mod tokens;

@@ -29,6 +29,7 @@ use crate::{
 mod again;
 mod client;
 mod outside;
+mod people;
 
 pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
@@ -56,6 +57,8 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_message_is_in_the_database_and_in_matrix,
         an_edit_changes_the_message_in_both,
         a_deleted_message_is_gone_from_both,
+        people::a_role_is_given_and_taken_with_its_power,
+        people::what_was_said_in_a_room_that_is_gone_is_forgotten_with_it,
         a_message_of_matrix_reaches_the_application,
         who_reads_along_hears_all_once_and_goes_on_where_they_were,
         an_event_that_comes_again_is_taken_once,
@@ -83,6 +86,7 @@ fn nothing_is_lost_whatever_is_asked_killed_refused_or_begun_again() {
     for promise in [
         again::the_interface_answers_as_its_document_says,
         again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
+        people::who_was_removed_does_not_come_back_with_what_waits,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
@@ -655,6 +659,11 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     let letter = dead["dead"].as_array().unwrap().last().unwrap();
     assert_eq!((&letter["kind"], &letter["text"]), (&json!("message"), &json!("let me in")));
     assert!(letter["reason"].as_str().unwrap().contains("banned"), "{letter}");
+    // What is deleted is gone, whoever may not be there.
+    let first = stored[0]["id"].as_str().unwrap();
+    relay.ask("DELETE", &format!("/messages/{first}?user_id={ANN}"), &Value::Null);
+    assert!(relay.seen(&talk).iter().all(|it| it.1 != wanted[0]), "{}", wanted[0]);
+    assert_eq!(relay.status()["dead"], dead["dead"].as_array().unwrap().len());
     manage(&["unban-user", &room, ANN_IN_MATRIX]);
     manage(&["relay", "retry", letter["id"].as_str().unwrap()]);
     assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");
