@@ -613,6 +613,7 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     }
     wait_for("it can be asked again", || {
         relay.server.run(&["content", "relay", "status"]).code == 0
+            && relay.answer("GET", "/conversations", &Value::Null).0 == 200
     });
     relay.settled();
     let wanted: Vec<String> = wanted.into_values().collect();
