@@ -54,7 +54,7 @@ impl Trouble {
 
     /// Whether it may be that the homeserver does not know who or where any more.
     pub(super) fn is_of_who_or_where(&self) -> bool {
-        let codes = ["M_FORBIDDEN", "M_EXCLUSIVE", "M_NOT_FOUND", "M_UNKNOWN"];
+        let codes = ["M_FORBIDDEN", "M_EXCLUSIVE", "M_NOT_FOUND", "M_UNKNOWN", "M_UNKNOWN_DEVICE"];
         match self {
             Self::Matrix(error @ matrix::Error::Refused { status: 400..=404, .. }) => {
                 codes.iter().any(|code| error.is(code))

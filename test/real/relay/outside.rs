@@ -167,6 +167,7 @@ fn it_waits_for_the_applications_database_and_shares_it_with_other_relays() {
     another_relay_tells_and_takes_what_this_one_does_not(relay, &database);
     a_database_that_is_full_hangs_or_goes_away_takes_nothing_and_loses_nothing(relay, &wire);
     a_homeserver_that_hangs_gets_all_of_it_once(relay);
+    a_homeserver_that_has_lost_its_database_gets_rooms_and_people_again(relay);
 }
 
 fn what_the_application_commits_is_told_and_nothing_else(relay: &Relay) {
@@ -255,4 +256,23 @@ fn a_homeserver_that_hangs_gets_all_of_it_once(relay: &Relay) {
     assert_eq!(texts, ["before", "first", "second"]);
     let listed = relay.ask("GET", "/conversations?limit=200", &Value::Null);
     assert_eq!(listed["conversations"].as_array().unwrap().len(), 4);
+}
+
+fn a_homeserver_that_has_lost_its_database_gets_rooms_and_people_again(relay: &Relay) {
+    let talk = relay.conversation();
+    relay.post(&talk, ANN, "before");
+    let room = relay.room(&talk);
+    relay.server.run(&["manage", "stop", "synapse"]).success();
+    let found = "SELECT datname FROM pg_database WHERE datname NOT IN ('app', 'postgres') AND NOT datistemplate";
+    let [name] = &sql(&relay.server, found)[..] else { panic!("which database is Synapse's?") };
+    sql(&relay.server, &format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+    fs::remove_file(relay.server.data.join("database.json")).unwrap();
+    relay.post(&talk, ANN, "while it has none");
+    relay.server.run(&["manage", "restart"]).success();
+    relay.post(&talk, BOB, "after");
+    let seen = relay.seen(&talk);
+    let texts: Vec<&str> = seen.iter().map(|it| it.1.as_str()).collect();
+    assert_eq!(texts, ["while it has none", "after"]);
+    assert_ne!(relay.room(&talk), room);
+    assert_eq!((relay.history(&talk).len(), &relay.status()["dead"]), (3, &json!(0)));
 }
