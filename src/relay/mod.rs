@@ -24,6 +24,7 @@ mod inbound;
 pub(crate) mod keys;
 mod lane;
 pub(crate) mod look;
+mod places;
 mod private;
 mod profiles;
 mod recent;
@@ -43,7 +44,7 @@ pub(crate) use error::Error;
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::Semaphore, task::LocalSet, time::Instant};
+use tokio::{net::TcpListener, task::LocalSet, time::Instant};
 
 use crate::{
     config::{Config, sections::relay::Strangers, values::origin::Origin},
@@ -51,9 +52,6 @@ use crate::{
     process,
     secret::Secret,
 };
-
-/// Files that requests bring or ask for at once; who comes after waits.
-const FILES: usize = 8;
 
 /// What all requests share.
 struct Shared {
@@ -72,8 +70,8 @@ struct Shared {
     largest_file: usize,
     /// Whose pages may ask.
     origins: Vec<Origin>,
-    /// How many files are held at once.
-    places: Semaphore,
+    /// For files that requests bring.
+    places: places::Places,
     told: homeserver::Homeserver,
     /// Whether the homeserver keeps who is there.
     presence: bool,
@@ -110,7 +108,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
         largest_file: config.largest_of_relay(),
         origins: set.origins.clone(),
-        places: Semaphore::new(FILES),
+        places: places::Places::new(places::PATIENCE),
         told: told.clone(),
         presence: config.synapse.presence,
         counts: counts.clone(),

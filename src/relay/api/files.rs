@@ -33,7 +33,7 @@ use super::{
 use crate::{
     listener::request::{announced, read},
     matrix::{self, download::Download, media, segment::escaped},
-    relay::{Shared, fetch, files, keys::Scope},
+    relay::{Shared, fetch, files, keys::Scope, places::PATIENCE},
 };
 
 /// How many pieces of a file wait for who reads it.
@@ -180,10 +180,15 @@ pub(super) async fn post(
     let conversation = conversations::of(&shared, &which).await?;
     let operation = asked.operation()?;
     let is_json = content_type(&asked).and_then(files::bare).as_deref() == Some("application/json");
-    let _place = shared.places.acquire().await;
+    let place;
     let mut message = if is_json {
         Message::of_address(asked.json(&shared).await?)?
     } else {
+        place = shared.places.take(asked.own()).await;
+        if place.is_none() {
+            let why = "as many files come as are taken at once";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).later(PATIENCE));
+        }
         Message::of_body(&shared, asked).await?
     };
     message.id = message.id.or(operation);
