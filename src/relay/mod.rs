@@ -73,6 +73,8 @@ struct Shared {
     /// For files that requests bring.
     places: places::Places,
     told: homeserver::Homeserver,
+    /// Whether what is said goes to Matrix.
+    matrix: bool,
     /// Whether the homeserver keeps who is there.
     presence: bool,
     counts: counts::Counts,
@@ -110,6 +112,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         origins: set.origins.clone(),
         places: places::Places::new(places::PATIENCE),
         told: told.clone(),
+        matrix: set.matrix,
         presence: config.synapse.presence,
         counts: counts.clone(),
         tail: tail::Tail::of(pool.clone()),

@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use axum::{body::Body, extract::Request};
+use axum::{
+    body::Body,
+    extract::{self, FromRequestParts, Request},
+};
 use http::{StatusCode, Uri, request::Parts};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{own, problem::Problem};
@@ -23,8 +27,25 @@ const LONGEST_KEY: usize = 255;
 /// How many a page has where nothing is said, and at most.
 const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 200;
+/// How NUL is written in JSON.
+const NUL: &[u8] = b"\\u0000";
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
+
+/// What the address names. As that of axum, except that who asks is told of what is wrong as of everything else.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = extract::Path::from_request_parts(head, state).await;
+        let wrong = |why: extract::rejection::PathRejection| {
+            Problem::bad(format!("the address: {}", why.body_text()))
+        };
+        found.map(|it: extract::Path<T>| Self(it.0)).map_err(wrong)
+    }
+}
 
 /// A request of somebody who may ask.
 pub(super) struct Asked {
@@ -56,6 +77,7 @@ impl Asked {
             let why = format!("this key may not do that: it has no scope to {}", scope.word());
             return Err(Problem::new(StatusCode::FORBIDDEN, why));
         }
+        storable(&head)?;
         if let Some(user) = key.user {
             own::admit(shared, &mut head, user).await?;
         }
@@ -73,9 +95,13 @@ impl Asked {
             return Err(Problem::bad("the body is no JSON object"));
         }
         let bad = |error| Problem::bad(format!("the body: {error}"));
-        let Some(user) = self.key.user else { return serde_json::from_slice(&body).map_err(bad) };
+        let may_hold_nul = body.windows(NUL.len()).any(|it| it == NUL);
+        if self.key.user.is_none() && !may_hold_nul {
+            return serde_json::from_slice(&body).map_err(bad);
+        }
         let body = serde_json::from_slice(&body).map_err(bad)?;
-        own::admit_body(&body, user)?;
+        with_nul(&body).map_or(Ok(()), |name| Err(has_nul(name)))?;
+        self.key.user.map_or(Ok(()), |user| own::admit_body(&body, user))?;
         serde_json::from_value(body).map_err(bad)
     }
 
@@ -124,8 +150,10 @@ impl Asked {
         found.map(Cow::into_owned).ok_or_else(|| Problem::bad(format!("`?{name}=` is missing")))
     }
 
-    pub(super) fn user(&self) -> Result<Uuid, Problem> {
-        uuid("user_id", &self.required("user_id")?)
+    /// Who acts, as the query says.
+    pub(super) fn acting(&self, name: &str) -> Result<Uuid, Problem> {
+        let said = self.query(name).filter(|it| !it.is_empty());
+        acting(name, said.map(|it| uuid(name, &it)).transpose()?, self.own())
     }
 }
 
@@ -139,11 +167,56 @@ fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
     })
 }
 
-fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+/// Who acts: where it is not said, the user whose token it is.
+pub(super) fn acting(name: &str, said: Option<Uuid>, own: Option<Uuid>) -> Result<Uuid, Problem> {
+    said.or(own).ok_or_else(|| Problem::bad(format!("`{name}` is missing")))
+}
+
+fn has_nul(what: &str) -> Problem {
+    Problem::bad(format!("`{what}` holds the character NUL"))
+}
+
+/// The field whose text the database cannot hold.
+fn with_nul(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
+            Value::String(text) => text.contains('\0').then_some(name.as_str()),
+            other => with_nul(other),
+        }),
+        Value::Array(all) => all.iter().find_map(with_nul),
+        _ => None,
+    }
+}
+
+/// The same of the address.
+fn storable(head: &Parts) -> Result<(), Problem> {
+    if head.uri.path().contains("%00") {
+        return Err(Problem::bad("the address holds the character NUL"));
+    }
+    let mut pairs = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    pairs.find(|(_, value)| value.contains('\0')).map_or(Ok(()), |(name, _)| Err(has_nul(&name)))
+}
+
+pub(super) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     pairs.filter(|(key, _)| key == name).map(|(_, value)| value).next()
 }
 
 pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::bad(format!("`{what}` must be a UUID")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_field_that_holds_nul_is_named_wherever_it_is() {
+        let found = |value: Value| with_nul(&value).map(str::to_owned);
+        assert_eq!(found(json!({ "a": "x", "b": "\0" })).as_deref(), Some("b"));
+        assert_eq!(found(json!({ "a": [{ "name": "x\0" }] })).as_deref(), Some("name"));
+        assert_eq!(found(json!({ "a": "\\u0000", "b": [1, null] })), None);
+    }
 }

@@ -11,6 +11,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use sqlx::error::DatabaseError;
+use uuid::Uuid;
 
 use crate::{listener::request::Unread, matrix, relay::tokens::Refused};
 
@@ -53,6 +54,15 @@ impl Problem {
     /// Of a key or token that opens nothing.
     pub(super) fn unknown(detail: impl Into<String>) -> Self {
         Self { is_token: true, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    /// The same where this is what became of `Idempotency-Key`, and something else was said with it before.
+    pub(super) fn of_repeat(self, operation: Option<Uuid>) -> Self {
+        if operation.is_none() || self.status != StatusCode::CONFLICT {
+            return self;
+        }
+        let detail = format!("this `Idempotency-Key` came before with something else: {}", self.detail);
+        Self { detail, ..self }
     }
 
     pub(super) fn later(self, wait: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! Somebody who reads along: first what has happened since the position they name, then what happens. How it is put on
 //! the wire is for [`Wire`].
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::{
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     asked::{Asked, uuid},
+    conversations::picked,
     problem::Problem,
 };
 use crate::relay::{
@@ -87,7 +88,9 @@ pub(super) struct Reader {
 /// What a reader asks for.
 pub(super) struct Asks {
     after: Option<i64>,
-    wanted: Wanted,
+    /// The id or the slug of a conversation.
+    which: Option<String>,
+    user: Option<Uuid>,
     until: Option<Instant>,
 }
 
@@ -98,11 +101,13 @@ pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
         Some(last) => Some(last),
         None => asked.number("after")?,
     };
-    let of = |name: &'static str| asked.query(name).map(|id| uuid(name, &id)).transpose();
     // The token of a user names the same one as the address, where that names one.
-    let user = asked.own().map_or_else(|| of("user_id"), |own| Ok(Some(own)))?;
-    let wanted = Wanted { conversation: of("conversation_id")?, user };
-    Ok(Asks { after, wanted, until: asked.key.until })
+    let user = asked.own().map_or_else(
+        || asked.query("user_id").map(|id| uuid("user_id", &id)).transpose(),
+        |own| Ok(Some(own)),
+    )?;
+    let which = asked.query("conversation_id").map(Cow::into_owned);
+    Ok(Asks { after, which, user, until: asked.key.until })
 }
 
 /// Refuses a position after which something is no longer kept: nobody would know what is missing.
@@ -124,12 +129,13 @@ pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Prob
 
 impl Reader {
     pub(super) async fn of(shared: Arc<Shared>, asks: Asks) -> Result<Self, Problem> {
-        let Asks { after, wanted, until } = asks;
+        let Asks { after, which, user, until } = asks;
+        let wanted = Wanted { conversation: picked(&shared, which.as_deref()).await?, user };
         // Before what has happened is read, so that nothing is between the two.
         let live = shared.tail.subscribe();
         let at = after.unwrap_or_else(|| shared.tail.last());
         require_kept(&shared, at).await?;
-        let theirs = match wanted.user {
+        let theirs = match user {
             None => Vec::new(),
             Some(user) => sqlx::query_scalar(
                 "SELECT conversation_id FROM relay.participants WHERE user_id = $1 AND left_at IS NULL",
