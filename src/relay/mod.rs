@@ -99,7 +99,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (teller, telling) = teller::Teller::of(pool.clone());
     tokio::spawn(telling);
     let shared = Arc::new(Shared {
-        keys: keys::Known::of(pool.clone()),
+        keys: keys::Known::new(pool.clone()),
         tokens: tokens::Tokens::of(set)?,
         rates: Rates::default(),
         rate: set.rate,

@@ -17,11 +17,14 @@ use super::{
 };
 use crate::relay::{
     Shared,
+    keys::Term,
     tail::{Item, PAGE, Wanted},
 };
 
 /// How long something may wait before the reader counts as too slow.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks whether their key is still there: with how long one that was looked up counts, that is a beat.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_secs(15);
 
@@ -36,6 +39,7 @@ pub(super) enum End {
     Silent,
     Database,
     Expired,
+    Removed,
     /// They have said something, where nothing can be said.
     Spoke,
     /// What they sent is no WebSocket.
@@ -51,6 +55,7 @@ impl End {
             Self::Silent => Some("it answers no pings"),
             Self::Database => Some("the database does not answer"),
             Self::Expired => Some("its token has expired"),
+            Self::Removed => Some("its key was removed"),
             Self::Spoke => Some("only reading goes on here: say it with a request"),
             Self::Broken => Some("what it sends is not what a WebSocket sends"),
         }
@@ -81,8 +86,7 @@ pub(super) struct Reader {
     /// The last position that it has.
     at: i64,
     live: Receiver<Arc<Item>>,
-    /// When the token ends.
-    until: Option<Instant>,
+    term: Term,
 }
 
 /// What a reader asks for.
@@ -91,7 +95,7 @@ pub(super) struct Asks {
     /// The id or the slug of a conversation.
     which: Option<String>,
     user: Option<Uuid>,
-    until: Option<Instant>,
+    term: Term,
 }
 
 /// From where on, and which of it, as a request wants it.
@@ -107,7 +111,7 @@ pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
         |own| Ok(Some(own)),
     )?;
     let which = asked.query("conversation_id").map(Cow::into_owned);
-    Ok(Asks { after, which, user, until: asked.key.until })
+    Ok(Asks { after, which, user, term: asked.key.term })
 }
 
 /// Refuses a position after which something is no longer kept: nobody would know what is missing.
@@ -129,7 +133,7 @@ pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Prob
 
 impl Reader {
     pub(super) async fn of(shared: Arc<Shared>, asks: Asks) -> Result<Self, Problem> {
-        let Asks { after, which, user, until } = asks;
+        let Asks { after, which, user, term } = asks;
         let wanted = Wanted { conversation: picked(&shared, which.as_deref()).await?, user };
         // Before what has happened is read, so that nothing is between the two.
         let live = shared.tail.subscribe();
@@ -144,7 +148,7 @@ impl Reader {
             .fetch_all(&shared.pool)
             .await?,
         };
-        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live, until })
+        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live, term })
     }
 
     /// Until one of both ends it.
@@ -156,6 +160,7 @@ impl Reader {
     async fn read(&mut self, wire: &mut impl Wire) -> Result<(), End> {
         in_time(wire.beat()).await?;
         let mut beat = Instant::now() + BEAT;
+        let mut counts = self.counts();
         // What is told from now on is all that there is after the last position that was told.
         if self.at < self.shared.tail.last() {
             self.catch_up(wire).await?;
@@ -171,14 +176,33 @@ impl Reader {
                     heard?;
                     in_time(wire.answer()).await?;
                 }
-                () = sleep_until(self.until.map_or(beat, |until| until.min(beat))) => {
-                    if self.until.is_some_and(|until| until <= Instant::now()) {
-                        return Err(End::Expired);
-                    }
+                () = sleep_until(counts) => {
+                    Box::pin(self.still()).await?;
+                    counts = self.counts();
+                }
+                () = sleep_until(beat) => {
                     in_time(wire.beat()).await?;
                     beat = Instant::now() + BEAT;
                 }
             }
+        }
+    }
+
+    /// Until when their key or token counts, as was seen last.
+    fn counts(&self) -> Instant {
+        match self.term {
+            Term::Until(end) => end,
+            Term::WhileThere(_) => Instant::now() + AGAIN,
+        }
+    }
+
+    /// Whether it goes on to do so.
+    async fn still(&self) -> Result<(), End> {
+        let Term::WhileThere(hash) = self.term else { return Err(End::Expired) };
+        match self.shared.keys.of(hash).await {
+            Ok(None) => Err(End::Removed),
+            // Where nobody can say, it counts as before: nothing is told meanwhile.
+            Ok(Some(_)) | Err(_) => Ok(()),
         }
     }
 
