@@ -137,10 +137,7 @@ pub(super) async fn of(shared: &Shared, which: &str) -> Result<Uuid, Problem> {
 }
 
 /// The one that the query picks, where it does.
-pub(super) async fn picked(
-    shared: &Shared,
-    which: Option<&str>,
-) -> Result<Option<Uuid>, Problem> {
+pub(super) async fn picked(shared: &Shared, which: Option<&str>) -> Result<Option<Uuid>, Problem> {
     let Some(which) = which else { return Ok(None) };
     of(shared, which).await.map(Some)
 }
@@ -181,7 +178,9 @@ pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
     if status == StatusCode::CREATED {
         // Those that were made before may have others.
         if !new.slug.as_deref().is_none_or(is_safe) {
-            return Err(Problem::bad("`slug` has letters a-z and A-Z, digits, - _ ~ and, not first, ."));
+            return Err(Problem::bad(
+                "`slug` has letters a-z and A-Z, digits, - _ ~ and, not first, .",
+            ));
         }
         for participant in &new.participants {
             put_participant(&mut change, id, participant).await?;

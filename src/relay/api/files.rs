@@ -202,11 +202,7 @@ pub(super) async fn post(
 }
 
 /// The file that a message shows, from the homeserver or, before it is there, as it came.
-pub(super) async fn get(
-    State(shared): Relay,
-    Path(id): Path<Uuid>,
-    request: Request,
-) -> Answered {
+pub(super) async fn get(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
     let row: Option<(Value, Option<Vec<u8>>)> = sqlx::query_as(
         "SELECT m.media, f.bytes FROM relay.messages m LEFT JOIN relay.files f ON f.message_id = m.id

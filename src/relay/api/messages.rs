@@ -173,11 +173,7 @@ pub(super) async fn history(
     Ok(answer(StatusCode::OK, &json!({ "messages": found })))
 }
 
-pub(super) async fn edit(
-    State(shared): Relay,
-    Path(id): Path<Uuid>,
-    request: Request,
-) -> Answered {
+pub(super) async fn edit(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let (operation, own) = (asked.operation()?, asked.own());
     let edit: Edit = asked.json(&shared).await?;
@@ -245,11 +241,7 @@ pub(super) async fn unreact(
 }
 
 /// Somebody has read up to a message.
-pub(super) async fn read(
-    State(shared): Relay,
-    Path(id): Path<Uuid>,
-    request: Request,
-) -> Answered {
+pub(super) async fn read(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let own = asked.own();
     let Reading { user_id } = asked.json(&shared).await?;
@@ -265,7 +257,8 @@ pub(super) async fn read(
 pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Read).await?;
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
-    let conversation = conversations::picked(&shared, asked.query("conversation_id").as_deref()).await?;
+    let conversation =
+        conversations::picked(&shared, asked.query("conversation_id").as_deref()).await?;
     let wanted = Wanted { conversation, user: asked.own() };
     require_kept(&shared, after).await?;
     let found = shared.tail.page(after, wanted, limit).await?;

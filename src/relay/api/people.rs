@@ -67,21 +67,13 @@ async fn document(shared: &Shared, id: Uuid) -> Result<Value, Problem> {
     found.ok_or_else(|| absent("user", &id.to_string()))
 }
 
-pub(super) async fn show(
-    State(shared): Relay,
-    Path(id): Path<Uuid>,
-    request: Request,
-) -> Answered {
+pub(super) async fn show(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
     Ok(answer(StatusCode::OK, &document(&shared, id).await?))
 }
 
 /// Makes a user known, or gives them another name or picture.
-pub(super) async fn put(
-    State(shared): Relay,
-    Path(id): Path<Uuid>,
-    request: Request,
-) -> Answered {
+pub(super) async fn put(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let Profile { name, avatar_url } = asked.json(&shared).await?;
     name.as_deref().map_or(Ok(()), |name| short("name", name))?;

@@ -61,7 +61,8 @@ impl Problem {
         if operation.is_none() || self.status != StatusCode::CONFLICT {
             return self;
         }
-        let detail = format!("this `Idempotency-Key` came before with something else: {}", self.detail);
+        let detail =
+            format!("this `Idempotency-Key` came before with something else: {}", self.detail);
         Self { detail, ..self }
     }
 
