@@ -7,7 +7,8 @@ use axum::{
     extract::{self, FromRequestParts, Request},
 };
 use http::{StatusCode, Uri, request::Parts};
-use serde::de::DeserializeOwned;
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -44,6 +45,23 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Problem::bad(format!("the address: {}", why.body_text()))
         };
         found.map(|it: extract::Path<T>| Self(it.0)).map_err(wrong)
+    }
+}
+
+/// Who acts. Where it is not said, that is the user whose token it is.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(from = "Uuid")]
+pub(super) struct Who(Option<Uuid>);
+
+impl From<Uuid> for Who {
+    fn from(said: Uuid) -> Self {
+        Self(Some(said))
+    }
+}
+
+impl Who {
+    pub(super) fn acting(self, name: &str, own: Option<Uuid>) -> Result<Uuid, Problem> {
+        self.0.or(own).ok_or_else(|| Problem::bad(format!("`{name}` is missing")))
     }
 }
 
@@ -153,7 +171,7 @@ impl Asked {
     /// Who acts, as the query says.
     pub(super) fn acting(&self, name: &str) -> Result<Uuid, Problem> {
         let said = self.query(name).filter(|it| !it.is_empty());
-        acting(name, said.map(|it| uuid(name, &it)).transpose()?, self.own())
+        Who(said.map(|it| uuid(name, &it)).transpose()?).acting(name, self.own())
     }
 }
 
@@ -165,11 +183,6 @@ fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
         let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
         Problem::new(StatusCode::TOO_MANY_REQUESTS, why).later(wait)
     })
-}
-
-/// Who acts: where it is not said, the user whose token it is.
-pub(super) fn acting(name: &str, said: Option<Uuid>, own: Option<Uuid>) -> Result<Uuid, Problem> {
-    said.or(own).ok_or_else(|| Problem::bad(format!("`{name}` is missing")))
 }
 
 fn has_nul(what: &str) -> Problem {

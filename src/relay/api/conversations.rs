@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, acting, uuid},
+    asked::{Asked, Path, Who, uuid},
     problem::Problem,
 };
 use crate::relay::{Shared, keys::Scope};
@@ -68,7 +68,7 @@ enum Role {
 pub(super) struct Typing {
     /// Of a user's token it is that user.
     #[serde(default)]
-    user_id: Option<Uuid>,
+    user_id: Who,
     typing: bool,
 }
 
@@ -274,7 +274,7 @@ pub(super) async fn typing(
             jsonb_build_object('user_id', $2, 'typing', $3::boolean), true)",
     )
     .bind(conversation)
-    .bind(acting("user_id", user_id, own)?)
+    .bind(user_id.acting("user_id", own)?)
     .bind(typing)
     .execute(&shared.pool)
     .await?;

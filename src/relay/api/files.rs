@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, acting, uuid},
+    asked::{Asked, Path, Who, uuid},
     conversations::{self, Answered, Relay, absent, short},
     messages::sayable,
     problem::Problem,
@@ -46,7 +46,7 @@ pub(super) struct NewFile {
     id: Option<Uuid>,
     /// Of a user's token it is that user.
     #[serde(default)]
-    sender_id: Option<Uuid>,
+    sender_id: Who,
     /// Where the relay fetches it from.
     #[schemars(url)]
     url: String,
@@ -111,7 +111,7 @@ impl Message {
         let mime = mime(new.mime.as_deref(), &name)?;
         Ok(Self {
             id: new.id,
-            sender: acting("sender_id", new.sender_id, own)?,
+            sender: new.sender_id.acting("sender_id", own)?,
             caption: new.caption,
             reply_to: new.reply_to,
             media: json!({ "name": name, "mime": mime, "size": null, "source": new.url }),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, acting},
+    asked::{Asked, Path, Who},
     conversations::{self, Answered, Relay, absent, short},
     problem::Problem,
     reader::require_kept,
@@ -35,7 +35,7 @@ pub(super) struct NewMessage {
     id: Option<Uuid>,
     /// Of a user's token it is that user.
     #[serde(default)]
-    sender_id: Option<Uuid>,
+    sender_id: Who,
     #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
     #[serde(default)]
@@ -49,7 +49,7 @@ pub(super) struct NewMessage {
 pub(super) struct Edit {
     /// Of a user's token it is that user.
     #[serde(default)]
-    sender_id: Option<Uuid>,
+    sender_id: Who,
     #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
 }
@@ -59,7 +59,7 @@ pub(super) struct Edit {
 pub(super) struct Reaction {
     /// Of a user's token it is that user.
     #[serde(default)]
-    user_id: Option<Uuid>,
+    user_id: Who,
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     key: String,
 }
@@ -69,7 +69,7 @@ pub(super) struct Reaction {
 pub(super) struct Reading {
     /// Of a user's token it is that user.
     #[serde(default)]
-    user_id: Option<Uuid>,
+    user_id: Who,
 }
 
 /// What a message may say: as much as an event of Matrix has room for.
@@ -96,7 +96,7 @@ pub(super) async fn post(
     let conversation = conversations::of(&shared, &which).await?;
     let (operation, own) = (asked.operation()?, asked.own());
     let new: NewMessage = asked.json(&shared).await?;
-    let sender = acting("sender_id", new.sender_id, own)?;
+    let sender = new.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &new.plaintext)?;
     let kind = match new.kind {
         Kind::Text => "text",
@@ -177,7 +177,7 @@ pub(super) async fn edit(State(shared): Relay, Path(id): Path<Uuid>, request: Re
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let (operation, own) = (asked.operation()?, asked.own());
     let edit: Edit = asked.json(&shared).await?;
-    let sender = acting("sender_id", edit.sender_id, own)?;
+    let sender = edit.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &edit.plaintext)?;
     let document: Value = sqlx::query_scalar(
         "SELECT relay.edit_message($1, $2, $3, coalesce($4, gen_random_uuid()))",
@@ -214,7 +214,7 @@ pub(super) async fn react(
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let own = asked.own();
     let Reaction { user_id, key } = asked.json(&shared).await?;
-    let user = acting("user_id", user_id, own)?;
+    let user = user_id.acting("user_id", own)?;
     short("key", &key)?;
     let added: bool = sqlx::query_scalar("SELECT relay.add_reaction($1, $2, $3)")
         .bind(id)
@@ -247,7 +247,7 @@ pub(super) async fn read(State(shared): Relay, Path(id): Path<Uuid>, request: Re
     let Reading { user_id } = asked.json(&shared).await?;
     let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
         .bind(id)
-        .bind(acting("user_id", user_id, own)?)
+        .bind(user_id.acting("user_id", own)?)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &json!({ "message_id": id, "read": is_new })))
