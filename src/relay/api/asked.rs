@@ -1,18 +1,17 @@
-//! What a request asks for: who asks, within which limits, and its parts as what they have to be.
+//! What a request asks for: who asks, within which limits, and what the request says.
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use axum::{
-    body::Body,
-    extract::{self, FromRequestParts, Request},
-};
-use http::{StatusCode, Uri, request::Parts};
-use schemars::JsonSchema;
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use axum::{body::Body, extract::Request};
+use http::{StatusCode, request::Parts};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{own, problem::Problem};
+use super::{
+    own,
+    parts::{Who, may_hold_nul, query, require_storable, require_storable_address, uuid},
+    problem::Problem,
+};
 use crate::{
     listener::request::{announced, read, token},
     relay::{
@@ -28,42 +27,8 @@ const LONGEST_KEY: usize = 255;
 /// How many a page has where nothing is said, and at most.
 const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 200;
-/// How NUL is written in JSON.
-const NUL: &[u8] = b"\\u0000";
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
-
-/// What the address names. As that of axum, except that who asks is told of what is wrong as of everything else.
-pub(super) struct Path<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let found = extract::Path::from_request_parts(head, state).await;
-        let wrong = |why: extract::rejection::PathRejection| {
-            Problem::bad(format!("the address: {}", why.body_text()))
-        };
-        found.map(|it: extract::Path<T>| Self(it.0)).map_err(wrong)
-    }
-}
-
-/// Who acts. Where it is not said, that is the user whose token it is.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(from = "Uuid")]
-pub(super) struct Who(Option<Uuid>);
-
-impl From<Uuid> for Who {
-    fn from(said: Uuid) -> Self {
-        Self(Some(said))
-    }
-}
-
-impl Who {
-    pub(super) fn acting(self, name: &str, own: Option<Uuid>) -> Result<Uuid, Problem> {
-        self.0.or(own).ok_or_else(|| Problem::bad(format!("`{name}` is missing")))
-    }
-}
 
 /// A request of somebody who may ask.
 pub(super) struct Asked {
@@ -95,7 +60,7 @@ impl Asked {
             let why = format!("this key may not do that: it has no scope to {}", scope.word());
             return Err(Problem::new(StatusCode::FORBIDDEN, why));
         }
-        storable(&head)?;
+        require_storable_address(&head)?;
         if let Some(user) = key.user {
             own::admit(shared, &mut head, user).await?;
         }
@@ -113,12 +78,11 @@ impl Asked {
             return Err(Problem::bad("the body is no JSON object"));
         }
         let bad = |error| Problem::bad(format!("the body: {error}"));
-        let may_hold_nul = body.windows(NUL.len()).any(|it| it == NUL);
-        if self.key.user.is_none() && !may_hold_nul {
+        if self.key.user.is_none() && !may_hold_nul(&body) {
             return serde_json::from_slice(&body).map_err(bad);
         }
         let body = serde_json::from_slice(&body).map_err(bad)?;
-        with_nul(&body).map_or(Ok(()), |name| Err(has_nul(name)))?;
+        require_storable(&body)?;
         self.key.user.map_or(Ok(()), |user| own::admit_body(&body, user))?;
         serde_json::from_value(body).map_err(bad)
     }
@@ -171,7 +135,8 @@ impl Asked {
     /// Who acts, as the query says.
     pub(super) fn acting(&self, name: &str) -> Result<Uuid, Problem> {
         let said = self.query(name).filter(|it| !it.is_empty());
-        Who(said.map(|it| uuid(name, &it)).transpose()?).acting(name, self.own())
+        let said = said.map(|it| uuid(name, &it)).transpose()?;
+        said.map_or_else(Who::default, Who::from).acting(name, self.own())
     }
 }
 
@@ -183,53 +148,4 @@ fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
         let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
         Problem::new(StatusCode::TOO_MANY_REQUESTS, why).later(wait)
     })
-}
-
-fn has_nul(what: &str) -> Problem {
-    Problem::bad(format!("`{what}` holds the character NUL"))
-}
-
-/// The field whose text the database cannot hold.
-fn with_nul(value: &Value) -> Option<&str> {
-    match value {
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
-            Value::String(text) => text.contains('\0').then_some(name.as_str()),
-            other => with_nul(other),
-        }),
-        Value::Array(all) => all.iter().find_map(with_nul),
-        _ => None,
-    }
-}
-
-/// The same of the address.
-fn storable(head: &Parts) -> Result<(), Problem> {
-    if head.uri.path().contains("%00") {
-        return Err(Problem::bad("the address holds the character NUL"));
-    }
-    let mut pairs = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    pairs.find(|(_, value)| value.contains('\0')).map_or(Ok(()), |(name, _)| Err(has_nul(&name)))
-}
-
-pub(super) fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
-    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    pairs.filter(|(key, _)| key == name).map(|(_, value)| value).next()
-}
-
-pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|_| Problem::bad(format!("`{what}` must be a UUID")))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_field_that_holds_nul_is_named_wherever_it_is() {
-        let found = |value: Value| with_nul(&value).map(str::to_owned);
-        assert_eq!(found(json!({ "a": "x", "b": "\0" })).as_deref(), Some("b"));
-        assert_eq!(found(json!({ "a": [{ "name": "x\0" }] })).as_deref(), Some("name"));
-        assert_eq!(found(json!({ "a": "\\u0000", "b": [1, null] })), None);
-    }
 }

@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, Who, uuid},
-    problem::Problem,
+    asked::Asked,
+    parts::{Path, Who, uuid},
+    problem::{Problem, absent},
 };
 use crate::relay::{Shared, keys::Scope};
 
@@ -73,7 +74,7 @@ pub(super) struct Typing {
 }
 
 pub(super) fn short(what: &str, text: &str) -> Result<(), Problem> {
-    if text.is_empty() || text.chars().count() > LONGEST_NAME || text.contains('\0') {
+    if text.is_empty() || text.chars().count() > LONGEST_NAME {
         return Err(Problem::bad(format!("`{what}` has 1 to {LONGEST_NAME} characters")));
     }
     Ok(())
@@ -118,10 +119,6 @@ const DOCUMENT: &str = "SELECT jsonb_build_object('id', c.id, 'slug', c.slug, 'n
 async fn document(on: &mut PgConnection, conversation: Uuid) -> Result<Value, Problem> {
     let found = sqlx::query_scalar(DOCUMENT).bind(conversation).fetch_optional(on).await?;
     found.ok_or_else(|| absent("conversation", &conversation.to_string()))
-}
-
-pub(super) fn absent(what: &str, id: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
 }
 
 /// The conversation of that id or slug; whether there is one of the id is for the database to say.

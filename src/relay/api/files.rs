@@ -25,10 +25,11 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, Who, uuid},
-    conversations::{self, Answered, Relay, absent, short},
+    asked::Asked,
+    conversations::{self, Answered, Relay, short},
     messages::sayable,
-    problem::Problem,
+    parts::{Path, Who, uuid},
+    problem::{Problem, absent},
 };
 use crate::{
     listener::request::{announced, read},
@@ -189,7 +190,7 @@ pub(super) async fn post(
     } else {
         place = shared.places.take(asked.own()).await;
         if place.is_none() {
-            let why = "as many files come as are taken at once";
+            let why = "as many files come at the moment as are taken at once";
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).later(PATIENCE));
         }
         Message::of_body(&shared, asked).await?

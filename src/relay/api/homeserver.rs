@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{answer, asked::Path, problem::Problem};
+use super::{answer, parts::Path, problem::Problem};
 use crate::{
     listener::request,
     relay::{Shared, ephemeral, inbound},

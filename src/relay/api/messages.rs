@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path, Who},
-    conversations::{self, Answered, Relay, absent, short},
-    problem::Problem,
+    asked::Asked,
+    conversations::{self, Answered, Relay, short},
+    parts::{Path, Who},
+    problem::{Problem, absent},
     reader::require_kept,
 };
 use crate::{

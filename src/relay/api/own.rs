@@ -10,9 +10,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    asked::{query, uuid},
-    conversations::absent,
-    problem::Problem,
+    parts::{query, uuid},
+    problem::{Problem, absent},
 };
 use crate::relay::Shared;
 

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, Path},
-    conversations::{Answered, Relay, absent, short},
+    asked::Asked,
+    conversations::{Answered, Relay, short},
     files::from_homeserver,
-    problem::Problem,
+    parts::Path,
+    problem::{Problem, absent},
 };
 use crate::relay::{Shared, fetch, keys::Scope, user::parsed};
 
@@ -133,8 +134,7 @@ pub(super) async fn is_present(
         _ => None,
     };
     off.map_or(Ok(()), |why| Err(Problem::new(StatusCode::CONFLICT, why)))?;
-    if status.as_deref().is_some_and(|it| it.chars().count() > LONGEST_STATUS || it.contains('\0'))
-    {
+    if status.as_deref().is_some_and(|it| it.chars().count() > LONGEST_STATUS) {
         return Err(Problem::bad(format!("`status` has up to {LONGEST_STATUS} characters")));
     }
     let document = document(&shared, id).await?;

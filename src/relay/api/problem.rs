@@ -71,6 +71,10 @@ impl Problem {
     }
 }
 
+pub(super) fn absent(what: &str, id: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");

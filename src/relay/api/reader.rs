@@ -10,11 +10,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{
-    asked::{Asked, uuid},
-    conversations::picked,
-    problem::Problem,
-};
+use super::{asked::Asked, conversations::picked, parts::uuid, problem::Problem};
 use crate::relay::{
     Shared,
     keys::Term,
