@@ -91,7 +91,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
             counted.refused.catch_up();
         }
     });
-    local.run_until(listener::serve(socket, CONNECTIONS, router(shared))).await;
+    local.run_until(listener::serve(&socket, CONNECTIONS, router(shared))).await;
     Ok(())
 }
 

@@ -60,11 +60,11 @@ impl Onward {
 }
 
 /// Answers until the process ends. Who comes while there are as many `connections` waits for one of them to end.
-pub(crate) async fn serve(listener: TcpListener, connections: usize, router: Router) {
+pub(crate) async fn serve(listener: &TcpListener, connections: usize, router: Router) {
     serve_within(HEAD, listener, connections, router).await;
 }
 
-async fn serve_within(head: Duration, listener: TcpListener, connections: usize, router: Router) {
+async fn serve_within(head: Duration, listener: &TcpListener, connections: usize, router: Router) {
     let places = Arc::new(Semaphore::new(there_is_room_for(connections)));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -154,7 +154,7 @@ mod tests {
     async fn started(head: Duration, connections: usize, router: Router) -> TcpStream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve_within(head, listener, connections, router));
+        tokio::spawn(async move { serve_within(head, &listener, connections, router).await });
         // Who says nothing has all places.
         let mut silent = Vec::new();
         for _ in 0..connections {

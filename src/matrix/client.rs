@@ -138,6 +138,20 @@ impl Client {
         Self::built(builder()?, session, home, timeout)
     }
 
+    /// The same to a process of the homeserver that may listen on a socket.
+    pub(super) fn through(
+        socket: Option<PathBuf>,
+        session: Session,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let builder = builder()?;
+        let builder = match socket {
+            Some(socket) => builder.unix_socket(socket),
+            None => builder,
+        };
+        Self::built(builder, session, None, timeout)
+    }
+
     fn built(
         builder: reqwest::ClientBuilder,
         session: Session,

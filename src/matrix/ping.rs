@@ -1,6 +1,6 @@
 //! A bridge, asked through Synapse whether the two reach and believe each other.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ruma::{OwnedServerName, OwnedUserId};
 
@@ -33,6 +33,8 @@ pub(crate) enum Silent {
 pub(crate) struct Asks {
     /// Of the homeserver.
     pub(crate) url: String,
+    /// Where it listens on one.
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) server_name: OwnedServerName,
     pub(crate) user_id: OwnedUserId,
     pub(crate) id: String,
@@ -50,10 +52,10 @@ fn status(message: &str) -> Option<u16> {
 ///
 /// [spec]: https://spec.matrix.org/latest/application-service-api/#post_matrixclientv1appserviceappserviceidping
 pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Silent> {
-    let Asks { url, server_name, user_id, id, as_token, bridge } = asks;
+    let Asks { url, socket, server_name, user_id, id, as_token, bridge } = asks;
     let device_id = String::new();
     let session = Session { url, server_name, user_id, device_id, access_token: as_token };
-    let client = Client::new(session, None, timeout)?;
+    let client = Client::through(socket, session, timeout)?;
     let asked = client.send(appservice_ping::Request { appservice_id: id.into() }).await;
     asked.map(|answer| Duration::from_millis(answer.duration_ms)).map_err(|error| match &error {
         Error::Refused { errcode, message, .. } => match errcode.as_str() {

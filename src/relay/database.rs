@@ -5,16 +5,24 @@ use std::{path::PathBuf, time::Duration};
 
 use rand::rng;
 use sqlx::{
-    Connection as _, PgPool, SqlSafeStr as _,
+    Connection as _, PgConnection, PgPool, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
 
-use super::Error;
+use super::{
+    Error,
+    entries::{FIRST_PAUSE, LONGEST_PAUSE},
+};
 use crate::{
+    clock::Backoff,
     config::Config,
     data_dir::DataDir,
+    error::Failure,
     files,
     postgres::{Step, Tenant},
     secret::Secret,
@@ -70,11 +78,41 @@ pub(crate) async fn open(config: &Config) -> Result<PgPool, Error> {
     pool.connect_with(options(config)?).await.map_err(Error::query("be reached"))
 }
 
+/// As [`ready`] as it gets; while nobody is there it is tried again, and `closed` says why.
+pub(super) async fn awaited(
+    config: &Config,
+    closed: &watch::Sender<String>,
+) -> Result<PgPool, Error> {
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        match ready(config, Instant::now() + config.supervision.start_timeout.0).await {
+            Err(error) if error.passes() => {
+                let why = Failure::from(error).to_string();
+                let is_news = closed.send_if_modified(|before| {
+                    let is_news = *before != why;
+                    before.clone_from(&why);
+                    is_news
+                });
+                if is_news {
+                    tracing::warn!("nothing is accepted: {why}");
+                }
+                sleep(backoff.pause()).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Made where it is not, and brought up to date.
-pub(super) async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, Error> {
+async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, Error> {
     if config.relay.database_url.is_none() {
         make(config, deadline).await?;
     }
+    // A pool would only say that it has waited in vain.
+    let options = options(config)?;
+    let first = timeout_at(deadline, PgConnection::connect_with(&options)).await;
+    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    drop(first.map_err(Error::query("be reached"))?.close().await);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -83,7 +121,7 @@ pub(super) async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, 
         .before_acquire(|connection, now| {
             Box::pin(async move { Ok(now.idle_for < LATELY || connection.ping().await.is_ok()) })
         })
-        .connect_with(options(config)?)
+        .connect_with(options)
         .await
         .map_err(Error::query("be reached"))?;
     migrate(&pool).await?;
@@ -109,6 +147,7 @@ async fn migrate(pool: &PgPool) -> Result<(), Error> {
     let files = [
         ("tables", include_str!("migrations/0001_tables.sql")),
         ("functions", include_str!("migrations/0002_functions.sql")),
+        ("people", include_str!("migrations/0003_people.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -2,9 +2,12 @@
 
 use std::{io, net::SocketAddr};
 
+use sqlx::{error::DatabaseError, migrate::MigrateError};
+
 use crate::{
     error::{Explain, Kind},
     files, matrix, postgres, process,
+    synapse::workers,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +21,7 @@ pub(crate) enum Error {
     #[error("the relay's database cannot {doing}")]
     Query { doing: &'static str, source: sqlx::Error },
     #[error("the tables of the relay cannot be brought up to date")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
     #[error("the relay's database is that of `{was}`, and this homeserver is `{is}`")]
     OtherServer { was: String, is: String },
     #[error("the relay's users are called `{was}-…`, and `relay.prefix` is `{is}`")]
@@ -43,11 +46,32 @@ pub(crate) enum Error {
     File(#[from] files::Error),
     #[error(transparent)]
     Process(#[from] process::Error),
+    #[error(transparent)]
+    Workers(#[from] workers::Error),
 }
 
 impl Error {
     pub(super) fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Query { doing, source }
+    }
+
+    /// Whether it is only that the database is not there, or takes nothing, for a while.
+    pub(super) fn passes(&self) -> bool {
+        let source = match self {
+            Self::Postgres(postgres::Error::Unreachable { .. } | postgres::Error::Full { .. }) => {
+                return true;
+            }
+            Self::Query { source, .. } | Self::Migrate(MigrateError::Execute(source)) => source,
+            _ => return false,
+        };
+        match source {
+            // A connection that is closed at once, as by what stands before a database, is no answer.
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+            // It starts, ends, has no room or no connections left, or only reads.
+            error => error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| {
+                code.starts_with("57P") || code.starts_with("53") || code == "25006"
+            }),
+        }
     }
 }
 
@@ -68,6 +92,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Process(error) => error.kind(),
+            Self::Workers(error) => error.kind(),
         }
     }
 
@@ -105,6 +130,7 @@ impl Explain for Error {
             Self::Matrix(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Process(error) => error.hint(),
+            Self::Workers(error) => error.hint(),
         }
     }
 }

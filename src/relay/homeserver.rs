@@ -30,7 +30,7 @@ impl Homeserver {
         let service = UserId::parse(registration.user(server.as_str()));
         let service = service.map_err(|_| matrix::Error::lacks("the relay", "service user"))?;
         let session = Session {
-            url: config.local_url(),
+            url: config.homeserver_of_relay(),
             server_name: server,
             user_id: service.clone(),
             device_id: String::new(),

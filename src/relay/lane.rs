@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ruma::{OwnedEventId, OwnedRoomId};
+use ruma::{OwnedEventId, OwnedRoomId, UserId};
 use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
@@ -200,47 +200,135 @@ impl Lane {
                 rooms.find(entry.user).await?.ok_or(Trouble::Senseless("there is no such user"))?
             }
         };
-        if matches!(entry.kind.as_str(), "join" | "leave") {
+        if matches!(entry.kind.as_str(), "join" | "leave" | "role") {
             self.members.remove(&entry.user);
             self.inside.remove(&entry.user);
-            // The first message makes the room, with all who take part by then.
-            let Some(room) = rooms.known(self.conversation).await? else { return Ok(None) };
-            if entry.kind == "join" {
-                rooms.admit(&room, &member).await?;
-            } else {
-                rooms.dismiss(&room, &member).await?;
-            }
-            return Ok(None);
+            return self.seat(means, &member, entry).await.map(|()| None);
         }
         if !member.is_ghost {
             return Err(Trouble::Senseless("the relay speaks only as users of the application"));
         }
-        let room = match self.room.clone() {
-            Some(room) => room,
-            None => rooms.ensure(self.conversation).await.map_err(Trouble::of_the_room)?,
-        };
-        self.room = Some(room.clone());
-        let mended = if self.inside.contains(&entry.user) {
-            None
-        } else {
-            rooms.admit(&room, &member).await.err()
-        };
-        let said = match mended {
-            None => self.say(means, &room, &member, entry).await,
-            Some(trouble) => Err(trouble),
-        };
-        let said = match said {
-            Err(trouble) if trouble.is_of_who_or_where() => {
-                let mended = rooms.mend(self.conversation, &room, &member).await;
-                let room = mended.map_err(Trouble::of_the_room)?;
-                self.room = Some(room.clone());
-                self.say(means, &room, &member, entry).await
+        match self.speak(means, &member, entry).await {
+            Err(trouble) if trouble.is_removal() => {
+                self.inside.remove(&entry.user);
+                match entry.kind.as_str() {
+                    // What they take away is gone from the application: the room is not to keep it.
+                    "redaction" | "unreaction" => {
+                        let Some(room) = rooms.known(self.conversation).await? else {
+                            return Ok(None);
+                        };
+                        self.say(means, &room, rooms.told.service(), entry).await
+                    }
+                    "receipt" => Ok(None),
+                    _ if entry.content["deleted"] == true => Ok(None),
+                    _ => Err(trouble),
+                }
             }
-            said => said,
-        }?;
-        self.inside.insert(entry.user);
-        self.members.insert(entry.user, member);
-        Ok(said)
+            said => {
+                let said = said?;
+                self.inside.insert(entry.user);
+                self.members.insert(entry.user, member);
+                Ok(said)
+            }
+        }
+    }
+
+    /// Who comes, goes or is something else.
+    async fn seat(&mut self, means: &Means, member: &Member, entry: &Entry) -> Result<(), Trouble> {
+        let rooms = &means.rooms;
+        // The first message makes the room, with all who take part by then.
+        let Some(room) = rooms.known(self.conversation).await? else { return Ok(()) };
+        let is = match entry.content["role"].as_str() {
+            Some(role) => vec![(&*member.user, role == "moderator")],
+            None => Vec::new(),
+        };
+        let done = match entry.kind.as_str() {
+            "leave" => return rooms.dismiss(&room, member).await,
+            "role" => rooms.empower(&room, &is).await,
+            _ => match rooms.require_part(self.conversation, member, entry.id).await {
+                // Somebody has removed them meanwhile.
+                Err(Trouble::Removed { .. }) => return Ok(()),
+                Err(trouble) => return Err(trouble),
+                Ok(()) => match rooms.admit(&room, member).await {
+                    Ok(()) if !is.is_empty() => rooms.empower(&room, &is).await,
+                    done => done,
+                },
+            },
+        };
+        match done {
+            Err(trouble) if trouble.is_of_who_or_where() && rooms.is_gone(&room).await? => {
+                self.begin_again(means, &room).await
+            }
+            done => done,
+        }
+    }
+
+    async fn speak(
+        &mut self,
+        means: &Means,
+        member: &Member,
+        entry: &Entry,
+    ) -> Result<Option<String>, Trouble> {
+        let (rooms, conversation) = (&means.rooms, self.conversation);
+        let is_inside = self.inside.contains(&entry.user);
+        if !is_inside {
+            rooms.require_part(conversation, member, entry.id).await?;
+        }
+        let room = self.room(means).await?;
+        let admitted = if is_inside {
+            Ok(())
+        } else {
+            rooms.readmit(conversation, &room, member, entry.id).await
+        };
+        let said = match admitted {
+            Ok(()) => self.say(means, &room, &member.user, entry).await,
+            Err(trouble) => Err(trouble),
+        };
+        match said {
+            Err(trouble) if trouble.is_of_who_or_where() => {}
+            said => return said,
+        }
+        let mended = rooms.mend(conversation, &room, member, entry.id).await;
+        if !mended.map_err(Trouble::of_the_room)? {
+            self.begin_again(means, &room).await?;
+        }
+        let room = self.room(means).await?;
+        rooms.readmit(conversation, &room, member, entry.id).await.map_err(Trouble::of_the_room)?;
+        let is_of_others = entry.kind == "redaction"
+            && entry.content["sender"].as_str().is_some_and(|it| it != member.user.as_str());
+        if is_of_others {
+            // They may lack the power, and were allowed to in the application.
+            if !rooms.is_moderator(conversation, entry.user, entry.id).await? {
+                return self.say(means, &room, rooms.told.service(), entry).await;
+            }
+            rooms.empower(&room, &[(&member.user, true)]).await?;
+        }
+        self.say(means, &room, &member.user, entry).await
+    }
+
+    async fn room(&mut self, means: &Means) -> Result<OwnedRoomId, Trouble> {
+        if let Some(room) = &self.room {
+            return Ok(room.clone());
+        }
+        let room = means.rooms.ensure(self.conversation).await.map_err(Trouble::of_the_room)?;
+        self.room = Some(room.clone());
+        Ok(room)
+    }
+
+    /// The room is no more, and what was said there is in no room.
+    async fn begin_again(&mut self, means: &Means, room: &OwnedRoomId) -> Result<(), Trouble> {
+        // Who notes something of it later would note it of the next one.
+        let last = self.events.values().map(|told| told.number).max().unwrap_or(0);
+        while means.entries.noted() < last {
+            sleep(FIRST_PAUSE).await;
+        }
+        means.rooms.forget(self.conversation, room).await?;
+        self.room = None;
+        self.inside.clear();
+        self.members.clear();
+        self.events.clear();
+        self.marks.clear();
+        Ok(())
     }
 
     /// The event of a message.
@@ -270,10 +358,10 @@ impl Lane {
         &mut self,
         means: &Means,
         room: &OwnedRoomId,
-        member: &Member,
+        user: &UserId,
         entry: &Entry,
     ) -> Result<Option<String>, Trouble> {
-        let client = means.rooms.told.user(&member.user);
+        let client = means.rooms.told.user(user);
         let transaction = entry.transaction();
         let about = match entry.message {
             Some(message) if entry.kind != "message" => self.event_of(means, message).await?,
@@ -320,13 +408,15 @@ impl Lane {
             "receipt" => {
                 // What was never sent, nobody has read there.
                 if let Some(event) = about.and_then(parse) {
-                    means.rooms.told.has_read(&member.user, room, &event).await?;
+                    means.rooms.told.has_read(user, room, &event).await?;
                 }
                 return Ok(None);
             }
             _ => {
                 let gone = if entry.kind == "unreaction" {
-                    let noted = entry.content["event"].as_str().map(str::to_owned);
+                    // The room may be another one since it was read.
+                    let said = means.entries.content(entry).await?.unwrap_or_default();
+                    let noted = said["event"].as_str().map(str::to_owned);
                     let id = entry.content["reaction"].as_str().and_then(|id| id.parse().ok());
                     noted.or_else(|| Some(self.events.get(&id?)?.event.clone()))
                 } else {

@@ -81,7 +81,7 @@ pub(crate) async fn conversations(pool: &PgPool) -> Result<Vec<Conversation>, Er
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Letter {
     pub(crate) id: String,
-    /// `message`, `edit`, `redaction`, `reaction`, `unreaction`, `join` or `leave`.
+    /// `message`, `edit`, `redaction`, `reaction`, `unreaction`, `join`, `leave` or `role`.
     pub(crate) kind: String,
     pub(crate) conversation_id: String,
     pub(crate) message_id: Option<String>,

@@ -32,19 +32,21 @@ pub(crate) mod registration;
 pub(crate) mod reset;
 mod rooms;
 mod sender;
+mod standing;
 mod tail;
 mod teller;
 mod tokens;
 mod trouble;
 mod turn;
 mod user;
+mod waker;
 
 pub(crate) use error::Error;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use sqlx::PgPool;
-use tokio::{net::TcpListener, task::LocalSet, time::Instant};
+use tokio::{net::TcpListener, sync::watch, task::LocalSet};
 
 use crate::{
     config::{Config, sections::relay::Strangers, values::origin::Origin},
@@ -81,6 +83,8 @@ struct Shared {
     tail: tail::Tail,
     teller: teller::Teller,
     typing: ephemeral::Typing,
+    /// Whether the homeserver may have more for us.
+    kept: waker::Kept,
 }
 
 /// Takes requests and tells the homeserver until the process is ended.
@@ -91,10 +95,15 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let address = SocketAddr::from((set.address, set.port.0));
     let socket = TcpListener::bind(address).await;
     let socket = socket.map_err(|source| Error::Listen(address, source))?;
-    let deadline = Instant::now() + config.supervision.start_timeout.0;
-    let pool = database::ready(config, deadline).await?;
-    let registration = registration::of(config)?;
+    let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
     let counts = counts::Counts::begin();
+    let (why, closed) = watch::channel("the database is not there yet".to_owned());
+    let closed = api::closed(counts.clone(), closed);
+    let pool = tokio::select! {
+        pool = database::awaited(config, &why) => pool?,
+        () = listener::serve(&socket, connections, closed) => return Ok(()),
+    };
+    let registration = registration::of(config)?;
     let told = homeserver::Homeserver::of(config, &registration)?;
     let (teller, telling) = teller::Teller::of(pool.clone());
     tokio::spawn(telling);
@@ -118,17 +127,22 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         tail: tail::Tail::of(pool.clone()),
         teller,
         typing: ephemeral::Typing::default(),
+        kept: waker::Kept::unknown(),
         pool: pool.clone(),
     });
     // Before anybody reads along: they are told from where on.
     shared.tail.begin().await;
     tokio::spawn(tail::run(shared.tail.clone()));
     tokio::spawn(shared.tail.clone().forget(set.keep_events.0));
-    let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
+    // A homeserver elsewhere tells the relay that is beside it.
+    if set.homeserver.is_none() {
+        let waker = waker::Waker::of(config, registration)?;
+        tokio::spawn(waker.run(shared.kept.clone(), shared.tail.clone()));
+    }
     let local = LocalSet::new();
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
     let files = Rc::new(files::Files::of(pool.clone(), fetcher));
     local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
-    local.run_until(listener::serve(socket, connections, api::router(shared))).await;
+    local.run_until(listener::serve(&socket, connections, api::router(shared))).await;
     Ok(())
 }

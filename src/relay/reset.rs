@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::{PgPool, PgTransaction};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Error, database, homeserver::Homeserver, registration, turn, user::Naming};
@@ -44,16 +44,14 @@ pub(crate) async fn reset(config: &Config, pool: &PgPool, what: What) -> Result<
     if what != What::Tokens {
         done.rooms = rooms(config, pool).await?;
     }
-    let mut change = pool.begin().await.map_err(Error::query(DOING))?;
     if what == What::All {
-        (done.users, done.dropped) =
-            identities(&mut change, config).await.map_err(Error::query(DOING))?;
+        let identities = identities(pool, config).await;
+        (done.users, done.dropped) = identities.map_err(Error::query(DOING))?;
     } else if what == What::Tokens {
         let query = "UPDATE relay.users SET told_name = NULL WHERE told_name IS NOT NULL";
-        let users = sqlx::query(query).execute(&mut *change).await;
+        let users = sqlx::query(query).execute(pool).await;
         done.users = users.map_err(Error::query(DOING))?.rows_affected();
     }
-    change.commit().await.map_err(Error::query(DOING))?;
     if what != What::Rooms {
         for secret in registration::SECRETS {
             files::remove(&config.data.secret(secret))?;
@@ -79,26 +77,15 @@ async fn rooms(config: &Config, pool: &PgPool) -> Result<u64, Error> {
         if is_ours {
             told.free_alias(&naming.full_alias(*conversation)).await?;
         }
-        sqlx::query(
-            "WITH gone AS (DELETE FROM relay.matrix_room_mappings WHERE conversation_id = $1),
-            reacted AS (UPDATE relay.reactions r SET matrix_event_id = NULL FROM relay.messages m
-                WHERE m.id = r.message_id AND m.conversation_id = $1 AND r.matrix_event_id IS NOT NULL)
-            UPDATE relay.messages SET matrix_event_id = NULL
-                WHERE conversation_id = $1 AND matrix_event_id IS NOT NULL",
-        )
-        .bind(conversation)
-        .execute(pool)
-        .await
-        .map_err(Error::query(DOING))?;
+        let forgotten = sqlx::query("SELECT relay.forget_room($1)").bind(conversation);
+        forgotten.execute(pool).await.map_err(Error::query(DOING))?;
     }
     Ok(all.len() as u64)
 }
 
 /// Gives all users of the application the ids that they have here, and forgets what was on its way.
-async fn identities(
-    on: &mut PgTransaction<'_>,
-    config: &Config,
-) -> Result<(u64, u64), sqlx::Error> {
+async fn identities(pool: &PgPool, config: &Config) -> Result<(u64, u64), sqlx::Error> {
+    let mut change = pool.begin().await?;
     let server = config.server.name.0.as_str();
     // People of a server that is no more cannot be invited.
     sqlx::query(
@@ -107,11 +94,11 @@ async fn identities(
             AND u.matrix_user_id LIKE '%:' || s.server_name",
     )
     .bind(server)
-    .execute(&mut **on)
+    .execute(&mut *change)
     .await?;
     let naming = Naming::of(config);
     let ghosts: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM relay.users WHERE is_ghost")
-        .fetch_all(&mut **on)
+        .fetch_all(&mut *change)
         .await?;
     let names: Vec<String> = ghosts.iter().map(|id| naming.user(*id)).collect();
     let users = sqlx::query(
@@ -120,14 +107,15 @@ async fn identities(
     )
     .bind(ghosts)
     .bind(names)
-    .execute(&mut **on)
+    .execute(&mut *change)
     .await?;
-    let dropped = sqlx::query("DELETE FROM relay.outbox").execute(&mut **on).await?;
-    sqlx::query("DELETE FROM relay.inbox").execute(&mut **on).await?;
+    let dropped = sqlx::query("DELETE FROM relay.outbox").execute(&mut *change).await?;
+    sqlx::query("DELETE FROM relay.inbox").execute(&mut *change).await?;
     sqlx::query("UPDATE relay.settings SET server_name = $1, prefix = $2")
         .bind(server)
         .bind(&config.relay.prefix.0)
-        .execute(&mut **on)
+        .execute(&mut *change)
         .await?;
+    change.commit().await?;
     Ok((users.rows_affected(), dropped.rows_affected()))
 }

@@ -94,6 +94,11 @@ impl Rooms {
         for member in members.iter().filter(|member| member.is_ghost) {
             self.enter(&room, &member.user).await?;
         }
+        let moderators = members.iter().filter(|member| member.is_moderator);
+        let moderators: Vec<_> = moderators.map(|it| (&*it.user, true)).collect();
+        if !moderators.is_empty() {
+            self.empower(&room, &moderators).await?;
+        }
         sqlx::query(
             "INSERT INTO relay.matrix_room_mappings (conversation_id, matrix_room_id) VALUES ($1, $2)
             ON CONFLICT (conversation_id) DO NOTHING",
@@ -111,11 +116,6 @@ impl Rooms {
         conversation: Uuid,
         members: &[Member],
     ) -> Result<Option<OwnedRoomId>, Trouble> {
-        let moderators: serde_json::Map<_, _> = members
-            .iter()
-            .filter(|member| member.is_moderator)
-            .map(|member| (member.user.to_string(), 50.into()))
-            .collect();
         let service = self.told.user(self.told.service());
         let made = service
             .send(api::create_room::Request {
@@ -128,7 +128,6 @@ impl Rooms {
                     "state_key": "",
                     "content": { "history_visibility": "joined" },
                 })],
-                power_level_content_override: Some(json!({ "users": moderators })),
                 ..api::create_room::Request::default()
             })
             .await;
@@ -268,39 +267,66 @@ impl Rooms {
         }
     }
 
-    /// What may have been lost with the homeserver's database is made again: accounts, devices, the room.
+    /// Brings back whoever is to say something in the room, and nobody who was removed from it.
+    pub(super) async fn readmit(
+        &self,
+        conversation: Uuid,
+        room: &RoomId,
+        member: &Member,
+        entry: i64,
+    ) -> Result<(), Trouble> {
+        self.introduce(member).await?;
+        match room::join(&self.told.user(&member.user), room).await {
+            Ok(()) => return Ok(()),
+            Err(matrix::Error::NoEntry { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.require_kept(conversation, room, member, entry).await?;
+        self.enter(room, &member.user).await
+    }
+
+    /// What may have been lost with the homeserver's database is made again: accounts and devices. Whether the room is
+    /// still there.
     pub(super) async fn mend(
         &self,
         conversation: Uuid,
         room: &RoomId,
         member: &Member,
-    ) -> Result<OwnedRoomId, Trouble> {
+        entry: i64,
+    ) -> Result<bool, Trouble> {
         self.told.provision(self.told.service(), None).await?;
         self.introduce(&Member { is_told: false, ..member.clone() }).await?;
-        let service = self.told.user(self.told.service());
-        let is_in_it = room::membership(&service, room, self.told.service()).await;
-        let is_gone = match is_in_it {
-            Ok(there) => there.as_deref() != Some("join"),
-            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => true,
-            Err(error) => return Err(error.into()),
-        };
-        if !is_gone {
-            self.enter(room, &member.user).await?;
-            return Ok(room.to_owned());
+        if self.is_gone(room).await? {
+            return Ok(false);
         }
+        self.require_kept(conversation, room, member, entry).await?;
+        Ok(true)
+    }
+
+    /// Whether nothing can be done there any more.
+    pub(super) async fn is_gone(&self, room: &RoomId) -> Result<bool, Trouble> {
+        let service = self.told.user(self.told.service());
+        match room::membership(&service, room, self.told.service()).await {
+            Ok(there) => Ok(there.as_deref() != Some("join")),
+            Err(error) if error.is("M_FORBIDDEN") || error.is_not_found() => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The conversation gets another room, and what was said is in none; who takes part may be unknown there too.
+    pub(super) async fn forget(&self, conversation: Uuid, room: &RoomId) -> Result<(), Trouble> {
         tracing::warn!(
             "the homeserver has forgotten the room {room}; the conversation {conversation} gets a new one"
         );
         sqlx::query(
-            "WITH gone AS (DELETE FROM relay.matrix_room_mappings
-                WHERE conversation_id = $1 AND matrix_room_id = $2)
-            UPDATE relay.users u SET told_name = NULL, told_avatar = NULL FROM relay.participants p
-                WHERE p.conversation_id = $1 AND p.user_id = u.id AND u.is_ghost",
+            "WITH unknown AS (UPDATE relay.users u SET told_name = NULL, told_avatar = NULL
+                FROM relay.participants p WHERE p.conversation_id = $1 AND p.user_id = u.id AND u.is_ghost)
+            SELECT relay.forget_room($1, $2)",
         )
         .bind(conversation)
         .bind(room.as_str())
         .execute(&self.pool)
         .await?;
-        self.ensure(conversation).await
+        Ok(())
     }
 }

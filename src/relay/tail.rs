@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -36,7 +36,7 @@ const MOST_SECONDS: i64 = 1000 * 365 * 24 * 60 * 60;
 /// How long what happens next may wait for what happens right after it: each time the disk is written to.
 const GATHER: Duration = Duration::from_millis(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Something that has happened.
 #[derive(Clone, Debug)]
@@ -74,6 +74,8 @@ pub(super) struct Tail {
     items: broadcast::Sender<Arc<Item>>,
     /// The last position that was told.
     last: Arc<AtomicI64>,
+    /// Whether the database is there.
+    is_there: Arc<AtomicBool>,
 }
 
 type Row = (i64, Uuid, String, i64, Value);
@@ -99,7 +101,12 @@ pub(super) struct Wanted {
 
 impl Tail {
     pub(super) fn of(pool: PgPool) -> Self {
-        Self { pool, items: broadcast::Sender::new(KEPT), last: Arc::default() }
+        Self {
+            pool,
+            items: broadcast::Sender::new(KEPT),
+            last: Arc::default(),
+            is_there: Arc::default(),
+        }
     }
 
     /// What happens from now on; what has happened is read with [`Self::page`].
@@ -109,6 +116,15 @@ impl Tail {
 
     pub(super) fn last(&self) -> i64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// Whether the database was there the last time it was needed here: who asks need not wait for what is away.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_there.load(Ordering::Relaxed)
+    }
+
+    fn is_now(&self, there: bool) {
+        self.is_there.store(there, Ordering::Relaxed);
     }
 
     /// What has happened after a position, oldest first.
@@ -173,7 +189,10 @@ impl Tail {
                 .fetch_one(&self.pool)
                 .await;
             match last {
-                Ok(last) => return self.last.store(last, Ordering::Release),
+                Ok(last) => {
+                    self.is_now(true);
+                    return self.last.store(last, Ordering::Release);
+                }
                 Err(_) => sleep(backoff.pause()).await,
             }
         }
@@ -214,6 +233,7 @@ impl Tail {
     async fn listen(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen_all(["relay", "relay_read", "relay_aside"]).await?;
+        self.is_now(true);
         loop {
             if self.catch_up().await? > 0 {
                 sleep(GATHER).await;
@@ -242,6 +262,7 @@ pub(super) async fn run(tail: Tail) {
     loop {
         let begun = Instant::now();
         if let Err(error) = tail.listen().await {
+            tail.is_now(false);
             tracing::warn!("what happens cannot be read: {error}");
         }
         if begun.elapsed() > LOOK {

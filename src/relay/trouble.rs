@@ -1,10 +1,12 @@
 //! What keeps something from being told, and whether that passes.
 
+use ruma::OwnedUserId;
+
 use super::fetch;
 use crate::{matrix, outbox};
 
-/// How often a room may not be ready before nothing more is said there, or a file not to be had: for about two
-/// minutes.
+/// How often a room may not be ready before nothing more is said there, a file not to be had, or somebody be missing:
+/// for about two minutes.
 const TRIES: u32 = 10;
 
 /// What keeps something from being told.
@@ -20,6 +22,9 @@ pub(super) enum Trouble {
     /// Its file cannot be had from the address that the application gave.
     #[error(transparent)]
     File(#[from] fetch::Error),
+    /// Nobody is brought back who was removed. As long as that is not sure, we may hear why they are not in the room.
+    #[error("{user} was removed from the room")]
+    Removed { user: OwnedUserId, is_sure: bool },
     /// It cannot be told at all.
     #[error("{0}")]
     Senseless(&'static str),
@@ -43,6 +48,7 @@ impl Trouble {
             Self::File(error) => tries >= TRIES || error.is_final(),
             Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
             Self::Matrix(error) => outbox::is_final(error),
+            Self::Removed { is_sure, .. } => *is_sure || tries >= TRIES,
         }
     }
 
@@ -54,6 +60,16 @@ impl Trouble {
                 codes.iter().any(|code| error.is(code))
             }
             Self::Matrix(matrix::Error::NoEntry { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether they are not to be in the room.
+    pub(super) fn is_removal(&self) -> bool {
+        let banned = |error: &matrix::Error| matches!(error, matrix::Error::Banned { .. });
+        match self {
+            Self::Matrix(error) | Self::Room(error) => banned(error),
+            Self::Removed { .. } => true,
             _ => false,
         }
     }

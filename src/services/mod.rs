@@ -34,7 +34,7 @@ mod worker;
 use error::Error;
 pub(crate) use forkserver::shares_memory;
 pub(crate) use hooks::{may_be_proxied, takes_hooks};
-pub(crate) use relay::takes_chat;
+pub(crate) use relay::{is_read_by_relay_alone, takes_chat};
 pub(crate) use synapse::{listens, pid};
 pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 
@@ -121,13 +121,18 @@ fn daemon(config: &Config, verb: &str) -> Launch {
     launch
 }
 
+/// Whether it is a part of this program.
+pub(crate) fn is_own(service: &Service) -> bool {
+    service.tags.iter().any(|tag| tag == OWN)
+}
+
 /// A service of ours that is `daemon NAME`: work that runs on beside the services that it needs.
 /// `revision` is of what it reads when it starts.
 fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: String) -> Service {
     Service {
         name: name.to_owned(),
         summary: summary.to_owned(),
-        tags: vec!["own".to_owned()],
+        tags: vec![OWN.to_owned()],
         needs: needs.iter().map(|need| Need::new(need, Condition::Started)).collect(),
         launch: daemon(config, name),
         revision,
@@ -140,6 +145,9 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
         starter: None,
     }
 }
+
+/// What parts of this program are tagged with.
+const OWN: &str = "own";
 
 /// The words under which services are known to each other.
 const POSTGRES: &str = "postgres";

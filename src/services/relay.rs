@@ -12,6 +12,14 @@ use crate::{
     },
 };
 
+/// What only the relay reads, when it starts: all of its settings but those that the homeserver and the proxy are
+/// told too.
+pub(crate) fn is_read_by_relay_alone(setting: &str) -> bool {
+    const OTHERS: [&str; 7] =
+        ["address", "port", "prefix", "service_user", "public", "largest_body", "largest_file"];
+    setting.strip_prefix("relay.").is_some_and(|name| !OTHERS.contains(&name))
+}
+
 /// Where chat is taken now, whatever the settings say by now.
 pub(crate) fn takes_chat(now: &Snapshot) -> Option<String> {
     let relay = now.services.get(RELAY).filter(|relay| relay.pid.is_some())?;
@@ -28,7 +36,9 @@ pub(super) fn service(config: &Config, own: bool) -> Option<Service> {
     // If it dies, it comes back where it is looked for, whatever is written down by then.
     let port = format!("relay.port={}", config.relay.port);
     let address = format!("relay.address={}", config.relay.address);
-    service.launch = service.launch.args(["--set", &port, "--set", &address]);
+    // A variable of whoever restarts it counts, and not the one that the supervisor was started with.
+    let matrix = format!("relay.matrix={}", config.relay.matrix);
+    service.launch = service.launch.args(["--set", &port, "--set", &address, "--set", &matrix]);
     service.needs[0] = Need::new(DATABASE, Condition::Completed);
     if own {
         service.needs.push(Need::new(POSTGRES, Condition::Healthy));

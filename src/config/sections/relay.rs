@@ -73,6 +73,8 @@ section! {
         matrix: bool = "true" ["MATRIX_SYNAPSE_RELAY_MATRIX", "MATRIX_ENABLED"];
         /// Address of the application's own database, `postgres://…`: the relay keeps its schema `relay` there, and the application may post messages within its own transactions. Without it the relay has a database of its own beside the homeserver's.
         #[secret] database_url: Option<Secret> = "" ["MATRIX_SYNAPSE_RELAY_DATABASE_URL"];
+        /// URL of the homeserver, for a relay on another machine; without it that is the one here.
+        homeserver: Option<HttpUrl> = "" ["MATRIX_SYNAPSE_RELAY_HOMESERVER"];
         /// What becomes of what people say in a conversation who are no users of the application: `map` makes them users of it, `refuse` leaves out what they say.
         strangers: Strangers = "map" ["MATRIX_SYNAPSE_RELAY_STRANGERS"];
         /// Who gives tokens to users of the application: a request may bear a JWT of this issuer in the place of a key. It is the claim `iss` exactly.
@@ -113,6 +115,11 @@ impl Config {
     pub(crate) fn largest_for_relay(&self) -> u64 {
         let file = self.relay.largest_file.0.min(self.synapse.max_upload_size.0);
         file.max(self.relay.largest_body.0)
+    }
+
+    /// Where it reaches the homeserver.
+    pub(crate) fn homeserver_of_relay(&self) -> String {
+        self.relay.homeserver.as_ref().map_or_else(|| self.local_url(), |url| url.0.clone())
     }
 
     /// Where it is reached from this machine.

@@ -4,9 +4,15 @@
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 /// The variables of this process, each read when it is asked for: a short command needs two of what
-/// may be hundreds. Tests have variables of their own.
-#[derive(Clone, Debug, Default)]
+/// may be hundreds. By default there are none, for whoever wants to know what stands in files.
+#[derive(Clone, Debug)]
 pub(crate) struct Environment(Option<BTreeMap<String, String>>);
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self(Some(BTreeMap::new()))
+    }
+}
 
 impl Environment {
     pub(crate) fn of_this_process() -> Self {

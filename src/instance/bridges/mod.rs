@@ -348,9 +348,11 @@ pub(crate) async fn ask(
     let user = registration.user(server_name.as_str());
     let user_id = ruma::OwnedUserId::try_from(user.as_str())
         .map_err(|_| Failure::request(format!("`{user}` is no user")))?;
+    let (url, socket) = synapse::workers::tells_services(config)?;
     let answer = loop {
         let asks = Asks {
-            url: config.local_url(),
+            url: url.clone(),
+            socket: socket.clone(),
             server_name: server_name.clone(),
             user_id: user_id.clone(),
             id: registration.id.clone(),

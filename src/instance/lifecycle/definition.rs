@@ -33,7 +33,7 @@ pub(crate) async fn request(
     let profile = config.profile.name.clone();
     let other = now.profile != profile;
     if other
-        || differ(config, now, &homeserver.services)
+        || differ(config, now, &homeserver.services, named)
         || !applied::changed(config, now)?.is_empty()
     {
         let subject = homeserver.subject(Flow::Change, deadline);
@@ -45,7 +45,7 @@ pub(crate) async fn request(
     if render::refresh_proxy(&for_proxy).await? {
         homeserver.renew()?;
     }
-    if !other && !differ(config, now, &homeserver.services) {
+    if !other && !differ(config, now, &homeserver.services, named) {
         return Ok(None);
     }
     // Their files are in place before anything reads them. A Synapse that goes on as it was keeps its own:
@@ -140,15 +140,18 @@ pub(super) fn is_taken_up(define: &Request, now: &Snapshot) -> bool {
 }
 
 /// A service of ours reads its files when it is started, and is not restarted unasked: only one that
-/// reads them again without ending does so. The operator's own are what their settings say.
-fn differ(config: &Config, now: &Snapshot, services: &[Service]) -> bool {
+/// reads them again without ending does so. The operator's own are what their settings say. A part of this
+/// program that is `named` is restarted as the settings have it.
+fn differ(config: &Config, now: &Snapshot, services: &[Service], named: &[String]) -> bool {
     let is_custom = |name: &str| config.custom.iter().any(|custom| custom.name == name);
     let gone = |name: &String| !services.iter().any(|service| service.name == *name);
     let changed = |service: &Service| match now.services.get(&service.name) {
         Some(report) => {
             // Nobody misses one that only starts others.
-            let may_change =
-                is_custom(&service.name) || service.reload.is_some() || service.starter.is_some();
+            let may_change = is_custom(&service.name)
+                || service.reload.is_some()
+                || service.starter.is_some()
+                || (services::is_own(service) && named.contains(&service.name));
             may_change && report.revision != service.revision
         }
         // That is not shown where nothing is to be started.

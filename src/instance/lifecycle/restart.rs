@@ -140,5 +140,6 @@ pub(crate) async fn some(
     let mut judge = |now: &Snapshot| wait::all_run(now, &names);
     let ready = wait::follow(stream, deadline, timeout, &mut judge).await?;
     ready.ok_or(NotRunning)?;
+    applied::read_again(config, &names)?;
     Ok(names)
 }

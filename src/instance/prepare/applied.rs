@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     config::{self, Config, values::setting::shown},
     error::{Explain, Failure, Kind},
-    files,
+    files, services,
     supervisor::{
         control,
         record::{Snapshot, Supervisor},
@@ -80,10 +80,23 @@ pub(crate) fn note(config: &Config, foreground: bool) -> Result<(), files::Error
 pub(crate) fn renew(config: &Config) -> Result<(), files::Error> {
     const STAY: [&str; 3] = ["supervision.", "database.", "redis."];
     const IN_DATABASE: [&str; 2] = ["workers.address", "backup.point_in_time"];
+    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || IN_DATABASE.contains(&key);
+    note_again(config, |key| !stays(key))
+}
+
+/// Notes that these services have read their settings again.
+pub(crate) fn read_again(config: &Config, services: &[String]) -> Result<(), files::Error> {
+    if !services.iter().any(|name| name == services::RELAY) {
+        return Ok(());
+    }
+    note_again(config, services::is_read_by_relay_alone)
+}
+
+/// Notes the settings that are `meant` as they are now.
+fn note_again(config: &Config, meant: impl Fn(&str) -> bool) -> Result<(), files::Error> {
     let text = files::read_made(&file(config))?.unwrap_or_default();
     let Ok(mut used) = serde_json::from_str::<Used>(&text) else { return Ok(()) };
-    let stays = |key: &str| STAY.iter().any(|it| key.starts_with(it)) || IN_DATABASE.contains(&key);
-    used.values.extend(values(config).into_iter().filter(|(key, _)| !stays(key)));
+    used.values.extend(values(config).into_iter().filter(|(key, _)| meant(key)));
     let text = serde_json::to_string(&used).unwrap_or_default();
     files::write_atomically(&file(config), text.as_bytes(), files::PRIVATE)
 }

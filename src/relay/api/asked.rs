@@ -43,6 +43,9 @@ impl Asked {
         request: Request,
         scope: Scope,
     ) -> Result<Self, Problem> {
+        if !shared.tail.is_there() {
+            return Err(Problem::no_database());
+        }
         let (mut head, body) = request.into_parts();
         let Some(token) = token(&head.headers) else {
             let why = "the key is missing: send `Authorization: Bearer KEY`";

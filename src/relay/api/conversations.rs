@@ -52,14 +52,14 @@ pub(super) struct NewParticipant {
     #[serde(default)]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     name: Option<String>,
+    /// Without it they stay what they are; who comes is a member.
     #[serde(default)]
-    role: Role,
+    role: Option<Role>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Role {
-    #[default]
     Member,
     Moderator,
 }
@@ -88,10 +88,10 @@ async fn put_participant(
     if let Some(name) = &new.name {
         short("name", name)?;
     }
-    let role = match new.role {
+    let role = new.role.map(|role| match role {
         Role::Member => "member",
         Role::Moderator => "moderator",
-    };
+    });
     sqlx::query("SELECT relay.put_user($1, $2)")
         .bind(new.user_id)
         .bind(&new.name)

@@ -56,9 +56,18 @@ pub(super) async fn transaction(
     admit(&shared, &head.headers)?;
     request::announced(&head.headers, LARGEST)?;
     let body = request::read(body, LARGEST).await?;
+    if !shared.tail.is_there() {
+        shared.kept.more();
+        return Err(Problem::no_database());
+    }
     let body: Transaction<'_> = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad(format!("the body: {error}")))?;
-    inbound::take(&shared, &id, &each(&body.events)).await?;
+    let events = each(&body.events);
+    if let Err(error) = inbound::take(&shared, &id, &events).await {
+        shared.kept.more();
+        return Err(error.into());
+    }
+    shared.counts.received(events.len());
     ephemeral::take_all(&shared, &each(&body.ephemeral)).await;
     Ok(answer(StatusCode::OK, &json!({})))
 }

@@ -16,19 +16,24 @@ mod reader;
 mod socket;
 mod stream;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
+    middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{delete, get, post, put},
 };
 use http::{StatusCode, header};
 use serde_json::Value;
+use tokio::{sync::watch, time::timeout};
 
-use super::Shared;
+use super::{Shared, counts::Counts};
 use problem::Problem;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let chat = Router::new()
@@ -38,10 +43,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/conversations/{which}/participants/{user}", delete(conversations::leave))
         .route("/conversations/{which}/typing", post(conversations::typing))
         .route("/conversations/{which}/messages", post(messages::post).get(messages::history))
-        .route("/conversations/{which}/files", post(files::post))
-        .route("/messages/{id}/file", get(files::get))
         .route("/users/{id}", put(people::put).get(people::show))
-        .route("/users/{id}/avatar", get(people::avatar))
         .route("/users/{id}/presence", put(people::is_present))
         .route("/messages/{id}", put(messages::edit).delete(messages::delete))
         .route("/messages/{id}/reactions", post(messages::react).delete(messages::unreact))
@@ -53,6 +55,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/event/{which}/join", post(conversations::join))
         .route("/event/{which}/typing", post(conversations::typing))
         .route("/event/{which}/message", post(messages::post))
+        .layer(middleware::from_fn(in_time))
+        // Files take as long as they are large.
+        .route("/conversations/{which}/files", post(files::post))
+        .route("/messages/{id}/file", get(files::get))
+        .route("/users/{id}/avatar", get(people::avatar))
         .method_not_allowed_fallback(no_such_method);
     // What answers here answers pages of others too, and browsers that ask whether they may.
     let chat =
@@ -70,6 +77,23 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         })
         .method_not_allowed_fallback(no_such_method)
         .with_state(shared)
+}
+
+/// A database that hangs answers nobody, and whoever waits for it hears nothing.
+async fn in_time(request: Request, next: Next) -> Response {
+    let answered = timeout(PATIENCE, next.run(request)).await;
+    answered.unwrap_or_else(|_| Problem::unanswered().into_response())
+}
+
+/// While there is no database: whoever asks is told why.
+pub(super) fn closed(counts: Counts, why: watch::Receiver<String>) -> Router {
+    let refused = || async move {
+        let why = format!("nothing is accepted: {}", *why.borrow());
+        let why = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).later(problem::LATER);
+        // The next request on this connection would come here too.
+        ([(header::CONNECTION, "close")], why)
+    };
+    Router::new().route("/metrics", get(|| async move { exposed(&counts) })).fallback(refused)
 }
 
 async fn no_such_method() -> Problem {
@@ -97,6 +121,10 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    exposed(&shared.counts)
+}
+
+fn exposed(counts: &Counts) -> Response {
     let kind = "text/plain; version=0.0.4";
-    ([(header::CONTENT_TYPE, kind)], shared.counts.exposed()).into_response()
+    ([(header::CONTENT_TYPE, kind)], counts.exposed()).into_response()
 }

@@ -258,13 +258,14 @@ fn one_of(types: &[&str]) -> Value {
 }
 
 /// What is kept of what happens, and what is not.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 9] = [
     "message.new",
     "message.edited",
     "message.deleted",
     "reaction.added",
     "reaction.removed",
     "participant.joined",
+    "participant.changed",
     "participant.left",
     "receipt",
 ];
@@ -278,7 +279,9 @@ fn events() -> Map<String, Value> {
         "reaction.added" | "reaction.removed" => {
             object(&json!({ "message_id": uuid(), "user_id": uuid(), "key": text }))
         }
-        "participant.joined" => object(&json!({ "user_id": uuid(), "role": role() })),
+        "participant.joined" | "participant.changed" => {
+            object(&json!({ "user_id": uuid(), "role": role() }))
+        }
         "participant.left" => object(&json!({ "user_id": uuid() })),
         "receipt" => {
             object(&json!({ "message_id": uuid(), "user_id": uuid(), "read_up_to": number }))

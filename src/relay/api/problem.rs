@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{listener::request::Unread, matrix, relay::tokens::Refused};
 
 /// When somebody may come again where the database does not take anything.
-const LATER: Duration = Duration::from_secs(2);
+pub(super) const LATER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -106,6 +106,20 @@ impl IntoResponse for Problem {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl Problem {
+    /// That the database is not there.
+    pub(super) fn no_database() -> Self {
+        let why = "nothing is accepted: the database does not answer";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why).later(LATER)
+    }
+
+    pub(super) fn unanswered() -> Self {
+        let why = "the database did not answer in time, so nobody knows whether it was accepted; with the same \
+                   `Idempotency-Key` a repeat is harmless";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why).later(LATER)
     }
 }
 

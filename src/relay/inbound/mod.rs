@@ -33,7 +33,6 @@ pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<
         match bulk::take(&mut *shared.pool.acquire().await?, id, run).await {
             Ok(taken) => {
                 note(shared, &taken);
-                shared.counts.received(events.len());
                 return Ok(());
             }
             Err(error) if is_of_the_event(&error) => {}

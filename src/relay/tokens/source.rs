@@ -172,7 +172,7 @@ mod tests {
             issuer.0.lock().unwrap().clone()
         };
         let router = Router::new().route("/keys", get(answer)).with_state(Arc::clone(&issuer));
-        tokio::spawn(listener::serve(listener, 8, router));
+        tokio::spawn(async move { listener::serve(&listener, 8, router).await });
         (issuer, JwtKeys::Address(HttpUrl(address)))
     }
 

@@ -121,8 +121,9 @@ impl Kind {
                 Facts { summary: "sends to other servers", http: false, federation: true, ..BASE }
             }
             Self::Pusher => Facts { summary: "sends push notifications", http: false, ..BASE },
+            // Who asks to be told again asks the one that tells.
             Self::Appservice => {
-                Facts { summary: "tells application services", http: false, most: 1, ..BASE }
+                Facts { summary: "tells application services", most: 1, falls_back: false, ..BASE }
             }
             Self::Background => Facts { summary: "tidies up", http: false, most: 1, ..BASE },
         }

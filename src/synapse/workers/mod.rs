@@ -144,6 +144,13 @@ pub(crate) fn chosen(config: &Config) -> Result<Vec<Worker>, Error> {
     Ok(workers)
 }
 
+/// The URL of the process that tells application services, and its socket where it listens on one: only there a ping
+/// makes it tell again at once what could not be told.
+pub(crate) fn tells_services(config: &Config) -> Result<(String, Option<PathBuf>), Error> {
+    let worker = chosen(config)?.into_iter().find(|worker| worker.kind == Kind::Appservice);
+    Ok(worker.map_or_else(|| (config.local_url(), None), |worker| worker.place(config).url("")))
+}
+
 /// How many processes of Synapse there are, the main one among them. Settings that ask for what cannot
 /// be count as none: who starts it says so.
 pub(crate) fn processes(config: &Config) -> u32 {

@@ -43,7 +43,8 @@ const RULES: &[(&str, Kind)] = &[
     ("/profile/", Kind::EventCreator),
     ("/account/", Kind::ClientReader),
     ("/aliases$", Kind::ClientReader),
-    ("/appservice/", Kind::ClientReader),
+    // A ping makes the one that tells application services tell them again at once.
+    ("/appservice/", Kind::Appservice),
     ("/capabilities$", Kind::ClientReader),
     ("/context/", Kind::ClientReader),
     ("/delayed_events", Kind::ClientReader),

@@ -28,10 +28,13 @@ use crate::{
 
 mod again;
 mod client;
+mod outside;
+mod people;
 
 pub(crate) const ANN: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const BOB: &str = "550e8400-e29b-41d4-a716-446655440001";
 pub(crate) const ANN_IN_MATRIX: &str = "@nova-550e8400e29b41d4a716446655440000:test.example";
+const NO_DATABASE: &str = "nothing is accepted: the database does not answer";
 const ISSUER: &str = "https://id.test.example";
 
 /// A server with the relay, and a program of the application.
@@ -54,6 +57,8 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
         a_message_is_in_the_database_and_in_matrix,
         an_edit_changes_the_message_in_both,
         a_deleted_message_is_gone_from_both,
+        people::a_role_is_given_and_taken_with_its_power,
+        people::what_was_said_in_a_room_that_is_gone_is_forgotten_with_it,
         a_message_of_matrix_reaches_the_application,
         who_reads_along_hears_all_once_and_goes_on_where_they_were,
         an_event_that_comes_again_is_taken_once,
@@ -81,6 +86,7 @@ fn nothing_is_lost_whatever_is_asked_killed_refused_or_begun_again() {
     for promise in [
         again::the_interface_answers_as_its_document_says,
         again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
+        people::who_was_removed_does_not_come_back_with_what_waits,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
@@ -121,9 +127,19 @@ impl Relay {
         server.run(&["manage", "install"]).success();
         server.run(&["config", "set", "synapse.presence", "true"]).success();
         server.run(&["manage", "start"]).success();
-        let key = server.run(&["content", "relay", "add-key", "app", "-q"]);
-        let key = key.success().line().to_owned();
-        Self { server, port, key, issuer, pages }
+        let relay = Self { issuer, pages, ..Self::of(server, port) };
+        Self { key: relay.new_key(), ..relay }
+    }
+
+    /// One that is there, without a key.
+    fn of(server: Instance, port: u16) -> Self {
+        let pages = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { server, port, key: String::new(), issuer: Arc::new(Issuer::new()), pages }
+    }
+
+    fn new_key(&self) -> String {
+        let key = self.server.run(&["content", "relay", "add-key", "app", "-q"]);
+        key.success().line().to_owned()
     }
 
     /// A request on a connection of its own; none where that was lost.
@@ -337,10 +353,11 @@ fn a_message_of_matrix_reaches_the_application(relay: &Relay) {
     assert_eq!(stored["matrix_event_id"], event.as_str());
     // Whoever reads along is told so, and who joined before.
     let path = format!("/events?conversation_id={talk}&limit=200");
-    let told = relay.ask("GET", &path, &Value::Null);
-    let kinds: Vec<&str> =
-        told["events"].as_array().unwrap().iter().filter_map(|it| it["type"].as_str()).collect();
-    assert_eq!(kinds.last(), Some(&"message.new"), "{kinds:?}");
+    wait_for("it is told last", || {
+        let told = relay.ask("GET", &path, &Value::Null);
+        told["events"].as_array().unwrap().last().unwrap()["document"]["plaintext"]
+            == "the operator is"
+    });
 
     relay.server.run(&["content", "edit-message", &room, &event, "the operator was"]).success();
     relay.server.run(&["content", "react", &room, &event, "👍"]).success();
@@ -664,6 +681,11 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
     let letter = dead["dead"].as_array().unwrap().last().unwrap();
     assert_eq!((&letter["kind"], &letter["text"]), (&json!("message"), &json!("let me in")));
     assert!(letter["reason"].as_str().unwrap().contains("banned"), "{letter}");
+    // What is deleted is gone, whoever may not be there.
+    let first = stored[0]["id"].as_str().unwrap();
+    relay.ask("DELETE", &format!("/messages/{first}?user_id={ANN}"), &Value::Null);
+    assert!(relay.seen(&talk).iter().all(|it| it.1 != wanted[0]), "{}", wanted[0]);
+    assert_eq!(relay.status()["dead"], dead["dead"].as_array().unwrap().len());
     manage(&["unban-user", &room, ANN_IN_MATRIX]);
     manage(&["relay", "retry", letter["id"].as_str().unwrap()]);
     assert_eq!(relay.seen(&talk).last().unwrap().1, "let me in");
