@@ -634,7 +634,9 @@ fn whatever_is_killed_each_message_is_there_once_and_in_order(relay: &Relay) {
         wanted.insert(n, text);
     }
     wait_for("it can be asked again", || {
+        let path = "/api/chat/conversations?limit=1";
         relay.server.run(&["content", "relay", "status"]).code == 0
+            && answer_of(relay, "GET", path, "", &Value::Null).is_some()
     });
     relay.settled();
     let wanted: Vec<String> = wanted.into_values().collect();
