@@ -6,7 +6,7 @@ use crate::{
     config::{Config, sections::synapse::Encryption, values::shape::Words as _},
     crypto,
     error::Failure,
-    oidc, render, s3, turn,
+    oidc, relay, render, s3, turn,
 };
 
 /// One that cannot be read is left out of what Synapse is told, and the others go on.
@@ -66,6 +66,17 @@ pub(crate) static RELAY: Check = Check {
     look: Look::Here(|subject| {
         turn::check(subject.config)?;
         Ok(Vec::new())
+    }),
+};
+
+pub(crate) static CHAT: Check = Check {
+    name: "chat",
+    about: "the settings of the chat for an application fit together",
+    remedy: "`config show relay` says what is set",
+    flows: EVERY,
+    look: Look::Here(|subject| {
+        relay::check(subject.config)?;
+        Ok(relay::doubtful(subject.config))
     }),
 };
 

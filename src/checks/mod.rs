@@ -84,7 +84,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 30] = [
+static ALL: [&Check; 31] = [
     &folder::FOLDER,
     &folder::RUN,
     &services::SERVICES,
@@ -97,6 +97,7 @@ static ALL: [&Check; 30] = [
     &beside::KEYS,
     &front::PROXY,
     &beside::RELAY,
+    &beside::CHAT,
     &beside::LOGINS,
     &beside::MEDIA,
     &front::WEB,

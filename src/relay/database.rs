@@ -61,9 +61,16 @@ fn named(config: &Config, password: Secret) -> Tenant {
     Tenant { name: format!("{}_relay", config.database.name.0), password }
 }
 
+/// The application's own, as the settings have it.
+pub(super) fn given(config: &Config) -> Result<Option<PgConnectOptions>, Error> {
+    let Some(url) = &config.relay.database_url else { return Ok(None) };
+    let is_one = ["postgres://", "postgresql://"].iter().any(|it| url.expose().starts_with(it));
+    url.expose().parse().ok().filter(|_| is_one).map(Some).ok_or(Error::Address)
+}
+
 fn options(config: &Config) -> Result<PgConnectOptions, Error> {
-    let options = match (&config.relay.database_url, tenant(config)?) {
-        (Some(url), _) => url.expose().parse().map_err(|_| Error::Address)?,
+    let options = match (given(config)?, tenant(config)?) {
+        (Some(given), _) => given,
         (None, Some(tenant)) => tenant.options(config)?,
         (None, None) => return Err(Error::NoDatabase),
     };

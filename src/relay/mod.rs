@@ -19,6 +19,7 @@ mod ephemeral;
 mod error;
 mod fetch;
 mod files;
+mod fitness;
 mod homeserver;
 mod inbound;
 pub(crate) mod keys;
@@ -42,6 +43,7 @@ mod user;
 mod waker;
 
 pub(crate) use error::Error;
+pub(crate) use fitness::{check, doubtful};
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
