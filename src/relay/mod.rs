@@ -45,10 +45,10 @@ mod waker;
 pub(crate) use error::Error;
 pub(crate) use fitness::{check, doubtful};
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::watch, task::LocalSet};
+use tokio::{net::TcpListener, sync::watch, task::LocalSet, time::sleep};
 
 use crate::{
     config::{Config, sections::relay::Strangers, values::origin::Origin},
@@ -56,6 +56,9 @@ use crate::{
     process,
     secret::Secret,
 };
+
+/// A database that is there is ready within this: who asks meanwhile waits, and is not told that there is none.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 struct Shared {
@@ -103,7 +106,10 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let closed = api::closed(counts.clone(), closed);
     let pool = tokio::select! {
         pool = database::awaited(config, &why) => pool?,
-        () = listener::serve(&socket, connections, closed) => return Ok(()),
+        () = async {
+            sleep(SHORTLY).await;
+            listener::serve(&socket, connections, closed).await;
+        } => return Ok(()),
     };
     let registration = registration::of(config)?;
     let told = homeserver::Homeserver::of(config, &registration)?;
