@@ -14,10 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{
-    Error,
-    entries::{FIRST_PAUSE, LONGEST_PAUSE},
-};
+use super::{Error, entries::FIRST_PAUSE};
 use crate::{
     clock::Backoff,
     config::Config,
@@ -34,6 +31,9 @@ const CONNECTIONS: u32 = 16;
 const LATELY: Duration = Duration::from_secs(1);
 /// How long a request waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two tries to reach it at the start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Of its role, once that is there.
 fn password(data: &DataDir) -> PathBuf {
