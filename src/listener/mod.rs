@@ -134,7 +134,11 @@ async fn part(mut stream: TcpStream) {
 
 #[cfg(test)]
 mod tests {
-    use axum::{extract::Request, response::IntoResponse as _, routing::get};
+    use axum::{
+        extract::Request,
+        response::IntoResponse as _,
+        routing::{get, post},
+    };
     use http::StatusCode;
     use tokio::time::Instant;
 
@@ -174,6 +178,28 @@ mod tests {
             said(&mut stream, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(heard.ends_with("here"), "{heard}");
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_answered_with_408() {
+        let patience = Duration::from_millis(300);
+        let handler = move |request: Request| async move {
+            let read = request::read_within(patience, request.into_body(), 100).await;
+            read.map_err(|why| why.status())
+        };
+        let router = Router::new().route("/", post(handler));
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\n";
+        let mut stream = started(Duration::from_millis(100), 1, router.clone()).await;
+        let heard = said(&mut stream, &format!("{head}four")).await;
+        assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
+        // Who goes on takes longer altogether only as long as enough comes.
+        let mut stream = started(Duration::from_millis(100), 1, router).await;
+        for piece in [head, "a", "b", "c", "d", "e", "f", "g", "h"] {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            sleep(patience / 5).await;
+        }
+        let heard = said(&mut stream, "").await;
+        assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
     }
 
     #[tokio::test]

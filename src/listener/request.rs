@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sha2::{Digest as _, Sha256};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-/// How long a body may take.
+/// How long a body may bring nothing.
 const BODY: Duration = Duration::from_secs(10);
+/// How much it brings a second on the whole, in bytes: who sends byte after byte is as good as silent.
+const SLOWEST: u64 = 32 << 10;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +20,10 @@ pub(crate) enum Unread {
     TooLarge(usize),
     #[error("the body ended before it was complete")]
     Cut,
-    #[error("the body did not come within {} s", .0.as_secs())]
+    #[error(
+        "the body comes too slowly: something within {} s, and {} KiB a second, are waited for",
+        .0.as_secs(), SLOWEST >> 10
+    )]
     Late(Duration),
 }
 
@@ -52,15 +57,34 @@ pub(crate) fn announced(headers: &HeaderMap, largest: usize) -> Result<(), Unrea
     Ok(())
 }
 
-/// The bytes of a body, where there are not too many of them.
+/// The bytes of a body, where there are not too many of them and they keep coming.
 pub(crate) async fn read(body: Body, largest: usize) -> Result<Bytes, Unread> {
-    // What may be larger may take longer: a second for each 128 KiB.
-    let patience = BODY + Duration::from_secs(largest as u64 >> 17);
-    match timeout(patience, Limited::new(body, largest).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge(largest)),
-        Ok(Err(_)) => Err(Unread::Cut),
-        Err(_) => Err(Unread::Late(patience)),
+    read_within(BODY, body, largest).await
+}
+
+pub(super) async fn read_within(
+    patience: Duration,
+    body: Body,
+    largest: usize,
+) -> Result<Bytes, Unread> {
+    let begun = Instant::now();
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut all = Vec::with_capacity(announced.min(largest));
+    let mut body = Limited::new(body, largest);
+    loop {
+        let earned = Duration::from_secs(all.len() as u64 / SLOWEST);
+        let deadline = Instant::now().min(begun + earned) + patience;
+        let Ok(frame) = timeout_at(deadline, body.frame()).await else {
+            return Err(Unread::Late(patience));
+        };
+        match frame {
+            None => return Ok(all.into()),
+            Some(Ok(frame)) => all.extend_from_slice(frame.data_ref().map_or(&[], |it| it)),
+            Some(Err(error)) if error.is::<LengthLimitError>() => {
+                return Err(Unread::TooLarge(largest));
+            }
+            Some(Err(_)) => return Err(Unread::Cut),
+        }
     }
 }
 

@@ -44,9 +44,19 @@ pub(super) struct Found {
     scopes: Vec<String>,
     /// The only one as whom it acts; none of a program of the application.
     pub(super) user: Option<Uuid>,
-    /// When it ends; none where that is asked again with each request.
-    pub(super) until: Option<tokio::time::Instant>,
+    pub(super) term: Term,
 }
+
+/// How long what was found counts for who goes on after the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Term {
+    Until(tokio::time::Instant),
+    /// As long as there is a key with this hash.
+    WhileThere(Hash),
+}
+
+/// SHA-256 of a key.
+pub(super) type Hash = [u8; 32];
 
 impl Found {
     /// What somebody else's token opens, for so long.
@@ -56,9 +66,9 @@ impl Found {
         user: Option<Uuid>,
         left: Duration,
     ) -> Self {
-        let until = Some(tokio::time::Instant::now() + left);
+        let term = Term::Until(tokio::time::Instant::now() + left);
         // No key has such a name.
-        Self { id: format!("token of {subject}"), scopes, user, until }
+        Self { id: format!("token of {subject}"), scopes, user, term }
     }
 
     pub(super) fn has(&self, scope: Scope) -> bool {
@@ -69,23 +79,27 @@ impl Found {
 /// Those that were looked up lately.
 pub(super) struct Known {
     pool: PgPool,
-    lately: Mutex<BTreeMap<[u8; 32], Looked>>,
+    lately: Mutex<BTreeMap<Hash, Looked>>,
 }
 
 /// When one was looked up, and what was found.
 type Looked = (Instant, Option<Found>);
 
-fn hash(key: &str) -> [u8; 32] {
+fn hash(key: &str) -> Hash {
     Sha256::digest(key).into()
 }
 
 impl Known {
-    pub(super) fn of(pool: PgPool) -> Self {
+    pub(super) fn new(pool: PgPool) -> Self {
         Self { pool, lately: Mutex::default() }
     }
 
     pub(super) async fn find(&self, key: &str) -> Result<Option<Found>, sqlx::Error> {
-        let hash = hash(key);
+        self.of(hash(key)).await
+    }
+
+    /// The one of this hash, as long as there is one.
+    pub(super) async fn of(&self, hash: Hash) -> Result<Option<Found>, sqlx::Error> {
         let lately = || self.lately.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, found)) = lately().get(&hash)
             && at.elapsed() < FRESH
@@ -99,7 +113,10 @@ impl Known {
         .bind(hash.as_slice())
         .fetch_optional(&self.pool)
         .await?;
-        let found = found.map(|(id, scopes)| Found { id, scopes, user: None, until: None });
+        let found = found.map(|(id, scopes)| {
+            let term = Term::WhileThere(hash);
+            Found { id, scopes, user: None, term }
+        });
         let mut lately = lately();
         if lately.len() >= MOST {
             lately.clear();

@@ -25,6 +25,7 @@ mod inbound;
 pub(crate) mod keys;
 mod lane;
 pub(crate) mod look;
+mod places;
 mod private;
 mod profiles;
 mod recent;
@@ -44,14 +45,10 @@ mod waker;
 pub(crate) use error::Error;
 pub(crate) use fitness::{check, doubtful};
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-    task::LocalSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::LocalSet, time::sleep};
 
 use crate::{
     config::{Config, sections::relay::Strangers, values::origin::Origin},
@@ -60,8 +57,8 @@ use crate::{
     secret::Secret,
 };
 
-/// Files that requests bring or ask for at once; who comes after waits.
-const FILES: usize = 8;
+/// A database that is there is ready within this: who asks meanwhile waits, and is not told that there is none.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 struct Shared {
@@ -80,9 +77,11 @@ struct Shared {
     largest_file: usize,
     /// Whose pages may ask.
     origins: Vec<Origin>,
-    /// How many files are held at once.
-    places: Semaphore,
+    /// For files that requests bring.
+    places: places::Places,
     told: homeserver::Homeserver,
+    /// Whether what is said goes to Matrix.
+    matrix: bool,
     /// Whether the homeserver keeps who is there.
     presence: bool,
     counts: counts::Counts,
@@ -107,14 +106,17 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let closed = api::closed(counts.clone(), closed);
     let pool = tokio::select! {
         pool = database::awaited(config, &why) => pool?,
-        () = listener::serve(&socket, connections, closed) => return Ok(()),
+        () = async {
+            sleep(SHORTLY).await;
+            listener::serve(&socket, connections, closed).await;
+        } => return Ok(()),
     };
     let registration = registration::of(config)?;
     let told = homeserver::Homeserver::of(config, &registration)?;
     let (teller, telling) = teller::Teller::of(pool.clone());
     tokio::spawn(telling);
     let shared = Arc::new(Shared {
-        keys: keys::Known::of(pool.clone()),
+        keys: keys::Known::new(pool.clone()),
         tokens: tokens::Tokens::of(set)?,
         rates: Rates::default(),
         rate: set.rate,
@@ -125,8 +127,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
         largest_file: config.largest_of_relay(),
         origins: set.origins.clone(),
-        places: Semaphore::new(FILES),
+        places: places::Places::new(places::PATIENCE),
         told: told.clone(),
+        matrix: set.matrix,
         presence: config.synapse.presence,
         counts: counts.clone(),
         tail: tail::Tail::of(pool.clone()),

@@ -1,13 +1,17 @@
-//! What a request asks for: who asks, within which limits, and its parts as what they have to be.
+//! What a request asks for: who asks, within which limits, and what the request says.
 
 use std::{borrow::Cow, num::NonZeroU32};
 
 use axum::{body::Body, extract::Request};
-use http::{StatusCode, Uri, request::Parts};
+use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{own, problem::Problem};
+use super::{
+    own,
+    parts::{Who, may_hold_nul, query, require_storable, require_storable_address, uuid},
+    problem::Problem,
+};
 use crate::{
     listener::request::{announced, read, token},
     relay::{
@@ -59,6 +63,7 @@ impl Asked {
             let why = format!("this key may not do that: it has no scope to {}", scope.word());
             return Err(Problem::new(StatusCode::FORBIDDEN, why));
         }
+        require_storable_address(&head)?;
         if let Some(user) = key.user {
             own::admit(shared, &mut head, user).await?;
         }
@@ -76,9 +81,12 @@ impl Asked {
             return Err(Problem::bad("the body is no JSON object"));
         }
         let bad = |error| Problem::bad(format!("the body: {error}"));
-        let Some(user) = self.key.user else { return serde_json::from_slice(&body).map_err(bad) };
+        if self.key.user.is_none() && !may_hold_nul(&body) {
+            return serde_json::from_slice(&body).map_err(bad);
+        }
         let body = serde_json::from_slice(&body).map_err(bad)?;
-        own::admit_body(&body, user)?;
+        require_storable(&body)?;
+        self.key.user.map_or(Ok(()), |user| own::admit_body(&body, user))?;
         serde_json::from_value(body).map_err(bad)
     }
 
@@ -127,8 +135,11 @@ impl Asked {
         found.map(Cow::into_owned).ok_or_else(|| Problem::bad(format!("`?{name}=` is missing")))
     }
 
-    pub(super) fn user(&self) -> Result<Uuid, Problem> {
-        uuid("user_id", &self.required("user_id")?)
+    /// Who acts, as the query says.
+    pub(super) fn acting(&self, name: &str) -> Result<Uuid, Problem> {
+        let said = self.query(name).filter(|it| !it.is_empty());
+        let said = said.map(|it| uuid(name, &it)).transpose()?;
+        said.map_or_else(Who::default, Who::from).acting(name, self.own())
     }
 }
 
@@ -140,13 +151,4 @@ fn within_its_rate(shared: &Shared, key: &Found) -> Result<(), Problem> {
         let why = format!("too many requests: {burst} are taken at once, and {rate} a second");
         Problem::new(StatusCode::TOO_MANY_REQUESTS, why).later(wait)
     })
-}
-
-fn query<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
-    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    pairs.filter(|(key, _)| key == name).map(|(_, value)| value).next()
-}
-
-pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|_| Problem::bad(format!("`{what}` must be a UUID")))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use http::StatusCode;
@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, uuid},
-    problem::Problem,
+    asked::Asked,
+    parts::{Path, Who, uuid},
+    problem::{Problem, absent},
 };
 use crate::relay::{Shared, keys::Scope};
 
@@ -33,7 +34,7 @@ pub(super) struct NewConversation {
     id: Option<Uuid>,
     /// Another name for it in addresses; it is no UUID.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$"))]
     slug: Option<String>,
     /// What its room is called.
     #[serde(default)]
@@ -66,12 +67,14 @@ enum Role {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Typing {
-    user_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    user_id: Who,
     typing: bool,
 }
 
 pub(super) fn short(what: &str, text: &str) -> Result<(), Problem> {
-    if text.is_empty() || text.chars().count() > LONGEST_NAME || text.contains('\0') {
+    if text.is_empty() || text.chars().count() > LONGEST_NAME {
         return Err(Problem::bad(format!("`{what}` has 1 to {LONGEST_NAME} characters")));
     }
     Ok(())
@@ -107,7 +110,8 @@ const DOCUMENT: &str = "SELECT jsonb_build_object('id', c.id, 'slug', c.slug, 'n
     'created_at_ms', relay.ms(c.created_at), 'last_sequence', c.last_sequence,
     'matrix_room_id', (SELECT matrix_room_id FROM relay.matrix_room_mappings r WHERE r.conversation_id = c.id),
     'participants', (SELECT coalesce(jsonb_agg(jsonb_build_object('user_id', u.id, 'name', u.display_name,
-        'avatar_url', u.avatar_url, 'role', p.role, 'matrix_user_id', u.matrix_user_id) ORDER BY p.joined_at, u.id), '[]')
+        'avatar_url', u.avatar_url, 'role', p.role, 'matrix_user_id', u.matrix_user_id,
+        'read_up_to', p.read_up_to) ORDER BY p.joined_at, u.id), '[]')
         FROM relay.participants p JOIN relay.users u ON u.id = p.user_id
         WHERE p.conversation_id = c.id AND p.left_at IS NULL))
     FROM relay.conversations c WHERE c.id = $1";
@@ -115,10 +119,6 @@ const DOCUMENT: &str = "SELECT jsonb_build_object('id', c.id, 'slug', c.slug, 'n
 async fn document(on: &mut PgConnection, conversation: Uuid) -> Result<Value, Problem> {
     let found = sqlx::query_scalar(DOCUMENT).bind(conversation).fetch_optional(on).await?;
     found.ok_or_else(|| absent("conversation", &conversation.to_string()))
-}
-
-pub(super) fn absent(what: &str, id: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
 }
 
 /// The conversation of that id or slug; whether there is one of the id is for the database to say.
@@ -131,6 +131,18 @@ pub(super) async fn of(shared: &Shared, which: &str) -> Result<Uuid, Problem> {
         .fetch_optional(&shared.pool)
         .await?;
     found.ok_or_else(|| absent("conversation", which))
+}
+
+/// The one that the query picks, where it does.
+pub(super) async fn picked(shared: &Shared, which: Option<&str>) -> Result<Option<Uuid>, Problem> {
+    let Some(which) = which else { return Ok(None) };
+    of(shared, which).await.map(Some)
+}
+
+/// Whether it is safe in an address without being encoded. No client takes a dot at its beginning for a way to go.
+fn is_safe(slug: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    slug.bytes().all(letter) && !slug.starts_with('.')
 }
 
 /// Makes a conversation, or, with the same id and slug, finds the one there is.
@@ -161,6 +173,12 @@ pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
         (None, None) => return Err(Problem::bad("it has no id")),
     };
     if status == StatusCode::CREATED {
+        // Those that were made before may have others.
+        if !new.slug.as_deref().is_none_or(is_safe) {
+            return Err(Problem::bad(
+                "`slug` has letters a-z and A-Z, digits, - _ ~ and, not first, .",
+            ));
+        }
         for participant in &new.participants {
             put_participant(&mut change, id, participant).await?;
         }
@@ -169,7 +187,8 @@ pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
     let is_same = |field: &str, said: &Option<String>| document[field].as_str() == said.as_deref();
     if !is_same("slug", &new.slug) || !is_same("name", &new.name) {
         let why = format!("the conversation {id} has another slug or name");
-        return Err(Problem::new(StatusCode::CONFLICT, why));
+        let why = Problem::new(StatusCode::CONFLICT, why);
+        return Err(why.of_repeat(operation.filter(|_| new.id.is_none())));
     }
     change.commit().await?;
     Ok(answer(status, &document))
@@ -224,11 +243,11 @@ pub(super) async fn join(
 
 pub(super) async fn leave(
     State(shared): Relay,
-    Path((which, user)): Path<(String, String)>,
+    Path((which, user)): Path<(String, Uuid)>,
     request: Request,
 ) -> Answered {
     Asked::of(&shared, request, Scope::Write).await?;
-    let (id, user) = (of(&shared, &which).await?, uuid("user_id", &user)?);
+    let id = of(&shared, &which).await?;
     let left: bool = sqlx::query_scalar("SELECT relay.remove_participant($1, $2)")
         .bind(id)
         .bind(user)
@@ -245,13 +264,14 @@ pub(super) async fn typing(
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let conversation = of(&shared, &which).await?;
+    let own = asked.own();
     let Typing { user_id, typing } = asked.json(&shared).await?;
     sqlx::query(
         "SELECT relay.require_participant($1, $2), relay.aside($1, 'typing',
             jsonb_build_object('user_id', $2, 'typing', $3::boolean), true)",
     )
     .bind(conversation)
-    .bind(user_id)
+    .bind(user_id.acting("user_id", own)?)
     .bind(typing)
     .execute(&shared.pool)
     .await?;

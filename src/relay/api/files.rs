@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use data_encoding::HEXLOWER;
@@ -25,15 +25,16 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, uuid},
-    conversations::{self, Answered, Relay, absent, short},
+    asked::Asked,
+    conversations::{self, Answered, Relay, short},
     messages::sayable,
-    problem::Problem,
+    parts::{Path, Who, uuid},
+    problem::{Problem, absent},
 };
 use crate::{
     listener::request::{announced, read},
     matrix::{self, download::Download, media, segment::escaped},
-    relay::{Shared, fetch, files, keys::Scope},
+    relay::{Shared, fetch, files, keys::Scope, places::PATIENCE},
 };
 
 /// How many pieces of a file wait for who reads it.
@@ -44,7 +45,9 @@ const PIECES: usize = 4;
 pub(super) struct NewFile {
     #[serde(default)]
     id: Option<Uuid>,
-    sender_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    sender_id: Who,
     /// Where the relay fetches it from.
     #[schemars(url)]
     url: String,
@@ -101,7 +104,7 @@ fn asked_id(asked: &Asked, name: &str) -> Result<Option<Uuid>, Problem> {
 }
 
 impl Message {
-    fn of_address(new: NewFile) -> Result<Self, Problem> {
+    fn of_address(new: NewFile, own: Option<Uuid>) -> Result<Self, Problem> {
         fetch::address(&new.url).map_err(|error| Problem::bad(error.to_string()))?;
         let name = new.name.or_else(|| fetch::name_of(&new.url));
         let name = name.unwrap_or_else(|| "file".to_owned());
@@ -109,7 +112,7 @@ impl Message {
         let mime = mime(new.mime.as_deref(), &name)?;
         Ok(Self {
             id: new.id,
-            sender: new.sender_id,
+            sender: new.sender_id.acting("sender_id", own)?,
             caption: new.caption,
             reply_to: new.reply_to,
             media: json!({ "name": name, "mime": mime, "size": null, "source": new.url }),
@@ -119,7 +122,7 @@ impl Message {
 
     async fn of_body(shared: &Shared, asked: Asked) -> Result<Self, Problem> {
         let (own, reply_to) = (asked_id(&asked, "id")?, asked_id(&asked, "reply_to")?);
-        let sender = uuid("sender_id", &asked.required("sender_id")?)?;
+        let sender = asked.acting("sender_id")?;
         let name = asked.required("name")?;
         named(&name)?;
         let caption = asked.query("caption").map(Cow::into_owned);
@@ -180,24 +183,28 @@ pub(super) async fn post(
     let conversation = conversations::of(&shared, &which).await?;
     let operation = asked.operation()?;
     let is_json = content_type(&asked).and_then(files::bare).as_deref() == Some("application/json");
-    let _place = shared.places.acquire().await;
+    let place;
     let mut message = if is_json {
-        Message::of_address(asked.json(&shared).await?)?
+        let own = asked.own();
+        Message::of_address(asked.json(&shared).await?, own)?
     } else {
+        place = shared.places.take(asked.own()).await;
+        if place.is_none() {
+            let why = "as many files come at the moment as are taken at once";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).later(PATIENCE));
+        }
         Message::of_body(&shared, asked).await?
     };
+    let is_named = message.id.is_some();
     message.id = message.id.or(operation);
-    Ok(answer(StatusCode::CREATED, &message.store(&shared, conversation).await?))
+    let stored = message.store(&shared, conversation).await;
+    let stored = stored.map_err(|why| why.of_repeat(operation.filter(|_| !is_named)))?;
+    Ok(answer(StatusCode::CREATED, &stored))
 }
 
 /// The file that a message shows, from the homeserver or, before it is there, as it came.
-pub(super) async fn get(
-    State(shared): Relay,
-    Path(id): Path<String>,
-    request: Request,
-) -> Answered {
+pub(super) async fn get(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
-    let id = uuid("id", &id)?;
     let row: Option<(Value, Option<Vec<u8>>)> = sqlx::query_as(
         "SELECT m.media, f.bytes FROM relay.messages m LEFT JOIN relay.files f ON f.message_id = m.id
         WHERE m.id = $1 AND m.media IS NOT NULL",

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{answer, problem::Problem};
+use super::{answer, parts::Path, problem::Problem};
 use crate::{
     listener::request,
     relay::{Shared, ephemeral, inbound},

@@ -1,6 +1,6 @@
 //! What is said in conversations and about what was said. Each change is one statement.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, uuid},
-    conversations::{self, Answered, Relay, absent, short},
-    problem::Problem,
+    asked::Asked,
+    conversations::{self, Answered, Relay, short},
+    parts::{Path, Who},
+    problem::{Problem, absent},
     reader::require_kept,
 };
 use crate::{
@@ -33,7 +34,9 @@ enum Kind {
 pub(super) struct NewMessage {
     #[serde(default)]
     id: Option<Uuid>,
-    sender_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    sender_id: Who,
     #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
     #[serde(default)]
@@ -45,7 +48,9 @@ pub(super) struct NewMessage {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
-    sender_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    sender_id: Who,
     #[schemars(length(min = 1, max = 30000), regex(pattern = r"^[^\u0000]*$"))]
     plaintext: String,
 }
@@ -53,7 +58,9 @@ pub(super) struct Edit {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reaction {
-    user_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    user_id: Who,
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000]*$"))]
     key: String,
 }
@@ -61,7 +68,9 @@ pub(super) struct Reaction {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reading {
-    user_id: Uuid,
+    /// Of a user's token it is that user.
+    #[serde(default)]
+    user_id: Who,
 }
 
 /// What a message may say: as much as an event of Matrix has room for.
@@ -86,14 +95,16 @@ pub(super) async fn post(
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let conversation = conversations::of(&shared, &which).await?;
-    let operation = asked.operation()?;
+    let (operation, own) = (asked.operation()?, asked.own());
     let new: NewMessage = asked.json(&shared).await?;
+    let sender = new.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &new.plaintext)?;
     let kind = match new.kind {
         Kind::Text => "text",
         Kind::Notice => "notice",
         Kind::Emote => "emote",
     };
+    let is_named = new.id.is_some();
     let id = new.id.or(operation);
     // In a task of its own: whoever asked may be gone before it is told.
     let posted = tokio::spawn(async move {
@@ -101,7 +112,7 @@ pub(super) async fn post(
             "SELECT relay.post_message($1, $2, $3, coalesce($4, gen_random_uuid()), $5, $6, aloud => false)",
         )
         .bind(conversation)
-        .bind(new.sender_id)
+        .bind(sender)
         .bind(&new.plaintext)
         .bind(id)
         .bind(kind)
@@ -111,9 +122,28 @@ pub(super) async fn post(
         shared.teller.tell(conversation);
         document
     });
-    let document: Value = posted.await.map_err(|_| Problem::broken())??;
+    let posted = posted.await.map_err(|_| Problem::broken())?.map_err(Problem::from);
+    let document: Value = posted.map_err(|why| why.of_repeat(operation.filter(|_| !is_named)))?;
     Ok(answer(StatusCode::CREATED, &document))
 }
+
+/// Messages with the reactions to them, in the order in which those came.
+macro_rules! page {
+    ($order:literal) => {
+        concat!(
+            "SELECT relay.message_document(m) || jsonb_build_object('reactions', coalesce((
+                SELECT jsonb_agg(jsonb_build_object('key', r.key, 'user_id', r.user_id) ORDER BY r.created_at, r.id)
+                FROM relay.reactions r WHERE r.message_id = m.id), '[]'))
+            FROM relay.messages m
+            WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
+            ORDER BY sequence_number ",
+            $order,
+            " LIMIT $4"
+        )
+    };
+}
+const OLDEST: &str = page!("");
+const NEWEST: &str = page!("DESC");
 
 /// A page of a conversation: the oldest after a sequence number, or else the newest; and before one.
 pub(super) async fn history(
@@ -124,16 +154,7 @@ pub(super) async fn history(
     let asked = Asked::of(&shared, request, Scope::Read).await?;
     let (id, limit) = (conversations::of(&shared, &which).await?, asked.limit()?);
     let (before, after) = (asked.number("before")?, asked.number("after")?);
-    let query = if after.is_some() {
-        "SELECT relay.message_document(m) FROM relay.messages m
-        WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
-        ORDER BY sequence_number LIMIT $4"
-    } else {
-        "SELECT relay.message_document(m) FROM relay.messages m
-        WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
-        ORDER BY sequence_number DESC LIMIT $4"
-    };
-    let found: Vec<Value> = sqlx::query_scalar(query)
+    let found: Vec<Value> = sqlx::query_scalar(if after.is_some() { OLDEST } else { NEWEST })
         .bind(id)
         .bind(after.unwrap_or(0))
         .bind(before.unwrap_or(i64::MAX))
@@ -153,36 +174,34 @@ pub(super) async fn history(
     Ok(answer(StatusCode::OK, &json!({ "messages": found })))
 }
 
-pub(super) async fn edit(
-    State(shared): Relay,
-    Path(id): Path<String>,
-    request: Request,
-) -> Answered {
+pub(super) async fn edit(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let (id, operation) = (uuid("id", &id)?, asked.operation()?);
+    let (operation, own) = (asked.operation()?, asked.own());
     let edit: Edit = asked.json(&shared).await?;
+    let sender = edit.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &edit.plaintext)?;
     let document: Value = sqlx::query_scalar(
         "SELECT relay.edit_message($1, $2, $3, coalesce($4, gen_random_uuid()))",
     )
     .bind(id)
-    .bind(edit.sender_id)
+    .bind(sender)
     .bind(&edit.plaintext)
     .bind(operation)
     .fetch_one(&shared.pool)
-    .await?;
+    .await
+    .map_err(|why| Problem::from(why).of_repeat(operation))?;
     Ok(answer(StatusCode::OK, &document))
 }
 
 pub(super) async fn delete(
     State(shared): Relay,
-    Path(id): Path<String>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let document: Value = sqlx::query_scalar("SELECT relay.delete_message($1, $2)")
-        .bind(uuid("id", &id)?)
-        .bind(asked.user()?)
+        .bind(id)
+        .bind(asked.acting("user_id")?)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &document))
@@ -190,16 +209,17 @@ pub(super) async fn delete(
 
 pub(super) async fn react(
     State(shared): Relay,
-    Path(id): Path<String>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let id = uuid("id", &id)?;
+    let own = asked.own();
     let Reaction { user_id, key } = asked.json(&shared).await?;
+    let user = user_id.acting("user_id", own)?;
     short("key", &key)?;
     let added: bool = sqlx::query_scalar("SELECT relay.add_reaction($1, $2, $3)")
         .bind(id)
-        .bind(user_id)
+        .bind(user)
         .bind(&key)
         .fetch_one(&shared.pool)
         .await?;
@@ -208,14 +228,13 @@ pub(super) async fn react(
 
 pub(super) async fn unreact(
     State(shared): Relay,
-    Path(id): Path<String>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let id = uuid("id", &id)?;
     let removed: bool = sqlx::query_scalar("SELECT relay.remove_reaction($1, $2, $3)")
         .bind(id)
-        .bind(asked.user()?)
+        .bind(asked.acting("user_id")?)
         .bind(asked.required("key")?)
         .fetch_one(&shared.pool)
         .await?;
@@ -223,17 +242,13 @@ pub(super) async fn unreact(
 }
 
 /// Somebody has read up to a message.
-pub(super) async fn read(
-    State(shared): Relay,
-    Path(id): Path<String>,
-    request: Request,
-) -> Answered {
+pub(super) async fn read(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let id = uuid("id", &id)?;
+    let own = asked.own();
     let Reading { user_id } = asked.json(&shared).await?;
     let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
         .bind(id)
-        .bind(user_id)
+        .bind(user_id.acting("user_id", own)?)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &json!({ "message_id": id, "read": is_new })))
@@ -244,7 +259,7 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Read).await?;
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
     let conversation =
-        asked.query("conversation_id").map(|id| uuid("conversation_id", &id)).transpose()?;
+        conversations::picked(&shared, asked.query("conversation_id").as_deref()).await?;
     let wanted = Wanted { conversation, user: asked.own() };
     require_kept(&shared, after).await?;
     let found = shared.tail.page(after, wanted, limit).await?;

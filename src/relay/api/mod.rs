@@ -9,6 +9,7 @@ mod messages;
 mod openapi;
 mod origins;
 mod own;
+mod parts;
 mod people;
 mod problem;
 mod reader;

@@ -20,13 +20,23 @@ struct Operation {
     /// The status of what was done, and the name of the schema of its answer.
     done: u16,
     answer: &'static str,
+    /// The type of what is answered.
+    kind: &'static str,
 }
 
-/// What is answered with a file, in the place of the name of a schema.
-const FILE: &str = "";
+const JSON: &str = "application/json";
+/// A file is of any type, and has no schema.
+const FILE: &str = "*/*";
+const STREAM: &str = "text/event-stream";
+/// What goes on after 101 is no answer any more.
+const SOCKET: &str = "";
 
 const fn get(path: &'static str, says: &'static str, answer: &'static str) -> Operation {
-    Operation { method: "get", path, says, query: &[], body: None, done: 200, answer }
+    Operation { method: "get", path, says, query: &[], body: None, done: 200, answer, kind: JSON }
+}
+
+const fn file(path: &'static str, says: &'static str) -> Operation {
+    Operation { kind: FILE, ..get(path, says, "") }
 }
 
 const fn send(
@@ -36,7 +46,7 @@ const fn send(
     body: fn() -> Value,
     answer: &'static str,
 ) -> Operation {
-    Operation { method, path, says, query: &[], body: Some(body), done: 200, answer }
+    Operation { method, path, says, query: &[], body: Some(body), done: 200, answer, kind: JSON }
 }
 
 const fn remove(
@@ -45,7 +55,7 @@ const fn remove(
     query: &'static [(&'static str, bool)],
     answer: &'static str,
 ) -> Operation {
-    Operation { method: "delete", path, says, query, body: None, done: 200, answer }
+    Operation { method: "delete", path, says, query, body: None, done: 200, answer, kind: JSON }
 }
 
 const fn with(operation: Operation, query: &'static [(&'static str, bool)]) -> Operation {
@@ -56,6 +66,10 @@ const fn with(operation: Operation, query: &'static [(&'static str, bool)]) -> O
 const fn made(operation: Operation) -> Operation {
     Operation { done: 201, ..operation }
 }
+
+/// What those who read along say.
+const READING: &[(&str, bool)] =
+    &[("after", false), ("conversation_id", false), ("user_id", false)];
 
 const OPERATIONS: &[Operation] = &[
     made(send(
@@ -103,10 +117,10 @@ const OPERATIONS: &[Operation] = &[
         body::<files::NewFile>,
         "Message",
     )),
-    get("/messages/{id}/file", "Load the file that a message shows", FILE),
+    file("/messages/{id}/file", "Load the file that a message shows"),
     send("put", "/users/{id}", "Name a user", body::<people::Profile>, "User"),
     get("/users/{id}", "Show a user", "User"),
-    get("/users/{id}/avatar", "Load the picture of a user", FILE),
+    file("/users/{id}/avatar", "Load the picture of a user"),
     send(
         "put",
         "/users/{id}/presence",
@@ -115,7 +129,7 @@ const OPERATIONS: &[Operation] = &[
         "Present",
     ),
     send("put", "/messages/{id}", "Edit a message", body::<said::Edit>, "Message"),
-    remove("/messages/{id}", "Delete a message", &[("user_id", true)], "Message"),
+    remove("/messages/{id}", "Delete a message", &[("user_id", false)], "Message"),
     send(
         "post",
         "/messages/{id}/reactions",
@@ -126,7 +140,7 @@ const OPERATIONS: &[Operation] = &[
     remove(
         "/messages/{id}/reactions",
         "Take a reaction back",
-        &[("user_id", true), ("key", true)],
+        &[("user_id", false), ("key", true)],
         "Unreacted",
     ),
     send(
@@ -140,6 +154,21 @@ const OPERATIONS: &[Operation] = &[
         get("/events", "Read what has happened, oldest first", "Events"),
         &[("after", false), ("conversation_id", false), ("limit", false)],
     ),
+    Operation {
+        kind: STREAM,
+        ..with(
+            get("/stream", "Hear what happens, as server-sent events: the `data` of each", "Heard"),
+            READING,
+        )
+    },
+    Operation {
+        kind: SOCKET,
+        done: 101,
+        ..with(
+            get("/socket", "Hear what happens, over a WebSocket: each text is a `Heard`", "Heard"),
+            READING,
+        )
+    },
     send(
         "post",
         "/event/{which}/join",
@@ -175,18 +204,21 @@ fn body<T: JsonSchema>() -> Value {
 /// A parameter by its name, wherever it stands.
 fn parameter(name: &str, place: &str, required: bool) -> Value {
     let schema = match name {
-        "which" | "key" => json!({ "type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$" }),
+        "which" | "key" | "conversation_id" => {
+            json!({ "type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$" })
+        }
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
         "before" | "after" => json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
         _ => uuid(),
     };
     let says = match name {
         "which" => "Its id or its slug",
+        "user_id" => "The user; of a user's token it is that user",
         "id" => "The message or the user",
         "key" => "What they reacted with",
         "limit" => "How many at most",
         "before" | "after" | "after id" => "From where on",
-        "conversation_id" => "Of this conversation alone",
+        "conversation_id" => "Of this conversation alone, by its id or its slug",
         _ => "The user",
     };
     // Conversations are listed by their ids, all else by numbers.
@@ -209,8 +241,79 @@ fn object(fields: &Value) -> Value {
     json!({ "type": "object", "properties": fields, "required": names, "additionalProperties": false })
 }
 
+fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
 fn list(name: &str) -> Value {
-    json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } })
+    json!({ "type": "array", "items": named(name) })
+}
+
+/// One of these, told by its `type`, which is the name of its schema.
+fn one_of(types: &[&str]) -> Value {
+    let all: Vec<Value> = types.iter().map(|name| named(name)).collect();
+    let mapping: Map<String, Value> =
+        types.iter().map(|name| ((*name).to_owned(), named(name)["$ref"].clone())).collect();
+    json!({ "oneOf": all, "discriminator": { "propertyName": "type", "mapping": mapping } })
+}
+
+/// What is kept of what happens, and what is not.
+const KEPT: [&str; 9] = [
+    "message.new",
+    "message.edited",
+    "message.deleted",
+    "reaction.added",
+    "reaction.removed",
+    "participant.joined",
+    "participant.changed",
+    "participant.left",
+    "receipt",
+];
+const PASSING: [&str; 2] = ["typing", "presence"];
+
+/// What each type of event says, by its name.
+fn events() -> Map<String, Value> {
+    let (text, number, yes) =
+        (json!({ "type": "string" }), json!({ "type": "integer" }), json!({ "type": "boolean" }));
+    let about = |name: &str| match name {
+        "reaction.added" | "reaction.removed" => {
+            object(&json!({ "message_id": uuid(), "user_id": uuid(), "key": text }))
+        }
+        "participant.joined" | "participant.changed" => {
+            object(&json!({ "user_id": uuid(), "role": role() }))
+        }
+        "participant.left" => object(&json!({ "user_id": uuid() })),
+        "receipt" => {
+            object(&json!({ "message_id": uuid(), "user_id": uuid(), "read_up_to": number }))
+        }
+        "typing" => object(&json!({ "user_id": uuid(), "typing": yes })),
+        "presence" => object(&json!({
+            "user_id": uuid(),
+            "presence": { "enum": ["online", "unavailable", "offline"] },
+            "status": or_null(&text),
+        })),
+        _ => named("Message"),
+    };
+    let event = |name: &str| {
+        let mut fields = json!({
+            "type": { "const": name }, "conversation_id": uuid(), "document": about(name),
+        });
+        if KEPT.contains(&name) {
+            fields["position"] = number.clone();
+            fields["at_ms"] = number.clone();
+        }
+        (name.to_owned(), object(&fields))
+    };
+    let mut all: Map<String, Value> = KEPT.into_iter().chain(PASSING).map(event).collect();
+    let end = json!({ "type": { "const": "end" }, "reason": text, "resume": number });
+    all.insert("end".to_owned(), object(&end));
+    all.insert("Event".to_owned(), one_of(&KEPT));
+    all.insert("Heard".to_owned(), one_of(&[&KEPT[..], &PASSING, &["end"]].concat()));
+    all
+}
+
+fn role() -> Value {
+    json!({ "enum": ["member", "moderator"] })
 }
 
 /// What is answered, by name.
@@ -222,8 +325,9 @@ fn schemas() -> Value {
         "user_id": uuid(),
         "name": or_null(&text),
         "avatar_url": or_null(&text),
-        "role": { "enum": ["member", "moderator"] },
+        "role": role(),
         "matrix_user_id": text,
+        "read_up_to": number,
     }));
     let summary = json!({
         "id": uuid(),
@@ -235,34 +339,32 @@ fn schemas() -> Value {
     let mut conversation = summary.clone();
     conversation["matrix_room_id"] = or_null(&text);
     conversation["participants"] = json!({ "type": "array", "items": participant });
-    json!({
+    let message = json!({
+        "id": uuid(),
+        "conversation_id": uuid(),
+        "sequence_number": number,
+        "sender_id": uuid(),
+        "kind": { "enum": kinds },
+        "plaintext": text,
+        "media": { "type": ["object", "null"] },
+        "reply_to": or_null(&uuid()),
+        "created_at_ms": number,
+        "edited_at_ms": or_null(&number),
+        "deleted_at_ms": or_null(&number),
+        "matrix_event_id": or_null(&text),
+    });
+    let mut past = message.clone();
+    let reaction = object(&json!({ "key": text, "user_id": uuid() }));
+    past["reactions"] = json!({ "type": "array", "items": reaction });
+    let mut all = json!({
         "Conversation": object(&conversation),
         "Conversations": object(&json!({
             "conversations": { "type": "array", "items": object(&summary) },
             "next": or_null(&uuid()),
         })),
-        "Message": object(&json!({
-            "id": uuid(),
-            "conversation_id": uuid(),
-            "sequence_number": number,
-            "sender_id": uuid(),
-            "kind": { "enum": kinds },
-            "plaintext": text,
-            "media": { "type": ["object", "null"] },
-            "reply_to": or_null(&uuid()),
-            "created_at_ms": number,
-            "edited_at_ms": or_null(&number),
-            "deleted_at_ms": or_null(&number),
-            "matrix_event_id": or_null(&text),
-        })),
-        "Messages": object(&json!({ "messages": list("Message") })),
-        "Event": object(&json!({
-            "position": number,
-            "type": text,
-            "conversation_id": uuid(),
-            "at_ms": number,
-            "document": { "type": "object" },
-        })),
+        "Message": object(&message),
+        "PastMessage": object(&past),
+        "Messages": object(&json!({ "messages": list("PastMessage") })),
         "Events": object(&json!({ "events": list("Event"), "next": number })),
         "Joined": object(&json!({ "conversation_id": uuid(), "joined": yes })),
         "Left": object(&json!({ "conversation_id": uuid(), "left": yes })),
@@ -282,7 +384,9 @@ fn schemas() -> Value {
         "Problem": object(&json!({
             "type": text, "title": text, "status": number, "detail": text,
         })),
-    })
+    });
+    all.as_object_mut().into_iter().for_each(|all| all.extend(events()));
+    all
 }
 
 fn operation(it: &Operation) -> Value {
@@ -297,13 +401,21 @@ fn operation(it: &Operation) -> Value {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
         }));
     }
-    let content = if it.answer == FILE {
-        json!({ "*/*": {} })
-    } else {
-        let schema = format!("#/components/schemas/{}", it.answer);
-        json!({ "application/json": { "schema": { "$ref": schema } } })
+    if it.kind == STREAM {
+        parameters.push(json!({
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The last position that was heard, in the place of `after`",
+            "schema": { "type": "integer", "minimum": 0 },
+        }));
+    }
+    let answered = match it.kind {
+        SOCKET => json!({ "description": it.says }),
+        FILE => json!({ "description": "Done", "content": { FILE: {} } }),
+        kind => {
+            json!({ "description": "Done", "content": { kind: { "schema": named(it.answer) } } })
+        }
     };
-    let answered = json!({ "description": "Done", "content": content });
     let mut responses = Map::new();
     responses.insert(it.done.to_string(), answered.clone());
     if it.done == 201 && it.answer == "Conversation" {
@@ -337,6 +449,7 @@ pub(super) fn document() -> Value {
             "version": "1",
             "description": "What is said is stored first, and then told to Matrix once and in order.",
         },
+        "servers": [{ "url": "/", "description": "Where this document is" }],
         "paths": paths,
         "components": {
             "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
@@ -364,17 +477,28 @@ mod tests {
 
     #[test]
     fn all_that_is_routed_is_in_the_document() {
-        // Those that answer with no JSON are told of in docs/relay.md.
-        let others = ["/stream", "/socket", "/openapi.json"];
         let routed: BTreeSet<String> = include_str!("mod.rs")
             .lines()
             .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next())
-            .filter(|path| !others.contains(path) && !path.starts_with("/_matrix"))
-            .filter(|path| !["/health", "/metrics"].contains(path))
+            .filter(|path| !path.starts_with("/_matrix"))
+            .filter(|path| !["/health", "/metrics", "/openapi.json"].contains(path))
             .map(|path| format!("/api/chat{path}"))
             .collect();
         let told = document()["paths"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(routed, told);
+    }
+
+    #[test]
+    fn each_type_of_event_that_is_told_of_is_in_it() {
+        let told = include_str!("../../../docs/relay.md");
+        let told = told.split("as it happens: ").nth(1).unwrap().split(". ").next().unwrap();
+        let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
+        assert_eq!(told, KEPT.into_iter().chain(PASSING).collect());
+        let document = document();
+        for name in told {
+            let of = &document["components"]["schemas"][name];
+            assert_eq!(of["properties"]["type"]["const"], name);
+        }
     }
 
     #[test]

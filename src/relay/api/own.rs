@@ -9,7 +9,10 @@ use http::{Method, StatusCode, request::Parts};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::problem::Problem;
+use super::{
+    parts::{query, uuid},
+    problem::{Problem, absent},
+};
 use crate::relay::Shared;
 
 /// What the address names, below `/api/chat`.
@@ -19,8 +22,10 @@ enum About {
     Conversation,
     /// A message of one.
     Message,
-    /// Users: themselves, where something is changed.
+    /// Themselves.
     User,
+    /// Themselves, and those with whom they are in a conversation.
+    Others,
     /// What is read is picked by who reads.
     Picked,
 }
@@ -29,7 +34,7 @@ enum About {
 const WHO: [&str; 2] = ["user_id", "sender_id"];
 
 fn about(method: &Method, route: &str) -> Option<About> {
-    let reads = method == Method::GET;
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     Some(match route.strip_prefix("/api/chat")? {
         "/conversations" | "/events" | "/stream" | "/socket" if reads => About::Picked,
         "/conversations/{which}" if reads => About::Conversation,
@@ -43,7 +48,8 @@ fn about(method: &Method, route: &str) -> Option<About> {
         | "/messages/{id}/file"
         | "/messages/{id}/reactions"
         | "/messages/{id}/receipts" => About::Message,
-        "/users/{id}" | "/users/{id}/avatar" | "/users/{id}/presence" => About::User,
+        "/users/{id}" | "/users/{id}/avatar" if reads => About::Others,
+        "/users/{id}" | "/users/{id}/presence" => About::User,
         _ => return None,
     })
 }
@@ -74,12 +80,17 @@ pub(super) async fn admit(shared: &Shared, head: &mut Parts, user: Uuid) -> Resu
     let named = named.map_err(|_| Problem::bad("the address cannot be read"))?;
     let of = |wanted: &str| named.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
     of("user").map_or(Ok(()), |said| is(user, said))?;
+    let id = of("id").unwrap_or_default();
+    let picked = query(&head.uri, "conversation_id");
     let takes_part = match about {
-        About::Picked => return Ok(()),
-        About::User if head.method == Method::GET => return Ok(()),
-        About::User => return is(user, of("id").unwrap_or_default()),
+        About::User => return is(user, id),
+        About::Others => return meets(shared, user, uuid("id", id)?).await,
+        About::Picked => match &picked {
+            Some(picked) => picked,
+            None => return Ok(()),
+        },
         About::Conversation => of("which").unwrap_or_default(),
-        About::Message => of("id").unwrap_or_default(),
+        About::Message => id,
     };
     let id = Uuid::parse_str(takes_part).ok();
     let sql = match about {
@@ -103,6 +114,19 @@ pub(super) async fn admit(shared: &Shared, head: &mut Parts, user: Uuid) -> Resu
     takes_part.then_some(()).ok_or_else(|| refused("this user takes no part in that conversation"))
 }
 
+/// Whether they are in a conversation with that one, who may have left it: what they said there is read all the same.
+async fn meets(shared: &Shared, user: Uuid, other: Uuid) -> Result<(), Problem> {
+    let meets: bool = sqlx::query_scalar(
+        "SELECT $1 = $2 OR EXISTS (SELECT FROM relay.participants p JOIN relay.participants o USING (conversation_id)
+            WHERE p.user_id = $1 AND p.left_at IS NULL AND o.user_id = $2)",
+    )
+    .bind(user)
+    .bind(other)
+    .fetch_one(&shared.pool)
+    .await?;
+    meets.then_some(()).ok_or_else(|| absent("user", &other.to_string()))
+}
+
 /// The same as far as the body says.
 pub(super) fn admit_body(body: &Value, user: Uuid) -> Result<(), Problem> {
     let mut named = WHO.iter().filter_map(|name| body.get(name));
@@ -123,6 +147,8 @@ mod tests {
         assert_eq!(of(Method::GET, "/conversations/{which}"), Some(About::Conversation));
         assert_eq!(of(Method::POST, "/event/{which}/message"), Some(About::Conversation));
         assert_eq!(of(Method::PUT, "/messages/{id}"), Some(About::Message));
+        assert_eq!(of(Method::HEAD, "/users/{id}"), Some(About::Others));
+        assert_eq!(of(Method::PUT, "/users/{id}"), Some(About::User));
         for (method, route) in [
             (Method::POST, "/conversations"),
             (Method::PUT, "/conversations/{which}"),

@@ -1,6 +1,6 @@
 //! Who people are: their names and pictures, and whether they are there.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::{
     answer,
-    asked::{Asked, uuid},
-    conversations::{Answered, Relay, absent, short},
+    asked::Asked,
+    conversations::{Answered, Relay, short},
     files::from_homeserver,
-    problem::Problem,
+    parts::Path,
+    problem::{Problem, absent},
 };
 use crate::relay::{Shared, fetch, keys::Scope, user::parsed};
 
@@ -67,23 +68,14 @@ async fn document(shared: &Shared, id: Uuid) -> Result<Value, Problem> {
     found.ok_or_else(|| absent("user", &id.to_string()))
 }
 
-pub(super) async fn show(
-    State(shared): Relay,
-    Path(id): Path<String>,
-    request: Request,
-) -> Answered {
+pub(super) async fn show(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
-    Ok(answer(StatusCode::OK, &document(&shared, uuid("user_id", &id)?).await?))
+    Ok(answer(StatusCode::OK, &document(&shared, id).await?))
 }
 
 /// Makes a user known, or gives them another name or picture.
-pub(super) async fn put(
-    State(shared): Relay,
-    Path(id): Path<String>,
-    request: Request,
-) -> Answered {
+pub(super) async fn put(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let id = uuid("user_id", &id)?;
     let Profile { name, avatar_url } = asked.json(&shared).await?;
     name.as_deref().map_or(Ok(()), |name| short("name", name))?;
     if let Some(url) = avatar_url.as_deref().filter(|url| !url.is_empty()) {
@@ -116,11 +108,11 @@ fn of_ours(document: &Value) -> Result<(), Problem> {
 /// The picture, from the homeserver.
 pub(super) async fn avatar(
     State(shared): Relay,
-    Path(id): Path<String>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
-    let document = document(&shared, uuid("user_id", &id)?).await?;
+    let document = document(&shared, id).await?;
     match document["avatar_url"].as_str() {
         Some(url) if url.starts_with("mxc://") => from_homeserver(&shared, url, None, None).await,
         // The application has it.
@@ -131,17 +123,18 @@ pub(super) async fn avatar(
 /// It is passed on and not kept.
 pub(super) async fn is_present(
     State(shared): Relay,
-    Path(id): Path<String>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let id = uuid("user_id", &id)?;
     let Presence { presence, status } = asked.json(&shared).await?;
-    if !shared.presence {
-        return Err(Problem::new(StatusCode::CONFLICT, "presence is off in the homeserver"));
-    }
-    if status.as_deref().is_some_and(|it| it.chars().count() > LONGEST_STATUS || it.contains('\0'))
-    {
+    let off = match (shared.presence, shared.matrix) {
+        (false, _) => Some("presence is off in the homeserver (`synapse.presence`)"),
+        (_, false) => Some("nothing goes to Matrix (`relay.matrix`)"),
+        _ => None,
+    };
+    off.map_or(Ok(()), |why| Err(Problem::new(StatusCode::CONFLICT, why)))?;
+    if status.as_deref().is_some_and(|it| it.chars().count() > LONGEST_STATUS) {
         return Err(Problem::bad(format!("`status` has up to {LONGEST_STATUS} characters")));
     }
     let document = document(&shared, id).await?;

@@ -11,6 +11,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use sqlx::error::DatabaseError;
+use uuid::Uuid;
 
 use crate::{listener::request::Unread, matrix, relay::tokens::Refused};
 
@@ -55,9 +56,23 @@ impl Problem {
         Self { is_token: true, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
+    /// The same where this is what became of `Idempotency-Key`, and something else was said with it before.
+    pub(super) fn of_repeat(self, operation: Option<Uuid>) -> Self {
+        if operation.is_none() || self.status != StatusCode::CONFLICT {
+            return self;
+        }
+        let detail =
+            format!("this `Idempotency-Key` came before with something else: {}", self.detail);
+        Self { detail, ..self }
+    }
+
     pub(super) fn later(self, wait: Duration) -> Self {
         Self { wait: Some(wait), ..self }
     }
+}
+
+pub(super) fn absent(what: &str, id: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
 }
 
 impl IntoResponse for Problem {

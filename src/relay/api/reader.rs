@@ -1,7 +1,7 @@
 //! Somebody who reads along: first what has happened since the position they name, then what happens. How it is put on
 //! the wire is for [`Wire`].
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::{
@@ -10,17 +10,17 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{
-    asked::{Asked, uuid},
-    problem::Problem,
-};
+use super::{asked::Asked, conversations::picked, parts::uuid, problem::Problem};
 use crate::relay::{
     Shared,
+    keys::Term,
     tail::{Item, PAGE, Wanted},
 };
 
 /// How long something may wait before the reader counts as too slow.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks whether their key is still there: with how long one that was looked up counts, that is a beat.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_secs(15);
 
@@ -35,6 +35,7 @@ pub(super) enum End {
     Silent,
     Database,
     Expired,
+    Removed,
     /// They have said something, where nothing can be said.
     Spoke,
     /// What they sent is no WebSocket.
@@ -50,6 +51,7 @@ impl End {
             Self::Silent => Some("it answers no pings"),
             Self::Database => Some("the database does not answer"),
             Self::Expired => Some("its token has expired"),
+            Self::Removed => Some("its key was removed"),
             Self::Spoke => Some("only reading goes on here: say it with a request"),
             Self::Broken => Some("what it sends is not what a WebSocket sends"),
         }
@@ -80,15 +82,16 @@ pub(super) struct Reader {
     /// The last position that it has.
     at: i64,
     live: Receiver<Arc<Item>>,
-    /// When the token ends.
-    until: Option<Instant>,
+    term: Term,
 }
 
 /// What a reader asks for.
 pub(super) struct Asks {
     after: Option<i64>,
-    wanted: Wanted,
-    until: Option<Instant>,
+    /// The id or the slug of a conversation.
+    which: Option<String>,
+    user: Option<Uuid>,
+    term: Term,
 }
 
 /// From where on, and which of it, as a request wants it.
@@ -98,11 +101,13 @@ pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
         Some(last) => Some(last),
         None => asked.number("after")?,
     };
-    let of = |name: &'static str| asked.query(name).map(|id| uuid(name, &id)).transpose();
     // The token of a user names the same one as the address, where that names one.
-    let user = asked.own().map_or_else(|| of("user_id"), |own| Ok(Some(own)))?;
-    let wanted = Wanted { conversation: of("conversation_id")?, user };
-    Ok(Asks { after, wanted, until: asked.key.until })
+    let user = asked.own().map_or_else(
+        || asked.query("user_id").map(|id| uuid("user_id", &id)).transpose(),
+        |own| Ok(Some(own)),
+    )?;
+    let which = asked.query("conversation_id").map(Cow::into_owned);
+    Ok(Asks { after, which, user, term: asked.key.term })
 }
 
 /// Refuses a position after which something is no longer kept: nobody would know what is missing.
@@ -124,12 +129,13 @@ pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Prob
 
 impl Reader {
     pub(super) async fn of(shared: Arc<Shared>, asks: Asks) -> Result<Self, Problem> {
-        let Asks { after, wanted, until } = asks;
+        let Asks { after, which, user, term } = asks;
+        let wanted = Wanted { conversation: picked(&shared, which.as_deref()).await?, user };
         // Before what has happened is read, so that nothing is between the two.
         let live = shared.tail.subscribe();
         let at = after.unwrap_or_else(|| shared.tail.last());
         require_kept(&shared, at).await?;
-        let theirs = match wanted.user {
+        let theirs = match user {
             None => Vec::new(),
             Some(user) => sqlx::query_scalar(
                 "SELECT conversation_id FROM relay.participants WHERE user_id = $1 AND left_at IS NULL",
@@ -138,7 +144,7 @@ impl Reader {
             .fetch_all(&shared.pool)
             .await?,
         };
-        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live, until })
+        Ok(Self { shared, wanted, theirs: theirs.into_iter().collect(), at, live, term })
     }
 
     /// Until one of both ends it.
@@ -150,6 +156,7 @@ impl Reader {
     async fn read(&mut self, wire: &mut impl Wire) -> Result<(), End> {
         in_time(wire.beat()).await?;
         let mut beat = Instant::now() + BEAT;
+        let mut counts = self.counts();
         // What is told from now on is all that there is after the last position that was told.
         if self.at < self.shared.tail.last() {
             self.catch_up(wire).await?;
@@ -165,14 +172,33 @@ impl Reader {
                     heard?;
                     in_time(wire.answer()).await?;
                 }
-                () = sleep_until(self.until.map_or(beat, |until| until.min(beat))) => {
-                    if self.until.is_some_and(|until| until <= Instant::now()) {
-                        return Err(End::Expired);
-                    }
+                () = sleep_until(counts) => {
+                    Box::pin(self.still()).await?;
+                    counts = self.counts();
+                }
+                () = sleep_until(beat) => {
                     in_time(wire.beat()).await?;
                     beat = Instant::now() + BEAT;
                 }
             }
+        }
+    }
+
+    /// Until when their key or token counts, as was seen last.
+    fn counts(&self) -> Instant {
+        match self.term {
+            Term::Until(end) => end,
+            Term::WhileThere(_) => Instant::now() + AGAIN,
+        }
+    }
+
+    /// Whether it goes on to do so.
+    async fn still(&self) -> Result<(), End> {
+        let Term::WhileThere(hash) = self.term else { return Err(End::Expired) };
+        match self.shared.keys.of(hash).await {
+            Ok(None) => Err(End::Removed),
+            // Where nobody can say, it counts as before: nothing is told meanwhile.
+            Ok(Some(_)) | Err(_) => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use tokio::{
     net::TcpStream,
@@ -125,7 +125,7 @@ impl Wire for Socket {
             (End::Gone, _) => return,
             (End::Spoke, Some(reason)) => (1003, reason),
             (End::Broken, Some(reason)) => (1002, reason),
-            (End::Expired, Some(reason)) => (1008, reason),
+            (End::Expired | End::Removed, Some(reason)) => (1008, reason),
             // To be tried again later.
             (_, Some(reason)) => (1013, reason),
             (_, None) => (1000, ""),
@@ -167,8 +167,9 @@ pub(super) async fn socket(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
 ) -> Result<Response, Problem> {
+    let is_get = request.method() == Method::GET;
     let headers = request.headers_mut();
-    let answer = accepted(headers).ok_or_else(|| {
+    let answer = accepted(headers).filter(|_| is_get).ok_or_else(|| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, "this is for a WebSocket (version 13)")
     })?;
     origins::admit(headers, &shared.origins)?;

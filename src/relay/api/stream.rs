@@ -89,7 +89,7 @@ impl Wire for Events {
 
     async fn end(&mut self, why: End, resume: i64) {
         let Some(reason) = why.reason() else { return };
-        let words = json!({ "reason": reason, "resume": resume });
+        let words = json!({ "type": "end", "reason": reason, "resume": resume });
         let words = format!("event: end\ndata: {words}\n\n");
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.into());
     }
