@@ -58,7 +58,7 @@ use crate::{
 };
 
 /// A database that is there is ready within this: who asks meanwhile waits, and is not told that there is none.
-const SHORTLY: Duration = Duration::from_secs(1);
+const SHORTLY: Duration = Duration::from_secs(3);
 
 /// What all requests share.
 struct Shared {
