@@ -24,7 +24,6 @@ use super::{
     Error, api, jwt,
     repeat::Repeat,
     running,
-    segment::escaped,
     session::{self, Session},
 };
 use crate::{
@@ -594,8 +593,8 @@ pub(crate) async fn login(
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
     let client = Client::built(from_own_address(&session)?, bare, None, timeout)?;
     // A login by key makes who is not there, such as in another database.
-    let path = format!("/_matrix/client/v3/profile/{}", escaped(session.user_id.as_str()));
-    if client.raw(Method::GET, &path, None).await.is_err_and(|error| error.is_not_found()) {
+    let there = api::profile::Request { user_id: session.user_id.clone().into() };
+    if client.send(there).await.is_err_and(|error| error.is_not_found()) {
         return Err(Error::NoUser(session.user_id.to_string()));
     }
     let answer = client.send(request).await?;

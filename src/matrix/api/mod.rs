@@ -26,6 +26,7 @@ pub(crate) mod logout;
 pub(crate) mod media_config;
 pub(crate) mod messages;
 pub(crate) mod presence;
+pub(crate) mod profile;
 pub(crate) mod public_rooms;
 pub(crate) mod put_state;
 pub(crate) mod query_keys;
