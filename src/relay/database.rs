@@ -150,7 +150,7 @@ async fn make(config: &Config, deadline: Instant) -> Result<(), Error> {
     Ok(files::remove(&coming(data))?)
 }
 
-async fn migrate(pool: &PgPool) -> Result<(), Error> {
+pub(super) async fn migrate(pool: &PgPool) -> Result<(), Error> {
     let files = [
         ("tables", include_str!("migrations/0001_tables.sql")),
         ("functions", include_str!("migrations/0002_functions.sql")),

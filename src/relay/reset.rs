@@ -40,6 +40,8 @@ pub(crate) async fn reset(config: &Config, pool: &PgPool, what: What) -> Result<
     if !turn::is_ours(&mut *turn).await.map_err(Error::query(DOING))? {
         return Err(Error::Runs);
     }
+    // A newer program may not have run with it yet.
+    database::migrate(pool).await?;
     let mut done = Done::default();
     if what != What::Tokens {
         done.rooms = rooms(config, pool).await?;

@@ -133,7 +133,7 @@ macro_rules! page {
         concat!(
             "SELECT relay.message_document(m) || jsonb_build_object('reactions', coalesce((
                 SELECT jsonb_agg(jsonb_build_object('key', r.key, 'user_id', r.user_id) ORDER BY r.created_at, r.id)
-                FROM relay.reactions r WHERE r.message_id = m.id), '[]'))
+                FROM relay.reactions r WHERE r.message_id = m.id AND m.deleted_at IS NULL), '[]'))
             FROM relay.messages m
             WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
             ORDER BY sequence_number ",
