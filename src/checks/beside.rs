@@ -80,6 +80,20 @@ pub(crate) static CHAT: Check = Check {
     }),
 };
 
+/// What does not run cannot be asked: the start of the relay says so then.
+pub(crate) static NAMES: Check = Check {
+    name: "chat-names",
+    about: "the users and rooms of the relay are called as the settings have it",
+    remedy: "`content relay reset --all` gives them new names",
+    flows: &[Flow::Restart, Flow::Change, Flow::ConfigCheck],
+    look: Look::Asks(|subject| {
+        Box::pin(async {
+            relay::same_names(subject.config).await?;
+            Ok(Vec::new())
+        })
+    }),
+};
+
 pub(crate) static LOGINS: Check = Check {
     name: "logins",
     about: "people can log in: with a password, or through a provider whose secret is set",

@@ -84,7 +84,7 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 31] = [
+static ALL: [&Check; 32] = [
     &folder::FOLDER,
     &folder::RUN,
     &services::SERVICES,
@@ -106,6 +106,7 @@ static ALL: [&Check; 31] = [
     &free::FREE,
     &folder::SPACE,
     &beside::PROVIDER,
+    &beside::NAMES,
     &database::REDIS,
     &workers::ELSEWHERE,
     &database::CONNECTIONS,

@@ -46,9 +46,12 @@ impl Counts {
         self.recent().sent(self.0.start.elapsed(), is_event);
     }
 
-    pub(super) fn failed(&self) {
+    /// A try has failed; `is_telling` says whether that tells of the homeserver, and not of what was to be told.
+    pub(super) fn failed(&self, is_telling: bool) {
         self.0.failed.fetch_add(1, Ordering::Relaxed);
-        self.recent().failed(self.0.start.elapsed());
+        if is_telling {
+            self.recent().failed(self.0.start.elapsed());
+        }
     }
 
     /// What went wrong lately.

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{Error, entries::FIRST_PAUSE};
@@ -34,6 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between two tries to reach it at the start.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a statement waits for what somebody else has locked, in milliseconds.
+const LONGEST_LOCK: &str = "3000";
+/// How long a look at it may take where nothing depends on it.
+const GLANCE: Duration = Duration::from_secs(3);
 
 /// Of its role, once that is there.
 fn password(data: &DataDir) -> PathBuf {
@@ -75,7 +80,11 @@ fn options(config: &Config) -> Result<PgConnectOptions, Error> {
         (None, None) => return Err(Error::NoDatabase),
     };
     // That something is there already is no news.
-    let options = options.options([("client_min_messages", "warning")]);
+    let options = options.options([
+        ("client_min_messages", "warning"),
+        // A transaction of the application that is left open on a conversation keeps no connection of all others.
+        ("lock_timeout", LONGEST_LOCK),
+    ]);
     Ok(options.application_name("resource-matrix-synapse relay"))
 }
 
@@ -173,6 +182,16 @@ pub(super) struct Whose {
 }
 
 impl Whose {
+    fn same(self, is: Self) -> Result<(), Error> {
+        if self.server != is.server {
+            return Err(Error::OtherServer { was: self.server, is: is.server });
+        }
+        if self.prefix != is.prefix {
+            return Err(Error::OtherPrefix { was: self.prefix, is: is.prefix });
+        }
+        Ok(())
+    }
+
     pub(super) fn of(config: &Config) -> Self {
         Self { server: config.server.name.to_string(), prefix: config.relay.prefix.0.clone() }
     }
@@ -201,12 +220,20 @@ async fn adopt(pool: &PgPool, config: &Config) -> Result<(), Error> {
     .execute(pool)
     .await
     .map_err(Error::query("say whose it is"))?;
-    let was = whose(pool).await?;
-    if was.server != is.server {
-        return Err(Error::OtherServer { was: was.server, is: is.server });
+    whose(pool).await?.same(is)
+}
+
+/// Refuses other names than those that are in use. Where nobody can say, that is found when the relay starts.
+pub(super) async fn same_names(config: &Config) -> Result<(), Error> {
+    let Ok(options) = options(config) else { return Ok(()) };
+    let look = async {
+        let mut on = PgConnection::connect_with(&options).await?;
+        sqlx::query_as("SELECT server_name, prefix FROM relay.settings WHERE EXISTS (SELECT 1 FROM relay.users)")
+            .fetch_optional(&mut on)
+            .await
+    };
+    match timeout(GLANCE, look).await {
+        Ok(Ok(Some((server, prefix)))) => Whose { server, prefix }.same(Whose::of(config)),
+        _ => Ok(()),
     }
-    if was.prefix != is.prefix {
-        return Err(Error::OtherPrefix { was: was.prefix, is: is.prefix });
-    }
-    Ok(())
 }

@@ -67,9 +67,10 @@ impl Error {
         match source {
             // A connection that is closed at once, as by what stands before a database, is no answer.
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
-            // It starts, ends, has no room or no connections left, or only reads.
+            // It starts, ends, has no room or no connections left, only reads, or another relay is at it.
             error => error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| {
-                code.starts_with("57P") || code.starts_with("53") || code == "25006"
+                let passes = ["57P", "53", "25006", "55P03"];
+                passes.iter().any(|it| code.starts_with(it))
             }),
         }
     }
@@ -100,10 +101,16 @@ impl Explain for Error {
         match self {
             Self::Listen(..) => Some("`config set relay.port PORT` takes another port".into()),
             Self::NoDatabase => Some("`manage start` starts it".into()),
-            Self::Address => Some("it begins with `postgres://`".into()),
-            Self::Query { .. } => {
-                Some("`status` shows whether PostgreSQL runs; `manage start` starts it".into())
-            }
+            Self::Address => Some(
+                "it is `postgres://USER:PASSWORD@HOST/DATABASE`, where `/`, `@` and the like in a password are written as \
+                 `%2F`, `%40`; `config set relay.database_url --file FILE` takes it from a file"
+                    .into(),
+            ),
+            Self::Query { .. } => Some(
+                "`status` shows whether PostgreSQL runs, and `manage start` starts it; where it is the application's, \
+                 `config show relay.database_url` says where that comes from"
+                    .into(),
+            ),
             Self::Migrate(_) => Some("its role must be allowed to create a schema there".into()),
             Self::OtherServer { was, .. } => Some(format!(
                 "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`; or \

@@ -34,6 +34,8 @@ const REDIRECTS: usize = 3;
 pub(super) enum Error {
     #[error("`{0}` is not the address of a file: it begins with `https://` or `http://`")]
     Address(String),
+    #[error("the address of the file names a user, which all who take part would read")]
+    User,
     #[error("{0}; `relay.fetch_from` allows ranges of addresses")]
     Private(Private),
     #[error("{0} answers {1}")]
@@ -125,6 +127,9 @@ impl Resolve for Public {
 pub(super) fn address(text: &str) -> Result<Url, Error> {
     let wrong = || Error::Address(text.chars().take(200).collect());
     let url = Url::parse(text).map_err(|_| wrong())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::User);
+    }
     let is_web = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
     if is_web { Ok(url) } else { Err(wrong()) }
 }

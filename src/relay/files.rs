@@ -14,15 +14,18 @@ use super::{
 };
 use crate::matrix::{client::Client, media::Media};
 
-/// How many are held at once.
-const AT_ONCE: usize = 8;
+/// How many are fetched at once, and how many of those that are here are uploaded: who has one and does not answer
+/// keeps none of these waiting.
+const FETCHED: usize = 8;
+const UPLOADED: usize = 4;
 /// What a server says of a file that it does not know.
 const UNKNOWN: [&str; 2] = ["application/octet-stream", "binary/octet-stream"];
 
 pub(super) struct Files {
     pool: PgPool,
     pub(super) fetcher: Fetcher,
-    places: Semaphore,
+    fetched: Semaphore,
+    uploaded: Semaphore,
 }
 
 /// The kind of a message that shows a file of that MIME type.
@@ -52,7 +55,8 @@ fn shown(kind: &str, text: &str, media: &Value) -> Option<Value> {
 
 impl Files {
     pub(super) fn of(pool: PgPool, fetcher: Fetcher) -> Self {
-        Self { pool, fetcher, places: Semaphore::new(AT_ONCE) }
+        let (fetched, uploaded) = (Semaphore::new(FETCHED), Semaphore::new(UPLOADED));
+        Self { pool, fetcher, fetched, uploaded }
     }
 
     /// The message that shows a file with this text; none where it was deleted meanwhile.
@@ -71,7 +75,9 @@ impl Files {
         if let Some(content) = shown(&kind, text, &media) {
             return Ok(Some(content));
         }
-        let _place = self.places.acquire().await;
+        // What the application gave an address of is not here.
+        let places = if media["source"].is_null() { &self.uploaded } else { &self.fetched };
+        let _place = places.acquire().await;
         let file = self.file(message, &media).await?;
         let file = self.uploaded(client, file).await?;
         self.note(message, &media, file, text).await
@@ -131,7 +137,7 @@ impl Files {
 
     /// A picture from an address; where the homeserver has it.
     pub(super) async fn picture(&self, client: &Client, source: &str) -> Result<String, Trouble> {
-        let _place = self.places.acquire().await;
+        let _place = self.fetched.acquire().await;
         let fetched = self.fetcher.fetch(source).await?;
         let mime = fetched.mime.as_deref().and_then(bare);
         let name = fetch::name_of(source).unwrap_or_else(|| "avatar".to_owned());

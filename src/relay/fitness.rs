@@ -15,6 +15,11 @@ pub(crate) fn check(config: &Config) -> Result<(), Error> {
     Tokens::of(&config.relay).map(drop)
 }
 
+/// Whether the names are those that its users and rooms have.
+pub(crate) async fn same_names(config: &Config) -> Result<(), Error> {
+    if config.has(Part::Relay) { database::same_names(config).await } else { Ok(()) }
+}
+
 /// What it starts with and somebody may miss.
 pub(crate) fn doubtful(config: &Config) -> Vec<String> {
     if !config.has(Part::Relay) {

@@ -141,7 +141,7 @@ impl Lane {
                 }
                 Err(trouble) => trouble,
             };
-            means.counts.failed();
+            means.counts.failed(trouble.is_of_the_homeserver());
             if trouble.is_final(tries) {
                 let reason = trouble.text();
                 tracing::warn!(

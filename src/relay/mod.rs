@@ -43,7 +43,7 @@ mod user;
 mod waker;
 
 pub(crate) use error::Error;
-pub(crate) use fitness::{check, doubtful};
+pub(crate) use fitness::{check, doubtful, same_names};
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -104,7 +104,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let counts = counts::Counts::begin();
     let (why, closed) = watch::channel("the database is not there yet".to_owned());
     let closed = api::closed(counts.clone(), closed);
+    let mut ending = process::Ending::new()?;
     let pool = tokio::select! {
+        _ = ending.next() => return Ok(()),
         pool = database::awaited(config, &why) => pool?,
         () = async {
             sleep(SHORTLY).await;
@@ -151,6 +153,13 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
     let files = Rc::new(files::Files::of(pool.clone(), fetcher));
     local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
-    local.run_until(listener::serve(&socket, connections, api::router(shared))).await;
+    let tail = shared.tail.clone();
+    let served = async {
+        tokio::select! {
+            () = listener::serve(&socket, connections, api::router(shared)) => {}
+            _ = ending.next() => tail.end().await,
+        }
+    };
+    local.run_until(served).await;
     Ok(())
 }

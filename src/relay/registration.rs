@@ -21,7 +21,12 @@ pub(super) const SECRETS: [&str; 2] = ["relay_as_token", "relay_hs_token"];
 
 /// As it stands in its file.
 pub(super) fn of(config: &Config) -> Result<Registration, files::Error> {
-    let token = |name: &str| Secret::read_or_generate(&config.data.secret(name), &mut rng());
+    // Those of a homeserver elsewhere come from there.
+    let is_elsewhere = config.relay.homeserver.is_some();
+    let token = |name: &str| match config.data.secret(name) {
+        file if is_elsewhere => Secret::read(&file),
+        file => Secret::read_or_generate(&file, &mut rng()),
+    };
     let tokens = (token(SECRETS[0])?, token(SECRETS[1])?);
     let (prefix, service) = (&config.relay.prefix.0, &config.relay.service_user.0);
     let (prefix, server) = (escaped(prefix), escaped(config.server.name.0.as_str()));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{PgPool, error::DatabaseError, postgres::PgListener};
 use tokio::{
     sync::broadcast,
     time::{Instant, sleep, timeout},
@@ -35,6 +35,9 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const MOST_SECONDS: i64 = 1000 * 365 * 24 * 60 * 60;
 /// How long what happens next may wait for what happens right after it: each time the disk is written to.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long a parting may take, and the last words on their way.
+const PARTING: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -71,7 +74,8 @@ impl Item {
 #[derive(Clone)]
 pub(super) struct Tail {
     pool: PgPool,
-    items: broadcast::Sender<Arc<Item>>,
+    /// None is the last one: the relay ends.
+    items: broadcast::Sender<Option<Arc<Item>>>,
     /// The last position that was told.
     last: Arc<AtomicI64>,
     /// Whether the database is there.
@@ -110,8 +114,22 @@ impl Tail {
     }
 
     /// What happens from now on; what has happened is read with [`Self::page`].
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Item>> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Option<Arc<Item>>> {
         self.items.subscribe()
+    }
+
+    /// Lets all who read along go, each with where to go on from; waits until they are, or for a moment.
+    pub(super) async fn end(&self) {
+        if self.items.send(None).is_ok() {
+            let gone = async {
+                while self.items.receiver_count() > 0 {
+                    sleep(GATHER).await;
+                }
+                // What was said last is on its way.
+                sleep(LAST_WORDS).await;
+            };
+            drop(timeout(PARTING, gone).await);
+        }
     }
 
     pub(super) fn last(&self) -> i64 {
@@ -208,7 +226,7 @@ impl Tail {
             for item in page {
                 self.last.store(item.position.unwrap_or_default(), Ordering::Release);
                 // Nobody may read along.
-                drop(self.items.send(Arc::new(item)));
+                drop(self.items.send(Some(Arc::new(item))));
             }
             if is_last {
                 return Ok(published);
@@ -227,13 +245,16 @@ impl Tail {
         }
         let kind = whole["type"].as_str().unwrap_or_default().to_owned();
         let text = OnceLock::new();
-        drop(self.items.send(Arc::new(Item { position: None, conversation, kind, whole, text })));
+        let item = Item { position: None, conversation, kind, whole, text };
+        drop(self.items.send(Some(Arc::new(item))));
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen_all(["relay", "relay_read", "relay_aside"]).await?;
         self.is_now(true);
+        // The database may have been brought back from before.
+        sqlx::query("SELECT relay.go_on_from_now()").execute(&self.pool).await?;
         loop {
             if self.catch_up().await? > 0 {
                 sleep(GATHER).await;
@@ -262,7 +283,14 @@ pub(super) async fn run(tail: Tail) {
     loop {
         let begun = Instant::now();
         if let Err(error) = tail.listen().await {
-            tail.is_now(false);
+            // One that only reads, or is full, is there.
+            if error
+                .as_database_error()
+                .and_then(DatabaseError::code)
+                .is_none_or(|it| it.starts_with("57P"))
+            {
+                tail.is_now(false);
+            }
             tracing::warn!("what happens cannot be read: {error}");
         }
         if begun.elapsed() > LOOK {

@@ -8,6 +8,8 @@ use crate::{matrix, outbox};
 /// How often a room may not be ready before nothing more is said there, a file not to be had, or somebody be missing:
 /// for about two minutes.
 const TRIES: u32 = 10;
+/// The same of a file: whoever has it may take half a minute each time, and the conversation waits.
+const TRIES_OF_A_FILE: u32 = 4;
 
 /// What keeps something from being told.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +47,21 @@ impl Trouble {
             Self::Database(_) => false,
             Self::Room(matrix::Error::Banned { .. }) => true,
             Self::Room(error) => tries >= TRIES && outbox::is_final(error),
-            Self::File(error) => tries >= TRIES || error.is_final(),
+            Self::File(error) => tries >= TRIES_OF_A_FILE || error.is_final(),
             Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
             Self::Matrix(error) => outbox::is_final(error),
             Self::Removed { is_sure, .. } => *is_sure || tries >= TRIES,
+        }
+    }
+
+    /// Whether it is the homeserver that did not do what it was asked, and not something with what was to be told.
+    pub(super) fn is_of_the_homeserver(&self) -> bool {
+        match self {
+            Self::Matrix(error) | Self::Room(error) => {
+                !matches!(error, matrix::Error::Banned { .. })
+            }
+            Self::Database(_) => true,
+            Self::File(_) | Self::Removed { .. } | Self::Senseless(_) => false,
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{
+    BoxError,
     body::{Body, Bytes, HttpBody},
     extract::{Request, State},
     response::Response,
@@ -20,7 +21,8 @@ use ruma::MxcUri;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use sqlx::PgPool;
+use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 use super::{
@@ -33,12 +35,14 @@ use super::{
 };
 use crate::{
     listener::request::{announced, read},
-    matrix::{self, download::Download, media, segment::escaped},
+    matrix::{download::Download, media, segment::escaped},
     relay::{Shared, fetch, files, keys::Scope, places::PATIENCE},
 };
 
 /// How many pieces of a file wait for who reads it.
 const PIECES: usize = 4;
+/// How long those are that come from the database, in bytes.
+const PIECE: i32 = 256 << 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +107,9 @@ fn asked_id(asked: &Asked, name: &str) -> Result<Option<Uuid>, Problem> {
     asked.query(name).map(|id| uuid(name, &id)).transpose()
 }
 
+/// What programs say of a body that nothing was said of.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 impl Message {
     fn of_address(new: NewFile, own: Option<Uuid>) -> Result<Self, Problem> {
         fetch::address(&new.url).map_err(|error| Problem::bad(error.to_string()))?;
@@ -121,6 +128,11 @@ impl Message {
     }
 
     async fn of_body(shared: &Shared, asked: Asked) -> Result<Self, Problem> {
+        if content_type(&asked) == Some(FORM) {
+            return Err(Problem::bad(
+                "the body says that it is a form: JSON needs `Content-Type: application/json`, and a file its own",
+            ));
+        }
         let (own, reply_to) = (asked_id(&asked, "id")?, asked_id(&asked, "reply_to")?);
         let sender = asked.acting("sender_id")?;
         let name = asked.required("name")?;
@@ -197,7 +209,8 @@ pub(super) async fn post(
     };
     let is_named = message.id.is_some();
     message.id = message.id.or(operation);
-    let stored = message.store(&shared, conversation).await;
+    let stored = timeout(super::PATIENCE, message.store(&shared, conversation)).await;
+    let stored = stored.unwrap_or_else(|_| Err(Problem::unanswered()));
     let stored = stored.map_err(|why| why.of_repeat(operation.filter(|_| !is_named)))?;
     Ok(answer(StatusCode::CREATED, &stored))
 }
@@ -205,20 +218,23 @@ pub(super) async fn post(
 /// The file that a message shows, from the homeserver or, before it is there, as it came.
 pub(super) async fn get(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     Asked::of(&shared, request, Scope::Read).await?;
-    let row: Option<(Value, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT m.media, f.bytes FROM relay.messages m LEFT JOIN relay.files f ON f.message_id = m.id
+    let row: Option<(Value, Option<i64>)> = sqlx::query_as(
+        "SELECT m.media, octet_length(f.bytes)::bigint FROM relay.messages m LEFT JOIN relay.files f ON f.message_id = m.id
         WHERE m.id = $1 AND m.media IS NOT NULL",
     )
     .bind(id)
     .fetch_optional(&shared.pool)
     .await?;
-    let Some((media, bytes)) = row else {
+    let Some((media, kept)) = row else {
         return Err(absent("file of the message", &id.to_string()));
     };
     let name = media["name"].as_str().unwrap_or("file");
     let mime = media["mime"].as_str();
-    match (bytes, media["url"].as_str()) {
-        (Some(bytes), _) => Ok(given(name, mime, Some(bytes.len() as u64), Body::from(bytes))),
+    match (kept, media["url"].as_str()) {
+        (Some(length), _) => {
+            let pieces = from_database(shared.pool.clone(), id);
+            Ok(given(name, mime, u64::try_from(length).ok(), Body::new(pieces)))
+        }
         (None, Some(url)) => from_homeserver(&shared, url, Some(name), mime).await,
         (None, None) => Err(Problem::new(StatusCode::NOT_FOUND, "the file was not fetched yet")),
     }
@@ -240,6 +256,30 @@ fn given(name: &str, mime: Option<&str>, length: Option<u64>, body: Body) -> Res
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
     response
+}
+
+/// Passes on what waits to be sent, as fast as it is read: not all of it has to be held for that.
+fn from_database(pool: PgPool, message: Uuid) -> Pieces {
+    let (pieces, waiting) = mpsc::channel(PIECES);
+    tokio::spawn(async move {
+        let mut at = 1;
+        loop {
+            let piece: Result<Vec<u8>, _> = sqlx::query_scalar(
+                "SELECT substring(bytes FROM $2 FOR $3) FROM relay.files WHERE message_id = $1",
+            )
+            .bind(message)
+            .bind(at)
+            .bind(PIECE)
+            .fetch_one(&pool)
+            .await;
+            let is_last = piece.as_ref().map_or(true, Vec::is_empty);
+            if pieces.send(piece.map(Bytes::from).map_err(Into::into)).await.is_err() || is_last {
+                return;
+            }
+            at += PIECE;
+        }
+    });
+    Pieces(waiting)
 }
 
 /// Passes on what the homeserver has at that address.
@@ -266,7 +306,7 @@ pub(super) async fn from_homeserver(
             let piece = match download.next().await {
                 Ok(Some(piece)) => Ok(piece.into()),
                 Ok(None) => return,
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
             // After an error the connection is cut, and who reads knows that something is missing.
             let is_last = piece.is_err();
@@ -280,16 +320,16 @@ pub(super) async fn from_homeserver(
 }
 
 /// A file on its way.
-struct Pieces(mpsc::Receiver<Result<Bytes, matrix::Error>>);
+struct Pieces(mpsc::Receiver<Result<Bytes, BoxError>>);
 
 impl HttpBody for Pieces {
     type Data = Bytes;
-    type Error = matrix::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, matrix::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 }

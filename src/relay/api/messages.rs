@@ -13,7 +13,7 @@ use super::{
     conversations::{self, Answered, Relay, short},
     parts::{Path, Who},
     problem::{Problem, absent},
-    reader::require_kept,
+    reader::{require_kept, whose},
 };
 use crate::{
     matrix::message,
@@ -260,7 +260,7 @@ pub(super) async fn events(State(shared): Relay, request: Request) -> Answered {
     let (after, limit) = (asked.number("after")?.unwrap_or(0), asked.limit()?);
     let conversation =
         conversations::picked(&shared, asked.query("conversation_id").as_deref()).await?;
-    let wanted = Wanted { conversation, user: asked.own() };
+    let wanted = Wanted { conversation, user: whose(&asked)? };
     require_kept(&shared, after).await?;
     let found = shared.tail.page(after, wanted, limit).await?;
     let found: Vec<Value> = found.into_iter().map(|item| item.whole).collect();

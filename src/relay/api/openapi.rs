@@ -67,6 +67,15 @@ const fn made(operation: Operation) -> Operation {
     Operation { done: 201, ..operation }
 }
 
+/// What is no harm to repeat only with a key.
+const REPEATED: [(&str, &str); 5] = [
+    ("post", "/conversations"),
+    ("post", "/conversations/{which}/messages"),
+    ("post", "/conversations/{which}/files"),
+    ("post", "/event/{which}/message"),
+    ("put", "/messages/{id}"),
+];
+
 /// What those who read along say.
 const READING: &[(&str, bool)] =
     &[("after", false), ("conversation_id", false), ("user_id", false)];
@@ -152,7 +161,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     with(
         get("/events", "Read what has happened, oldest first", "Events"),
-        &[("after", false), ("conversation_id", false), ("limit", false)],
+        &[("after", false), ("conversation_id", false), ("user_id", false), ("limit", false)],
     ),
     Operation {
         kind: STREAM,
@@ -393,7 +402,7 @@ fn operation(it: &Operation) -> Value {
     let names = it.path.split(['{', '}']).skip(1).step_by(2);
     let mut parameters: Vec<Value> = names.map(|name| parameter(name, "path", true)).collect();
     parameters.extend(it.query.iter().map(|(name, must)| parameter(name, "query", *must)));
-    if it.body.is_some() {
+    if REPEATED.contains(&(it.method, it.path)) {
         parameters.push(json!({
             "name": "Idempotency-Key",
             "in": "header",

@@ -116,7 +116,7 @@ pub(super) async fn avatar(
     match document["avatar_url"].as_str() {
         Some(url) if url.starts_with("mxc://") => from_homeserver(&shared, url, None, None).await,
         // The application has it.
-        _ => Err(Problem::new(StatusCode::NOT_FOUND, "the homeserver has no picture of them")),
+        _ => Err(Problem::new(StatusCode::NOT_FOUND, "they have no picture in Matrix")),
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) struct Problem {
     wait: Option<Duration>,
     /// Whether it is the token that is wrong, and not that there is none.
     is_token: bool,
+    /// The position after which a reader can go on.
+    resume: Option<i64>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), wait: None, is_token: false }
+        Self { status, detail: detail.into(), wait: None, is_token: false, resume: None }
     }
 
     /// What the homeserver was asked for on the way.
@@ -66,6 +68,11 @@ impl Problem {
         Self { detail, ..self }
     }
 
+    /// Of a position that cannot be gone on from.
+    pub(super) fn resuming(self, position: i64) -> Self {
+        Self { resume: Some(position), ..self }
+    }
+
     pub(super) fn later(self, wait: Duration) -> Self {
         Self { wait: Some(wait), ..self }
     }
@@ -78,12 +85,15 @@ pub(super) fn absent(what: &str, id: &str) -> Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = json!({
+        let mut body = json!({
             "type": "about:blank",
             "title": title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(position) = self.resume {
+            body["resume"] = position.into();
+        }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -157,7 +167,11 @@ impl From<sqlx::Error> for Problem {
         let detail = match (&*code, said) {
             (code, Some(said)) if code.starts_with("RL") => said.message().to_owned(),
             ("22021" | "22P05", _) => "a text holds the character NUL".to_owned(),
-            ("23505", _) => "something else has this id or this slug".to_owned(),
+            ("23505", Some(said)) if said.constraint().is_some_and(|it| it.contains("slug")) => {
+                "another conversation has this slug: `GET /conversations/SLUG` shows it".to_owned()
+            }
+            ("23505", _) => "something else has this id".to_owned(),
+            ("55P03", _) => "nothing was accepted: another transaction in the database has locked the conversation".to_owned(),
             ("53100", _) => "nothing was accepted: the disk of the database is full".to_owned(),
             _ => {
                 tracing::error!("nothing was accepted: {error}");

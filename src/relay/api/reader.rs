@@ -34,6 +34,7 @@ pub(super) enum End {
     Slow,
     Silent,
     Database,
+    Restarts,
     Expired,
     Removed,
     /// They have said something, where nothing can be said.
@@ -50,6 +51,7 @@ impl End {
             Self::Slow => Some("it reads more slowly than is written"),
             Self::Silent => Some("it answers no pings"),
             Self::Database => Some("the database does not answer"),
+            Self::Restarts => Some("the relay ends or is restarted"),
             Self::Expired => Some("its token has expired"),
             Self::Removed => Some("its key was removed"),
             Self::Spoke => Some("only reading goes on here: say it with a request"),
@@ -81,7 +83,7 @@ pub(super) struct Reader {
     theirs: BTreeSet<Uuid>,
     /// The last position that it has.
     at: i64,
-    live: Receiver<Arc<Item>>,
+    live: Receiver<Option<Arc<Item>>>,
     term: Term,
 }
 
@@ -101,13 +103,17 @@ pub(super) fn asks(asked: &Asked) -> Result<Asks, Problem> {
         Some(last) => Some(last),
         None => asked.number("after")?,
     };
-    // The token of a user names the same one as the address, where that names one.
-    let user = asked.own().map_or_else(
-        || asked.query("user_id").map(|id| uuid("user_id", &id)).transpose(),
-        |own| Ok(Some(own)),
-    )?;
     let which = asked.query("conversation_id").map(Cow::into_owned);
-    Ok(Asks { after, which, user, term: asked.key.term })
+    Ok(Asks { after, which, user: whose(asked)?, term: asked.key.term })
+}
+
+/// Whose conversations are wanted, where not all are. The token of a user names the same one as the address, where that
+/// names one.
+pub(super) fn whose(asked: &Asked) -> Result<Option<Uuid>, Problem> {
+    match asked.own() {
+        None => asked.query("user_id").map(|id| uuid("user_id", &id)).transpose(),
+        own => Ok(own),
+    }
 }
 
 /// Refuses a position after which something is no longer kept: nobody would know what is missing.
@@ -124,7 +130,7 @@ pub(super) async fn require_kept(shared: &Shared, after: i64) -> Result<(), Prob
         return Ok(());
     };
     let why = format!("{what}: read the messages of the conversations, and go on after {next}");
-    Err(Problem::new(StatusCode::GONE, why))
+    Err(Problem::new(StatusCode::GONE, why).resuming(next))
 }
 
 impl Reader {
@@ -159,12 +165,13 @@ impl Reader {
         let mut counts = self.counts();
         // What is told from now on is all that there is after the last position that was told.
         if self.at < self.shared.tail.last() {
-            self.catch_up(wire).await?;
+            self.catch_up(&mut counts, wire).await?;
         }
         loop {
             tokio::select! {
                 item = self.live.recv() => match item {
-                    Ok(item) => self.take(&item, wire).await?,
+                    Ok(Some(item)) => self.take(&item, wire).await?,
+                    Ok(None) => return Err(End::Restarts),
                     Err(RecvError::Lagged(_)) => return Err(End::Slow),
                     Err(RecvError::Closed) => return Err(End::Gone),
                 },
@@ -203,12 +210,17 @@ impl Reader {
     }
 
     /// In a place of its own, which is given back.
-    async fn catch_up(&mut self, wire: &mut impl Wire) -> Result<(), End> {
+    async fn catch_up(&mut self, counts: &mut Instant, wire: &mut impl Wire) -> Result<(), End> {
         let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
         loop {
             let found = Box::pin(self.shared.tail.page(self.at, self.wanted, PAGE)).await;
             let found = found.map_err(|_| End::Database)?;
             for item in &found {
+                // Who reads slowly may be at it for long.
+                if Instant::now() >= *counts {
+                    Box::pin(self.still()).await?;
+                    *counts = self.counts();
+                }
                 self.take(item, wire).await?;
             }
             if found.len() < page {

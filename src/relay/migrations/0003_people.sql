@@ -3,6 +3,37 @@
 ALTER TABLE relay.outbox DROP CONSTRAINT outbox_kind_check, ADD CONSTRAINT outbox_kind_check CHECK
     (kind IN ('message', 'edit', 'redaction', 'reaction', 'unreaction', 'join', 'leave', 'role', 'receipt'));
 
+-- As before; and only users of the application are spoken for.
+CREATE OR REPLACE FUNCTION relay.note(
+    conversation uuid, operation uuid, type text, document jsonb,
+    tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}',
+    aloud boolean DEFAULT true
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF tell NOT IN ('join', 'leave', 'role') AND EXISTS (SELECT FROM relay.users u WHERE u.id = who AND NOT u.is_ghost) THEN
+        RAISE EXCEPTION '% is of Matrix: what they say and do is theirs alone', who USING ERRCODE = 'RL403';
+    END IF;
+    INSERT INTO relay.unread (conversation_id, operation, type, document)
+        VALUES (conversation, operation, type, document);
+    IF tell IS NOT NULL AND (SELECT s.matrix FROM relay.settings s) THEN
+        INSERT INTO relay.outbox (conversation_id, kind, user_id, message_id, content, operation)
+            VALUES (conversation, tell, who, message, content, operation);
+    END IF;
+    IF aloud THEN
+        PERFORM pg_notify('relay', conversation::text);
+    END IF;
+END $$;
+
+-- The next positions are greater than all that were given before, in a database that was brought back from a backup too:
+-- they are at least as great as the time in milliseconds.
+CREATE FUNCTION relay.go_on_from_now() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    positions regclass := pg_get_serial_sequence('relay.events', 'position');
+BEGIN
+    PERFORM pg_advisory_xact_lock(1919247468, 1);
+    PERFORM setval(positions, greatest(nextval(positions), relay.ms(clock_timestamp())));
+END $$;
+
 -- Brings somebody in, or gives who is in another role; without one they are what they were, and at first a member.
 -- Whether they came in.
 CREATE OR REPLACE FUNCTION relay.put_participant(
