@@ -23,12 +23,12 @@ fn each_flow_looks_at_what_concerns_it() {
         (
             Flow::Install,
             "more: data-folder database-entry ports-free signing-key; \
-             less: secrets bridge-registrations rendered-files alerts-room backups",
+             less: secrets chat-names bridge-registrations rendered-files alerts-room backups",
         ),
         (
             Flow::Start,
             "more: crypto-program ports-free disk-space workers-elsewhere; \
-             less: login-provider media-bucket bridge-registrations rendered-files alerts-room backups",
+             less: login-provider chat-names media-bucket bridge-registrations rendered-files alerts-room backups",
         ),
         (
             Flow::Restart,
@@ -37,7 +37,7 @@ fn each_flow_looks_at_what_concerns_it() {
         ),
         (
             Flow::Scale,
-            "more: run-folder ports-free redis database-connections; less: login-provider media-bucket alerts-room backups",
+            "more: run-folder ports-free redis database-connections; less: login-provider chat-names media-bucket alerts-room backups",
         ),
     ] {
         assert_eq!(of_all(flow), expected, "{flow:?}");

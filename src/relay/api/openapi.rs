@@ -394,6 +394,8 @@ fn schemas() -> Value {
             "type": text, "title": text, "status": number, "detail": text,
         })),
     });
+    // Only where there is a position to go on from.
+    all["Problem"]["properties"]["resume"] = number;
     all.as_object_mut().into_iter().for_each(|all| all.extend(events()));
     all
 }
