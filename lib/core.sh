@@ -245,13 +245,15 @@ core::build_crypto() {
         export RUSTFLAGS
         words+=(--target "$host")
     fi
+    # The other one ends with a minute on one processor: this one is to be left for that, and not to come before it.
+    local niceness=10
     core::cargo "$crypto_log" build "${words[@]}" || return
     core::put "$target${host:+/$host}/release/resource-matrix-crypto" "$beside"
 }
 
 # core::cargo LOG WORDS...
 core::cargo() {
-    CARGO_TERM_COLOR=never cargo "${@:2}" >>"$1" 2>&1
+    CARGO_TERM_COLOR=never ${niceness:+nice -n "$niceness"} cargo "${@:2}" >>"$1" 2>&1
 }
 
 # core::put BUILT PLACE: whole or not at all; the old one may be running.
