@@ -102,6 +102,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let socket = socket.map_err(|source| Error::Listen(address, source))?;
     let connections = usize::try_from(set.connections).unwrap_or(usize::MAX).max(1);
     let counts = counts::Counts::begin();
+    let registration = registration::of(config)?;
     let (why, closed) = watch::channel("the database is not there yet".to_owned());
     let closed = api::closed(counts.clone(), closed);
     let mut ending = process::Ending::new()?;
@@ -113,7 +114,6 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
             listener::serve(&socket, connections, closed).await;
         } => return Ok(()),
     };
-    let registration = registration::of(config)?;
     let told = homeserver::Homeserver::of(config, &registration)?;
     let (teller, telling) = teller::Teller::of(pool.clone());
     tokio::spawn(telling);
