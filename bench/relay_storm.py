@@ -230,7 +230,8 @@ def check(it, person, log, conversation, room):
         agrees("numbers", [one["sequence_number"] for one in stored], range(1, len(stored) + 1)),
         agrees("nothing else", [one["plaintext"] for one in stored if one not in ours and one not in theirs and one["plaintext"] != "first"], []),
     ]
-    # In the room: each message as its event, its edits behind it in their order, and one redaction of each that is gone.
+    # In the room: each message as its event, its edits behind it in their order, and one redaction of each that is gone,
+    # whose edits are gone too.
     messages, changed, redacted = [], collections.defaultdict(list), []
     of_event = {one["matrix_event_id"]: one["id"] for one in ours}
     operator = person.operator["user_id"]
@@ -246,13 +247,16 @@ def check(it, person, log, conversation, room):
             messages.append(("", event["content"]["body"]))
         else:
             is_gone = "redacted_because" in event.get("unsigned", {})
-            messages.append((of_event.get(event["event_id"]), None if is_gone else event["content"]["body"]))
+            message = of_event.get(event["event_id"])
+            # Of an edit that is gone nothing says any more whose it was.
+            if message is not None or not is_gone:
+                messages.append((message, None if is_gone else event["content"]["body"]))
     in_room = [one for one in messages if one[0] != "" and one[1] != "first"]
     held += [
         agrees("in the room", in_room, [(one, None if one in gone else text) for one, text in said.items()]),
         agrees("of Matrix in the room", [one[1] for one in messages if one[0] == ""], [text for _, text in person.said[room]]),
-        agrees("edits in the room", sorted(((k, v) for k, v in changed.items()), key=str), sorted(((k, v) for k, v in edits.items() if v), key=str)),
-        agrees("redactions in the room", sorted(map(str, redacted)), sorted(gone)),
+        agrees("edits in the room", sorted(((k, v) for k, v in changed.items()), key=str), sorted(((k, v) for k, v in edits.items() if v and k not in gone), key=str)),
+        agrees("redactions in the room", sorted(filter(None, redacted)), sorted(gone)),
     ]
     print(f"{len(said)} messages, {sum(map(len, edits.values()))} edits, {len(gone)} deletions, {len(theirs)} of Matrix: {all(held)}", flush=True)
     return all(held)
