@@ -251,12 +251,14 @@ def check(it, person, log, conversation, room):
             # Of an edit that is gone nothing says any more whose it was.
             if message is not None or not is_gone:
                 messages.append((message, None if is_gone else event["content"]["body"]))
+    # What was deleted while it waited was never told.
+    told = {one["id"] for one in ours if one["matrix_event_id"] or one["id"] not in gone}
     in_room = [one for one in messages if one[0] != "" and one[1] != "first"]
     held += [
-        agrees("in the room", in_room, [(one, None if one in gone else text) for one, text in said.items()]),
+        agrees("in the room", in_room, [(one, None if one in gone else text) for one, text in said.items() if one in told]),
         agrees("of Matrix in the room", [one[1] for one in messages if one[0] == ""], [text for _, text in person.said[room]]),
         agrees("edits in the room", sorted(((k, v) for k, v in changed.items()), key=str), sorted(((k, v) for k, v in edits.items() if v and k not in gone), key=str)),
-        agrees("redactions in the room", sorted(filter(None, redacted)), sorted(gone)),
+        agrees("redactions in the room", sorted(filter(None, redacted)), sorted(gone & told)),
     ]
     print(f"{len(said)} messages, {sum(map(len, edits.values()))} edits, {len(gone)} deletions, {len(theirs)} of Matrix: {all(held)}", flush=True)
     return all(held)
