@@ -320,7 +320,8 @@ impl Plan {
         // The way back to the version before.
         let before = fs::read_link(previous(&self.link)).ok();
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
-        let ours = [format!("{}-", self.set.name), format!("{}.new-", self.set.name)];
+        // A list of packages that was being written begins with a dot.
+        let ours = ["{}-", "{}.new-", ".{}-"].map(|start| start.replace("{}", self.set.name));
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let of_set = ours.iter().any(|start| name.starts_with(start.as_str()));
@@ -380,6 +381,25 @@ pub(crate) fn lend(from: &Path, to: &Path) -> Result<(), files::Error> {
 mod tests {
     use super::*;
 
+    /// A set of no packages.
+    fn plan_of_nothing(folder: &Path, interpreter: Interpreter) -> Plan {
+        Plan {
+            set: Set {
+                name: "nothing",
+                version: "1".into(),
+                requirements: String::new(),
+                more: Vec::new(),
+                locked: false,
+            },
+            interpreter,
+            uv: process::find("false"),
+            wheels: Some(folder.to_owned()),
+            folder: folder.join("nothing-1"),
+            link: folder.join("nothing"),
+            log: folder.join("install.log"),
+        }
+    }
+
     #[tokio::test]
     async fn where_uv_fails_pip_does_it_and_is_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -387,24 +407,25 @@ mod tests {
         if !interpreter.has_venv {
             return;
         }
-        let (link, none) = (folder.path().join("nothing"), String::new());
-        let plan = Plan {
-            set: Set {
-                name: "nothing",
-                version: "1".into(),
-                requirements: none,
-                more: Vec::new(),
-                locked: false,
-            },
-            interpreter,
-            uv: process::find("false"),
-            wheels: Some(folder.path().to_owned()),
-            folder: folder.path().join("nothing-1"),
-            link: link.clone(),
-            log: folder.path().join("install.log"),
-        };
+        let plan = plan_of_nothing(folder.path(), interpreter);
         assert_eq!(plan.tool(), "uv");
         assert_eq!(plan.apply(false).await.unwrap(), "pip");
-        assert!(Environment::at(link).is_complete());
+        assert!(Environment::at(plan.link).is_complete());
+    }
+
+    #[tokio::test]
+    async fn what_killed_runs_left_goes_away_and_nothing_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let plan = plan_of_nothing(folder.path(), interpreter::find().await.unwrap());
+        let stays = ["nothing-1", "other-1", ".other-1.txt.7-00"];
+        let goes = ["nothing-1.1", "nothing-1.1.txt", "nothing.new-7", ".nothing-1.1.txt.7-00"];
+        for name in stays.iter().chain(&goes) {
+            fs::write(at(name), "").unwrap();
+        }
+        files::link(&plan.link, &plan.folder).unwrap();
+        plan.sweep(false).unwrap();
+        assert!(stays.iter().all(|name| at(name).exists()));
+        assert!(!goes.iter().any(|name| at(name).exists()));
     }
 }
