@@ -162,7 +162,7 @@ def memory(it):
             # They wait in the database, and are told from there.
             it.settled()
             seen.append(it.memory())
-    print("KB: " + " ".join(map(str, seen)))
+            print(f"{(part + 1) * many // 20} messages: {seen[-1]} KB", flush=True)
     return [say(f"memory after {many} messages, against after a quarter", seen[-1], statistics.median(seen[3:6]), 1.05, "KB")]
 
 

@@ -79,15 +79,17 @@ impl Failure {
         self
     }
 
-    /// The message and its causes, outermost first.
+    /// The message and its causes, outermost first; some say their own cause themselves.
     pub(crate) fn chain(&self) -> Vec<String> {
         let mut chain = vec![self.error.to_string()];
         let mut next = self.error.source();
         while let Some(error) = next {
-            chain.push(error.to_string());
+            let cause = error.to_string();
+            if chain.last().is_none_or(|before| !before.ends_with(&cause)) {
+                chain.push(cause);
+            }
             next = error.source();
         }
-        chain.dedup();
         chain
     }
 }

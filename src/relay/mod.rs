@@ -14,6 +14,7 @@
 mod api;
 mod counts;
 pub(crate) mod database;
+mod each;
 mod entries;
 mod ephemeral;
 mod error;
@@ -60,6 +61,10 @@ use crate::{
 /// A database that is there is ready within this: who asks meanwhile waits, and is not told that there is none.
 const SHORTLY: Duration = Duration::from_secs(3);
 
+/// How many requests that say something in a conversation are in the database at once: the others wait here. It takes them
+/// one after the other anyway, and where somebody keeps it from that, this many connections are waiting and no more.
+const SPEAKERS: usize = 3;
+
 /// What all requests share.
 struct Shared {
     pool: PgPool,
@@ -77,6 +82,8 @@ struct Shared {
     largest_file: usize,
     /// Whose pages may ask.
     origins: Vec<Origin>,
+    /// Those who say something in a conversation.
+    speakers: each::Each,
     /// For files that requests bring.
     places: places::Places,
     told: homeserver::Homeserver,
@@ -129,6 +136,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         largest_body: usize::try_from(set.largest_body.0).unwrap_or(usize::MAX),
         largest_file: config.largest_of_relay(),
         origins: set.origins.clone(),
+        speakers: each::Each::of(SPEAKERS),
         places: places::Places::new(places::PATIENCE),
         told: told.clone(),
         matrix: set.matrix,
@@ -146,7 +154,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     tokio::spawn(shared.tail.clone().forget(set.keep_events.0));
     // A homeserver elsewhere tells the relay that is beside it.
     if set.homeserver.is_none() {
-        let waker = waker::Waker::of(config, registration)?;
+        let waker = waker::Waker::of(config, registration, told.service().to_owned())?;
         tokio::spawn(waker.run(shared.kept.clone(), shared.tail.clone()));
     }
     let local = LocalSet::new();

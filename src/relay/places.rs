@@ -1,17 +1,15 @@
 //! Places for the files that requests bring: few, as each file is held until it is stored, and given out so that nobody
 //! keeps all others waiting.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::timeout,
 };
 use uuid::Uuid;
+
+use super::each::Each;
 
 /// Files that are held at once.
 const ALL: usize = 8;
@@ -26,8 +24,7 @@ pub(super) struct Places {
     all: Semaphore,
     users: Semaphore,
     keys: Semaphore,
-    /// Of the users who have one or wait for one.
-    each: Mutex<BTreeMap<Uuid, Arc<Semaphore>>>,
+    each: Each,
     patience: Duration,
 }
 
@@ -44,7 +41,7 @@ impl Places {
             all: Semaphore::new(ALL),
             users: Semaphore::new(OF_A_KIND),
             keys: Semaphore::new(OF_A_KIND),
-            each: Mutex::default(),
+            each: Each::of(OF_A_USER),
             patience,
         }
     }
@@ -57,17 +54,11 @@ impl Places {
     /// The scarcest first: who waits for that keeps none of the others.
     async fn wait(&self, user: Option<Uuid>) -> Result<Place<'_>, AcquireError> {
         let own = match user {
-            Some(user) => Some(self.of(user).acquire_owned().await?),
+            Some(user) => Some(self.each.places(user).acquire_owned().await?),
             None => None,
         };
         let kind = if user.is_some() { &self.users } else { &self.keys };
         Ok(Place { _own: own, _kind: kind.acquire().await?, _all: self.all.acquire().await? })
-    }
-
-    fn of(&self, user: Uuid) -> Arc<Semaphore> {
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        each.retain(|_, it| Arc::strong_count(it) > 1);
-        Arc::clone(each.entry(user).or_insert_with(|| Arc::new(Semaphore::new(OF_A_USER))))
     }
 }
 
@@ -93,6 +84,5 @@ mod tests {
         assert!(places.take(user(4)).await.is_some());
         drop((first, second, held));
         assert!(places.take(user(1)).await.is_some());
-        assert_eq!(places.each.lock().unwrap().len(), 1);
     }
 }

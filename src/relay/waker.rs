@@ -10,17 +10,14 @@ use std::{
     time::Duration,
 };
 
-use ruma::{OwnedServerName, OwnedUserId, UserId};
+use ruma::{OwnedServerName, OwnedUserId};
 use tokio::time::sleep;
 
 use super::{Error, tail::Tail};
 use crate::{
     bridges::Registration,
     config::Config,
-    matrix::{
-        self,
-        ping::{Asks, ping},
-    },
+    matrix::ping::{Asks, ping},
     synapse::workers,
 };
 
@@ -54,10 +51,13 @@ pub(super) struct Waker {
 }
 
 impl Waker {
-    pub(super) fn of(config: &Config, registration: Registration) -> Result<Self, Error> {
+    /// As the service `user_id`.
+    pub(super) fn of(
+        config: &Config,
+        registration: Registration,
+        user_id: OwnedUserId,
+    ) -> Result<Self, Error> {
         let server_name = config.server.name.0.clone();
-        let user_id = UserId::parse(registration.user(server_name.as_str()))
-            .map_err(|_| matrix::Error::lacks("the relay", "service user"))?;
         let (url, socket) = workers::tells_services(config)?;
         Ok(Self { registration, server_name, user_id, url, socket })
     }

@@ -186,7 +186,11 @@ pub(crate) fn people_of_matrix_are_seen_with_their_files_names_and_presence(rela
     let them = message["sender_id"].as_str().unwrap();
     let their = || relay.ask("GET", &format!("/users/{them}"), &Value::Null);
     let user = their()["matrix_user_id"].as_str().unwrap().to_owned();
-    server.run(&["content", "rename-user", &user, "The Operator"]).success();
+    let of_talk = format!("conversation_id={talk}");
+    let heard = read_until(relay, &of_talk, "", "\"name\":\"The Operator\"", || {
+        server.run(&["content", "rename-user", &user, "The Operator"]).success();
+    });
+    assert_eq!(heard.last().unwrap().1, "participant.changed");
     server.run(&["content", "set-avatar", &user, &picture]).success();
     wait_for("their name and picture have come", || {
         let there = relay.ask("GET", &format!("/conversations/{talk}"), &Value::Null);
@@ -221,8 +225,12 @@ pub(crate) fn users_have_names_pictures_and_presence_without_saying_anything(rel
         server.json(&["content", "execute", "--name", &path])[name].clone()
     };
     let avatar = format!("{}/a%20picture.gif", application());
-    let put = relay.ask("PUT", &user, &json!({ "name": "Anna", "avatar_url": avatar }));
-    assert_eq!((&put["name"], &put["avatar_url"]), (&json!("Anna"), &json!(avatar)));
+    let of_talk = format!("conversation_id={talk}");
+    let heard = read_until(relay, &of_talk, "", "\"name\":\"Anna\"", || {
+        let put = relay.ask("PUT", &user, &json!({ "name": "Anna", "avatar_url": avatar }));
+        assert_eq!((&put["name"], &put["avatar_url"]), (&json!("Anna"), &json!(avatar)));
+    });
+    assert_eq!(heard.last().unwrap().1, "participant.changed");
     wait_for("the homeserver has the picture", || profile("avatar_url").is_string());
     assert_eq!(profile("displayname"), "Anna");
     let wrong = format!("{}/nothing", application());

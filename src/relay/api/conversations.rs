@@ -1,6 +1,6 @@
 //! Conversations and who takes part in them. Each change is one transaction.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +27,8 @@ pub(super) type Relay = State<Arc<Shared>>;
 
 /// The longest names and keys, in characters.
 const LONGEST_NAME: usize = 255;
+/// How long others may be at a conversation before somebody who has something to say there is told to come later.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +134,15 @@ pub(super) async fn of(shared: &Shared, which: &str) -> Result<Uuid, Problem> {
         .fetch_optional(&shared.pool)
         .await?;
     found.ok_or_else(|| absent("conversation", which))
+}
+
+/// Its turn to say something there, which lasts until this is dropped.
+pub(super) async fn turn(
+    shared: &Shared,
+    conversation: Uuid,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = timeout(LONGEST_WAIT, shared.speakers.places(conversation).acquire_owned());
+    turn.await.ok().and_then(Result::ok).ok_or_else(Problem::waits)
 }
 
 /// The one that the query picks, where it does.

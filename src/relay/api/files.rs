@@ -56,7 +56,10 @@ pub(super) struct NewFile {
     #[schemars(url)]
     url: String,
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\u0000/\\]*$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[^\u0000/\\]*[^\u0000/\\.][^\u0000/\\]*$")
+    )]
     name: Option<String>,
     #[serde(default)]
     #[schemars(length(max = 100), regex(pattern = "^[!-~]*$"))]
@@ -93,7 +96,7 @@ fn mime(said: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
 
 fn named(name: &str) -> Result<(), Problem> {
     short("name", name)?;
-    if name.contains(['/', '\\']) {
+    if name.contains(['/', '\\']) || name.chars().all(|letter| letter == '.') {
         return Err(Problem::bad("`name` is the name of a file, without a folder"));
     }
     Ok(())
@@ -209,6 +212,7 @@ pub(super) async fn post(
     };
     let is_named = message.id.is_some();
     message.id = message.id.or(operation);
+    let _turn = conversations::turn(&shared, conversation).await?;
     let stored = timeout(super::PATIENCE, message.store(&shared, conversation)).await;
     let stored = stored.unwrap_or_else(|_| Err(Problem::unanswered()));
     let stored = stored.map_err(|why| why.of_repeat(operation.filter(|_| !is_named)))?;
@@ -272,7 +276,9 @@ fn from_database(pool: PgPool, message: Uuid) -> Pieces {
             .bind(PIECE)
             .fetch_one(&pool)
             .await;
-            let is_last = piece.as_ref().map_or(true, Vec::is_empty);
+            // One that is shorter ends it; after an error the connection is cut.
+            let is_whole = |it: &Vec<u8>| i32::try_from(it.len()).is_ok_and(|it| it == PIECE);
+            let is_last = !piece.as_ref().is_ok_and(is_whole);
             if pieces.send(piece.map(Bytes::from).map_err(Into::into)).await.is_err() || is_last {
                 return;
             }

@@ -106,6 +106,7 @@ pub(super) async fn post(
     };
     let is_named = new.id.is_some();
     let id = new.id.or(operation);
+    let turn = conversations::turn(&shared, conversation).await?;
     // In a task of its own: whoever asked may be gone before it is told.
     let posted = tokio::spawn(async move {
         let document = sqlx::query_scalar(
@@ -120,6 +121,7 @@ pub(super) async fn post(
         .fetch_one(&shared.pool)
         .await;
         shared.teller.tell(conversation);
+        drop(turn);
         document
     });
     let posted = posted.await.map_err(|_| Problem::broken())?.map_err(Problem::from);

@@ -289,7 +289,8 @@ fn events() -> Map<String, Value> {
             object(&json!({ "message_id": uuid(), "user_id": uuid(), "key": text }))
         }
         "participant.joined" | "participant.changed" => {
-            object(&json!({ "user_id": uuid(), "role": role() }))
+            let text = or_null(&text);
+            object(&json!({ "user_id": uuid(), "role": role(), "name": text, "avatar_url": text }))
         }
         "participant.left" => object(&json!({ "user_id": uuid() })),
         "receipt" => {

@@ -126,6 +126,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why).later(LATER)
     }
 
+    /// That somebody else keeps the conversation.
+    pub(super) fn waits() -> Self {
+        let why =
+            "nothing was accepted: another transaction in the database has locked the conversation";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why).later(LATER)
+    }
+
     pub(super) fn unanswered() -> Self {
         let why = "the database did not answer in time, so nobody knows whether it was accepted; with the same \
                    `Idempotency-Key` a repeat is harmless";
@@ -155,6 +162,9 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         let said = error.as_database_error();
         let code = said.and_then(DatabaseError::code).unwrap_or_default();
+        if code == "55P03" {
+            return Self::waits();
+        }
         let status = match &*code {
             "RL400" | "22021" | "22P05" => StatusCode::BAD_REQUEST,
             "RL403" => StatusCode::FORBIDDEN,
@@ -171,7 +181,6 @@ impl From<sqlx::Error> for Problem {
                 "another conversation has this slug: `GET /conversations/SLUG` shows it".to_owned()
             }
             ("23505", _) => "something else has this id".to_owned(),
-            ("55P03", _) => "nothing was accepted: another transaction in the database has locked the conversation".to_owned(),
             ("53100", _) => "nothing was accepted: the disk of the database is full".to_owned(),
             _ => {
                 tracing::error!("nothing was accepted: {error}");

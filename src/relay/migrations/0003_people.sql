@@ -34,6 +34,26 @@ BEGIN
     PERFORM setval(positions, greatest(nextval(positions), relay.ms(clock_timestamp())));
 END $$;
 
+-- What readers are told of somebody who takes part.
+CREATE FUNCTION relay.participant_document(u relay.users, role text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('user_id', u.id, 'role', role, 'name', u.display_name, 'avatar_url', u.avatar_url)
+$$;
+
+-- Who reads along where somebody takes part hears of another name or picture of theirs.
+CREATE FUNCTION relay.user_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO relay.unread (conversation_id, operation, type, document)
+        SELECT p.conversation_id, gen_random_uuid(), 'participant.changed', relay.participant_document(NEW, p.role)
+        FROM relay.participants p WHERE p.user_id = NEW.id AND p.left_at IS NULL;
+    PERFORM pg_notify('relay', p.conversation_id::text)
+        FROM relay.participants p WHERE p.user_id = NEW.id AND p.left_at IS NULL;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER user_changed AFTER UPDATE OF display_name, avatar_url ON relay.users FOR EACH ROW
+    WHEN ((OLD.display_name, OLD.avatar_url) IS DISTINCT FROM (NEW.display_name, NEW.avatar_url))
+    EXECUTE FUNCTION relay.user_changed();
+
 -- Brings somebody in, or gives who is in another role; without one they are what they were, and at first a member.
 -- Whether they came in.
 CREATE OR REPLACE FUNCTION relay.put_participant(
@@ -41,23 +61,24 @@ CREATE OR REPLACE FUNCTION relay.put_participant(
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     was text;
+    known relay.users;
 BEGIN
     IF as_role NOT IN ('member', 'moderator') THEN
         RAISE EXCEPTION 'there is no role %', as_role USING ERRCODE = 'RL400';
     END IF;
     PERFORM relay.hold(conversation);
+    SELECT * INTO known FROM relay.users u WHERE u.id = who;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no user %', who USING ERRCODE = 'RL404';
+    END IF;
     SELECT p.role INTO was FROM relay.participants p
         WHERE p.conversation_id = conversation AND p.user_id = who AND p.left_at IS NULL;
     IF NOT FOUND THEN
-        PERFORM 1 FROM relay.users u WHERE u.id = who;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no user %', who USING ERRCODE = 'RL404';
-        END IF;
         as_role := coalesce(as_role, 'member');
         INSERT INTO relay.participants (conversation_id, user_id, role) VALUES (conversation, who, as_role)
             ON CONFLICT (conversation_id, user_id) DO UPDATE SET left_at = NULL, joined_at = now(), role = as_role;
         PERFORM relay.note(conversation, gen_random_uuid(), 'participant.joined',
-            jsonb_build_object('user_id', who, 'role', as_role), CASE WHEN NOT from_matrix THEN 'join' END, who,
+            relay.participant_document(known, as_role), CASE WHEN NOT from_matrix THEN 'join' END, who,
             content => jsonb_build_object('role', as_role));
         RETURN true;
     END IF;
@@ -66,7 +87,7 @@ BEGIN
         UPDATE relay.participants p SET role = as_role
             WHERE p.conversation_id = conversation AND p.user_id = who;
         PERFORM relay.note(conversation, gen_random_uuid(), 'participant.changed',
-            jsonb_build_object('user_id', who, 'role', as_role), 'role', who,
+            relay.participant_document(known, as_role), 'role', who,
             content => jsonb_build_object('role', as_role));
     END IF;
     RETURN false;

@@ -6,9 +6,10 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -25,18 +26,23 @@ enum State {
     Laid,
     /// What is sent over it arrives when it is laid again.
     Slack,
+    /// Whoever asks something over it is told by HTTP to come again after [`PAUSE`].
+    Busy,
 }
 
-/// A wire to a database.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// A wire to a database or a homeserver.
 #[derive(Clone)]
-struct Wire(Arc<(Mutex<State>, Condvar, Mutex<Vec<TcpStream>>)>);
+struct Wire(Arc<(Mutex<State>, Condvar, Mutex<Vec<TcpStream>>, Mutex<Vec<Instant>>)>);
 
 impl Wire {
     /// One that is cut yet, and the port of its end.
     fn to(database: u16) -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let wire = Self(Arc::new((Mutex::new(State::Cut), Condvar::new(), Mutex::default())));
+        let state = Mutex::new(State::Cut);
+        let wire = Self(Arc::new((state, Condvar::new(), Mutex::default(), Mutex::default())));
         let end = wire.clone();
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
@@ -49,14 +55,17 @@ impl Wire {
                     .lock()
                     .unwrap()
                     .extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                for (mut from, mut to) in
-                    [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)]
-                {
+                let asked = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                for (asks, (mut from, mut to)) in [(true, asked), (false, (far, near))] {
                     let end = end.clone();
                     thread::spawn(move || {
                         let mut some = [0; 8192];
                         while let Ok(count @ 1..) = from.read(&mut some) {
                             end.wait_while(State::Slack);
+                            if asks && end.is(State::Busy) {
+                                end.refuse(&mut from);
+                                break;
+                            }
                             if to.write_all(&some[..count]).is_err() {
                                 break;
                             }
@@ -71,6 +80,19 @@ impl Wire {
 
     fn is(&self, state: State) -> bool {
         *self.0.0.lock().unwrap() == state
+    }
+
+    /// Notes when somebody asked, and answers.
+    fn refuse(&self, asks: &mut TcpStream) {
+        self.0.3.lock().unwrap().push(Instant::now());
+        let wait = PAUSE.as_millis();
+        let body =
+            json!({ "errcode": "M_LIMIT_EXCEEDED", "error": "later", "retry_after_ms": wait });
+        let body = body.to_string();
+        let head = "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length:";
+        drop(write!(asks, "{head} {}\r\n\r\n{body}", body.len()));
+        drop(asks.shutdown(Shutdown::Write));
+        drop(asks.read_to_end(&mut Vec::new()));
     }
 
     fn wait_while(&self, state: State) {
@@ -92,13 +114,16 @@ impl Wire {
 struct Second {
     relay: Relay,
     process: Child,
+    homeserver: Wire,
 }
 
 impl Second {
     fn of(first: &Relay, database: &str) -> Self {
         let mut server = Instance::empty("relay-second");
         let port = free_port();
-        let homeserver = format!("http://127.0.0.1:{}", first.server.port);
+        let (wire, end) = Wire::to(first.server.port);
+        wire.set(State::Laid);
+        let homeserver = format!("http://127.0.0.1:{end}");
         for (name, value) in [
             ("MATRIX_SYNAPSE_RELAY_PORT", &*port.to_string()),
             ("MATRIX_SYNAPSE_RELAY_PREFIX", "nova"),
@@ -122,7 +147,8 @@ impl Second {
         wait_for("it takes chat", || {
             TcpStream::connect(("127.0.0.1", port)).is_ok() && get(port, "/health").0 == 200
         });
-        Self { relay: Relay { key: first.key.clone(), ..Relay::of(server, port) }, process }
+        let relay = Relay { key: first.key.clone(), ..Relay::of(server, port) };
+        Self { relay, process, homeserver: wire }
     }
 }
 
@@ -164,6 +190,7 @@ fn it_waits_for_the_applications_database_and_shares_it_with_other_relays() {
     let relay = &relay;
 
     what_the_application_commits_is_told_and_nothing_else(relay);
+    a_transaction_that_stays_open_keeps_only_its_own_conversation(relay);
     another_relay_tells_and_takes_what_this_one_does_not(relay, &database);
     a_database_that_is_full_hangs_or_goes_away_takes_nothing_and_loses_nothing(relay, &wire);
     a_homeserver_that_hangs_gets_all_of_it_once(relay);
@@ -177,6 +204,46 @@ fn what_the_application_commits_is_told_and_nothing_else(relay: &Relay) {
         sql_in(&relay.server, "app", &format!("BEGIN; {said}; {end}"));
     }
     assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "for good".to_owned())]);
+}
+
+fn a_transaction_that_stays_open_keeps_only_its_own_conversation(relay: &Relay) {
+    let (kept, free) = (relay.conversation(), relay.conversation());
+    let say = |talk: &str| {
+        let path = format!("/api/chat/conversations/{talk}/messages");
+        let body = json!({ "sender_id": ANN, "plaintext": "hello" });
+        let (status, answer) = relay.try_ask("POST", &path, &relay.key, "", &body).unwrap();
+        (status, answer["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    // It commits when it hears something.
+    let script = "import sys, psycopg2
+c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='app', dbname='app', password='app-password')
+c.cursor().execute(sys.argv[2])
+print('said', flush=True)
+sys.stdin.readline()
+c.commit()";
+    let said = format!("SELECT relay.post_message('{kept}', '{BOB}', 'thinking')");
+    let mut application = Command::new(relay.server.data.join("environments/synapse/bin/python"))
+        .args(["-c", script, &relay.server.ports[2].to_string(), &said])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    application.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+    thread::scope(|all| {
+        // More than there are connections to the database.
+        let waiting: Vec<_> = (0..20).map(|_| all.spawn(|| say(&kept))).collect();
+        for _ in 0..5 {
+            assert_eq!(say(&free).0, 201);
+        }
+        for one in waiting {
+            let (status, why) = one.join().unwrap();
+            assert_eq!((status, why.contains("has locked the conversation")), (503, true), "{why}");
+        }
+    });
+    drop(application.stdin.take());
+    assert!(application.wait().unwrap().success());
+    assert_eq!(say(&kept).0, 201);
+    assert_eq!(relay.history(&kept).len(), 2);
 }
 
 fn another_relay_tells_and_takes_what_this_one_does_not(relay: &Relay, database: &str) {
@@ -195,11 +262,27 @@ fn another_relay_tells_and_takes_what_this_one_does_not(relay: &Relay, database:
     second.relay.post(&talk, ANN, "while one is gone");
     let all = ["said here", "said there", "while one is gone"];
     wait_for("the other one tells it", || relay.server.bodies(&room) == all);
+    a_homeserver_that_asks_for_a_pause_is_left_alone_that_long(&second, &talk);
+    let all = [&all[..], &["hot", "hotter"]].concat();
+    wait_for("then it has all in order", || relay.server.bodies(&room) == all);
     relay.server.run(&["content", "send-message", &room, "who is there?"]).success();
     relay.server.run(&["manage", "start"]).success();
     wait_for("what was said in Matrix meanwhile has come", || {
-        second.relay.history(&talk).len() == 4 && relay.history(&talk).len() == 4
+        second.relay.history(&talk).len() == 6 && relay.history(&talk).len() == 6
     });
+}
+
+fn a_homeserver_that_asks_for_a_pause_is_left_alone_that_long(second: &Second, talk: &str) {
+    let refused = || second.homeserver.0.3.lock().unwrap().clone();
+    second.homeserver.set(State::Busy);
+    for text in ["hot", "hotter"] {
+        second.relay.post(talk, ANN, text);
+    }
+    wait_for("it is asked several times", || refused().len() >= 4);
+    second.homeserver.set(State::Laid);
+    for two in refused().windows(2) {
+        assert!(two[1] - two[0] >= PAUSE, "{:?}", two[1] - two[0]);
+    }
 }
 
 fn a_database_that_is_full_hangs_or_goes_away_takes_nothing_and_loses_nothing(
@@ -255,7 +338,7 @@ fn a_homeserver_that_hangs_gets_all_of_it_once(relay: &Relay) {
     let texts: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
     assert_eq!(texts, ["before", "first", "second"]);
     let listed = relay.ask("GET", "/conversations?limit=200", &Value::Null);
-    assert_eq!(listed["conversations"].as_array().unwrap().len(), 4);
+    assert_eq!(listed["conversations"].as_array().unwrap().len(), 6);
 }
 
 fn a_homeserver_that_has_lost_its_database_gets_rooms_and_people_again(relay: &Relay) {
