@@ -421,7 +421,7 @@ mod tests {
         let stays = ["nothing-1", "other-1", ".other-1.txt.7-00"];
         let goes = ["nothing-1.1", "nothing-1.1.txt", "nothing.new-7", ".nothing-1.1.txt.7-00"];
         for name in stays.iter().chain(&goes) {
-            fs::write(at(name), "").unwrap();
+            files::write_atomically(&at(name), b"", files::PUBLIC).unwrap();
         }
         files::link(&plan.link, &plan.folder).unwrap();
         plan.sweep(false).unwrap();

@@ -34,15 +34,27 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 /// A wire to a database or a homeserver.
 #[derive(Clone)]
-struct Wire(Arc<(Mutex<State>, Condvar, Mutex<Vec<TcpStream>>, Mutex<Vec<Instant>>)>);
+struct Wire(Arc<End>);
+
+struct End {
+    state: Mutex<State>,
+    changed: Condvar,
+    open: Mutex<Vec<TcpStream>>,
+    /// When somebody was told to come again.
+    refused: Mutex<Vec<Instant>>,
+}
 
 impl Wire {
     /// One that is cut yet, and the port of its end.
     fn to(database: u16) -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Mutex::new(State::Cut);
-        let wire = Self(Arc::new((state, Condvar::new(), Mutex::default(), Mutex::default())));
+        let wire = Self(Arc::new(End {
+            state: Mutex::new(State::Cut),
+            changed: Condvar::new(),
+            open: Mutex::default(),
+            refused: Mutex::default(),
+        }));
         let end = wire.clone();
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
@@ -51,7 +63,7 @@ impl Wire {
                 }
                 let Ok(far) = TcpStream::connect(("127.0.0.1", database)) else { continue };
                 end.0
-                    .2
+                    .open
                     .lock()
                     .unwrap()
                     .extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
@@ -79,12 +91,12 @@ impl Wire {
     }
 
     fn is(&self, state: State) -> bool {
-        *self.0.0.lock().unwrap() == state
+        *self.0.state.lock().unwrap() == state
     }
 
     /// Notes when somebody asked, and answers.
     fn refuse(&self, asks: &mut TcpStream) {
-        self.0.3.lock().unwrap().push(Instant::now());
+        self.0.refused.lock().unwrap().push(Instant::now());
         let wait = PAUSE.as_millis();
         let body =
             json!({ "errcode": "M_LIMIT_EXCEEDED", "error": "later", "retry_after_ms": wait });
@@ -96,14 +108,14 @@ impl Wire {
     }
 
     fn wait_while(&self, state: State) {
-        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |now| *now == state).unwrap());
+        drop(self.0.changed.wait_while(self.0.state.lock().unwrap(), |now| *now == state).unwrap());
     }
 
     fn set(&self, state: State) {
-        *self.0.0.lock().unwrap() = state;
-        self.0.1.notify_all();
+        *self.0.state.lock().unwrap() = state;
+        self.0.changed.notify_all();
         if state == State::Cut {
-            for stream in self.0.2.lock().unwrap().drain(..) {
+            for stream in self.0.open.lock().unwrap().drain(..) {
                 drop(stream.shutdown(Shutdown::Both));
             }
         }
@@ -273,7 +285,7 @@ fn another_relay_tells_and_takes_what_this_one_does_not(relay: &Relay, database:
 }
 
 fn a_homeserver_that_asks_for_a_pause_is_left_alone_that_long(second: &Second, talk: &str) {
-    let refused = || second.homeserver.0.3.lock().unwrap().clone();
+    let refused = || second.homeserver.0.refused.lock().unwrap().clone();
     second.homeserver.set(State::Busy);
     for text in ["hot", "hotter"] {
         second.relay.post(talk, ANN, text);
