@@ -258,6 +258,8 @@ pub(crate) fn is_final(error: &matrix::Error) -> bool {
         | matrix::Error::Name(_) => true,
         // The copy of a file is gone, and no server brings it back.
         matrix::Error::File(error) => error.is_not_found(),
+        // What it is or how large it is was refused by who does not speak Matrix then: a proxy, or Synapse's own server.
+        matrix::Error::NotMatrix { status: 413 | 415, .. } => true,
         error if error.is_about_a_room() => true,
         matrix::Error::Refused { status, errcode, .. } => {
             // Of these the server says that they pass, or they are about who asks and not what.

@@ -25,8 +25,10 @@ use crate::{
     secret::Secret,
 };
 
-/// Connections that it has open at most.
-const CONNECTIONS: u32 = 16;
+/// Connections that requests have open at most, and the same of what tells and hears the homeserver and readers: who asks
+/// too much of one conversation keeps none of that waiting.
+const OF_REQUESTS: u32 = 8;
+const OF_WORK: u32 = 8;
 /// A connection that was used so lately is taken for one that is there.
 const LATELY: Duration = Duration::from_secs(1);
 /// How long a request waits for one of them.
@@ -37,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a statement waits for what somebody else has locked, in milliseconds.
 const LONGEST_LOCK: &str = "3000";
+/// How long a transaction may stand still, in milliseconds: the same that the application's may once they said something.
+const LONGEST_IDLE: &str = "10000";
 /// How long a look at it may take where nothing depends on it.
 const GLANCE: Duration = Duration::from_secs(3);
 
@@ -84,21 +88,38 @@ fn options(config: &Config) -> Result<PgConnectOptions, Error> {
         ("client_min_messages", "warning"),
         // A transaction of the application that is left open on a conversation keeps no connection of all others.
         ("lock_timeout", LONGEST_LOCK),
+        ("idle_in_transaction_session_timeout", LONGEST_IDLE),
     ]);
     Ok(options.application_name("resource-matrix-synapse relay"))
 }
 
 /// As it is: for whoever looks at it.
 pub(crate) async fn open(config: &Config) -> Result<PgPool, Error> {
+    let options = reachable(config, Instant::now() + PATIENCE).await?;
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
-    pool.connect_with(options(config)?).await.map_err(Error::query("be reached"))
+    pool.connect_with(options).await.map_err(Error::query("be reached"))
+}
+
+/// How somebody just connected. A pool would only say that it has waited in vain.
+async fn reachable(config: &Config, deadline: Instant) -> Result<PgConnectOptions, Error> {
+    let options = options(config)?;
+    let first = timeout_at(deadline, PgConnection::connect_with(&options)).await;
+    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    drop(first.map_err(Error::query("be reached"))?.close().await);
+    Ok(options)
+}
+
+/// Connections to it: for requests, and for all else.
+pub(super) struct Pools {
+    pub(super) requests: PgPool,
+    pub(super) work: PgPool,
 }
 
 /// As [`ready`] as it gets; while nobody is there it is tried again, and `closed` says why.
 pub(super) async fn awaited(
     config: &Config,
     closed: &watch::Sender<String>,
-) -> Result<PgPool, Error> {
+) -> Result<Pools, Error> {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         match ready(config, Instant::now() + config.supervision.start_timeout.0).await {
@@ -120,29 +141,26 @@ pub(super) async fn awaited(
 }
 
 /// Made where it is not, and brought up to date.
-async fn ready(config: &Config, deadline: Instant) -> Result<PgPool, Error> {
+async fn ready(config: &Config, deadline: Instant) -> Result<Pools, Error> {
     if config.relay.database_url.is_none() {
         make(config, deadline).await?;
     }
-    // A pool would only say that it has waited in vain.
-    let options = options(config)?;
-    let first = timeout_at(deadline, PgConnection::connect_with(&options)).await;
-    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    drop(first.map_err(Error::query("be reached"))?.close().await);
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        // One that was just used is there: to ask each time would cost as much as what it is for.
-        .test_before_acquire(false)
-        .before_acquire(|connection, now| {
-            Box::pin(async move { Ok(now.idle_for < LATELY || connection.ping().await.is_ok()) })
-        })
-        .connect_with(options)
-        .await
-        .map_err(Error::query("be reached"))?;
-    migrate(&pool).await?;
-    adopt(&pool, config).await?;
-    Ok(pool)
+    let options = reachable(config, deadline).await?;
+    let pool = |most| {
+        PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(PATIENCE)
+            // One that was just used is there: to ask each time would cost as much as what it is for.
+            .test_before_acquire(false)
+            .before_acquire(|connection, now| {
+                Box::pin(async move { Ok(now.idle_for < LATELY || connection.ping().await.is_ok()) })
+            })
+            .connect_lazy_with(options.clone())
+    };
+    let pools = Pools { requests: pool(OF_REQUESTS), work: pool(OF_WORK) };
+    migrate(&pools.work).await?;
+    adopt(&pools.work, config).await?;
+    Ok(pools)
 }
 
 /// Role and database; only then others are told of them, such as a backup.

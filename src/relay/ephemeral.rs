@@ -43,7 +43,7 @@ async fn take(shared: &Shared, event: &Value) -> Result<(), sqlx::Error> {
         "SELECT conversation_id FROM relay.matrix_room_mappings WHERE matrix_room_id = $1",
     )
     .bind(event["room_id"].as_str())
-    .fetch_optional(&shared.pool)
+    .fetch_optional(&shared.work)
     .await?;
     let Some(conversation) = found else { return Ok(()) };
     match event["type"].as_str() {
@@ -75,7 +75,7 @@ async fn presence(shared: &Shared, event: &Value) -> Result<(), sqlx::Error> {
         .bind(who)
         .bind(presence)
         .bind(status)
-        .execute(&shared.pool)
+        .execute(&shared.work)
         .await
         .map(drop)
 }
@@ -105,7 +105,7 @@ async fn typing(shared: &Shared, conversation: Uuid, users: &Value) -> Result<()
         .bind(conversation)
         .bind(user)
         .bind(json!({ "user_id": user, "typing": typing }))
-        .execute(&shared.pool)
+        .execute(&shared.work)
         .await?;
     }
     Ok(())
@@ -124,7 +124,7 @@ async fn receipts(shared: &Shared, conversation: Uuid, content: &Value) -> Resul
             .bind(event)
             .bind(conversation)
             .bind(user)
-            .execute(&shared.pool)
+            .execute(&shared.work)
             .await?;
         }
     }

@@ -26,6 +26,10 @@ pub(crate) enum Error {
     OtherServer { was: String, is: String },
     #[error("the relay's users are called `{was}-…`, and `relay.prefix` is `{is}`")]
     OtherPrefix { was: String, is: String },
+    #[error(
+        "`relay.keep_events` is less than an hour: who reads along could miss what has happened"
+    )]
+    Brief,
     #[error("the relay runs, so nothing was reset")]
     Runs,
     #[error("nothing goes to Matrix (`relay.matrix`), so nothing can be told again")]
@@ -61,7 +65,10 @@ impl Error {
             Self::Postgres(postgres::Error::Unreachable { .. } | postgres::Error::Full { .. }) => {
                 return true;
             }
-            Self::Query { source, .. } | Self::Migrate(MigrateError::Execute(source)) => source,
+            Self::Query { source, .. }
+            | Self::Migrate(
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+            ) => source,
             _ => return false,
         };
         match source {
@@ -84,6 +91,7 @@ impl Explain for Error {
             | Self::OtherServer { .. }
             | Self::OtherPrefix { .. }
             | Self::Missing(..)
+            | Self::Brief
             | Self::Off => Kind::Setting,
             Self::NoDatabase | Self::Query { .. } | Self::Migrate(_) => Kind::Environment,
             Self::Absent { .. } | Self::KeyName(_) | Self::KeyTaken(_) | Self::Runs => {
@@ -114,12 +122,12 @@ impl Explain for Error {
             Self::Migrate(_) => Some("its role must be allowed to create a schema there".into()),
             Self::OtherServer { was, .. } => Some(format!(
                 "the ids of its users and rooms are those of `{was}`: `config set server.name {was}`; or \
-                 `manage start synapse`, `content relay reset --all` and `manage restart` give them new ones, and what \
-                 was said stays"
+                 `manage stop relay`, `content relay reset --all` and `manage restart`, while Synapse runs, give them new \
+                 ones, and what was said stays"
             )),
             Self::OtherPrefix { was, .. } => Some(format!(
-                "`config set relay.prefix {was}`; or `manage start synapse`, `content relay reset --all` and \
-                 `manage restart` give them new ids and rooms, and what was said stays"
+                "`config set relay.prefix {was}`; or `manage stop relay`, `content relay reset --all` and \
+                 `manage restart`, while Synapse runs, give them new ids and rooms, and what was said stays"
             )),
             Self::Runs => Some("`manage stop relay` stops it".into()),
             Self::Off => Some("`config set relay.matrix true`; then `manage restart relay`".into()),
@@ -129,6 +137,7 @@ impl Explain for Error {
             Self::Absent { what: "key", .. } => Some("`content relay keys` lists them".into()),
             Self::Absent { .. } => Some("`content relay dead` lists what was refused".into()),
             Self::KeyName(_) => None,
+            Self::Brief => Some("`config set relay.keep_events 30d`: a number alone is seconds".into()),
             Self::KeyTaken(name) => {
                 Some(format!("`content relay remove-key {name}` takes it away"))
             }

@@ -38,10 +38,17 @@ pub(super) fn kind(mime: Option<&str>) -> &'static str {
     }
 }
 
-/// Without what says more of it, such as a character set; none where nothing is known.
+/// Without what says more of it, such as a character set; none where nothing is known of the file.
 pub(super) fn bare(mime: &str) -> Option<String> {
     let bare = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    (!UNKNOWN.contains(&bare.as_str()) && bare.contains('/')).then_some(bare)
+    (!UNKNOWN.contains(&bare.as_str()) && bare.contains('/') && !is_form(&bare)).then_some(bare)
+}
+
+/// Whether it is a type of what holds a file and more, or of what nothing was said of: Synapse reads such a body, and then
+/// has no file.
+pub(super) fn is_form(mime: &str) -> bool {
+    let mime = mime.trim_start().to_ascii_lowercase();
+    mime.starts_with("application/x-www-form-urlencoded") || mime.starts_with("multipart/")
 }
 
 /// A message that shows what the homeserver has; none where it has nothing.
@@ -86,7 +93,7 @@ impl Files {
     /// What is to be uploaded.
     async fn file(&self, message: Uuid, media: &Value) -> Result<Media, Trouble> {
         let name = media["name"].as_str().unwrap_or("file");
-        let mime = media["mime"].as_str().map(str::to_owned);
+        let mime = media["mime"].as_str().and_then(bare);
         let bytes: Option<Vec<u8>> =
             sqlx::query_scalar("SELECT bytes FROM relay.files WHERE message_id = $1")
                 .bind(message)
@@ -157,6 +164,7 @@ mod tests {
     fn a_kind_is_told_by_the_type_and_the_type_without_its_parameters() {
         assert_eq!(bare("Text/HTML; charset=utf-8").as_deref(), Some("text/html"));
         assert_eq!((bare("application/octet-stream"), bare("x")), (None, None));
+        assert_eq!(bare("Multipart/form-data; boundary=x"), None);
         assert_eq!(kind(Some("image/png")), "image");
         assert_eq!((kind(Some("application/pdf")), kind(None)), ("file", "file"));
     }

@@ -1,10 +1,15 @@
 //! Whether the settings of the relay fit together: found before anything is started.
 
+use std::time::Duration;
+
 use super::{Error, database, tokens::Tokens};
 use crate::config::{
     Config,
     sections::{relay::JwtKeys, stack::Part},
 };
+
+/// How long what has happened has to be kept at least.
+const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
 
 /// What the relay would not start with.
 pub(crate) fn check(config: &Config) -> Result<(), Error> {
@@ -12,6 +17,9 @@ pub(crate) fn check(config: &Config) -> Result<(), Error> {
         return Ok(());
     }
     database::given(config)?;
+    if config.relay.keep_events.0 < SHORTEST_MEMORY {
+        return Err(Error::Brief);
+    }
     Tokens::of(&config.relay).map(drop)
 }
 
@@ -61,6 +69,7 @@ mod tests {
         let with = |flag: &str| config(&["stack.profile=relay", flag]);
         let said = |flag: &str| check(&with(flag)).unwrap_err().to_string();
         assert!(said("relay.jwt_issuer=x").contains("`relay.jwt_keys` is not"));
+        assert!(said("relay.keep_events=30").contains("less than an hour"));
         assert!(said("relay.database_url=mysql://x").contains("is not the address"));
         assert!(doubtful(&with("relay.public=true"))[0].contains("no proxy"));
         assert!(

@@ -23,7 +23,7 @@ use super::{
     entries::{Done, Entries, Entry, FIRST_PAUSE, LONGEST_PAUSE},
     files::Files,
     rooms::{Member, Rooms},
-    trouble::Trouble,
+    trouble::{Tries, Trouble},
 };
 use crate::{
     clock::Backoff,
@@ -127,9 +127,9 @@ impl Lane {
     /// Tries until it is told, refused for good, or dropped.
     async fn tell(&mut self, means: &Means, mut entry: Entry) {
         let (mut backoff, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), false);
-        let mut tries = 0;
+        let mut tries = Tries::none();
         loop {
-            tries += 1;
+            tries.another();
             let trouble = match self.put(means, &entry).await {
                 Ok(event) => {
                     if said {
@@ -142,7 +142,7 @@ impl Lane {
                 Err(trouble) => trouble,
             };
             means.counts.failed(trouble.is_of_the_homeserver());
-            if trouble.is_final(tries) {
+            if trouble.is_final(&tries) {
                 let reason = trouble.text();
                 tracing::warn!(
                     "Matrix send failed: {reason} (conversation_id={}, {} {})",
@@ -344,12 +344,14 @@ impl Lane {
         Ok(found.flatten())
     }
 
-    /// Whether the message that it is about is still to be told, or was refused.
+    /// Whether the message that it is about is still to be told, or was refused; what was deleted meanwhile never will.
     async fn is_to_come(&self, means: &Means, entry: &Entry) -> Result<bool, Trouble> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM relay.outbox WHERE message_id = $1 AND kind = 'message')",
+            "SELECT EXISTS (SELECT 1 FROM relay.outbox o JOIN relay.messages m ON m.id = o.message_id
+                WHERE o.conversation_id = $2 AND o.message_id = $1 AND o.kind = 'message' AND m.deleted_at IS NULL)",
         )
         .bind(entry.message)
+        .bind(self.conversation)
         .fetch_one(&means.entries.pool)
         .await?)
     }

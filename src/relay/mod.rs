@@ -61,13 +61,15 @@ use crate::{
 /// A database that is there is ready within this: who asks meanwhile waits, and is not told that there is none.
 const SHORTLY: Duration = Duration::from_secs(3);
 
-/// How many requests that say something in a conversation are in the database at once: the others wait here. It takes them
+/// How many requests that change a conversation, or a user, are in the database at once: the others wait here. It takes them
 /// one after the other anyway, and where somebody keeps it from that, this many connections are waiting and no more.
 const SPEAKERS: usize = 3;
 
 /// What all requests share.
 struct Shared {
     pool: PgPool,
+    /// For what the homeserver tells.
+    work: PgPool,
     keys: keys::Known,
     tokens: Option<tokens::Tokens>,
     rates: Rates,
@@ -82,7 +84,7 @@ struct Shared {
     largest_file: usize,
     /// Whose pages may ask.
     origins: Vec<Origin>,
-    /// Those who say something in a conversation.
+    /// Those who change a conversation, or a user.
     speakers: each::Each,
     /// For files that requests bring.
     places: places::Places,
@@ -113,19 +115,19 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let (why, closed) = watch::channel("the database is not there yet".to_owned());
     let closed = api::closed(counts.clone(), closed);
     let mut ending = process::Ending::new()?;
-    let pool = tokio::select! {
+    let database::Pools { requests, work } = tokio::select! {
         _ = ending.next() => return Ok(()),
-        pool = database::awaited(config, &why) => pool?,
+        pools = database::awaited(config, &why) => pools?,
         () = async {
             sleep(SHORTLY).await;
             listener::serve(&socket, connections, closed).await;
         } => return Ok(()),
     };
     let told = homeserver::Homeserver::of(config, &registration)?;
-    let (teller, telling) = teller::Teller::of(pool.clone());
+    let (teller, telling) = teller::Teller::of(work.clone());
     tokio::spawn(telling);
     let shared = Arc::new(Shared {
-        keys: keys::Known::new(pool.clone()),
+        keys: keys::Known::new(requests.clone()),
         tokens: tokens::Tokens::of(set)?,
         rates: Rates::default(),
         rate: set.rate,
@@ -142,11 +144,12 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         matrix: set.matrix,
         presence: config.synapse.presence,
         counts: counts.clone(),
-        tail: tail::Tail::of(pool.clone()),
+        tail: tail::Tail::of(work.clone()),
         teller,
         typing: ephemeral::Typing::default(),
         kept: waker::Kept::unknown(),
-        pool: pool.clone(),
+        pool: requests,
+        work: work.clone(),
     });
     // Before anybody reads along: they are told from where on.
     shared.tail.begin().await;
@@ -159,8 +162,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     }
     let local = LocalSet::new();
     let fetcher = fetch::Fetcher::new(&set.fetch_from, config.largest_of_relay())?;
-    let files = Rc::new(files::Files::of(pool.clone(), fetcher));
-    local.spawn_local(sender::run(pool, told, files, user::Naming::of(config), counts));
+    let files = Rc::new(files::Files::of(work.clone(), fetcher));
+    local.spawn_local(sender::run(work, told, files, user::Naming::of(config), counts));
     let tail = shared.tail.clone();
     let served = async {
         tokio::select! {

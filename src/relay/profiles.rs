@@ -11,7 +11,7 @@ use super::{
     entries::{FIRST_PAUSE, LONGEST_PAUSE},
     files::Files,
     homeserver::Homeserver,
-    trouble::Trouble,
+    trouble::{Tries, Trouble},
     user::parsed,
 };
 use crate::{clock::Backoff, matrix};
@@ -69,24 +69,24 @@ impl Profiles {
     /// Tries until nothing differs, or until it is refused for good.
     async fn tell(self: Rc<Self>, user: Uuid) {
         let _place = self.places.acquire().await;
-        let (mut backoff, mut tries) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
+        let (mut backoff, mut tries) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), Tries::none());
         loop {
             self.busy.borrow_mut().insert(user, false);
-            tries += 1;
-            match self.tell_once(user, tries).await {
+            tries.another();
+            match self.tell_once(user, &tries).await {
                 Ok(()) => {
-                    tries = 0;
+                    tries = Tries::none();
                     // Nobody can wake it between the two: all of this is one thread.
                     if self.busy.borrow().get(&user) == Some(&false) {
                         break;
                     }
                 }
-                Err(trouble) if trouble.is_final(tries) => {
+                Err(trouble) if trouble.is_final(&tries) => {
                     tracing::warn!("the user {user} keeps their name: {}", trouble.text());
                     break;
                 }
                 Err(trouble) => {
-                    if tries == 1 {
+                    if tries.is_first() {
                         tracing::warn!("a change of the user {user} waits: {}", trouble.text());
                     }
                     let pause = backoff.pause();
@@ -114,7 +114,7 @@ impl Profiles {
         Ok(row.map(|(user, name, avatar)| Change { user, name, avatar }))
     }
 
-    async fn tell_once(&self, id: Uuid, tries: u32) -> Result<(), Trouble> {
+    async fn tell_once(&self, id: Uuid, tries: &Tries) -> Result<(), Trouble> {
         let Some(change) = self.change(id).await? else { return Ok(()) };
         let Some(user) = parsed(&change.user) else { return Ok(()) };
         if let Some(name) = &change.name {

@@ -1,6 +1,9 @@
 //! What keeps something from being told, and whether that passes.
 
+use std::time::Duration;
+
 use ruma::OwnedUserId;
+use tokio::time::Instant;
 
 use super::fetch;
 use crate::{matrix, outbox};
@@ -8,8 +11,30 @@ use crate::{matrix, outbox};
 /// How often a room may not be ready before nothing more is said there, a file not to be had, or somebody be missing:
 /// for about two minutes.
 const TRIES: u32 = 10;
-/// The same of a file: whoever has it may take half a minute each time, and the conversation waits.
+/// The same of a file: whoever has it may take half a minute each time, and the conversation waits. Who answers at once
+/// that it is not to be had is asked for half a minute: the application may just be restarted.
 const TRIES_OF_A_FILE: u32 = 4;
+const TIME_FOR_A_FILE: Duration = Duration::from_secs(30);
+
+/// How often something was tried, and since when.
+pub(super) struct Tries {
+    count: u32,
+    begun: Instant,
+}
+
+impl Tries {
+    pub(super) fn none() -> Self {
+        Self { count: 0, begun: Instant::now() }
+    }
+
+    pub(super) fn another(&mut self) {
+        self.count += 1;
+    }
+
+    pub(super) fn is_first(&self) -> bool {
+        self.count == 1
+    }
+}
 
 /// What keeps something from being told.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +66,19 @@ impl Trouble {
         }
     }
 
-    /// Whether it stays so, after so many tries.
-    pub(super) fn is_final(&self, tries: u32) -> bool {
+    /// Whether it stays so, after these tries.
+    pub(super) fn is_final(&self, tries: &Tries) -> bool {
         match self {
             Self::Database(_) => false,
             Self::Room(matrix::Error::Banned { .. }) => true,
-            Self::Room(error) => tries >= TRIES && outbox::is_final(error),
-            Self::File(error) => tries >= TRIES_OF_A_FILE || error.is_final(),
+            Self::Room(error) => tries.count >= TRIES && outbox::is_final(error),
+            Self::File(error) => {
+                error.is_final()
+                    || (tries.count >= TRIES_OF_A_FILE && tries.begun.elapsed() >= TIME_FOR_A_FILE)
+            }
             Self::Matrix(matrix::Error::Banned { .. }) | Self::Senseless(_) => true,
             Self::Matrix(error) => outbox::is_final(error),
-            Self::Removed { is_sure, .. } => *is_sure || tries >= TRIES,
+            Self::Removed { is_sure, .. } => *is_sure || tries.count >= TRIES,
         }
     }
 

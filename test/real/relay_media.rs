@@ -116,6 +116,12 @@ pub(crate) fn a_file_of_an_address_or_a_body_is_shown_in_the_room(relay: &Relay)
     let (first, second) = (post(PICTURE), post(PICTURE));
     assert_eq!((&*first.0, &first.1["id"]), ("201", &second.1["id"]), "{first:?} {second:?}");
     assert_eq!((&*post(b"another").0, &*post(b"").0), ("409", "400"));
+    // What holds more than the file is refused, and is not taken for one that is fetched.
+    let form = "Content-Type: multipart/form-data; boundary=x\r\n";
+    assert!(asked(relay, &request, form, PICTURE).0.starts_with("HTTP/1.1 400"));
+    let odd = json!({ "mime": "multipart/form-data; boundary=x", "name": "odd" });
+    let odd = shown(relay, &talk, "/a%20picture.gif", &odd);
+    assert_eq!(event(relay, &talk, &odd)["content"]["filename"], "odd");
     let seen = event(relay, &talk, &first.1)["content"].clone();
     assert_eq!(
         (&seen["filename"], &seen["info"]["mimetype"]),
@@ -156,6 +162,9 @@ pub(crate) fn a_file_that_cannot_be_fetched_is_put_aside_and_holds_up_nobody(rel
         all.iter().find(|it| it["message_id"] == message["id"]).unwrap()["reason"].clone()
     };
     assert_eq!(why(&gone), "127.0.0.1 answers 404 Not Found");
+    // The application sees it too.
+    let stored = relay.message(&talk, gone["id"].as_str().unwrap());
+    assert_eq!(stored["matrix_refused"], why(&gone));
     assert_eq!(
         why(&private),
         "`10.255.255.1` is in a private network; `relay.fetch_from` allows ranges of addresses"

@@ -602,7 +602,7 @@ fn describe(manifest: &Manifest, page: &mut String) -> fmt::Result {
         counts.users, counts.rooms, counts.events, counts.media
     )?;
     if !bridges.is_empty() {
-        writeln!(page, "databases of bridges: {}", bridges.join(", "))?;
+        writeln!(page, "further databases: {}", bridges.join(", "))?;
     }
     if media_apart.is_some() {
         writeln!(page, "its media lie beside it, in `blobs`: the two belong together")?;

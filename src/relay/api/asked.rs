@@ -73,7 +73,7 @@ impl Asked {
     /// Its body, which is JSON with these fields and no others.
     pub(super) async fn json<T: DeserializeOwned>(self, shared: &Shared) -> Result<T, Problem> {
         // It is looked at where it would make no difference too: who sends one wants to hear that it is wrong.
-        self.operation()?;
+        self.idempotency_key()?;
         announced(&self.head.headers, shared.largest_body)?;
         let body = read(self.body, shared.largest_body).await?;
         // serde would take a list of values for an object as well.
@@ -90,15 +90,18 @@ impl Asked {
         serde_json::from_value(body).map_err(bad)
     }
 
-    /// What makes a repeat harmless: made of the key that asks and of `Idempotency-Key`.
-    pub(super) fn operation(&self) -> Result<Option<Uuid>, Problem> {
+    /// What makes a repeat harmless: made of the key that asks, of `Idempotency-Key`, and of what it is about: the
+    /// address below `/api/chat`, with ids where it may have other names.
+    pub(super) fn operation(&self, about: &str) -> Result<Option<Uuid>, Problem> {
+        let Some(text) = self.idempotency_key()? else { return Ok(None) };
+        let (method, about) = (self.head.method.as_str(), format!("/api/chat{about}"));
+        Ok(Some(made_of(&["idempotency key", &self.key.id, method, &about, text])))
+    }
+
+    fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
         let Some(value) = self.head.headers.get("idempotency-key") else { return Ok(None) };
         match value.to_str() {
-            Ok(text) if !text.is_empty() && text.len() <= LONGEST_KEY => {
-                let Parts { method, uri, .. } = &self.head;
-                let words = ["idempotency key", &self.key.id, method.as_str(), uri.path(), text];
-                Ok(Some(made_of(&words)))
-            }
+            Ok(text) if !text.is_empty() && text.len() <= LONGEST_KEY => Ok(Some(text)),
             _ => Err(Problem::bad(format!(
                 "`Idempotency-Key` has 1 to {LONGEST_KEY} visible ASCII characters"
             ))),

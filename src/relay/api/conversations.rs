@@ -145,6 +145,18 @@ pub(super) async fn turn(
     turn.await.ok().and_then(Result::ok).ok_or_else(Problem::waits)
 }
 
+/// The same where a message is.
+pub(super) async fn turn_at(
+    shared: &Shared,
+    message: Uuid,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let found = sqlx::query_scalar("SELECT conversation_id FROM relay.messages WHERE id = $1")
+        .bind(message)
+        .fetch_optional(&shared.pool)
+        .await?;
+    turn(shared, found.ok_or_else(|| absent("message", &message.to_string()))?).await
+}
+
 /// The one that the query picks, where it does.
 pub(super) async fn picked(shared: &Shared, which: Option<&str>) -> Result<Option<Uuid>, Problem> {
     let Some(which) = which else { return Ok(None) };
@@ -160,7 +172,7 @@ fn is_safe(slug: &str) -> bool {
 /// Makes a conversation, or, with the same id and slug, finds the one there is.
 pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let operation = asked.operation()?;
+    let operation = asked.operation("/conversations")?;
     let new: NewConversation = asked.json(&shared).await?;
     for (what, text) in [("slug", &new.slug), ("name", &new.name)] {
         text.as_deref().map_or(Ok(()), |text| short(what, text))?;
@@ -247,6 +259,7 @@ pub(super) async fn join(
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let conversation = of(&shared, &which).await?;
     let new: NewParticipant = asked.json(&shared).await?;
+    let _turn = turn(&shared, conversation).await?;
     let mut change = shared.pool.begin().await?;
     let joined = put_participant(&mut change, conversation, &new).await?;
     change.commit().await?;
@@ -260,6 +273,7 @@ pub(super) async fn leave(
 ) -> Answered {
     Asked::of(&shared, request, Scope::Write).await?;
     let id = of(&shared, &which).await?;
+    let _turn = turn(&shared, id).await?;
     let left: bool = sqlx::query_scalar("SELECT relay.remove_participant($1, $2)")
         .bind(id)
         .bind(user)

@@ -84,8 +84,7 @@ struct Message {
 /// A MIME type that says something; with another the name decides.
 fn mime(said: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
     let said = match said {
-        // What `curl` says where nobody told it.
-        None | Some("application/x-www-form-urlencoded") => None,
+        None => None,
         Some(said) if said.len() > 100 || HeaderValue::from_str(said).is_err() => {
             return Err(Problem::bad("`mime` is no MIME type"));
         }
@@ -110,9 +109,6 @@ fn asked_id(asked: &Asked, name: &str) -> Result<Option<Uuid>, Problem> {
     asked.query(name).map(|id| uuid(name, &id)).transpose()
 }
 
-/// What programs say of a body that nothing was said of.
-const FORM: &str = "application/x-www-form-urlencoded";
-
 impl Message {
     fn of_address(new: NewFile, own: Option<Uuid>) -> Result<Self, Problem> {
         fetch::address(&new.url).map_err(|error| Problem::bad(error.to_string()))?;
@@ -131,7 +127,7 @@ impl Message {
     }
 
     async fn of_body(shared: &Shared, asked: Asked) -> Result<Self, Problem> {
-        if content_type(&asked) == Some(FORM) {
+        if content_type(&asked).is_some_and(files::is_form) {
             return Err(Problem::bad(
                 "the body says that it is a form: JSON needs `Content-Type: application/json`, and a file its own",
             ));
@@ -196,7 +192,7 @@ pub(super) async fn post(
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let conversation = conversations::of(&shared, &which).await?;
-    let operation = asked.operation()?;
+    let operation = asked.operation(&format!("/conversations/{conversation}/files"))?;
     let is_json = content_type(&asked).and_then(files::bare).as_deref() == Some("application/json");
     let place;
     let mut message = if is_json {

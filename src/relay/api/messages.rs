@@ -95,7 +95,8 @@ pub(super) async fn post(
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let conversation = conversations::of(&shared, &which).await?;
-    let (operation, own) = (asked.operation()?, asked.own());
+    let about = format!("/conversations/{conversation}/messages");
+    let (operation, own) = (asked.operation(&about)?, asked.own());
     let new: NewMessage = asked.json(&shared).await?;
     let sender = new.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &new.plaintext)?;
@@ -135,7 +136,9 @@ macro_rules! page {
         concat!(
             "SELECT relay.message_document(m) || jsonb_build_object('reactions', coalesce((
                 SELECT jsonb_agg(jsonb_build_object('key', r.key, 'user_id', r.user_id) ORDER BY r.created_at, r.id)
-                FROM relay.reactions r WHERE r.message_id = m.id AND m.deleted_at IS NULL), '[]'))
+                FROM relay.reactions r WHERE r.message_id = m.id AND m.deleted_at IS NULL), '[]'),
+                'matrix_refused', (SELECT min(o.reason) FROM relay.outbox o
+                    WHERE o.message_id = m.id AND o.kind = 'message' AND o.refused_at IS NOT NULL))
             FROM relay.messages m
             WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
             ORDER BY sequence_number ",
@@ -178,10 +181,11 @@ pub(super) async fn history(
 
 pub(super) async fn edit(State(shared): Relay, Path(id): Path<Uuid>, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
-    let (operation, own) = (asked.operation()?, asked.own());
+    let (operation, own) = (asked.operation(&format!("/messages/{id}"))?, asked.own());
     let edit: Edit = asked.json(&shared).await?;
     let sender = edit.sender_id.acting("sender_id", own)?;
     sayable("plaintext", &edit.plaintext)?;
+    let _turn = conversations::turn_at(&shared, id).await?;
     let document: Value = sqlx::query_scalar(
         "SELECT relay.edit_message($1, $2, $3, coalesce($4, gen_random_uuid()))",
     )
@@ -201,6 +205,7 @@ pub(super) async fn delete(
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let _turn = conversations::turn_at(&shared, id).await?;
     let document: Value = sqlx::query_scalar("SELECT relay.delete_message($1, $2)")
         .bind(id)
         .bind(asked.acting("user_id")?)
@@ -219,6 +224,7 @@ pub(super) async fn react(
     let Reaction { user_id, key } = asked.json(&shared).await?;
     let user = user_id.acting("user_id", own)?;
     short("key", &key)?;
+    let _turn = conversations::turn_at(&shared, id).await?;
     let added: bool = sqlx::query_scalar("SELECT relay.add_reaction($1, $2, $3)")
         .bind(id)
         .bind(user)
@@ -234,6 +240,7 @@ pub(super) async fn unreact(
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let _turn = conversations::turn_at(&shared, id).await?;
     let removed: bool = sqlx::query_scalar("SELECT relay.remove_reaction($1, $2, $3)")
         .bind(id)
         .bind(asked.acting("user_id")?)
@@ -248,6 +255,7 @@ pub(super) async fn read(State(shared): Relay, Path(id): Path<Uuid>, request: Re
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let own = asked.own();
     let Reading { user_id } = asked.json(&shared).await?;
+    let _turn = conversations::turn_at(&shared, id).await?;
     let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
         .bind(id)
         .bind(user_id.acting("user_id", own)?)

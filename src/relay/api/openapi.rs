@@ -365,6 +365,7 @@ fn schemas() -> Value {
     });
     let mut past = message.clone();
     let reaction = object(&json!({ "key": text, "user_id": uuid() }));
+    past["matrix_refused"] = or_null(&text);
     past["reactions"] = json!({ "type": "array", "items": reaction });
     let mut all = json!({
         "Conversation": object(&conversation),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     answer,
     asked::Asked,
-    conversations::{Answered, Relay, short},
+    conversations::{self, Answered, Relay, short},
     files::from_homeserver,
     parts::Path,
     problem::{Problem, absent},
@@ -84,6 +84,7 @@ pub(super) async fn put(State(shared): Relay, Path(id): Path<Uuid>, request: Req
         }
         fetch::address(url).map_err(|error| Problem::bad(error.to_string()))?;
     }
+    let _turn = conversations::turn(&shared, id).await?;
     sqlx::query("SELECT relay.put_user($1, $2, $3)")
         .bind(id)
         .bind(name)

@@ -128,8 +128,7 @@ impl Problem {
 
     /// That somebody else keeps the conversation.
     pub(super) fn waits() -> Self {
-        let why =
-            "nothing was accepted: another transaction in the database has locked the conversation";
+        let why = "nothing was accepted: another transaction in the database has locked the conversation; ask again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why).later(LATER)
     }
 

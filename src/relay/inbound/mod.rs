@@ -30,7 +30,7 @@ pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<
     let run = bulk::run(shared, events);
     if run.len() == events.len() {
         // Mostly that is all.
-        match bulk::take(&mut *shared.pool.acquire().await?, id, run).await {
+        match bulk::take(&mut *shared.work.acquire().await?, id, run).await {
             Ok(taken) => {
                 note(shared, &taken);
                 return Ok(());
@@ -39,7 +39,7 @@ pub(super) async fn take(shared: &Shared, id: &str, events: &[Value]) -> Result<
             Err(error) => return Err(error),
         }
     }
-    let mut change: PgTransaction<'_> = shared.pool.begin().await?;
+    let mut change: PgTransaction<'_> = shared.work.begin().await?;
     let (mut all, mut rest) = (Vec::new(), events);
     while !rest.is_empty() {
         let run = bulk::run(shared, rest);

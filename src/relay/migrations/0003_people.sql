@@ -1,9 +1,10 @@
--- Who takes part, as what, and what is forgotten together with a room.
+-- Who takes part, as what, what is forgotten together with a room, and what may be said.
 
 ALTER TABLE relay.outbox DROP CONSTRAINT outbox_kind_check, ADD CONSTRAINT outbox_kind_check CHECK
     (kind IN ('message', 'edit', 'redaction', 'reaction', 'unreaction', 'join', 'leave', 'role', 'receipt'));
 
--- As before; and only users of the application are spoken for.
+-- As before; only users of the application are spoken for, and only what a room has place for. A transaction of the
+-- application that stands still afterwards is ended after ten seconds: until then what happens may have to wait for it.
 CREATE OR REPLACE FUNCTION relay.note(
     conversation uuid, operation uuid, type text, document jsonb,
     tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}',
@@ -12,6 +13,14 @@ CREATE OR REPLACE FUNCTION relay.note(
 BEGIN
     IF tell NOT IN ('join', 'leave', 'role') AND EXISTS (SELECT FROM relay.users u WHERE u.id = who AND NOT u.is_ghost) THEN
         RAISE EXCEPTION '% is of Matrix: what they say and do is theirs alone', who USING ERRCODE = 'RL403';
+    END IF;
+    IF tell IN ('message', 'edit') THEN
+        PERFORM relay.require_sayable(content);
+    ELSIF tell = 'reaction' AND NOT char_length(content->>'key') BETWEEN 1 AND 255 THEN
+        RAISE EXCEPTION 'the key of a reaction has 1 to 255 characters' USING ERRCODE = 'RL400';
+    END IF;
+    IF current_setting('idle_in_transaction_session_timeout') = '0' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '10s', true);
     END IF;
     INSERT INTO relay.unread (conversation_id, operation, type, document)
         VALUES (conversation, operation, type, document);
@@ -22,6 +31,62 @@ BEGIN
     IF aloud THEN
         PERFORM pg_notify('relay', conversation::text);
     END IF;
+END $$;
+
+-- Refuses what no room has place for: an edit has the text twice.
+CREATE FUNCTION relay.require_sayable(said jsonb) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF said->>'body' = '' THEN
+        RAISE EXCEPTION 'there is no text' USING ERRCODE = 'RL400';
+    END IF;
+    IF octet_length((said->'body')::text) > 31726 THEN
+        RAISE EXCEPTION 'the text is too long: a message of Matrix takes about 30,000 bytes' USING ERRCODE = 'RL400';
+    END IF;
+    IF said->>'kind' NOT IN ('text', 'notice', 'emote') AND jsonb_typeof(said->'media') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'without a file a message is text, notice or emote' USING ERRCODE = 'RL400';
+    END IF;
+END $$;
+
+-- The same of what the application's users are called and look like.
+CREATE FUNCTION relay.require_presentable() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT char_length(NEW.display_name) BETWEEN 1 AND 255 THEN
+        RAISE EXCEPTION 'a name has 1 to 255 characters' USING ERRCODE = 'RL400';
+    END IF;
+    IF NEW.avatar_url !~ '^https?://' OR char_length(NEW.avatar_url) > 2000 THEN
+        RAISE EXCEPTION 'a picture has an address with http:// or https:// of up to 2000 characters' USING ERRCODE = 'RL400';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER require_presentable BEFORE INSERT OR UPDATE OF display_name, avatar_url ON relay.users FOR EACH ROW
+    WHEN (NEW.is_ghost) EXECUTE FUNCTION relay.require_presentable();
+
+-- What was refused is shown with the message.
+CREATE INDEX outbox_refused ON relay.outbox (message_id) WHERE refused_at IS NOT NULL;
+
+-- As before; but what somebody has locked keeps only its own conversation back.
+CREATE OR REPLACE FUNCTION relay.publish() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    published bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1919247468, 1);
+    WITH free AS MATERIALIZED (SELECT u.id FROM relay.unread u FOR UPDATE SKIP LOCKED),
+    kept AS MATERIALIZED (
+        SELECT u.conversation_id FROM relay.unread u WHERE u.id NOT IN (SELECT f.id FROM free f)
+    ), gone AS (
+        DELETE FROM relay.unread u WHERE u.id IN (SELECT f.id FROM free f)
+            AND u.conversation_id NOT IN (SELECT k.conversation_id FROM kept k)
+        RETURNING *
+    )
+    INSERT INTO relay.events (conversation_id, operation, type, document, created_at)
+        SELECT conversation_id, operation, type, document, created_at FROM gone ORDER BY id
+        ON CONFLICT (operation) DO NOTHING;
+    GET DIAGNOSTICS published = ROW_COUNT;
+    IF published > 0 THEN
+        PERFORM pg_notify('relay_read', '');
+    END IF;
+    RETURN published;
 END $$;
 
 -- The next positions are greater than all that were given before, in a database that was brought back from a backup too:
@@ -45,8 +110,7 @@ BEGIN
     INSERT INTO relay.unread (conversation_id, operation, type, document)
         SELECT p.conversation_id, gen_random_uuid(), 'participant.changed', relay.participant_document(NEW, p.role)
         FROM relay.participants p WHERE p.user_id = NEW.id AND p.left_at IS NULL;
-    PERFORM pg_notify('relay', p.conversation_id::text)
-        FROM relay.participants p WHERE p.user_id = NEW.id AND p.left_at IS NULL;
+    PERFORM pg_notify('relay', '');
     RETURN NULL;
 END $$;
 
@@ -66,9 +130,10 @@ BEGIN
     IF as_role NOT IN ('member', 'moderator') THEN
         RAISE EXCEPTION 'there is no role %', as_role USING ERRCODE = 'RL400';
     END IF;
+    -- What they are called now is told, or behind it that it is something else.
+    SELECT * INTO known FROM relay.users u WHERE u.id = who FOR SHARE;
     PERFORM relay.hold(conversation);
-    SELECT * INTO known FROM relay.users u WHERE u.id = who;
-    IF NOT FOUND THEN
+    IF known.id IS NULL THEN
         RAISE EXCEPTION 'there is no user %', who USING ERRCODE = 'RL404';
     END IF;
     SELECT p.role INTO was FROM relay.participants p
@@ -82,8 +147,13 @@ BEGIN
             content => jsonb_build_object('role', as_role));
         RETURN true;
     END IF;
-    -- Matrix says who is there; what they are is for the application to say.
-    IF as_role <> was AND NOT from_matrix THEN
+    -- Matrix says who is there; what they are is for the application to say. Said once more it is told once more: in
+    -- the room it may be otherwise.
+    IF as_role = was AND NOT from_matrix AND (SELECT s.matrix FROM relay.settings s) THEN
+        INSERT INTO relay.outbox (conversation_id, kind, user_id, content, operation)
+            VALUES (conversation, 'role', who, jsonb_build_object('role', as_role), gen_random_uuid());
+        PERFORM pg_notify('relay', conversation::text);
+    ELSIF as_role <> was AND NOT from_matrix THEN
         UPDATE relay.participants p SET role = as_role
             WHERE p.conversation_id = conversation AND p.user_id = who;
         PERFORM relay.note(conversation, gen_random_uuid(), 'participant.changed',
@@ -91,6 +161,41 @@ BEGIN
             content => jsonb_build_object('role', as_role));
     END IF;
     RETURN false;
+END $$;
+
+-- As before; and who asks is told what to do.
+CREATE OR REPLACE FUNCTION relay.require_participant(conversation uuid, who uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM relay.participants p
+        WHERE p.conversation_id = conversation AND p.user_id = who AND p.left_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% does not take part in the conversation %: bring them in as a participant first', who, conversation
+            USING ERRCODE = 'RL403';
+    END IF;
+END $$;
+
+-- As before; and moderators who go leave their power behind.
+CREATE OR REPLACE FUNCTION relay.remove_participant(
+    conversation uuid, who uuid, from_matrix boolean DEFAULT false
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    was text;
+BEGIN
+    PERFORM relay.hold(conversation);
+    UPDATE relay.participants p SET left_at = now()
+        WHERE p.conversation_id = conversation AND p.user_id = who AND p.left_at IS NULL
+        RETURNING p.role INTO was;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM relay.note(conversation, gen_random_uuid(), 'participant.left',
+        jsonb_build_object('user_id', who), CASE WHEN NOT from_matrix THEN 'leave' END, who);
+    IF was = 'moderator' AND (SELECT s.matrix FROM relay.settings s) THEN
+        INSERT INTO relay.outbox (conversation_id, kind, user_id, content, operation)
+            VALUES (conversation, 'role', who, '{"role": "member"}', gen_random_uuid());
+        PERFORM pg_notify('relay', conversation::text);
+    END IF;
+    RETURN true;
 END $$;
 
 -- Forgets the room, or only if it is this one, and the events in it: what was said is in no room then. Whether it did.
@@ -138,6 +243,21 @@ BEGIN
     RETURN told;
 END $$;
 
+-- Makes a conversation, where there is none of that id. Whether it did.
+CREATE FUNCTION relay.put_conversation(conversation uuid, slug text DEFAULT NULL, name text DEFAULT NULL)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF slug !~ '^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254}$' OR slug ~ '^[0-9A-Fa-f]{8}(-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}$' THEN
+        RAISE EXCEPTION 'a slug has up to 255 letters, digits, - _ ~ and, not first, . and is no UUID' USING ERRCODE = 'RL400';
+    END IF;
+    IF NOT char_length(name) BETWEEN 1 AND 255 THEN
+        RAISE EXCEPTION 'a name has 1 to 255 characters' USING ERRCODE = 'RL400';
+    END IF;
+    INSERT INTO relay.conversations (id, slug, name)
+        VALUES (conversation, put_conversation.slug, put_conversation.name) ON CONFLICT (id) DO NOTHING;
+    RETURN FOUND;
+END $$;
+
 -- What an application calls does it with the rights of whoever made these tables: other roles need none in them. Nobody
 -- else may call it before somebody says so.
 DO $$
@@ -145,7 +265,7 @@ DECLARE
     one regprocedure;
 BEGIN
     FOR one IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'relay'::regnamespace AND p.proname IN
-        ('put_user', 'put_participant', 'remove_participant', 'post_message', 'edit_message', 'delete_message',
+        ('put_conversation', 'put_user', 'put_participant', 'remove_participant', 'post_message', 'edit_message', 'delete_message',
             'add_reaction', 'remove_reaction', 'mark_read')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, pg_temp', one);

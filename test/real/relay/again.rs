@@ -1,6 +1,7 @@
-//! What Matrix has not is told again, and what it has begins again; and the interface is as its document says.
+//! What Matrix has not is told again, and what it has begins again; the interface is as its document says, also for who
+//! says nothing.
 
-use std::{fs, process::Command};
+use std::{fs, io::Read as _, net::TcpStream, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -127,6 +128,18 @@ pub(super) fn what_matrix_has_not_is_told_again_and_what_it_has_begins_again(rel
 }
 
 /// A database that only reads, as one does that is not the primary any more, takes nothing and loses nothing.
+pub(super) fn connections_that_say_nothing_keep_nobody_out_and_are_closed(relay: &Relay) {
+    let connect = |_| TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
+    let silent: Vec<TcpStream> = (0..500).map(connect).collect();
+    let talk = relay.conversation();
+    relay.post(&talk, ANN, "is anybody there?");
+    assert_eq!(relay.seen(&talk).len(), 1);
+    for mut one in silent {
+        one.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        assert!(one.read_to_end(&mut Vec::new()).is_ok(), "it is still open");
+    }
+}
+
 pub(super) fn while_the_database_only_reads_nothing_is_taken_and_nothing_lost(relay: &Relay) {
     let talk = relay.conversation();
     relay.post(&talk, ANN, "written");

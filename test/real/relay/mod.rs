@@ -87,6 +87,7 @@ fn nothing_is_lost_whatever_is_asked_killed_refused_or_begun_again() {
         again::the_interface_answers_as_its_document_says,
         again::while_the_database_only_reads_nothing_is_taken_and_nothing_lost,
         people::who_was_removed_does_not_come_back_with_what_waits,
+        again::connections_that_say_nothing_keep_nobody_out_and_are_closed,
         whatever_is_killed_each_message_is_there_once_and_in_order,
         again::what_matrix_has_not_is_told_again_and_what_it_has_begins_again,
     ] {
@@ -520,6 +521,12 @@ fn a_repeat_with_the_same_key_is_the_same_message_and_another_text_is_refused(re
     assert_eq!((first.0, second.0, other.0), (201, 201, 409), "{other:?}");
     assert!(other.1["detail"].as_str().unwrap().contains("`Idempotency-Key`"), "{other:?}");
     assert_eq!(first.1["id"], second.1["id"]);
+    // Nor by another name of the conversation.
+    let body = json!({ "sender_id": ANN, "plaintext": "once" });
+    let named = format!("/api/chat/event/{}/message", talk.to_uppercase());
+    let key = "Idempotency-Key: k-1\r\n";
+    let (_, named) = relay.try_ask("POST", &named, &relay.key, key, &body).unwrap();
+    assert_eq!(first.1["id"], named["id"]);
     assert_eq!(relay.history(&talk).len(), 1);
     assert_eq!(relay.seen(&talk).len(), 1);
     let path = format!("/api/chat/messages/{}", first.1["id"].as_str().unwrap());

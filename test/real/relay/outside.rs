@@ -216,6 +216,24 @@ fn what_the_application_commits_is_told_and_nothing_else(relay: &Relay) {
         sql_in(&relay.server, "app", &format!("BEGIN; {said}; {end}"));
     }
     assert_eq!(relay.seen(&talk), [(ANN_IN_MATRIX.to_owned(), "for good".to_owned())]);
+    // What a request would be refused for is refused here too.
+    for (call, why) in [
+        (format!("post_message('{talk}', '{ANN}', '')"), "no text"),
+        (format!("post_message('{talk}', '{ANN}', repeat('x', 40000))"), "too long"),
+        (format!("post_message('{talk}', '{ANN}', 'x', as_kind => 'image')"), "without a file"),
+        (format!("put_user('{ANN}', repeat('n', 300))"), "1 to 255"),
+        (format!("put_user('{ANN}', avatar => 'nonsense')"), "http://"),
+        ("put_conversation(gen_random_uuid(), '..')".to_owned(), "a slug has"),
+    ] {
+        let call = format!(
+            "DO $$ BEGIN PERFORM relay.{call}; RAISE 'it was taken';
+            EXCEPTION WHEN SQLSTATE 'RL400' THEN IF SQLERRM NOT LIKE '%{why}%' THEN RAISE; END IF; END $$"
+        );
+        sql_in(&relay.server, "app", &call);
+    }
+    let made = "SELECT relay.put_conversation('550e8400-e29b-41d4-a716-446655440777', 'order-7')";
+    sql_in(&relay.server, "app", made);
+    assert_eq!(relay.history("order-7").len(), 0);
 }
 
 fn a_transaction_that_stays_open_keeps_only_its_own_conversation(relay: &Relay) {
@@ -226,16 +244,21 @@ fn a_transaction_that_stays_open_keeps_only_its_own_conversation(relay: &Relay) 
         let (status, answer) = relay.try_ask("POST", &path, &relay.key, "", &body).unwrap();
         (status, answer["detail"].as_str().unwrap_or_default().to_owned())
     };
-    // It commits when it hears something.
+    // It commits when it hears something. What it takes away nobody has read yet, as nobody was told of it.
     let script = "import sys, psycopg2
 c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='app', dbname='app', password='app-password')
 c.cursor().execute(sys.argv[2])
+c.commit()
+c.cursor().execute(sys.argv[3])
 print('said', flush=True)
 sys.stdin.readline()
 c.commit()";
-    let said = format!("SELECT relay.post_message('{kept}', '{BOB}', 'thinking')");
+    let id = "550e8400-e29b-41d4-a716-446655440999";
+    let said =
+        format!("SELECT relay.post_message('{kept}', '{BOB}', 'thinking', '{id}', aloud => false)");
+    let undone = format!("SELECT relay.delete_message('{id}', '{BOB}')");
     let mut application = Command::new(relay.server.data.join("environments/synapse/bin/python"))
-        .args(["-c", script, &relay.server.ports[2].to_string(), &said])
+        .args(["-c", script, &relay.server.ports[2].to_string(), &said, &undone])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -244,9 +267,9 @@ c.commit()";
     thread::scope(|all| {
         // More than there are connections to the database.
         let waiting: Vec<_> = (0..20).map(|_| all.spawn(|| say(&kept))).collect();
-        for _ in 0..5 {
+        read_until(relay, &format!("conversation_id={free}"), "", "message.new", || {
             assert_eq!(say(&free).0, 201);
-        }
+        });
         for one in waiting {
             let (status, why) = one.join().unwrap();
             assert_eq!((status, why.contains("has locked the conversation")), (503, true), "{why}");
@@ -350,7 +373,7 @@ fn a_homeserver_that_hangs_gets_all_of_it_once(relay: &Relay) {
     let texts: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
     assert_eq!(texts, ["before", "first", "second"]);
     let listed = relay.ask("GET", "/conversations?limit=200", &Value::Null);
-    assert_eq!(listed["conversations"].as_array().unwrap().len(), 6);
+    assert_eq!(listed["conversations"].as_array().unwrap().len(), 7);
 }
 
 fn a_homeserver_that_has_lost_its_database_gets_rooms_and_people_again(relay: &Relay) {

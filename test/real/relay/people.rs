@@ -72,6 +72,11 @@ pub(super) fn a_role_is_given_and_taken_with_its_power(relay: &Relay) {
     assert_eq!(power(CARL_IN_MATRIX), Some(0));
     delete(&hers, CARL);
     assert_eq!(power(CARL_IN_MATRIX), Some(50));
+    // Who goes leaves it behind.
+    relay.ask("DELETE", &format!("/conversations/{talk}/participants/{CARL}"), &Value::Null);
+    assert_eq!(power(CARL_IN_MATRIX), None);
+    relay.put(&talk, &json!({ "user_id": CARL }));
+    assert_eq!(power(CARL_IN_MATRIX), Some(0));
     assert_eq!(relay.refused(), [""; 0]);
     let seen: Vec<String> = relay.seen(&talk).into_iter().map(|it| it.1).collect();
     assert!(!seen.contains(&"his".to_owned()) && !seen.contains(&"hers".to_owned()), "{seen:?}");
