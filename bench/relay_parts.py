@@ -105,13 +105,24 @@ class Relay:
         """As it comes to the homeserver."""
         return Way(self.matrix, self.secret("relay_as_token"))
 
-    def database(self, **more):
+    def database(self, user="synapse_relay", password="relay_database_password", **more):
         import psycopg
 
         return psycopg.connect(
-            host="127.0.0.1", port=self.env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"], user="synapse_relay",
-            password=self.secret("relay_database_password"), dbname="synapse_relay", **more,
+            host="127.0.0.1", port=self.env["MATRIX_SYNAPSE_EMBEDDED_DB_PORT"], user=user,
+            password=self.secret(password), dbname="synapse_relay", **more,
         )
+
+    @contextlib.contextmanager
+    def slower_disk(self, milliseconds):
+        """While each commit waits that much longer before it is written."""
+        with self.database("postgres", "postgres_superuser_password", autocommit=True) as database:
+            for setting, value in (("commit_siblings", 0), ("commit_delay", 1000 * milliseconds)):
+                database.execute(f"ALTER SYSTEM SET {setting} = {value}")
+            database.execute("SELECT pg_reload_conf()")
+            yield
+            database.execute("ALTER SYSTEM RESET ALL")
+            database.execute("SELECT pg_reload_conf()")
 
     def conversation(self, people=2):
         """The path of its messages, and who takes part."""

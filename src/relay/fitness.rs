@@ -41,6 +41,14 @@ pub(crate) fn doubtful(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if usize::try_from(config.relay.largest_file.0).unwrap_or(usize::MAX)
+        > config.largest_of_relay()
+    {
+        all.push(
+            "`relay.largest_file` is more than `synapse.max_upload_size`, which is what counts"
+                .to_owned(),
+        );
+    }
     if let Some(JwtKeys::File(path)) = &config.relay.jwt_keys
         && let Err(error) = std::fs::File::open(path)
     {
@@ -75,6 +83,7 @@ mod tests {
         assert!(
             doubtful(&with("relay.jwt_keys=/nowhere/jwks"))[0].contains("every token is refused")
         );
+        assert!(doubtful(&with("relay.largest_file=1G"))[0].contains("which is what counts"));
         assert!(doubtful(&with("relay.public=false")).is_empty());
     }
 }

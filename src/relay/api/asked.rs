@@ -60,7 +60,8 @@ impl Asked {
         };
         within_its_rate(shared, &key)?;
         if !key.has(scope) {
-            let why = format!("this key may not do that: it has no scope to {}", scope.word());
+            let why =
+                format!("this key or token may not do that: it has no scope to {}", scope.word());
             return Err(Problem::new(StatusCode::FORBIDDEN, why));
         }
         require_storable_address(&head)?;

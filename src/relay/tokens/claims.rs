@@ -51,15 +51,14 @@ struct Claims {
     aud: Option<Texts>,
     exp: Option<f64>,
     nbf: Option<f64>,
-    scope: Option<String>,
+    scope: Option<Texts>,
     scp: Option<Texts>,
 }
 
 impl Claims {
     /// Those for the relay, without what all begin with.
     fn scopes(&self) -> Vec<String> {
-        let spaced = self.scope.iter().map(String::as_str);
-        let all = spaced.chain(self.scp.iter().flat_map(Texts::words));
+        let all = self.scope.iter().chain(&self.scp).flat_map(Texts::words);
         let ours = all.flat_map(str::split_ascii_whitespace).filter_map(|it| it.strip_prefix(OURS));
         ours.map(str::to_owned).collect()
     }
@@ -158,6 +157,7 @@ mod tests {
         assert_eq!(opens(&json!({})), (true, true, false));
         assert_eq!(opens(&json!({ "scope": "read write" })), (true, false, false));
         assert_eq!(opens(&json!({ "scp": ["relay:write"] })), (true, true, true));
+        assert_eq!(opens(&json!({ "scope": ["relay:read"] })), (true, true, false));
         assert_eq!(opens(&json!({ "scp": "relay:write x", "scope": null })), (true, false, true));
         assert_eq!(opens(&json!({ "scope": "relay:admin" })), (true, false, false));
         let service = json!({ "sub": "service", "scope": "relay:admin relay:write" });

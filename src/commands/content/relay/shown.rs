@@ -70,7 +70,7 @@ impl Report for Status {
         let Counted { conversations, messages, waiting, waits_ms, dead, matrix } = counted;
         writeln!(page, "{conversations} conversations, {messages} messages")?;
         let since = if *waiting > 0 {
-            format!(", the oldest for {} s", waits_ms / 1000)
+            format!(", the oldest of them said {} s ago", waits_ms / 1000)
         } else {
             String::new()
         };
