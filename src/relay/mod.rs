@@ -144,7 +144,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
         matrix: set.matrix,
         presence: config.synapse.presence,
         counts: counts.clone(),
-        tail: tail::Tail::of(work.clone()),
+        tail: tail::Tail::of(work.clone(), requests.clone()),
         teller,
         typing: ephemeral::Typing::default(),
         kept: waker::Kept::unknown(),

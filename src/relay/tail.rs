@@ -74,6 +74,8 @@ impl Item {
 #[derive(Clone)]
 pub(super) struct Tail {
     pool: PgPool,
+    /// For what readers have not heard: however many of them ask, what happens is read on.
+    pages: PgPool,
     /// None is the last one: the relay ends.
     items: broadcast::Sender<Option<Arc<Item>>>,
     /// The last position that was told.
@@ -103,10 +105,33 @@ pub(super) struct Wanted {
     pub(super) user: Option<Uuid>,
 }
 
+async fn page(
+    pool: &PgPool,
+    after: i64,
+    wanted: Wanted,
+    limit: i64,
+) -> Result<Vec<Item>, sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT position, conversation_id, type, relay.ms(created_at), document FROM relay.events
+        WHERE position > $1 AND ($2::uuid IS NULL OR conversation_id = $2)
+            AND ($3::uuid IS NULL OR conversation_id IN (SELECT p.conversation_id
+                FROM relay.participants p WHERE p.user_id = $3 AND p.left_at IS NULL))
+        ORDER BY position LIMIT $4",
+    )
+    .bind(after)
+    .bind(wanted.conversation)
+    .bind(wanted.user)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(item).collect())
+}
+
 impl Tail {
-    pub(super) fn of(pool: PgPool) -> Self {
+    pub(super) fn of(pool: PgPool, pages: PgPool) -> Self {
         Self {
             pool,
+            pages,
             items: broadcast::Sender::new(KEPT),
             last: Arc::default(),
             is_there: Arc::default(),
@@ -152,20 +177,7 @@ impl Tail {
         wanted: Wanted,
         limit: i64,
     ) -> Result<Vec<Item>, sqlx::Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT position, conversation_id, type, relay.ms(created_at), document FROM relay.events
-            WHERE position > $1 AND ($2::uuid IS NULL OR conversation_id = $2)
-                AND ($3::uuid IS NULL OR conversation_id IN (SELECT p.conversation_id
-                    FROM relay.participants p WHERE p.user_id = $3 AND p.left_at IS NULL))
-            ORDER BY position LIMIT $4",
-        )
-        .bind(after)
-        .bind(wanted.conversation)
-        .bind(wanted.user)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(item).collect())
+        page(&self.pages, after, wanted, limit).await
     }
 
     /// After which position all is kept that has happened, and the last one there is.
@@ -173,7 +185,7 @@ impl Tail {
         sqlx::query_as(
             "SELECT forgotten, greatest(forgotten, (SELECT max(position) FROM relay.events)) FROM relay.settings",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.pages)
         .await
     }
 
@@ -221,7 +233,7 @@ impl Tail {
         let published: i64 =
             sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
         loop {
-            let page = self.page(self.last(), Wanted::default(), PAGE).await?;
+            let page = page(&self.pool, self.last(), Wanted::default(), PAGE).await?;
             let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             for item in page {
                 self.last.store(item.position.unwrap_or_default(), Ordering::Release);
