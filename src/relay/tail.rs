@@ -25,6 +25,8 @@ const KEPT: usize = 4096;
 pub(super) const PAGE: i64 = 200;
 /// Between two looks whether something has happened that nobody has told of.
 const LOOK: Duration = Duration::from_secs(30);
+/// The same while somebody has locked what has happened: who lets go of it may tell nobody.
+const SOON: Duration = Duration::from_secs(1);
 /// Between two looks whether something is old.
 const ROUND: Duration = Duration::from_mins(10);
 /// How much is forgotten at once.
@@ -228,7 +230,7 @@ impl Tail {
         }
     }
 
-    /// Gives what has happened its positions and tells of it.
+    /// Gives what has happened its positions and tells of it. What it gives is `relay.publish`'s.
     async fn catch_up(&self) -> Result<i64, sqlx::Error> {
         let published: i64 =
             sqlx::query_scalar("SELECT relay.publish()").fetch_one(&self.pool).await?;
@@ -268,10 +270,12 @@ impl Tail {
         // The database may have been brought back from before.
         sqlx::query("SELECT relay.go_on_from_now()").execute(&self.pool).await?;
         loop {
-            if self.catch_up().await? > 0 {
+            let published = self.catch_up().await?;
+            if !matches!(published, 0 | -1) {
                 sleep(GATHER).await;
             }
-            let mut told = timeout(LOOK, listener.try_recv()).await;
+            let look = if published < 0 { SOON } else { LOOK };
+            let mut told = timeout(look, listener.try_recv()).await;
             // What was told meanwhile is looked for once.
             while let Ok(Ok(Some(it))) = &told {
                 if it.channel() == "relay_aside" {

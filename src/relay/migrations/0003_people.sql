@@ -65,10 +65,12 @@ CREATE TRIGGER require_presentable BEFORE INSERT OR UPDATE OF display_name, avat
 -- What was refused is shown with the message.
 CREATE INDEX outbox_refused ON relay.outbox (message_id) WHERE refused_at IS NOT NULL;
 
--- As before; but what somebody has locked keeps only its own conversation back.
+-- As before; but what somebody has locked keeps only its own conversation back. Where there is such, it gives one less
+-- than the negative of how much it published: somebody who rolls back tells nobody that it can go on.
 CREATE OR REPLACE FUNCTION relay.publish() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     published bigint;
+    waits boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(1919247468, 1);
     WITH free AS MATERIALIZED (SELECT u.id FROM relay.unread u FOR UPDATE SKIP LOCKED),
@@ -78,15 +80,16 @@ BEGIN
         DELETE FROM relay.unread u WHERE u.id IN (SELECT f.id FROM free f)
             AND u.conversation_id NOT IN (SELECT k.conversation_id FROM kept k)
         RETURNING *
-    )
-    INSERT INTO relay.events (conversation_id, operation, type, document, created_at)
+    ), made AS (
+        INSERT INTO relay.events (conversation_id, operation, type, document, created_at)
         SELECT conversation_id, operation, type, document, created_at FROM gone ORDER BY id
-        ON CONFLICT (operation) DO NOTHING;
-    GET DIAGNOSTICS published = ROW_COUNT;
+        ON CONFLICT (operation) DO NOTHING RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM made), EXISTS (SELECT 1 FROM kept) INTO published, waits;
     IF published > 0 THEN
         PERFORM pg_notify('relay_read', '');
     END IF;
-    RETURN published;
+    RETURN CASE WHEN waits THEN -1 - published ELSE published END;
 END $$;
 
 -- The next positions are greater than all that were given before, in a database that was brought back from a backup too:

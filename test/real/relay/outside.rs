@@ -244,7 +244,7 @@ fn a_transaction_that_stays_open_keeps_only_its_own_conversation(relay: &Relay) 
         let (status, answer) = relay.try_ask("POST", &path, &relay.key, "", &body).unwrap();
         (status, answer["detail"].as_str().unwrap_or_default().to_owned())
     };
-    // It commits when it hears something. What it takes away nobody has read yet, as nobody was told of it.
+    // What it takes away nobody has read yet, as nobody was told of it; it takes that back when it hears something.
     let script = "import sys, psycopg2
 c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], user='app', dbname='app', password='app-password')
 c.cursor().execute(sys.argv[2])
@@ -252,7 +252,7 @@ c.commit()
 c.cursor().execute(sys.argv[3])
 print('said', flush=True)
 sys.stdin.readline()
-c.commit()";
+c.rollback()";
     let id = "550e8400-e29b-41d4-a716-446655440999";
     let said =
         format!("SELECT relay.post_message('{kept}', '{BOB}', 'thinking', '{id}', aloud => false)");
@@ -277,6 +277,10 @@ c.commit()";
     });
     drop(application.stdin.take());
     assert!(application.wait().unwrap().success());
+    let told = format!("/events?conversation_id={kept}");
+    wait_for("nothing was taken away", || {
+        relay.ask("GET", &told, &Value::Null).to_string().contains("thinking")
+    });
     assert_eq!(say(&kept).0, 201);
     assert_eq!(relay.history(&kept).len(), 2);
 }
