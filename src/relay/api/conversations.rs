@@ -173,7 +173,7 @@ fn is_safe(slug: &str) -> bool {
 pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let operation = asked.operation("/conversations")?;
-    let new: NewConversation = asked.json(&shared).await?;
+    let mut new: NewConversation = asked.json(&shared).await?;
     for (what, text) in [("slug", &new.slug), ("name", &new.name)] {
         text.as_deref().map_or(Ok(()), |text| short(what, text))?;
     }
@@ -203,6 +203,8 @@ pub(super) async fn create(State(shared): Relay, request: Request) -> Answered {
                 "`slug` has letters a-z and A-Z, digits, - _ ~ and, not first, .",
             ));
         }
+        // Two who bring in the same people do so in one order, so that neither waits for the other.
+        new.participants.sort_by_key(|participant| participant.user_id);
         for participant in &new.participants {
             put_participant(&mut change, id, participant).await?;
         }

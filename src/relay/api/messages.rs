@@ -73,13 +73,17 @@ pub(super) struct Reading {
     user_id: Who,
 }
 
+/// How much an edit has beside its text, in bytes: what it is, which message it changes, and the mark.
+const REST_OF_AN_EDIT: usize = 320;
+
 /// What a message may say: as much as an event of Matrix has room for.
 pub(super) fn sayable(what: &str, text: &str) -> Result<(), Problem> {
     if text.is_empty() {
         return Err(Problem::bad(format!("`{what}` is empty")));
     }
-    // An edit holds the text twice.
-    let content = json!({ "body": text, "m.new_content": { "body": text } });
+    // An edit holds the text twice, and more beside it.
+    let rest = " ".repeat(REST_OF_AN_EDIT);
+    let content = json!({ "body": text, "m.new_content": { "body": text }, "rest": rest });
     message::check_size(&content).map_err(|_| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -138,7 +142,7 @@ macro_rules! page {
                 SELECT jsonb_agg(jsonb_build_object('key', r.key, 'user_id', r.user_id) ORDER BY r.created_at, r.id)
                 FROM relay.reactions r WHERE r.message_id = m.id AND m.deleted_at IS NULL), '[]'),
                 'matrix_refused', (SELECT min(o.reason) FROM relay.outbox o
-                    WHERE o.message_id = m.id AND o.kind = 'message' AND o.refused_at IS NOT NULL))
+                    WHERE o.message_id = m.id AND o.kind IN ('message', 'edit') AND o.refused_at IS NOT NULL))
             FROM relay.messages m
             WHERE conversation_id = $1 AND sequence_number > $2 AND sequence_number < $3
             ORDER BY sequence_number ",

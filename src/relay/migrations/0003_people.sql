@@ -3,8 +3,7 @@
 ALTER TABLE relay.outbox DROP CONSTRAINT outbox_kind_check, ADD CONSTRAINT outbox_kind_check CHECK
     (kind IN ('message', 'edit', 'redaction', 'reaction', 'unreaction', 'join', 'leave', 'role', 'receipt'));
 
--- As before; only users of the application are spoken for, and only what a room has place for. A transaction of the
--- application that stands still afterwards is ended after ten seconds: until then what happens may have to wait for it.
+-- As before; only users of the application are spoken for, and only what a room has place for.
 CREATE OR REPLACE FUNCTION relay.note(
     conversation uuid, operation uuid, type text, document jsonb,
     tell text DEFAULT NULL, who uuid DEFAULT NULL, message uuid DEFAULT NULL, content jsonb DEFAULT '{}',
@@ -19,9 +18,6 @@ BEGIN
     ELSIF tell = 'reaction' AND NOT char_length(content->>'key') BETWEEN 1 AND 255 THEN
         RAISE EXCEPTION 'the key of a reaction has 1 to 255 characters' USING ERRCODE = 'RL400';
     END IF;
-    IF current_setting('idle_in_transaction_session_timeout') = '0' THEN
-        PERFORM set_config('idle_in_transaction_session_timeout', '10s', true);
-    END IF;
     INSERT INTO relay.unread (conversation_id, operation, type, document)
         VALUES (conversation, operation, type, document);
     IF tell IS NOT NULL AND (SELECT s.matrix FROM relay.settings s) THEN
@@ -33,13 +29,66 @@ BEGIN
     END IF;
 END $$;
 
+-- A transaction of the application that stands still while it holds something of this is ended after ten seconds: until
+-- then what happens may have to wait for it.
+CREATE FUNCTION relay.end_when_idle() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('idle_in_transaction_session_timeout') = '0' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '10s', true);
+    END IF;
+END $$;
+
+CREATE FUNCTION relay.ends_when_idle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM relay.end_when_idle();
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER ends_when_idle BEFORE INSERT OR UPDATE ON relay.conversations
+    FOR EACH STATEMENT EXECUTE FUNCTION relay.ends_when_idle();
+CREATE TRIGGER ends_when_idle BEFORE INSERT OR UPDATE ON relay.users
+    FOR EACH STATEMENT EXECUTE FUNCTION relay.ends_when_idle();
+
+CREATE OR REPLACE FUNCTION relay.hold(conversation uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM relay.end_when_idle();
+    PERFORM 1 FROM relay.conversations c WHERE c.id = conversation FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no conversation %', conversation USING ERRCODE = 'RL404';
+    END IF;
+END $$;
+
+-- As before; but who is what they were already is not locked, as others may bring them in elsewhere.
+CREATE OR REPLACE FUNCTION relay.put_user(who uuid, name text DEFAULT NULL, avatar text DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO relay.users AS u (id, matrix_user_id, display_name, avatar_url, is_ghost)
+        SELECT who, '@' || s.prefix || '-' || replace(who::text, '-', '') || ':' || s.server_name,
+            put_user.name, nullif(put_user.avatar, ''), true
+        FROM relay.settings s
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        UPDATE relay.users u SET display_name = coalesce(put_user.name, u.display_name),
+            avatar_url = CASE WHEN put_user.avatar IS NULL THEN u.avatar_url ELSE nullif(put_user.avatar, '') END,
+            -- Who says it once more wants it tried once more.
+            avatar_trouble = CASE WHEN put_user.avatar IS NULL THEN u.avatar_trouble END
+            WHERE u.id = who AND u.is_ghost
+                AND (put_user.name IS NOT NULL AND put_user.name IS DISTINCT FROM u.display_name
+                OR put_user.avatar IS NOT NULL AND (u.avatar_trouble IS NOT NULL
+                    OR nullif(put_user.avatar, '') IS DISTINCT FROM u.avatar_url));
+    END IF;
+    IF FOUND THEN
+        PERFORM pg_notify('relay_user', who::text);
+    END IF;
+END $$;
+
 -- Refuses what no room has place for: an edit has the text twice.
 CREATE FUNCTION relay.require_sayable(said jsonb) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     IF said->>'body' = '' THEN
         RAISE EXCEPTION 'there is no text' USING ERRCODE = 'RL400';
     END IF;
-    IF octet_length((said->'body')::text) > 31726 THEN
+    IF octet_length((said->'body')::text) > 31560 THEN
         RAISE EXCEPTION 'the text is too long: a message of Matrix takes about 30,000 bytes' USING ERRCODE = 'RL400';
     END IF;
     IF said->>'kind' NOT IN ('text', 'notice', 'emote') AND jsonb_typeof(said->'media') IS DISTINCT FROM 'object' THEN
@@ -50,10 +99,12 @@ END $$;
 -- The same of what the application's users are called and look like.
 CREATE FUNCTION relay.require_presentable() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT char_length(NEW.display_name) BETWEEN 1 AND 255 THEN
+    IF (TG_OP = 'INSERT' OR NEW.display_name IS DISTINCT FROM OLD.display_name)
+        AND NOT char_length(NEW.display_name) BETWEEN 1 AND 255 THEN
         RAISE EXCEPTION 'a name has 1 to 255 characters' USING ERRCODE = 'RL400';
     END IF;
-    IF NEW.avatar_url !~ '^https?://' OR char_length(NEW.avatar_url) > 2000 THEN
+    IF (TG_OP = 'INSERT' OR NEW.avatar_url IS DISTINCT FROM OLD.avatar_url)
+        AND (NEW.avatar_url !~* '^https?://[^[:space:][:cntrl:]]+$' OR char_length(NEW.avatar_url) > 2000) THEN
         RAISE EXCEPTION 'a picture has an address with http:// or https:// of up to 2000 characters' USING ERRCODE = 'RL400';
     END IF;
     RETURN NEW;
@@ -133,9 +184,8 @@ BEGIN
     IF as_role NOT IN ('member', 'moderator') THEN
         RAISE EXCEPTION 'there is no role %', as_role USING ERRCODE = 'RL400';
     END IF;
-    -- What they are called now is told, or behind it that it is something else.
-    SELECT * INTO known FROM relay.users u WHERE u.id = who FOR SHARE;
     PERFORM relay.hold(conversation);
+    SELECT * INTO known FROM relay.users u WHERE u.id = who;
     IF known.id IS NULL THEN
         RAISE EXCEPTION 'there is no user %', who USING ERRCODE = 'RL404';
     END IF;
