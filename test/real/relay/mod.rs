@@ -54,6 +54,7 @@ fn an_application_and_matrix_hear_each_other_once_and_in_order() {
     let relay = Relay::started("relay");
     for promise in [
         the_first_message_makes_a_room_with_all_who_take_part,
+        people::many_bring_in_the_same_people_at_once,
         a_message_is_in_the_database_and_in_matrix,
         an_edit_changes_the_message_in_both,
         a_deleted_message_is_gone_from_both,

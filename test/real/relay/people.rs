@@ -82,6 +82,21 @@ pub(super) fn a_role_is_given_and_taken_with_its_power(relay: &Relay) {
     assert!(!seen.contains(&"his".to_owned()) && !seen.contains(&"hers".to_owned()), "{seen:?}");
 }
 
+pub(super) fn many_bring_in_the_same_people_at_once(relay: &Relay) {
+    let make = |turn: usize| {
+        let mut people = [ANN, BOB, CARL].map(|user| json!({ "user_id": user }));
+        people.rotate_left(turn % 3);
+        relay.answer("POST", "/conversations", &json!({ "participants": people })).0
+    };
+    std::thread::scope(|all| {
+        let each = |first| all.spawn(move || (first..first + 10).map(make).collect::<Vec<u16>>());
+        let all: Vec<_> = (0..4).map(each).collect();
+        for one in all {
+            assert_eq!(one.join().unwrap(), [201; 10]);
+        }
+    });
+}
+
 /// What is said meanwhile is said as the document has it for other roles of the database.
 pub(super) fn who_was_removed_does_not_come_back_with_what_waits(relay: &Relay) {
     let (kicked, left) = (relay.conversation(), relay.conversation());
