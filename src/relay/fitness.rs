@@ -41,9 +41,7 @@ pub(crate) fn doubtful(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if usize::try_from(config.relay.largest_file.0).unwrap_or(usize::MAX)
-        > config.largest_of_relay()
-    {
+    if config.relay.largest_file.0 > config.synapse.max_upload_size.0 {
         all.push(
             "`relay.largest_file` is more than `synapse.max_upload_size`, which is what counts"
                 .to_owned(),

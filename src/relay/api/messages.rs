@@ -209,10 +209,11 @@ pub(super) async fn delete(
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let user = asked.acting("user_id")?;
     let _turn = conversations::turn_at(&shared, id).await?;
     let document: Value = sqlx::query_scalar("SELECT relay.delete_message($1, $2)")
         .bind(id)
-        .bind(asked.acting("user_id")?)
+        .bind(user)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &document))
@@ -244,11 +245,12 @@ pub(super) async fn unreact(
     request: Request,
 ) -> Answered {
     let asked = Asked::of(&shared, request, Scope::Write).await?;
+    let (user, key) = (asked.acting("user_id")?, asked.required("key")?);
     let _turn = conversations::turn_at(&shared, id).await?;
     let removed: bool = sqlx::query_scalar("SELECT relay.remove_reaction($1, $2, $3)")
         .bind(id)
-        .bind(asked.acting("user_id")?)
-        .bind(asked.required("key")?)
+        .bind(user)
+        .bind(key)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &json!({ "message_id": id, "removed": removed })))
@@ -259,10 +261,11 @@ pub(super) async fn read(State(shared): Relay, Path(id): Path<Uuid>, request: Re
     let asked = Asked::of(&shared, request, Scope::Write).await?;
     let own = asked.own();
     let Reading { user_id } = asked.json(&shared).await?;
+    let user = user_id.acting("user_id", own)?;
     let _turn = conversations::turn_at(&shared, id).await?;
     let is_new: bool = sqlx::query_scalar("SELECT relay.mark_read($1, $2)")
         .bind(id)
-        .bind(user_id.acting("user_id", own)?)
+        .bind(user)
         .fetch_one(&shared.pool)
         .await?;
     Ok(answer(StatusCode::OK, &json!({ "message_id": id, "read": is_new })))

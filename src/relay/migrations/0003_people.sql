@@ -172,6 +172,16 @@ CREATE TRIGGER user_changed AFTER UPDATE OF display_name, avatar_url ON relay.us
     WHEN ((OLD.display_name, OLD.avatar_url) IS DISTINCT FROM (NEW.display_name, NEW.avatar_url))
     EXECUTE FUNCTION relay.user_changed();
 
+-- Has the homeserver told what somebody is, which readers know already.
+CREATE FUNCTION relay.tell_role(conversation uuid, who uuid, role text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT s.matrix FROM relay.settings s) THEN
+        INSERT INTO relay.outbox (conversation_id, kind, user_id, content, operation)
+            VALUES (conversation, 'role', who, jsonb_build_object('role', role), gen_random_uuid());
+        PERFORM pg_notify('relay', conversation::text);
+    END IF;
+END $$;
+
 -- Brings somebody in, or gives who is in another role; without one they are what they were, and at first a member.
 -- Whether they came in.
 CREATE OR REPLACE FUNCTION relay.put_participant(
@@ -202,10 +212,8 @@ BEGIN
     END IF;
     -- Matrix says who is there; what they are is for the application to say. Said once more it is told once more: in
     -- the room it may be otherwise.
-    IF as_role = was AND NOT from_matrix AND (SELECT s.matrix FROM relay.settings s) THEN
-        INSERT INTO relay.outbox (conversation_id, kind, user_id, content, operation)
-            VALUES (conversation, 'role', who, jsonb_build_object('role', as_role), gen_random_uuid());
-        PERFORM pg_notify('relay', conversation::text);
+    IF as_role = was AND NOT from_matrix THEN
+        PERFORM relay.tell_role(conversation, who, as_role);
     ELSIF as_role <> was AND NOT from_matrix THEN
         UPDATE relay.participants p SET role = as_role
             WHERE p.conversation_id = conversation AND p.user_id = who;
@@ -243,10 +251,8 @@ BEGIN
     END IF;
     PERFORM relay.note(conversation, gen_random_uuid(), 'participant.left',
         jsonb_build_object('user_id', who), CASE WHEN NOT from_matrix THEN 'leave' END, who);
-    IF was = 'moderator' AND (SELECT s.matrix FROM relay.settings s) THEN
-        INSERT INTO relay.outbox (conversation_id, kind, user_id, content, operation)
-            VALUES (conversation, 'role', who, '{"role": "member"}', gen_random_uuid());
-        PERFORM pg_notify('relay', conversation::text);
+    IF was = 'moderator' THEN
+        PERFORM relay.tell_role(conversation, who, 'member');
     END IF;
     RETURN true;
 END $$;
