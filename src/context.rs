@@ -18,7 +18,7 @@ use crate::{
     output::{Progress, Talk, View},
     reply::{Planned, Stop},
     secret::Secret,
-    supervisor::{control, record::Snapshot},
+    supervisor::{control, kept::Kept, record::Snapshot},
 };
 
 /// The flags that every command has and that are not about output.
@@ -244,7 +244,12 @@ impl Context {
         let data = self.data()?;
         // What may not be looked at is not the same as nothing.
         files::exists(&data.run())?;
-        Ok(control::status(&data.control_socket()).await?)
+        Ok(control::status(&data).await?)
+    }
+
+    /// Who keeps the services in our place; none where we do.
+    pub(crate) fn kept(&self) -> Result<Option<Kept>, Failure> {
+        Ok(Kept::read(&self.data()?)?)
     }
 
     /// The operator's client; only its session file is read.

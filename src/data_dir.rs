@@ -237,6 +237,11 @@ impl DataDir {
         self.run().join("state.json")
     }
 
+    /// Who keeps the services, where that is not our own supervisor.
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.0.join("kept.json")
+    }
+
     /// The socket on which the supervisor answers.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.sockets().join("control.sock")

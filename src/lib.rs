@@ -2,7 +2,8 @@
 //!
 //! Where things are: `commands/` what can be typed, `output` every word it says, `instance/` the flows
 //! of one homeserver, `checks/` what they look at before they act, `render` what its processes read,
-//! `daemons/` what runs on and watches, `services/` which processes it is, `matrix/` the server on the
+//! `daemons/` what runs on and watches, `services/` which processes it is,
+//! `targets/` the same written for others to keep, `matrix/` the server on the
 //! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
 //! `crypto/` who keeps the keys of encrypted rooms,
 //! `backup/` the archives that bring it back, `age` how they are encrypted, `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
@@ -50,6 +51,7 @@ mod secret;
 mod services;
 mod supervisor;
 mod synapse;
+mod targets;
 mod tls;
 mod turn;
 mod web;

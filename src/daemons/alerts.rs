@@ -197,7 +197,7 @@ pub(crate) async fn run(
     let Some(room) = &config.alerts.room else { return Ok(()) };
     let socket = config.data.control_socket();
     let now = loop {
-        match control::status(&socket).await? {
+        match control::status(&config.data).await? {
             Some(now) => break now,
             None => sleep(AGAIN).await,
         }

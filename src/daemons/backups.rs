@@ -51,6 +51,14 @@ pub(crate) async fn run(load: impl Fn() -> Result<Config, Failure>) -> Result<()
     }
 }
 
+/// Does what is due now, once; whether a backup that was due was made.
+pub(crate) async fn once(load: impl Fn() -> Result<Config, Failure>) -> Result<bool, Failure> {
+    let config = load()?;
+    let failures = Record::read(&config.data)?.failures;
+    round(&config, &mut Ending::new()?).await?;
+    Ok(Record::read(&config.data)?.failures <= failures)
+}
+
 /// Does what is due now; how long nothing is, or nothing where it was told to end.
 async fn round(config: &Config, signals: &mut Ending) -> Result<Option<Duration>, Failure> {
     let data = &config.data;

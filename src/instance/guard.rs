@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use crate::{
     config::Config,
     data_dir::DataDir,
-    error::{Explain, Kind},
+    error::{Explain, Failure, Kind},
+    supervisor::kept::Kept,
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the homeserver is not installed in `{}`", .0.display())]
     NotInstalled(PathBuf),
+    #[error(
+        "{0} keeps the services of this homeserver, and this is for those that this program keeps itself"
+    )]
+    Kept(&'static str),
     #[error("this data folder is for workers of a homeserver elsewhere")]
     IsJoined,
     #[error("`{0}` is a setting of the homeserver, and this data folder is for workers of it")]
@@ -27,6 +32,9 @@ impl Explain for Error {
         Some(
             match self {
                 Self::NotInstalled(_) => "`manage install --start` installs and starts it",
+                Self::Kept(_) => {
+                    "`manage install --target native` gives them back to this program, and nothing is lost by that"
+                }
                 Self::IsJoined => "type it on the machine of the homeserver",
                 Self::OfTheHomeserver(_) => {
                     "set it there; `manage join-file` writes a new file, and `manage start --join FILE` takes it in. Only `supervision` is set here"
@@ -43,6 +51,14 @@ pub(super) const OF_EACH_MACHINE: &str = "supervision.";
 /// Refuses a data folder in which nothing is installed.
 pub(crate) fn installed(data: &DataDir) -> Result<(), Error> {
     if data.is_installed() { Ok(()) } else { Err(Error::NotInstalled(data.root().to_owned())) }
+}
+
+/// Refuses a homeserver whose services somebody else keeps.
+pub(crate) fn kept_by_us(data: &DataDir) -> Result<(), Failure> {
+    match Kept::read(data)? {
+        Some(kept) => Err(Error::Kept(kept.keeper.name()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Refuses one that only runs workers of a homeserver elsewhere.

@@ -16,8 +16,11 @@ const CRYPTO: &str = "crypto";
 /// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
 /// TLS knows its server.
 pub(crate) fn require(data: &DataDir, url: &str) -> Result<(), Error> {
-    let is_down =
-        || Ok::<_, Error>(Lock::is_left(&data.supervisor_lock())? || data.down(SYNAPSE).exists());
+    let is_down = || {
+        // Where somebody else keeps it there is no supervisor, and the mark alone tells.
+        let has_ended = Lock::is_left(&data.supervisor_lock())? && !data.kept().exists();
+        Ok::<_, Error>(has_ended || data.down(SYNAPSE).exists())
+    };
     if url.starts_with("http://") && is_down()? {
         return Err(Error::Down { url: url.to_owned() });
     }
@@ -35,7 +38,7 @@ pub(super) async fn keeps_keys(data: &DataDir) -> bool {
 }
 
 async fn is_kept(data: &DataDir, service: &str) -> bool {
-    let Ok(Some(all)) = control::status(&data.control_socket()).await else { return false };
+    let Ok(Some(all)) = control::status(&data).await else { return false };
     all.services.get(service).is_some_and(|service| {
         let ends = matches!(service.state, Phase::Failed | Phase::Stopped | Phase::Stopping);
         service.wanted && !ends

@@ -146,15 +146,20 @@ fn own(config: &Config, name: &str, summary: &str, needs: &[&str], revision: Str
     }
 }
 
+/// A part of this program that is there only where somebody else keeps the processes.
+pub(crate) fn beside(config: &Config, name: &str, summary: &str) -> Service {
+    own(config, name, summary, &[], String::new())
+}
+
 /// What parts of this program are tagged with.
 const OWN: &str = "own";
 
 /// The words under which services are known to each other.
-const POSTGRES: &str = "postgres";
+pub(crate) const POSTGRES: &str = "postgres";
 const DATABASE: &str = "database";
 pub(crate) const SYNAPSE: &str = "synapse";
 const FORKSERVER: &str = "forkserver";
-const REDIS: &str = "redis";
+pub(crate) const REDIS: &str = "redis";
 const ALERTS: &str = "alerts";
 pub(crate) const BACKUPS: &str = "backups";
 pub(crate) const HOOKS: &str = "hooks";
@@ -162,5 +167,5 @@ pub(crate) const RELAY: &str = "relay";
 const AUTOSCALE: &str = "autoscale";
 const CRYPTO: &str = "crypto";
 pub(crate) const PROXY: &str = "proxy";
-const TURN: &str = "turn";
+pub(crate) const TURN: &str = "turn";
 const CERTIFICATES: &str = "certificates";

@@ -19,10 +19,12 @@ use tokio::{
 
 use super::{
     events::{Recent, ServiceEvent},
+    kept::{self, Kept},
     record::Snapshot,
     service::Service,
 };
 use crate::{
+    data_dir::DataDir,
     error::{Explain, Kind},
     files,
 };
@@ -43,6 +45,8 @@ pub(crate) enum Error {
     #[error("the supervisor has ended without stopping anything first")]
     Broken,
     #[error(transparent)]
+    Kept(#[from] kept::Error),
+    #[error(transparent)]
     File(#[from] files::Error),
     #[error("cannot listen on `{}`", path.display())]
     Listen { path: PathBuf, source: io::Error },
@@ -53,6 +57,7 @@ impl Explain for Error {
         match self {
             Self::Refused(_) => Kind::Request,
             Self::Unclear(_) => Kind::Bug,
+            Self::Kept(error) => error.kind(),
             Self::File(error) => error.kind(),
             _ => Kind::Environment,
         }
@@ -68,6 +73,7 @@ impl Explain for Error {
             Self::Broken => {
                 Some("`manage start` brings all back; `logs supervisor` may tell more".into())
             }
+            Self::Kept(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Listen { .. } => None,
         }
@@ -182,11 +188,14 @@ impl Events {
     }
 }
 
-/// How everything is; none if there is no supervisor.
-pub(crate) async fn status(socket: &Path) -> Result<Option<Snapshot>, Error> {
-    match Stream::open(socket, &Request::Status).await? {
+/// How everything is, from our own supervisor or from who keeps the services in its place; none if nobody does.
+pub(crate) async fn status(data: &DataDir) -> Result<Option<Snapshot>, Error> {
+    match Stream::open(&data.control_socket(), &Request::Status).await? {
         Some(mut stream) => stream.next().await,
-        None => Ok(None),
+        None => match Kept::read(data)? {
+            Some(kept) => Ok(kept.snapshot().await?),
+            None => Ok(None),
+        },
     }
 }
 

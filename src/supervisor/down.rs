@@ -4,29 +4,29 @@
 use crate::{data_dir::DataDir, files};
 
 #[derive(Clone)]
-pub(super) struct Down(DataDir);
+pub(crate) struct Down(DataDir);
 
 impl Down {
     /// Nothing of an earlier supervisor stays.
-    pub(super) fn anew(data: &DataDir) -> Result<Self, files::Error> {
+    pub(crate) fn anew(data: &DataDir) -> Result<Self, files::Error> {
         let folder = data.down_marks();
         files::remove(&folder)?;
         files::private_folder(&folder)?;
         Ok(Self::of(data))
     }
 
-    pub(super) fn of(data: &DataDir) -> Self {
+    pub(crate) fn of(data: &DataDir) -> Self {
         Self(data.clone())
     }
 
-    pub(super) fn mark(&self, service: &str) {
+    pub(crate) fn mark(&self, service: &str) {
         let file = self.0.down(service);
         if let Err(error) = files::append(&file) {
             tracing::warn!("`{}` cannot be written: {error}", file.display());
         }
     }
 
-    pub(super) fn clear(&self, service: &str) -> Result<(), files::Error> {
+    pub(crate) fn clear(&self, service: &str) -> Result<(), files::Error> {
         files::remove(&self.0.down(service))
     }
 }

@@ -186,14 +186,30 @@ pub(crate) fn become_program(
         if now != Some(parent) {
             return Err(io::Error::other("the supervisor is gone"));
         }
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        raise_open_files();
+        as_every_service();
         Ok(())
     };
     if let Err(error) = prepared() {
         return error;
     }
     process::command(program).into_std().args(args).stdin(Stdio::null()).exec()
+}
+
+/// Becomes a service where somebody else keeps the processes and waits for this one; what is said on
+/// `NOTIFY_SOCKET` is for them. Returns only if that failed.
+pub(crate) fn become_service(launch: &Launch, plain: &Variables) -> io::Error {
+    let keeper = std::env::var_os(notify::VARIABLE);
+    let mut command = command(launch, plain);
+    if let Some(socket) = keeper {
+        command.env(notify::VARIABLE, socket);
+    }
+    as_every_service();
+    command.into_std().exec()
+}
+
+fn as_every_service() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    raise_open_files();
 }
 
 /// Every connection is an open file, and the usual soft limit of 1024 is soon reached.

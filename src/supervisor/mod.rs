@@ -5,21 +5,22 @@
 //! `state` decides (purely), `watch` is the loop that acts with a `unit` for each service, `log` keeps
 //! what the processes say, `control` is the socket others talk to, `record` is what is said there and
 //! written for others to read, `events` what happened, `down` marks what has no process, `orphans` are
-//! reaped, and what a killed supervisor left behind is ended by `sweep`.
+//! reaped, and what a killed supervisor left behind is ended by `sweep`. `kept` are services that somebody else keeps.
 
 use std::sync::Arc;
 
 mod ahead;
 pub(crate) mod control;
-mod down;
+pub(crate) mod down;
 pub(crate) mod events;
 mod get;
 pub(crate) mod job;
+pub(crate) mod kept;
 pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod order;
 mod orphans;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod service;
 mod starter;

@@ -12,12 +12,14 @@ mod hooks;
 mod provision;
 mod relay;
 mod supervise;
+mod unit;
 
 pub(crate) use supervise::supervise;
 
 commands! {
     "Commands";
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
+    #[hidden] "unit" => unit, "Become a service that somebody else keeps";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";

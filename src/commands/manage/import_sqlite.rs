@@ -43,6 +43,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    guard::kept_by_us(&context.data()?)?;
     let hint = "`manage import-sqlite FILE` again finishes it";
     unended(make(args, context), "interrupted before all was imported", hint).await
 }

@@ -18,12 +18,13 @@ use crate::{
     instance::{
         backup,
         install::{self, Installed, Options, restore},
-        lifecycle::start,
+        lifecycle::{start, stop},
         moving,
         upgrade::Way,
     },
     output::Report,
     process,
+    targets::{Target, keep},
 };
 
 #[derive(clap::Args)]
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Start it afterwards and wait until it is ready
     #[arg(long)]
     start: bool,
+    /// Who keeps the services from now on; without it, who has kept them, or this program itself
+    #[arg(long, value_name = "TARGET")]
+    target: Option<Keeping>,
     /// Make the program's environment anew, even if it is there
     #[arg(long)]
     force: bool,
@@ -61,6 +65,24 @@ pub(crate) struct Args {
     /// Make new keys for a database whose keys are lost; other servers will refuse them
     #[arg(long)]
     fresh_keys: bool,
+}
+
+/// Who is to keep the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Keeping {
+    /// This program: `manage start` starts its own supervisor
+    Native,
+    /// systemd, which starts them when the machine starts
+    Systemd,
+}
+
+impl Keeping {
+    fn target(self) -> Option<Target> {
+        match self {
+            Self::Native => None,
+            Self::Systemd => Some(Target::Systemd),
+        }
+    }
 }
 
 /// What is installed now.
@@ -154,6 +176,10 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         }
         _ => None,
     };
+    let target = args.target.and_then(Keeping::target);
+    if target.is_some() && !args.start {
+        not_ours(context).await?;
+    }
     let progress = context.progress("installing");
     let mut done = install::install(config, &context.environment, &options, &mut |step| {
         progress.now(step);
@@ -167,14 +193,44 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     for warning in &done.warnings {
         context.warn(warning);
     }
+    if let Some(target) = target {
+        if args.start {
+            let (timeout, force) = (config.supervision.stop_timeout.0, false);
+            let options = stop::Options { timeout, force };
+            stop::stop(&config.data, options, &mut |_| ()).await?;
+        }
+        if keep::install(config, target, args.force).await? {
+            done.steps.push(format!("had {} keep the services", target.word()));
+            done.changed = true;
+        }
+    } else if args.target == Some(Keeping::Native) && keep::remove(&config.data).await? {
+        done.steps.push("took the services back".to_owned());
+        done.changed = true;
+    }
     // The platform's orchestrator takes 2 for a failure and would not start what is installed.
     let moot = !done.changed && !args.force && !context.environment.is_orchestrator();
     if !args.start {
         return Ok(Reply::done_if(!moot, answer(context, config, done).await?));
     }
     let timeout = config.supervision.start_timeout.0;
+    if let Some(kept) = context.kept()? {
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false).await?;
+        return Ok(Reply::done(answer(context, config, done).await?));
+    }
     super::start::go(context, start::Options::all(timeout, args.force)).await?;
     Ok(Reply::done(answer(context, config, done).await?))
+}
+
+/// Two would keep the same services.
+async fn not_ours(context: &Context) -> Result<(), Failure> {
+    if context.kept()?.is_none() && context.supervisor().await?.is_some() {
+        let failure =
+            Failure::request("this program's own supervisor keeps the services, and they run");
+        return Err(failure.hinted(
+            "`manage stop` ends it; with `--start` it is stopped and all is started by the other",
+        ));
+    }
+    Ok(())
 }
 
 async fn answer(context: &Context, config: &Config, done: Installed) -> Result<Answer, Failure> {

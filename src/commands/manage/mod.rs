@@ -11,7 +11,9 @@ mod import_sqlite;
 mod install;
 mod join_file;
 mod kept;
+mod kept_elsewhere;
 mod opening;
+mod render;
 mod restart;
 mod restore;
 mod rollback;
@@ -37,6 +39,7 @@ commands! {
     "services" => services, "List the services of the profile, and what each needs";
     "endpoint" => endpoint, "Print the address of a service";
     "events" => events, "Show the events of the services";
+    "render" => render, "Write the services as files for systemd, or show what would change: 2 if nothing does";
     "backup" => backup, "Make a backup, or look at those there are and try one";
     "restore" => restore, "Bring a homeserver back from a backup";
     "adopt" => adopt, "Take over a Synapse that somebody else installed";

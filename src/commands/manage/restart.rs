@@ -61,6 +61,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
     }
     context.would("stop and start it")?;
     let timeout = args.ready.or_set(config);
+    if let Some(kept) = context.kept()? {
+        let (named, now) = super::kept_elsewhere::restart(context, &kept, &named, timeout).await?;
+        return Ok(Reply::done(if named.is_empty() {
+            Answer::All(Running::new(context, now, Change::Restarted)?)
+        } else {
+            Answer::Some(Restarted { services: named, restarted: true })
+        }));
+    }
     if !named.is_empty() {
         let progress = context.progress(format!("restarting {}", named.join(", ")));
         let services = restart::some(config, &named, timeout).await?;

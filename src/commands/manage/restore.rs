@@ -28,6 +28,7 @@ use crate::{
     files,
     instance::{
         backup::{Error, restore, store},
+        guard,
         install::{
             self, Options,
             uninstall::{self, Data},
@@ -109,6 +110,7 @@ impl Report for Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    guard::kept_by_us(&context.data()?)?;
     if let Some(at) = args.at {
         let said = "interrupted before the database was brought back";
         let hint = "`status` shows how the homeserver is; run it again";

@@ -6,6 +6,7 @@ use super::upgrade::{self, Wanted};
 use crate::{
     commands::{Answered, arguments::ReadyArg},
     context::Context,
+    instance::guard,
     instance::upgrade::Way,
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<upgrade::Answer> {
+    guard::kept_by_us(&context.data()?)?;
     let Args { to, offline, ready } = args;
     // Nothing is taken away: where it could be, it is refused.
     let (way, backup) = (Way::Back, false);

@@ -9,6 +9,7 @@ use super::simulate::{self, Simulation};
 use crate::{
     commands::{Answered, Reply, arguments::ReadyArg, offered},
     context::{Context, Own},
+    instance::guard,
     instance::workers::scale::{self, Plan},
     output::Report,
     synapse::workers,
@@ -81,6 +82,7 @@ fn asked(args: &Args) -> Vec<Own> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    guard::kept_by_us(&context.data()?)?;
     if args.simulate.simulate {
         let config = context.config()?;
         let simulation = simulate::run(&args.simulate, args.cores, config)?;

@@ -110,6 +110,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
     let timeout = args.ready.or_set(config);
+    if let Some(kept) = context.kept()? {
+        let other = args.profile.is_given() || args.foreground || args.join.is_some();
+        return super::kept_elsewhere::start(context, &kept, &services, timeout, other)
+            .await
+            .map(Live::Reply);
+    }
     let keep_profile = args.profile.is_given();
     if keep_profile {
         // A profile that cannot be is refused before anything else is looked at.

@@ -51,6 +51,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Stop> {
         [] => "stop Synapse and PostgreSQL".to_owned(),
         names => format!("stop {}", names.join(", ")),
     })?;
+    if let Some(kept) = context.kept()? {
+        let stopped = super::kept_elsewhere::stop(context, &kept, &args.services.services).await?;
+        let changed = !stopped.is_empty();
+        let running = context.supervisor().await?.is_some_and(|now| now.ready);
+        let services = if args.services.services.is_empty() { Vec::new() } else { stopped };
+        return Ok(Reply::done_if(changed, Stop { running, services, changed }));
+    }
     let context = &args.profile.within(context);
     let timeout = super::start::time(args.timeout, context, PATIENCE);
     let services = if args.profile.is_given() {

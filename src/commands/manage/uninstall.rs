@@ -19,6 +19,7 @@ use crate::{
     },
     output::{self, Report},
     postgres::drop_made::Dropped,
+    targets::keep,
 };
 
 #[derive(clap::Args)]
@@ -115,6 +116,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Uninstalled> 
     }
     let within = super::start::time(None, context, super::stop::PATIENCE);
     let progress = context.progress("uninstalling");
+    keep::remove(&data).await?;
     let config = args.purge.then(|| context.config()).transpose()?;
     let mut on_wait = |who: &str| progress.now(format!("waiting for {who}"));
     let done = uninstall::uninstall(&data, config, what, within, &mut on_wait).await?;

@@ -13,6 +13,7 @@ use crate::{
     commands::{Answered, Reply, arguments::ReadyArg},
     context::Context,
     error::Failure,
+    instance::guard,
     instance::upgrade::{self, Event, Options, Way, plan::Plan},
     output::Report,
     process::Ending,
@@ -65,6 +66,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    guard::kept_by_us(&context.data()?)?;
     let Args { to, no_backup, offline, ready } = args;
     let (way, backup) = (Way::On, !no_backup);
     go(context, Wanted { way, to, backup, offline }, ready).await

@@ -13,6 +13,7 @@ use super::unended::unended;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
+    instance::guard,
     instance::major::{self, Upgraded},
     output::Report,
     postgres::major::Carried,
@@ -45,6 +46,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
+    guard::kept_by_us(&context.data()?)?;
     let hint = "the old one is in use and as it was";
     let made = Box::pin(make(args, context));
     unended(made, "interrupted before the new cluster was whole", hint).await

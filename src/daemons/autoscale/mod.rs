@@ -112,13 +112,12 @@ pub(crate) async fn run(load: impl Fn() -> Result<Config, Failure>) -> Result<()
     let (min, max) = (set.autoscale_min, set.autoscale_max.max(set.autoscale_min));
     let cpu_percent = f64::from(set.autoscale_cpu_percent.0);
     let cores = workers::cores(&config);
-    let socket = config.data.control_socket();
     tracing::info!(
         "{min} to {max} workers of a kind, busy up to {cpu_percent} % for {window:?}, on {cores} cores"
     );
     let mut watch = Watch::default();
     let mut course = Course::default();
-    while let Some(snapshot) = control::status(&socket).await? {
+    while let Some(snapshot) = control::status(&config.data).await? {
         let now = Instant::now();
         let limits = |max| Limits { min, max, cpu_percent, window };
         let mut seen = watch.look(&snapshot, now);

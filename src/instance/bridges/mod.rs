@@ -278,7 +278,7 @@ fn tenant(config: &Config, bridge: &Bridge) -> Result<Option<Tenant>, files::Err
 
 /// How everything is, where Synapse runs.
 async fn runs(config: &Config) -> Result<Option<Snapshot>, Failure> {
-    let now = control::status(&config.data.control_socket()).await?;
+    let now = control::status(&config.data).await?;
     Ok(now.filter(|now| now.services.get(MAIN).is_some_and(|synapse| synapse.wanted)))
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Here {
 
 impl Here {
     pub(crate) async fn of(config: &Config) -> Result<Self, Failure> {
-        let now = control::status(&config.data.control_socket()).await?;
+        let now = control::status(&config.data).await?;
         let wanted = config.hooks_url();
         Ok(match now.as_ref().and_then(services::takes_hooks) {
             Some(url) if url != wanted => Self { url, later: Some(wanted) },

@@ -17,10 +17,9 @@ pub(crate) enum Taken {
 
 /// Has a homeserver that runs take up a service, and waits until that is ready.
 pub(crate) async fn take_up(config: &Config, service: &str) -> Result<Taken, Failure> {
-    let socket = config.data.control_socket();
     // Only a start changes the profile of what runs.
     let same = |name: &str| name == config.profile.name;
-    if !control::status(&socket).await?.is_some_and(|now| same(&now.profile)) {
+    if !control::status(&config.data).await?.is_some_and(|now| same(&now.profile)) {
         return Ok(Taken::Later);
     }
     let options = start::Options {
@@ -35,7 +34,7 @@ pub(crate) async fn take_up(config: &Config, service: &str) -> Result<Taken, Fai
 /// Lets go of those that the settings no longer ask for.
 pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
     let socket = config.data.control_socket();
-    let Some(now) = control::status(&socket).await? else { return Ok(()) };
+    let Some(now) = control::status(&config.data).await? else { return Ok(()) };
     if now.profile != config.profile.name {
         return Ok(());
     }

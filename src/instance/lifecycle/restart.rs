@@ -77,7 +77,7 @@ pub(crate) async fn check(
     let deadline = Instant::now() + timeout;
     let _lock = lock::wait(&config.data, "manage restart", deadline, on_wait).await?;
     // A supervisor that does not answer is no reason not to look.
-    let now = control::status(&config.data.control_socket()).await.unwrap_or(None);
+    let now = control::status(&config.data).await.unwrap_or(None);
     if let Some(now) = &now {
         not_in_foreground(config, now)?;
     }
@@ -112,7 +112,7 @@ pub(crate) async fn some(
 ) -> Result<Vec<String>, Failure> {
     let deadline = Instant::now() + timeout;
     let socket = config.data.control_socket();
-    let mut before = control::status(&socket).await?.ok_or(NotRunning)?;
+    let mut before = control::status(&config.data).await?.ok_or(NotRunning)?;
     if before.profile == config.profile.name {
         let mut homeserver = Homeserver::of(config)?;
         // The others go on, however little space there is.

@@ -1,7 +1,7 @@
 //! Starting: everything ready before anything runs, then the supervisor, then patience until all its
 //! services are ready. A start that fails leaves nothing of its own running.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     checks::{Flow, secrets},
     config::{self, Config, sources::edit},
+    data_dir::DataDir,
     error::Failure,
     instance::{
         backup,
@@ -94,6 +95,7 @@ pub(crate) async fn start(
     mut options: Options,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Started, Failure> {
+    guard::kept_by_us(&config.data)?;
     let deadline = Instant::now() + options.timeout;
     let (_lock, mut homeserver) = enter(config, deadline, on_step).await?;
     let mut launched = false;
@@ -177,10 +179,8 @@ async fn started(
             }
             Ok(Started::Now(snapshot))
         }
-        Err(error @ (Error::Failed { .. } | Error::Slow { .. }))
-            if whole && runs(&socket).await? =>
-        {
-            let now = control::status(&socket).await?;
+        Err(error @ (Error::Failed { .. } | Error::Slow { .. })) if whole && runs(data).await? => {
+            let now = control::status(data).await?;
             let url =
                 now.as_ref().and_then(services::listens).unwrap_or_else(|| config.local_url());
             prepare::finish(config, &url, deadline, on_step).await?;
@@ -213,8 +213,8 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
 }
 
 /// Whether all runs but services of the operator's own.
-async fn runs(socket: &Path) -> Result<bool, control::Error> {
-    let now = control::status(socket).await?;
+async fn runs(data: &DataDir) -> Result<bool, control::Error> {
+    let now = control::status(data).await?;
     Ok(now.is_some_and(|now| runs_synapse(&now) && now.is_ready_but(services::CUSTOM)))
 }
 

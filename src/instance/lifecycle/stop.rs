@@ -132,7 +132,7 @@ pub(crate) async fn some(
         return Ok(Vec::new());
     }
     let socket = data.control_socket();
-    let Some(now) = control::status(&socket).await? else { return Ok(Vec::new()) };
+    let Some(now) = control::status(data).await? else { return Ok(Vec::new()) };
     let names = select::resolve(words, &select::running(&now))?;
     let within_ms = Some(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
     let request = Request::Down { services: names, within_ms };

@@ -144,7 +144,7 @@ impl Explain for Waiting {
 /// Makes sure that what runs uses all settings but those that are `meant`: processes that are started or
 /// restarted for a change would read the others too, and nobody has asked for these.
 pub(crate) async fn nothing_waits(config: &Config, meant: fn(&str) -> bool) -> Result<(), Failure> {
-    let Some(now) = control::status(&config.data.control_socket()).await? else { return Ok(()) };
+    let Some(now) = control::status(&config.data).await? else { return Ok(()) };
     let mut waiting = changed(config, &now)?;
     waiting.retain(|key| !meant(key));
     if now.profile != config.profile.name {

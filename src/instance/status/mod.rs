@@ -223,7 +223,7 @@ impl Status {
             return;
         }
         // What waits for a restart is about another server than the one that is in use.
-        let now = control::status(&config.data.control_socket()).await.ok().flatten();
+        let now = control::status(&config.data).await.ok().flatten();
         let changed = now.and_then(|now| applied::changed(config, &now).ok()).unwrap_or_default();
         let waits = |section: &str| changed.iter().any(|key| key.starts_with(section));
         let redis = async {
@@ -380,8 +380,7 @@ pub(crate) fn word(phase: Phase) -> &'static str {
 
 /// The processes in the order in which they start; none where no supervisor lives.
 async fn services(data: &DataDir, only: Option<&[String]>) -> Result<Vec<Service>, String> {
-    let socket = data.control_socket();
-    let snapshot = match tokio::time::timeout(PATIENCE, control::status(&socket)).await {
+    let snapshot = match tokio::time::timeout(PATIENCE, control::status(data)).await {
         Ok(Ok(Some(snapshot))) => snapshot,
         Ok(Ok(None)) => {
             let names = only.unwrap_or_default();

@@ -140,7 +140,7 @@ pub(crate) async fn change(
     files::private_folder(&data.run())?;
     let _lock = Lock::try_acquire(&data.run().join("upgrade.lock"), options.purpose())?;
     let looked = look(config, options)?;
-    let now = control::status(&data.control_socket()).await.unwrap_or(None);
+    let now = control::status(&data).await.unwrap_or(None);
     if let Some(now) = &now {
         restart::not_in_foreground(config, now)?;
     }
@@ -539,7 +539,7 @@ fn use_side(config: &Config, side: &Side, back: Option<&str>) -> Result<(), Fail
 
 /// The version that runs.
 async fn running(config: &Config) -> Option<String> {
-    let now = control::status(&config.data.control_socket()).await.ok().flatten()?;
+    let now = control::status(&config.data).await.ok().flatten()?;
     services::pid(&now).and_then(version::running)
 }
 

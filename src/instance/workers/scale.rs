@@ -108,7 +108,7 @@ pub(crate) async fn plan(old: &Config, new: &Config) -> Result<(Plan, Rendered),
         return Err(Error::NoWorkers(new.profile.name.clone()).into());
     }
     let homeserver = Homeserver::of(new)?;
-    let now = control::status(&new.data.control_socket()).await?;
+    let now = control::status(&new.data).await?;
     // All of it is refused before anything is changed; a start has said what there is to warn of.
     let mut subject = homeserver.subject(Flow::Scale, Instant::now());
     subject.running = now.as_ref();
@@ -214,7 +214,7 @@ async fn change(
         let staying = staying(old, new)?;
         let homeserver = render::render(&staying)?.homeserver;
         if proxy::refresh(&staying, &homeserver).await? {
-            let now = control::status(&data.control_socket()).await?;
+            let now = control::status(&data).await?;
             let pid = now.and_then(|now| now.services.get(services::PROXY)?.pid);
             let before = pid.map(proxy::serving).unwrap_or_default();
             replace(old).await?;
@@ -224,7 +224,7 @@ async fn change(
     // The main process is left to the change itself: stopping it would take down whoever needs it.
     let leaving = plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops);
     // One that the settings have moved to another machine is gone with what the proxy was told.
-    let now = control::status(&data.control_socket()).await?.ok_or(Error::Ended)?;
+    let now = control::status(&data).await?.ok_or(Error::Ended)?;
     let down: Vec<String> =
         leaving.filter(|name| now.services.contains_key(*name)).cloned().collect();
     if !down.is_empty() {

@@ -32,6 +32,8 @@ use crate::{
     supervisor::log::read::{self, Follower, Line},
 };
 
+mod journal;
+
 /// Shorter secrets would hide innocent words.
 const SHORTEST: usize = 8;
 /// How often `--follow` looks.
@@ -103,6 +105,9 @@ pub(crate) async fn show(
     context: &Context,
 ) -> Result<Live<Logs, Shown>, Stop> {
     let data = context.data()?;
+    if let Some(kept) = context.kept()? {
+        return journal::show(&kept, names, part, context).await;
+    }
     let folder = data.logs();
     let there = read::names(&folder)?;
     let services = if names.is_empty() {
@@ -123,18 +128,7 @@ pub(crate) async fn show(
     for error in unread {
         context.warn(Failure::from(error).to_string());
     }
-    let mut secrets = secrets(&data);
-    secrets.extend(variables(context));
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let masked = move |mut line: Line| {
-        for secret in &secrets {
-            if line.message.contains(secret) {
-                line.message = line.message.replace(secret, MASK);
-            }
-        }
-        let place = services.iter().position(|name| *name == line.service);
-        Shown { line, colour: place.map(|place| COLOURS[place % COLOURS.len()]) }
-    };
+    let masked = masked(context, services)?;
     let lines: Vec<Shown> = lines.into_iter().map(&masked).collect();
     if !part.follow {
         return Ok(Live::Reply(Reply::done_if(
@@ -156,6 +150,25 @@ pub(crate) async fn show(
             next = follower.more().into_iter().map(&masked).collect();
         }
     })))
+}
+
+/// What makes of a line of these services what may be shown.
+fn masked(
+    context: &Context,
+    services: Vec<String>,
+) -> Result<impl Fn(Line) -> Shown + use<>, Failure> {
+    let mut secrets = secrets(&context.data()?);
+    secrets.extend(variables(context));
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    Ok(move |mut line: Line| {
+        for secret in &secrets {
+            if line.message.contains(secret) {
+                line.message = line.message.replace(secret, MASK);
+            }
+        }
+        let place = services.iter().position(|name| *name == line.service);
+        Shown { line, colour: place.map(|place| COLOURS[place % COLOURS.len()]) }
+    })
 }
 
 /// The logs of those that were named, also of one that has not written yet.

@@ -1,0 +1,115 @@
+//! The lines of services that somebody else keeps, which are where he puts them.
+
+use std::process::Stdio;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::{Logs, Part, Shown, masked};
+use crate::{
+    commands::{
+        Reply,
+        reply::{Live, Stream},
+    },
+    context::Context,
+    error::Failure,
+    instance::lifecycle::select,
+    process,
+    reply::{Outcome, Stop},
+    supervisor::{
+        kept::{Keeper, Kept},
+        log::read::Line,
+    },
+};
+
+/// How many lines are shown where nothing else is said.
+const USUAL: usize = 50;
+
+pub(super) async fn show(
+    kept: &Kept,
+    words: &[String],
+    part: &Part,
+    context: &Context,
+) -> Result<Live<Logs, Shown>, Stop> {
+    let named: Vec<_> =
+        kept.services.iter().map(|fact| (fact.name.as_str(), fact.tags.as_slice())).collect();
+    let mut names = select::resolve(words, &named)?;
+    if names.is_empty() {
+        names = named.iter().map(|(name, _)| (*name).to_owned()).collect();
+    }
+    let Keeper::Systemd(systemd) = &kept.keeper;
+    let mut command = systemd.journalctl(&names);
+    let count = part.tail.or_else(|| part.since.is_none().then_some(USUAL));
+    command.arg(count.map_or_else(|| "--lines=all".to_owned(), |count| format!("--lines={count}")));
+    if let Some(since) = part.since {
+        command.arg(format!("--since=@{}", since.as_second()));
+    }
+    let masked = masked(context, names)?;
+    let prefix = format!("{}-", systemd.prefix);
+    let line = move |text: &str| Some(masked(read(text, &prefix)?));
+    if part.follow {
+        command.arg("--follow").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(unread)?;
+        let stdout = child.stdout.take().ok_or_else(|| Failure::environment("it says nothing"))?;
+        return Ok(Live::Stream(Stream::new(async move |_, out| {
+            let _child = child;
+            let mut lines = BufReader::new(stdout).lines();
+            while let Some(Ok(Some(text))) = out.while_read(lines.next_line()).await {
+                if let Some(shown) = line(&text)
+                    && !out.emit(&shown)?
+                {
+                    break;
+                }
+            }
+            Ok(Outcome::Done)
+        })));
+    }
+    let text = process::tool(&mut command).await?;
+    let lines: Vec<Shown> = text.lines().filter_map(line).collect();
+    Ok(Live::Reply(Reply::done_if(!lines.is_empty(), Logs { total: lines.len(), lines })))
+}
+
+fn unread(source: std::io::Error) -> process::Error {
+    process::Error::Start { program: "journalctl".to_owned(), source }
+}
+
+/// A record of the journal (systemd.journal-fields(7)).
+fn read(text: &str, prefix: &str) -> Option<Line> {
+    let record: Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str| record[name].as_str();
+    // What systemd says of a unit names it elsewhere than what the unit says.
+    let unit = ["UNIT", "USER_UNIT", "_SYSTEMD_USER_UNIT", "_SYSTEMD_UNIT"];
+    let unit = unit.into_iter().filter_map(field).find_map(|unit| unit.strip_prefix(prefix))?;
+    let service = unit.rsplit_once('.').map_or(unit, |(name, _)| name).to_owned();
+    let message = match &record["MESSAGE"] {
+        Value::String(text) => text.clone(),
+        // Bytes that are no text.
+        Value::Array(bytes) => {
+            let bytes = bytes.iter().filter_map(|it| u8::try_from(it.as_u64()?).ok());
+            String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
+        }
+        _ => return None,
+    };
+    let time = field("__REALTIME_TIMESTAMP").and_then(|it| it.parse::<i64>().ok());
+    let time = time.and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    let time = time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    Some(Line { time, service, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_journal_is_a_line_of_its_service() {
+        let own = r#"{"__REALTIME_TIMESTAMP":"1780000000123456","_SYSTEMD_UNIT":"a-synapse.service","MESSAGE":"ready"}"#;
+        let line = read(own, "a-").unwrap();
+        assert_eq!((line.service.as_str(), line.message.as_str()), ("synapse", "ready"));
+        assert_eq!(line.time.unwrap(), "2026-05-28T20:26:40.123Z");
+        let said = r#"{"_SYSTEMD_UNIT":"init.scope","UNIT":"a-redis.service","MESSAGE":[79,75]}"#;
+        let line = read(said, "a-").unwrap();
+        assert_eq!((line.service.as_str(), line.message.as_str()), ("redis", "OK"));
+        assert!(read(r#"{"_SYSTEMD_UNIT":"b.service","MESSAGE":"x"}"#, "a-").is_none());
+    }
+}

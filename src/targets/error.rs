@@ -1,0 +1,70 @@
+//! What can go wrong when somebody else is to keep the services.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Explain, Kind},
+    files, process,
+    supervisor::kept,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{} was changed by hand since it was written", list(.0))]
+    Edited(Vec<PathBuf>),
+    #[error("{} was not written by this program", list(.0))]
+    Foreign(Vec<PathBuf>),
+    #[error("{0} does not run on this machine")]
+    NoKeeper(&'static str),
+    #[error("`{service}` has failed{}", tail(words))]
+    Failed { service: String, words: String },
+    #[error("`{service}` is not ready after {seconds} s{}", tail(why))]
+    Slow { service: String, seconds: u64, why: String },
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    #[error(transparent)]
+    Kept(#[from] kept::Error),
+    #[error(transparent)]
+    File(#[from] files::Error),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let words: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    words.join(", ")
+}
+
+fn tail(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Edited(_) | Self::Foreign(_) => Kind::Request,
+            Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => Kind::Environment,
+            Self::Process(error) => error.kind(),
+            Self::Kept(error) => error.kind(),
+            Self::File(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Edited(_) => Some(
+                "`--diff` shows what would change, `--force` writes over it; what is to stay different belongs into a file beside it, such as `NAME.service.d/own.conf`".into(),
+            ),
+            Self::Foreign(_) => {
+                Some("another folder with `--out`, or `--force`, which writes over it".into())
+            }
+            Self::NoKeeper(_) => {
+                Some("`manage render` writes the files for another machine".into())
+            }
+            Self::Failed { service, .. } | Self::Slow { service, .. } => {
+                Some(format!("`logs {service}` shows what it wrote"))
+            }
+            Self::Process(error) => error.hint(),
+            Self::Kept(error) => error.hint(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The services of a homeserver, written for somebody else to keep: systemd, or an engine for containers.
+//!
+//! Each target is a text made of the same list of services. What it starts is this program, which becomes the
+//! service that is named (`daemon unit NAME`), so that programs, arguments, variables and secrets are
+//! said in one place, and none of them in a file that others read.
+
+use std::path::PathBuf;
+
+use crate::{
+    config::Config,
+    error::Failure,
+    services,
+    supervisor::service::{Condition, Need, Restart, Service},
+};
+
+mod error;
+mod folder;
+pub(crate) mod keep;
+mod systemd;
+
+pub(crate) use error::Error;
+pub(crate) use folder::{Difference, differences, write};
+
+/// Who is to keep the processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Target {
+    /// A unit for each service, and timers
+    Systemd,
+}
+
+impl Target {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+        }
+    }
+}
+
+/// A file of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Below the folder of all of them.
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    /// Whether nobody else may read it.
+    pub(crate) private: bool,
+}
+
+/// Makes ready what the services read: the first of them.
+const PREPARE: &str = "prepare";
+/// Looks after the account that this program acts with.
+const ACCOUNT: &str = "account";
+/// What somebody else is to keep: those of the profile, with what the supervisor and a start do beside them.
+/// Where PostgreSQL is our own, its cluster has to be there.
+pub(crate) async fn services(config: &Config) -> Result<Vec<Service>, Failure> {
+    Ok(kept(config, services::all(config).await?))
+}
+
+/// The same before anything is there.
+pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
+    Ok(kept(config, services::outline(config)?))
+}
+
+fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {
+    let prepare = services::beside(config, PREPARE, "makes ready what the services read");
+    let mut list = vec![Service { restart: Restart::Never, ..prepare }];
+    // One that starts others knows only our own supervisor.
+    for mut service in all.into_iter().filter(|service| service.starter.is_none()) {
+        service.launch.through = None;
+        service.needs.insert(0, Need::new(PREPARE, Condition::Completed));
+        list.push(service);
+    }
+    if !config.is_joined() {
+        let mut account = services::beside(config, ACCOUNT, "looks after the operator's account");
+        account.restart = Restart::Never;
+        account.needs = vec![Need::new(services::SYNAPSE, Condition::Healthy)];
+        list.push(account);
+    }
+    list
+}
+
+/// What everything of a homeserver is named after: its data folder.
+fn prefix(config: &Config) -> String {
+    let name = config.data.root().file_name().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    let name: String = name.trim_start_matches('.').chars().map(plain).collect();
+    let name = name.trim_matches('-').to_lowercase();
+    if name.is_empty() { "matrix-synapse".to_owned() } else { name }
+}
