@@ -96,7 +96,7 @@ installed() {
 servers() {
     local program missing=()
     for program in nginx:nginx-light redis-server:redis-server ip:iproute2 turnserver:coturn \
-        ngircd:ngircd ffmpeg:ffmpeg node:nodejs npm:npm chromedriver:chromium-driver; do
+        ngircd:ngircd ffmpeg:ffmpeg systemctl:systemd dbus-daemon:dbus node:nodejs npm:npm chromedriver:chromium-driver; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
     done
     # The browser comes with its driver; without a font its pages have no letters.

@@ -81,7 +81,7 @@ async fn idle(
     on_step: &mut dyn FnMut(&str),
 ) -> Result<(Lock, Lock), Failure> {
     let data = &config.data;
-    if control::status(&data).await?.is_some() {
+    if control::status(data).await?.is_some() {
         return Err(Error::Running.into());
     }
     files::private_folder(&data.run())?;

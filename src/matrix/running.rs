@@ -38,7 +38,7 @@ pub(super) async fn keeps_keys(data: &DataDir) -> bool {
 }
 
 async fn is_kept(data: &DataDir, service: &str) -> bool {
-    let Ok(Some(all)) = control::status(&data).await else { return false };
+    let Ok(Some(all)) = control::status(data).await else { return false };
     all.services.get(service).is_some_and(|service| {
         let ends = matches!(service.state, Phase::Failed | Phase::Stopped | Phase::Stopping);
         service.wanted && !ends

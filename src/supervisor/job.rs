@@ -46,6 +46,13 @@ pub(crate) const PLAIN: &[&str] = &[
     "NO_PROXY",
 ];
 
+/// The same as this process has them.
+#[expect(clippy::disallowed_methods, reason = "what is handed on is no setting")]
+pub(crate) fn own_plain() -> Variables {
+    let get = |name: &&str| Some(((*name).to_owned(), std::env::var_os(name)?));
+    PLAIN.iter().filter_map(get).collect()
+}
+
 /// A process that was started.
 pub(crate) struct Job {
     pub(crate) child: Child,
@@ -197,6 +204,7 @@ pub(crate) fn become_program(
 
 /// Becomes a service where somebody else keeps the processes and waits for this one; what is said on
 /// `NOTIFY_SOCKET` is for them. Returns only if that failed.
+#[expect(clippy::disallowed_methods, reason = "what its keeper says is no setting")]
 pub(crate) fn become_service(launch: &Launch, plain: &Variables) -> io::Error {
     let keeper = std::env::var_os(notify::VARIABLE);
     let mut command = command(launch, plain);

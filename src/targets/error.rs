@@ -16,6 +16,8 @@ pub(crate) enum Error {
     Foreign(Vec<PathBuf>),
     #[error("{0} does not run on this machine")]
     NoKeeper(&'static str),
+    #[error("the units are the system's, which only root starts and stops")]
+    NotRoot,
     #[error("`{service}` has failed{}", tail(words))]
     Failed { service: String, words: String },
     #[error("`{service}` is not ready after {seconds} s{}", tail(why))]
@@ -41,6 +43,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Edited(_) | Self::Foreign(_) => Kind::Request,
+            Self::NotRoot => Kind::Request,
             Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => Kind::Environment,
             Self::Process(error) => error.kind(),
             Self::Kept(error) => error.kind(),
@@ -59,6 +62,7 @@ impl Explain for Error {
             Self::NoKeeper(_) => {
                 Some("`manage render` writes the files for another machine".into())
             }
+            Self::NotRoot => Some("the same as root, with `--data-dir` for this data folder".into()),
             Self::Failed { service, .. } | Self::Slow { service, .. } => {
                 Some(format!("`logs {service}` shows what it wrote"))
             }

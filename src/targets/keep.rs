@@ -17,6 +17,7 @@ use crate::{
     error::Failure,
     files, process, services as all,
     supervisor::{
+        control,
         kept::{Keeper, Kept, Scope, Systemd},
         record::{Report, Snapshot},
         state::Phase,
@@ -44,9 +45,15 @@ pub(crate) struct Plan {
 
 /// What that target makes of the services on this machine.
 pub(crate) async fn plan(config: &Config, target: Target) -> Result<Plan, Failure> {
-    let list =
-        if config.data.is_installed() { services(config).await? } else { super::outline(config)? };
+    // How PostgreSQL is started is found out by trying, which only its owner can.
+    let is_ours = another(config.data.root()).is_none();
+    let list = if config.data.is_installed() && is_ours {
+        services(config).await?
+    } else {
+        super::outline(config)?
+    };
     let profile = &config.profile.name;
+    let interval = config.supervision.probe_interval.0;
     match target {
         Target::Systemd => {
             let scope =
@@ -57,7 +64,8 @@ pub(crate) async fn plan(config: &Config, target: Target) -> Result<Plan, Failur
             let whose = systemd::For { scope, user, program: &program };
             let files = systemd::render(config, &list, &whose);
             let keeper = Systemd { prefix: super::prefix(config), scope };
-            let kept = Kept::new(Keeper::Systemd(keeper), profile, &list, &[all::BACKUPS]);
+            let kept =
+                Kept::new(Keeper::Systemd(keeper), profile, interval, &list, &[all::BACKUPS]);
             Ok(Plan { folder: units(scope), files, kept })
         }
     }
@@ -74,12 +82,14 @@ fn program() -> Result<PathBuf, Failure> {
 fn units(scope: Scope) -> PathBuf {
     match scope {
         Scope::System => "/etc/systemd/system".into(),
-        Scope::User => {
-            let home = || std::env::home_dir().unwrap_or_default().join(".config");
-            let folder = std::env::var_os("XDG_CONFIG_HOME").map_or_else(home, PathBuf::from);
-            folder.join("systemd/user")
-        }
+        Scope::User => std::env::home_dir().unwrap_or_default().join(".config/systemd/user"),
     }
+}
+
+/// The account whose data folder it is, where we are root and it is another one.
+pub(crate) fn another(data: &Path) -> Option<String> {
+    let is_anothers = fs::metadata(data).is_ok_and(|it| it.uid() != 0);
+    (rustix::process::geteuid().is_root() && is_anothers).then(|| owner(data).0)
 }
 
 /// Name and group of the account whose data folder it is; numbers where they have no name.
@@ -106,7 +116,8 @@ pub(crate) async fn install(config: &Config, target: Target, force: bool) -> Res
     let Keeper::Systemd(systemd) = &plan.kept.keeper;
     answers(systemd).await?;
     let changed = folder::write(&plan.folder, &plan.files, force)?;
-    let before = Kept::read(&config.data)?;
+    // One that is damaged is written anew.
+    let before = Kept::read(&config.data).ok().flatten();
     if !changed.is_empty() {
         run(systemd, &["daemon-reload"]).await?;
     }
@@ -133,6 +144,9 @@ fn own_by(folder: &Path, file: &Path) -> Result<(), files::Error> {
 }
 
 async fn answers(systemd: &Systemd) -> Result<(), Error> {
+    if systemd.scope == Scope::System && !rustix::process::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
     // A machine that is `degraded` answers as well, with a bad code.
     let mut command = systemd.systemctl();
     let said = process::tool(command.args(["show", "--property=Version"])).await;
@@ -147,10 +161,14 @@ async fn run(systemd: &Systemd, words: &[&str]) -> Result<String, Error> {
 pub(crate) async fn remove(data: &DataDir) -> Result<bool, Failure> {
     let Some(kept) = Kept::read(data)? else { return Ok(false) };
     let Keeper::Systemd(systemd) = &kept.keeper;
-    // Where systemd is gone, nothing of it runs.
-    if answers(systemd).await.is_ok() {
-        stop(&kept, &[]).await?;
-        run(systemd, &["disable", "--quiet", &systemd.target()]).await.ok();
+    match answers(systemd).await {
+        Ok(()) => {
+            stop(&kept, &[]).await?;
+            run(systemd, &["disable", "--quiet", &systemd.target()]).await.ok();
+        }
+        // Where systemd is gone, nothing of it runs.
+        Err(Error::NoKeeper(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     let mut names = vec![systemd.target()];
     for fact in &kept.services {
@@ -194,7 +212,7 @@ pub(crate) async fn start(
     let mut words = vec!["start", "--no-block"];
     words.extend(units.iter().map(String::as_str));
     run(systemd, &words).await?;
-    follow(&kept, names, until, timeout, on_step).await
+    follow(&kept, &config.data, names, until, timeout, on_step).await
 }
 
 fn units_of(kept: &Kept, names: &[String]) -> Vec<String> {
@@ -211,8 +229,20 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
     if names.is_empty() { now.order.iter().all(ready) } else { names.iter().all(ready) }
 }
 
+/// Waits until whoever is asked how the services are says so too.
+async fn agreed(data: &DataDir, names: &[String]) {
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until {
+        if control::status(data).await.is_ok_and(|now| now.is_some_and(|now| is_up(&now, names))) {
+            return;
+        }
+        sleep(LOOK).await;
+    }
+}
+
 async fn follow(
     kept: &Kept,
+    data: &DataDir,
     names: &[String],
     until: Instant,
     timeout: Duration,
@@ -223,6 +253,7 @@ async fn follow(
         if let Some(now) = now {
             on_step(Step::Waits(&now));
             if is_up(&now, names) {
+                agreed(data, names).await;
                 return Ok((now, true));
             }
             if let Some((name, _)) = now.failed().next() {
@@ -270,11 +301,12 @@ pub(crate) async fn stop(kept: &Kept, names: &[String]) -> Result<Vec<String>, F
         };
         now.order.iter().filter(up).cloned().collect()
     };
+    let Keeper::Systemd(systemd) = &kept.keeper;
+    answers(systemd).await?;
     let before = up(kept.snapshot().await?);
     if before.is_empty() {
         return Ok(Vec::new());
     }
-    let Keeper::Systemd(systemd) = &kept.keeper;
     let mut words = vec!["stop".to_owned()];
     words.extend(units_of(kept, names));
     if names.is_empty() {

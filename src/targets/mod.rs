@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     error::Failure,
     services,
-    supervisor::service::{Condition, Need, Restart, Service},
+    supervisor::service::{Condition, Need, Probe, Restart, Service},
 };
 
 mod error;
@@ -51,6 +51,9 @@ pub(crate) struct Written {
 const PREPARE: &str = "prepare";
 /// Looks after the account that this program acts with.
 const ACCOUNT: &str = "account";
+/// Watches the others, and says how they are.
+const WATCH: &str = "watch";
+
 /// What somebody else is to keep: those of the profile, with what the supervisor and a start do beside them.
 /// Where PostgreSQL is our own, its cluster has to be there.
 pub(crate) async fn services(config: &Config) -> Result<Vec<Service>, Failure> {
@@ -65,10 +68,18 @@ pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
 fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {
     let prepare = services::beside(config, PREPARE, "makes ready what the services read");
     let mut list = vec![Service { restart: Restart::Never, ..prepare }];
-    // One that starts others knows only our own supervisor.
-    for mut service in all.into_iter().filter(|service| service.starter.is_none()) {
+    let mut watch = services::beside(config, WATCH, "watches the others");
+    watch.ready = vec![Probe::Notify];
+    watch.needs = vec![Need::new(PREPARE, Condition::Completed)];
+    list.push(watch);
+    // Those that start others, or change how many there are, know only our own supervisor.
+    let is_kept = |it: &Service| it.starter.is_none() && it.name != services::AUTOSCALE;
+    for mut service in all.into_iter().filter(is_kept) {
         service.launch.through = None;
         service.needs.insert(0, Need::new(PREPARE, Condition::Completed));
+        if [services::ALERTS, services::CERTIFICATES].contains(&service.name.as_str()) {
+            service.needs.push(Need::new(WATCH, Condition::Healthy));
+        }
         list.push(service);
     }
     if !config.is_joined() {
@@ -78,6 +89,11 @@ fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {
         list.push(account);
     }
     list
+}
+
+/// What is there only where somebody else keeps the services, and runs on.
+pub(crate) fn beside(config: &Config, name: &str) -> Option<Service> {
+    (name == WATCH).then(|| services::beside(config, WATCH, ""))
 }
 
 /// What everything of a homeserver is named after: its data folder.

@@ -38,6 +38,8 @@ mod simulate;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod targets;
+#[cfg(test)]
 mod test_phases;
 
 #[cfg(test)]

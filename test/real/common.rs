@@ -82,8 +82,8 @@ pub(crate) struct Instance {
     pub(crate) proxy: [u16; 3],
     /// Of the webhooks.
     pub(crate) hooks: u16,
-    /// The network namespace that it runs in, where that is one of its own.
-    pub(crate) host: Option<String>,
+    /// What takes it to the machine that it runs on, where that is one of its own.
+    pub(crate) host: Vec<String>,
     variables: Vec<(String, String)>,
     leash: Option<PipeWriter>,
     janitor: Option<Child>,
@@ -137,7 +137,7 @@ impl Instance {
             ports,
             proxy,
             hooks,
-            host: None,
+            host: Vec::new(),
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             leash: Some(leash),
             janitor: Some(janitor),
@@ -167,10 +167,10 @@ impl Instance {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = match &self.host {
-            Some(host) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", host]).arg(program());
+        let mut command = match self.host.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
                 command
             }
             None => Command::new(program()),

@@ -70,7 +70,7 @@ fn send(server: &Instance, rooms: &[String], accepted: &AtomicUsize, over: &Atom
         let what = format!("PUT /_matrix/client/v3/rooms/{room}/send/m.room.message/w{n}");
         let body = format!(r#"{{"msgtype":"m.text","body":"{n}"}}"#);
         // The main process of another host is reached from there alone.
-        let by_worker = server.host.is_some() || worker.exists() && n / rooms.len() % 2 == 1;
+        let by_worker = !server.host.is_empty() || worker.exists() && n / rooms.len() % 2 == 1;
         let through = by_worker.then_some(worker.as_path());
         while asked(server, through, &what, &body).is_none() {
             thread::yield_now();

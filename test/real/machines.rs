@@ -34,6 +34,11 @@ impl Host {
         host
     }
 
+    /// What runs a program there.
+    fn enter(&self) -> Vec<String> {
+        ["ip", "netns", "exec", &self.name].map(str::to_owned).into()
+    }
+
     /// Lays a wire between two hosts.
     fn wire(&self, other: &Self) {
         let (a, b) = (&self.name, &other.name);
@@ -69,7 +74,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
     let far = Host::new('b', "fd93:7::2", "10.93.7.2");
     near.wire(&far);
     let mut server = Instance::installed("near");
-    server.host = Some(near.name.clone());
+    server.host = near.enter();
     server.variable("MATRIX_SYNAPSE_PROFILE", "scale");
     server.variable("MATRIX_SYNAPSE_WORKERS", "generic=2,event_persister=2");
     let elsewhere = "generic-2=fd93:7::2,event-persister-2=10.93.7.2";
@@ -93,7 +98,7 @@ fn a_homeserver_has_workers_on_another_machine_and_loses_nothing_when_that_is_cu
 
     let mut workers = Instance::with_environment("far");
     workers.forget_settings();
-    workers.host = Some(far.name.clone());
+    workers.host = far.enter();
     let join = |words: &[&str]| {
         workers.run(&[&["manage", "start", "worker"], words, &["--join", &file]].concat())
     };

@@ -116,6 +116,8 @@ mod settings;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod systemd;
+#[cfg(test)]
 mod talk;
 #[cfg(test)]
 mod telegram;

@@ -13,6 +13,7 @@ mod provision;
 mod relay;
 mod supervise;
 mod unit;
+mod watch;
 
 pub(crate) use supervise::supervise;
 
@@ -20,6 +21,7 @@ commands! {
     "Commands";
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "unit" => unit, "Become a service that somebody else keeps";
+    #[hidden] "watch" => watch, "Watch the services that somebody else keeps";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";

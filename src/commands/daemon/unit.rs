@@ -19,6 +19,7 @@ use crate::{
         job, probe,
         service::{Probe, Service},
     },
+    targets,
 };
 
 #[derive(clap::Args)]
@@ -82,7 +83,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Nothing>
         return Err(Failure::environment(why).into());
     }
     down.clear(&name)?;
-    let error = job::become_service(&service.launch, &plain(context));
+    let error = job::become_service(&service.launch, &job::own_plain());
     let why = format!("`{}` cannot be started: {error}", service.launch.program.display());
     Err(Failure::environment(why).into())
 }
@@ -91,13 +92,11 @@ fn ended() -> Stream<Nothing> {
     Stream::new(async |_, _| Ok(Outcome::Done))
 }
 
-fn plain(context: &Context) -> job::Variables {
-    let get = |name: &&str| Some(((*name).to_owned(), context.environment.get(name)?.into()));
-    job::PLAIN.iter().filter_map(get).collect()
-}
-
 async fn find(config: &Config, name: &str) -> Result<Service, Failure> {
     // How PostgreSQL is started is found out by trying, which no other one may.
+    if let Some(own) = targets::beside(config, name) {
+        return Ok(own);
+    }
     let all = if name == services::POSTGRES {
         services::all(config).await?
     } else {
@@ -124,7 +123,7 @@ async fn prepare(context: &Context) -> Result<Stream<Nothing>, Stop> {
 
 /// Waits until all is so that a service is ready with; an error where its process has ended before.
 async fn ready(context: &Context, service: &Service) -> Result<(), Failure> {
-    let plain = plain(context);
+    let plain = job::own_plain();
     let main = context.environment.get(MAIN_PID).and_then(|pid| pid.parse::<u32>().ok());
     let lives = || main.is_none_or(|pid| process::Stat::of(pid).is_some());
     for probe in &service.ready {

@@ -121,6 +121,9 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         Some(Own { key, word, value: value.clone()? })
     };
     let context = &context.with(typed.into_iter().filter_map(own));
+    if let (Some(keeping), Some(owner)) = (args.target, keep::another(context.data()?.root())) {
+        return Box::pin(for_another(&args, keeping.target(), &owner, context)).await;
+    }
     // Settings are read from it.
     folder::data_folder(&context.data()?)?;
     backup::restore::require_whole(&context.data()?)?;
@@ -180,6 +183,10 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     if target.is_some() && !args.start {
         not_ours(context).await?;
     }
+    if let (Some(target), Err(_)) = (target, context.kept()) {
+        // By what is written there the ports are known to be its own.
+        keep::install(config, target, args.force).await?;
+    }
     let progress = context.progress("installing");
     let mut done = install::install(config, &context.environment, &options, &mut |step| {
         progress.now(step);
@@ -194,7 +201,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         context.warn(warning);
     }
     if let Some(target) = target {
-        if args.start {
+        if args.start && context.kept()?.is_none() {
             let (timeout, force) = (config.supervision.stop_timeout.0, false);
             let options = stop::Options { timeout, force };
             stop::stop(&config.data, options, &mut |_| ()).await?;
@@ -221,9 +228,53 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     Ok(Reply::done(answer(context, config, done).await?))
 }
 
+/// Root has the services of another account kept, and writes nothing else: files of root's would be in its way.
+async fn for_another(
+    args: &Args,
+    target: Option<Target>,
+    owner: &str,
+    context: &Context,
+) -> Answered<Answer> {
+    let config = context.config()?;
+    if !config.data.is_installed() {
+        let why = format!(
+            "`{}` belongs to `{owner}`, and nothing is installed there",
+            config.data.root().display()
+        );
+        return Err(Failure::request(why)
+            .hinted(format!("`manage install` as `{owner}`, then this command as root"))
+            .into());
+    }
+    context.would("hand over the services")?;
+    let changed = if let Some(target) = target {
+        not_ours(context).await?;
+        keep::install(config, target, args.force).await?
+    } else {
+        keep::remove(&config.data).await?
+    };
+    let done = Installed {
+        changed,
+        version: exports::version(&config.data).unwrap_or_default(),
+        steps: Vec::new(),
+        kept: Vec::new(),
+        lock: None,
+        warnings: Vec::new(),
+    };
+    if args.start {
+        let none = || {
+            Failure::request("root does not keep the services of another account")
+                .hinted(format!("`manage start` as `{owner}` starts them"))
+        };
+        let kept = context.kept()?.ok_or_else(none)?;
+        let timeout = config.supervision.start_timeout.0;
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false).await?;
+    }
+    Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
+}
+
 /// Two would keep the same services.
 async fn not_ours(context: &Context) -> Result<(), Failure> {
-    if context.kept()?.is_none() && context.supervisor().await?.is_some() {
+    if context.kept().is_ok_and(|kept| kept.is_none()) && context.supervisor().await?.is_some() {
         let failure =
             Failure::request("this program's own supervisor keeps the services, and they run");
         return Err(failure.hinted(

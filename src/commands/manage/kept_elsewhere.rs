@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::start::{Change, Running};
+use super::running::{Change, Running};
 use crate::{
     commands::{Answered, Reply},
     context::Context,

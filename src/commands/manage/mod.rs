@@ -17,6 +17,7 @@ mod render;
 mod restart;
 mod restore;
 mod rollback;
+mod running;
 mod scale;
 mod schedule;
 mod services;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::start::{Change, Running};
+use super::running::{Change, Running};
 use crate::{
     commands::{
         Answered, Reply,

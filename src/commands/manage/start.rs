@@ -1,15 +1,13 @@
 //! `manage start`.
 
 use std::{
-    fmt::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use tokio::time::Instant;
 
+use super::running::{Change, Running};
 use crate::{
     commands::{
         Reply,
@@ -30,10 +28,8 @@ use crate::{
         upgrade,
         workers::join,
     },
-    output::Report,
     reply::{Planned, Stop},
     services,
-    supervisor::record::Snapshot,
 };
 
 #[derive(clap::Args)]
@@ -56,40 +52,6 @@ pub(crate) struct Args {
     /// Stay in the foreground and keep the processes, for systemd and containers
     #[arg(long)]
     foreground: bool,
-}
-
-/// What this command did.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Change {
-    Nothing,
-    /// All ran, but the operator's session was invalid and was renewed.
-    Session,
-    Started,
-    Restarted,
-}
-
-/// What runs now.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Running {
-    #[serde(rename = "running")]
-    up: bool,
-    /// Whether this command changed anything.
-    changed: bool,
-    change: Change,
-    url: String,
-    server_name: String,
-    services: Vec<String>,
-}
-
-impl Running {
-    pub(super) fn new(context: &Context, now: Snapshot, change: Change) -> Result<Self, Failure> {
-        let config = context.config()?;
-        let url = services::listens(&now).unwrap_or_else(|| config.local_url());
-        let server_name = config.server.name.to_string();
-        let changed = change != Change::Nothing;
-        Ok(Self { up: true, changed, change, url, server_name, services: now.order })
-    }
 }
 
 /// In the foreground the lines of all logs are its stream.
@@ -218,27 +180,4 @@ pub(super) async fn go(context: &Context, options: Options) -> Result<Started, F
 pub(super) fn time(typed: Option<Span>, context: &Context, default: Duration) -> Duration {
     let set = || context.config().map_or(default, |config| config.supervision.stop_timeout.0);
     typed.map_or_else(set, |span| span.0)
-}
-
-impl Report for Running {
-    fn text(&self, page: &mut String) -> fmt::Result {
-        let word = match self.change {
-            Change::Started => "started",
-            Change::Restarted => "restarted",
-            Change::Nothing | Change::Session => "already running",
-        };
-        writeln!(page, "{word}: {} ({})", self.url, self.server_name)?;
-        if self.change == Change::Session {
-            page.push_str("the operator's session was invalid and was renewed\n");
-        }
-        Ok(())
-    }
-
-    fn details(&self, page: &mut String) -> fmt::Result {
-        writeln!(page, "services: {}", self.services.join(", "))
-    }
-
-    fn id(&self) -> Option<&str> {
-        Some(&self.url)
-    }
 }

@@ -16,19 +16,26 @@ use crate::config::{
 
 /// Names that are ours, whatever the profile: of services, of their logs, of parts of profiles.
 const OURS: &[&str] = &[
+    "account",
     "alerts",
-    "backups",
     "autoscale",
+    "backups",
+    "certificates",
+    "crypto",
     "database",
+    "forkserver",
     "hooks",
     "relay",
     "metrics",
     "postgres",
     "postgres-setup",
+    "prepare",
     "proxy",
     "redis",
     "supervisor",
     "synapse",
+    "turn",
+    "watch",
 ];
 
 #[derive(Clone, Debug)]

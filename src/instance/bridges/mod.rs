@@ -26,7 +26,7 @@ use crate::{
     python::{self, Set},
     relay, render,
     secret::Secret,
-    supervisor::{control, record::Snapshot},
+    supervisor::{control, kept::Kept, record::Snapshot},
     synapse,
 };
 
@@ -278,6 +278,10 @@ fn tenant(config: &Config, bridge: &Bridge) -> Result<Option<Tenant>, files::Err
 
 /// How everything is, where Synapse runs.
 async fn runs(config: &Config) -> Result<Option<Snapshot>, Failure> {
+    // What somebody else keeps is taken up by the next start.
+    if Kept::read(&config.data)?.is_some() {
+        return Ok(None);
+    }
     let now = control::status(&config.data).await?;
     Ok(now.filter(|now| now.services.get(MAIN).is_some_and(|synapse| synapse.wanted)))
 }

@@ -225,7 +225,7 @@ pub(crate) async fn install(
             "this is a new homeserver; `manage install --restore {folder}` into an empty data folder brings the old one back"
         ));
     }
-    let now = control::status(&data).await.ok().flatten();
+    let now = control::status(data).await.ok().flatten();
     let running = now.is_some();
     let is_asked =
         options.skip_validation || checked.synapse.is_done() || checked.synapse.is_as_it_was();

@@ -37,7 +37,7 @@ pub(super) struct Checked {
 pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked, Failure> {
     guard::not_joined(config)?;
     let data = &config.data;
-    let running = control::status(&data).await.ok().flatten();
+    let running = control::status(data).await.ok().flatten();
     let restores = options.restore.is_some();
     let subject = Subject::new(config, Flow::Install, Instant::now())
         // What is relative to the data folder is not there before it is brought back.

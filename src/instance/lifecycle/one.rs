@@ -4,7 +4,10 @@ use tokio::time::Instant;
 
 use super::{definition, start};
 use crate::{
-    config::Config, error::Failure, instance::homeserver::Homeserver, supervisor::control,
+    config::Config,
+    error::Failure,
+    instance::homeserver::Homeserver,
+    supervisor::{control, kept::Kept},
 };
 
 /// Whether it runs now.
@@ -17,6 +20,9 @@ pub(crate) enum Taken {
 
 /// Has a homeserver that runs take up a service, and waits until that is ready.
 pub(crate) async fn take_up(config: &Config, service: &str) -> Result<Taken, Failure> {
+    if Kept::read(&config.data)?.is_some() {
+        return Ok(Taken::Later);
+    }
     // Only a start changes the profile of what runs.
     let same = |name: &str| name == config.profile.name;
     if !control::status(&config.data).await?.is_some_and(|now| same(&now.profile)) {
@@ -33,6 +39,9 @@ pub(crate) async fn take_up(config: &Config, service: &str) -> Result<Taken, Fai
 
 /// Lets go of those that the settings no longer ask for.
 pub(crate) async fn let_go(config: &Config) -> Result<(), Failure> {
+    if Kept::read(&config.data)?.is_some() {
+        return Ok(());
+    }
     let socket = config.data.control_socket();
     let Some(now) = control::status(&config.data).await? else { return Ok(()) };
     if now.profile != config.profile.name {

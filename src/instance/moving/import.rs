@@ -163,7 +163,7 @@ pub(crate) async fn import(
 ) -> Result<Imported, Failure> {
     guard::homeserver(config)?;
     let data = &config.data;
-    if control::status(&data).await?.is_some() {
+    if control::status(data).await?.is_some() {
         return Err(Error::Running.into());
     }
     check(file)?;

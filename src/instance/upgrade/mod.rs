@@ -140,7 +140,7 @@ pub(crate) async fn change(
     files::private_folder(&data.run())?;
     let _lock = Lock::try_acquire(&data.run().join("upgrade.lock"), options.purpose())?;
     let looked = look(config, options)?;
-    let now = control::status(&data).await.unwrap_or(None);
+    let now = control::status(data).await.unwrap_or(None);
     if let Some(now) = &now {
         restart::not_in_foreground(config, now)?;
     }

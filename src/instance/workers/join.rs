@@ -108,7 +108,7 @@ pub(crate) async fn join(
         plan.apply(false).await?;
         changed = true;
     }
-    plan.sweep(control::status(&data).await?.is_some())?;
+    plan.sweep(control::status(data).await?.is_some())?;
     on_step("writing settings and secrets");
     for (name, text) in &joining.secrets {
         // A name is no path.

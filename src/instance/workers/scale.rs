@@ -214,7 +214,7 @@ async fn change(
         let staying = staying(old, new)?;
         let homeserver = render::render(&staying)?.homeserver;
         if proxy::refresh(&staying, &homeserver).await? {
-            let now = control::status(&data).await?;
+            let now = control::status(data).await?;
             let pid = now.and_then(|now| now.services.get(services::PROXY)?.pid);
             let before = pid.map(proxy::serving).unwrap_or_default();
             replace(old).await?;
@@ -224,7 +224,7 @@ async fn change(
     // The main process is left to the change itself: stopping it would take down whoever needs it.
     let leaving = plan.restarts.iter().filter(|name| *name != MAIN).chain(&plan.stops);
     // One that the settings have moved to another machine is gone with what the proxy was told.
-    let now = control::status(&data).await?.ok_or(Error::Ended)?;
+    let now = control::status(data).await?.ok_or(Error::Ended)?;
     let down: Vec<String> =
         leaving.filter(|name| now.services.contains_key(*name)).cloned().collect();
     if !down.is_empty() {

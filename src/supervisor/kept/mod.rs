@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    probe,
-    record::{Health, Report, Snapshot, Supervisor},
-    service::{Probe, Restart, Service},
+    job, probe,
+    record::{Ended, Health, Report, Snapshot, Supervisor},
+    service::{Probe, Service},
     state::{Exit, Phase},
 };
 use crate::{
@@ -20,8 +20,10 @@ use crate::{
 };
 
 mod systemd;
+mod watch;
 
 pub(crate) use systemd::{Scope, Systemd};
+pub(crate) use watch::watch;
 
 /// How long an answer to a live probe may take: `status` waits for all of them at once.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) enum Error {
     #[error("`{0}` keeps the services and does not say how they are")]
     Silent(&'static str, #[source] process::Error),
+    #[error("`{}` does not say who keeps the services", path.display())]
+    Damaged { path: PathBuf, source: serde_json::Error },
     #[error(transparent)]
     File(#[from] files::Error),
 }
@@ -42,6 +46,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Silent(program, _) => Some(format!("see what `{program}` says by itself")),
+            Self::Damaged { .. } => Some("`manage install --target TARGET` writes it anew".into()),
             Self::File(error) => error.hint(),
         }
     }
@@ -71,35 +76,46 @@ pub(crate) struct Fact {
     pub(crate) tags: Vec<String>,
     revision: String,
     endpoints: BTreeMap<String, String>,
-    /// It runs once to its end.
-    pub(crate) once: bool,
     /// It is started by the clock.
     pub(crate) timed: bool,
-    live: Vec<Probe>,
+    /// The number of the signal on which it reads its files again.
+    reload: Option<i32>,
+    live: Vec<Asked>,
+}
+
+/// A live probe, and how long it may be bad.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    probe: Probe,
+    hung_after: Option<Duration>,
 }
 
 impl Fact {
-    /// Nothing of it is secret: what it is started with is left out.
     fn of(service: &Service, timed: bool) -> Self {
-        let Service { name, summary, tags, revision, endpoints, restart, ready, live, .. } =
-            service;
-        let live = live.iter().map(|live| live.probe.clone());
-        let asked = |probe: &Probe| !matches!(probe, Probe::Exec(_)) && !is_exec(probe);
+        let Service { name, summary, tags, revision, endpoints, reload, live, .. } = service;
+        let live = live.iter().filter(|live| is_plain(&live.probe));
         Self {
             name: name.clone(),
             summary: summary.clone(),
             tags: tags.clone(),
             revision: revision.clone(),
             endpoints: endpoints.clone(),
-            once: *restart == Restart::Never && ready.is_empty(),
             timed,
-            live: live.filter(asked).collect(),
+            reload: reload.map(rustix::process::Signal::as_raw),
+            live: live
+                .map(|it| Asked { probe: it.probe.clone(), hung_after: it.restart_after })
+                .collect(),
         }
     }
 }
 
-fn is_exec(probe: &Probe) -> bool {
-    matches!(probe, Probe::Within(probe, _) if matches!(**probe, Probe::Exec(_)))
+/// Whether it can be written down: variables of the operator's own may be secrets.
+fn is_plain(probe: &Probe) -> bool {
+    match probe {
+        Probe::Exec(launch) => launch.environment.is_empty(),
+        Probe::Within(probe, _) => is_plain(probe),
+        _ => true,
+    }
 }
 
 /// The services of a homeserver that somebody else keeps.
@@ -107,6 +123,8 @@ fn is_exec(probe: &Probe) -> bool {
 pub(crate) struct Kept {
     pub(crate) keeper: Keeper,
     pub(crate) profile: String,
+    /// How often those that run are asked.
+    interval: Duration,
     /// In the order in which they start.
     pub(crate) services: Vec<Fact>,
 }
@@ -122,15 +140,24 @@ struct Said {
 }
 
 impl Kept {
-    pub(crate) fn new(keeper: Keeper, profile: &str, services: &[Service], timed: &[&str]) -> Self {
+    pub(crate) fn new(
+        keeper: Keeper,
+        profile: &str,
+        interval: Duration,
+        services: &[Service],
+        timed: &[&str],
+    ) -> Self {
         let fact = |it: &Service| Fact::of(it, timed.contains(&it.name.as_str()));
         let services = services.iter().map(fact).collect();
-        Self { keeper, profile: profile.to_owned(), services }
+        Self { keeper, profile: profile.to_owned(), interval, services }
     }
 
     /// None where our own supervisor does.
-    pub(crate) fn read(data: &DataDir) -> Result<Option<Self>, files::Error> {
-        files::read_note(&data.kept())
+    pub(crate) fn read(data: &DataDir) -> Result<Option<Self>, Error> {
+        let path = data.kept();
+        let Some(text) = files::read_made(&path)? else { return Ok(None) };
+        let kept = serde_json::from_str(&text);
+        kept.map(Some).map_err(|source| Error::Damaged { path, source })
     }
 
     pub(crate) fn write(&self, data: &DataDir) -> Result<(), files::Error> {
@@ -139,39 +166,67 @@ impl Kept {
 
     /// How they are now; none where none of them is to run.
     pub(crate) async fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
-        let said = match &self.keeper {
-            Keeper::Systemd(systemd) => systemd.ask(&self.services).await?,
-        };
-        let mut reports = BTreeMap::new();
+        let said = self.ask().await?;
+        let healths = self.healths(&said).await;
+        let now = self.compose(said, &healths);
+        let is_wanted = now.services.values().any(|report| report.wanted);
+        Ok(is_wanted.then_some(now))
+    }
+
+    async fn ask(&self) -> Result<Vec<Said>, Error> {
+        match &self.keeper {
+            Keeper::Systemd(systemd) => systemd.ask(&self.services).await,
+        }
+    }
+
+    /// Of those that run, how they are: all are asked at once.
+    async fn healths(&self, said: &[Said]) -> Healths {
         let mut asked = Vec::new();
-        for (fact, said) in self.services.iter().cloned().zip(said) {
-            asked.push(tokio::spawn(async move {
-                let health = if said.phase == Phase::Running { health(&fact).await } else { None };
-                (fact.name.clone(), report(&fact, said, health))
-            }));
+        for (fact, said) in self.services.iter().zip(said) {
+            if said.phase == Phase::Running && !fact.live.is_empty() {
+                let fact = fact.clone();
+                asked.push(tokio::spawn(async move { (fact.name.clone(), health(&fact).await) }));
+            }
         }
+        let mut healths = Healths::new();
         for one in asked {
-            reports.extend(one.await.ok());
+            healths.extend(one.await.ok());
         }
-        if reports.values().all(|report| !report.wanted) {
-            return Ok(None);
-        }
-        let wanted = reports.values().filter(|report| report.wanted);
-        let ready = wanted.into_iter().all(Report::is_ready);
-        let started = reports.values().filter_map(|report| report.started_at.clone()).min();
-        Ok(Some(Snapshot {
+        healths
+    }
+
+    fn compose(&self, said: Vec<Said>, healths: &Healths) -> Snapshot {
+        let report = |(fact, said): (&Fact, Said)| {
+            let health = healths.get(&fact.name).map(|known| known.health.clone());
+            (fact.name.clone(), report(fact, said, health))
+        };
+        let services: BTreeMap<_, _> = self.services.iter().zip(said).map(report).collect();
+        let mut wanted = services.values().filter(|report| report.wanted).peekable();
+        let ready = wanted.peek().is_some() && wanted.all(Report::is_ready);
+        let started = services.values().filter_map(|report| report.started_at.clone()).min();
+        Snapshot {
             ready,
             profile: self.profile.clone(),
             profiles: BTreeMap::new(),
-            supervisor: Supervisor { started_at: started.unwrap_or_default(), ..none() },
+            supervisor: Supervisor { started_at: started.unwrap_or_default(), ..nobody() },
             order: self.services.iter().map(|fact| fact.name.clone()).collect(),
-            services: reports,
+            services,
             events: 0,
-        }))
+        }
     }
 }
 
-fn none() -> Supervisor {
+/// How those are that were asked, by their names.
+type Healths = BTreeMap<String, Known>;
+
+struct Known {
+    health: Health,
+    /// How long what was bad may be bad before the service counts as hung.
+    hung_after: Option<Duration>,
+}
+
+/// None of our own keeps them.
+fn nobody() -> Supervisor {
     Supervisor {
         pid: 0,
         start_ticks: 0,
@@ -182,21 +237,19 @@ fn none() -> Supervisor {
     }
 }
 
-async fn health(fact: &Fact) -> Option<Health> {
-    if fact.live.is_empty() {
-        return None;
-    }
-    let mut message = None;
-    for live in &fact.live {
-        let within = Probe::Within(Box::new(live.clone()), PATIENCE);
-        if let Err(why) = probe::ask(&within, &BTreeMap::new()).await {
-            message = Some(why);
-            break;
+async fn health(fact: &Fact) -> Known {
+    let (mut message, mut hung_after) = (None, None);
+    for asked in &fact.live {
+        let within = Probe::Within(Box::new(asked.probe.clone()), PATIENCE);
+        if let Err(why) = probe::ask(&within, &job::own_plain()).await {
+            message.get_or_insert(why);
+            hung_after = hung_after.or(asked.hung_after);
         }
     }
-    let endpoint = fact.live.iter().find_map(Probe::address);
+    let endpoint = fact.live.iter().find_map(|asked| asked.probe.address());
     let last_check = clock::now().to_string();
-    Some(Health { healthy: message.is_none(), last_check, endpoint, message })
+    let health = Health { healthy: message.is_none(), last_check, endpoint, message };
+    Known { health, hung_after }
 }
 
 fn report(fact: &Fact, said: Said, health: Option<Health>) -> Report {
@@ -216,7 +269,7 @@ fn report(fact: &Fact, said: Said, health: Option<Health>) -> Report {
         ready_at,
         runs: restarts + u32::from(pid.is_some()),
         restarts,
-        last_exit: exit.map(|exit| super::record::Ended { exit, at: String::new() }),
+        last_exit: exit.map(|exit| Ended { exit, at: String::new() }),
         health,
         waits_for: None,
         last_words: Vec::new(),

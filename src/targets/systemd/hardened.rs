@@ -41,7 +41,7 @@ const OURS: &[(&str, &str)] = &[
     ("SystemCallErrorNumber", "EPERM"),
 ];
 
-/// A map of users that has root in it takes `CAP_SETFCAP` (user_namespaces(7)).
+/// A map of users that has root in it takes `CAP_SETFCAP` (`user_namespaces(7)`).
 /// What it takes to become another account and to give it its files.
 const BECOMES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_KILL";
 
@@ -67,11 +67,15 @@ pub(super) fn lines(
         writeln!(text, "{key}={value}").ok();
     };
     let is_custom = service.tags.iter().any(|tag| tag == services::CUSTOM);
-    ALWAYS.iter().for_each(|(key, value)| line(key, value));
+    for (key, value) in ALWAYS {
+        line(key, value);
+    }
     if is_custom {
         return;
     }
-    OURS.iter().for_each(|(key, value)| line(key, value));
+    for (key, value) in OURS {
+        line(key, value);
+    }
     // A user's manager may take away, but has nothing to give.
     let of_system = whose.scope == Scope::System;
     let is_root = of_system && whose.user.as_ref().is_none_or(|(user, _)| user == "root");

@@ -204,11 +204,11 @@ fn service_section(text: &mut String, config: &Config, service: &Service, whose:
     if let Some(signal) = service.reload {
         line("ExecReload", &format!("/bin/kill -{} $MAINPID", signal.as_raw()));
     }
-    if !is_work {
+    if is_work {
+        line("TimeoutStartSec", "infinity");
+    } else {
         line("ExecStopPost", &unit(&["--ended"]));
         line("TimeoutStartSec", &start);
-    } else {
-        line("TimeoutStartSec", "infinity");
     }
     match service.restart {
         _ if is_timed => {

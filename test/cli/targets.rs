@@ -1,0 +1,81 @@
+//! The services as files for others to keep, where nothing is installed.
+
+use std::{fs, path::Path};
+
+use crate::common::Person;
+
+fn names(folder: &Path) -> Vec<String> {
+    let all = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_second_render_changes_nothing_and_what_a_person_changed_stays() {
+    let person = Person::new().settings("server: {name: example.org}\nstack: {profile: isms}\n");
+    let folder = person.home.path().join("units");
+    let render = format!("manage render --target systemd --out {}", folder.display());
+    let said = person.types(&render);
+    assert_eq!(said.code, Some(0), "{said}");
+    let written = names(&folder);
+    for name in ["matrix-synapse.target", "matrix-synapse-proxy.service"] {
+        assert!(written.iter().any(|it| it == name), "{written:?}");
+    }
+    let text = fs::read_to_string(folder.join("matrix-synapse-synapse.service")).unwrap();
+    let said = person.types(&render);
+    assert_eq!(said.code, Some(2), "{said}");
+    assert_eq!(names(&folder), written);
+    let unit = folder.join("matrix-synapse-synapse.service");
+    assert_eq!(fs::read_to_string(&unit).unwrap(), text);
+
+    // Another profile takes away what it does not have, and not what a person made.
+    fs::write(folder.join("matrix-synapse-mine.service"), "[Service]\n").unwrap();
+    let other = format!("--set stack.profile=core {render}");
+    let said = person.types(&format!("{other} --diff"));
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stdout.contains("-Description=Matrix homeserver example.org: nginx"), "{said}");
+    assert_eq!(names(&folder).len(), written.len() + 1);
+    assert_eq!(person.types(&other).code, Some(0));
+    let left = names(&folder);
+    assert!(!left.iter().any(|it| it == "matrix-synapse-proxy.service"), "{left:?}");
+    assert!(left.iter().any(|it| it == "matrix-synapse-mine.service"), "{left:?}");
+
+    let mine = fs::read_to_string(&unit).unwrap() + "Nice=5\n";
+    fs::write(&unit, &mine).unwrap();
+    let said = person.types(&format!("--set server.name=example.net {render}"));
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("was changed by hand since it was written"), "{said}");
+    assert!(said.stderr.contains("own.conf"), "{said}");
+    assert_eq!(fs::read_to_string(&unit).unwrap(), mine);
+    assert_eq!(person.types(&format!("{render} --force")).code, Some(0));
+    assert!(!fs::read_to_string(&unit).unwrap().contains("Nice=5"));
+}
+
+#[test]
+fn what_is_printed_is_what_would_be_written() {
+    let person = Person::new();
+    let said = person.types("manage render --target systemd --json");
+    assert_eq!(said.code, Some(0), "{said}");
+    let answer: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let files = answer["files"].as_array().unwrap();
+    assert_eq!(answer["total"], files.len());
+    let folder = person.home.path().join("units");
+    person.types(&format!("manage render --target systemd --out {}", folder.display()));
+    for file in files {
+        let path = folder.join(file["name"].as_str().unwrap());
+        let text = fs::read_to_string(path).unwrap();
+        let home = person.home.path().to_str().unwrap();
+        assert_eq!(file["text"], text.replace(home, "~"));
+    }
+}
+
+#[test]
+fn a_target_that_is_none_is_answered_with_those_there_are() {
+    let said = Person::new().types("manage render --target podman");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("systemd"), "{said}");
+    let said = Person::new().types("manage render --target systemd --force");
+    assert_eq!(said.code, Some(1), "{said}");
+}
