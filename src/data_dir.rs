@@ -227,7 +227,9 @@ impl DataDir {
 
     /// Whether there is a homeserver in it, or workers of one elsewhere.
     pub(crate) fn is_installed(&self) -> bool {
-        self.synapse_environment().exists()
+        // In an image, where containers keep the services.
+        let brought = || self.kept().exists() && self.synapse_environment().is_symlink();
+        (self.synapse_environment().exists() || brought())
             && self.homeserver_yaml().exists()
             && self.instance_file().exists()
     }

@@ -89,6 +89,8 @@ pub(crate) enum Error {
     NoCluster,
     #[error("the embedded PostgreSQL runs already (pid {0})")]
     Running(u32),
+    #[error("another server of this cluster answers in `{}`, in a container or on another machine", .0.display())]
+    Elsewhere(PathBuf),
     #[error("the embedded PostgreSQL (pid {0}) does not stop")]
     Stuck(u32),
     #[error("the password of the embedded PostgreSQL's superuser, in `{}`, is {}", path.display(), if *there { "wrong" } else { "lost" })]
@@ -166,6 +168,7 @@ impl Explain for Error {
                 let first = if *there { "remove that file and stop" } else { "stop" };
                 format!("{first} the server with `manage stop`; then `manage install` and `manage start` create a new one")
             }
+            Self::Elsewhere(_) => "end it where it runs: two would destroy the data".into(),
             Self::Stuck(pid) => format!("`kill -QUIT {pid}` ends it at once; nothing that was committed is lost"),
             // 53100: disk_full.
             Self::Query { source, .. } if code_of(source).as_deref() == Some("53100") => {

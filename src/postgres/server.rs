@@ -11,7 +11,11 @@ pub(crate) async fn with_server<T>(
     deadline: Instant,
     work: impl AsyncFnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    if !target(config)?.is_embedded() || embedded::running(&config.data).is_some() {
+    let data = &config.data;
+    if !target(config)?.is_embedded()
+        || embedded::running(data).is_some()
+        || embedded::answers(data)
+    {
         return work().await;
     }
     let server = embedded::Temporary::start(config, deadline).await?;

@@ -91,6 +91,10 @@ struct List {
     builds: bool,
 }
 
+/// Where an image of ours has environments, made there.
+const BROUGHT: &str = "/opt/resource-matrix-synapse/environments";
+const BROUGHT_BY: &str = "the image";
+
 /// Finds the tools. The environment goes below `environments`, what the tools say into `log`; `wheels`
 /// is a folder to install from instead of an index.
 pub(crate) async fn plan(
@@ -147,6 +151,21 @@ impl Plan {
             && Environment { root: self.link.clone() }.is_complete()
     }
 
+    /// The one that an image brings along, in its place: made where it is, it is not copied but linked.
+    fn brought(&self) -> Option<Environment> {
+        let there = Path::new(BROUGHT).join(self.folder.file_name()?);
+        let is_brought = (Environment { root: there.clone() }).is_complete();
+        if !is_brought || self.folder.starts_with(BROUGHT) {
+            return None;
+        }
+        if !self.folder.exists() {
+            files::private_folder(self.folder.parent()?).ok()?;
+            files::remove(&self.folder).ok()?;
+            std::os::unix::fs::symlink(&there, &self.folder).ok()?;
+        }
+        Some(Environment { root: self.folder.clone() })
+    }
+
     /// What it is made with first: uv or pip.
     pub(crate) fn tool(&self) -> &'static str {
         if self.uv.is_some() { UV } else { PIP }
@@ -162,6 +181,9 @@ impl Plan {
     /// Makes the environment where there is none that is complete, or `anew`. It gets a folder that is not there yet: in one of a killed
     /// run the tool may still be at work. Gives the tool that did it.
     pub(crate) async fn make(&self, anew: bool) -> Result<(Environment, &'static str), Error> {
+        if let Some(brought) = self.brought().filter(|_| !anew) {
+            return Ok((brought, BROUGHT_BY));
+        }
         let numbered = (1_u32..).map(|n| PathBuf::from(format!("{}.{n}", self.folder.display())));
         let mut folders = std::iter::once(self.folder.clone()).chain(numbered);
         let is_complete = |folder: &PathBuf| Environment { root: folder.clone() }.is_complete();

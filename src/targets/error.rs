@@ -16,6 +16,8 @@ pub(crate) enum Error {
     Foreign(Vec<PathBuf>),
     #[error("{0} does not run on this machine")]
     NoKeeper(&'static str),
+    #[error("{0} does not answer")]
+    NoEngine(&'static str, #[source] process::Error),
     #[error("the units are the system's, which only root starts and stops")]
     NotRoot,
     #[error("`{service}` has failed{}", tail(words))]
@@ -44,7 +46,9 @@ impl Explain for Error {
         match self {
             Self::Edited(_) | Self::Foreign(_) => Kind::Request,
             Self::NotRoot => Kind::Request,
-            Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => Kind::Environment,
+            Self::NoEngine(..) | Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => {
+                Kind::Environment
+            }
             Self::Process(error) => error.kind(),
             Self::Kept(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -58,6 +62,9 @@ impl Explain for Error {
             ),
             Self::Foreign(_) => {
                 Some("another folder with `--out`, or `--force`, which writes over it".into())
+            }
+            Self::NoEngine(..) => {
+                Some("install or start it, and let this account use it; `DOCKER_HOST` says where it listens".into())
             }
             Self::NoKeeper(_) => {
                 Some("`manage render` writes the files for another machine".into())

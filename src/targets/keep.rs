@@ -5,20 +5,22 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Error, Target, Written, folder, services, systemd};
+use super::{Error, Target, Written, compose, folder, systemd};
 use crate::{
-    config::Config,
+    config::{Config, sections::stack},
     data_dir::DataDir,
     error::Failure,
     files, process, services as all,
     supervisor::{
         control,
-        kept::{Keeper, Kept, Scope, Systemd},
+        kept::{Compose, Keeper, Kept, Scope, Systemd},
         record::{Report, Snapshot},
         state::Phase,
     },
@@ -41,32 +43,55 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     pub(crate) files: Vec<Written>,
     kept: Kept,
+    program: PathBuf,
+}
+
+/// The settings, and what they would be with another profile.
+pub(crate) struct Settings<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) with_profile: &'a dyn Fn(&str) -> Result<Config, Failure>,
 }
 
 /// What that target makes of the services on this machine.
-pub(crate) async fn plan(config: &Config, target: Target) -> Result<Plan, Failure> {
-    // How PostgreSQL is started is found out by trying, which only its owner can.
-    let is_ours = another(config.data.root()).is_none();
-    let list = if config.data.is_installed() && is_ours {
-        services(config).await?
-    } else {
-        super::outline(config)?
-    };
+pub(crate) async fn plan(settings: &Settings<'_>, target: Target) -> Result<Plan, Failure> {
+    let config = settings.config;
     let profile = &config.profile.name;
     let interval = config.supervision.probe_interval.0;
+    let program = program()?;
     match target {
         Target::Systemd => {
-            let scope =
-                if rustix::process::geteuid().is_root() { Scope::System } else { Scope::User };
-            let program = program()?;
-            let owner = owner(config.data.root());
-            let user = (scope == Scope::System).then_some(owner);
+            // How PostgreSQL is started is found out by trying, which only its owner can.
+            let is_ours = another(config.data.root()).is_none();
+            let list = if config.data.is_installed() && is_ours {
+                super::services(config).await?
+            } else {
+                super::outline(config)?
+            };
+            let is_root = rustix::process::geteuid().is_root();
+            let scope = if is_root { Scope::System } else { Scope::User };
+            let user = (scope == Scope::System).then(|| owner(config.data.root()));
             let whose = systemd::For { scope, user, program: &program };
             let files = systemd::render(config, &list, &whose);
-            let keeper = Systemd { prefix: super::prefix(config), scope };
-            let kept =
-                Kept::new(Keeper::Systemd(keeper), profile, interval, &list, &[all::BACKUPS]);
-            Ok(Plan { folder: units(scope), files, kept })
+            let keeper = Keeper::Systemd(Systemd { prefix: super::prefix(config), scope });
+            let kept = Kept::new(keeper, profile, interval, &list, &[all::BACKUPS]);
+            Ok(Plan { folder: units(scope), files, kept, program })
+        }
+        Target::Compose => {
+            let list = super::contained(config)?;
+            let mut profiles = vec![(profile.clone(), list.clone())];
+            for named in stack::typed().filter(|it| it.name != profile) {
+                let other = (settings.with_profile)(named.name)?;
+                profiles.push((named.name.to_owned(), super::contained(&other)?));
+            }
+            profiles.sort_by(|a, b| a.0.cmp(&b.0));
+            let (uid, gid) = owner_ids(config.data.root());
+            let whose = compose::For { user: (uid, gid), image: None, profiles };
+            let files = compose::render(config, &whose)?;
+            let folder = config.data.root().join("compose");
+            let project = super::prefix(config);
+            let keeper = Keeper::Compose(Compose { project, folder: folder.clone() });
+            let kept = Kept::new(keeper, profile, interval, &list, &[]);
+            Ok(Plan { folder, files, kept, program })
         }
     }
 }
@@ -92,12 +117,15 @@ pub(crate) fn another(data: &Path) -> Option<String> {
     (rustix::process::geteuid().is_root() && is_anothers).then(|| owner(data).0)
 }
 
-/// Name and group of the account whose data folder it is; numbers where they have no name.
+/// Numbers of the account whose data folder it is, or will be.
+fn owner_ids(data: &Path) -> (u32, u32) {
+    let ours = || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    fs::metadata(data).map_or_else(|_| ours(), |it| (it.uid(), it.gid()))
+}
+
+/// Name and group of that account; numbers where they have no name.
 fn owner(data: &Path) -> (String, String) {
-    let (uid, gid) = fs::metadata(data).map_or_else(
-        |_| (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
-        |it| (it.uid(), it.gid()),
-    );
+    let (uid, gid) = owner_ids(data);
     let named = |file: &str, id: u32| {
         let text = files::read(Path::new(file)).unwrap_or_default();
         let of = |line: &str| {
@@ -111,26 +139,44 @@ fn owner(data: &Path) -> (String, String) {
 }
 
 /// Has it keep the services from now on; whether anything changed. They are not started by that.
-pub(crate) async fn install(config: &Config, target: Target, force: bool) -> Result<bool, Failure> {
-    let plan = plan(config, target).await?;
-    let Keeper::Systemd(systemd) = &plan.kept.keeper;
-    answers(systemd).await?;
+pub(crate) async fn install(
+    settings: &Settings<'_>,
+    target: Target,
+    force: bool,
+) -> Result<bool, Failure> {
+    let plan = plan(settings, target).await?;
+    let data = &settings.config.data;
+    answers(&plan.kept.keeper).await?;
     let changed = folder::write(&plan.folder, &plan.files, force)?;
     // One that is damaged is written anew.
-    let before = Kept::read(&config.data).ok().flatten();
-    if !changed.is_empty() {
-        run(systemd, &["daemon-reload"]).await?;
-    }
-    let enabled = run(systemd, &["is-enabled", &systemd.target()]).await.is_ok();
-    if !enabled {
-        run(systemd, &["enable", "--quiet", &systemd.target()]).await?;
+    let before = Kept::read(data).ok().flatten();
+    let mut has_changed = !changed.is_empty();
+    match &plan.kept.keeper {
+        Keeper::Systemd(systemd) => {
+            if has_changed {
+                run(systemd, &["daemon-reload"]).await?;
+            }
+            if run(systemd, &["is-enabled", &systemd.target()]).await.is_err() {
+                run(systemd, &["enable", "--quiet", &systemd.target()]).await?;
+                has_changed = true;
+            }
+        }
+        Keeper::Compose(compose) => {
+            has_changed |= compose::programs(&plan.folder, &plan.program)?;
+            if has_changed || !compose.has_image(super::PREPARE).await {
+                let log = data.logs().join("install.log");
+                files::private_folder(&data.logs())?;
+                let mut build = compose.compose();
+                process::logged(build.args(["build", super::PREPARE]), &log).await?;
+            }
+        }
     }
     let is_new = before.as_ref() != Some(&plan.kept);
     if is_new {
-        plan.kept.write(&config.data)?;
-        own_by(config.data.root(), &config.data.kept())?;
+        plan.kept.write(data)?;
+        own_by(data.root(), &data.kept())?;
     }
-    Ok(!changed.is_empty() || !enabled || is_new)
+    Ok(has_changed || is_new)
 }
 
 /// What root writes into the folder of another account is that one's.
@@ -143,14 +189,30 @@ fn own_by(folder: &Path, file: &Path) -> Result<(), files::Error> {
     Ok(())
 }
 
-async fn answers(systemd: &Systemd) -> Result<(), Error> {
-    if systemd.scope == Scope::System && !rustix::process::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
-    // A machine that is `degraded` answers as well, with a bad code.
-    let mut command = systemd.systemctl();
-    let said = process::tool(command.args(["show", "--property=Version"])).await;
-    said.map(drop).map_err(|_| Error::NoKeeper("systemd"))
+async fn answers(keeper: &Keeper) -> Result<(), Error> {
+    let mut command = match keeper {
+        Keeper::Systemd(systemd) => {
+            if systemd.scope == Scope::System && !rustix::process::geteuid().is_root() {
+                return Err(Error::NotRoot);
+            }
+            let mut command = systemd.systemctl();
+            // A machine that is `degraded` answers as well, with a bad code.
+            command.args(["show", "--property=Version"]);
+            command
+        }
+        Keeper::Compose(compose) => {
+            let mut command = compose.compose();
+            command.arg("version");
+            let said = process::tool(&mut command).await;
+            said.map_err(|source| Error::NoEngine("`docker compose`", source))?;
+            let mut command = process::command("docker");
+            command.args(["version", "--format", "{{.Server.Version}}"]);
+            let said = process::tool(&mut command).await;
+            return said.map(drop).map_err(|source| Error::NoEngine("Docker", source));
+        }
+    };
+    let said = process::tool(&mut command).await;
+    said.map(drop).map_err(|_| Error::NoKeeper(keeper.name()))
 }
 
 async fn run(systemd: &Systemd, words: &[&str]) -> Result<String, Error> {
@@ -160,68 +222,124 @@ async fn run(systemd: &Systemd, words: &[&str]) -> Result<String, Error> {
 /// Takes them back: they are stopped, and what was written for him is removed. Whether he had them.
 pub(crate) async fn remove(data: &DataDir) -> Result<bool, Failure> {
     let Some(kept) = Kept::read(data)? else { return Ok(false) };
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    match answers(systemd).await {
-        Ok(()) => {
-            stop(&kept, &[]).await?;
-            run(systemd, &["disable", "--quiet", &systemd.target()]).await.ok();
-        }
-        // Where systemd is gone, nothing of it runs.
-        Err(Error::NoKeeper(_)) => {}
+    let is_there = match answers(&kept.keeper).await {
+        Ok(()) => true,
+        // Where he is gone, nothing of it runs.
+        Err(Error::NoKeeper(_)) => false,
         Err(error) => return Err(error.into()),
+    };
+    if is_there {
+        stop(&kept, &[]).await?;
     }
-    let mut names = vec![systemd.target()];
-    for fact in &kept.services {
-        names.extend([systemd.unit(&fact.name), systemd.started(fact)]);
+    match &kept.keeper {
+        Keeper::Systemd(systemd) => {
+            if is_there {
+                run(systemd, &["disable", "--quiet", &systemd.target()]).await.ok();
+            }
+            let mut names = vec![systemd.target()];
+            for fact in &kept.services {
+                names.extend([systemd.unit(&fact.name), systemd.started(fact)]);
+            }
+            folder::remove(&units(systemd.scope), &names)?;
+            run(systemd, &["daemon-reload"]).await.ok();
+        }
+        Keeper::Compose(compose) => {
+            process::tool(compose.compose().args(["down", "--remove-orphans"]))
+                .await
+                .map_err(Error::from)?;
+            files::remove(&compose.folder)?;
+        }
     }
-    folder::remove(&units(systemd.scope), &names)?;
-    run(systemd, &["daemon-reload"]).await.ok();
     files::remove(&data.kept())?;
     Ok(true)
 }
 
-/// Starts these and what they need, or all, and waits until they are ready; whether that was needed.
+/// Installs what containers work with, in one of them; whether that changed anything.
+pub(crate) async fn lay(data: &DataDir) -> Result<bool, Failure> {
+    let Some(kept) = Kept::read(data)? else { return Ok(false) };
+    let Keeper::Compose(compose) = &kept.keeper else { return Ok(false) };
+    // A run would replace the network under the feet of what runs.
+    let mut network = compose.compose();
+    network.args(["up", "--detach", "--no-build", "--no-recreate", "--no-deps", compose::NETWORK]);
+    process::tool(&mut network).await.map_err(Error::from)?;
+    let mut command = compose.compose();
+    command.args(["run", "--rm", "--no-deps", "--no-TTY"]);
+    command.args([super::PREPARE, "manage", "install", "--format", "json"]);
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .map_err(|source| process::Error::Start { program: "docker".to_owned(), source })?;
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if kept.snapshot().await?.is_none() {
+        // The network that it was given is of no more use.
+        kept.stop(&[]).await.map_err(Error::from)?;
+    }
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(2) => Ok(false),
+        _ => {
+            let why = &answer["error"];
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = why["message"].as_str().unwrap_or(said.trim());
+            let failure =
+                Failure::environment(format!("the container that installs failed: {said}"));
+            Err(match why["hint"].as_str() {
+                Some(hint) => failure.hinted(hint),
+                None => failure.hinted("`logs install` may tell more"),
+            })
+        }
+    }
+}
+
+/// Which target that is.
+fn target(keeper: &Keeper) -> Target {
+    match keeper {
+        Keeper::Systemd(_) => Target::Systemd,
+        Keeper::Compose(_) => Target::Compose,
+    }
+}
+
+/// Starts these and what they need, or all, and waits until they are ready; whether that was needed. `anew` says that what
+/// they are made from has changed.
 pub(crate) async fn start(
-    config: &Config,
+    settings: &Settings<'_>,
     names: &[String],
     timeout: Duration,
+    anew: bool,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<(Snapshot, bool), Failure> {
     let until = Instant::now() + timeout;
+    let data = &settings.config.data;
+    let before = Kept::read(data)?.ok_or(Error::NoKeeper("nobody"))?;
     on_step(Step::Does("writing down the services"));
-    match Box::pin(install(config, Target::Systemd, false)).await {
-        Ok(_) => {}
+    let changed = match Box::pin(install(settings, target(&before.keeper), false)).await {
+        Ok(changed) => changed,
         // What a person made of them is what is started.
         Err(failure) => match failure.error.downcast_ref() {
-            Some(Error::Edited(_)) => on_step(Step::Warns(failure.to_string())),
+            Some(Error::Edited(_)) => {
+                on_step(Step::Warns(failure.to_string()));
+                false
+            }
             _ => return Err(failure),
         },
-    }
-    let kept = Kept::read(&config.data)?.ok_or(Error::NoKeeper("systemd"))?;
+    };
+    let kept = Kept::read(data)?.ok_or(Error::NoKeeper("nobody"))?;
     let now = kept.snapshot().await?;
-    if let Some(now) = now.filter(|now| is_up(now, names)) {
+    if let Some(now) = now.filter(|now| is_up(now, names) && !(changed || anew)) {
         return Ok((now, false));
     }
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    let units = units_of(&kept, names);
-    let mut words = vec!["reset-failed"];
-    let every: Vec<String> = kept.services.iter().map(|fact| systemd.unit(&fact.name)).collect();
-    words.extend(every.iter().map(String::as_str));
-    // One that was never loaded cannot have failed.
-    run(systemd, &words).await.ok();
-    let mut words = vec!["start", "--no-block"];
-    words.extend(units.iter().map(String::as_str));
-    run(systemd, &words).await?;
-    follow(&kept, &config.data, names, until, timeout, on_step).await
-}
-
-fn units_of(kept: &Kept, names: &[String]) -> Vec<String> {
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    if names.is_empty() {
-        return vec![systemd.target()];
+    on_step(Step::Does("starting the services"));
+    // What failed is told below, with what it wrote.
+    let started = kept.start(names).await;
+    match follow(&kept, data, names, until, timeout, on_step).await {
+        Ok(found) => Ok(found),
+        Err(failure) => match (failure.error.downcast_ref(), started) {
+            (Some(Error::Failed { .. }), _) | (_, Ok(())) => Err(failure),
+            (_, Err(error)) => Err(Error::from(error).into()),
+        },
     }
-    let chosen = kept.services.iter().filter(|fact| names.contains(&fact.name));
-    chosen.map(|fact| systemd.started(fact)).collect()
 }
 
 fn is_up(now: &Snapshot, names: &[String]) -> bool {
@@ -257,7 +375,7 @@ async fn follow(
                 return Ok((now, true));
             }
             if let Some((name, _)) = now.failed().next() {
-                let words = last_words(kept, name).await;
+                let words = kept.last_words(name, LAST_WORDS).await;
                 return Err(Error::Failed { service: name.to_owned(), words }.into());
             }
             if Instant::now() > until {
@@ -266,30 +384,15 @@ async fn follow(
                     .iter()
                     .find(|name| now.services.get(*name).is_some_and(|report| !report.is_ready()));
                 let service = found.cloned().unwrap_or_default();
-                let why = last_words(kept, &service).await;
+                let why = kept.last_words(&service, LAST_WORDS).await;
                 let seconds = timeout.as_secs();
                 return Err(Error::Slow { service, seconds, why }.into());
             }
         } else if Instant::now() > until {
-            return Err(Error::NoKeeper("systemd").into());
+            return Err(Error::NoKeeper(kept.keeper.name()).into());
         }
         sleep(LOOK).await;
     }
-}
-
-/// The last lines that it wrote.
-async fn last_words(kept: &Kept, service: &str) -> String {
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    // What it wrote itself says more than what systemd says of it.
-    for words in [systemd.words_of(service), systemd.journalctl(&[service.to_owned()])] {
-        let mut command = words;
-        command.args(["--output=cat", &format!("--lines={LAST_WORDS}")]);
-        let said = process::tool(&mut command).await.unwrap_or_default();
-        if !said.trim().is_empty() {
-            return said.trim().to_owned();
-        }
-    }
-    String::new()
 }
 
 /// Stops these and what needs them, or all; those that were up.
@@ -301,32 +404,25 @@ pub(crate) async fn stop(kept: &Kept, names: &[String]) -> Result<Vec<String>, F
         };
         now.order.iter().filter(up).cloned().collect()
     };
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    answers(systemd).await?;
+    answers(&kept.keeper).await?;
     let before = up(kept.snapshot().await?);
     if before.is_empty() {
         return Ok(Vec::new());
     }
-    let mut words = vec!["stop".to_owned()];
-    words.extend(units_of(kept, names));
-    if names.is_empty() {
-        // Also one that is started again and again.
-        words.extend(kept.services.iter().map(|fact| systemd.started(fact)));
-    }
-    process::tool(systemd.systemctl().args(&words)).await.map_err(Error::from)?;
+    kept.stop(names).await.map_err(Error::from)?;
     let after = up(kept.snapshot().await?);
     Ok(before.into_iter().filter(|name| !after.contains(name)).collect())
 }
 
 /// Restarts these, or all, and waits until they are ready.
 pub(crate) async fn restart(
-    config: &Config,
+    settings: &Settings<'_>,
     names: &[String],
     timeout: Duration,
     on_step: &mut dyn FnMut(Step<'_>),
 ) -> Result<Snapshot, Failure> {
-    let kept = Kept::read(&config.data)?.ok_or(Error::NoKeeper("systemd"))?;
+    let kept = Kept::read(&settings.config.data)?.ok_or(Error::NoKeeper("nobody"))?;
     on_step(Step::Does("stopping"));
     stop(&kept, names).await?;
-    Ok(start(config, names, timeout, on_step).await?.0)
+    Ok(start(settings, names, timeout, false, on_step).await?.0)
 }

@@ -13,6 +13,7 @@ use crate::{
     supervisor::service::{Condition, Need, Probe, Restart, Service},
 };
 
+mod compose;
 mod error;
 mod folder;
 pub(crate) mod keep;
@@ -26,6 +27,8 @@ pub(crate) use folder::{Difference, differences, write};
 pub(crate) enum Target {
     /// A unit for each service, and timers
     Systemd,
+    /// A file for Docker Compose, and what an image is made of
+    Compose,
 }
 
 impl Target {
@@ -33,6 +36,7 @@ impl Target {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
+            Self::Compose => "compose",
         }
     }
 }
@@ -63,6 +67,17 @@ pub(crate) async fn services(config: &Config) -> Result<Vec<Service>, Failure> {
 /// The same before anything is there.
 pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
     Ok(kept(config, services::outline(config)?))
+}
+
+/// The same for containers, where nobody sees all processes: an engine watches them, and what changes them or tells of
+/// them is left out.
+pub(crate) fn contained(config: &Config) -> Result<Vec<Service>, Failure> {
+    let mut list = outline(config)?;
+    list.retain(|it| ![WATCH, services::ALERTS].contains(&it.name.as_str()));
+    for service in &mut list {
+        service.needs.retain(|need| need.service != WATCH);
+    }
+    Ok(list)
 }
 
 fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {

@@ -7,6 +7,7 @@ mod autoscale;
 mod backups;
 mod certificates;
 mod echo;
+mod environment;
 mod exec;
 mod hooks;
 mod provision;
@@ -22,6 +23,7 @@ commands! {
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "unit" => unit, "Become a service that somebody else keeps";
     #[hidden] "watch" => watch, "Watch the services that somebody else keeps";
+    #[hidden] "environment" => environment, "Make the Python environment of Synapse in a folder";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";
     #[hidden] "alerts" => alerts, "Tell a room how the services are";
     #[hidden] "autoscale" => autoscale, "Change the number of workers with the load";

@@ -38,18 +38,14 @@ pub(super) async fn show(
     if names.is_empty() {
         names = named.iter().map(|(name, _)| (*name).to_owned()).collect();
     }
-    let Keeper::Systemd(systemd) = &kept.keeper;
-    let mut command = systemd.journalctl(&names);
     let count = part.tail.or_else(|| part.since.is_none().then_some(USUAL));
-    command.arg(count.map_or_else(|| "--lines=all".to_owned(), |count| format!("--lines={count}")));
-    if let Some(since) = part.since {
-        command.arg(format!("--since=@{}", since.as_second()));
-    }
+    let since = part.since.map(|since| since.to_string());
+    let mut command = kept.lines_of(&names, count, since.as_deref(), part.follow);
     let masked = masked(context, names)?;
-    let prefix = format!("{}-", systemd.prefix);
-    let line = move |text: &str| Some(masked(read(text, &prefix)?));
+    let keeper = kept.keeper.clone();
+    let line = move |text: &str| Some(masked(read(&keeper, text)?));
     if part.follow {
-        command.arg("--follow").stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(unread)?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::environment("it says nothing"))?;
         return Ok(Live::Stream(Stream::new(async move |_, out| {
@@ -74,8 +70,29 @@ fn unread(source: std::io::Error) -> process::Error {
     process::Error::Start { program: "journalctl".to_owned(), source }
 }
 
+fn read(keeper: &Keeper, text: &str) -> Option<Line> {
+    match keeper {
+        Keeper::Systemd(systemd) => record(text, &format!("{}-", systemd.prefix)),
+        Keeper::Compose(_) => prefixed(text),
+    }
+}
+
+/// A line of `docker compose logs --timestamps`: `synapse-1  | 2026-11-30T19:18:51.123456789Z ready`.
+fn prefixed(text: &str) -> Option<Line> {
+    let (name, rest) = text.split_once('|')?;
+    let name = name.trim();
+    let service = name.rsplit_once('-').map_or(name, |(service, _)| service).to_owned();
+    let (time, message) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
+    let at = time.parse::<Timestamp>().ok()?;
+    Some(Line { time: Some(shown(at)), service, message: message.to_owned() })
+}
+
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
 /// A record of the journal (systemd.journal-fields(7)).
-fn read(text: &str, prefix: &str) -> Option<Line> {
+fn record(text: &str, prefix: &str) -> Option<Line> {
     let record: Value = serde_json::from_str(text).ok()?;
     let field = |name: &str| record[name].as_str();
     // What systemd says of a unit names it elsewhere than what the unit says.
@@ -93,8 +110,7 @@ fn read(text: &str, prefix: &str) -> Option<Line> {
     };
     let time = field("__REALTIME_TIMESTAMP").and_then(|it| it.parse::<i64>().ok());
     let time = time.and_then(|micros| Timestamp::from_microsecond(micros).ok());
-    let time = time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-    Some(Line { time, service, message })
+    Some(Line { time: time.map(shown), service, message })
 }
 
 #[cfg(test)]
@@ -102,14 +118,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_of_a_container_is_one_of_its_service() {
+        let line =
+            prefixed("event-persister-1-1  | 2026-11-30T19:18:51.123456789Z it runs").unwrap();
+        assert_eq!(
+            (line.service.as_str(), line.message.as_str()),
+            ("event-persister-1", "it runs")
+        );
+        assert_eq!(line.time.unwrap(), "2026-11-30T19:18:51.123Z");
+    }
+
+    #[test]
     fn a_record_of_the_journal_is_a_line_of_its_service() {
         let own = r#"{"__REALTIME_TIMESTAMP":"1780000000123456","_SYSTEMD_UNIT":"a-synapse.service","MESSAGE":"ready"}"#;
-        let line = read(own, "a-").unwrap();
+        let line = record(own, "a-").unwrap();
         assert_eq!((line.service.as_str(), line.message.as_str()), ("synapse", "ready"));
         assert_eq!(line.time.unwrap(), "2026-05-28T20:26:40.123Z");
         let said = r#"{"_SYSTEMD_UNIT":"init.scope","UNIT":"a-redis.service","MESSAGE":[79,75]}"#;
-        let line = read(said, "a-").unwrap();
+        let line = record(said, "a-").unwrap();
         assert_eq!((line.service.as_str(), line.message.as_str()), ("redis", "OK"));
-        assert!(read(r#"{"_SYSTEMD_UNIT":"b.service","MESSAGE":"x"}"#, "a-").is_none());
+        assert!(record(r#"{"_SYSTEMD_UNIT":"b.service","MESSAGE":"x"}"#, "a-").is_none());
     }
 }

@@ -13,18 +13,21 @@ use crate::{
     checks::folder,
     commands::{self, Answered, Reply, arguments::ReadyArg},
     config::{Config, exports},
-    context::{Context, Own},
+    context::{Context, Own, profile},
     error::Failure,
     instance::{
         backup,
-        install::{self, Installed, Options, restore},
+        install::{self, Installed, Options, persist, restore},
         lifecycle::{start, stop},
         moving,
         upgrade::Way,
     },
     output::Report,
     process,
-    targets::{Target, keep},
+    targets::{
+        Target,
+        keep::{self, Settings},
+    },
 };
 
 #[derive(clap::Args)]
@@ -74,6 +77,8 @@ enum Keeping {
     Native,
     /// systemd, which starts them when the machine starts
     Systemd,
+    /// Docker Compose, in containers of an image that is built here
+    Compose,
 }
 
 impl Keeping {
@@ -81,6 +86,7 @@ impl Keeping {
         match self {
             Self::Native => None,
             Self::Systemd => Some(Target::Systemd),
+            Self::Compose => Some(Target::Compose),
         }
     }
 }
@@ -180,12 +186,17 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         _ => None,
     };
     let target = args.target.and_then(Keeping::target);
+    if target == Some(Target::Compose) {
+        return Box::pin(contained(&args, context)).await;
+    }
     if target.is_some() && !args.start {
         not_ours(context).await?;
     }
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    let settings = Settings { config, with_profile: &with_profile };
     if let (Some(target), Err(_)) = (target, context.kept()) {
         // By what is written there the ports are known to be its own.
-        keep::install(config, target, args.force).await?;
+        keep::install(&settings, target, args.force).await?;
     }
     let progress = context.progress("installing");
     let mut done = install::install(config, &context.environment, &options, &mut |step| {
@@ -206,7 +217,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
             let options = stop::Options { timeout, force };
             stop::stop(&config.data, options, &mut |_| ()).await?;
         }
-        if keep::install(config, target, args.force).await? {
+        if keep::install(&settings, target, args.force).await? {
             done.steps.push(format!("had {} keep the services", target.word()));
             done.changed = true;
         }
@@ -221,11 +232,46 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     }
     let timeout = config.supervision.start_timeout.0;
     if let Some(kept) = context.kept()? {
-        super::kept_elsewhere::start(context, &kept, &[], timeout, false).await?;
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false, false).await?;
         return Ok(Reply::done(answer(context, config, done).await?));
     }
     super::start::go(context, start::Options::all(timeout, args.force)).await?;
     Ok(Reply::done(answer(context, config, done).await?))
+}
+
+/// Everything is in the image, and nothing is installed on this machine but what the containers work with.
+async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
+    let config = context.config()?;
+    context.would("build an image, and have Docker Compose keep the services")?;
+    if args.start && context.kept()?.is_none() {
+        let options = stop::Options { timeout: config.supervision.stop_timeout.0, force: false };
+        stop::stop(&config.data, options, &mut |_| ()).await?;
+    } else {
+        not_ours(context).await?;
+    }
+    let progress = context.progress("building the image");
+    config.data.create()?;
+    persist::keep(config)?;
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    let settings = Settings { config, with_profile: &with_profile };
+    let mut changed = keep::install(&settings, Target::Compose, args.force).await?;
+    progress.now("installing");
+    changed |= keep::lay(&config.data).await?;
+    drop(progress);
+    let done = Installed {
+        changed,
+        version: exports::version(&config.data).unwrap_or_default(),
+        steps: Vec::new(),
+        kept: Vec::new(),
+        lock: None,
+        warnings: Vec::new(),
+    };
+    if args.start {
+        let kept = context.kept()?.ok_or_else(|| Failure::request("nobody keeps the services"))?;
+        let timeout = config.supervision.start_timeout.0;
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false, changed).await?;
+    }
+    Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
 }
 
 /// Root has the services of another account kept, and writes nothing else: files of root's would be in its way.
@@ -248,7 +294,9 @@ async fn for_another(
     context.would("hand over the services")?;
     let changed = if let Some(target) = target {
         not_ours(context).await?;
-        keep::install(config, target, args.force).await?
+        let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+        let settings = Settings { config, with_profile: &with_profile };
+        keep::install(&settings, target, args.force).await?
     } else {
         keep::remove(&config.data).await?
     };
@@ -267,7 +315,7 @@ async fn for_another(
         };
         let kept = context.kept()?.ok_or_else(none)?;
         let timeout = config.supervision.start_timeout.0;
-        super::kept_elsewhere::start(context, &kept, &[], timeout, false).await?;
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false, false).await?;
     }
     Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::running::{Change, Running};
 use crate::{
     commands::{Answered, Reply},
-    context::Context,
+    context::{Context, profile},
     error::Failure,
     instance::lifecycle::select,
     output::Progress,
     reply::Stop,
     supervisor::{kept::Kept, record::Snapshot},
-    targets::keep::{self, Step},
+    targets::keep::{self, Settings, Step},
 };
 
 fn show(context: &Context, progress: &Progress, step: Step<'_>) {
@@ -31,13 +31,14 @@ fn resolve(kept: &Kept, words: &[String]) -> Result<Vec<String>, Failure> {
     Ok(select::resolve(words, &named.collect::<Vec<_>>())?)
 }
 
-/// `other` says that something else is asked for than to start what is installed.
+/// `other` says that something else is asked for than to start what is installed, `anew` that it has changed.
 pub(super) async fn start(
     context: &Context,
     kept: &Kept,
     words: &[String],
     timeout: Duration,
     other: bool,
+    anew: bool,
 ) -> Answered<Running> {
     if other {
         let who = kept.keeper.name();
@@ -55,7 +56,9 @@ pub(super) async fn start(
     ))?;
     let progress = context.progress("starting");
     let mut on_step = |step: Step<'_>| show(context, &progress, step);
-    let (now, changed) = keep::start(context.config()?, &names, timeout, &mut on_step).await?;
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    let settings = Settings { config: context.config()?, with_profile: &with_profile };
+    let (now, changed) = keep::start(&settings, &names, timeout, anew, &mut on_step).await?;
     drop(progress);
     let change = if changed { Change::Started } else { Change::Nothing };
     Ok(Reply::done_if(changed, Running::new(context, now, change)?))
@@ -83,7 +86,9 @@ pub(super) async fn restart(
     let names = resolve(kept, words)?;
     let progress = context.progress("restarting");
     let mut on_step = |step: Step<'_>| show(context, &progress, step);
-    let now = keep::restart(context.config()?, &names, timeout, &mut on_step).await?;
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    let settings = Settings { config: context.config()?, with_profile: &with_profile };
+    let now = keep::restart(&settings, &names, timeout, &mut on_step).await?;
     drop(progress);
     Ok((names, now))
 }

@@ -11,9 +11,12 @@ use similar::TextDiff;
 
 use crate::{
     commands::{Answered, Reply},
-    context::Context,
+    context::{Context, profile},
     output::Report,
-    targets::{self, Difference, Target, Written, keep},
+    targets::{
+        self, Difference, Target, Written,
+        keep::{self, Settings},
+    },
 };
 
 #[derive(clap::Args)]
@@ -63,7 +66,9 @@ impl File {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    let plan = keep::plan(config, args.target).await?;
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    let settings = Settings { config, with_profile: &with_profile };
+    let plan = keep::plan(&settings, args.target).await?;
     let answer = |folder: Option<PathBuf>, files: Vec<File>, changed| Rendered {
         target: args.target.word().to_owned(),
         folder,

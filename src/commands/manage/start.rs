@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
     let timeout = args.ready.or_set(config);
     if let Some(kept) = context.kept()? {
         let other = args.profile.is_given() || args.foreground || args.join.is_some();
-        return super::kept_elsewhere::start(context, &kept, &services, timeout, other)
+        return super::kept_elsewhere::start(context, &kept, &services, timeout, other, false)
             .await
             .map(Live::Reply);
     }

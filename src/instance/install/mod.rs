@@ -3,7 +3,7 @@
 
 pub(crate) mod archive;
 mod options;
-pub(in crate::instance) mod persist;
+pub(crate) mod persist;
 mod preflight;
 pub(crate) mod restore;
 pub(crate) mod sibling;

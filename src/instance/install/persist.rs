@@ -10,6 +10,7 @@ use crate::{
     },
     error::Failure,
     files,
+    supervisor::kept,
 };
 
 /// What would be written down: keys of settings given by flags or variables.
@@ -19,7 +20,11 @@ pub(crate) fn given(config: &Config) -> Vec<&'static str> {
 
 /// Whether a setting came by flag or variable.
 pub(in crate::instance) fn is_passing(config: &Config, key: &str) -> bool {
-    matches!(config.source(key), Source::Environment(_) | Source::Flag)
+    match config.source(key) {
+        // Those of a container come again with each start of it, and are about what is in it.
+        Source::Environment(_) => !kept::is_inside(),
+        source => source == Source::Flag,
+    }
 }
 
 /// Those of them that are not written down yet.

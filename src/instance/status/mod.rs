@@ -147,8 +147,7 @@ fn settled(data: &DataDir) -> BTreeMap<&'static str, String> {
 /// The same of some services only: those of another profile, say.
 pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status, files::Error> {
     let known = exports::read(data)?;
-    let installed =
-        known.is_some() && data.synapse_environment().exists() && data.homeserver_yaml().exists();
+    let installed = known.is_some() && data.is_installed();
     let damaged = known.as_ref().is_some_and(BTreeMap::is_empty);
     let known = if damaged { settled(data) } else { known.unwrap_or_default() };
     let value = |name: &str| known.get(name).cloned();

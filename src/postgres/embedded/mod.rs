@@ -22,7 +22,7 @@ mod temporary;
 
 pub(crate) use binaries::client_programs;
 pub(crate) use create::create;
-pub(crate) use stray::{ended, running, stop_stray};
+pub(crate) use stray::{answers, ended, running, stop_stray};
 pub(super) use superuser::renew_password;
 pub(crate) use superuser::{can_be_entered, password_is_lost};
 pub(super) use temporary::Temporary;

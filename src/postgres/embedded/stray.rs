@@ -4,7 +4,7 @@
 //! or in a new container is somebody else and blocks the start. We look closer: a process of this
 //! cluster has the cluster as its current folder.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
@@ -24,6 +24,14 @@ pub(crate) fn running(data: &DataDir) -> Option<u32> {
     let noted = files::read_if_exists(&cluster(data).join("postmaster.pid")).ok()??;
     let pid: u32 = noted.lines().next()?.trim().parse().ok()?;
     is_of(pid, &fs::canonicalize(cluster(data)).ok()?).then_some(pid)
+}
+
+/// Whether a server answers on the cluster's socket: where it runs in a container, its process is none of ours, and
+/// what its lock file says of it is about other processes.
+pub(crate) fn answers(data: &DataDir) -> bool {
+    let all = fs::read_dir(socket_folder(data)).into_iter().flatten().flatten();
+    let is_socket = |path: &std::path::PathBuf| path.extension().is_none_or(|it| it != "lock");
+    all.map(|file| file.path()).filter(is_socket).any(|path| UnixStream::connect(path).is_ok())
 }
 
 /// Waits for one that is being stopped: whoever was killed leaves it, and it writes what it has first. One that
@@ -88,6 +96,9 @@ pub(super) async fn clear(data: &DataDir) -> Result<(), Error> {
     let left: Vec<_> = fs::read_dir(&sockets).into_iter().flatten().flatten().collect();
     if !lock.exists() && left.is_empty() {
         return Ok(());
+    }
+    if running(data).is_none() && answers(data) {
+        return Err(Error::Elsewhere(sockets));
     }
     gone(data).await?;
     files::remove(&lock)?;

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
 use super::{
     job, probe,
@@ -19,18 +20,28 @@ use crate::{
     files, process,
 };
 
+mod compose;
 mod systemd;
 mod watch;
 
+pub(crate) use compose::Compose;
 pub(crate) use systemd::{Scope, Systemd};
 pub(crate) use watch::watch;
+
+/// Says that this process is in one of the containers.
+pub(crate) const INSIDE: &str = "RMS_CONTAINER";
+/// Whether it is.
+#[expect(clippy::disallowed_methods, reason = "where it runs is no setting")]
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
 
 /// How long an answer to a live probe may take: `status` waits for all of them at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("`{0}` keeps the services and does not say how they are")]
+    #[error("`{0}` does not say how the services are")]
     Silent(&'static str, #[source] process::Error),
     #[error("`{}` does not say who keeps the services", path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
@@ -57,6 +68,7 @@ impl Explain for Error {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Keeper {
     Systemd(Systemd),
+    Compose(Compose),
 }
 
 impl Keeper {
@@ -64,6 +76,7 @@ impl Keeper {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Systemd(_) => "systemd",
+            Self::Compose(_) => "Docker Compose",
         }
     }
 }
@@ -137,6 +150,8 @@ struct Said {
     started_at: Option<String>,
     restarts: u32,
     exit: Option<Exit>,
+    /// Where the keeper asks them itself.
+    health: Option<Health>,
 }
 
 impl Kept {
@@ -156,8 +171,11 @@ impl Kept {
     pub(crate) fn read(data: &DataDir) -> Result<Option<Self>, Error> {
         let path = data.kept();
         let Some(text) = files::read_made(&path)? else { return Ok(None) };
-        let kept = serde_json::from_str(&text);
-        kept.map(Some).map_err(|source| Error::Damaged { path, source })
+        let kept: Self =
+            serde_json::from_str(&text).map_err(|source| Error::Damaged { path, source })?;
+        // In a container nobody can be asked of the others.
+        let is_apart = matches!(kept.keeper, Keeper::Compose(_)) && is_inside();
+        Ok((!is_apart).then_some(kept))
     }
 
     pub(crate) fn write(&self, data: &DataDir) -> Result<(), files::Error> {
@@ -169,13 +187,119 @@ impl Kept {
         let said = self.ask().await?;
         let healths = self.healths(&said).await;
         let now = self.compose(said, &healths);
-        let is_wanted = now.services.values().any(|report| report.wanted);
+        // What ran to its end says nothing of what runs.
+        let runs = |it: &Report| it.wanted && it.state != Phase::Completed;
+        let is_wanted = now.services.values().any(runs);
         Ok(is_wanted.then_some(now))
+    }
+
+    /// Starts these, or all where none is named; they may not be ready yet.
+    pub(crate) async fn start(&self, names: &[String]) -> Result<(), process::Error> {
+        match &self.keeper {
+            Keeper::Systemd(systemd) if names.is_empty() => {
+                systemd.act("start", &self.facts(names)).await?;
+                process::tool(systemd.systemctl().args(["start", "--no-block", &systemd.target()]))
+                    .await
+                    .map(drop)
+            }
+            Keeper::Systemd(systemd) => systemd.act("start", &self.facts(names)).await,
+            Keeper::Compose(compose) => {
+                let mut command = compose.compose();
+                command.args(["up", "--detach", "--no-build"]);
+                if names.is_empty() {
+                    command.arg("--remove-orphans");
+                }
+                process::tool(command.args(names)).await.map(drop)
+            }
+        }
+    }
+
+    /// Stops these, or all where none is named, and waits until they are down.
+    pub(crate) async fn stop(&self, names: &[String]) -> Result<(), process::Error> {
+        match &self.keeper {
+            Keeper::Systemd(systemd) => {
+                if names.is_empty() {
+                    process::tool(systemd.systemctl().args(["stop", &systemd.target()])).await?;
+                }
+                // Also one that is started again and again.
+                systemd.act("stop", &self.facts(names)).await
+            }
+            Keeper::Compose(compose) => {
+                let mut command = compose.compose();
+                command.arg("stop");
+                process::tool(command.args(names)).await.map(drop)
+            }
+        }
+    }
+
+    /// Prints lines of these as the keeper has them: so many last ones, or since a moment.
+    pub(crate) fn lines_of(
+        &self,
+        names: &[String],
+        count: Option<usize>,
+        since: Option<&str>,
+        follow: bool,
+    ) -> Command {
+        let all = count.map_or_else(|| "all".to_owned(), |count| count.to_string());
+        let mut command = match &self.keeper {
+            Keeper::Systemd(systemd) => {
+                let mut command = systemd.journalctl(names);
+                command.arg(format!("--lines={all}"));
+                command
+            }
+            Keeper::Compose(compose) => {
+                let mut command = compose.compose();
+                command.args(["logs", "--no-color", "--timestamps", &format!("--tail={all}")]);
+                command
+            }
+        };
+        command.args(since.map(|since| format!("--since={since}")));
+        command.args(follow.then_some("--follow"));
+        if let Keeper::Compose(_) = self.keeper {
+            command.args(names);
+        }
+        command
+    }
+
+    fn facts(&self, names: &[String]) -> Vec<&Fact> {
+        let chosen = |fact: &&Fact| names.is_empty() || names.contains(&fact.name);
+        self.services.iter().filter(chosen).collect()
+    }
+
+    /// The last lines that a service wrote.
+    pub(crate) async fn last_words(&self, service: &str, count: usize) -> String {
+        let mut ways = match &self.keeper {
+            // What it wrote itself says more than what systemd says of it.
+            Keeper::Systemd(systemd) => {
+                vec![systemd.words_of(service), systemd.journalctl(&[service.to_owned()])]
+            }
+            Keeper::Compose(compose) => {
+                let mut command = compose.compose();
+                command.args(["logs", "--no-color", "--no-log-prefix", service]);
+                vec![command]
+            }
+        };
+        for command in &mut ways {
+            match &self.keeper {
+                Keeper::Systemd(_) => {
+                    command.args(["--output=cat", &format!("--lines={count}")]);
+                }
+                Keeper::Compose(_) => {
+                    command.arg(format!("--tail={count}"));
+                }
+            }
+            let said = process::tool(command).await.unwrap_or_default();
+            if !said.trim().is_empty() {
+                return said.trim().to_owned();
+            }
+        }
+        String::new()
     }
 
     async fn ask(&self) -> Result<Vec<Said>, Error> {
         match &self.keeper {
             Keeper::Systemd(systemd) => systemd.ask(&self.services).await,
+            Keeper::Compose(compose) => compose.ask(&self.services).await,
         }
     }
 
@@ -183,7 +307,7 @@ impl Kept {
     async fn healths(&self, said: &[Said]) -> Healths {
         let mut asked = Vec::new();
         for (fact, said) in self.services.iter().zip(said) {
-            if said.phase == Phase::Running && !fact.live.is_empty() {
+            if said.phase == Phase::Running && !fact.live.is_empty() && said.health.is_none() {
                 let fact = fact.clone();
                 asked.push(tokio::spawn(async move { (fact.name.clone(), health(&fact).await) }));
             }
@@ -253,7 +377,7 @@ async fn health(fact: &Fact) -> Known {
 }
 
 fn report(fact: &Fact, said: Said, health: Option<Health>) -> Report {
-    let Said { phase, pid, started_at, restarts, exit } = said;
+    let Said { phase, pid, started_at, restarts, exit, health: heard } = said;
     let ready_at = phase.is_ready().then(|| started_at.clone()).flatten();
     Report {
         state: phase,
@@ -270,7 +394,7 @@ fn report(fact: &Fact, said: Said, health: Option<Health>) -> Report {
         runs: restarts + u32::from(pid.is_some()),
         restarts,
         last_exit: exit.map(|exit| Ended { exit, at: String::new() }),
-        health,
+        health: heard.or(health),
         waits_for: None,
         last_words: Vec::new(),
         endpoints: fact.endpoints.clone(),

@@ -54,6 +54,21 @@ impl Systemd {
         command
     }
 
+    /// Does that with these, or all where none is named.
+    pub(super) async fn act(&self, verb: &str, facts: &[&Fact]) -> Result<(), process::Error> {
+        let mut command = self.systemctl();
+        command.arg(verb);
+        if verb == "start" {
+            // One that was never loaded cannot have failed.
+            let mut forget = self.systemctl();
+            forget.arg("reset-failed").args(facts.iter().map(|fact| self.unit(&fact.name)));
+            process::tool(&mut forget).await.ok();
+            command.arg("--no-block");
+        }
+        command.args(facts.iter().map(|fact| self.started(fact)));
+        process::tool(&mut command).await.map(drop)
+    }
+
     /// `journalctl` for the units of these services.
     pub(crate) fn journalctl(&self, services: &[String]) -> Command {
         let mut command = process::command("journalctl");
@@ -119,6 +134,7 @@ fn said(block: &str) -> Said {
         started_at: moment(get("ExecMainStartTimestamp")).map(|at| at.to_string()),
         restarts: number("NRestarts").unwrap_or_default(),
         exit,
+        health: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `daemon unit`: becomes a service, for systemd or an engine for containers that keeps it in the supervisor's place.
 
+mod well;
+
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -37,6 +39,9 @@ struct Moment {
     /// Wait until it is ready
     #[arg(long)]
     ready: bool,
+    /// Ask how it is, once
+    #[arg(long)]
+    well: bool,
     /// Note that it has no process any more
     #[arg(long)]
     ended: bool,
@@ -78,6 +83,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Nothing>
         ready(context, &service).await?;
         return Ok(ended());
     }
+    if moment.well {
+        well::ask(&service).await?;
+        return Ok(ended());
+    }
     if let Some(file) = service.launch.lost() {
         let why = format!("`{}` is lost, and it would make another one", file.display());
         return Err(Failure::environment(why).into());
@@ -115,7 +124,9 @@ async fn prepare(context: &Context) -> Result<Stream<Nothing>, Stop> {
     start::prepare(config, options, &mut |_| ()).await?;
     let down = Down::anew(&config.data)?;
     services::outline(config)?.iter().for_each(|service| down.mark(&service.name));
-    if postgres::target(config)?.is_embedded() {
+    // One that runs has what it needs.
+    let is_own = postgres::target(config)?.is_embedded();
+    if is_own && !postgres::embedded::answers(&config.data) {
         postgres::embedded::make_ready(config).await?;
     }
     Ok(ended())

@@ -1,0 +1,437 @@
+//! A file for Docker Compose: a container for each service, all of one image of ours, on the data folder of this
+//! machine. They share one network, so that each reaches the others as it does without containers; what people and
+//! programs outside reach is published where they would find it without them.
+//!
+//! Source: the [Compose specification](https://github.com/compose-spec/compose-spec/blob/main/spec.md).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{Written, folder::marked, prefix};
+use crate::{
+    config::Config,
+    error::Failure,
+    redis, services,
+    supervisor::{
+        kept::INSIDE,
+        service::{Condition, Need, Restart, Service},
+    },
+};
+
+/// What all that has ports of its own does in containers, in the order of the settings.
+const LISTENS: [&str; 4] = [
+    "MATRIX_SYNAPSE_ADDRESS",
+    "MATRIX_SYNAPSE_PROXY_ADDRESS",
+    "MATRIX_SYNAPSE_HOOKS_ADDRESS",
+    "MATRIX_SYNAPSE_RELAY_ADDRESS",
+];
+const PROFILE: &str = "MATRIX_SYNAPSE_PROFILE";
+/// The one that has the network of all of them.
+pub(super) const NETWORK: &str = "network";
+/// How often each is asked: who needs it waits that long.
+const ASKS: Duration = Duration::from_secs(3);
+const FILE: &str = "compose.yaml";
+/// The image, unless another one is named.
+const IMAGE: &str = concat!("localhost/resource-matrix-synapse:", env!("CARGO_PKG_VERSION"));
+
+/// Whose containers they are.
+pub(crate) struct For {
+    /// Number of the account and its group.
+    pub(crate) user: (u32, u32),
+    pub(crate) image: Option<String>,
+    /// The services of each profile there is.
+    pub(crate) profiles: Vec<(String, Vec<Service>)>,
+}
+
+#[derive(Serialize)]
+struct File {
+    name: String,
+    services: BTreeMap<String, Container>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<&'static str, Secret>,
+}
+
+#[derive(Serialize)]
+struct Secret {
+    file: String,
+}
+
+/// A secret that a container gets, and where.
+#[derive(Serialize)]
+struct Use {
+    source: &'static str,
+    target: String,
+}
+
+/// What Redis reads, its password with it.
+const REDIS: &str = "redis_conf";
+
+#[derive(Default, Serialize)]
+struct Container {
+    image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<Build>,
+    pull_policy: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profiles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entrypoint: Option<Vec<String>>,
+    command: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, String>,
+    user: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_mode: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    depends_on: BTreeMap<String, Depends>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
+    restart: String,
+    init: bool,
+    stop_signal: String,
+    stop_grace_period: String,
+    read_only: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tmpfs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<Volume>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Use>,
+    cap_drop: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cap_add: Vec<&'static str>,
+    security_opt: Vec<&'static str>,
+    deploy: Deploy,
+    logging: Logging,
+}
+
+#[derive(Serialize)]
+struct Build {
+    context: &'static str,
+    dockerfile: &'static str,
+}
+
+#[derive(Serialize)]
+struct Depends {
+    condition: &'static str,
+    /// Not where the profile has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required: Option<bool>,
+}
+
+/// How a container is asked.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Healthcheck {
+    Asks(Health),
+    /// That of the image asks for the whole homeserver.
+    None {
+        disable: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Health {
+    test: Vec<String>,
+    interval: String,
+    timeout: String,
+    retries: u32,
+    start_period: String,
+}
+
+#[derive(Serialize)]
+struct Volume {
+    r#type: &'static str,
+    source: String,
+    target: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Deploy {
+    resources: Resources,
+}
+
+#[derive(Default, Serialize)]
+struct Resources {
+    limits: Limits,
+}
+
+#[derive(Default, Serialize)]
+struct Limits {
+    memory: &'static str,
+    pids: u32,
+}
+
+#[derive(Default, Serialize)]
+struct Logging {
+    driver: &'static str,
+    options: BTreeMap<&'static str, String>,
+}
+
+/// Who PostgreSQL becomes where root owns the data folder, and nginx for its workers.
+const BECOMES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+
+/// The files below the folder of one homeserver.
+pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failure> {
+    let profile = &config.profile.name;
+    let mut all: Vec<Service> = Vec::new();
+    for service in whose.profiles.iter().flat_map(|(_, services)| services) {
+        if !all.iter().any(|known| known.name == service.name) {
+            all.push(service.clone());
+        }
+    }
+    let mut containers = BTreeMap::from([(NETWORK.to_owned(), network(config, &all, whose))]);
+    for service in &all {
+        containers.insert(service.name.clone(), container(config, service, whose));
+    }
+    let redis = redis::conf(&config.data).display().to_string();
+    let has_redis = containers.values().any(|it| !it.secrets.is_empty());
+    let secrets = has_redis.then(|| (REDIS, Secret { file: redis })).into_iter().collect();
+    let file = File { name: prefix(config), services: containers, secrets };
+    let text = serde_yaml::to_string(&file).map_err(|error| Failure::setting(error.to_string()))?;
+    let (uid, gid) = whose.user;
+    let account =
+        format!("matrix:x:{uid}:{gid}::{}:/usr/sbin/nologin\n", config.data.root().display());
+    let root = "root:x:0:0:root:/root:/bin/sh\n";
+    let accounts = if uid == 0 { root.to_owned() } else { format!("{root}{account}") };
+    let written = |path: &str, text: String| Written { path: path.into(), text, private: false };
+    let mut files = vec![
+        written(FILE, marked(&text)),
+        written(".env", marked(&format!("COMPOSE_PROFILES={profile}\n"))),
+    ];
+    if uid != 0 {
+        // PostgreSQL wants its account to have a name. This file has no comments.
+        files.push(written("passwd", accounts));
+    }
+    if whose.image.is_none() {
+        let recipe = include_str!("../../templates/Containerfile");
+        files.push(written("image/Containerfile", marked(recipe)));
+    }
+    Ok(files)
+}
+
+/// What all containers have in common.
+fn common(config: &Config, whose: &For) -> Container {
+    let (uid, gid) = whose.user;
+    let data = config.data.root().display().to_string();
+    let mut environment = BTreeMap::from([
+        ("HOME".to_owned(), data.clone()),
+        (INSIDE.to_owned(), "1".to_owned()),
+        ("MATRIX_SYNAPSE_DATA_DIR".to_owned(), data.clone()),
+        (PROFILE.to_owned(), "${COMPOSE_PROFILES:-core}".to_owned()),
+    ]);
+    environment.extend(LISTENS.map(|name| (name.to_owned(), "0.0.0.0".to_owned())));
+    let bind = |source: String, target: String, read_only| Volume {
+        r#type: "bind",
+        source,
+        target,
+        read_only,
+    };
+    let mut volumes = vec![bind(data.clone(), data, false)];
+    if let Some(crate::config::sections::backup::Place::Folder(folder)) = &config.backup.to
+        && !folder.starts_with(config.data.root())
+    {
+        let folder = folder.display().to_string();
+        volumes.push(bind(folder.clone(), folder, false));
+    }
+    if uid != 0 {
+        volumes.push(bind("./passwd".to_owned(), "/etc/passwd".to_owned(), true));
+    }
+    let size = config.supervision.log_size.0.to_string();
+    Container {
+        image: whose.image.clone().unwrap_or_else(|| IMAGE.to_owned()),
+        pull_policy: if whose.image.is_some() { "missing" } else { "never" },
+        environment,
+        user: format!("{uid}:{gid}"),
+        network_mode: Some(format!("service:{NETWORK}")),
+        healthcheck: Some(Healthcheck::None { disable: true }),
+        restart: "unless-stopped".to_owned(),
+        init: true,
+        stop_signal: "SIGTERM".to_owned(),
+        stop_grace_period: "10s".to_owned(),
+        read_only: true,
+        tmpfs: vec!["/run".to_owned(), "/tmp".to_owned()],
+        volumes,
+        cap_drop: vec!["ALL"],
+        security_opt: vec!["no-new-privileges:true"],
+        deploy: Deploy { resources: Resources { limits: Limits { memory: "512M", pids: 512 } } },
+        logging: Logging {
+            driver: "json-file",
+            options: BTreeMap::from([
+                ("max-size", size),
+                ("max-file", config.supervision.log_files.max(1).to_string()),
+            ]),
+        },
+        ..Container::default()
+    }
+}
+
+/// The one whose network the others share. It does nothing, so that it never has to be restarted.
+fn network(config: &Config, all: &[Service], whose: &For) -> Container {
+    let mut container = common(config, whose);
+    container.network_mode = None;
+    container.environment.clear();
+    container.volumes.clear();
+    container.tmpfs.clear();
+    container.entrypoint = Some(vec!["/bin/sleep".to_owned()]);
+    container.command = vec!["infinity".to_owned()];
+    container.ports = ports(config, all);
+    container
+}
+
+/// What is reached from outside: the address on this machine, the port there and in the container.
+fn ports(config: &Config, all: &[Service]) -> Vec<String> {
+    let has = |name: &str| all.iter().any(|service| service.name == name);
+    let mut found: BTreeSet<(std::net::IpAddr, u16)> = BTreeSet::new();
+    found.extend(config.server.address.0.iter().map(|address| (*address, config.server.port.0)));
+    let proxy = &config.proxy;
+    if has(services::PROXY) {
+        found.insert((proxy.address, proxy.http_port.0));
+        if config.tls.certificate.is_some() {
+            found.insert((proxy.address, proxy.https_port.0));
+            found.insert((proxy.address, proxy.federation_port.0));
+        }
+    }
+    if has(services::HOOKS) {
+        found.insert((config.hooks.address, config.hooks.port.0));
+    }
+    if has(services::RELAY) {
+        found.insert((config.relay.address, config.relay.port.0));
+    }
+    let port = |(address, port): (std::net::IpAddr, u16)| {
+        format!("{}:{port}:{port}", crate::config::bracketed(&address.to_string()))
+    };
+    found.into_iter().map(port).collect()
+}
+
+fn container(config: &Config, service: &Service, whose: &For) -> Container {
+    let mut container = common(config, whose);
+    let name = service.name.as_str();
+    container.command = ["daemon", "unit", name].map(str::to_owned).into();
+    let with: Vec<String> = whose
+        .profiles
+        .iter()
+        .filter(|(_, services)| services.iter().any(|it| it.name == name))
+        .map(|(profile, _)| profile.clone())
+        .collect();
+    container.depends_on =
+        service.needs.iter().filter_map(|need| depends(need, &with, whose)).collect();
+    container
+        .depends_on
+        .insert(NETWORK.to_owned(), Depends { condition: "service_started", required: None });
+    // What each profile has needs none to be named.
+    if with.len() < whose.profiles.len() {
+        container.profiles = with;
+    }
+    if is_asked(service) {
+        let words = ["CMD", "resource-matrix-synapse", "daemon", "unit", name, "--well"];
+        container.healthcheck = Some(Healthcheck::Asks(Health {
+            test: words.map(str::to_owned).into(),
+            interval: seconds(ASKS),
+            timeout: "15s".to_owned(),
+            retries: 3,
+            start_period: seconds(config.supervision.start_timeout.0),
+        }));
+    }
+    container.restart = match service.restart {
+        Restart::Never if name == super::ACCOUNT => "on-failure".to_owned(),
+        Restart::Never => "no".to_owned(),
+        Restart::Always { .. } => "unless-stopped".to_owned(),
+        Restart::OnFailure { budget, .. } => format!("on-failure:{budget}"),
+    };
+    if let Some((signal, patience)) = service.stop.first() {
+        container.stop_signal = crate::supervisor::state::name_of(*signal);
+        container.stop_grace_period = seconds((*patience).max(Duration::from_secs(1)));
+    }
+    if name == super::PREPARE && whose.image.is_none() {
+        container.build = Some(Build { context: "./image", dockerfile: "Containerfile" });
+    }
+    if [services::REDIS, services::TURN].contains(&name) {
+        // They have no need of any other secret.
+        let (uid, gid) = whose.user;
+        let folder = config.data.secrets().display().to_string();
+        container.tmpfs.push(format!("{folder}:mode=0700,uid={uid},gid={gid}"));
+        if name == services::REDIS {
+            let target = redis::conf(&config.data).display().to_string();
+            container.secrets.push(Use { source: REDIS, target });
+        }
+    }
+    if whose.user.0 == 0 {
+        let tries = [services::POSTGRES, services::BACKUPS, super::PREPARE];
+        if tries.contains(&name) {
+            container.cap_add = BECOMES.into();
+        } else if name == services::PROXY {
+            container.cap_add = vec!["SETGID", "SETUID"];
+        }
+    }
+    let is_large =
+        service.tags.iter().any(|tag| ["homeserver", services::WORKER].contains(&tag.as_str()))
+            || [services::POSTGRES, services::BACKUPS, super::PREPARE].contains(&name);
+    if is_large {
+        container.deploy.resources.limits = Limits { memory: "4G", pids: 4096 };
+    }
+    container
+}
+
+/// Whether an engine can ask it how it is.
+fn is_asked(service: &Service) -> bool {
+    use crate::supervisor::service::Probe;
+    let can = |probe: &Probe| !matches!(probe, Probe::Notify | Probe::Lasts(_));
+    // How PostgreSQL is asked is known where its programs are.
+    service.name == services::POSTGRES
+        || service.ready.iter().any(can)
+        || service.live.iter().any(|live| can(&live.probe))
+}
+
+fn depends(need: &Need, with: &[String], whose: &For) -> Option<(String, Depends)> {
+    let there = |profile: &String| {
+        let (_, services) = whose.profiles.iter().find(|(name, _)| name == profile)?;
+        services.iter().find(|it| it.name == need.service)
+    };
+    let needed = with.iter().find_map(there)?;
+    let condition = match need.condition {
+        Condition::Completed => "service_completed_successfully",
+        Condition::Healthy if is_asked(needed) => "service_healthy",
+        Condition::Healthy | Condition::Started => "service_started",
+    };
+    let always = with.iter().all(|profile| there(profile).is_some());
+    let required = (!always).then_some(false);
+    Some((need.service.clone(), Depends { condition, required }))
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{}s", span.as_secs())
+}
+
+/// Puts what the image is made of beside its recipe; whether that changed anything.
+pub(super) fn programs(folder: &Path, program: &Path) -> Result<bool, crate::files::Error> {
+    let mut changed = false;
+    let image = folder.join("image");
+    let beside = program.with_file_name("resource-matrix-crypto");
+    for from in [program, &beside] {
+        let Some(name) = from.file_name() else { continue };
+        let to = image.join(name);
+        if from.exists() && !is_same(from, &to) {
+            let bytes = std::fs::read(from).map_err(crate::files::Error::io("read", from))?;
+            crate::files::write_atomically(&to, &bytes, 0o755)?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+/// Of programs that were copied, size and time tell enough.
+fn is_same(from: &Path, to: &Path) -> bool {
+    let (Ok(from), Ok(to)) = (std::fs::metadata(from), std::fs::metadata(to)) else { return false };
+    let newer = from.modified().ok().zip(to.modified().ok()).is_some_and(|(a, b)| a > b);
+    from.len() == to.len() && !newer
+}
