@@ -34,6 +34,7 @@ pub(super) fn service(config: &Config, own: bool) -> Service {
         .args(["-m", "synapse.app.homeserver", "-c"])
         .args([data.homeserver_yaml()]);
     launch.environment.extend(s3::variables(config));
+    launch.clears = synapse::workers::sockets(config, None);
     // It would make a new one without a word, and be a stranger to all other servers.
     launch.keeps.push(data.signing_key());
     // `/health` says only that the process lives, and whose token it is may come out of a cache; this

@@ -39,6 +39,7 @@ fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) ->
         .args(["-c"])
         .args([worker.yaml(data)]);
     launch.environment.extend(s3::variables(config));
+    launch.clears = workers::sockets(config, Some(worker));
     let (url, socket) = place.url("/health");
     let lives = Probe::Http { url, socket, bearer_file: None };
     let mut endpoints = BTreeMap::from([("http".to_owned(), place.endpoint())]);

@@ -193,7 +193,7 @@ pub(crate) async fn status(data: &DataDir) -> Result<Option<Snapshot>, Error> {
     match Stream::open(&data.control_socket(), &Request::Status).await? {
         Some(mut stream) => stream.next().await,
         None => match Kept::read(data)? {
-            Some(kept) => Ok(kept.snapshot().await?),
+            Some(kept) => Ok(Box::pin(kept.snapshot()).await?),
             None => Ok(None),
         },
     }

@@ -11,6 +11,8 @@ use std::{
 pub(crate) use rustix::process::Signal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::files;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Service {
     /// `postgres`, `synapse`, …: also the name of its log file.
@@ -101,6 +103,10 @@ pub(crate) struct Launch {
     /// Files of which it would make others where they are gone: without them it is not started.
     #[serde(default)]
     pub(crate) keeps: Vec<PathBuf>,
+    /// Files that a predecessor leaves when it is killed, and that would keep it from starting where another process
+    /// has the number of that one.
+    #[serde(default)]
+    pub(crate) clears: Vec<PathBuf>,
     /// By whom, where that can be.
     #[serde(default)]
     pub(crate) through: Option<Through>,
@@ -126,6 +132,11 @@ impl Launch {
     pub(crate) fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// Removes what a killed predecessor left; that one is gone.
+    pub(crate) fn clear(&self) -> Result<(), files::Error> {
+        self.clears.iter().try_for_each(|file| files::remove(file))
     }
 
     /// The first that is gone of what it keeps.

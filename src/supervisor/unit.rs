@@ -124,6 +124,7 @@ impl Unit {
             let why = format!("`{}` is lost, and it would make another one", file.display());
             return Err(io::Error::other(why));
         }
+        self.service.launch.clear().map_err(io::Error::other)?;
         let path = self.notify_socket.as_path();
         let waits = self.service.ready.iter().any(|probe| matches!(probe, Probe::Notify));
         let socket = if waits { Some(notify::listen(path)?) } else { None };

@@ -35,6 +35,8 @@ const PROFILE: &str = "MATRIX_SYNAPSE_PROFILE";
 pub(super) const NETWORK: &str = "network";
 /// How often each is asked: who needs it waits that long.
 const ASKS: Duration = Duration::from_secs(3);
+/// The folder of what the image is made of.
+pub(super) const PROGRAMS: &str = "image";
 const FILE: &str = "compose.yaml";
 /// The image, unless another one is named.
 const IMAGE: &str = concat!("localhost/resource-matrix-synapse:", env!("CARGO_PKG_VERSION"));
@@ -195,7 +197,7 @@ pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failu
     }
     let redis = redis::conf(&config.data).display().to_string();
     let has_redis = containers.values().any(|it| !it.secrets.is_empty());
-    let secrets = has_redis.then(|| (REDIS, Secret { file: redis })).into_iter().collect();
+    let secrets = has_redis.then_some((REDIS, Secret { file: redis })).into_iter().collect();
     let file = File { name: prefix(config), services: containers, secrets };
     let text = serde_yaml::to_string(&file).map_err(|error| Failure::setting(error.to_string()))?;
     let (uid, gid) = whose.user;
@@ -415,7 +417,7 @@ fn seconds(span: Duration) -> String {
 /// Puts what the image is made of beside its recipe; whether that changed anything.
 pub(super) fn programs(folder: &Path, program: &Path) -> Result<bool, crate::files::Error> {
     let mut changed = false;
-    let image = folder.join("image");
+    let image = folder.join(PROGRAMS);
     let beside = program.with_file_name("resource-matrix-crypto");
     for from in [program, &beside] {
         let Some(name) = from.file_name() else { continue };
@@ -434,4 +436,84 @@ fn is_same(from: &Path, to: &Path) -> bool {
     let (Ok(from), Ok(to)) = (std::fs::metadata(from), std::fs::metadata(to)) else { return false };
     let newer = from.modified().ok().zip(to.modified().ok()).is_some_and(|(a, b)| a > b);
     from.len() == to.len() && !newer
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{config::sources::environment::Environment, data_dir::DataDir};
+
+    fn rendered(root: bool) -> Value {
+        let config = |profile: &str| {
+            let flags = [format!("stack.profile={profile}"), "backup.schedule=0 3 * * *".into()];
+            Config::load(DataDir::new("/srv/matrix".into()), &flags, &Environment::default())
+                .unwrap()
+        };
+        let profiles = ["core", "isms", "full", "relay"];
+        let of =
+            |name: &&str| ((*name).to_owned(), super::super::contained(&config(name)).unwrap());
+        let user = if root { (0, 0) } else { (991, 991) };
+        let whose = For { user, image: None, profiles: profiles.iter().map(of).collect() };
+        let files = render(&config("full"), &whose).unwrap();
+        assert_eq!(files, render(&config("full"), &whose).unwrap());
+        let file = files.iter().find(|file| file.path == Path::new(FILE)).unwrap();
+        serde_yaml::from_str(&file.text).unwrap()
+    }
+
+    /// What a schema does not see.
+    #[test]
+    fn what_a_container_waits_for_is_there_and_can_be_waited_for() {
+        let file = rendered(false);
+        let services = file["services"].as_object().unwrap();
+        assert!(services.len() > 10);
+        for (name, service) in services {
+            for (need, how) in service["depends_on"].as_object().into_iter().flatten() {
+                let needed = services.get(need).unwrap_or_else(|| panic!("{name} needs {need}"));
+                match how["condition"].as_str().unwrap() {
+                    "service_healthy" => {
+                        assert!(
+                            needed["healthcheck"]["test"].is_array(),
+                            "{name} waits for {need}"
+                        );
+                    }
+                    "service_completed_successfully" => {
+                        assert_ne!(needed["restart"], "unless-stopped");
+                    }
+                    other => assert_eq!(other, "service_started"),
+                }
+                // Where a profile has the one and not the other, Compose would refuse it.
+                let of =
+                    |service: &Value| service["profiles"].as_array().cloned().unwrap_or_default();
+                let (own, theirs) = (of(service), of(needed));
+                let always = theirs.is_empty()
+                    || !own.is_empty() && own.iter().all(|profile| theirs.contains(profile));
+                assert!(always || how["required"] == false, "{name} needs {need}");
+            }
+            assert_eq!(service["cap_drop"][0], "ALL", "{name}");
+            assert_eq!(service["read_only"], true, "{name}");
+            assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}");
+            if name != NETWORK {
+                assert_eq!(service["network_mode"], "service:network", "{name}");
+                assert!(service["ports"].is_null(), "{name}");
+            }
+        }
+        assert_eq!(services["redis"]["profiles"], serde_json::json!(["full"]));
+        assert!(services["synapse"]["profiles"].is_null());
+        assert!(services["redis"]["tmpfs"].to_string().contains("/srv/matrix/secrets"));
+    }
+
+    #[test]
+    fn only_where_root_has_the_data_folder_anything_may_change_its_account() {
+        let caps = |root: bool| -> Vec<String> {
+            let file = rendered(root);
+            let services = file["services"].as_object().unwrap().clone();
+            let has =
+                |(name, service): (String, Value)| (!service["cap_add"].is_null()).then_some(name);
+            services.into_iter().filter_map(has).collect()
+        };
+        assert!(caps(false).is_empty());
+        assert_eq!(caps(true), ["backups", "postgres", "prepare", "proxy"]);
+    }
 }

@@ -97,7 +97,7 @@ fn left(folder: &Path, wanted: &[Written]) -> Result<Vec<PathBuf>, files::Error>
 
 /// Writes them, and removes what no longer belongs to them; the names of what changed. Nothing is written where a
 /// person has changed one, unless that is asked for.
-pub(crate) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Vec<PathBuf>, Error> {
     let (mut edited, mut foreign) = (Vec::new(), Vec::new());
     for Written { path, text, .. } in wanted {
         let path = folder.join(path);

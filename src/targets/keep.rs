@@ -46,6 +46,19 @@ pub(crate) struct Plan {
     program: PathBuf,
 }
 
+impl Plan {
+    /// Writes the files into a folder, and what an image is made of beside them; the names of what changed.
+    pub(crate) fn write(&self, folder: &Path, force: bool) -> Result<Vec<PathBuf>, Error> {
+        let mut changed = folder::write(folder, &self.files, force)?;
+        if let Keeper::Compose(_) = self.kept.keeper
+            && compose::programs(folder, &self.program)?
+        {
+            changed.push(compose::PROGRAMS.into());
+        }
+        Ok(changed)
+    }
+}
+
 /// The settings, and what they would be with another profile.
 pub(crate) struct Settings<'a> {
     pub(crate) config: &'a Config,
@@ -147,7 +160,7 @@ pub(crate) async fn install(
     let plan = plan(settings, target).await?;
     let data = &settings.config.data;
     answers(&plan.kept.keeper).await?;
-    let changed = folder::write(&plan.folder, &plan.files, force)?;
+    let changed = plan.write(&plan.folder, force)?;
     // One that is damaged is written anew.
     let before = Kept::read(data).ok().flatten();
     let mut has_changed = !changed.is_empty();
@@ -162,8 +175,8 @@ pub(crate) async fn install(
             }
         }
         Keeper::Compose(compose) => {
-            has_changed |= compose::programs(&plan.folder, &plan.program)?;
-            if has_changed || !compose.has_image(super::PREPARE).await {
+            let is_other = changed.iter().any(|path| path.starts_with(compose::PROGRAMS));
+            if is_other || !compose.has_image(super::PREPARE).await {
                 let log = data.logs().join("install.log");
                 files::private_folder(&data.logs())?;
                 let mut build = compose.compose();

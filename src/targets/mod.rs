@@ -20,7 +20,7 @@ pub(crate) mod keep;
 mod systemd;
 
 pub(crate) use error::Error;
-pub(crate) use folder::{Difference, differences, write};
+pub(crate) use folder::{Difference, differences};
 
 /// Who is to keep the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,7 +73,8 @@ pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
 /// them is left out.
 pub(crate) fn contained(config: &Config) -> Result<Vec<Service>, Failure> {
     let mut list = outline(config)?;
-    list.retain(|it| ![WATCH, services::ALERTS].contains(&it.name.as_str()));
+    let left_out = [WATCH, services::ALERTS, services::CERTIFICATES];
+    list.retain(|it| !left_out.contains(&it.name.as_str()));
     for service in &mut list {
         service.needs.retain(|need| need.service != WATCH);
     }

@@ -72,6 +72,31 @@ fn what_is_printed_is_what_would_be_written() {
 }
 
 #[test]
+fn the_file_for_compose_has_each_profile_and_no_secret() {
+    let person = Person::new()
+        .settings("server: {name: example.org}\nstack: {profile: scale}\n")
+        .with("MATRIX_SYNAPSE_DB_PASSWORD", "hunter2222");
+    let folder = person.home.path().join("stack");
+    let render = format!("manage render --target compose --out {}", folder.display());
+    assert_eq!(person.types(&render).code, Some(0));
+    assert_eq!(person.types(&render).code, Some(2));
+    let text = fs::read_to_string(folder.join("compose.yaml")).unwrap();
+    assert!(!text.contains("hunter2222"));
+    for words in ["    - scale\n", "condition: service_healthy", "cap_drop:", "read_only: true"] {
+        assert!(text.contains(words), "{words}");
+    }
+    let env = fs::read_to_string(folder.join(".env")).unwrap();
+    assert!(env.ends_with("\nCOMPOSE_PROFILES=scale\n"), "{env}");
+    for name in ["image/Containerfile", "image/resource-matrix-synapse"] {
+        assert!(folder.join(name).exists(), "{name}");
+    }
+    fs::write(folder.join("compose.yaml"), text + "# mine\n").unwrap();
+    let said = person.types(&format!("--set server.port=8118 {render}"));
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("was changed by hand"), "{said}");
+}
+
+#[test]
 fn a_target_that_is_none_is_answered_with_those_there_are() {
     let said = Person::new().types("manage render --target podman");
     assert_eq!(said.code, Some(1), "{said}");

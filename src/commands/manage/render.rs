@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
         return Ok(Reply::done(answer(None, files, false)));
     };
     context.would(format!("write {} files into {}", plan.files.len(), folder.display()))?;
-    let changed = targets::write(&folder, &plan.files, args.force)?;
+    let changed = plan.write(&folder, args.force)?;
     let files: Vec<File> = changed.iter().map(|path| File::named(path)).collect();
     let is_new = !files.is_empty();
     Ok(Reply::done_if(is_new, answer(Some(folder), files, is_new)))

@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use super::{homeserver::Homeserver, step::Step};
 use crate::{
-    checks::{self, Flow, alerts, folder},
+    checks::{self, Flow, alerts, folder, free},
     config::{Config, exports},
     error::{Explain, Failure, Kind},
     matrix::{self, operator, sealed},
     postgres, redis, render,
     secret::Secret,
+    supervisor::kept,
     synapse::keys,
 };
 
@@ -40,6 +41,8 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let config = homeserver.config;
     let subject = homeserver.subject(Flow::Start, deadline).without(&folder::SPACE, force);
+    // In a container the others of ours may run, each with the ports that are its own.
+    let subject = subject.without(&free::FREE, kept::is_inside());
     checks::pass(&subject, &mut |warning| on_step(Step::Warns(warning))).await?;
     redis::ensure(config, deadline).await?;
     let embedded = postgres::target(config)?.is_embedded();

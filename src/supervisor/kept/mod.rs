@@ -208,6 +208,9 @@ impl Kept {
                 command.args(["up", "--detach", "--no-build"]);
                 if names.is_empty() {
                     command.arg("--remove-orphans");
+                } else if self.snapshot().await.is_ok_and(|now| now.is_some()) {
+                    // What they need runs, and what ran once need not run again.
+                    command.arg("--no-deps");
                 }
                 process::tool(command.args(names)).await.map(drop)
             }

@@ -17,7 +17,7 @@ use crate::{
     data_dir::DataDir,
     error::{self, Explain},
 };
-pub(crate) use place::{elsewhere, here, is_apart, media_socket, not_elsewhere, ports};
+pub(crate) use place::{elsewhere, here, is_apart, media_socket, not_elsewhere, ports, sockets};
 
 pub(crate) mod costs;
 pub(crate) mod endpoints;

@@ -199,6 +199,25 @@ fn socket(data: &DataDir, worker: Worker) -> PathBuf {
     data.sockets().join(format!("{}.http", worker.name()))
 }
 
+/// A socket and its lock, as Twisted makes that: a link that names the process, which after a restart of the machine or
+/// in a container is another one. Without its lock it takes a socket that is left for one in use.
+fn left(place: Place) -> Vec<PathBuf> {
+    match place {
+        Place::Socket(path) => vec![format!("{}.lock", path.display()).into(), path],
+        Place::Tcp(_) => Vec::new(),
+    }
+}
+
+/// What is left of the sockets of a worker, or of the main process, when that is killed.
+pub(crate) fn sockets(config: &Config, worker: Option<Worker>) -> Vec<PathBuf> {
+    match worker {
+        Some(worker) => {
+            [worker.place(config), worker.replication(config)].into_iter().flat_map(left).collect()
+        }
+        None => left(of_main(config)),
+    }
+}
+
 /// Where the main process answers the others.
 pub(super) fn of_main(config: &Config) -> Place {
     match config.network_address() {

@@ -91,6 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Nothing>
         let why = format!("`{}` is lost, and it would make another one", file.display());
         return Err(Failure::environment(why).into());
     }
+    service.launch.clear()?;
     down.clear(&name)?;
     let error = job::become_service(&service.launch, &job::own_plain());
     let why = format!("`{}` cannot be started: {error}", service.launch.program.display());

@@ -1,7 +1,7 @@
 //! How a service is, asked in its own container: by the engine, which hears the answer, and does nothing for one that
 //! hangs. That one is killed here, so that the engine starts it anew.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use rustix::process::Signal;
 
@@ -18,18 +18,24 @@ use crate::{
 /// Since when it has not answered; each container has a folder of its own there.
 const SINCE: &str = "/tmp/not-well-since";
 
+/// The engine gives up after fifteen seconds, and there are three questions at most.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 pub(super) async fn ask(service: &Service) -> Result<(), Failure> {
     let plain = job::own_plain();
     let can = |probe: &&Probe| !matches!(probe, Probe::Notify | Probe::Lasts(_));
-    for probe in service.ready.iter().filter(can) {
-        probe::ask(probe, &plain).await.map_err(Failure::environment)?;
-    }
+    let within = |probe: &Probe| Probe::Within(Box::new(probe.clone()), PATIENCE);
     let mut why = None;
     let mut hung_after = None;
     for live in service.live.iter().filter(|live| can(&&live.probe)) {
-        if let Err(said) = probe::ask(&live.probe, &plain).await {
+        if let Err(said) = probe::ask(&within(&live.probe), &plain).await {
             why.get_or_insert(said);
             hung_after = hung_after.or(live.restart_after);
+        }
+    }
+    for probe in service.ready.iter().filter(can) {
+        if why.is_none() {
+            why = probe::ask(&within(probe), &plain).await.err();
         }
     }
     let since = Path::new(SINCE);
