@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A machine of its own with systemd as its first process: what it starts, and nothing of the machine around it.
 # Run by `unshare` in new namespaces of everything but the network.
 set -e
