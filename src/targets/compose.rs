@@ -30,7 +30,7 @@ const LISTENS: [&str; 4] = [
     "MATRIX_SYNAPSE_HOOKS_ADDRESS",
     "MATRIX_SYNAPSE_RELAY_ADDRESS",
 ];
-const PROFILE: &str = "MATRIX_SYNAPSE_PROFILE";
+pub(super) const PROFILE: &str = "MATRIX_SYNAPSE_PROFILE";
 /// The one that has the network of all of them.
 pub(super) const NETWORK: &str = "network";
 /// How often each is asked: who needs it waits that long.
@@ -65,52 +65,52 @@ struct Secret {
 
 /// A secret that a container gets, and where.
 #[derive(Serialize)]
-struct Use {
+pub(super) struct Use {
     source: &'static str,
-    target: String,
+    pub(super) target: String,
 }
 
 /// What Redis reads, its password with it.
 const REDIS: &str = "redis_conf";
 
 #[derive(Default, Serialize)]
-struct Container {
-    image: String,
+pub(super) struct Container {
+    pub(super) image: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<Build>,
-    pull_policy: &'static str,
+    pub(super) pull_policy: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     profiles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entrypoint: Option<Vec<String>>,
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    environment: BTreeMap<String, String>,
-    user: String,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) user: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     network_mode: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<String>,
+    pub(super) ports: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    depends_on: BTreeMap<String, Depends>,
+    pub(super) depends_on: BTreeMap<String, Depends>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<Healthcheck>,
-    restart: String,
+    pub(super) healthcheck: Option<Healthcheck>,
+    pub(super) restart: String,
     init: bool,
-    stop_signal: String,
-    stop_grace_period: String,
+    pub(super) stop_signal: String,
+    pub(super) stop_grace_period: String,
     read_only: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tmpfs: Vec<String>,
+    pub(super) tmpfs: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    volumes: Vec<Volume>,
+    pub(super) volumes: Vec<Volume>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<Use>,
+    pub(super) secrets: Vec<Use>,
     cap_drop: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    cap_add: Vec<&'static str>,
+    pub(super) cap_add: Vec<&'static str>,
     security_opt: Vec<&'static str>,
-    deploy: Deploy,
+    pub(super) deploy: Deploy,
     logging: Logging,
 }
 
@@ -121,8 +121,8 @@ struct Build {
 }
 
 #[derive(Serialize)]
-struct Depends {
-    condition: &'static str,
+pub(super) struct Depends {
+    pub(super) condition: &'static str,
     /// Not where the profile has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     required: Option<bool>,
@@ -131,7 +131,7 @@ struct Depends {
 /// How a container is asked.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Healthcheck {
+pub(super) enum Healthcheck {
     Asks(Health),
     /// That of the image asks for the whole homeserver.
     None {
@@ -140,37 +140,37 @@ enum Healthcheck {
 }
 
 #[derive(Serialize)]
-struct Health {
-    test: Vec<String>,
-    interval: String,
-    timeout: String,
-    retries: u32,
-    start_period: String,
+pub(super) struct Health {
+    pub(super) test: Vec<String>,
+    pub(super) interval: String,
+    pub(super) timeout: String,
+    pub(super) retries: u32,
+    pub(super) start_period: String,
 }
 
 #[derive(Serialize)]
-struct Volume {
+pub(super) struct Volume {
     r#type: &'static str,
-    source: String,
-    target: String,
+    pub(super) source: String,
+    pub(super) target: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    read_only: bool,
+    pub(super) read_only: bool,
 }
 
 #[derive(Default, Serialize)]
-struct Deploy {
-    resources: Resources,
+pub(super) struct Deploy {
+    pub(super) resources: Resources,
 }
 
 #[derive(Default, Serialize)]
-struct Resources {
-    limits: Limits,
+pub(super) struct Resources {
+    pub(super) limits: Limits,
 }
 
 #[derive(Default, Serialize)]
-struct Limits {
-    memory: &'static str,
-    pids: u32,
+pub(super) struct Limits {
+    pub(super) memory: &'static str,
+    pub(super) pids: u32,
 }
 
 #[derive(Default, Serialize)]
@@ -182,9 +182,8 @@ struct Logging {
 /// Who PostgreSQL becomes where root owns the data folder, and nginx for its workers.
 const BECOMES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 
-/// The files below the folder of one homeserver.
-pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failure> {
-    let profile = &config.profile.name;
+/// The containers by their names.
+pub(super) fn containers(config: &Config, whose: &For) -> BTreeMap<String, Container> {
     let mut all: Vec<Service> = Vec::new();
     for service in whose.profiles.iter().flat_map(|(_, services)| services) {
         if !all.iter().any(|known| known.name == service.name) {
@@ -195,29 +194,42 @@ pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failu
     for service in &all {
         containers.insert(service.name.clone(), container(config, service, whose));
     }
+    containers
+}
+
+/// What containers need beside that: names for accounts, and the recipe of the image.
+pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
+    let written = |path: String, text: String| Written { path: path.into(), text, private: false };
+    let mut files = Vec::new();
+    let (uid, gid) = whose.user;
+    if uid != 0 {
+        // PostgreSQL wants its account to have a name. This file has no comments.
+        let home = config.data.root().display();
+        let root = "root:x:0:0:root:/root:/bin/sh\n";
+        let account = format!("matrix:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n");
+        files.push(written("passwd".into(), format!("{root}{account}")));
+    }
+    if whose.image.is_none() {
+        let recipe = include_str!("../../templates/Containerfile");
+        files.push(written(format!("{PROGRAMS}/Containerfile"), marked(recipe)));
+    }
+    files
+}
+
+/// The files below the folder of one homeserver.
+pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failure> {
+    let profile = &config.profile.name;
+    let containers = containers(config, whose);
     let redis = redis::conf(&config.data).display().to_string();
     let has_redis = containers.values().any(|it| !it.secrets.is_empty());
     let secrets = has_redis.then_some((REDIS, Secret { file: redis })).into_iter().collect();
     let file = File { name: prefix(config), services: containers, secrets };
     let text = serde_yaml::to_string(&file).map_err(|error| Failure::setting(error.to_string()))?;
-    let (uid, gid) = whose.user;
-    let account =
-        format!("matrix:x:{uid}:{gid}::{}:/usr/sbin/nologin\n", config.data.root().display());
-    let root = "root:x:0:0:root:/root:/bin/sh\n";
-    let accounts = if uid == 0 { root.to_owned() } else { format!("{root}{account}") };
-    let written = |path: &str, text: String| Written { path: path.into(), text, private: false };
-    let mut files = vec![
-        written(FILE, marked(&text)),
-        written(".env", marked(&format!("COMPOSE_PROFILES={profile}\n"))),
-    ];
-    if uid != 0 {
-        // PostgreSQL wants its account to have a name. This file has no comments.
-        files.push(written("passwd", accounts));
-    }
-    if whose.image.is_none() {
-        let recipe = include_str!("../../templates/Containerfile");
-        files.push(written("image/Containerfile", marked(recipe)));
-    }
+    let written =
+        |path: &str, text: &str| Written { path: path.into(), text: marked(text), private: false };
+    let mut files =
+        vec![written(FILE, &text), written(".env", &format!("COMPOSE_PROFILES={profile}\n"))];
+    files.extend(beside(config, whose));
     Ok(files)
 }
 

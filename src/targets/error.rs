@@ -18,6 +18,8 @@ pub(crate) enum Error {
     NoKeeper(&'static str),
     #[error("{0} does not answer")]
     NoEngine(&'static str, #[source] process::Error),
+    #[error("for `{0}` only files are written")]
+    OnlyFiles(&'static str),
     #[error("the units are the system's, which only root starts and stops")]
     NotRoot,
     #[error("`{service}` has failed{}", tail(words))]
@@ -45,7 +47,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Edited(_) | Self::Foreign(_) => Kind::Request,
-            Self::NotRoot => Kind::Request,
+            Self::NotRoot | Self::OnlyFiles(_) => Kind::Request,
             Self::NoEngine(..) | Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => {
                 Kind::Environment
             }
@@ -69,6 +71,7 @@ impl Explain for Error {
             Self::NoKeeper(_) => {
                 Some("`manage render` writes the files for another machine".into())
             }
+            Self::OnlyFiles(_) => Some("`manage render` writes them".into()),
             Self::NotRoot => Some("the same as root, with `--data-dir` for this data folder".into()),
             Self::Failed { service, .. } | Self::Slow { service, .. } => {
                 Some(format!("`logs {service}` shows what it wrote"))

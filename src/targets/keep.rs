@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Error, Target, Written, compose, folder, systemd};
+use super::{Error, Target, Written, compose, folder, quadlet, systemd};
 use crate::{
     config::{Config, sections::stack},
     data_dir::DataDir,
@@ -42,7 +42,8 @@ pub(crate) enum Step<'a> {
 pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     pub(crate) files: Vec<Written>,
-    kept: Kept,
+    /// None where only the files are written.
+    kept: Option<Kept>,
     program: PathBuf,
 }
 
@@ -50,9 +51,8 @@ impl Plan {
     /// Writes the files into a folder, and what an image is made of beside them; the names of what changed.
     pub(crate) fn write(&self, folder: &Path, force: bool) -> Result<Vec<PathBuf>, Error> {
         let mut changed = folder::write(folder, &self.files, force)?;
-        if let Keeper::Compose(_) = self.kept.keeper
-            && compose::programs(folder, &self.program)?
-        {
+        let has_image = self.files.iter().any(|it| it.path.starts_with(compose::PROGRAMS));
+        if has_image && compose::programs(folder, &self.program)? {
             changed.push(compose::PROGRAMS.into());
         }
         Ok(changed)
@@ -87,7 +87,7 @@ pub(crate) async fn plan(settings: &Settings<'_>, target: Target) -> Result<Plan
             let files = systemd::render(config, &list, &whose);
             let keeper = Keeper::Systemd(Systemd { prefix: super::prefix(config), scope });
             let kept = Kept::new(keeper, profile, interval, &list, &[all::BACKUPS]);
-            Ok(Plan { folder: units(scope), files, kept, program })
+            Ok(Plan { folder: units(scope), files, kept: Some(kept), program })
         }
         Target::Compose => {
             let list = super::contained(config)?;
@@ -104,9 +104,26 @@ pub(crate) async fn plan(settings: &Settings<'_>, target: Target) -> Result<Plan
             let project = super::prefix(config);
             let keeper = Keeper::Compose(Compose { project, folder: folder.clone() });
             let kept = Kept::new(keeper, profile, interval, &list, &[]);
-            Ok(Plan { folder, files, kept, program })
+            Ok(Plan { folder, files, kept: Some(kept), program })
+        }
+        Target::Quadlet => {
+            let list = super::contained(config)?;
+            let user = owner_ids(config.data.root());
+            let profiles = vec![(profile.clone(), list.clone())];
+            let whose = compose::For { user, image: None, profiles };
+            let files =
+                quadlet::render(config, &list, &whose, !rustix::process::geteuid().is_root());
+            Ok(Plan { folder: quadlets(), files, kept: None, program })
         }
     }
+}
+
+/// The folder in which Podman's generator looks (podman-systemd.unit(5)).
+fn quadlets() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return "/etc/containers/systemd".into();
+    }
+    std::env::home_dir().unwrap_or_default().join(".config/containers/systemd")
 }
 
 /// This program, where it stays.
@@ -159,12 +176,27 @@ pub(crate) async fn install(
 ) -> Result<bool, Failure> {
     let plan = plan(settings, target).await?;
     let data = &settings.config.data;
-    answers(&plan.kept.keeper).await?;
-    let changed = plan.write(&plan.folder, force)?;
+    let kept = plan.kept.as_ref().ok_or(Error::OnlyFiles(target.word()))?;
+    answers(&kept.keeper).await?;
     // One that is damaged is written anew.
-    let before = Kept::read(data).ok().flatten();
+    let mut before = Kept::read(data).ok().flatten();
+    if let Some(other) = before.take_if(|it| it.keeper.name() != kept.keeper.name()) {
+        // Two would keep the same services.
+        tracing::info!("{} gives them back", other.keeper.name());
+        Box::pin(remove(data)).await?;
+    }
+    if let Some(before) = &before {
+        // What the settings no longer have would run on, and nobody would know of it.
+        let is_gone = |name: &String| !kept.services.iter().any(|fact| fact.name == *name);
+        let mut gone: Vec<String> = before.services.iter().map(|it| it.name.clone()).collect();
+        gone.retain(is_gone);
+        if !gone.is_empty() {
+            before.stop(&gone).await.map_err(Error::from)?;
+        }
+    }
+    let changed = plan.write(&plan.folder, force)?;
     let mut has_changed = !changed.is_empty();
-    match &plan.kept.keeper {
+    match &kept.keeper {
         Keeper::Systemd(systemd) => {
             if has_changed {
                 run(systemd, &["daemon-reload"]).await?;
@@ -184,9 +216,9 @@ pub(crate) async fn install(
             }
         }
     }
-    let is_new = before.as_ref() != Some(&plan.kept);
+    let is_new = before.as_ref() != Some(kept);
     if is_new {
-        plan.kept.write(data)?;
+        kept.write(data)?;
         own_by(data.root(), &data.kept())?;
     }
     Ok(has_changed || is_new)
@@ -344,15 +376,21 @@ pub(crate) async fn start(
         return Ok((now, false));
     }
     on_step(Step::Does("starting the services"));
-    // What failed is told below, with what it wrote.
-    let started = kept.start(names).await;
-    match follow(&kept, data, names, until, timeout, on_step).await {
-        Ok(found) => Ok(found),
-        Err(failure) => match (failure.error.downcast_ref(), started) {
-            (Some(Error::Failed { .. }), _) | (_, Ok(())) => Err(failure),
-            (_, Err(error)) => Err(Error::from(error).into()),
-        },
+    if let Err(error) = kept.start(names).await {
+        // What failed says more of it, with what it wrote.
+        let now = kept.snapshot().await?;
+        let failed = now.as_ref().and_then(|now| now.failed().next());
+        return Err(match failed {
+            Some((name, _)) => failed_with(&kept, name).await,
+            None => Error::from(error).into(),
+        });
     }
+    follow(&kept, data, names, until, timeout, on_step).await
+}
+
+async fn failed_with(kept: &Kept, name: &str) -> Failure {
+    let words = kept.last_words(name, LAST_WORDS).await;
+    Error::Failed { service: name.to_owned(), words }.into()
 }
 
 fn is_up(now: &Snapshot, names: &[String]) -> bool {
@@ -388,8 +426,7 @@ async fn follow(
                 return Ok((now, true));
             }
             if let Some((name, _)) = now.failed().next() {
-                let words = kept.last_words(name, LAST_WORDS).await;
-                return Err(Error::Failed { service: name.to_owned(), words }.into());
+                return Err(failed_with(kept, name).await);
             }
             if Instant::now() > until {
                 let found = now

@@ -17,6 +17,7 @@ mod compose;
 mod error;
 mod folder;
 pub(crate) mod keep;
+mod quadlet;
 mod systemd;
 
 pub(crate) use error::Error;
@@ -29,6 +30,8 @@ pub(crate) enum Target {
     Systemd,
     /// A file for Docker Compose, and what an image is made of
     Compose,
+    /// A pod and a container for each service, for Podman's generator of units
+    Quadlet,
 }
 
 impl Target {
@@ -37,6 +40,7 @@ impl Target {
         match self {
             Self::Systemd => "systemd",
             Self::Compose => "compose",
+            Self::Quadlet => "quadlet",
         }
     }
 }

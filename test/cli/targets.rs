@@ -97,10 +97,32 @@ fn the_file_for_compose_has_each_profile_and_no_secret() {
 }
 
 #[test]
+fn podman_gets_a_pod_and_the_containers_of_the_profile() {
+    let person = Person::new().settings("server: {name: example.org}\nstack: {profile: isms}\n");
+    let folder = person.home.path().join("quadlets");
+    let render = format!("manage render --target quadlet --out {}", folder.display());
+    assert_eq!(person.types(&render).code, Some(0));
+    assert_eq!(person.types(&render).code, Some(2));
+    let pod = fs::read_to_string(folder.join("matrix-synapse.pod")).unwrap();
+    assert!(pod.contains("PublishPort=127.0.0.1:8008:8008\n"), "{pod}");
+    let text = fs::read_to_string(folder.join("matrix-synapse-proxy.container")).unwrap();
+    for words in [
+        "Pod=matrix-synapse.pod\n",
+        "Exec=daemon unit proxy\n",
+        "Environment=MATRIX_SYNAPSE_PROFILE=isms\n",
+        "DropCapability=all\n",
+        "Notify=healthy\n",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!folder.join("matrix-synapse-redis.container").exists());
+}
+
+#[test]
 fn a_target_that_is_none_is_answered_with_those_there_are() {
-    let said = Person::new().types("manage render --target podman");
+    let said = Person::new().types("manage render --target docker");
     assert_eq!(said.code, Some(1), "{said}");
-    assert!(said.stderr.contains("systemd"), "{said}");
+    assert!(said.stderr.contains("quadlet"), "{said}");
     let said = Person::new().types("manage render --target systemd --force");
     assert_eq!(said.code, Some(1), "{said}");
 }

@@ -119,3 +119,31 @@ fn is_of(pid: u32, place: &Path) -> bool {
         fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "postgres");
     named && fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == place)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_answers_is_in_use_whatever_its_lock_file_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        for place in [socket_folder(&data), cluster(&data)] {
+            fs::create_dir_all(place).unwrap();
+        }
+        // As a container writes it: the number of a process here that is another one.
+        let lock = cluster(&data).join("postmaster.pid");
+        files::write_atomically(&lock, b"1\n", files::PRIVATE).unwrap();
+        let listener = UnixListener::bind(socket_folder(&data).join(".s.PGSQL.5432")).unwrap();
+        assert!(answers(&data));
+        let error = clear(&data).await.unwrap_err();
+        assert!(error.to_string().contains("another server of this cluster answers"), "{error}");
+        assert!(lock.exists());
+        drop(listener);
+        assert!(!answers(&data));
+        clear(&data).await.unwrap();
+        assert!(!lock.exists());
+    }
+}

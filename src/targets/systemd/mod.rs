@@ -101,11 +101,11 @@ fn quoted(word: &str) -> String {
 }
 
 /// The same where a dollar would be a variable.
-fn word(word: &str) -> String {
+pub(super) fn word(word: &str) -> String {
     quoted(&word.replace('$', "$$"))
 }
 
-fn path(path: &Path) -> String {
+pub(super) fn path(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 
