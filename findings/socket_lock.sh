@@ -64,4 +64,4 @@ outside=$(env/bin/python start.py outside)
 rm -rf -- main.sock main.sock.lock
 inside=$(env/bin/python start.py apart)
 printf 'outside: %s\nin a PID namespace of its own: %s\n' "$outside" "$inside"
-[[ $outside == 'first: starts; second: starts;' && $inside == 'first: starts; second: Cannot acquire lock.' ]]
+[[ $outside == 'first: starts; second: starts; ' && $inside == 'first: starts; second: Cannot acquire lock. ' ]]
