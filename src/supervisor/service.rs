@@ -170,6 +170,11 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
+    /// Whether somebody beside its starter can ask it, at any time.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        !matches!(self, Self::Notify | Self::Lasts(_))
+    }
+
     /// Where it asks, if that is an address.
     pub(crate) fn address(&self) -> Option<String> {
         match self {

@@ -12,14 +12,14 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Written, folder::marked, prefix};
+use super::{Written, folder::marked, prefix, starts_postgresql};
 use crate::{
     config::Config,
     error::Failure,
     redis, services,
     supervisor::{
         kept::INSIDE,
-        service::{Condition, Need, Restart, Service},
+        service::{Condition, Need, Probe, Restart, Service},
     },
 };
 
@@ -199,7 +199,7 @@ pub(super) fn containers(config: &Config, whose: &For) -> BTreeMap<String, Conta
 
 /// What containers need beside that: names for accounts, and the recipe of the image.
 pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
-    let written = |path: String, text: String| Written { path: path.into(), text, private: false };
+    let written = |path: String, text: String| Written { path: path.into(), text };
     let mut files = Vec::new();
     let (uid, gid) = whose.user;
     if uid != 0 {
@@ -225,8 +225,7 @@ pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failu
     let secrets = has_redis.then_some((REDIS, Secret { file: redis })).into_iter().collect();
     let file = File { name: prefix(config), services: containers, secrets };
     let text = serde_yaml::to_string(&file).map_err(|error| Failure::setting(error.to_string()))?;
-    let written =
-        |path: &str, text: &str| Written { path: path.into(), text: marked(text), private: false };
+    let written = |path: &str, text: &str| Written { path: path.into(), text: marked(text) };
     let mut files =
         vec![written(FILE, &text), written(".env", &format!("COMPOSE_PROFILES={profile}\n"))];
     files.extend(beside(config, whose));
@@ -380,8 +379,7 @@ fn container(config: &Config, service: &Service, whose: &For) -> Container {
         }
     }
     if whose.user.0 == 0 {
-        let tries = [services::POSTGRES, services::BACKUPS, super::PREPARE];
-        if tries.contains(&name) {
+        if starts_postgresql(name) {
             container.cap_add = BECOMES.into();
         } else if name == services::PROXY {
             container.cap_add = vec!["SETGID", "SETUID"];
@@ -389,7 +387,7 @@ fn container(config: &Config, service: &Service, whose: &For) -> Container {
     }
     let is_large =
         service.tags.iter().any(|tag| ["homeserver", services::WORKER].contains(&tag.as_str()))
-            || [services::POSTGRES, services::BACKUPS, super::PREPARE].contains(&name);
+            || starts_postgresql(name);
     if is_large {
         container.deploy.resources.limits = Limits { memory: "4G", pids: 4096 };
     }
@@ -398,12 +396,10 @@ fn container(config: &Config, service: &Service, whose: &For) -> Container {
 
 /// Whether an engine can ask it how it is.
 fn is_asked(service: &Service) -> bool {
-    use crate::supervisor::service::Probe;
-    let can = |probe: &Probe| !matches!(probe, Probe::Notify | Probe::Lasts(_));
     // How PostgreSQL is asked is known where its programs are.
     service.name == services::POSTGRES
-        || service.ready.iter().any(can)
-        || service.live.iter().any(|live| can(&live.probe))
+        || service.ready.iter().any(Probe::can_be_asked)
+        || service.live.iter().any(|live| live.probe.can_be_asked())
 }
 
 fn depends(need: &Need, with: &[String], whose: &For) -> Option<(String, Depends)> {

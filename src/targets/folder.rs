@@ -60,7 +60,7 @@ pub(crate) fn differences(
     wanted: &[Written],
 ) -> Result<Vec<Difference>, files::Error> {
     let mut found = Vec::new();
-    for Written { path, text, .. } in wanted {
+    for Written { path, text } in wanted {
         let old = files::read_if_exists(&folder.join(path))?;
         if old.as_ref() != Some(text) {
             found.push(Difference { path: path.clone(), old, new: Some(text.clone()) });
@@ -99,7 +99,7 @@ fn left(folder: &Path, wanted: &[Written]) -> Result<Vec<PathBuf>, files::Error>
 /// person has changed one, unless that is asked for.
 pub(super) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Vec<PathBuf>, Error> {
     let (mut edited, mut foreign) = (Vec::new(), Vec::new());
-    for Written { path, text, .. } in wanted {
+    for Written { path, text } in wanted {
         let path = folder.join(path);
         match there(&path, text)? {
             There::Nothing | There::Ours => {}
@@ -114,13 +114,12 @@ pub(super) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Ve
         return Err(Error::Foreign(foreign));
     }
     let mut changed = Vec::new();
-    for Written { path, text, private } in wanted {
-        let mode = if *private { files::PRIVATE } else { 0o644 };
+    for Written { path, text } in wanted {
         let whole = folder.join(path);
         if let Some(parent) = whole.parent() {
             std::fs::create_dir_all(parent).map_err(files::Error::io("make", parent))?;
         }
-        if files::write_if_changed(&whole, text.as_bytes(), mode)? {
+        if files::write_if_changed(&whole, text.as_bytes(), 0o644)? {
             changed.push(path.clone());
         }
     }
@@ -147,7 +146,7 @@ mod tests {
     use super::*;
 
     fn written(name: &str, text: &str) -> Written {
-        Written { path: name.into(), text: marked(text), private: false }
+        Written { path: name.into(), text: marked(text) }
     }
 
     #[test]

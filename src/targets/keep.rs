@@ -59,10 +59,13 @@ impl Plan {
     }
 }
 
+/// The settings with the profile of that name.
+type WithProfile<'a> = Box<dyn Fn(&str) -> Result<Config, Failure> + 'a>;
+
 /// The settings, and what they would be with another profile.
 pub(crate) struct Settings<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) with_profile: &'a dyn Fn(&str) -> Result<Config, Failure>,
+    pub(crate) with_profile: WithProfile<'a>,
 }
 
 /// What that target makes of the services on this machine.

@@ -51,14 +51,12 @@ pub(crate) struct Written {
     /// Below the folder of all of them.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-    /// Whether nobody else may read it.
-    pub(crate) private: bool,
 }
 
 /// Makes ready what the services read: the first of them.
-const PREPARE: &str = "prepare";
+pub(crate) const PREPARE: &str = "prepare";
 /// Looks after the account that this program acts with.
-const ACCOUNT: &str = "account";
+pub(crate) const ACCOUNT: &str = "account";
 /// Watches the others, and says how they are.
 const WATCH: &str = "watch";
 
@@ -109,6 +107,11 @@ fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {
         list.push(account);
     }
     list
+}
+
+/// Whether it may start a PostgreSQL of our own, which takes becoming somebody else where we are root.
+fn starts_postgresql(name: &str) -> bool {
+    [services::POSTGRES, services::BACKUPS, PREPARE].contains(&name)
 }
 
 /// What is there only where somebody else keeps the services, and runs on.

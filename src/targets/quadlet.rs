@@ -36,11 +36,7 @@ pub(super) fn render(
         writeln!(pod, "PublishPort={port}").ok();
     }
     pod.push_str("\n[Install]\nWantedBy=multi-user.target default.target\n");
-    let written = |name: String, text: &str| Written {
-        path: name.into(),
-        text: marked(text),
-        private: false,
-    };
+    let written = |name: String, text: &str| Written { path: name.into(), text: marked(text) };
     let mut files = vec![written(format!("{prefix}.pod"), &pod)];
     for service in list {
         let Some(container) = containers.get(&service.name) else { continue };

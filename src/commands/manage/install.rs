@@ -8,12 +8,12 @@ use std::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{unended::unended, upgrade::Wanted};
+use super::{kept_elsewhere::settings, unended::unended, upgrade::Wanted};
 use crate::{
     checks::folder,
     commands::{self, Answered, Reply, arguments::ReadyArg},
     config::{Config, exports},
-    context::{Context, Own, profile},
+    context::{Context, Own},
     error::Failure,
     instance::{
         backup,
@@ -24,10 +24,7 @@ use crate::{
     },
     output::Report,
     process,
-    targets::{
-        Target,
-        keep::{self, Settings},
-    },
+    targets::{Target, keep},
 };
 
 #[derive(clap::Args)]
@@ -192,8 +189,7 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     if target.is_some() && !args.start {
         not_ours(context).await?;
     }
-    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-    let settings = Settings { config, with_profile: &with_profile };
+    let settings = settings(context)?;
     if let (Some(target), Err(_)) = (target, context.kept()) {
         // By what is written there the ports are known to be its own.
         keep::install(&settings, target, args.force).await?;
@@ -252,12 +248,25 @@ async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
     let progress = context.progress("building the image");
     config.data.create()?;
     persist::keep(config)?;
-    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-    let settings = Settings { config, with_profile: &with_profile };
+    let settings = settings(context)?;
     let mut changed = keep::install(&settings, Target::Compose, args.force).await?;
     progress.now("installing");
     changed |= keep::lay(&config.data).await?;
     drop(progress);
+    let none = || Failure::request("nobody keeps the services");
+    handed_over(args, context, changed, changed, none).await
+}
+
+/// What is answered where nothing was installed here but what keeps the services; started, where that is asked for. `anew`
+/// says that what they are made from has changed, `none` what it is where nobody else keeps them.
+async fn handed_over(
+    args: &Args,
+    context: &Context,
+    changed: bool,
+    anew: bool,
+    none: impl FnOnce() -> Failure,
+) -> Answered<Answer> {
+    let config = context.config()?;
     let done = Installed {
         changed,
         version: exports::version(&config.data).unwrap_or_default(),
@@ -267,9 +276,9 @@ async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
         warnings: Vec::new(),
     };
     if args.start {
-        let kept = context.kept()?.ok_or_else(|| Failure::request("nobody keeps the services"))?;
+        let kept = context.kept()?.ok_or_else(none)?;
         let timeout = config.supervision.start_timeout.0;
-        super::kept_elsewhere::start(context, &kept, &[], timeout, false, changed).await?;
+        super::kept_elsewhere::start(context, &kept, &[], timeout, false, anew).await?;
     }
     Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
 }
@@ -294,30 +303,16 @@ async fn for_another(
     context.would("hand over the services")?;
     let changed = if let Some(target) = target {
         not_ours(context).await?;
-        let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-        let settings = Settings { config, with_profile: &with_profile };
+        let settings = settings(context)?;
         keep::install(&settings, target, args.force).await?
     } else {
         keep::remove(&config.data).await?
     };
-    let done = Installed {
-        changed,
-        version: exports::version(&config.data).unwrap_or_default(),
-        steps: Vec::new(),
-        kept: Vec::new(),
-        lock: None,
-        warnings: Vec::new(),
+    let none = || {
+        Failure::request("root does not keep the services of another account")
+            .hinted(format!("`manage start` as `{owner}` starts them"))
     };
-    if args.start {
-        let none = || {
-            Failure::request("root does not keep the services of another account")
-                .hinted(format!("`manage start` as `{owner}` starts them"))
-        };
-        let kept = context.kept()?.ok_or_else(none)?;
-        let timeout = config.supervision.start_timeout.0;
-        super::kept_elsewhere::start(context, &kept, &[], timeout, false, false).await?;
-    }
-    Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
+    handed_over(args, context, changed, false, none).await
 }
 
 /// Two would keep the same services.

@@ -14,6 +14,12 @@ use crate::{
     targets::keep::{self, Settings, Step},
 };
 
+/// The settings as they are, and as they would be with another profile.
+pub(super) fn settings(context: &Context) -> Result<Settings<'_>, Failure> {
+    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
+    Ok(Settings { config: context.config()?, with_profile: Box::new(with_profile) })
+}
+
 fn show(context: &Context, progress: &Progress, step: Step<'_>) {
     match step {
         Step::Does(what) => progress.now(what),
@@ -56,8 +62,7 @@ pub(super) async fn start(
     ))?;
     let progress = context.progress("starting");
     let mut on_step = |step: Step<'_>| show(context, &progress, step);
-    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-    let settings = Settings { config: context.config()?, with_profile: &with_profile };
+    let settings = settings(context)?;
     let (now, changed) = keep::start(&settings, &names, timeout, anew, &mut on_step).await?;
     drop(progress);
     let change = if changed { Change::Started } else { Change::Nothing };
@@ -86,8 +91,7 @@ pub(super) async fn restart(
     let names = resolve(kept, words)?;
     let progress = context.progress("restarting");
     let mut on_step = |step: Step<'_>| show(context, &progress, step);
-    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-    let settings = Settings { config: context.config()?, with_profile: &with_profile };
+    let settings = settings(context)?;
     let now = keep::restart(&settings, &names, timeout, &mut on_step).await?;
     drop(progress);
     Ok((names, now))

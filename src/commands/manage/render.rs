@@ -9,14 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::kept_elsewhere::settings;
 use crate::{
     commands::{Answered, Reply},
-    context::{Context, profile},
+    context::Context,
     output::Report,
-    targets::{
-        self, Difference, Target, Written,
-        keep::{self, Settings},
-    },
+    targets::{self, Difference, Target, Written, keep},
 };
 
 #[derive(clap::Args)]
@@ -66,8 +64,7 @@ impl File {
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    let with_profile = |name: &str| context.with(profile(Some(name))).config_now();
-    let settings = Settings { config, with_profile: &with_profile };
+    let settings = settings(context)?;
     let plan = keep::plan(&settings, args.target).await?;
     let answer = |folder: Option<PathBuf>, files: Vec<File>, changed| Rendered {
         target: args.target.word().to_owned(),

@@ -274,23 +274,21 @@ impl Kept {
         let mut ways = match &self.keeper {
             // What it wrote itself says more than what systemd says of it.
             Keeper::Systemd(systemd) => {
-                vec![systemd.words_of(service), systemd.journalctl(&[service.to_owned()])]
+                let mut ways =
+                    vec![systemd.words_of(service), systemd.journalctl(&[service.to_owned()])];
+                for command in &mut ways {
+                    command.args(["--output=cat", &format!("--lines={count}")]);
+                }
+                ways
             }
             Keeper::Compose(compose) => {
                 let mut command = compose.compose();
-                command.args(["logs", "--no-color", "--no-log-prefix", service]);
+                let tail = format!("--tail={count}");
+                command.args(["logs", "--no-color", "--no-log-prefix", &tail, service]);
                 vec![command]
             }
         };
         for command in &mut ways {
-            match &self.keeper {
-                Keeper::Systemd(_) => {
-                    command.args(["--output=cat", &format!("--lines={count}")]);
-                }
-                Keeper::Compose(_) => {
-                    command.arg(format!("--tail={count}"));
-                }
-            }
             let said = process::tool(command).await.unwrap_or_default();
             if !said.trim().is_empty() {
                 return said.trim().to_owned();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{For, path};
+use super::{super::starts_postgresql, For, path};
 use crate::{
     config::{Config, sections::backup::Place},
     services,
@@ -41,7 +41,6 @@ const OURS: &[(&str, &str)] = &[
     ("SystemCallErrorNumber", "EPERM"),
 ];
 
-/// A map of users that has root in it takes `CAP_SETFCAP` (`user_namespaces(7)`).
 /// What it takes to become another account and to give it its files.
 const BECOMES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_KILL";
 
@@ -81,10 +80,9 @@ pub(super) fn lines(
     let is_root = of_system && whose.user.as_ref().is_none_or(|(user, _)| user == "root");
     let ports = of_system && [services::PROXY, services::TURN].contains(&service.name.as_str());
     // PostgreSQL refuses root, so it enters a namespace in which it is somebody else, or becomes another account.
-    let tries = [services::POSTGRES, services::BACKUPS, super::super::PREPARE];
-    let changes =
-        (is_root && tries.contains(&service.name.as_str())).then(|| runner.unwrap_or_default());
+    let changes = (is_root && starts_postgresql(&service.name)).then(|| runner.unwrap_or_default());
     let (namespaces, calls, held) = match changes {
+        // A map of users that has root in it takes `CAP_SETFCAP` (user_namespaces(7)).
         Some("unshare") => ("user", "~@privileged @resources", "CAP_SETFCAP"),
         Some("setpriv") => ("yes", OTHERS, BECOMES),
         // nginx started by root says which account its workers are, also where that is root.

@@ -48,7 +48,7 @@ pub(super) fn render(config: &Config, list: &[Service], whose: &For<'_>) -> Vec<
 }
 
 fn file(name: &str, text: &str) -> Written {
-    Written { path: name.into(), text: marked(text), private: false }
+    Written { path: name.into(), text: marked(text) }
 }
 
 fn unit_of(prefix: &str, service: &str) -> String {

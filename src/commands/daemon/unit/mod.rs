@@ -65,8 +65,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Nothing>
         return Ok(ended());
     }
     match name.as_str() {
-        "prepare" => return prepare(context).await,
-        "account" => {
+        targets::PREPARE => return prepare(context).await,
+        targets::ACCOUNT => {
             start::account(config).await?;
             return Ok(ended());
         }
@@ -103,10 +103,10 @@ fn ended() -> Stream<Nothing> {
 }
 
 async fn find(config: &Config, name: &str) -> Result<Service, Failure> {
-    // How PostgreSQL is started is found out by trying, which no other one may.
     if let Some(own) = targets::beside(config, name) {
         return Ok(own);
     }
+    // How PostgreSQL is started is found out by trying, which no other one may.
     let all = if name == services::POSTGRES {
         services::all(config).await?
     } else {

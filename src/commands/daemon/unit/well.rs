@@ -23,17 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) async fn ask(service: &Service) -> Result<(), Failure> {
     let plain = job::own_plain();
-    let can = |probe: &&Probe| !matches!(probe, Probe::Notify | Probe::Lasts(_));
     let within = |probe: &Probe| Probe::Within(Box::new(probe.clone()), PATIENCE);
     let mut why = None;
     let mut hung_after = None;
-    for live in service.live.iter().filter(|live| can(&&live.probe)) {
+    for live in service.live.iter().filter(|live| live.probe.can_be_asked()) {
         if let Err(said) = probe::ask(&within(&live.probe), &plain).await {
             why.get_or_insert(said);
             hung_after = hung_after.or(live.restart_after);
         }
     }
-    for probe in service.ready.iter().filter(can) {
+    for probe in service.ready.iter().filter(|probe| probe.can_be_asked()) {
         if why.is_none() {
             why = probe::ask(&within(probe), &plain).await.err();
         }
