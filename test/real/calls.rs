@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Instance, free_port, wait_for};
+use crate::common::{Instance, free_port, free_ports, wait_for};
 
 /// Somebody at the other end of the relay, who sends back what comes.
 struct Peer {
@@ -62,10 +62,12 @@ fn relayed(
 fn a_call_is_relayed_for_users_of_this_server_and_into_no_private_network() {
     let mut server = Instance::installed("calls");
     let relay = free_port();
-    let relay_port = 30_000 + relay % 10_000;
+    let relay_ports = 20;
+    let relay_port = free_ports(relay_ports);
     server.variable("MATRIX_SYNAPSE_TURN", "true");
     server.variable("MATRIX_SYNAPSE_TURN_PORT", &relay.to_string());
     server.variable("MATRIX_SYNAPSE_TURN_RELAY_PORT", &relay_port.to_string());
+    server.variable("MATRIX_SYNAPSE_TURN_RELAY_PORTS", &relay_ports.to_string());
     server.variable("MATRIX_SYNAPSE_TURN_ALLOWED_PEERS", "127.0.0.1");
     let tls_port = free_port();
     server.variable("MATRIX_SYNAPSE_TURN_TLS_PORT", &tls_port.to_string());
