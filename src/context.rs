@@ -259,6 +259,9 @@ impl Context {
         let operator = matrix::client::operator(&data, timeout);
         operator.map(|client| client.seen(&self.talk)).map_err(|error| match error {
             matrix::Error::NoSession(_) if is_joined() => guard::Error::IsJoined.into(),
+            matrix::Error::NoSession(_) if data.is_in_cluster() => {
+                guard::here(&data).err().unwrap_or_else(|| error.into())
+            }
             matrix::Error::NoSession(_) => {
                 guard::installed(&data).err().map_or_else(|| error.into(), Into::into)
             }

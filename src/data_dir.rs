@@ -232,6 +232,17 @@ impl DataDir {
         (self.synapse_environment().exists() || brought())
             && self.homeserver_yaml().exists()
             && self.instance_file().exists()
+            || self.is_in_cluster()
+    }
+
+    /// Whether the homeserver runs in a cluster of Kubernetes, and here are its settings and secrets alone.
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        self.kept().exists() && self.cluster().is_dir() && self.instance_file().exists()
+    }
+
+    /// What is applied to a cluster.
+    pub(crate) fn cluster(&self) -> PathBuf {
+        self.0.join("kubernetes")
     }
 
     /// What the supervisor writes for others to read.

@@ -3,7 +3,6 @@
 
 use std::{
     fs, io,
-    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, bracketed, sections::stack::Part, sources::vrooli},
+    config::{Config, bracketed, sections::stack::Part, sources::vrooli, values::shape::Host},
     data_dir::DataDir,
     error::{Explain, Kind},
     files, process,
@@ -70,7 +69,8 @@ impl Explain for Error {
 
 /// Whether there has to be one.
 pub(crate) fn is_needed(config: &Config) -> bool {
-    config.has(Part::Redis) || config.has(Part::Workers)
+    let only_proxy = config.is_joined() && config.has(Part::Proxy);
+    !only_proxy && (config.has(Part::Redis) || config.has(Part::Workers))
 }
 
 /// Whether there is one of our own.
@@ -89,9 +89,9 @@ pub(crate) fn password_file(data: &DataDir) -> PathBuf {
 }
 
 /// Where our own listens besides, for processes of Synapse on other machines.
-pub(crate) fn network(config: &Config) -> Option<(IpAddr, u16)> {
-    let address = config.network_address()?;
-    is_own(config).then_some((address, config.redis.port.0))
+pub(crate) fn network(config: &Config) -> Option<(Host, u16)> {
+    let host = config.network_address()?;
+    is_own(config).then(|| (host.clone(), config.redis.port.0))
 }
 
 /// Whether it asks for one: a shared one where that is set, our own where it is on a network.

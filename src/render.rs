@@ -20,6 +20,19 @@ use crate::{
     tls, turn,
 };
 
+/// The secrets that every process of Synapse reads.
+pub(crate) const SECRETS: [&str; 9] = [
+    "signing.key",
+    "macaroon_secret_key",
+    "form_secret",
+    "synapse_registration_secret",
+    "worker_replication_secret",
+    "session.key",
+    "database_password",
+    "turn_secret",
+    "oidc_client_secret",
+];
+
 /// Stands for the key of our sessions as long as there is none.
 const NO_KEY: &str = "made by `manage install`";
 

@@ -327,10 +327,12 @@ step 'command line' built_beside --quiet --test cli
 joined 'documentation'
 joined 'encryption'
 beside 'instructions of a message' instructions
+beside 'manifests' bash test/manifests.sh
 beside 'contract phases' phases
 # They wait for servers more than they compute.
 threads=$(($(nproc) * 2))
 step 'real server' real_tests
 joined 'contract phases'
+joined 'manifests'
 joined 'instructions of a message'
 printf '== everything passed in %s s\n' "$SECONDS"

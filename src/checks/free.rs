@@ -147,8 +147,8 @@ fn of_the_homeserver(config: &Config, search: &mut Search<'_>) -> Result<(), Fai
         search.tcp(address, server.port.0, "server.port")?;
     }
     search.tcp(&"127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
-    if let Some((address, port)) = redis::network(config) {
-        search.tcp(&address, port, "redis.port")?;
+    if let Some((host, port)) = redis::network(config) {
+        search.tcp(&host.listens(), port, "redis.port")?;
     }
     if postgres::target(config)?.is_embedded() {
         search.tcp(&"127.0.0.1", config.database.embedded_port.0, "database.embedded_port")?;

@@ -1,6 +1,7 @@
 //! The processes that the settings ask for.
 
 use super::{Check, EVERY, Found, Look, Subject};
+use crate::{supervisor::kept, synapse::workers};
 
 pub(crate) static SERVICES: Check = Check {
     name: "services",
@@ -11,6 +12,9 @@ pub(crate) static SERVICES: Check = Check {
 };
 
 fn look(subject: &Subject<'_>) -> Found {
+    if !kept::is_inside() {
+        workers::by_address(subject.config)?;
+    }
     subject.outline()?;
     Ok(Vec::new())
 }

@@ -17,7 +17,7 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw, did_you_mean};
 use named::{custom, profiles};
 use sections::{
-    alerts, backup, database, encryption, hooks, media, oidc, proxy, proxy::url_here, redis, relay,
+    alerts, backup, database, encryption, hooks, kubernetes, media, oidc, proxy, redis, relay,
     rooms, server, stack, supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
@@ -99,6 +99,7 @@ sections! {
     encryption: encryption::Encryption,
     rooms: rooms::Rooms,
     web: web::Web,
+    kubernetes: kubernetes::Kubernetes,
 }
 
 /// Those whose value is a port.
@@ -235,10 +236,12 @@ impl Config {
     /// The listener, as a program on this machine reaches it.
     pub(crate) fn local_url(&self) -> String {
         // Where it runs on another machine, as everybody else does.
-        if let Some(url) = self.server.public_url.as_ref().filter(|_| self.is_joined()) {
+        let by_name = self.is_named();
+        if let Some(url) = self.server.public_url.as_ref().filter(|_| self.is_joined() && !by_name)
+        {
             return url.0.clone();
         }
-        url_here(self.server.address.first(), self.server.port)
+        self.with_homeserver(self.server.address.first(), self.server.port)
     }
 
     /// What clients are told: the public address, or the proxy, or the listener.

@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     data_dir::DataDir,
     error::{Explain, Failure, Kind},
-    supervisor::kept::Kept,
+    supervisor::kept::{Keeper, Kept},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub(crate) enum Error {
         "{0} keeps the services of this homeserver, and this is for those that this program keeps itself"
     )]
     Kept(&'static str),
+    #[error("the homeserver is in a cluster of Kubernetes, and here are its settings alone")]
+    InCluster { shell: String },
     #[error("this data folder is for workers of a homeserver elsewhere")]
     IsJoined,
     #[error("`{0}` is a setting of the homeserver, and this data folder is for workers of it")]
@@ -31,7 +33,13 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
+                Self::InCluster { shell } => {
+                    return Some(format!("put before it, it is typed there: `{shell}`"));
+                }
                 Self::NotInstalled(_) => "`manage install --start` installs and starts it",
+                Self::Kept("Kubernetes") => {
+                    "a change of the settings or of the image is taken there by `manage install --target kubernetes`"
+                }
                 Self::Kept(_) => {
                     "`manage install --target native` gives them back to this program, and nothing is lost by that"
                 }
@@ -58,6 +66,16 @@ pub(crate) fn kept_by_us(data: &DataDir) -> Result<(), Failure> {
     match Kept::read(data)? {
         Some(kept) => Err(Error::Kept(kept.keeper.name()).into()),
         None => Ok(()),
+    }
+}
+
+/// Refuses a homeserver that is in a cluster, where what is asked for has to be typed there.
+pub(crate) fn here(data: &DataDir) -> Result<(), Failure> {
+    match Kept::read(data)?.map(|kept| kept.keeper) {
+        Some(Keeper::Kubernetes(cluster)) => {
+            Err(Error::InCluster { shell: cluster.shell() }.into())
+        }
+        _ => Ok(()),
     }
 }
 

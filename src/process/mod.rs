@@ -9,7 +9,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 mod ending;
 mod lock;
@@ -96,6 +96,10 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
         .output()
         .await
         .map_err(|source| Error::Start { program: program.clone(), source })?;
+    finished(program, output)
+}
+
+fn finished(program: String, output: std::process::Output) -> Result<String, Error> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -107,6 +111,28 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
     let lines: Vec<&str> = words.trim().lines().collect();
     let last_words = lines[lines.len().saturating_sub(6)..].join("\n");
     Err(Error::Failed { program, status: output.status, last_words })
+}
+
+/// The same for one that reads something.
+pub(crate) async fn fed(command: &mut Command, input: &[u8]) -> Result<String, Error> {
+    let program = name_of(command);
+    let start = |source| Error::Start { program: program.clone(), source };
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(start)?;
+    let stdin = child.stdin.take();
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            // One that ends before it has read all says why by itself.
+            drop(stdin.write_all(input).await);
+        }
+    };
+    let ((), output) = tokio::join!(write, child.wait_with_output());
+    let output = output.map_err(start)?;
+    finished(program, output)
 }
 
 /// Runs a tool with its output in the log; a failure carries its last lines.

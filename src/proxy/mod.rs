@@ -223,6 +223,16 @@ async fn patiently(limit: Duration, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Has bodies that are too large for nginx's memory kept in that folder.
+pub(crate) fn spools(data: &DataDir, folder: &Path) -> Result<(), files::Error> {
+    let there = folder.join("nginx");
+    files::private_folder(&there)?;
+    files::private_folder(&data.proxy())?;
+    let link = temporary(data);
+    files::remove(&link)?;
+    std::os::unix::fs::symlink(&there, &link).map_err(files::Error::io("make", &link))
+}
+
 /// Where nginx keeps bodies that are too large for its memory.
 fn temporary(data: &DataDir) -> PathBuf {
     data.proxy().join("temporary")

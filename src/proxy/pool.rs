@@ -41,10 +41,14 @@ pub(super) fn pools(config: &Config, workers: &[Worker]) -> Vec<Pool> {
     let main = Pool { name: MAIN.to_owned(), servers: vec![address], by: None, falls_back: false };
     let more = routes::pools(workers).into_iter().map(|(kind, workers)| {
         let facts = kind.facts();
+        let mut servers: Vec<String> =
+            workers.iter().map(|worker| worker.place(config).to_string()).collect();
+        // Those that are found by one name are told apart behind it.
+        servers.dedup();
         Pool {
             name: kind.word().to_owned(),
-            servers: workers.iter().map(|worker| worker.place(config).to_string()).collect(),
-            by: (workers.len() > 1).then(|| by(facts.balance)).flatten(),
+            by: (servers.len() > 1).then(|| by(facts.balance)).flatten(),
+            servers,
             falls_back: facts.falls_back,
         }
     });

@@ -153,11 +153,14 @@ impl Plan {
 
     /// The one that an image brings along, in its place: made where it is, it is not copied but linked.
     fn brought(&self) -> Option<Environment> {
-        let there = Path::new(BROUGHT).join(self.folder.file_name()?);
-        let is_brought = (Environment { root: there.clone() }).is_complete();
-        if !is_brought || self.folder.starts_with(BROUGHT) {
+        if self.folder.starts_with(BROUGHT) {
             return None;
         }
+        // One with more than is wanted will do.
+        let more = self.set.clone().with_s3().folder(&self.interpreter.version);
+        let names = [self.folder.file_name()?.to_owned(), more.into()];
+        let there = names.map(|name| Path::new(BROUGHT).join(name));
+        let there = there.into_iter().find(|it| Environment { root: it.clone() }.is_complete())?;
         if !self.folder.exists() {
             files::private_folder(self.folder.parent()?).ok()?;
             files::remove(&self.folder).ok()?;

@@ -43,8 +43,11 @@ pub(crate) use worker::{TAG as WORKER, is_of_synapse};
 pub(crate) const CUSTOM: &str = "custom";
 
 /// All of the profile that is set, in the order in which they start. Where PostgreSQL is our own, its
-/// cluster has to be there already.
+/// cluster has to be there already, unless it is in containers elsewhere.
 pub(crate) async fn all(config: &Config) -> Result<Vec<Service>, Failure> {
+    if config.data.is_in_cluster() {
+        return outline(config);
+    }
     let own = if postgres::target(config)?.is_embedded() {
         Some(postgresql::service(config).await?)
     } else {
@@ -69,6 +72,7 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failu
     if config.is_joined() {
         // All that they need is on the machine of the homeserver.
         let mut workers = workers;
+        workers.extend(proxy::service(config));
         forkserver::add(config, &mut workers);
         return Ok(fits::together(config, workers, Vec::new())?);
     }
@@ -156,7 +160,7 @@ const OWN: &str = "own";
 
 /// The words under which services are known to each other.
 pub(crate) const POSTGRES: &str = "postgres";
-const DATABASE: &str = "database";
+pub(crate) const DATABASE: &str = "database";
 pub(crate) const SYNAPSE: &str = "synapse";
 const FORKSERVER: &str = "forkserver";
 pub(crate) const REDIS: &str = "redis";

@@ -28,7 +28,10 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         name: PROXY.to_owned(),
         summary: "nginx".to_owned(),
         tags: vec!["proxy".to_owned()],
-        needs: vec![Need::new(SYNAPSE, Condition::Healthy)],
+        needs: (!config.is_joined())
+            .then(|| Need::new(SYNAPSE, Condition::Healthy))
+            .into_iter()
+            .collect(),
         launch: Launch::new(program, data.root()).args(proxy::arguments(data, &conf)),
         // The certificate's hash stands in it as well.
         revision: match files::read_if_exists(&conf) {

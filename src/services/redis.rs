@@ -25,7 +25,7 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     let root = data.root();
     // Without one it listens on its socket alone.
     let (address, port) = match redis::network(config) {
-        Some((address, port)) => (address.to_string(), port),
+        Some((host, port)) => (host.listens().to_string(), port),
         None => ("127.0.0.1".to_owned(), 0),
     };
     let launch = Launch::new(server, root)

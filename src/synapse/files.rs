@@ -75,6 +75,7 @@ pub(crate) fn render(
         workers => Serde(workers::shared(config, &chosen)),
         made => context! {
             public_url => format!("{}/", config.public_url().trim_end_matches('/')),
+            metrics_address => config.metrics_address().to_string(),
             behind_proxy => config.server.behind_proxy || config.has(Part::Proxy),
             web_url => config.web_url(),
             session_key => session_key,

@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
-use rand::Rng;
+use data_encoding::BASE64_NOPAD;
+use rand::{Rng, RngExt as _, distr::Alphabetic};
 
 use super::Error;
-use crate::{
-    config::Config, data_dir::DataDir, files as disk, process, python::Environment, secret::Secret,
-};
+use crate::{config::Config, data_dir::DataDir, files as disk, secret::Secret};
 
 pub(crate) fn macaroon(data: &DataDir) -> PathBuf {
     data.secret("macaroon_secret_key")
@@ -48,18 +47,18 @@ pub(crate) fn replication_secret(data: &DataDir, rng: &mut impl Rng) -> Result<(
     Ok(())
 }
 
-/// Makes the signing key with Synapse's own tool, if there is none; true if it did.
-pub(crate) async fn signing(data: &DataDir, environment: &Environment) -> Result<bool, Error> {
+/// Makes the signing key, if there is none; true if it did. A line as Synapse reads it: kind, id and seed
+/// ([signedjson], `encode_signing_key_base64`).
+///
+/// [signedjson]: https://github.com/matrix-org/python-signedjson
+pub(crate) fn signing(data: &DataDir, rng: &mut impl Rng) -> Result<bool, Error> {
     let file = data.signing_key();
     if let Some(text) = disk::read_if_exists(&file)? {
         return if is_key(&text) { Ok(false) } else { Err(Error::BadKey(file)) };
     }
-    let tool = environment.program("generate_signing_key");
-    let text = process::tool(&mut process::command(tool)).await?;
-    if !is_key(&text) {
-        return Err(Error::BadKey(file));
-    }
-    disk::write_atomically(&file, text.as_bytes(), disk::PRIVATE)?;
+    let id: String = (0..4).map(|_| char::from(rng.sample(Alphabetic))).collect();
+    let seed = BASE64_NOPAD.encode(&rng.random::<[u8; 32]>());
+    disk::write_atomically(&file, format!("ed25519 a_{id} {seed}\n").as_bytes(), disk::PRIVATE)?;
     Ok(true)
 }
 
@@ -81,6 +80,18 @@ fn is_key(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signing_key_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::new(folder.path().to_owned());
+        data.create().unwrap();
+        assert!(signing(&data, &mut rand::rng()).unwrap());
+        let line = disk::read(&data.signing_key()).unwrap();
+        assert!(is_key(&line) && id(&line).unwrap().starts_with("ed25519:a_"), "{line}");
+        assert!(!signing(&data, &mut rand::rng()).unwrap());
+        assert_eq!(disk::read(&data.signing_key()).unwrap(), line);
+    }
 
     #[test]
     fn a_signing_key_is_told_from_rubbish() {

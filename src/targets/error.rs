@@ -18,6 +18,12 @@ pub(crate) enum Error {
     NoKeeper(&'static str),
     #[error("{0} does not answer")]
     NoEngine(&'static str, #[source] process::Error),
+    #[error("the cluster refuses")]
+    Cluster(#[source] process::Error),
+    #[error("the homeserver is in a cluster, with its database and media")]
+    StaysThere,
+    #[error("the homeserver in `{}` is on this machine, with its database and media", .0.display())]
+    StaysHere(PathBuf),
     #[error("for `{0}` only files are written")]
     OnlyFiles(&'static str),
     #[error("the units are the system's, which only root starts and stops")]
@@ -48,9 +54,12 @@ impl Explain for Error {
         match self {
             Self::Edited(_) | Self::Foreign(_) => Kind::Request,
             Self::NotRoot | Self::OnlyFiles(_) => Kind::Request,
-            Self::NoEngine(..) | Self::NoKeeper(_) | Self::Failed { .. } | Self::Slow { .. } => {
-                Kind::Environment
-            }
+            Self::StaysHere(_) | Self::StaysThere => Kind::Request,
+            Self::Cluster(_)
+            | Self::NoEngine(..)
+            | Self::NoKeeper(_)
+            | Self::Failed { .. }
+            | Self::Slow { .. } => Kind::Environment,
             Self::Process(error) => error.kind(),
             Self::Kept(error) => error.kind(),
             Self::File(error) => error.kind(),
@@ -68,9 +77,18 @@ impl Explain for Error {
             Self::NoEngine(..) => {
                 Some("install or start it, and let this account use it; `DOCKER_HOST` says where it listens".into())
             }
+            Self::Cluster(_) => Some(
+                "`kubectl config get-contexts` lists clusters, `config set kubernetes.context NAME` takes one; `kubectl auth can-i --list` says what you may do there; a field that somebody else has set is taken back with `--force`".into(),
+            ),
             Self::NoKeeper(_) => {
                 Some("`manage render` writes the files for another machine".into())
             }
+            Self::StaysThere => Some(
+                "another keeper would begin an empty one of the same name; `manage uninstall` takes it out of the cluster, and leaves its volumes there".into(),
+            ),
+            Self::StaysHere(_) => Some(
+                "in a cluster an empty one of the same name would begin; `--instance NAME` makes another one there".into(),
+            ),
             Self::OnlyFiles(_) => Some("`manage render` writes them".into()),
             Self::NotRoot => Some("the same as root, with `--data-dir` for this data folder".into()),
             Self::Failed { service, .. } | Self::Slow { service, .. } => {

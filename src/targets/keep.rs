@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Error, Target, Written, compose, folder, quadlet, systemd};
+use super::{Error, Target, Written, compose, folder, kubernetes, quadlet, systemd};
 use crate::{
     config::{Config, sections::stack},
     data_dir::DataDir,
@@ -20,14 +20,15 @@ use crate::{
     files, process, services as all,
     supervisor::{
         control,
-        kept::{Compose, Keeper, Kept, Scope, Systemd},
+        kept::{Compose, Keeper, Kept, Kubernetes, Scope, Systemd},
         record::{Report, Snapshot},
         state::Phase,
     },
 };
 
-/// How often it is looked how far a start is.
+/// How often it is looked how far a start is, and how often in a cluster, where that costs more.
 const LOOK: Duration = Duration::from_millis(250);
+const LOOK_FAR: Duration = Duration::from_secs(2);
 /// How many of the last lines of a service that failed are shown.
 const LAST_WORDS: usize = 6;
 
@@ -69,7 +70,11 @@ pub(crate) struct Settings<'a> {
 }
 
 /// What that target makes of the services on this machine.
-pub(crate) async fn plan(settings: &Settings<'_>, target: Target) -> Result<Plan, Failure> {
+pub(crate) async fn plan(
+    settings: &Settings<'_>,
+    target: Target,
+    with_secrets: bool,
+) -> Result<Plan, Failure> {
     let config = settings.config;
     let profile = &config.profile.name;
     let interval = config.supervision.probe_interval.0;
@@ -117,6 +122,20 @@ pub(crate) async fn plan(settings: &Settings<'_>, target: Target) -> Result<Plan
             let files =
                 quadlet::render(config, &list, &whose, !rustix::process::geteuid().is_root());
             Ok(Plan { folder: quadlets(), files, kept: None, program })
+        }
+        Target::Kubernetes => {
+            let list = super::contained(config)?;
+            let files = kubernetes::render(config, &list, with_secrets)?;
+            let folder = config.data.cluster();
+            let (prefix, pods) = kubernetes::pods(config, &list)?;
+            let keeper = Keeper::Kubernetes(Kubernetes {
+                context: config.kubernetes.context.clone(),
+                namespace: config.kubernetes.namespace.0.clone(),
+                prefix,
+                folder: folder.clone(),
+            });
+            let kept = Kept::new(keeper, profile, interval, &pods, &[]);
+            Ok(Plan { folder, files, kept: Some(kept), program })
         }
     }
 }
@@ -171,14 +190,22 @@ fn owner(data: &Path) -> (String, String) {
     (named("/etc/passwd", uid), named("/etc/group", gid))
 }
 
+/// Whether what that target is to be can be made, and whoever is to keep it answers. Changes nothing.
+pub(crate) async fn reachable(settings: &Settings<'_>, target: Target) -> Result<(), Failure> {
+    let plan = plan(settings, target, false).await?;
+    let kept = plan.kept.as_ref().ok_or(Error::OnlyFiles(target.word()))?;
+    Ok(answers(&kept.keeper).await?)
+}
+
 /// Has it keep the services from now on; whether anything changed. They are not started by that.
 pub(crate) async fn install(
     settings: &Settings<'_>,
     target: Target,
     force: bool,
 ) -> Result<bool, Failure> {
-    let plan = plan(settings, target).await?;
     let data = &settings.config.data;
+    stays(data, Some(target))?;
+    let plan = plan(settings, target, false).await?;
     let kept = plan.kept.as_ref().ok_or(Error::OnlyFiles(target.word()))?;
     answers(&kept.keeper).await?;
     // One that is damaged is written anew.
@@ -218,6 +245,21 @@ pub(crate) async fn install(
                 process::logged(build.args(["build", super::PREPARE]), &log).await?;
             }
         }
+        Keeper::Kubernetes(cluster) => {
+            let config = settings.config;
+            let (first, secrets) = (kubernetes::first(config)?, kubernetes::secrets(config)?);
+            // It may be there, and not for us to change.
+            if let Err(error) = cluster.apply(&[first], force).await {
+                let mut look = cluster.kubectl();
+                look.args(["get", "namespace", &cluster.namespace]);
+                process::tool(&mut look).await.map_err(|_| Error::Cluster(error))?;
+            }
+            cluster.apply(&secrets, force).await.map_err(Error::Cluster)?;
+            if force {
+                cluster.apply(&cluster.objects()?, true).await.map_err(Error::Cluster)?;
+            }
+            has_changed |= cluster.prune(false).await?;
+        }
     }
     let is_new = before.as_ref() != Some(kept);
     if is_new {
@@ -225,6 +267,21 @@ pub(crate) async fn install(
         own_by(data.root(), &data.kept())?;
     }
     Ok(has_changed || is_new)
+}
+
+/// Refuses to move a homeserver into a cluster or out of one by another keeper alone: its database and its media would
+/// stay behind, and there would be two of one name. `to` is none for our own supervisor.
+pub(crate) fn stays(data: &DataDir, to: Option<Target>) -> Result<(), Failure> {
+    let kept = Kept::read(data).ok().flatten();
+    let is_there = kept.is_some_and(|kept| matches!(kept.keeper, Keeper::Kubernetes(_)));
+    let goes_there = to == Some(Target::Kubernetes);
+    if is_there && !goes_there {
+        return Err(Error::StaysThere.into());
+    }
+    if goes_there && !is_there && data.homeserver_yaml().exists() {
+        return Err(Error::StaysHere(data.root().to_owned()).into());
+    }
+    Ok(())
 }
 
 /// What root writes into the folder of another account is that one's.
@@ -257,6 +314,11 @@ async fn answers(keeper: &Keeper) -> Result<(), Error> {
             command.args(["version", "--format", "{{.Server.Version}}"]);
             let said = process::tool(&mut command).await;
             return said.map(drop).map_err(|source| Error::NoEngine("Docker", source));
+        }
+        Keeper::Kubernetes(cluster) => {
+            let mut command = cluster.kubectl();
+            command.args(["version", "--output=json"]);
+            return process::tool(&mut command).await.map(drop).map_err(Error::Cluster);
         }
     };
     let said = process::tool(&mut command).await;
@@ -296,6 +358,10 @@ pub(crate) async fn remove(data: &DataDir) -> Result<bool, Failure> {
                 .await
                 .map_err(Error::from)?;
             files::remove(&compose.folder)?;
+        }
+        Keeper::Kubernetes(cluster) => {
+            cluster.prune(true).await?;
+            files::remove(&cluster.folder)?;
         }
     }
     files::remove(&data.kept())?;
@@ -346,6 +412,7 @@ fn target(keeper: &Keeper) -> Target {
     match keeper {
         Keeper::Systemd(_) => Target::Systemd,
         Keeper::Compose(_) => Target::Compose,
+        Keeper::Kubernetes(_) => Target::Kubernetes,
     }
 }
 
@@ -444,7 +511,8 @@ async fn follow(
         } else if Instant::now() > until {
             return Err(Error::NoKeeper(kept.keeper.name()).into());
         }
-        sleep(LOOK).await;
+        let is_far = matches!(kept.keeper, Keeper::Kubernetes(_));
+        sleep(if is_far { LOOK_FAR } else { LOOK }).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod compose;
 mod error;
 mod folder;
 pub(crate) mod keep;
+pub(crate) mod kubernetes;
 mod quadlet;
 mod systemd;
 
@@ -32,6 +33,8 @@ pub(crate) enum Target {
     Compose,
     /// A pod and a container for each service, for Podman's generator of units
     Quadlet,
+    /// Objects for a cluster of Kubernetes
+    Kubernetes,
 }
 
 impl Target {
@@ -41,6 +44,7 @@ impl Target {
             Self::Systemd => "systemd",
             Self::Compose => "compose",
             Self::Quadlet => "quadlet",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

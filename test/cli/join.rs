@@ -33,7 +33,7 @@ fn settings_that_say_no_place_are_refused() {
     for (yaml, what) in [
         ("{stack: {profile: worker}}", "names none"),
         ("{workers: {elsewhere: generic-2}}", "must be `NAME=ADDRESS` for each worker"),
-        ("{workers: {elsewhere: generic-2=host}}", "must be an IP address"),
+        ("{workers: {elsewhere: generic-2=Host}}", "must be an IP address"),
         (
             "{stack: {profile: scale}, workers: {elsewhere: generic-9=10.0.0.2}}",
             "names `generic-9`, which is none of the workers",

@@ -19,7 +19,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, _: &Context) -> Result<Stream<Nothing>, Stop> {
     files::private_folder(&args.folder)?;
     let log = args.folder.join("install.log");
-    let plan = python::plan(&args.folder, &log, Set::synapse(None), None).await?;
+    // What some installations want beside it does no harm to the others.
+    let plan = python::plan(&args.folder, &log, Set::synapse(None).with_s3(), None).await?;
     plan.apply(false).await?;
     files::remove(&log)?;
     Ok(Stream::new(async |_, _| Ok(Outcome::Done)))

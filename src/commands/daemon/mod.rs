@@ -10,6 +10,7 @@ mod echo;
 mod environment;
 mod exec;
 mod hooks;
+mod pod;
 mod provision;
 mod relay;
 mod supervise;
@@ -22,6 +23,7 @@ commands! {
     "Commands";
     #[hidden] "supervise" => supervise, "Keep the homeserver's processes";
     #[hidden] "unit" => unit, "Become a service that somebody else keeps";
+    #[hidden] "pod" => pod, "Make the folder of a pod ready";
     #[hidden] "watch" => watch, "Watch the services that somebody else keeps";
     #[hidden] "environment" => environment, "Make the Python environment of Synapse in a folder";
     #[hidden] "exec" => exec, "Become a program that ends with its parent";

@@ -32,18 +32,23 @@ pub(super) async fn show(
     part: &Part,
     context: &Context,
 ) -> Result<Live<Logs, Shown>, Stop> {
-    let named: Vec<_> =
+    let there: Vec<_> =
         kept.services.iter().map(|fact| (fact.name.as_str(), fact.tags.as_slice())).collect();
-    let mut names = select::resolve(words, &named)?;
+    let mut names = select::resolve(words, &there)?;
     if names.is_empty() {
-        names = named.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names = there.iter().map(|(name, _)| (*name).to_owned()).collect();
     }
     let count = part.tail.or_else(|| part.since.is_none().then_some(USUAL));
     let since = part.since.map(|since| since.to_string());
     let mut command = kept.lines_of(&names, count, since.as_deref(), part.follow);
+    let named = names.clone();
     let masked = masked(context, names)?;
     let keeper = kept.keeper.clone();
-    let line = move |text: &str| Some(masked(read(&keeper, text)?));
+    let line = move |text: &str| {
+        // In a pod there is more than what has a name of ours.
+        let line = read(&keeper, text).filter(|line| named.contains(&line.service))?;
+        Some(masked(line))
+    };
     if part.follow {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(unread)?;
@@ -62,7 +67,9 @@ pub(super) async fn show(
         })));
     }
     let text = process::tool(&mut command).await?;
-    let lines: Vec<Shown> = text.lines().filter_map(line).collect();
+    let mut lines: Vec<Shown> = text.lines().filter_map(line).collect();
+    // Several pods come one after the other.
+    lines.sort_by(|a, b| a.line.time.cmp(&b.line.time));
     Ok(Live::Reply(Reply::done_if(!lines.is_empty(), Logs { total: lines.len(), lines })))
 }
 
@@ -74,6 +81,7 @@ fn read(keeper: &Keeper, text: &str) -> Option<Line> {
     match keeper {
         Keeper::Systemd(systemd) => record(text, &format!("{}-", systemd.prefix)),
         Keeper::Compose(_) => prefixed(text),
+        Keeper::Kubernetes(_) => of_pod(text),
     }
 }
 
@@ -83,6 +91,15 @@ fn prefixed(text: &str) -> Option<Line> {
     let name = name.trim();
     let service = name.rsplit_once('-').map_or(name, |(service, _)| service).to_owned();
     let (time, message) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
+    let at = time.parse::<Timestamp>().ok()?;
+    Some(Line { time: Some(shown(at)), service, message: message.to_owned() })
+}
+
+/// A line of `kubectl logs --prefix --timestamps`: `[pod/matrix-synapse-0/synapse] 2026-11-30T19:18:51.123456789Z ready`.
+fn of_pod(text: &str) -> Option<Line> {
+    let (from, rest) = text.strip_prefix('[')?.split_once("] ")?;
+    let service = from.rsplit_once('/')?.1.to_owned();
+    let (time, message) = rest.split_once(' ').unwrap_or((rest, ""));
     let at = time.parse::<Timestamp>().ok()?;
     Some(Line { time: Some(shown(at)), service, message: message.to_owned() })
 }
@@ -125,6 +142,14 @@ mod tests {
             (line.service.as_str(), line.message.as_str()),
             ("event-persister-1", "it runs")
         );
+        assert_eq!(line.time.unwrap(), "2026-11-30T19:18:51.123Z");
+    }
+
+    #[test]
+    fn a_line_of_a_pod_is_one_of_its_container() {
+        let line =
+            of_pod("[pod/m-synapse-0/hooks] 2026-11-30T19:18:51.123456789Z it runs").unwrap();
+        assert_eq!((line.service.as_str(), line.message.as_str()), ("hooks", "it runs"));
         assert_eq!(line.time.unwrap(), "2026-11-30T19:18:51.123Z");
     }
 

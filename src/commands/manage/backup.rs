@@ -264,6 +264,7 @@ async fn make(
     }
     let config = context.config()?;
     guard::homeserver(config)?;
+    guard::here(&config.data)?;
     backup::restore::require_whole(&config.data)?;
     moving::require_whole(&config.data)?;
     let incremental = incremental || (config.backup.incremental && !is_piped);

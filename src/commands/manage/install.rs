@@ -24,7 +24,8 @@ use crate::{
     },
     output::Report,
     process,
-    targets::{Target, keep},
+    synapse::version,
+    targets::{Target, keep, kubernetes},
 };
 
 #[derive(clap::Args)]
@@ -76,6 +77,8 @@ enum Keeping {
     Systemd,
     /// Docker Compose, in containers of an image that is built here
     Compose,
+    /// Kubernetes, in pods of an image that its nodes can pull; it is always started
+    Kubernetes,
 }
 
 impl Keeping {
@@ -84,6 +87,7 @@ impl Keeping {
             Self::Native => None,
             Self::Systemd => Some(Target::Systemd),
             Self::Compose => Some(Target::Compose),
+            Self::Kubernetes => Some(Target::Kubernetes),
         }
     }
 }
@@ -183,8 +187,14 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         _ => None,
     };
     let target = args.target.and_then(Keeping::target);
+    if args.target.is_some() {
+        keep::stays(&config.data, target)?;
+    }
     if target == Some(Target::Compose) {
         return Box::pin(contained(&args, context)).await;
+    }
+    if target == Some(Target::Kubernetes) || config.data.is_in_cluster() {
+        return Box::pin(in_cluster(&args, context)).await;
     }
     if target.is_some() && !args.start {
         not_ours(context).await?;
@@ -254,13 +264,31 @@ async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
     changed |= keep::lay(&config.data).await?;
     drop(progress);
     let none = || Failure::request("nobody keeps the services");
-    handed_over(args, context, changed, changed, none).await
+    handed_over(args.start, context, changed, changed, none).await
+}
+
+/// All runs in the cluster; this machine has the settings, and the secrets that were made for it.
+async fn in_cluster(args: &Args, context: &Context) -> Answered<Answer> {
+    let config = context.config()?;
+    context.would("make what the cluster is to have, apply it and wait until all is ready")?;
+    not_ours(context).await?;
+    let settings = settings(context)?;
+    let progress = context.progress("looking at the cluster");
+    keep::reachable(&settings, Target::Kubernetes).await?;
+    progress.now("making keys and secrets");
+    config.data.create()?;
+    persist::keep(config)?;
+    let changed = keep::install(&settings, Target::Kubernetes, args.force).await?;
+    exports::write(config, &kubernetes::public_url(config), &version::wanted(config))?;
+    drop(progress);
+    let none = || Failure::request("nobody keeps the services");
+    handed_over(true, context, changed, changed, none).await
 }
 
 /// What is answered where nothing was installed here but what keeps the services; started, where that is asked for. `anew`
 /// says that what they are made from has changed, `none` what it is where nobody else keeps them.
 async fn handed_over(
-    args: &Args,
+    start: bool,
     context: &Context,
     changed: bool,
     anew: bool,
@@ -269,18 +297,18 @@ async fn handed_over(
     let config = context.config()?;
     let done = Installed {
         changed,
-        version: exports::version(&config.data).unwrap_or_default(),
+        version: exports::version(&config.data).unwrap_or_else(|| version::wanted(config)),
         steps: Vec::new(),
         kept: Vec::new(),
         lock: None,
         warnings: Vec::new(),
     };
-    if args.start {
+    if start {
         let kept = context.kept()?.ok_or_else(none)?;
         let timeout = config.supervision.start_timeout.0;
         super::kept_elsewhere::start(context, &kept, &[], timeout, false, anew).await?;
     }
-    Ok(Reply::done_if(changed || args.start, answer(context, config, done).await?))
+    Ok(Reply::done_if(changed || start, answer(context, config, done).await?))
 }
 
 /// Root has the services of another account kept, and writes nothing else: files of root's would be in its way.
@@ -312,7 +340,7 @@ async fn for_another(
         Failure::request("root does not keep the services of another account")
             .hinted(format!("`manage start` as `{owner}` starts them"))
     };
-    handed_over(args, context, changed, false, none).await
+    handed_over(args.start, context, changed, false, none).await
 }
 
 /// Two would keep the same services.
@@ -332,14 +360,22 @@ async fn answer(context: &Context, config: &Config, done: Installed) -> Result<A
     let running = now.as_ref().is_some_and(|now| now.ready);
     // A proxy that is only to come answers nobody yet.
     let is_new = now.is_some_and(|now| now.profile != config.profile.name);
-    let url = if running && is_new { config.local_url() } else { config.public_url() };
+    let url = if config.data.is_in_cluster() {
+        kubernetes::public_url(config)
+    } else if running && is_new {
+        config.local_url()
+    } else {
+        config.public_url()
+    };
     // Only Vrooli puts a link on PATH.
     let launcher =
         || Some(context.environment.resource_dir()?.join("cli.sh").display().to_string());
     let linked = process::find(commands::NAME).map(|_| commands::NAME.to_owned());
     let program = linked.or_else(launcher).unwrap_or_else(|| commands::NAME.to_owned());
     let program = context.typed(&program);
-    let next: &[&str] = if running {
+    let next: &[&str] = if running && config.data.is_in_cluster() {
+        &["status", "logs synapse"]
+    } else if running {
         &[
             "status --verbose",
             "content create-room Alerts --alias alerts",

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
-    net::IpAddr,
     path::PathBuf,
 };
 
@@ -40,7 +39,7 @@ impl Report for Answer {
         let Written { file, workers } = &self.written;
         let verb = if self.dry_run { "would write" } else { "wrote" };
         writeln!(page, "{verb} {}: it contains all secrets of this homeserver", file.display())?;
-        let mut machines: BTreeMap<&IpAddr, Vec<&str>> = BTreeMap::new();
+        let mut machines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, machine) in workers {
             machines.entry(machine).or_default().push(name);
         }

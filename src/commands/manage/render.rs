@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Show what would change in the folder, or in the one where this machine has them; 2 where nothing would
     #[arg(long)]
     diff: bool,
+    /// Secrets too, which are given to nobody else: for Kubernetes, in a file that only you can read
+    #[arg(long, requires = "out")]
+    with_secrets: bool,
     /// Write over files that were changed by hand
     #[arg(long, requires = "out")]
     force: bool,
@@ -65,7 +68,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
     let settings = settings(context)?;
-    let plan = keep::plan(&settings, args.target).await?;
+    let plan = keep::plan(&settings, args.target, args.with_secrets).await?;
     let answer = |folder: Option<PathBuf>, files: Vec<File>, changed| Rendered {
         target: args.target.word().to_owned(),
         folder,

@@ -63,7 +63,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
         report.map_or(Phase::Stopped, |report| report.state)
     };
     // One that is there only while another one starts is none that runs.
-    let kept = services.into_iter().filter(|service| !service.goes());
+    let is_in_cluster = config.data.is_in_cluster();
+    // Nor is what a cluster does in another way.
+    let is_there = |service: &Service| {
+        !is_in_cluster || now.as_ref().is_none_or(|now| now.services.contains_key(&service.name))
+    };
+    let kept = services.into_iter().filter(|service| !service.goes() && is_there(service));
     let services: Vec<Line> =
         kept.map(|service| Line::new(state(&service.name), service)).collect();
     let profile = config.profile.name.clone();

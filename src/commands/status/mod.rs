@@ -87,7 +87,8 @@ pub(crate) async fn run(
         // Settings that cannot be read do not keep anybody from seeing what runs.
         match context.config() {
             Ok(config) => {
-                if status.installed {
+                // What it has is there.
+                if status.installed && !config.data.is_in_cluster() {
                     status.backups = Backups::of(config)?;
                     status.encryption = Encryption::of(config)?;
                 }

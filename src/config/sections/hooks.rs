@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{proxy::url_here, stack::Part};
+use super::stack::Part;
 use crate::config::{
     Config,
     values::{
@@ -32,7 +32,7 @@ section! {
 impl Config {
     /// Where they are reached from this machine.
     pub(crate) fn hooks_url(&self) -> String {
-        url_here(self.hooks.address, self.hooks.port)
+        self.with_homeserver(self.hooks.address, self.hooks.port)
     }
 
     /// A webhook's address: through the proxy where there is one and it is `proxied`, else on this machine,

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod database;
 pub(crate) mod encryption;
 pub(crate) mod hooks;
+pub(crate) mod kubernetes;
 pub(crate) mod media;
 pub(crate) mod oidc;
 pub(crate) mod proxy;

@@ -48,6 +48,17 @@ pub(crate) fn url_here(address: IpAddr, port: Port) -> String {
 }
 
 impl Config {
+    /// What listens beside the homeserver, as a program on this machine reaches it; or by name, from a container that
+    /// does not run the homeserver.
+    pub(crate) fn with_homeserver(&self, address: IpAddr, port: Port) -> String {
+        match &self.workers.address {
+            Some(host) if self.is_joined() && self.is_named() => {
+                format!("http://{}:{port}", host.bracketed())
+            }
+            _ => url_here(address, port),
+        }
+    }
+
     /// The proxy, as a program on this machine reaches it over HTTP.
     pub(crate) fn proxy_url(&self) -> String {
         url_here(self.proxy.address, self.proxy.http_port)

@@ -5,7 +5,6 @@ use std::{net::IpAddr, path::PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::proxy::url_here;
 use crate::{
     config::{
         Config,
@@ -124,6 +123,6 @@ impl Config {
 
     /// Where it is reached from this machine.
     pub(crate) fn relay_url(&self) -> String {
-        url_here(self.relay.address, self.relay.port)
+        self.with_homeserver(self.relay.address, self.relay.port)
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Named {
 
 /// The profile of a machine that only has workers of a homeserver elsewhere.
 pub(crate) const JOINED: &str = "worker";
+/// Those of a container that only has the proxy of a homeserver elsewhere, without workers and with them.
+pub(crate) const FRONT: [&str; 2] = ["front", "front-scale"];
 
 pub(crate) const PROFILES: &[Named] = &[
     Named { name: "core", summary: "PostgreSQL and Synapse", parts: &[Part::Core] },
@@ -82,6 +84,12 @@ pub(crate) const PROFILES: &[Named] = &[
         summary: "workers of a homeserver on another machine",
         parts: &[Part::Workers],
     },
+    Named { name: FRONT[0], summary: "the proxy of a homeserver elsewhere", parts: &[Part::Proxy] },
+    Named {
+        name: FRONT[1],
+        summary: "the proxy of a homeserver elsewhere that has workers",
+        parts: &[Part::Proxy, Part::Workers],
+    },
     Named {
         name: "full",
         summary: "everything",
@@ -91,7 +99,7 @@ pub(crate) const PROFILES: &[Named] = &[
 
 /// Those that people choose.
 pub(crate) fn typed() -> impl Iterator<Item = &'static Named> {
-    PROFILES.iter().filter(|profile| profile.name != JOINED)
+    PROFILES.iter().filter(|profile| profile.parts.contains(&Part::Core))
 }
 
 impl Profile {

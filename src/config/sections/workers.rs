@@ -1,6 +1,10 @@
 //! Which processes of Synapse there are beside the main one, where the profile has workers.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -9,7 +13,7 @@ use crate::config::{
     Config,
     values::{
         setting::section,
-        shape::{Percent, Port, Shape, Span, Words as _, words},
+        shape::{Host, Percent, Port, Shape, Span, Words as _, words},
     },
 };
 
@@ -72,10 +76,10 @@ impl Serialize for Counts {
     }
 }
 
-/// Workers that run on other machines, each by its name with the address of its machine:
-/// `generic-2=10.0.0.2`.
+/// Workers that run on other machines or in containers, each by its name with the address of its machine or the name
+/// that it is reached by: `generic-2=10.0.0.2`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Elsewhere(pub(crate) BTreeMap<String, IpAddr>);
+pub(crate) struct Elsewhere(pub(crate) BTreeMap<String, Host>);
 
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,8 +101,8 @@ impl Shape for Elsewhere {
     fn read(value: &Value) -> Result<Self, String> {
         let mut places = BTreeMap::new();
         let mut add = |name: &str, address: &Value| {
-            let address = IpAddr::read(address)?;
-            if address.is_unspecified() {
+            let address = Host::read(address)?;
+            if matches!(address, Host::Address(it) if it.is_unspecified()) {
                 return Err("must have the addresses of single machines".to_owned());
             }
             let name = name.trim().replace('_', "-");
@@ -120,7 +124,7 @@ impl Shape for Elsewhere {
     }
 
     fn schema() -> Value {
-        json!({ "type": ["string", "object"], "pattern": "^([a-z_-]+-[0-9]+=[0-9a-fA-F.:]+[, ]*)*$" })
+        json!({ "type": ["string", "object"], "pattern": "^([a-z_-]+-[0-9]+=[0-9a-zA-Z.:-]+[, ]*)*$" })
     }
 }
 
@@ -162,8 +166,8 @@ section! {
         list: Counts = "" ["MATRIX_SYNAPSE_WORKERS"];
         /// Workers that run on other machines, each with the address of its machine: `generic-2=10.0.0.2`. `manage join-file` writes what these machines need.
         elsewhere: Elsewhere = "" ["MATRIX_SYNAPSE_WORKERS_ELSEWHERE"];
-        /// Address of this machine for the workers in `elsewhere`. The embedded PostgreSQL, the own Redis and Synapse's processes listen there too, unencrypted: it must be in a private network.
-        address: Option<IpAddr> = "" ["MATRIX_SYNAPSE_WORKERS_ADDRESS"];
+        /// Address of this machine for the workers in `elsewhere`; in containers, the name of the homeserver. The embedded PostgreSQL, the own Redis and Synapse's processes listen there too, unencrypted: it must be in a private network.
+        address: Option<Host> = "" ["MATRIX_SYNAPSE_WORKERS_ADDRESS"];
         /// Port of the main process for other machines; each worker has a port above it that follows from its kind and number.
         port: Port = "9300" ["MATRIX_SYNAPSE_WORKERS_PORT"];
         /// Which workers of a homeserver on another machine run on this one. `manage start worker NAME --join FILE` writes it.
@@ -189,10 +193,26 @@ impl Config {
         !self.workers.elsewhere.0.is_empty()
     }
 
-    /// The address of this machine for those on others, where there are any.
-    pub(crate) fn network_address(&self) -> Option<IpAddr> {
-        self.workers.address.filter(|_| self.is_apart())
+    /// The address of this machine for those on others, where there are any; or the name of the homeserver among
+    /// containers, where PostgreSQL is elsewhere in any case.
+    pub(crate) fn network_address(&self) -> Option<&Host> {
+        self.workers.address.as_ref().filter(|own| self.is_apart() || is_name(own))
     }
+
+    /// Where Synapse's processes tell what they count: whoever collects it from containers is not in them.
+    pub(crate) fn metrics_address(&self) -> IpAddr {
+        let everywhere = self.network_address().filter(|own| is_name(own)).map(Host::listens);
+        everywhere.unwrap_or(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Whether processes find each other by name, each in a container with a network of its own.
+    pub(crate) fn is_named(&self) -> bool {
+        self.network_address().is_some_and(is_name)
+    }
+}
+
+fn is_name(host: &Host) -> bool {
+    matches!(host, Host::Name(_))
 }
 
 #[cfg(test)]
@@ -216,7 +236,8 @@ mod tests {
         assert_eq!(Elsewhere::read(&yaml).unwrap(), text);
         let refused = |text: &str| Elsewhere::read(&text.into()).unwrap_err();
         assert_eq!(refused("generic-2"), "must be `NAME=ADDRESS` for each worker");
-        assert!(refused("generic-2=host").starts_with("must be an IP address"));
+        assert!(refused("generic-2=Host").starts_with("must be an IP address, or a DNS name"));
+        assert!(refused("generic-2=10.0.0.300").starts_with("must be an IP address"));
         assert_eq!(refused("generic-2=0.0.0.0"), "must have the addresses of single machines");
         let twice = refused("generic-2=10.0.0.2,generic-2=10.0.0.3");
         assert_eq!(twice, "must name `generic-2` only once");

@@ -4,3 +4,4 @@ pub(crate) mod dotenv;
 pub(crate) mod edit;
 pub(crate) mod environment;
 pub(crate) mod vrooli;
+pub(crate) mod whole;

@@ -1,7 +1,11 @@
 //! The kinds of values a setting can have: how each is read from a text or from YAML, and how the
 //! schema describes it. A refusal says what would be right.
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
 
 use ruma::OwnedServerName;
 use serde::{Serialize, Serializer};
@@ -124,6 +128,77 @@ impl Shape for PathBuf {
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^/" })
+    }
+}
+
+/// Where a machine or a container is: an address, or a name that all who ask for it resolve.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl Host {
+    /// As it stands before a port.
+    pub(crate) fn bracketed(&self) -> String {
+        crate::config::bracketed(&self.to_string()).into_owned()
+    }
+
+    /// What it listens on there: whoever has a name may have another address each day.
+    pub(crate) fn listens(&self) -> IpAddr {
+        match self {
+            Self::Address(address) => *address,
+            Self::Name(_) => Ipv4Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl Shape for Host {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let is_label = |label: &str| {
+            let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            (1..=63).contains(&label.len())
+                && label.chars().all(inside)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let is_name = text.len() <= 253
+            && text.split('.').all(is_label)
+            // `10.0.0.300` is nobody's name.
+            && text.rsplit('.').next().is_some_and(|last| !last.chars().all(|c| c.is_ascii_digit()));
+        if is_name {
+            return Ok(Self::Name(text));
+        }
+        Err("must be an IP address, or a DNS name in lower case".into())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }, { "format": "hostname" }] })
     }
 }
 

@@ -55,12 +55,6 @@ impl Explain for Error {
     }
 }
 
-/// Whether a kind can have another number of workers while all others run on.
-fn takes_part(kind: Kind) -> bool {
-    let facts = kind.facts();
-    facts.http && facts.streams.is_empty() && facts.most > 1
-}
-
 /// How often it is looked: so often that a window has several samples, and never so often that looking
 /// is work.
 fn interval(window: Duration) -> Duration {
@@ -199,7 +193,7 @@ mod tests {
     #[test]
     fn only_kinds_that_nobody_has_to_know_of_take_part() {
         let words: Vec<&str> =
-            Kind::ALL.iter().filter(|kind| takes_part(**kind)).map(|kind| kind.word()).collect();
+            Kind::ALL.iter().filter(|kind| kind.scales()).map(|kind| kind.word()).collect();
         assert_eq!(
             words.join(" "),
             "generic synchrotron client_reader event_creator federation_reader federation_inbound"

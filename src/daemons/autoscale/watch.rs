@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::takes_part;
 use crate::{
     config::{sections::workers::Kind, values::shape::Words as _},
     process::Stat,
@@ -29,7 +28,7 @@ impl Watch {
         for report in snapshot.services.values() {
             let has = |word: &str| report.tags.iter().any(|tag| tag == word);
             let kind = Kind::ALL.iter().copied().find(|kind| has(kind.word()));
-            let Some(kind) = kind.filter(|kind| has(services::WORKER) && takes_part(*kind)) else {
+            let Some(kind) = kind.filter(|kind| has(services::WORKER) && kind.scales()) else {
                 continue;
             };
             if !report.wanted {

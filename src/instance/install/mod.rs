@@ -275,7 +275,7 @@ pub(crate) async fn install(
     // Where the database is ours the keys come first: a cluster without a key is one that lost it.
     let embedded = postgres::target(config)?.is_embedded();
     if embedded {
-        make_keys(config, on_step, &mut done).await?;
+        make_keys(config, on_step, &mut done)?;
     }
     on_step("looking after the database");
     let deadline = Instant::now() + config.supervision.start_timeout.0;
@@ -290,7 +290,7 @@ pub(crate) async fn install(
     };
     done.steps.extend(database.steps.iter().map(ToString::to_string));
     if !embedded {
-        make_keys(config, on_step, &mut done).await?;
+        make_keys(config, on_step, &mut done)?;
     }
     on_step("checking the settings");
     let environment = render::environment(config);
@@ -367,14 +367,14 @@ fn stays(config: &Config, options: &Options, version: &str) -> Option<String> {
     })
 }
 
-async fn make_keys(
+fn make_keys(
     config: &Config,
     on_step: &mut dyn FnMut(&str),
     done: &mut Installed,
 ) -> Result<(), Failure> {
     on_step("looking after secrets and keys");
     keys::secrets(config, &mut rng())?;
-    if keys::signing(&config.data, &render::environment(config)).await? {
+    if keys::signing(&config.data, &mut rng())? {
         done.steps.push("created the signing key and the secrets".into());
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::{
     definition,
     launch::{Standby, answered, found, launch, own_log, own_words},
     stop,
-    wait::follow,
+    wait::{self, follow},
 };
 use crate::{
     checks::{Flow, secrets},
@@ -243,7 +243,9 @@ pub(crate) async fn prepare(
 /// Looks after the operator's account once a supervisor in the foreground has everything ready.
 pub(crate) async fn account(config: &Config) -> Result<(), Failure> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
-    prepare::finish(config, &config.local_url(), deadline, &mut |_| ()).await?;
+    let url = config.local_url();
+    wait::answers(&url, deadline).await?;
+    prepare::finish(config, &url, deadline, &mut |_| ()).await?;
     Ok(())
 }
 

@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
+    error::Failure,
     instance::error::{Error, failed, slow},
-    supervisor::{control::Stream, record::Snapshot},
+    supervisor::{self, control::Stream, record::Snapshot},
 };
+
+/// Between two questions to one that nobody tells of.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follows what happens until `judge` has it that all is ready, one has failed, or the time is over; none
 /// where the supervisor ends before.
@@ -28,6 +32,22 @@ pub(crate) async fn follow(
             return Ok(Some(now));
         }
         last = Some(now);
+    }
+}
+
+/// Waits until the homeserver at that URL says that it lives.
+pub(crate) async fn answers(url: &str, deadline: Instant) -> Result<(), Failure> {
+    let health = format!("{url}/health");
+    loop {
+        if let Ok(Some(said)) = supervisor::get(&health, None, None).await
+            && said.status == 200
+        {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::environment(format!("the homeserver does not answer at {url}")));
+        }
+        sleep(PAUSE).await;
     }
 }
 

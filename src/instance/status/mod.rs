@@ -6,7 +6,7 @@ pub(crate) mod backups;
 pub(crate) mod encryption;
 pub(crate) mod media;
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ use crate::{
     redis,
     services::shares_memory,
     supervisor::{
-        self, control,
+        self, control, kept,
         record::{Report, Snapshot},
         state::Phase,
     },
@@ -99,7 +99,7 @@ pub(crate) struct Status {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Elsewhere {
     pub(crate) name: String,
-    pub(crate) machine: IpAddr,
+    pub(crate) machine: String,
     pub(crate) healthy: bool,
     /// Why it is not.
     pub(crate) message: Option<String>,
@@ -156,8 +156,20 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     // Where only workers run, that of the homeserver.
     let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
     let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
-    let (mut state, mut health_message) =
-        judged(installed, &asked, answers(format!("{host}:{port}"))).await;
+    let asks = async {
+        // How a cluster is reached from here nobody knows; it has asked.
+        if data.is_in_cluster() { Ok(()) } else { answers(format!("{host}:{port}")).await }
+    };
+    let alone = kept::is_inside() && installed && asked.as_ref().is_ok_and(Vec::is_empty);
+    let (mut state, mut health_message) = if alone {
+        // In a container nobody can be asked of the others.
+        match asks.await {
+            Ok(()) => (State::Running, "Healthy".to_owned()),
+            Err(why) => (State::Stopped, why),
+        }
+    } else {
+        judged(installed, &asked, asks).await
+    };
     if !matches!(state, State::NotInstalled | State::Stopped)
         && let Err(full @ files::Error::Full { .. }) = files::has_space(data.root())
     {
@@ -218,7 +230,7 @@ impl Status {
     /// itself healthy without one, somebody else's Redis, and workers on other machines. The main process
     /// stands in for those of these that only answer. The answer of the whole is due within ten seconds.
     pub(crate) async fn ask_others(&mut self, config: &Config) {
-        if !self.running {
+        if !self.running || config.data.is_in_cluster() {
             return;
         }
         // What waits for a restart is about another server than the one that is in use.
@@ -242,7 +254,7 @@ impl Status {
             self.is_unwell(error.to_string());
         }
         if let Some(away) = elsewhere.iter().find(|it| it.needed && !it.healthy) {
-            let (name, machine) = (&away.name, away.machine);
+            let (name, machine) = (&away.name, &away.machine);
             self.is_unwell(format!("{name} on {machine} does not answer"));
         }
         if let Err(why) = operator {
@@ -308,9 +320,9 @@ async fn away(config: &Config) -> Vec<Elsewhere> {
     if config.is_joined() {
         return Vec::new();
     }
-    let asked = workers::elsewhere(config).into_iter().map(|(name, address, needed)| {
-        let answered = tokio::spawn(answers(address.to_string()));
-        (name, address.ip(), needed, answered)
+    let asked = workers::elsewhere(config).into_iter().map(|(name, machine, port, needed)| {
+        let answered = tokio::spawn(answers(format!("{}:{port}", machine.bracketed())));
+        (name, machine.to_string(), needed, answered)
     });
     let mut all = Vec::new();
     for (name, machine, needed, answered) in asked.collect::<Vec<_>>() {

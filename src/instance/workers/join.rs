@@ -4,19 +4,21 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, TcpListener},
+    net::TcpListener,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::join_file::{Error, Joining, SECRETS, name_of, places, read};
+use super::join_file::{Error, Joining, name_of, places, read};
 use crate::{
     checks::folder,
     config::{
-        self, Config, exports, sections::stack, sources::environment::Environment,
-        values::source::Source,
+        self, Config, exports,
+        sections::stack,
+        sources::{environment::Environment, whole},
+        values::{shape::Host, source::Source},
     },
     error::Failure,
     files,
@@ -112,7 +114,7 @@ pub(crate) async fn join(
     on_step("writing settings and secrets");
     for (name, text) in &joining.secrets {
         // A name is no path.
-        if SECRETS.contains(&name.as_str()) || *name == "redis_password" {
+        if render::SECRETS.contains(&name.as_str()) || *name == "redis_password" {
             changed |=
                 files::write_if_changed(&data.secret(name), text.as_bytes(), files::PRIVATE)?;
         }
@@ -161,40 +163,36 @@ fn settings_file(config: &Config, joining: &Joining, here: Vec<String>) -> Resul
     if let Some(version) = joining.other_version() {
         set("synapse.version", version.into());
     }
-    let mut sections: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
     let own = config::settings().filter(|setting| {
         let of_machine = setting.key.starts_with(guard::OF_EACH_MACHINE);
         of_machine && config.source(setting.key) == Source::SettingsFile
     });
     let own =
         own.filter_map(|it| Some((it.key.to_owned(), config.values.0.get(it.key)?.0.clone())));
-    for (key, value) in joined.into_iter().chain(own) {
-        // A file of a newer program may have settings that this one does not know.
-        let setting = config::find(&key)?;
-        if let Some((section, name)) = setting.key.split_once('.') {
-            sections.entry(section).or_default().insert(name, value);
-        }
-    }
-    let yaml = serde_yaml::to_string(&sections).map_err(|error| {
-        Failure::environment(format!("the settings cannot be written: {error}"))
-    })?;
+    joined.extend(own.collect::<Vec<_>>());
+    // A file of a newer program may have settings that this one does not know.
+    joined.keys().try_for_each(|key| config::find(key).map(drop))?;
+    let yaml = whole::document(&joined)?;
     Ok(format!(
         "# Written by `manage start worker --join`; only `supervision` may be changed here.\n{yaml}"
     ))
 }
 
 /// Those that are to run here; without names, all whose machine this is.
-fn chosen(places: &BTreeMap<String, IpAddr>, names: &[String]) -> Result<Vec<String>, Error> {
-    let is_here = |machine: IpAddr| TcpListener::bind((machine, 0)).is_ok();
+fn chosen(places: &BTreeMap<String, Host>, names: &[String]) -> Result<Vec<String>, Error> {
+    let is_here = |machine: &Host| TcpListener::bind((machine.to_string().as_str(), 0)).is_ok();
     if names.is_empty() {
-        let here = places.iter().filter(|(_, machine)| is_here(**machine));
+        let here = places.iter().filter(|(_, machine)| is_here(machine));
         let here: Vec<String> = here.map(|(name, _)| name.clone()).collect();
         return if here.is_empty() { Err(Error::NobodyHere) } else { Ok(here) };
     }
     for name in names {
-        match places.get(name).copied() {
+        match places.get(name) {
             Some(machine) if is_here(machine) => {}
-            Some(machine) => return Err(Error::OtherMachine { name: name.clone(), machine }),
+            Some(machine) => {
+                let (name, machine) = (name.clone(), machine.clone());
+                return Err(Error::OtherMachine { name, machine });
+            }
             None => {
                 let there = places.keys().cloned().collect();
                 return Err(Error::NoWorker { name: name.clone(), there });
@@ -210,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_machine_runs_what_has_its_address_and_nothing_else() {
-        let place = |name: &str, machine: &str| (name.to_owned(), machine.parse().unwrap());
+        let place =
+            |name: &str, machine: &str| (name.to_owned(), Host::Address(machine.parse().unwrap()));
         let places = BTreeMap::from([
             place("generic-2", "127.0.0.1"),
             place("generic-3", "192.0.2.1"),

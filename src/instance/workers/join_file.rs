@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::{
     config::{
-        self, Config, exports,
+        Config, exports,
         sections::{stack::Part, workers::Elsewhere},
-        sources::edit,
-        values::{setting::shown, shape::Shape as _, source::Source},
+        sources::whole,
+        values::shape::{Host, Shape as _},
     },
     data_dir::DataDir,
     error::{Explain, Failure, Kind},
@@ -48,7 +48,7 @@ pub(crate) enum Error {
     #[error("none of the workers in the file runs on a machine with an address of this one")]
     NobodyHere,
     #[error("`{name}` runs on the machine {machine}, and this one does not have that address")]
-    OtherMachine { name: String, machine: IpAddr },
+    OtherMachine { name: String, machine: Host },
     #[error("the settings in `{}` cannot be used", .0.display())]
     BadSettings(PathBuf),
 }
@@ -121,25 +121,13 @@ const OF_THAT_MACHINE: [&str; 9] = [
 ];
 /// What the file has in another way.
 const BROUGHT: [&str; 2] = ["synapse.version", "synapse.modules"];
-/// The secrets that every process of Synapse reads.
-pub(super) const SECRETS: [&str; 9] = [
-    "signing.key",
-    "macaroon_secret_key",
-    "form_secret",
-    "synapse_registration_secret",
-    "worker_replication_secret",
-    "session.key",
-    "database_password",
-    "turn_secret",
-    "oidc_client_secret",
-];
 
 /// What stands in the file, for the one who wrote it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Written {
     pub(crate) file: PathBuf,
     /// The workers that run elsewhere, each with the address of its machine.
-    pub(crate) workers: BTreeMap<String, IpAddr>,
+    pub(crate) workers: BTreeMap<String, String>,
 }
 
 /// Writes the file, mode 0600; `write` is false for a dry run.
@@ -154,14 +142,10 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
         .network_address()
         .filter(|_| config.has(Part::Workers))
         .ok_or(Error::NobodyElsewhere)?;
-    let mut settings = BTreeMap::new();
-    for setting in config::settings().filter(|setting| !setting.secret) {
-        let Some((value, source)) = config.values.0.get(setting.key) else { continue };
-        let is_theirs = OF_THAT_MACHINE.iter().any(|prefix| setting.key.starts_with(prefix));
-        if *source != Source::Default && !is_theirs && !BROUGHT.contains(&setting.key) {
-            settings.insert(setting.key.to_owned(), edit::typed(setting, &shown_flat(value)));
-        }
-    }
+    let mut settings = whole::explicit(&config.values, |key| {
+        let is_theirs = OF_THAT_MACHINE.iter().any(|prefix| key.starts_with(prefix));
+        !is_theirs && !BROUGHT.contains(&key)
+    });
     let ClientSettings { host, port, .. } = postgres::client_settings(config)?;
     let embedded = postgres::target(config)?.is_embedded();
     let host = if embedded {
@@ -184,12 +168,14 @@ pub(crate) fn share(config: &Config, file: &Path, write: bool) -> Result<Written
     // They are chosen by a profile's preset there and here alike.
     set("workers.list", workers::listed(config)?.into());
     files::may_be_replaced(file)?;
-    let written = Written { file: file.to_owned(), workers: config.workers.elsewhere.0.clone() };
+    let elsewhere = config.workers.elsewhere.0.iter();
+    let workers = elsewhere.map(|(name, machine)| (name.clone(), machine.to_string())).collect();
+    let written = Written { file: file.to_owned(), workers };
     if !write {
         return Ok(written);
     }
     let mut secrets = BTreeMap::new();
-    let named = SECRETS.iter().map(|name| data.secret(name)).filter(|path| path.exists());
+    let named = render::SECRETS.iter().map(|name| data.secret(name)).filter(|path| path.exists());
     let redis = redis::has_password(config).then(|| redis::password_file(data));
     for path in named.chain(redis) {
         secrets.insert(name_of(&path), files::read(&path)?);
@@ -234,17 +220,6 @@ pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A list as it is typed.
-fn shown_flat(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let pairs = map.iter().map(|(key, value)| format!("{key}={}", shown(value)));
-            pairs.collect::<Vec<_>>().join(",")
-        }
-        value => shown(value),
-    }
-}
-
 /// A host that means the same on another machine.
 fn reachable(what: &'static str, host: String, setting: &'static str) -> Result<String, Error> {
     let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
@@ -271,7 +246,7 @@ pub(super) fn read(file: &Path) -> Result<Joining, Failure> {
 }
 
 /// Where the workers of the file run.
-pub(super) fn places(joining: &Joining) -> BTreeMap<String, IpAddr> {
+pub(super) fn places(joining: &Joining) -> BTreeMap<String, Host> {
     let text = joining.settings.get("workers.elsewhere").cloned().unwrap_or_default();
     Elsewhere::read(&text).unwrap_or_default().0
 }

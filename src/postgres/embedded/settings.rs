@@ -2,12 +2,16 @@
 //! An operator's files in the same folder that sort after it win.
 
 use std::{
-    collections::BTreeSet, fmt::Write as _, fs, net::IpAddr, os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    collections::BTreeSet, fmt::Write as _, fs, os::unix::fs::DirBuilderExt as _, path::Path,
 };
 
 use super::{super::Error, cluster, history, runner::Runner, socket_folder};
-use crate::{config::Config, data_dir::DataDir, files, synapse::workers};
+use crate::{
+    config::{Config, values::shape::Host},
+    data_dir::DataDir,
+    files,
+    synapse::workers,
+};
 
 const FOLDER: &str = "conf.d";
 const FILE: &str = "10-resource-matrix-synapse.conf";
@@ -34,7 +38,7 @@ pub(super) fn write(config: &Config, runner: &Runner) -> Result<(), Error> {
         own.push_str(&handing_over(&config.data)?);
     }
     let mut all = vec![(FILE, own)];
-    if config.is_apart() {
+    if config.network_address().is_some() {
         // What the operator wrote stays, and counts more.
         all.push((HBA, files::read(&cluster.join("pg_hba.conf"))? + &allowed(config)));
     }
@@ -83,12 +87,17 @@ fn handing_over(data: &DataDir) -> Result<String, Error> {
 fn allowed(config: &Config) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let (database, role) = (quoted(&config.database.name.0), quoted(&config.database.user.0));
-    let machines: BTreeSet<&IpAddr> = config.workers.elsewhere.0.values().collect();
-    let line = |machine: &IpAddr| {
-        let bits = if machine.is_ipv4() { 32 } else { 128 };
-        format!("host {database} {role} {machine}/{bits} scram-sha-256\n")
-    };
-    machines.into_iter().map(line).collect()
+    let line = |who: &str| format!("host {database} {role} {who} scram-sha-256\n");
+    if config.is_named() {
+        // They come from whatever address they have that day.
+        return line("all");
+    }
+    let machines: BTreeSet<&Host> = config.workers.elsewhere.0.values().collect();
+    let each = machines.into_iter().map(|machine| {
+        let bits = if machine.listens().is_ipv4() { 32 } else { 128 };
+        line(&format!("{machine}/{bits}"))
+    });
+    each.collect()
 }
 
 /// `memory` is what this machine or container has, in bytes.
@@ -108,7 +117,11 @@ fn render(config: &Config, memory: u64) -> String {
     };
     match config.network_address() {
         Some(address) => {
-            set("listen_addresses", &format!("'127.0.0.1,{address}'"));
+            let all = match address {
+                Host::Address(address) => format!("127.0.0.1,{address}"),
+                Host::Name(_) => "*".to_owned(),
+            };
+            set("listen_addresses", &format!("'{all}'"));
             let file = cluster(&config.data).join(FOLDER).join(HBA).display().to_string();
             set("hba_file", &format!("'{}'", file.replace('\'', "''")));
         }

@@ -21,10 +21,12 @@ use crate::{
 };
 
 mod compose;
+mod kubernetes;
 mod systemd;
 mod watch;
 
 pub(crate) use compose::Compose;
+pub(crate) use kubernetes::Kubernetes;
 pub(crate) use systemd::{Scope, Systemd};
 pub(crate) use watch::watch;
 
@@ -45,19 +47,35 @@ pub(crate) enum Error {
     Silent(&'static str, #[source] process::Error),
     #[error("`{}` does not say who keeps the services", path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
+    #[error("`{}` cannot be read as an object of Kubernetes", path.display())]
+    Manifest { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("`{service}` has no pod of its own")]
+    Within { service: String },
+    #[error(transparent)]
+    Process(#[from] process::Error),
     #[error(transparent)]
     File(#[from] files::Error),
 }
 
 impl Explain for Error {
     fn kind(&self) -> Kind {
-        Kind::Environment
+        match self {
+            Self::Within { .. } => Kind::Request,
+            _ => Kind::Environment,
+        }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Silent(program, _) => Some(format!("see what `{program}` says by itself")),
             Self::Damaged { .. } => Some("`manage install --target TARGET` writes it anew".into()),
+            Self::Manifest { .. } => {
+                Some("`manage install --target kubernetes --force` writes it anew".into())
+            }
+            Self::Within { .. } => Some(
+                "it is in the pod of `synapse`, which is stopped with all that is in it".into(),
+            ),
+            Self::Process(error) => error.hint(),
             Self::File(error) => error.hint(),
         }
     }
@@ -69,6 +87,7 @@ impl Explain for Error {
 pub(crate) enum Keeper {
     Systemd(Systemd),
     Compose(Compose),
+    Kubernetes(Kubernetes),
 }
 
 impl Keeper {
@@ -77,6 +96,7 @@ impl Keeper {
         match self {
             Self::Systemd(_) => "systemd",
             Self::Compose(_) => "Docker Compose",
+            Self::Kubernetes(_) => "Kubernetes",
         }
     }
 }
@@ -174,7 +194,7 @@ impl Kept {
         let kept: Self =
             serde_json::from_str(&text).map_err(|source| Error::Damaged { path, source })?;
         // In a container nobody can be asked of the others.
-        let is_apart = matches!(kept.keeper, Keeper::Compose(_)) && is_inside();
+        let is_apart = !matches!(kept.keeper, Keeper::Systemd(_)) && is_inside();
         Ok((!is_apart).then_some(kept))
     }
 
@@ -194,15 +214,17 @@ impl Kept {
     }
 
     /// Starts these, or all where none is named; they may not be ready yet.
-    pub(crate) async fn start(&self, names: &[String]) -> Result<(), process::Error> {
+    pub(crate) async fn start(&self, names: &[String]) -> Result<(), Error> {
         match &self.keeper {
             Keeper::Systemd(systemd) if names.is_empty() => {
                 systemd.act("start", &self.facts(names)).await?;
                 process::tool(systemd.systemctl().args(["start", "--no-block", &systemd.target()]))
-                    .await
-                    .map(drop)
+                    .await?;
+                Ok(())
             }
-            Keeper::Systemd(systemd) => systemd.act("start", &self.facts(names)).await,
+            Keeper::Systemd(systemd) => Ok(systemd.act("start", &self.facts(names)).await?),
+            // A pod that was not asked for costs less than half a homeserver.
+            Keeper::Kubernetes(kubernetes) => kubernetes.start().await,
             Keeper::Compose(compose) => {
                 let mut command = compose.compose();
                 command.args(["up", "--detach", "--no-build"]);
@@ -212,25 +234,28 @@ impl Kept {
                     // What they need runs, and what ran once need not run again.
                     command.arg("--no-deps");
                 }
-                process::tool(command.args(names)).await.map(drop)
+                process::tool(command.args(names)).await?;
+                Ok(())
             }
         }
     }
 
     /// Stops these, or all where none is named, and waits until they are down.
-    pub(crate) async fn stop(&self, names: &[String]) -> Result<(), process::Error> {
+    pub(crate) async fn stop(&self, names: &[String]) -> Result<(), Error> {
         match &self.keeper {
             Keeper::Systemd(systemd) => {
                 if names.is_empty() {
                     process::tool(systemd.systemctl().args(["stop", &systemd.target()])).await?;
                 }
                 // Also one that is started again and again.
-                systemd.act("stop", &self.facts(names)).await
+                Ok(systemd.act("stop", &self.facts(names)).await?)
             }
+            Keeper::Kubernetes(kubernetes) => kubernetes.stop(names).await,
             Keeper::Compose(compose) => {
                 let mut command = compose.compose();
                 command.arg("stop");
-                process::tool(command.args(names)).await.map(drop)
+                process::tool(command.args(names)).await?;
+                Ok(())
             }
         }
     }
@@ -255,8 +280,27 @@ impl Kept {
                 command.args(["logs", "--no-color", "--timestamps", &format!("--tail={all}")]);
                 command
             }
+            Keeper::Kubernetes(kubernetes) => {
+                let mut command = kubernetes.kubectl();
+                let tail = count.map_or(-1, |count| i64::try_from(count).unwrap_or(-1));
+                command.args(["logs", "--timestamps", "--prefix", "--ignore-errors"]);
+                command.args([format!("--tail={tail}"), "--max-log-requests=100".to_owned()]);
+                match names {
+                    [one] => command
+                        .args(["--container", one])
+                        .arg(format!("--selector={}", kubernetes.pods_of(one))),
+                    _ => command
+                        .arg("--all-containers")
+                        .arg(format!("--selector={}", kubernetes.selector())),
+                };
+                command
+            }
         };
-        command.args(since.map(|since| format!("--since={since}")));
+        let word = match &self.keeper {
+            Keeper::Kubernetes(_) => "since-time",
+            _ => "since",
+        };
+        command.args(since.map(|since| format!("--{word}={since}")));
         command.args(follow.then_some("--follow"));
         if let Keeper::Compose(_) = self.keeper {
             command.args(names);
@@ -271,6 +315,9 @@ impl Kept {
 
     /// The last lines that a service wrote.
     pub(crate) async fn last_words(&self, service: &str, count: usize) -> String {
+        if let Keeper::Kubernetes(kubernetes) = &self.keeper {
+            return kubernetes.words_of(service, count).await;
+        }
         let mut ways = match &self.keeper {
             // What it wrote itself says more than what systemd says of it.
             Keeper::Systemd(systemd) => {
@@ -287,6 +334,7 @@ impl Kept {
                 command.args(["logs", "--no-color", "--no-log-prefix", &tail, service]);
                 vec![command]
             }
+            Keeper::Kubernetes(_) => Vec::new(),
         };
         for command in &mut ways {
             let said = process::tool(command).await.unwrap_or_default();
@@ -301,6 +349,7 @@ impl Kept {
         match &self.keeper {
             Keeper::Systemd(systemd) => systemd.ask(&self.services).await,
             Keeper::Compose(compose) => compose.ask(&self.services).await,
+            Keeper::Kubernetes(kubernetes) => kubernetes.ask(&self.services).await,
         }
     }
 

@@ -47,6 +47,12 @@ const BASE: Facts = Facts {
 };
 
 impl Kind {
+    /// Whether there can be another number of them while all others run on.
+    pub(crate) fn scales(self) -> bool {
+        let facts = self.facts();
+        facts.http && facts.streams.is_empty() && facts.most > 1
+    }
+
     pub(crate) const fn facts(self) -> Facts {
         match self {
             Self::Generic => {

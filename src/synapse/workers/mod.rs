@@ -17,7 +17,9 @@ use crate::{
     data_dir::DataDir,
     error::{self, Explain},
 };
-pub(crate) use place::{elsewhere, here, is_apart, media_socket, not_elsewhere, ports, sockets};
+pub(crate) use place::{
+    by_address, elsewhere, here, is_apart, media_socket, not_elsewhere, ports, sockets,
+};
 
 pub(crate) mod costs;
 pub(crate) mod endpoints;
@@ -47,6 +49,8 @@ pub(crate) enum Error {
     MediaElsewhere,
     #[error("workers run on other machines, and `workers.address` names no address of this one")]
     NoAddress,
+    #[error("`{0}` is no address, and other machines are known by theirs")]
+    Named(String),
     #[error("`{name}` still runs at {address}")]
     StillElsewhere { name: String, address: SocketAddr },
     #[error("the ports of the workers end above 65535: `workers.port` is {0}")]
@@ -73,6 +77,9 @@ impl Explain for Error {
             Self::MediaElsewhere => "take it out of `workers.elsewhere`".into(),
             Self::NoAddress => {
                 "`config set workers.address ADDRESS`: one that the machines of `workers.elsewhere` reach".into()
+            }
+            Self::Named(_) => {
+                "names are for containers; `config set workers.address ADDRESS` and `config set workers.elsewhere NAME=ADDRESS`".into()
             }
             Self::Ports(_) => "`config set workers.port 9300`".into(),
             Self::SecondHomeserver => {

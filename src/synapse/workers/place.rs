@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 
 use super::{Error, Kind, Worker};
 use crate::{
-    config::{Config, nearest, values::shape::Words as _},
+    config::{
+        Config, nearest,
+        sections::stack::Part,
+        values::shape::{Host, Words as _},
+    },
     data_dir::DataDir,
     files as disk,
     synapse::overrides,
@@ -24,7 +28,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Socket(PathBuf),
-    Tcp(SocketAddr),
+    Tcp(Host, u16),
 }
 
 /// `unix:/run/x`, `10.0.0.2:9302`: as nginx writes it.
@@ -32,7 +36,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(host, port) => write!(f, "{}:{port}", host.bracketed()),
         }
     }
 }
@@ -42,7 +46,7 @@ impl Place {
     pub(super) fn in_map(&self) -> Value {
         match self {
             Self::Socket(path) => json!({ "path": path.display().to_string() }),
-            Self::Tcp(address) => json!({ "host": address.ip(), "port": address.port() }),
+            Self::Tcp(host, port) => json!({ "host": host, "port": port }),
         }
     }
 
@@ -50,8 +54,8 @@ impl Place {
     pub(super) fn listener(&self) -> Value {
         match self {
             Self::Socket(path) => json!({ "path": path.display().to_string(), "mode": 0o600 }),
-            Self::Tcp(address) => {
-                json!({ "port": address.port(), "bind_addresses": [address.ip()] })
+            Self::Tcp(host, port) => {
+                json!({ "port": port, "bind_addresses": [host.listens()] })
             }
         }
     }
@@ -60,7 +64,7 @@ impl Place {
     pub(crate) fn url(&self, path: &str) -> (String, Option<PathBuf>) {
         match self {
             Self::Socket(socket) => (format!("http://localhost{path}"), Some(socket.clone())),
-            Self::Tcp(address) => (format!("http://{address}{path}"), None),
+            Self::Tcp(..) => (format!("http://{self}{path}"), None),
         }
     }
 
@@ -68,7 +72,7 @@ impl Place {
     pub(crate) fn endpoint(&self) -> String {
         match self {
             Self::Socket(path) => format!("unix://{}", path.display()),
-            Self::Tcp(address) => format!("http://{address}"),
+            Self::Tcp(..) => format!("http://{self}"),
         }
     }
 }
@@ -87,7 +91,7 @@ pub(crate) fn here(config: &Config, workers: &[Worker]) -> Vec<Worker> {
         if config.is_joined() {
             config.workers.here.contains(&worker.name())
         } else {
-            worker.machine(config).is_none()
+            worker.machine(config).is_none_or(|machine| config.network_address() == Some(machine))
         }
     };
     workers.iter().filter(is_here).copied().collect()
@@ -95,11 +99,13 @@ pub(crate) fn here(config: &Config, workers: &[Worker]) -> Vec<Worker> {
 
 /// Those that run on other machines, where they answer `/health`, and whether others wait while they
 /// do not: for what only they write.
-pub(crate) fn elsewhere(config: &Config) -> Vec<(String, SocketAddr, bool)> {
-    let workers = super::chosen(config).unwrap_or_default().into_iter();
-    let away = workers.filter_map(|worker| match worker.place(config) {
-        Place::Tcp(address) => {
-            Some((worker.name(), address, !worker.kind.facts().streams.is_empty()))
+pub(crate) fn elsewhere(config: &Config) -> Vec<(String, Host, u16, bool)> {
+    let workers = super::chosen(config).unwrap_or_default();
+    let here = here(config, &workers);
+    let away = workers.into_iter().filter(|worker| !here.contains(worker));
+    let away = away.filter_map(|worker| match worker.place(config) {
+        Place::Tcp(host, port) => {
+            Some((worker.name(), host, port, !worker.kind.facts().streams.is_empty()))
         }
         Place::Socket(_) => None,
     });
@@ -114,17 +120,18 @@ pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
         let suggestion = nearest(name, names.iter().map(String::as_str));
         return Err(Error::Nobody { name: name.clone(), suggestion });
     }
-    if config.is_joined() && config.workers.here.is_empty() {
+    if config.is_joined() && !config.has(Part::Proxy) && config.workers.here.is_empty() {
         return Err(Error::NoneHere);
     }
     if !config.is_apart() {
         return Ok(());
     }
-    if workers.iter().any(|it| it.kind == Kind::Media && it.machine(config).is_some()) {
+    let own = config.workers.address.as_ref();
+    let is_away = |machine: &Host| Some(machine) != own;
+    if workers.iter().any(|it| it.kind == Kind::Media && it.machine(config).is_some_and(is_away)) {
         return Err(Error::MediaElsewhere);
     }
-    let own = config.workers.address.filter(|address| !address.is_unspecified());
-    if own.is_none() {
+    if own.is_none_or(|own| matches!(own, Host::Address(it) if it.is_unspecified())) {
         return Err(Error::NoAddress);
     }
     let first = config.workers.port.0;
@@ -132,10 +139,20 @@ pub(super) fn check(config: &Config, workers: &[Worker]) -> Result<(), Error> {
     if fit { Ok(()) } else { Err(Error::Ports(first)) }
 }
 
+/// Refuses names where no container stands for each of them: whoever has a name listens on all addresses.
+pub(crate) fn by_address(config: &Config) -> Result<(), Error> {
+    let workers = &config.workers;
+    let mut all = workers.address.iter().chain(workers.elsewhere.0.values());
+    match all.find(|host| matches!(host, Host::Name(_))) {
+        Some(host) => Err(Error::Named(host.to_string())),
+        None => Ok(()),
+    }
+}
+
 impl Worker {
     /// The machine that runs it, where that is another one than the homeserver's.
-    pub(crate) fn machine(self, config: &Config) -> Option<IpAddr> {
-        config.workers.elsewhere.0.get(&self.name()).copied()
+    pub(crate) fn machine(self, config: &Config) -> Option<&Host> {
+        config.workers.elsewhere.0.get(&self.name())
     }
 
     /// Above that of the main process: first one of each kind, then the second ones. It stays the same
@@ -143,13 +160,20 @@ impl Worker {
     fn port(self, config: &Config) -> Option<u16> {
         let kinds = u32::try_from(Kind::ALL.len()).ok()?;
         let kind = Kind::ALL.iter().position(|kind| *kind == self.kind)?;
-        let above = (self.number - 1) * kinds + u32::try_from(kind).ok()? + 1;
+        // Each of those that are found by name has all ports to itself, and one name may be that of several.
+        let before = if config.is_named() { 0 } else { self.number - 1 };
+        let above = before * kinds + u32::try_from(kind).ok()? + 1;
         u16::try_from(u32::from(config.workers.port.0) + above).ok()
     }
 
+    /// Its port where it is found by name; that has nothing to do with its number.
+    pub(crate) fn named_port(self, config: &Config) -> u16 {
+        Self { number: 1, ..self }.port(config).unwrap_or(u16::MAX)
+    }
+
     /// On the network; what [`check`] lets through has a port.
-    fn on_network(self, config: &Config, machine: IpAddr) -> Place {
-        Place::Tcp((machine, self.port(config).unwrap_or(u16::MAX)).into())
+    fn on_network(self, config: &Config, machine: &Host) -> Place {
+        Place::Tcp(machine.clone(), self.port(config).unwrap_or(u16::MAX))
     }
 
     /// Where it answers requests, and `/health` in any case.
@@ -182,7 +206,7 @@ pub(crate) fn not_elsewhere(config: &Config, names: &[String]) -> Result<(), Err
         let host = entry["host"].as_str().and_then(|host| host.parse::<IpAddr>().ok());
         let port = entry["port"].as_u64().and_then(|port| u16::try_from(port).ok());
         let Some(address) = host.zip(port).map(SocketAddr::from) else { continue };
-        let is_ours = config.workers.address == Some(address.ip());
+        let is_ours = config.workers.address == Some(Host::Address(address.ip()));
         if !is_ours && TcpStream::connect_timeout(&address, PATIENCE).is_ok() {
             return Err(Error::StillElsewhere { name: name.clone(), address });
         }
@@ -204,7 +228,7 @@ fn socket(data: &DataDir, worker: Worker) -> PathBuf {
 fn left(place: Place) -> Vec<PathBuf> {
     match place {
         Place::Socket(path) => vec![format!("{}.lock", path.display()).into(), path],
-        Place::Tcp(_) => Vec::new(),
+        Place::Tcp(..) => Vec::new(),
     }
 }
 
@@ -221,7 +245,7 @@ pub(crate) fn sockets(config: &Config, worker: Option<Worker>) -> Vec<PathBuf> {
 /// Where the main process answers the others.
 pub(super) fn of_main(config: &Config) -> Place {
     match config.network_address() {
-        Some(own) => Place::Tcp((own, config.workers.port.0).into()),
+        Some(own) => Place::Tcp(own.clone(), config.workers.port.0),
         _ => Place::Socket(config.data.sockets().join("main.repl")),
     }
 }
@@ -229,7 +253,7 @@ pub(super) fn of_main(config: &Config) -> Place {
 /// The ports that processes of Synapse on this machine use among machines.
 pub(crate) fn ports(config: &Config, workers: &[Worker]) -> Vec<SocketAddr> {
     let on_network = |place: Place| match place {
-        Place::Tcp(address) => Some(address),
+        Place::Tcp(host, port) => Some((host.listens(), port).into()),
         Place::Socket(_) => None,
     };
     let main = (!config.is_joined()).then(|| of_main(config));
@@ -298,6 +322,14 @@ mod tests {
         assert!(refused(&["workers.elsewhere=generic-2=10.0.0.2"]).contains("names no address"));
         let high = ["workers.elsewhere=generic-2=10.0.0.2", there, "workers.port=65530"];
         assert!(refused(&high).contains("above 65535"));
+    }
+
+    #[test]
+    fn on_this_machine_only_addresses_are_taken() {
+        let refused = |flag: &str| by_address(&config(&[LIST, flag])).unwrap_err().to_string();
+        assert!(refused("workers.address=a.example").starts_with("`a.example` is no address"));
+        assert!(refused("workers.elsewhere=generic-2=b").starts_with("`b` is no address"));
+        by_address(&config(&[LIST, "workers.elsewhere=generic-2=10.0.0.2"])).unwrap();
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(crate) fn render(config: &Config, workers: &[Worker]) -> Result<Vec<File>, E
             name => worker.name(),
             log_config => path(data.log_yaml()),
             listeners => minijinja::value::Serde(listeners(config, worker)),
+            metrics_address => config.metrics_address().to_string(),
             metrics_port => config.has(Part::Metrics).then(|| metrics_port(config, index)),
             media => worker.kind == Kind::Media,
         };
