@@ -2,6 +2,7 @@
 
 use std::{
     cell::OnceCell,
+    ffi::OsString,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -196,6 +197,15 @@ impl Context {
         });
         let instance = instance.as_ref().map(|name| format!("--instance {name}"));
         folder.into_iter().chain(instance).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The words that make another run of this program work on the same homeserver with the same settings.
+    pub(crate) fn same(&self) -> Result<Vec<OsString>, Failure> {
+        let mut words = vec!["--data-dir".into(), self.data()?.root().into()];
+        for set in &self.flags.set {
+            words.extend(["--set".into(), set.into()]);
+        }
+        Ok(words)
     }
 
     /// A program as it has to be typed for this homeserver and no other.

@@ -15,7 +15,8 @@ use syn::{
 /// A room uses only rooms of the lines below its own. The names of rooms to come hold their places.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
-    &["commands", "mcp"],
+    &["mcp"],
+    &["commands"],
     &["context"],
     &["daemons"],
     &["targets", "instance"],

@@ -35,6 +35,7 @@ mod instance;
 mod layers;
 mod listener;
 mod matrix;
+mod mcp;
 mod oidc;
 mod outbox;
 mod output;

@@ -18,6 +18,7 @@ use crate::{
     config::{self, sources::environment::Environment},
     context::{Context, Flags},
     error::Failure,
+    mcp,
     output::{self, Format, Output, View},
     reply::{Interrupted, Outcome},
 };
@@ -101,8 +102,13 @@ fn run(typed: &Typed, matches: &ArgMatches, output: &Output) -> Result<Outcome, 
         let _within = runtime.enter();
         drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
     }
-    let ended = runtime
-        .block_on(async { deliver((entry.run)(matches, &context).await, &context, output).await });
+    let ended = runtime.block_on(async {
+        // It calls verbs, so that it is none of them.
+        if entry.name == "mcp" {
+            return mcp::serve(commands::table::parsed(matches)?, &context).await;
+        }
+        deliver((entry.run)(matches, &context).await, &context, output).await
+    });
     let words: Vec<&str> = TREE.iter().map(commands::tree::Node::name).collect();
     let outcome = ended.map_err(|failure| context.explained(failure, &words))?;
     // Vrooli tries the top-level word after the `manage` form said 2, and takes any non-zero for a

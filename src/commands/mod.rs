@@ -4,6 +4,7 @@
 /// What this program is called.
 pub(crate) const NAME: &str = "resource-matrix-synapse";
 
+pub(crate) mod agents;
 mod arguments;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -32,7 +33,7 @@ pub(crate) use reply::{Answered, Reply};
 
 /// The words that stand alone.
 mod leaves {
-    use super::{completions, credentials, info, logs, status, table::commands};
+    use super::{agents, completions, credentials, info, logs, status, table::commands};
 
     commands! {
         "Commands";
@@ -40,6 +41,7 @@ mod leaves {
         "logs" => logs, "Show the logs of the processes: 2 if there are none";
         "info" => info, "Print startup order, dependencies and timeouts for the platform";
         "credentials" => credentials, "Print what a program needs to connect to the homeserver";
+        "mcp" => agents, "Answer programs that speak the Model Context Protocol";
         "completions" => completions, "Print the completion script for bash, zsh or fish";
     }
 }

@@ -114,12 +114,12 @@ pub(crate) enum Erased {
     Broken(Broken),
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the generated pages are made by tests"))]
 /// The JSON schemas of what a verb says.
 #[derive(Default)]
 pub(crate) struct Schemas {
     pub(crate) answer: Option<Schema>,
     /// Of one record of its stream.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the generated pages are made by tests"))]
     pub(crate) record: Option<Schema>,
 }
 

@@ -22,7 +22,6 @@ pub(crate) struct Entry {
     pub(crate) hidden: bool,
     pub(crate) arguments: fn(clap::Command) -> clap::Command,
     pub(crate) run: Run,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the generated pages are made by tests"))]
     pub(crate) schemas: fn() -> Schemas,
 }
 

@@ -86,6 +86,7 @@ pub(crate) const TREE: &[Node] = &[
     Node::Leaf(named(&leaves::NOUN, "logs")),
     Node::Leaf(named(&leaves::NOUN, "info")),
     Node::Leaf(named(&leaves::NOUN, "credentials")),
+    Node::Leaf(named(&leaves::NOUN, "mcp")),
     Node::Leaf(named(&leaves::NOUN, "completions")),
     Node::Group {
         name: "config",
@@ -106,7 +107,6 @@ pub(crate) const TREE: &[Node] = &[
     },
 ];
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the generated pages are made by tests"))]
 /// Each verb that can be typed, once, and the words that name it.
 pub(crate) fn verbs() -> impl Iterator<Item = (String, &'static Entry)> {
     TREE.iter().flat_map(|node| -> Vec<(String, &'static Entry)> {

@@ -68,6 +68,8 @@ mod load;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod media;
 #[cfg(test)]
 mod messages;
