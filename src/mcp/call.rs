@@ -33,13 +33,16 @@ pub(super) async fn run(
     arguments: &Map<String, Value>,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResult {
-    let Some(entry) = tool.entry() else { return refused("there is no such verb") };
-    let mut command = entry.command();
-    command.build();
-    let line = match input::line(&command, arguments) {
+    let Some(command) = tool.command() else { return refused("there is no such verb") };
+    let line = match input::line(&command, tool.said(), arguments) {
         Ok(line) => line,
         Err(why) => return refused(format!("{}: {why}", tool.name)),
     };
+    let is_missing =
+        |id: &&&str| arguments.get(**id).is_none_or(|it| it.is_null() || *it == json!([]));
+    if let Some(id) = tool.requires.iter().find(is_missing) {
+        return refused(format!("{}: `{id}` is missing", tool.name));
+    }
     let mut child = process::command("/proc/self/exe");
     child.args(same).args(["--format", "json"]);
     child.args(tool.verb.split(' ')).args(tool.flags).args(line);

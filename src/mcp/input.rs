@@ -6,17 +6,19 @@ use clap::{Arg, ArgAction, Command, builder::ValueParser};
 use serde_json::{Map, Value, json};
 
 /// What only somebody at a terminal has a use for: streams, files of this machine, whom to act as.
-const LEFT_OUT: [&str; 6] = ["follow", "watch", "foreground", "join", "help", "acting"];
+const LEFT_OUT: [&str; 7] = ["follow", "watch", "foreground", "join", "help", "acting", "to"];
 
-/// The arguments that a client may give.
-fn given(command: &Command) -> Vec<&Arg> {
+/// The arguments that a client may give; the first `said` of those that have a place are said already.
+fn given(command: &Command, said: usize) -> Vec<&Arg> {
     let is_path = |arg: &Arg| {
         let of = |parser: ValueParser| arg.get_value_parser().type_id() == parser.type_id();
         of(clap::value_parser!(PathBuf))
     };
     let chosen = |arg: &&Arg| {
         let id = arg.get_id().as_str();
-        !arg.is_hide_set() && !arg.is_global_set() && !LEFT_OUT.contains(&id) && !is_path(arg)
+        let is_said = arg.get_index().is_some_and(|place| place <= said);
+        let is_left_out = LEFT_OUT.contains(&id) || is_said || is_path(arg);
+        !arg.is_hide_set() && !arg.is_global_set() && !is_left_out
     };
     command.get_arguments().filter(chosen).collect()
 }
@@ -51,10 +53,10 @@ fn form(arg: &Arg) -> Form {
 }
 
 /// The schema of the arguments; `command` is built.
-pub(super) fn schema(command: &Command) -> Map<String, Value> {
+pub(super) fn schema(command: &Command, said: usize) -> Map<String, Value> {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for arg in given(command) {
+    for arg in given(command, said) {
         let id = arg.get_id().as_str();
         let values: Vec<String> =
             arg.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect();
@@ -99,9 +101,10 @@ fn word(id: &str, value: &Value) -> Result<String, String> {
 /// The words that stand behind the verb; an error says which argument is wrong and what it has to be.
 pub(super) fn line(
     command: &Command,
+    said: usize,
     arguments: &Map<String, Value>,
 ) -> Result<Vec<String>, String> {
-    let known = given(command);
+    let known = given(command, said);
     let is_known = |name: &String| known.iter().any(|arg| arg.get_id().as_str() == name);
     if let Some(name) = arguments.keys().find(|name| !is_known(name)) {
         let names: Vec<&str> = known.iter().map(|arg| arg.get_id().as_str()).collect();
@@ -170,18 +173,20 @@ mod tests {
     }
 
     fn words(verb: &str, arguments: &Value) -> Result<Vec<String>, String> {
-        line(&command(verb), arguments.as_object().unwrap())
+        line(&command(verb), 0, arguments.as_object().unwrap())
     }
 
     #[test]
     fn what_a_tool_takes_is_what_its_verb_takes() {
-        let schema = Value::from(schema(&command("content create-room")));
+        let schema = Value::from(schema(&command("content create-room"), 0));
         assert_eq!(schema["required"], json!(["name"]));
         assert_eq!(schema["properties"]["invite"]["type"], "array");
         assert_eq!(schema["properties"]["public"]["type"], "boolean");
         assert_eq!(schema["additionalProperties"], false);
-        let reads = Value::from(super::schema(&command("content read-messages")));
+        let reads = Value::from(super::schema(&command("content read-messages"), 0));
         assert!(reads["properties"]["follow"].is_null());
+        let list = Value::from(super::schema(&command("manage backup"), 1));
+        assert!(list["properties"]["action"].is_null() && list["properties"]["to"].is_null());
     }
 
     #[test]

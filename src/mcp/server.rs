@@ -103,11 +103,14 @@ fn output(tool: &Tool) -> Option<Arc<JsonObject>> {
 }
 
 fn shown(tool: &'static Tool) -> Option<Shown> {
-    let mut command = tool.entry()?.command();
-    command.build();
+    let command = tool.command()?;
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let about = about.split(": 2 ").next().unwrap_or_default().to_owned();
-    let mut shown = Shown::new(tool.name, about, input::schema(&command));
+    let mut takes = input::schema(&command, tool.said());
+    if let Some(required) = takes.get_mut("required").and_then(Value::as_array_mut) {
+        required.extend(tool.requires.iter().map(|id| Value::from(*id)));
+    }
+    let mut shown = Shown::new(tool.name, about, takes);
     shown.output_schema = output(tool);
     let annotations = ToolAnnotations::new()
         .read_only(tool.needs.is_none())

@@ -10,6 +10,8 @@ pub(super) struct Tool {
     pub(super) verb: &'static str,
     /// Flags that always go along.
     pub(super) flags: &'static [&'static str],
+    /// What its verb can do without, and it cannot.
+    pub(super) requires: &'static [&'static str],
     /// None where it changes nothing.
     pub(super) needs: Option<Allow>,
     /// What there is no way back from.
@@ -18,10 +20,20 @@ pub(super) struct Tool {
     pub(super) quotes: bool,
 }
 
-const READS: Tool =
-    Tool { name: "", verb: "", flags: &[], needs: None, destroys: false, quotes: false };
+const READS: Tool = Tool {
+    name: "",
+    verb: "",
+    flags: &[],
+    requires: &[],
+    needs: None,
+    destroys: false,
+    quotes: false,
+};
 const WRITES: Tool = Tool { needs: Some(Allow::Write), ..READS };
 const MANAGES: Tool = Tool { needs: Some(Allow::Manage), ..READS };
+
+const PROFILE: &[&str] = &["profile"];
+const SERVICE: &[&str] = &["services"];
 
 /// All of them, in the order in which they are listed.
 pub(super) const ALL: &[Tool] = &[
@@ -32,11 +44,11 @@ pub(super) const ALL: &[Tool] = &[
     Tool { name: "logs", verb: "logs", quotes: true, ..READS },
     Tool { name: "show_settings", verb: "config show", ..READS },
     Tool { name: "list_backups", verb: "manage backup", flags: &["list"], ..READS },
-    Tool { name: "start_profile", verb: "manage start", ..MANAGES },
+    Tool { name: "start_profile", verb: "manage start", requires: PROFILE, ..MANAGES },
     Tool { name: "stop_profile", verb: "manage stop", ..MANAGES },
-    Tool { name: "start_service", verb: "manage start", ..MANAGES },
-    Tool { name: "stop_service", verb: "manage stop", ..MANAGES },
-    Tool { name: "restart_service", verb: "manage restart", ..MANAGES },
+    Tool { name: "start_service", verb: "manage start", requires: SERVICE, ..MANAGES },
+    Tool { name: "stop_service", verb: "manage stop", requires: SERVICE, ..MANAGES },
+    Tool { name: "restart_service", verb: "manage restart", requires: SERVICE, ..MANAGES },
     Tool { name: "wait_for_healthy", verb: "manage start", ..MANAGES },
     Tool { name: "set_setting", verb: "config set", ..MANAGES },
     Tool { name: "make_backup", verb: "manage backup", flags: &["make"], ..MANAGES },
@@ -90,6 +102,18 @@ impl Tool {
         tree::verbs().find(|(words, _)| words == self.verb).map(|(_, entry)| entry)
     }
 
+    /// The verb with its arguments.
+    pub(super) fn command(&self) -> Option<clap::Command> {
+        let mut command = self.entry()?.command();
+        command.build();
+        Some(command)
+    }
+
+    /// How many of the arguments that have a place are said by the tool itself.
+    pub(super) fn said(&self) -> usize {
+        self.flags.iter().filter(|word| !word.starts_with('-')).count()
+    }
+
     pub(super) fn is_allowed(&self, allow: Option<Allow>) -> bool {
         self.needs <= allow
     }
@@ -107,6 +131,9 @@ mod tests {
         for tool in ALL {
             assert!(tool.entry().is_some(), "{}", tool.verb);
             assert!(names.insert(tool.name), "{}", tool.name);
+            let command = tool.command().unwrap();
+            let has = |id: &str| command.get_arguments().any(|arg| arg.get_id().as_str() == id);
+            assert!(tool.requires.iter().all(|id| has(id)), "{}", tool.name);
         }
     }
 

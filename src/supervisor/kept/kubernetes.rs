@@ -28,8 +28,12 @@ pub(crate) struct Kubernetes {
 ///
 /// [server-side apply]: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 const MANAGER: &str = "--field-manager=resource-matrix-synapse";
-const INSTANCE: &str = "app.kubernetes.io/instance";
-const PART: &str = "app.kubernetes.io/component";
+
+/// The labels by which objects are found: whose they are, what part of it, and who made them.
+pub(crate) const INSTANCE: &str = "app.kubernetes.io/instance";
+pub(crate) const PART: &str = "app.kubernetes.io/component";
+pub(crate) const MADE_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MAKER: &str = "resource-matrix-synapse";
 /// What the others need, and is ended after them.
 const NEEDED: [&str; 2] = ["postgres", "redis"];
 /// The kinds of what is made, but for what holds data.
@@ -160,8 +164,7 @@ impl Kubernetes {
         let is_ours = |it: &&Value| {
             // Of what controllers of the cluster made, and of secrets, which are in no file.
             let is_made = it["metadata"]["ownerReferences"].is_array();
-            let by_us = it["metadata"]["labels"]["app.kubernetes.io/managed-by"]
-                == "resource-matrix-synapse";
+            let by_us = it["metadata"]["labels"][MADE_BY] == MAKER;
             by_us && !is_made && (all || it["kind"] != "Secret")
         };
         let items = there["items"].as_array().cloned().unwrap_or_default();

@@ -26,7 +26,7 @@ mod systemd;
 mod watch;
 
 pub(crate) use compose::Compose;
-pub(crate) use kubernetes::Kubernetes;
+pub(crate) use kubernetes::{INSTANCE, Kubernetes, MADE_BY, MAKER, PART};
 pub(crate) use systemd::{Scope, Systemd};
 pub(crate) use watch::watch;
 

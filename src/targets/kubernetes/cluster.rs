@@ -12,6 +12,7 @@ use crate::{
     },
     error::Failure,
     postgres,
+    supervisor::kept::{INSTANCE, MADE_BY, MAKER, PART},
     synapse::workers::Worker,
     targets::prefix,
 };
@@ -26,8 +27,6 @@ pub(crate) const OVERRIDE: &str = "homeserver.d.";
 /// The image, unless another one is named.
 const IMAGE: &str = concat!("localhost/resource-matrix-synapse:", env!("CARGO_PKG_VERSION"));
 
-/// Who made them.
-pub(super) const MANAGER: &str = "resource-matrix-synapse";
 /// The longest name of a `StatefulSet` and of a `CronJob`: what is made of it has something behind it, and all of that
 /// is a label.
 const LONGEST: usize = 52;
@@ -84,15 +83,15 @@ impl<'a> Cluster<'a> {
     /// By which the pods of one part are found; never changed, since a `StatefulSet` cannot.
     pub(super) fn selector(&self, part: &str) -> Value {
         json!({
-            "app.kubernetes.io/instance": self.prefix,
-            "app.kubernetes.io/component": part,
+            INSTANCE: self.prefix,
+            PART: part,
         })
     }
 
     pub(super) fn labels(&self, part: &str) -> Value {
         let mut labels = self.selector(part);
         labels["app.kubernetes.io/name"] = "matrix-synapse".into();
-        labels["app.kubernetes.io/managed-by"] = MANAGER.into();
+        labels[MADE_BY] = MAKER.into();
         labels
     }
 

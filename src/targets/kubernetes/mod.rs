@@ -14,7 +14,10 @@ use crate::{
     },
     error::Failure,
     postgres, redis, services,
-    supervisor::service::Service,
+    supervisor::{
+        kept::{MADE_BY, MAKER},
+        service::Service,
+    },
     synapse::workers,
 };
 
@@ -88,7 +91,7 @@ pub(super) fn render(
 fn namespace(cluster: &Cluster<'_>) -> Value {
     // Whoever may make a pod here makes one that can do little (Pod Security Standards).
     let labels = json!({
-        "app.kubernetes.io/managed-by": cluster::MANAGER,
+        MADE_BY: MAKER,
         "pod-security.kubernetes.io/enforce": "restricted",
     });
     json!({

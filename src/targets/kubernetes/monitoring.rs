@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, METRICS, SYNAPSE};
+use crate::supervisor::kept::INSTANCE;
 
 pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Value> {
     let monitor = json!({
@@ -12,7 +13,7 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Value> {
         "metadata": cluster.metadata("metrics"),
         "spec": {
             "selector": { "matchLabels": {
-                "app.kubernetes.io/instance": cluster.prefix,
+                INSTANCE: cluster.prefix,
                 METRICS: "true",
             } },
             "endpoints": [{ "port": "metrics", "path": "/_synapse/metrics", "interval": "30s" }],

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::cluster::{BACKUP, Cluster, POSTGRES, PROXY, REDIS, ROLE, SYNAPSE, WORKER};
 use crate::{
     config::sections::{kubernetes::Postgres, stack::Part},
+    supervisor::kept::INSTANCE,
     synapse::workers::Worker,
 };
 
@@ -13,7 +14,7 @@ pub(super) fn policies(cluster: &Cluster<'_>, workers: &[Worker]) -> Vec<Value> 
     let of = |roles: &[&str]| -> Vec<Value> {
         let one = |role: &&str| {
             json!({ "podSelector": { "matchLabels": {
-                "app.kubernetes.io/instance": cluster.prefix,
+                INSTANCE: cluster.prefix,
                 ROLE: role,
             } } })
         };
@@ -29,7 +30,7 @@ pub(super) fn policies(cluster: &Cluster<'_>, workers: &[Worker]) -> Vec<Value> 
             "metadata": cluster.metadata(role),
             "spec": {
                 "podSelector": { "matchLabels": {
-                    "app.kubernetes.io/instance": cluster.prefix,
+                    INSTANCE: cluster.prefix,
                     ROLE: role,
                 } },
                 "policyTypes": ["Ingress"],

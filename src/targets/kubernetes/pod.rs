@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    cluster::{Cluster, GIVEN, MANAGER, ROLE, SECRETS, SETTINGS},
+    cluster::{Cluster, GIVEN, ROLE, SECRETS, SETTINGS},
     settings,
 };
-use crate::supervisor::kept::INSIDE;
+use crate::supervisor::kept::{INSIDE, INSTANCE};
 
+/// The program in the image.
+const PROGRAM: &str = "resource-matrix-synapse";
 /// The account in the image (`templates/Containerfile`).
 const USER: u32 = 991;
 /// The folder that a pod keeps, or that is gone with it.
@@ -87,7 +89,7 @@ pub(super) fn asks(path: &str, port: u16, period: u32, failures: u32) -> Value {
 /// Asks the program in the container.
 pub(super) fn runs(name: &str, period: u32, failures: u32) -> Value {
     json!({
-        "exec": { "command": ["resource-matrix-synapse", "daemon", "unit", name, "--well"] },
+        "exec": { "command": [PROGRAM, "daemon", "unit", name, "--well"] },
         "periodSeconds": period,
         "timeoutSeconds": 15,
         "failureThreshold": failures,
@@ -109,7 +111,7 @@ fn container(cluster: &Cluster<'_>, role: &str, made: &Container<'_>) -> Value {
     let Size(cpu, memory, most) = made.size;
     let (command, args) = match made.words.split_first() {
         Some((first, rest)) if first == "sh" => (first.as_str(), rest.to_vec()),
-        _ => (MANAGER, made.words.clone()),
+        _ => (PROGRAM, made.words.clone()),
     };
     let mut mounts = vec![
         json!({ "name": KEPT, "mountPath": DATA }),
@@ -202,7 +204,7 @@ pub(super) fn template(cluster: &Cluster<'_>, pod: &Pod<'_>) -> Value {
             "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": { "matchLabels": {
-                "app.kubernetes.io/instance": cluster.prefix,
+                INSTANCE: cluster.prefix,
                 ROLE: pod.role,
             } },
         }],

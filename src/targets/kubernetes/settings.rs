@@ -43,7 +43,14 @@ const ELSEWHERE: [&str; 12] = [
     "workers.",
 ];
 /// Of those, what holds everywhere.
-const HERE: [&str; 3] = ["proxy.requests_at_once", "proxy.well_known", "proxy.federation_address"];
+const HERE: [&str; 6] = [
+    "proxy.federation_address",
+    "proxy.http_port",
+    "proxy.requests_at_once",
+    "proxy.well_known",
+    "workers.metrics_port",
+    "workers.port",
+];
 /// Where the volume of backups is.
 pub(super) const BACKUPS: &str = "/backups";
 

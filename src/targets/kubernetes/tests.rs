@@ -297,6 +297,32 @@ fn all_pods_read_the_same_settings_and_find_each_other_by_name() {
 }
 
 #[test]
+fn another_port_is_the_same_for_who_listens_and_who_asks() {
+    let ports = [
+        "workers.port=9400",
+        "workers.metrics_port=9100",
+        "proxy.http_port=8500",
+        "server.port=8100",
+        "redis.port=6400",
+        "database.embedded_port=5600",
+        "stack.profile=full",
+    ];
+    let here = config(&ports);
+    let objects = objects(&here);
+    let map = objects.iter().find(|it| it["kind"] == "ConfigMap").unwrap();
+    let data = DataDir::new("/data/matrix-synapse".into());
+    let flags = ["stack.profile=full".to_owned()];
+    let settings = text(map, "/data/settings.yaml");
+    let there = Config::of_text(data, settings, &flags, &Environment::default()).unwrap();
+    assert_eq!(there.workers.port, here.workers.port);
+    assert_eq!(there.workers.metrics_port, here.workers.metrics_port);
+    assert_eq!(there.proxy.http_port, here.proxy.http_port);
+    assert_eq!(there.server.port, here.server.port);
+    assert_eq!(there.redis.port, here.redis.port);
+    assert_eq!(postgres::client_settings(&there).unwrap().port, 5600);
+}
+
+#[test]
 fn no_file_holds_a_secret_unless_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("chat"));
