@@ -47,16 +47,8 @@ fn job(cluster: &Cluster<'_>, schedule: &str) -> Value {
     let mut volumes =
         vec![json!({ "name": KEPT, "persistentVolumeClaim": { "claimName": folder } })];
     volumes.extend(volume);
-    let pod = Pod {
-        part: BACKUP,
-        role: BACKUP,
-        prepares: services::BACKUPS,
-        prepares_with: None,
-        containers: vec![container],
-        keeps: true,
-        patience: 60,
-        volumes,
-    };
+    let pod =
+        Pod { keeps: true, patience: 60, volumes, ..Pod::of(BACKUP, services::BACKUPS, container) };
     let mut made = template(cluster, &pod);
     let spec = &mut made["spec"];
     spec["restartPolicy"] = "Never".into();

@@ -26,16 +26,7 @@ pub(super) fn postgres(cluster: &Cluster<'_>) -> Vec<Value> {
         before_stop: Some("kill -INT 1"),
         ..Container::unit(name, LARGE)
     };
-    let pod = Pod {
-        part: POSTGRES,
-        role: POSTGRES,
-        prepares: name,
-        prepares_with: None,
-        containers: vec![container],
-        keeps: true,
-        patience: 120,
-        volumes: Vec::new(),
-    };
+    let pod = Pod { keeps: true, patience: 120, ..Pod::of(POSTGRES, name, container) };
     vec![cluster.service(POSTGRES, &[("postgresql", port)]), stateful(cluster, &pod, Some(volume))]
 }
 
@@ -76,15 +67,6 @@ pub(super) fn redis(cluster: &Cluster<'_>) -> Vec<Value> {
         probes: vec![("readinessProbe", runs(name, 10, 3)), ("livenessProbe", runs(name, 30, 5))],
         ..Container::unit(name, SMALL)
     };
-    let pod = Pod {
-        part: REDIS,
-        role: REDIS,
-        prepares: name,
-        prepares_with: None,
-        containers: vec![container],
-        keeps: false,
-        patience: 30,
-        volumes: Vec::new(),
-    };
+    let pod = Pod::of(REDIS, name, container);
     vec![cluster.service(REDIS, &[("redis", port)]), stateful(cluster, &pod, None)]
 }

@@ -245,16 +245,7 @@ pub(super) fn proxy(cluster: &Cluster<'_>) -> Vec<Value> {
         before_stop: Some("sleep 5; kill -QUIT 1; sleep 5"),
         ..Container::unit(name, SMALL)
     };
-    let pod = Pod {
-        part: PROXY,
-        role: PROXY,
-        prepares: name,
-        prepares_with: None,
-        containers: vec![container],
-        keeps: false,
-        patience: 60,
-        volumes: Vec::new(),
-    };
+    let pod = Pod { patience: 60, ..Pod::of(PROXY, name, container) };
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -76,6 +76,22 @@ pub(super) struct Pod<'a> {
     pub(super) volumes: Vec<Value>,
 }
 
+impl<'a> Pod<'a> {
+    /// One with this container, which keeps nothing and is made ready for the service of that name.
+    pub(super) fn of(part: &'a str, prepares: &'a str, container: Container<'a>) -> Self {
+        Self {
+            part,
+            role: part,
+            prepares,
+            prepares_with: None,
+            containers: vec![container],
+            keeps: false,
+            patience: 30,
+            volumes: Vec::new(),
+        }
+    }
+}
+
 /// Asks a path of the container.
 pub(super) fn asks(path: &str, port: u16, period: u32, failures: u32) -> Value {
     json!({

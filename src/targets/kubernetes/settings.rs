@@ -19,7 +19,7 @@ use crate::{
             workers::Kind,
         },
         sources::whole,
-        values::setting::shown,
+        values::{setting::shown, shape::Words as _},
     },
     error::Failure,
     files, postgres, redis, render,
@@ -110,7 +110,7 @@ fn text(cluster: &Cluster<'_>) -> Result<String, Failure> {
     }
     set("workers.address", cluster.name(SYNAPSE).into());
     if config.has(Part::Workers) {
-        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
         let mut places: BTreeMap<String, String> = BTreeMap::new();
         for worker in workers::chosen(config)? {
             let part = cluster.part(worker);
@@ -119,8 +119,8 @@ fn text(cluster: &Cluster<'_>) -> Result<String, Failure> {
                 Kind::Media => cluster.name(SYNAPSE),
                 _ => cluster.name(&part),
             };
-            let (kind, _) = worker_words(&worker.name());
-            let count = counts.entry(kind.clone()).or_default();
+            let kind = worker.kind.word();
+            let count = counts.entry(kind).or_default();
             *count += 1;
             places.insert(worker.name(), host.clone());
             if cluster.scales(worker) {
@@ -142,12 +142,6 @@ fn text(cluster: &Cluster<'_>) -> Result<String, Failure> {
     // What belongs to one machine only is never set there.
     settings.remove("workers.here");
     whole::document(&settings)
-}
-
-/// `event_persister` and 1 of `event-persister-1`.
-fn worker_words(name: &str) -> (String, u32) {
-    let (kind, number) = name.rsplit_once('-').unwrap_or((name, "1"));
-    (kind.replace('-', "_"), number.parse().unwrap_or(1))
 }
 
 /// What clients are told.
