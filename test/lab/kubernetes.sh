@@ -223,15 +223,16 @@ rms manage start >/dev/null
 is "$(there content read-messages '#lab' --format json | python3 -c 'import json,sys; print(*[it["body"] for it in json.load(sys.stdin)["messages"]])')" 'one two three'
 rms logs synapse --tail 1 >/dev/null
 # What a cluster cannot do is said in its words.
+others=0
 fails() {
-    local said status=0
-    said=$(env -i HOME="$lab/home" PATH="$lab/bin:$PATH" "$program" --data-dir "$lab/other" --set kubernetes.namespace=other \
+    local said status=0 name=other-$((others += 1))
+    said=$(env -i HOME="$lab/home" PATH="$lab/bin:$PATH" "$program" --data-dir "$lab/$name" --set "kubernetes.namespace=$name" \
         --set supervision.start_timeout=20s "${@:2}" manage install --target kubernetes 2>&1) || status=$?
     is "$status" 1
     [[ $said == *$1* ]] || { printf '%s\n' "$said" && exit 1; }
 }
 fails 'ImagePull' --set kubernetes.image=localhost/nothing:1
-fails 'unbound immediate PersistentVolumeClaims' --set kubernetes.storage_class=nothing --set server.name=x.example
+fails 'unbound immediate PersistentVolumeClaims' --set kubernetes.storage_class=nothing
 rms manage uninstall --force >/dev/null
 is "$(kube -n matrix get pods,services -o name)" ''
 is "$(kube -n matrix get pvc -o name | wc -l)" 3
