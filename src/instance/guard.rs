@@ -14,9 +14,10 @@ pub(crate) enum Error {
     #[error("the homeserver is not installed in `{}`", .0.display())]
     NotInstalled(PathBuf),
     #[error(
-        "{0} keeps the services of this homeserver, and this is for those that this program keeps itself"
+        "{} keeps the services of this homeserver, and this is for those that this program keeps itself",
+        .0.name()
     )]
-    Kept(&'static str),
+    Kept(Box<Keeper>),
     #[error("the homeserver is in a cluster of Kubernetes, and here are its settings alone")]
     InCluster { shell: String },
     #[error("this data folder is for workers of a homeserver elsewhere")]
@@ -37,7 +38,7 @@ impl Explain for Error {
                     return Some(format!("put before it, it is typed there: `{shell}`"));
                 }
                 Self::NotInstalled(_) => "`manage install --start` installs and starts it",
-                Self::Kept("Kubernetes") => {
+                Self::Kept(keeper) if matches!(**keeper, Keeper::Kubernetes(_)) => {
                     "a change of the settings or of the image is taken there by `manage install --target kubernetes`"
                 }
                 Self::Kept(_) => {
@@ -64,7 +65,7 @@ pub(crate) fn installed(data: &DataDir) -> Result<(), Error> {
 /// Refuses a homeserver whose services somebody else keeps.
 pub(crate) fn kept_by_us(data: &DataDir) -> Result<(), Failure> {
     match Kept::read(data)? {
-        Some(kept) => Err(Error::Kept(kept.keeper.name()).into()),
+        Some(kept) => Err(Error::Kept(Box::new(kept.keeper)).into()),
         None => Ok(()),
     }
 }

@@ -92,7 +92,7 @@ fn answered(tool: &Tool, installation: &str, code: Option<i32>, stdout: &[u8]) -
     };
     if let Some(error) = answer.get("error").filter(|error| error["message"].is_string()) {
         let mut said = error["message"].as_str().unwrap_or_default().to_owned();
-        for cause in error["causes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for cause in error["because"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             said += &format!("\nbecause: {cause}");
         }
         if let Some(hint) = error["hint"].as_str() {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_error_is_said_as_to_a_person() {
-        let said = br#"{"error":{"message":"the room is not there","causes":["404"],"hint":"`list-rooms`"}}"#;
+        let said = br#"{"error":{"message":"the room is not there","because":["404"],"hint":"`list-rooms`"}}"#;
         let result = shown(&answered(tool("get_room"), "/a", Some(1), said));
         assert_eq!(result["isError"], true);
         assert_eq!(

@@ -12,7 +12,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Written, folder::marked, prefix, starts_postgresql};
+use super::{Written, prefix, starts_postgresql};
 use crate::{
     config::Config,
     error::Failure,
@@ -199,7 +199,6 @@ pub(super) fn containers(config: &Config, whose: &For) -> BTreeMap<String, Conta
 
 /// What containers need beside that: names for accounts, and the recipe of the image.
 pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
-    let written = |path: String, text: String| Written { path: path.into(), text };
     let mut files = Vec::new();
     let (uid, gid) = whose.user;
     if uid != 0 {
@@ -207,11 +206,11 @@ pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
         let home = config.data.root().display();
         let root = "root:x:0:0:root:/root:/bin/sh\n";
         let account = format!("matrix:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n");
-        files.push(written("passwd".into(), format!("{root}{account}")));
+        files.push(Written::plain("passwd", format!("{root}{account}")));
     }
     if whose.image.is_none() {
         let recipe = include_str!("../../templates/Containerfile");
-        files.push(written(format!("{PROGRAMS}/Containerfile"), marked(recipe)));
+        files.push(Written::marked(format!("{PROGRAMS}/Containerfile"), recipe));
     }
     files
 }
@@ -225,9 +224,8 @@ pub(super) fn render(config: &Config, whose: &For) -> Result<Vec<Written>, Failu
     let secrets = has_redis.then_some((REDIS, Secret { file: redis })).into_iter().collect();
     let file = File { name: prefix(config), services: containers, secrets };
     let text = serde_yaml::to_string(&file).map_err(|error| Failure::setting(error.to_string()))?;
-    let written = |path: &str, text: &str| Written { path: path.into(), text: marked(text) };
-    let mut files =
-        vec![written(FILE, &text), written(".env", &format!("COMPOSE_PROFILES={profile}\n"))];
+    let profile = format!("COMPOSE_PROFILES={profile}\n");
+    let mut files = vec![Written::marked(FILE, &text), Written::marked(".env", &profile)];
     files.extend(beside(config, whose));
     Ok(files)
 }

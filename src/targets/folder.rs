@@ -12,9 +12,16 @@ use crate::files;
 /// What the first line says before the hash of all others.
 const MARK: &str = "# made by resource-matrix-synapse, sha256 ";
 
-/// The file with its mark; without it where its form has no comments.
-pub(super) fn marked(text: &str) -> String {
-    format!("{MARK}{}\n{text}", hash(text))
+impl Written {
+    /// One with the mark, for everybody to read.
+    pub(super) fn marked(path: impl Into<PathBuf>, text: &str) -> Self {
+        Self::plain(path, format!("{MARK}{}\n{text}", hash(text)))
+    }
+
+    /// One whose form has no comments, and so no mark.
+    pub(super) fn plain(path: impl Into<PathBuf>, text: String) -> Self {
+        Self { path: path.into(), text, mode: files::PUBLIC }
+    }
 }
 
 fn hash(text: &str) -> String {
@@ -57,16 +64,17 @@ pub(crate) struct Difference {
 /// What a write would change, in the order of the names.
 pub(crate) fn differences(
     folder: &Path,
+    prefix: &str,
     wanted: &[Written],
 ) -> Result<Vec<Difference>, files::Error> {
     let mut found = Vec::new();
-    for Written { path, text } in wanted {
+    for Written { path, text, .. } in wanted {
         let old = files::read_if_exists(&folder.join(path))?;
         if old.as_ref() != Some(text) {
             found.push(Difference { path: path.clone(), old, new: Some(text.clone()) });
         }
     }
-    for path in left(folder, wanted)? {
+    for path in left(folder, prefix, wanted)? {
         let old = files::read_if_exists(&folder.join(&path))?;
         found.push(Difference { path, old, new: None });
     }
@@ -74,13 +82,10 @@ pub(crate) fn differences(
     Ok(found)
 }
 
-/// Files that an earlier write made and that no longer belong to it: they begin as all of these do, carry our
-/// mark and nobody has changed them.
-fn left(folder: &Path, wanted: &[Written]) -> Result<Vec<PathBuf>, files::Error> {
-    let Some(first) = wanted.first().and_then(|it| it.path.file_stem()) else {
-        return Ok(Vec::new());
-    };
-    let prefix = format!("{}-", first.to_string_lossy());
+/// Files that an earlier write made and that no longer belong to it: they begin with the name of the homeserver, carry
+/// our mark and nobody has changed them.
+fn left(folder: &Path, prefix: &str, wanted: &[Written]) -> Result<Vec<PathBuf>, files::Error> {
+    let prefix = format!("{prefix}-");
     let mut found = Vec::new();
     for path in files::entries(folder)? {
         let Some(name) = path.file_name().map(PathBuf::from) else { continue };
@@ -97,9 +102,14 @@ fn left(folder: &Path, wanted: &[Written]) -> Result<Vec<PathBuf>, files::Error>
 
 /// Writes them, and removes what no longer belongs to them; the names of what changed. Nothing is written where a
 /// person has changed one, unless that is asked for.
-pub(super) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn write(
+    folder: &Path,
+    prefix: &str,
+    wanted: &[Written],
+    force: bool,
+) -> Result<Vec<PathBuf>, Error> {
     let (mut edited, mut foreign) = (Vec::new(), Vec::new());
-    for Written { path, text } in wanted {
+    for Written { path, text, .. } in wanted {
         let path = folder.join(path);
         match there(&path, text)? {
             There::Nothing | There::Ours => {}
@@ -114,16 +124,16 @@ pub(super) fn write(folder: &Path, wanted: &[Written], force: bool) -> Result<Ve
         return Err(Error::Foreign(foreign));
     }
     let mut changed = Vec::new();
-    for Written { path, text } in wanted {
+    for Written { path, text, mode } in wanted {
         let whole = folder.join(path);
         if let Some(parent) = whole.parent() {
             std::fs::create_dir_all(parent).map_err(files::Error::io("make", parent))?;
         }
-        if files::write_if_changed(&whole, text.as_bytes(), 0o644)? {
+        if files::write_if_changed(&whole, text.as_bytes(), *mode)? {
             changed.push(path.clone());
         }
     }
-    for path in left(folder, wanted)? {
+    for path in left(folder, prefix, wanted)? {
         files::remove(&folder.join(&path))?;
         changed.push(path);
     }
@@ -146,21 +156,21 @@ mod tests {
     use super::*;
 
     fn written(name: &str, text: &str) -> Written {
-        Written { path: name.into(), text: marked(text) }
+        Written::marked(name, text)
     }
 
     #[test]
     fn a_second_write_changes_nothing_and_what_no_longer_belongs_there_goes() {
         let folder = tempfile::tempdir().unwrap();
         let two = [written("a.target", "1\n"), written("a-b.service", "2\n")];
-        assert_eq!(write(folder.path(), &two, false).unwrap().len(), 2);
-        assert!(write(folder.path(), &two, false).unwrap().is_empty());
-        assert!(differences(folder.path(), &two).unwrap().is_empty());
+        assert_eq!(write(folder.path(), "a", &two, false).unwrap().len(), 2);
+        assert!(write(folder.path(), "a", &two, false).unwrap().is_empty());
+        assert!(differences(folder.path(), "a", &two).unwrap().is_empty());
         let one = [written("a.target", "1\n"), written("a-c.service", "3\n")];
         let gone = PathBuf::from("a-b.service");
-        let difference = differences(folder.path(), &one).unwrap();
+        let difference = differences(folder.path(), "a", &one).unwrap();
         assert!(difference.iter().any(|it| it.path == gone && it.new.is_none()));
-        write(folder.path(), &one, false).unwrap();
+        write(folder.path(), "a", &one, false).unwrap();
         assert!(!folder.path().join(gone).exists());
     }
 
@@ -168,19 +178,19 @@ mod tests {
     fn what_a_person_changed_is_not_overwritten_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let files = [written("a.target", "1\n"), written("a-b.service", "2\n")];
-        write(folder.path(), &files, false).unwrap();
+        write(folder.path(), "a", &files, false).unwrap();
         let path = folder.path().join("a-b.service");
         let mine = files::read(&path).unwrap() + "Nice=5\n";
         files::write_atomically(&path, mine.as_bytes(), 0o644).unwrap();
         let newer = [written("a.target", "9\n"), written("a-b.service", "3\n")];
-        let error = write(folder.path(), &newer, false).unwrap_err();
+        let error = write(folder.path(), "a", &newer, false).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("`{}` was changed by hand since it was written", path.display())
         );
         assert_eq!(files::read(&path).unwrap(), mine);
         assert_eq!(files::read(&folder.path().join("a.target")).unwrap(), files[0].text);
-        write(folder.path(), &newer, true).unwrap();
+        write(folder.path(), "a", &newer, true).unwrap();
         assert_eq!(files::read(&path).unwrap(), newer[1].text);
     }
 
@@ -189,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.target");
         files::write_atomically(&path, b"[Unit]\n", 0o644).unwrap();
-        let error = write(folder.path(), &[written("a.target", "1\n")], false).unwrap_err();
+        let error = write(folder.path(), "a", &[written("a.target", "1\n")], false).unwrap_err();
         assert!(matches!(error, Error::Foreign(_)), "{error}");
     }
 }

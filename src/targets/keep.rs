@@ -43,6 +43,8 @@ pub(crate) enum Step<'a> {
 pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     pub(crate) files: Vec<Written>,
+    /// What the names of those begin with that may come and go.
+    pub(crate) prefix: String,
     /// None where only the files are written.
     kept: Option<Kept>,
     program: PathBuf,
@@ -51,7 +53,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Writes the files into a folder, and what an image is made of beside them; the names of what changed.
     pub(crate) fn write(&self, folder: &Path, force: bool) -> Result<Vec<PathBuf>, Error> {
-        let mut changed = folder::write(folder, &self.files, force)?;
+        let mut changed = folder::write(folder, &self.prefix, &self.files, force)?;
         let has_image = self.files.iter().any(|it| it.path.starts_with(compose::PROGRAMS));
         if has_image && compose::programs(folder, &self.program)? {
             changed.push(compose::PROGRAMS.into());
@@ -79,6 +81,7 @@ pub(crate) async fn plan(
     let profile = &config.profile.name;
     let interval = config.supervision.probe_interval.0;
     let program = program()?;
+    let prefix = super::prefix(config);
     match target {
         Target::Systemd => {
             // How PostgreSQL is started is found out by trying, which only its owner can.
@@ -93,9 +96,9 @@ pub(crate) async fn plan(
             let user = (scope == Scope::System).then(|| owner(config.data.root()));
             let whose = systemd::For { scope, user, program: &program };
             let files = systemd::render(config, &list, &whose);
-            let keeper = Keeper::Systemd(Systemd { prefix: super::prefix(config), scope });
+            let keeper = Keeper::Systemd(Systemd { prefix: prefix.clone(), scope });
             let kept = Kept::new(keeper, profile, interval, &list, &[all::BACKUPS]);
-            Ok(Plan { folder: units(scope), files, kept: Some(kept), program })
+            Ok(Plan { folder: units(scope), prefix, files, kept: Some(kept), program })
         }
         Target::Compose => {
             let list = super::contained(config)?;
@@ -109,10 +112,10 @@ pub(crate) async fn plan(
             let whose = compose::For { user: (uid, gid), image: None, profiles };
             let files = compose::render(config, &whose)?;
             let folder = config.data.root().join("compose");
-            let project = super::prefix(config);
+            let project = prefix.clone();
             let keeper = Keeper::Compose(Compose { project, folder: folder.clone() });
             let kept = Kept::new(keeper, profile, interval, &list, &[]);
-            Ok(Plan { folder, files, kept: Some(kept), program })
+            Ok(Plan { folder, prefix, files, kept: Some(kept), program })
         }
         Target::Quadlet => {
             let list = super::contained(config)?;
@@ -121,7 +124,7 @@ pub(crate) async fn plan(
             let whose = compose::For { user, image: None, profiles };
             let files =
                 quadlet::render(config, &list, &whose, !rustix::process::geteuid().is_root());
-            Ok(Plan { folder: quadlets(), files, kept: None, program })
+            Ok(Plan { folder: quadlets(), prefix, files, kept: None, program })
         }
         Target::Kubernetes => {
             let list = super::contained(config)?;
@@ -131,11 +134,11 @@ pub(crate) async fn plan(
             let keeper = Keeper::Kubernetes(Kubernetes {
                 context: config.kubernetes.context.clone(),
                 namespace: config.kubernetes.namespace.0.clone(),
-                prefix,
+                prefix: prefix.clone(),
                 folder: folder.clone(),
             });
             let kept = Kept::new(keeper, profile, interval, &pods, &[]);
-            Ok(Plan { folder, files, kept: Some(kept), program })
+            Ok(Plan { folder, prefix, files, kept: Some(kept), program })
         }
     }
 }
@@ -205,6 +208,10 @@ pub(crate) async fn install(
 ) -> Result<bool, Failure> {
     let data = &settings.config.data;
     stays(data, Some(target))?;
+    if target == Target::Kubernetes {
+        // What is written says by a hash which they are.
+        kubernetes::make(settings.config)?;
+    }
     let plan = plan(settings, target, false).await?;
     let kept = plan.kept.as_ref().ok_or(Error::OnlyFiles(target.word()))?;
     answers(&kept.keeper).await?;

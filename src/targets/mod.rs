@@ -55,6 +55,7 @@ pub(crate) struct Written {
     /// Below the folder of all of them.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    mode: u32,
 }
 
 /// Makes ready what the services read: the first of them.

@@ -8,7 +8,6 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     Written,
     compose::{self, Container, For, Healthcheck},
-    folder::marked,
     prefix,
     systemd::{path, word},
 };
@@ -36,12 +35,11 @@ pub(super) fn render(
         writeln!(pod, "PublishPort={port}").ok();
     }
     pod.push_str("\n[Install]\nWantedBy=multi-user.target default.target\n");
-    let written = |name: String, text: &str| Written { path: name.into(), text: marked(text) };
-    let mut files = vec![written(format!("{prefix}.pod"), &pod)];
+    let mut files = vec![Written::marked(format!("{prefix}.pod"), &pod)];
     for service in list {
         let Some(container) = containers.get(&service.name) else { continue };
         let text = unit(config, service, container, &containers, &prefix);
-        files.push(written(format!("{prefix}-{}.container", service.name), &text));
+        files.push(Written::marked(format!("{prefix}-{}.container", service.name), &text));
     }
     files.extend(compose::beside(config, whose));
     files

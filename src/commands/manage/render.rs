@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     diff: bool,
     /// Secrets too, which are given to nobody else: for Kubernetes, in a file that only you can read
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", conflicts_with = "diff")]
     with_secrets: bool,
     /// Write over files that were changed by hand
     #[arg(long, requires = "out")]
@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     };
     if args.diff {
         let folder = args.out.unwrap_or(plan.folder);
-        let found = targets::differences(&folder, &plan.files)?;
+        let found = targets::differences(&folder, &plan.prefix, &plan.files)?;
         let files: Vec<File> = found.iter().map(shown).collect();
         return Ok(Reply::done_if(!files.is_empty(), answer(Some(folder), files, false)));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::config::values::{
     setting::section,
-    shape::{Shape, Size, words},
+    shape::{Shape, Size, is_label, words},
 };
 
 /// A name as objects of a cluster have it ([RFC 1123 label]).
@@ -18,12 +18,7 @@ pub(crate) struct Label(pub(crate) String);
 impl Shape for Label {
     fn read(value: &Value) -> Result<Self, String> {
         let text = String::read(value)?;
-        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let is_label = (1..=63).contains(&text.len())
-            && text.chars().all(inside)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if is_label {
+        if is_label(&text) {
             return Ok(Self(text));
         }
         Err("must be a name of Kubernetes: small letters, digits and `-` inside, at most 63".into())

@@ -201,8 +201,8 @@ impl Config {
 
     /// Where Synapse's processes tell what they count: whoever collects it from containers is not in them.
     pub(crate) fn metrics_address(&self) -> IpAddr {
-        let everywhere = self.network_address().filter(|own| is_name(own)).map(Host::listens);
-        everywhere.unwrap_or(Ipv4Addr::LOCALHOST.into())
+        let address = if self.is_named() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        address.into()
     }
 
     /// Whether processes find each other by name, each in a container with a network of its own.

@@ -28,8 +28,8 @@ pub(crate) fn explicit(values: &Values, takes: impl Fn(&str) -> bool) -> BTreeMa
     let set = config::settings().filter(|setting| !setting.secret && takes(setting.key));
     let set = set.filter_map(|setting| {
         let (value, source) = values.0.get(setting.key)?;
-        let value = typed(setting, &flat(value));
-        (*source != Source::Default).then(|| (setting.key.to_owned(), value))
+        let is_set = *source != Source::Default;
+        is_set.then(|| (setting.key.to_owned(), typed(setting, &flat(value))))
     });
     set.collect()
 }

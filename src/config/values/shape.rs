@@ -131,6 +131,15 @@ impl Shape for PathBuf {
     }
 }
 
+/// Whether it is a label of a DNS name, in lower case ([RFC 1123](https://www.rfc-editor.org/rfc/rfc1123#section-2.1)).
+pub(crate) fn is_label(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len())
+        && text.chars().all(inside)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 /// Where a machine or a container is: an address, or a name that all who ask for it resolve.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Host {
@@ -168,25 +177,12 @@ impl Serialize for Host {
     }
 }
 
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Self {
-        Self::Address(address)
-    }
-}
-
 impl Shape for Host {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
-        let is_label = |label: &str| {
-            let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            (1..=63).contains(&label.len())
-                && label.chars().all(inside)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
         let is_name = text.len() <= 253
             && text.split('.').all(is_label)
             // `10.0.0.300` is nobody's name.

@@ -63,15 +63,9 @@ impl Kubernetes {
         format!("{INSTANCE}={}", self.prefix)
     }
 
-    /// The parts that have pods of their own.
-    fn parts(&self) -> Result<BTreeSet<String>, Error> {
-        let is_workload = |it: &&Value| !it["spec"]["template"].is_null();
-        Ok(self.objects()?.iter().filter(is_workload).filter_map(part).collect())
-    }
-
     /// By which the pods are found that a service is in.
     pub(super) fn pods_of(&self, service: &str) -> String {
-        let apart = self.parts().is_ok_and(|parts| parts.contains(service));
+        let apart = self.objects().is_ok_and(|all| parts(&all).contains(service));
         format!("{},{PART}={}", self.selector(), if apart { service } else { "synapse" })
     }
 
@@ -115,8 +109,7 @@ impl Kubernetes {
     /// Ends the pods of these parts, or all, those last that the others need; what they are made from stays.
     pub(crate) async fn stop(&self, names: &[String]) -> Result<(), Error> {
         let all = self.objects()?;
-        let is_workload = |it: &&Value| !it["spec"]["template"].is_null();
-        let parts = self.parts()?;
+        let parts = parts(&all);
         if let Some(name) = names.iter().find(|name| !parts.contains(*name)) {
             return Err(Error::Within { service: name.clone() });
         }
@@ -132,7 +125,7 @@ impl Kubernetes {
                 it
             };
             let objects: Vec<Value> =
-                all.iter().filter(is_workload).filter(chosen).map(none).collect();
+                all.iter().filter(|it| is_workload(it)).filter(chosen).map(none).collect();
             if objects.is_empty() {
                 continue;
             }
@@ -229,6 +222,16 @@ impl Kubernetes {
         let found = self.found().await?;
         Ok(facts.iter().map(|fact| found.said(&fact.name)).collect())
     }
+}
+
+/// Whether pods are made from it and kept.
+fn is_workload(object: &Value) -> bool {
+    !object["spec"]["template"].is_null()
+}
+
+/// The parts that have pods of their own.
+fn parts(objects: &[Value]) -> BTreeSet<String> {
+    objects.iter().filter(|it| is_workload(it)).filter_map(part).collect()
 }
 
 fn part(object: &Value) -> Option<String> {

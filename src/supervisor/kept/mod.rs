@@ -315,9 +315,6 @@ impl Kept {
 
     /// The last lines that a service wrote.
     pub(crate) async fn last_words(&self, service: &str, count: usize) -> String {
-        if let Keeper::Kubernetes(kubernetes) = &self.keeper {
-            return kubernetes.words_of(service, count).await;
-        }
         let mut ways = match &self.keeper {
             // What it wrote itself says more than what systemd says of it.
             Keeper::Systemd(systemd) => {
@@ -334,7 +331,7 @@ impl Kept {
                 command.args(["logs", "--no-color", "--no-log-prefix", &tail, service]);
                 vec![command]
             }
-            Keeper::Kubernetes(_) => Vec::new(),
+            Keeper::Kubernetes(kubernetes) => return kubernetes.words_of(service, count).await,
         };
         for command in &mut ways {
             let said = process::tool(command).await.unwrap_or_default();

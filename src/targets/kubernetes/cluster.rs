@@ -8,10 +8,10 @@ use super::fits::Error;
 use crate::{
     config::{
         Config,
-        sections::{backup::Place, kubernetes::Postgres},
+        sections::{backup::Place, kubernetes::Postgres, workers::Kind},
     },
     error::Failure,
-    postgres,
+    postgres::{self, Target},
     supervisor::kept::{INSTANCE, MADE_BY, MAKER, PART},
     synapse::workers::Worker,
     targets::prefix,
@@ -156,23 +156,33 @@ impl<'a> Cluster<'a> {
         found.into_iter().map(|(name, url)| (name.to_owned(), url)).collect()
     }
 
-    /// Whether the operator `CloudNativePG` is to run PostgreSQL.
-    pub(super) fn is_cloud_native(&self) -> Result<bool, Failure> {
-        let own = postgres::target(self.config)?.is_embedded();
-        Ok(own && self.config.kubernetes.postgres == Postgres::CloudNative)
+    /// The name by which a worker is found: that of its pods, or of the homeserver's for the one that needs its folder.
+    pub(super) fn host(&self, worker: Worker) -> String {
+        if is_with_homeserver(worker) { self.name(SYNAPSE) } else { self.name(&self.part(worker)) }
     }
 
-    /// Host and port of PostgreSQL in the cluster; none where it is a shared one.
-    pub(super) fn database(&self) -> Result<Option<(String, u16)>, Failure> {
-        if !postgres::target(self.config)?.is_embedded() {
-            return Ok(None);
-        }
-        Ok(Some(match self.config.kubernetes.postgres {
-            Postgres::Own => (self.name(POSTGRES), self.config.database.embedded_port.0),
-            // The service of the one that takes writes.
-            Postgres::CloudNative => (format!("{}-rw", self.name(POSTGRES)), 5432),
-        }))
+    /// Who runs PostgreSQL in the cluster; none where it is a shared one.
+    pub(super) fn postgres(&self) -> Result<Option<Postgres>, Failure> {
+        let own = postgres::target(self.config)?.is_embedded();
+        Ok(own.then_some(self.config.kubernetes.postgres))
     }
+
+    /// Host and port of PostgreSQL.
+    pub(super) fn database(&self) -> Result<(String, u16), Failure> {
+        Ok(match postgres::target(self.config)? {
+            Target::Shared { host, port, .. } => (host, port),
+            Target::Embedded { port, .. } => match self.config.kubernetes.postgres {
+                Postgres::Own => (self.name(POSTGRES), port),
+                // The service of the one that takes writes.
+                Postgres::CloudNative => (format!("{}-rw", self.name(POSTGRES)), 5432),
+            },
+        })
+    }
+}
+
+/// Whether a worker is in the pod of the homeserver.
+pub(super) fn is_with_homeserver(worker: Worker) -> bool {
+    worker.kind == Kind::Media
 }
 
 /// The label of services that tell what they count.

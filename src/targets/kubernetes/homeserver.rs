@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     backup,
-    cluster::{Cluster, PROXY, SYNAPSE, WORKER, claim},
+    cluster::{Cluster, PROXY, SYNAPSE, WORKER, claim, is_with_homeserver},
     pod::{Container, LARGE, MIDDLE, Pod, SMALL, asks, runs, stateful, template},
 };
 use crate::{
@@ -104,17 +104,7 @@ fn is_beside(service: &Service) -> bool {
 }
 
 fn media_port(cluster: &Cluster<'_>) -> u16 {
-    port_of(cluster, Worker { kind: Kind::Media, number: 1 })
-}
-
-/// The port of a worker, which has all others of its pod to itself.
-fn port_of(cluster: &Cluster<'_>, worker: Worker) -> u16 {
-    worker.named_port(cluster.config)
-}
-
-/// Whether the kind is in the pod of the homeserver.
-fn is_with_homeserver(worker: Worker) -> bool {
-    worker.kind == Kind::Media
+    Worker { kind: Kind::Media, number: 1 }.named_port(cluster.config)
 }
 
 pub(super) fn workers(cluster: &Cluster<'_>, all: &[Worker]) -> Vec<Value> {
@@ -126,7 +116,7 @@ pub(super) fn workers(cluster: &Cluster<'_>, all: &[Worker]) -> Vec<Value> {
     }
     let mut objects = Vec::new();
     for (part, worker) in parts {
-        let port = port_of(cluster, worker);
+        let port = worker.named_port(config);
         let mut ports = vec![("http", port)];
         if config.has(Part::Metrics) {
             ports.push(("metrics", workers::metrics_port(config, 0)));

@@ -6,14 +6,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Written, folder::marked};
+use super::Written;
 use crate::{
     config::{
         Config,
-        sections::{kubernetes::Entrance, stack::Part},
+        sections::{
+            kubernetes::{Entrance, Postgres},
+            stack::Part,
+        },
     },
     error::Failure,
-    postgres, redis, services,
+    files, redis, services,
     supervisor::{
         kept::{MADE_BY, MAKER},
         service::Service,
@@ -36,7 +39,11 @@ mod tests;
 
 use cluster::Cluster;
 pub(crate) use cluster::{GIVEN, OVERRIDE, SECRETS, SETTINGS};
+pub(super) use settings::make;
 pub(crate) use settings::public_url;
+
+/// The file of the secrets, which only its owner may read.
+const SECRET_FILE: &str = "1-secrets";
 
 /// The files, in the order in which they are to be applied. With secrets, these are among them.
 pub(super) fn render(
@@ -48,44 +55,46 @@ pub(super) fn render(
     let mut cluster = Cluster::of(config)?;
     settings::complete(&mut cluster)?;
     let workers = workers::chosen(config)?;
-    let mut files: Vec<(&str, Vec<Value>)> = vec![
+    let mut parts: Vec<(&str, Vec<Value>)> = vec![
         ("0-namespace", vec![namespace(&cluster)]),
         ("1-settings", vec![settings::map(&cluster)]),
     ];
     if with_secrets {
-        files.push(("1-secrets", settings::secrets(&cluster)?));
+        parts.push((SECRET_FILE, settings::secrets(&cluster)?));
     }
-    files.push(("2-network", network::policies(&cluster, &workers)));
-    if postgres::target(config)?.is_embedded() {
-        files.push(("3-postgres", database::postgres(&cluster)));
+    parts.push(("2-network", network::policies(&cluster, &workers)));
+    if cluster.postgres()?.is_some() {
+        parts.push(("3-postgres", database::postgres(&cluster)));
     }
     if redis::is_own(config) {
-        files.push(("3-redis", database::redis(&cluster)));
+        parts.push(("3-redis", database::redis(&cluster)));
     }
     let kept = backup::objects(&cluster);
     if !kept.is_empty() {
-        files.push(("3-backup", kept));
+        parts.push(("3-backup", kept));
     }
-    files.push(("4-synapse", homeserver::synapse(&cluster, list)));
+    parts.push(("4-synapse", homeserver::synapse(&cluster, list)));
     if config.has(Part::Workers) {
-        files.push(("5-workers", homeserver::workers(&cluster, &workers)));
+        parts.push(("5-workers", homeserver::workers(&cluster, &workers)));
     }
     if config.has(Part::Proxy) {
-        files.push(("6-proxy", homeserver::proxy(&cluster)));
+        parts.push(("6-proxy", homeserver::proxy(&cluster)));
     }
     if config.kubernetes.entrance != Entrance::None {
-        files.push(("7-entrance", entrance::objects(&cluster)));
+        parts.push(("7-entrance", entrance::objects(&cluster)));
     }
     if config.kubernetes.monitoring {
-        files.push(("9-monitoring", monitoring::objects(&cluster)));
+        parts.push(("9-monitoring", monitoring::objects(&cluster)));
     }
     let written = |(name, objects): (&str, Vec<Value>)| {
         let texts: Result<Vec<String>, _> = objects.iter().map(serde_yaml::to_string).collect();
         let texts = texts.map_err(|error| Failure::setting(error.to_string()))?;
-        let path = format!("{}-{name}.yaml", cluster.prefix).into();
-        Ok(Written { path, text: marked(&texts.join("---\n")) })
+        let path = format!("{}-{name}.yaml", cluster.prefix);
+        let written = Written::marked(path, &texts.join("---\n"));
+        let mode = if name == SECRET_FILE { files::PRIVATE } else { written.mode };
+        Ok(Written { mode, ..written })
     };
-    files.into_iter().map(written).collect()
+    parts.into_iter().map(written).collect()
 }
 
 fn namespace(cluster: &Cluster<'_>) -> Value {
@@ -106,15 +115,15 @@ pub(super) fn first(config: &Config) -> Result<Value, Failure> {
     Ok(namespace(&Cluster::of(config)?))
 }
 
-/// The secrets, which are in no file; those that are missing are made.
+/// The secrets, which are in no file.
 pub(super) fn secrets(config: &Config) -> Result<Vec<Value>, Failure> {
-    settings::make(config)?;
     settings::secrets(&Cluster::of(config)?)
 }
 
 /// What everything is named after, and the services that a cluster says something of.
 pub(super) fn pods(config: &Config, list: &[Service]) -> Result<(String, Vec<Service>), Failure> {
     let cluster = Cluster::of(config)?;
+    let is_ours = cluster.postgres()? == Some(Postgres::Own);
     let workers = workers::chosen(config)?;
     let mut pods: Vec<Service> = Vec::new();
     for service in list {
@@ -122,8 +131,8 @@ pub(super) fn pods(config: &Config, list: &[Service]) -> Result<(String, Vec<Ser
         if let Some(worker) = workers.iter().find(|worker| worker.name() == service.name) {
             service.name = cluster.part(*worker);
         }
-        let is_pod = homeserver::is_shown(&service)
-            && !(cluster.is_cloud_native()? && service.name == services::POSTGRES);
+        let is_pod =
+            homeserver::is_shown(&service) && (is_ours || service.name != services::POSTGRES);
         if is_pod && !pods.iter().any(|it| it.name == service.name) {
             // The cluster asks them, and there they are reached.
             service.live.clear();

@@ -46,9 +46,7 @@ pub(super) fn policies(cluster: &Cluster<'_>, workers: &[Worker]) -> Vec<Value> 
         main.push(json!({ "ports": ports(&[config.server.port.0]) }));
     }
     let mut all = vec![policy(SYNAPSE, main)];
-    if cluster.database().is_ok_and(|it| it.is_some())
-        && config.kubernetes.postgres == Postgres::Own
-    {
+    if cluster.postgres().is_ok_and(|it| it == Some(Postgres::Own)) {
         let port = ports(&[config.database.embedded_port.0]);
         let rule = json!({ "from": of(&[SYNAPSE, WORKER, BACKUP]), "ports": port });
         all.push(policy(POSTGRES, vec![rule]));

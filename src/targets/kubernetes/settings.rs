@@ -15,8 +15,8 @@ use crate::{
     config::{
         self, Config,
         sections::{
+            kubernetes::Postgres,
             stack::{FRONT, JOINED, Part},
-            workers::Kind,
         },
         sources::whole,
         values::{setting::shown, shape::Words as _},
@@ -24,7 +24,10 @@ use crate::{
     error::Failure,
     files, postgres, redis, render,
     secret::Secret,
-    synapse::{keys, own_files, workers},
+    synapse::{
+        keys, own_files,
+        workers::{self, Worker},
+    },
 };
 
 /// Settings that are of one machine, or said of the cluster in another way.
@@ -83,51 +86,30 @@ fn text(cluster: &Cluster<'_>) -> Result<String, Failure> {
     for key in ["proxy.address", "hooks.address", "relay.address"] {
         set(key, everywhere.into());
     }
-    if let Some((host, port)) = cluster.database()? {
-        set("database.kind", "shared".into());
-        set("database.host", host.into());
-        set("database.port", port.into());
-    } else {
-        for key in ["database.host", "database.port"] {
-            if let Some((value, _)) = config.values.0.get(key) {
-                set(key, value.clone());
-            }
-        }
-        set("database.kind", "shared".into());
-    }
-    match config.shared_redis() {
-        _ if !redis::is_needed(config) => {}
-        Some((host, port)) => {
-            set("redis.kind", "shared".into());
-            set("redis.host", host.into());
-            set("redis.port", port.into());
-        }
-        None => {
-            set("redis.kind", "shared".into());
-            set("redis.host", cluster.name(REDIS).into());
-            set("redis.port", config.redis.port.0.into());
-        }
+    let (host, port) = cluster.database()?;
+    set("database.kind", "shared".into());
+    set("database.host", host.into());
+    set("database.port", port.into());
+    if redis::is_needed(config) {
+        let own = || (cluster.name(REDIS), config.redis.port.0);
+        let shared = config.shared_redis().map(|(host, port)| (host.to_owned(), port));
+        let (host, port) = shared.unwrap_or_else(own);
+        set("redis.kind", "shared".into());
+        set("redis.host", host.into());
+        set("redis.port", port.into());
     }
     set("workers.address", cluster.name(SYNAPSE).into());
     if config.has(Part::Workers) {
         let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
         let mut places: BTreeMap<String, String> = BTreeMap::new();
         for worker in workers::chosen(config)? {
-            let part = cluster.part(worker);
-            let host = match worker.kind {
-                // It needs the folder of the media.
-                Kind::Media => cluster.name(SYNAPSE),
-                _ => cluster.name(&part),
-            };
-            let kind = worker.kind.word();
-            let count = counts.entry(kind).or_default();
-            *count += 1;
-            places.insert(worker.name(), host.clone());
-            if cluster.scales(worker) {
-                for number in *count..=config.workers.autoscale_max {
-                    places.insert(format!("{}-{number}", kind.replace('_', "-")), host.clone());
-                }
-                *count = (*count).max(config.workers.autoscale_max);
+            let host = cluster.host(worker);
+            // Of those that scale, as many as there may be.
+            let most = if cluster.scales(worker) { config.workers.autoscale_max } else { 0 };
+            for number in worker.number..=most.max(worker.number) {
+                places.insert(Worker { number, ..worker }.name(), host.clone());
+                let count = counts.entry(worker.kind.word()).or_default();
+                *count = number.max(*count);
             }
         }
         let pairs = |(word, value): (&String, &String)| format!("{word}={value}");
@@ -139,8 +121,6 @@ fn text(cluster: &Cluster<'_>) -> Result<String, Failure> {
     if !cluster.is_backed_up_to_bucket() {
         set("backup.to", BACKUPS.into());
     }
-    // What belongs to one machine only is never set there.
-    settings.remove("workers.here");
     whole::document(&settings)
 }
 
@@ -161,12 +141,15 @@ pub(super) fn map(cluster: &Cluster<'_>) -> Value {
     })
 }
 
-/// Makes the secrets that are missing: keys of the homeserver, and passwords among its processes.
-pub(super) fn make(config: &Config) -> Result<(), Failure> {
+/// Makes the secrets that are missing: keys of the homeserver, and passwords among its processes. The key that it signs
+/// with is made once: another one would make a stranger of a homeserver that is in the cluster.
+pub(in crate::targets) fn make(config: &Config) -> Result<(), Failure> {
     let data = &config.data;
     data.create()?;
     keys::secrets(config, &mut rng())?;
-    keys::signing(data, &mut rng())?;
+    if !data.is_in_cluster() {
+        keys::signing(data, &mut rng())?;
+    }
     postgres::write_passfile(config)?;
     Secret::read_or_generate(&redis::password_file(data), &mut rng())?;
     render::prepare_for_synapse(config)
@@ -212,7 +195,7 @@ pub(super) fn secrets(cluster: &Cluster<'_>) -> Result<Vec<Value>, Failure> {
         })
     };
     let mut all = vec![object("secrets", "Opaque", json!(data))];
-    if cluster.is_cloud_native()? {
+    if cluster.postgres()? == Some(Postgres::CloudNative) {
         let password = given.get("database_password").ok_or(Error::NoKeys)?;
         let login = json!({
             "username": encoded(&cluster.config.database.user.0),

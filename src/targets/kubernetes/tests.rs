@@ -8,6 +8,7 @@ use crate::{
         sections::workers::Kind, sources::environment::Environment, values::shape::Words as _,
     },
     data_dir::DataDir,
+    postgres,
 };
 
 fn config(flags: &[&str]) -> Config {
@@ -328,11 +329,11 @@ fn no_file_holds_a_secret_unless_that_is_asked_for() {
     let data = DataDir::new(folder.path().join("chat"));
     let flags = ["stack.profile=scale".to_owned()];
     let config = Config::load(data.clone(), &flags, &Environment::default()).unwrap();
-    settings::make(&config).unwrap();
+    make(&config).unwrap();
     let config = Config::load(data.clone(), &flags, &Environment::default()).unwrap();
     let list = contained(&config).unwrap();
-    let key = crate::files::read(&data.signing_key()).unwrap();
-    let password = crate::files::read(&data.secret("database_password")).unwrap();
+    let key = files::read(&data.signing_key()).unwrap();
+    let password = files::read(&data.secret("database_password")).unwrap();
     let text = |with: bool| -> String {
         let files = render(&config, &list, with).unwrap();
         files.into_iter().map(|file| file.text).collect()
@@ -344,8 +345,32 @@ fn no_file_holds_a_secret_unless_that_is_asked_for() {
     }
     assert!(with.contains(&encoded(&key)));
     // Another secret makes new pods.
-    crate::files::write_atomically(&data.secret("form_secret"), b"another", 0o600).unwrap();
+    files::write_atomically(&data.secret("form_secret"), b"another", 0o600).unwrap();
     assert_ne!(text(false), without);
+}
+
+#[test]
+fn secrets_are_their_owners_alone_and_what_a_profile_no_longer_has_goes() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataDir::new(folder.path().join("chat"));
+    let of = |profile: &str, with_secrets: bool| {
+        let flags = [format!("stack.profile={profile}")];
+        let config = Config::load(data.clone(), &flags, &Environment::default()).unwrap();
+        make(&config).unwrap();
+        render(&config, &contained(&config).unwrap(), with_secrets).unwrap()
+    };
+    let out = folder.path().join("out");
+    let write = |files: &[Written]| super::super::folder::write(&out, "chat", files, false);
+    write(&of("scale", true)).unwrap();
+    let secret = std::fs::metadata(out.join("chat-1-secrets.yaml")).unwrap();
+    assert_eq!(secret.permissions().mode() & 0o777, 0o600);
+    write(&of("core", false)).unwrap();
+    for gone in ["chat-1-secrets.yaml", "chat-5-workers.yaml", "chat-6-proxy.yaml"] {
+        assert!(!out.join(gone).exists(), "{gone}");
+    }
+    assert!(out.join("chat-4-synapse.yaml").exists());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
-use super::{Written, folder::marked, prefix};
+use super::{Written, prefix};
 use crate::{
     config::Config,
     services,
@@ -36,19 +36,19 @@ const AGAIN: Duration = Duration::from_mins(10);
 /// The files below the folder of units.
 pub(super) fn render(config: &Config, list: &[Service], whose: &For<'_>) -> Vec<Written> {
     let prefix = prefix(config);
-    let mut files = vec![file(&format!("{prefix}.target"), &target(config, list, whose, &prefix))];
+    let mut files =
+        vec![Written::marked(format!("{prefix}.target"), &target(config, list, whose, &prefix))];
     for service in list {
         let name = unit_of(&prefix, &service.name);
         if service.name == services::BACKUPS {
-            files.push(file(&format!("{prefix}-{}.timer", service.name), &timer(config, &prefix)));
+            files.push(Written::marked(
+                format!("{prefix}-{}.timer", service.name),
+                &timer(config, &prefix),
+            ));
         }
-        files.push(file(&name, &unit(config, list, service, whose, &prefix)));
+        files.push(Written::marked(name, &unit(config, list, service, whose, &prefix)));
     }
     files
-}
-
-fn file(name: &str, text: &str) -> Written {
-    Written { path: name.into(), text: marked(text) }
 }
 
 fn unit_of(prefix: &str, service: &str) -> String {
