@@ -5,6 +5,7 @@
 # Works under `set -euo pipefail`.
 
 # server
+: "${MATRIX_SYNAPSE_SERVER_KIND:=synapse}"
 : "${MATRIX_SYNAPSE_SERVER_NAME:=vrooli.local}"
 : "${MATRIX_SYNAPSE_PORT:=8008}"
 : "${MATRIX_SYNAPSE_ADDRESS:=127.0.0.1}"
@@ -40,6 +41,8 @@
 : "${MATRIX_SYNAPSE_BCRYPT_ROUNDS:=12}"
 : "${MATRIX_SYNAPSE_CACHE_FACTOR:=1.0}"
 : "${MATRIX_SYNAPSE_LOG_LEVEL:=INFO}"
+
+# dendrite
 
 # supervision
 : "${MATRIX_SYNAPSE_START_TIMEOUT:=60s}"

@@ -19,8 +19,16 @@ pub(crate) struct DataDir(PathBuf);
 const LONGEST_SOCKET_FOLDER: usize = 107 - 31;
 
 /// What an installation makes again, by its names in the data folder.
-pub(crate) const PROGRAM: [&str; 7] =
-    ["environments", "cache", "synapse", "rms_modules", "instance.env", "web", "crypto"];
+pub(crate) const PROGRAM: [&str; 8] = [
+    "environments",
+    "cache",
+    "synapse",
+    "dendrite",
+    "rms_modules",
+    "instance.env",
+    "web",
+    "crypto",
+];
 /// What is about this data folder rather than about the homeserver in it: the lock of the command that is at
 /// work, archives and backups.
 pub(crate) const STAYS: [&str; 3] = ["run", "aside", "backups"];
@@ -75,6 +83,20 @@ impl DataDir {
 
     pub(crate) fn homeserver_yaml(&self) -> PathBuf {
         self.synapse().join("homeserver.yaml")
+    }
+
+    /// What we render for Dendrite to read, where the homeserver is Dendrite.
+    pub(crate) fn dendrite(&self) -> PathBuf {
+        self.0.join("dendrite")
+    }
+
+    pub(crate) fn dendrite_yaml(&self) -> PathBuf {
+        self.dendrite().join("dendrite.yaml")
+    }
+
+    /// What is under way between the parts of Dendrite: it belongs to the database.
+    pub(crate) fn jetstream(&self) -> PathBuf {
+        self.0.join("jetstream")
     }
 
     /// Our modules for Synapse. Its processes run in the data folder, so that Python imports from there: this is the
@@ -158,6 +180,16 @@ impl DataDir {
         self.environments().join("synapse")
     }
 
+    /// The folder of the Dendrite in use, a link.
+    pub(crate) fn dendrite_environment(&self) -> PathBuf {
+        self.environments().join("dendrite")
+    }
+
+    /// Whether the homeserver that is installed is Dendrite.
+    pub(crate) fn is_dendrite(&self) -> bool {
+        self.dendrite_yaml().exists()
+    }
+
     /// The packages of each Synapse that was installed here, with their hashes: what the next install of that
     /// version gets.
     pub(crate) fn locks(&self) -> PathBuf {
@@ -229,10 +261,11 @@ impl DataDir {
     pub(crate) fn is_installed(&self) -> bool {
         // In an image, where containers keep the services.
         let brought = || self.kept().exists() && self.synapse_environment().is_symlink();
-        (self.synapse_environment().exists() || brought())
-            && self.homeserver_yaml().exists()
-            && self.instance_file().exists()
-            || self.is_in_cluster()
+        let synapse = || {
+            (self.synapse_environment().exists() || brought()) && self.homeserver_yaml().exists()
+        };
+        let dendrite = || self.dendrite_environment().exists() && self.dendrite_yaml().exists();
+        self.instance_file().exists() && (synapse() || dendrite()) || self.is_in_cluster()
     }
 
     /// Whether the homeserver runs in a cluster of Kubernetes, and here are its settings and secrets alone.

@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["federation", "oidc", "proxy", "s3", "turn"],
     &["hooks", "relay"],
     &["outbox"],
-    &["matrix", "postgres", "tls"],
+    &["matrix", "postgres", "tls", "dendrite"],
     &["synapse"],
     &["bridges", "crypto", "redis", "web"],
     &["config", "supervisor", "python"],

@@ -7,7 +7,7 @@
 //! wire, `federation/` as others see it, `turn` the relay of calls, `oidc` the provider of logins, `s3` the store for media,
 //! `crypto/` who keeps the keys of encrypted rooms,
 //! `backup/` the archives that bring it back, `age` how they are encrypted, `bridges/` to other networks, `hooks/` what programs post to rooms, `outbox/` what is sent
-//! later, `synapse/` the program on disk,
+//! later, `synapse/` the program on disk, `dendrite/` a lighter one in its place,
 //! `proxy/` nginx in front, `tls/` its certificates, `web/` the client for browsers, `postgres/` the
 //! database, `python/` private environments, `supervisor/` keeping any process running, `config/` the
 //! settings. A module uses only what stands below it in `LAYERS` of `layers.rs`.
@@ -26,6 +26,7 @@ mod context;
 mod crypto;
 mod daemons;
 mod data_dir;
+mod dendrite;
 mod error;
 mod federation;
 mod files;

@@ -5,6 +5,7 @@ use rand::rng;
 use crate::{
     bridges, clock,
     config::{Config, sections::stack::Part},
+    dendrite,
     error::Failure,
     matrix::jwt,
     oidc,
@@ -39,15 +40,20 @@ const NO_KEY: &str = "made by `manage install`";
 /// Makes what the rendered files point to: what Synapse reads, certificates, the settings of the relay.
 /// What is said of a certificate, where there is one.
 pub(crate) fn prepare(config: &Config) -> Result<Option<tls::Ready>, Failure> {
-    prepare_for_synapse(config)?;
+    prepare_homeserver(config)?;
     let ready = tls::ensure(config, clock::now())?;
     turn::write(config)?;
     Ok(ready)
 }
 
-/// Makes the files that Synapse reads because its settings name them, some of which are new with these
+/// Makes the files that the homeserver reads because its settings name them, some of which are new with these
 /// settings: secrets, the key of our sessions, the CAs we believe.
-pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Failure> {
+pub(crate) fn prepare_homeserver(config: &Config) -> Result<(), Failure> {
+    if config.is_dendrite() {
+        tls::trusted::write(config)?;
+        turn::keep_secret(config)?;
+        return Ok(dendrite::prepare(config)?);
+    }
     redis::write(config)?;
     keys::replication_secret(&config.data, &mut rng())?;
     jwt::Key::read_or_generate(&config.data)?;
@@ -58,10 +64,14 @@ pub(crate) fn prepare_for_synapse(config: &Config) -> Result<(), Failure> {
     Ok(s3::write(config)?)
 }
 
-/// Renders the files; writes nothing.
+/// Renders the files; writes nothing. Dendrite has one file in the place of Synapse's.
 pub(crate) fn render(config: &Config) -> Result<Rendered, Failure> {
-    let ClientSettings { host, port, user, dbname, sslmode, sslrootcert, passfile } =
-        postgres::client_settings(config)?;
+    let settings = postgres::client_settings(config)?;
+    if config.is_dendrite() {
+        let homeserver = dendrite::render(config, &settings.url())?;
+        return Ok(Rendered { homeserver, log: String::new(), workers: Vec::new() });
+    }
+    let ClientSettings { host, port, user, dbname, sslmode, sslrootcert, passfile } = settings;
     let database = DatabaseSettings {
         host,
         port,
@@ -94,8 +104,46 @@ pub(crate) fn environment(config: &Config) -> Environment {
     Environment::at(config.data.synapse_environment())
 }
 
+/// Whether the installed files are these.
+pub(crate) fn is_current(config: &Config, rendered: &Rendered) -> Result<bool, Failure> {
+    Ok(if config.is_dendrite() {
+        dendrite::is_current(&config.data, &rendered.homeserver)?
+    } else {
+        files::is_current(&config.data, rendered)?
+    })
+}
+
+/// Lets the Synapse of an environment judge what was rendered; Dendrite only says so when it starts. What
+/// should be known although it is good.
+pub(crate) async fn judge(
+    config: &Config,
+    rendered: &Rendered,
+    environment: &Environment,
+) -> Result<Vec<String>, Failure> {
+    if config.is_dendrite() {
+        return Ok(Vec::new());
+    }
+    Ok(files::check(config, rendered, environment).await?)
+}
+
+/// What a process of the homeserver would read, as a short text; `worker` is none for the main process.
+pub(crate) fn revision_of(
+    config: &Config,
+    rendered: &Rendered,
+    worker: Option<synapse::workers::Worker>,
+) -> String {
+    if config.is_dendrite() {
+        dendrite::revision(&config.data, Some(&rendered.homeserver))
+    } else {
+        synapse::revision_of(rendered, worker)
+    }
+}
+
 /// Whether Synapse can read all registrations of bridges: it does not start with one that it cannot.
 pub(crate) async fn bridges_are_read(config: &Config) -> Result<(), Failure> {
+    if config.is_dendrite() {
+        return Ok(());
+    }
     bridges_are_read_by(config, &environment(config)).await
 }
 
@@ -123,10 +171,12 @@ pub(crate) async fn bridges_are_read_by(
 /// Renders and lets those judge it who will read it; what is in place stays. What should be known although
 /// all is good.
 pub(crate) async fn check(config: &Config) -> Result<Vec<String>, Failure> {
-    s3::is_installed(config, &environment(config))?;
-    prepare_for_synapse(config)?;
+    if !config.is_dendrite() {
+        s3::is_installed(config, &environment(config))?;
+    }
+    prepare_homeserver(config)?;
     let rendered = render(config)?;
-    let warnings = files::check(config, &rendered, &environment(config)).await?;
+    let warnings = judge(config, &rendered, &environment(config)).await?;
     proxy::check(config, &rendered.homeserver).await?;
     Ok(warnings)
 }
@@ -143,7 +193,11 @@ pub(crate) async fn refresh(config: &Config) -> Result<bool, Failure> {
 /// that it is written here, and not before. True if the files changed.
 pub(crate) fn put(config: &Config, rendered: &Rendered) -> Result<bool, Failure> {
     postgres::write_passfile(config)?;
-    Ok(files::write(&config.data, rendered)?)
+    Ok(if config.is_dendrite() {
+        dendrite::write(&config.data, &rendered.homeserver)?
+    } else {
+        files::write(&config.data, rendered)?
+    })
 }
 
 /// What nginx reads, brought up to date while everything runs: a certificate that was renewed, or a
@@ -154,7 +208,7 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Failure> {
         return Ok(false);
     }
     let rendered = render(config)?;
-    if !files::is_current(&config.data, &rendered)? {
+    if !is_current(config, &rendered)? {
         return Ok(false);
     }
     tls::ensure(config, clock::now())?;
@@ -164,10 +218,12 @@ pub(crate) async fn refresh_proxy(config: &Config) -> Result<bool, Failure> {
 
 /// Synapse's files as they would be written, found good by Synapse.
 pub(crate) async fn judged(config: &Config) -> Result<Rendered, Failure> {
-    s3::is_installed(config, &environment(config))?;
+    if !config.is_dendrite() {
+        s3::is_installed(config, &environment(config))?;
+    }
     prepare(config)?;
     bridges_are_read(config).await?;
     let rendered = render(config)?;
-    files::check(config, &rendered, &environment(config)).await?;
+    judge(config, &rendered, &environment(config)).await?;
     Ok(rendered)
 }

@@ -67,7 +67,7 @@ async fn connections(subject: &Subject<'_>) -> Found {
         service.tags.iter().any(|tag| tag == services::WORKER)
             && !now.services.contains_key(&service.name)
     };
-    let runs = now.services.get("synapse").is_some_and(|report| report.state.is_ready());
+    let runs = services::of_homeserver(now).is_some_and(|report| report.state.is_ready());
     if runs && subject.outline()?.iter().any(is_new) {
         postgres::has_room(subject.config).await?;
     }

@@ -114,7 +114,9 @@ pub(crate) async fn key_is_not_lost(config: &Config, deadline: Instant) -> Resul
         return Ok(());
     }
     match postgres::holds_synapse(config, deadline).await {
-        Ok(Contents::Synapse { server_name }) => Err(lost(server_name).into()),
+        Ok(Contents::Synapse { server_name } | Contents::Dendrite { server_name }) => {
+            Err(lost(server_name).into())
+        }
         // What is wrong with a server is said, and waited for, where it is made ready.
         _ => Ok(()),
     }

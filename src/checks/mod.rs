@@ -20,6 +20,7 @@ pub(crate) mod folder;
 pub(crate) mod free;
 mod front;
 pub(crate) mod identity;
+mod kind;
 mod ports;
 pub(crate) mod rendered;
 pub(crate) mod secrets;
@@ -84,9 +85,10 @@ pub(crate) struct Check {
 
 /// All of them, in the order in which they are looked at: what others build on comes first, and who has to
 /// ask somebody last.
-static ALL: [&Check; 32] = [
+static ALL: [&Check; 33] = [
     &folder::FOLDER,
     &folder::RUN,
+    &kind::KIND,
     &services::SERVICES,
     &secrets::SECRETS,
     &database::RECORD,

@@ -38,5 +38,6 @@ pub(crate) static FILES: Check = Check {
 
 /// Only what is installed can be asked.
 fn is_there(config: &Config) -> bool {
-    config.data.is_installed() && render::environment(config).is_complete()
+    config.data.is_installed()
+        && (config.is_dendrite() || render::environment(config).is_complete())
 }

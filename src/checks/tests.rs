@@ -15,7 +15,7 @@ fn each_flow_looks_at_what_concerns_it() {
         let less: Vec<_> = all.iter().filter(|it| !own.contains(it)).copied().collect();
         format!("more: {}; less: {}", more.join(" "), less.join(" "))
     };
-    let judged = "services secrets database-record ports-apart certificate bridge-files \
+    let judged = "server-kind services secrets database-record ports-apart certificate bridge-files \
         bridged-rooms proxy-program relay chat logins media-store web-client server-name login-provider chat-names media-bucket \
         bridge-registrations rendered-files alerts-room backups";
     assert_eq!(names(Flow::ConfigCheck).join(" "), judged);

@@ -44,7 +44,8 @@ pub(crate) struct Noun {
 }
 
 /// Lists verbs: `"Heading"; "word" => module, "what it does";`. Each module has `Args` (`clap::Args`) and
-/// `async fn run(Args, &Context)`, which returns what happened. `#[hidden]` keeps a verb out of the help.
+/// `async fn run(Args, &Context)`, which returns what happened. `#[hidden]` keeps a verb out of the help; what is
+/// `#[synapse]` is refused by its name where the homeserver is Dendrite.
 macro_rules! commands {
     ($heading:literal; $($(#[$mark:ident])* $name:literal => $module:ident, $about:literal;)+) => {
         pub(crate) const NOUN: $crate::commands::table::Noun = $crate::commands::table::Noun {
@@ -56,6 +57,9 @@ macro_rules! commands {
                 arguments: $crate::commands::table::arguments::<$module::Args>,
                 run: |matches, context| {
                     Box::pin(async move {
+                        if $crate::commands::table::is_marked(&[$(stringify!($mark)),*], "synapse") {
+                            $crate::commands::table::require_synapse(context, $name)?;
+                        }
                         let args = $crate::commands::table::parsed(matches)?;
                         $crate::commands::reply::erased($module::run(args, context).await)
                     })
@@ -75,6 +79,15 @@ where
     S: Said,
 {
     S::schemas()
+}
+
+/// Refuses a verb that Dendrite has nothing for, before anything else.
+pub(crate) fn require_synapse(context: &Context, name: &str) -> Result<(), Failure> {
+    if !context.data()?.is_dendrite() {
+        return Ok(());
+    }
+    Err(Failure::request(format!("`{name}` is not there with Dendrite: only Synapse can do that"))
+        .hinted("`docs/dendrite.md` lists what can be done with Dendrite; nothing was changed"))
 }
 
 pub(crate) const fn is_marked(marks: &[&str], mark: &str) -> bool {

@@ -39,11 +39,16 @@ pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, Strin
     Ok(Some(text.lines().filter_map(known).collect()))
 }
 
-/// The version of Synapse that is installed, by the name of the environment: `synapse-VERSION-HASH`.
+/// The version of the homeserver that is installed, by the name of the environment: `synapse-VERSION-HASH`.
 pub(crate) fn version(data: &DataDir) -> Option<String> {
-    let environment = std::fs::read_link(data.synapse_environment()).ok()?;
+    let (link, kind) = if data.is_dendrite() {
+        (data.dendrite_environment(), "dendrite-")
+    } else {
+        (data.synapse_environment(), "synapse-")
+    };
+    let environment = std::fs::read_link(link).ok()?;
     let (name, _hash) = environment.file_name()?.to_str()?.rsplit_once('-')?;
-    name.strip_prefix("synapse-").map(str::to_owned)
+    name.strip_prefix(kind).map(str::to_owned)
 }
 
 /// What the file would say of a homeserver that listens at `url`.

@@ -17,8 +17,8 @@ pub(crate) mod values;
 pub(crate) use error::{Error, Flaw, did_you_mean};
 use named::{custom, profiles};
 use sections::{
-    alerts, backup, database, encryption, hooks, kubernetes, media, oidc, proxy, redis, relay,
-    rooms, server, stack, supervision, synapse, tls, turn, web, workers,
+    alerts, backup, database, dendrite, encryption, hooks, kubernetes, media, oidc, proxy, redis,
+    relay, rooms, server, stack, supervision, synapse, tls, turn, web, workers,
 };
 use sources::{dotenv, environment::Environment, vrooli};
 use stack::Part;
@@ -73,7 +73,13 @@ macro_rules! sections {
                 values: Values,
             ) -> Result<Self, Error> {
                 $(let $name = <$section>::read(&values)?;)+
-                Ok(Self { data, $($name,)+ profile, custom, named, warnings, values })
+                let mut config =
+                    Self { data, $($name,)+ profile, custom, named, warnings, values };
+                if config.is_dendrite() {
+                    // Nothing there keeps what is said in encrypted rooms from being sent in the clear.
+                    config.encryption.enabled = false;
+                }
+                Ok(config)
             }
         }
     };
@@ -83,6 +89,7 @@ sections! {
     server: server::Server,
     database: database::Database,
     synapse: synapse::Synapse,
+    dendrite: dendrite::Dendrite,
     supervision: supervision::Supervision,
     stack: stack::Stack,
     redis: redis::Redis,

@@ -21,6 +21,7 @@ use crate::{
         message::{self, Markup},
         room,
     },
+    services,
     supervisor::{
         control::{self, Events},
         events::ServiceEvent,
@@ -150,7 +151,8 @@ impl Digest {
     }
 
     fn is_mute(&self) -> bool {
-        self.services.get("synapse").is_some_and(|known| known.now != State::Well)
+        let homeserver = self.services.iter().find(|(name, _)| services::is_homeserver(name));
+        homeserver.is_some_and(|(_, known)| known.now != State::Well)
     }
 
     fn told(&mut self) {

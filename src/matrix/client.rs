@@ -21,7 +21,10 @@ use ruma::{
 };
 
 use super::{
-    Error, api, jwt,
+    Error,
+    api::{self, login_as},
+    dendrite::{self, Asked, Wire},
+    jwt,
     repeat::Repeat,
     running,
     session::{self, Session},
@@ -115,8 +118,6 @@ struct Connection {
     talk: OnceLock<Arc<Talk>>,
 }
 
-/// A request as it goes over the wire.
-type Wire = http::Request<Vec<u8>>;
 type Answer = (reqwest::Response, Vec<u8>);
 
 /// What becomes of the body of an answer.
@@ -233,6 +234,15 @@ impl Client {
         self.ghost.as_ref().map_or(&self.connection.session.user_id, |ghost| &ghost.user)
     }
 
+    /// The same with another token, which is not renewed.
+    fn with_token(&self, token: Secret) -> Self {
+        let Connection { http, session, .. } = &*self.connection;
+        let session = Session { access_token: token.clone(), ..session.clone() };
+        let (http, token) = (http.clone(), RwLock::new(token));
+        let connection = Connection { http, session, token, home: None, talk: OnceLock::new() };
+        Self { connection: Arc::new(connection), ..self.clone() }
+    }
+
     fn token(&self) -> Secret {
         self.connection.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -264,12 +274,74 @@ impl Client {
         R: OutgoingRequest + Repeat,
         R::PathBuilder: Versioned,
     {
+        self.send_again(request, R::REPEATABLE).await
+    }
+
+    /// The same, and it is not sent again: where its answer was lost, that is [`Error::Unknown`].
+    pub(super) async fn send_once<R>(&self, request: R) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest,
+        R::PathBuilder: Versioned,
+    {
+        self.send_again(request, false).await
+    }
+
+    async fn send_again<R>(
+        &self,
+        request: R,
+        repeatable: bool,
+    ) -> Result<R::IncomingResponse, Error>
+    where
+        R: OutgoingRequest,
+        R::PathBuilder: Versioned,
+    {
         let wire = self.wire(request)?;
         let path = wire.uri().path().to_owned();
-        let answer = self.exchange(wire, R::REPEATABLE, u32::MAX, Body::Read).await?;
-        let answer = http::Response::from_parts(parts_of(&answer.0), &answer.1[..]);
-        R::IncomingResponse::try_from_http_response(answer)
+        let (parts, body) = self.answer(wire, repeatable).await?;
+        R::IncomingResponse::try_from_http_response(http::Response::from_parts(parts, &body[..]))
             .map_err(|source| Error::Answer { what: path, source: source.to_string().into() })
+    }
+
+    /// The answer of the server, or what it means where that is Dendrite.
+    async fn answer(
+        &self,
+        wire: Wire,
+        repeatable: bool,
+    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
+        let exchange = async |wire| {
+            let (answer, body) = self.exchange(wire, repeatable, u32::MAX, Body::Read).await?;
+            Ok((parts_of(&answer), body))
+        };
+        if !self.is_dendrite() {
+            return exchange(wire).await;
+        }
+        let not_offered = dendrite::not_offered(&wire);
+        let known = match dendrite::asked(wire)? {
+            Asked::Same(wire) => {
+                return match exchange(wire).await {
+                    Err(error) if error.is("M_UNRECOGNIZED") => Err(not_offered),
+                    Err(error) if dendrite::is_of_new_room(&error) => {
+                        Err(Error::NotOffered("a room of version 12".to_owned()))
+                    }
+                    answer => answer,
+                };
+            }
+            Asked::Others { requests, read, named } => {
+                let mut last = Vec::new();
+                for wire in requests {
+                    last = exchange(wire).await?.1;
+                }
+                read(serde_json::from_slice(&last).unwrap_or_default(), &named)
+            }
+            Asked::Known(known) => known,
+        };
+        let (parts, ()) = http::Response::new(()).into_parts();
+        Ok((parts, known.to_string().into_bytes()))
+    }
+
+    /// Whether the server is Dendrite.
+    pub(crate) fn is_dendrite(&self) -> bool {
+        self.connection.session.dendrite
     }
 
     /// Sends a request whose answer is too large to be held: the body is read by [`Client::piece`], from this
@@ -280,6 +352,11 @@ impl Client {
         R::PathBuilder: Versioned,
     {
         let mut wire = self.wire(request)?;
+        if self.is_dendrite() {
+            let not_offered = dendrite::not_offered(&wire);
+            let Asked::Same(same) = dendrite::asked(wire)? else { return Err(not_offered) };
+            wire = same;
+        }
         if from > 0 {
             wire.headers_mut().insert(header::RANGE, range(from)?);
         }
@@ -575,21 +652,17 @@ pub(crate) fn with_names_of(
     client.build().map_err(|source| Error::Tls(source.into()))
 }
 
-/// Logs in a user that exists by our key; `session` says who, where and with which device.
+/// The file of the token with which this program acts as the users of a Dendrite.
+const APPSERVICE_TOKEN: &str = "appservice_token";
+
+/// Logs in a user that exists by our key, or as our application service; `session` says who, where and with which
+/// device.
 pub(crate) async fn login(
     data: &DataDir,
     session: Session,
     timeout: Duration,
 ) -> Result<Session, Error> {
     running::require(data, &session.url)?;
-    let key = jwt::Key::read_or_generate(data)?;
-    let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
-    let request = api::login::Request {
-        kind: "org.matrix.login.jwt".to_owned(),
-        token: token.expose().to_owned(),
-        device_id: session.device_id.clone(),
-        initial_device_display_name: session.device_name().to_owned(),
-    };
     let bare = Session { access_token: Secret::new(""), ..session.clone() };
     let client = Client::built(from_own_address(&session)?, bare, None, timeout)?;
     // A login by key makes who is not there, such as in another database.
@@ -597,8 +670,23 @@ pub(crate) async fn login(
     if client.send(there).await.is_err_and(|error| error.is_not_found()) {
         return Err(Error::NoUser(session.user_id.to_string()));
     }
-    let answer = client.send(request).await?;
-    Ok(Session { access_token: Secret::new(answer.access_token), ..session })
+    let (device_id, name) = (session.device_id.clone(), session.device_name().to_owned());
+    let answer = if session.dendrite {
+        let token = Secret::read(&data.secret(APPSERVICE_TOKEN))?;
+        let client = client.with_token(token);
+        client.send(login_as::Request::new(&session.user_id, device_id, name)).await?.access_token
+    } else {
+        let key = jwt::Key::read_or_generate(data)?;
+        let token = key.token(session.user_id.localpart(), session.server_name.as_str())?;
+        let request = api::login::Request {
+            kind: "org.matrix.login.jwt".to_owned(),
+            token: token.expose().to_owned(),
+            device_id,
+            initial_device_display_name: name,
+        };
+        client.send(request).await?.access_token
+    };
+    Ok(Session { access_token: Secret::new(answer), ..session })
 }
 
 /// Synapse lets an address log in a few times and then once in six seconds, and all accounts of ours would share the one of

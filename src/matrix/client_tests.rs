@@ -18,6 +18,7 @@ fn session(server: &Server) -> Session {
         user_id: user_id!("@op:x.org").to_owned(),
         device_id: "D".into(),
         access_token: Secret::new("old"),
+        dendrite: false,
     }
 }
 

@@ -229,6 +229,7 @@ mod tests {
             user_id: "@a:x.org".try_into().unwrap(),
             device_id: "D".into(),
             access_token: Secret::new("t"),
+            dendrite: false,
         };
         let client = Client::new(session, None, Duration::from_secs(10)).unwrap();
         Download::open(&client, "x.org", "id").await.unwrap()

@@ -40,6 +40,9 @@ pub(crate) enum Error {
     /// An error of the Matrix API, with its code.
     #[error("the homeserver refused ({errcode}): {message}")]
     Refused { status: u16, errcode: String, message: String, retry_after: Option<Duration> },
+    /// Found before anything is sent.
+    #[error("Dendrite has nothing for that: `{0}` is of Synapse alone")]
+    NotOffered(String),
     #[error("the homeserver asks to wait {} before the next request", span(*wait))]
     Limited { wait: Duration },
     #[error(
@@ -281,6 +284,7 @@ impl Explain for Error {
             | Self::TooLarge { .. }
             | Self::MediaTooLarge { .. }
             | Self::LongAddress
+            | Self::NotOffered(_)
             | Self::NoUser(_)
             | Self::NoRoom(_)
             | Self::NoDirect { .. }
@@ -323,6 +327,9 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NotOffered(_) => {
+                "`docs/dendrite.md` says what can be done with Dendrite; nothing was changed"
+            }
             Self::Unreachable { .. } | Self::Down { .. } => {
                 "`manage start` starts it; `status` shows how it is"
             }

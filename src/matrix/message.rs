@@ -10,8 +10,14 @@ use ruma::{EventId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId, Trans
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(crate) use super::once::MARK;
 use super::{
-    Error, api, client::Client, html, markdown, relations, room, sealed, segment::escaped,
+    Error, api,
+    client::Client,
+    html, markdown,
+    once::{self, Once},
+    relations, room, sealed,
+    segment::escaped,
 };
 use crate::{clock::Backoff, data_dir::DataDir, files};
 
@@ -25,10 +31,6 @@ pub(crate) const LARGEST: usize = 65_536 - 2_048;
 const FRESH: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// What an event of ours is found by where the server may have forgotten its transaction id: its content has
-/// the transaction id below this key, in an encrypted room outside of what is sealed.
-pub(crate) const MARK: &str = "com.vrooli.synapse.id";
 
 /// What is in the clear also in encrypted rooms: the homeserver counts them ([spec]).
 ///
@@ -108,6 +110,7 @@ fn is_of(event: &Value, content: &Value) -> bool {
     let bare = |content: &Value| {
         let mut content = content.clone();
         if let Value::Object(content) = &mut content {
+            content.remove(MARK);
             content.remove("url");
             content.remove("file");
             // What is decoded is not the same on each machine.
@@ -236,6 +239,19 @@ async fn put(
     content: Value,
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
+    if client.is_dendrite() {
+        let there = match once::put(client, room, event_type, content.clone(), transaction).await? {
+            Once::Sent(event) => return Ok(event),
+            Once::There(event) => event,
+        };
+        let event = there["event_id"].as_str().unwrap_or_default();
+        if is_of(&there, &content) {
+            return OwnedEventId::try_from(event)
+                .map_err(|_| Error::lacks("the event", "event_id"));
+        }
+        let id = transaction.to_string();
+        return Err(Error::OtherContent { id, event: event.to_owned() });
+    }
     let request = api::send_event::Request {
         room_id: room.to_owned().into(),
         event_type: event_type.to_owned().into(),

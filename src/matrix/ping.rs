@@ -54,7 +54,8 @@ fn status(message: &str) -> Option<u16> {
 pub(crate) async fn ping(asks: Asks, timeout: Duration) -> Result<Duration, Silent> {
     let Asks { url, socket, server_name, user_id, id, as_token, bridge } = asks;
     let device_id = String::new();
-    let session = Session { url, server_name, user_id, device_id, access_token: as_token };
+    let (access_token, dendrite) = (as_token, false);
+    let session = Session { url, server_name, user_id, device_id, access_token, dendrite };
     let client = Client::through(socket, session, timeout)?;
     let asked = client.send(appservice_ping::Request { appservice_id: id.into() }).await;
     asked.map(|answer| Duration::from_millis(answer.duration_ms)).map_err(|error| match &error {

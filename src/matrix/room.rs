@@ -14,6 +14,7 @@ use super::{
     known,
     names::{self, Room},
     new_room::{ENCRYPTION, is_encryption},
+    operator::act_as,
 };
 use crate::clock::Backoff;
 
@@ -379,6 +380,9 @@ pub(crate) async fn admit(
     room: &RoomId,
     user: &OwnedUserId,
 ) -> Result<Option<Entered>, Error> {
+    if operator.is_dendrite() {
+        return invited(operator, room, user).await.map(|()| None);
+    }
     let request =
         || admin::rooms::join::Request { room_id: room.to_owned().into(), user_id: user.clone() };
     match operator.send(request()).await {
@@ -403,6 +407,18 @@ pub(crate) async fn admit(
         Err(error) if error.is_not_found() => Err(Error::NoRoom(room.to_string())),
         Err(error) => Err(error),
     }
+}
+
+/// Has a local user invited by the operator, who has to be in the room, and join: Dendrite has no other way.
+async fn invited(operator: &Client, room: &RoomId, user: &OwnedUserId) -> Result<(), Error> {
+    let Some(data) = operator.data() else { return Err(Error::NoSession(user.to_string())) };
+    let client = act_as(data, operator, user, operator.left()).await?;
+    if join(&client, room).await.is_ok() {
+        return Ok(());
+    }
+    let request = api::invite::Request { room_id: room.to_owned().into(), user_id: user.clone() };
+    operator.send(request).await?;
+    join(&client, room).await
 }
 
 fn is_no_entry(error: &Error) -> bool {
@@ -514,6 +530,14 @@ pub(crate) async fn require_event(
     event: &EventId,
 ) -> Result<Value, Error> {
     let absent = || Error::NoEvent { event: event.to_string(), room: room.to_string() };
+    if operator.is_dendrite() {
+        // It shows an event to who is in its room.
+        return match context(operator, room, event).await {
+            Ok(found) => Ok(found),
+            Err(error) if error.is_not_found() || error.is("M_FORBIDDEN") => Err(absent()),
+            Err(error) => Err(error),
+        };
+    }
     let request = admin::fetch_event::Request { event_id: event.to_owned().into() };
     match operator.send(request).await {
         Ok(found) if found.event["room_id"] == room.as_str() => Ok(found.event),
@@ -523,19 +547,24 @@ pub(crate) async fn require_event(
     }
 }
 
+/// An event of a room.
+async fn context(operator: &Client, room: &RoomId, event: &EventId) -> Result<Value, Error> {
+    let request = admin::rooms::context::Request {
+        room_id: room.to_owned().into(),
+        event_id: event.to_owned().into(),
+        limit: 0,
+    };
+    operator.send(request).await.map(|found| found.event)
+}
+
 /// The event that took another one away, if one did. The other must be in the room.
 pub(crate) async fn redaction(
     operator: &Client,
     room: &RoomId,
     event: &EventId,
 ) -> Result<Option<String>, Error> {
-    let request = admin::rooms::context::Request {
-        room_id: room.to_owned().into(),
-        event_id: event.to_owned().into(),
-        limit: 0,
-    };
-    let found = operator.send(request).await?;
-    let because = &found.event["unsigned"]["redacted_because"]["event_id"];
+    let found = context(operator, room, event).await?;
+    let because = &found["unsigned"]["redacted_because"]["event_id"];
     Ok(because.as_str().map(str::to_owned))
 }
 

@@ -2,15 +2,19 @@
 
 use super::Error;
 use crate::{
+    config::{sections::server::Kind, values::shape::Words as _},
     data_dir::DataDir,
     process::Lock,
     supervisor::{control, state::Phase},
 };
 
-/// The service that answers.
-const SYNAPSE: &str = "synapse";
 /// The service that keeps the keys of encrypted rooms.
 const CRYPTO: &str = "crypto";
+
+/// The services that may be the one that answers.
+fn services() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|kind| kind.service())
+}
 
 /// A token is for our own server: where that has stopped, alone or with its supervisor, another program
 /// may listen on its port. A data folder that no supervisor ever used belongs to a server elsewhere, and
@@ -19,7 +23,7 @@ pub(crate) fn require(data: &DataDir, url: &str) -> Result<(), Error> {
     let is_down = || {
         // Where somebody else keeps it there is no supervisor, and the mark alone tells.
         let has_ended = Lock::is_left(&data.supervisor_lock())? && !data.kept().exists();
-        Ok::<_, Error>(has_ended || data.down(SYNAPSE).exists())
+        Ok::<_, Error>(has_ended || services().any(|name| data.down(name).exists()))
     };
     if url.starts_with("http://") && is_down()? {
         return Err(Error::Down { url: url.to_owned() });
@@ -29,7 +33,12 @@ pub(crate) fn require(data: &DataDir, url: &str) -> Result<(), Error> {
 
 /// Whether somebody brings the server back: its supervisor runs and has not given it up.
 pub(super) async fn comes_back(data: &DataDir) -> bool {
-    is_kept(data, SYNAPSE).await
+    for name in services() {
+        if is_kept(data, name).await {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the service that has the keys is there, or comes back.

@@ -17,6 +17,9 @@ pub(crate) struct Session {
     pub(crate) user_id: OwnedUserId,
     pub(crate) device_id: String,
     pub(crate) access_token: Secret,
+    /// Whether the server is Dendrite, which is asked in other words.
+    #[serde(default)]
+    pub(crate) dendrite: bool,
 }
 
 impl Session {
@@ -71,6 +74,7 @@ impl Session {
             "user_id": self.user_id,
             "device_id": self.device_id,
             "access_token": self.access_token.expose(),
+            "dendrite": self.dendrite,
         });
         if let Some(folder) = path.parent() {
             files::private_folder(folder)?;
@@ -140,6 +144,7 @@ mod tests {
             device_id: device(&user),
             user_id: user,
             access_token: Secret::new("syt_x"),
+            dendrite: false,
         };
         session.save(&path).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
@@ -157,6 +162,7 @@ mod tests {
                 user_id: UserId::parse("@bot:x.org").unwrap(),
                 device_id: device_id.to_owned(),
                 access_token: Secret::new("syt_x"),
+                dendrite: false,
             };
             session.device_name()
         };

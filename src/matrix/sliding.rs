@@ -287,6 +287,7 @@ mod tests {
             user_id: user_id!("@op:x.org").to_owned(),
             device_id: "D".into(),
             access_token: Secret::new("t"),
+            dendrite: false,
         };
         Client::new(session, None, Duration::from_secs(3)).unwrap()
     }

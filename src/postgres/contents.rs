@@ -16,6 +16,10 @@ pub(crate) enum Contents {
         /// The server name in its user ids; none if nobody has registered yet.
         server_name: Option<String>,
     },
+    Dendrite {
+        /// The server name of its accounts; none if nobody has registered yet.
+        server_name: Option<String>,
+    },
     Other {
         /// One of its tables.
         table: String,
@@ -25,6 +29,8 @@ pub(crate) enum Contents {
 const TABLES: &str = "
 SELECT to_regclass('public.users') IS NOT NULL AND to_regclass('public.events') IS NOT NULL
        AND to_regclass('public.event_json') IS NOT NULL,
+    to_regclass('public.userapi_accounts') IS NOT NULL
+       AND to_regclass('public.roomserver_events') IS NOT NULL,
     (SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p')
      AND relnamespace = 'public'::regnamespace ORDER BY relname LIMIT 1)";
 
@@ -56,9 +62,14 @@ fn is_missing(error: &Error) -> bool {
 
 pub(super) async fn look(inside: &mut PgConnection) -> Result<Contents, Error> {
     let failed = || Error::query("list the tables");
-    let (synapse, table): (bool, Option<String>) =
+    let (synapse, dendrite, table): (bool, bool, Option<String>) =
         sqlx::query_as(TABLES).fetch_one(&mut *inside).await.map_err(failed())?;
     Ok(match (synapse, table) {
+        _ if dendrite => {
+            let name = sqlx::query_scalar("SELECT server_name FROM userapi_accounts LIMIT 1");
+            let server_name = name.fetch_optional(inside).await.map_err(failed())?;
+            Contents::Dendrite { server_name }
+        }
         (true, _) => {
             let user: Option<String> = sqlx::query_scalar("SELECT name FROM users LIMIT 1")
                 .fetch_optional(inside)
@@ -72,10 +83,22 @@ pub(super) async fn look(inside: &mut PgConnection) -> Result<Contents, Error> {
     })
 }
 
+impl Contents {
+    /// A table, where the database is not one of this kind of homeserver.
+    pub(super) fn of_others(self, config: &Config) -> Option<String> {
+        match self {
+            Self::Other { table } => Some(table),
+            Self::Synapse { .. } if config.is_dendrite() => Some("event_json".to_owned()),
+            Self::Dendrite { .. } if !config.is_dendrite() => Some("roomserver_events".to_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the role can make Synapse's tables, or finds them made.
 pub(super) async fn may_be_used(inside: &mut PgConnection, config: &Config) -> Result<(), Error> {
     let (role, database) = (config.database.user.0.clone(), config.database.name.0.clone());
-    if let Contents::Other { table } = look(inside).await? {
+    if let Some(table) = look(inside).await?.of_others(config) {
         return Err(Error::Foreign { database, table });
     }
     let may: bool = sqlx::query_scalar("SELECT has_schema_privilege('public', 'CREATE')")

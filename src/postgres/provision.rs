@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Contents, Error, Plan, Step, Target, Who, connect,
+    Error, Plan, Step, Target, Who, connect,
     connect::{connect_by, timed_out},
     contents, ddl, embedded,
     plan::{Wanted, enough, fit_database, mark, this},
@@ -197,11 +197,13 @@ async fn look(config: &Config, target: &Target, admin: &mut PgConnection) -> Res
     let record = current_record(config, target)?;
     let wanted = Wanted::of(config, &record);
     let plan = Plan::decide(&wanted, &found, login)?;
-    // A database that somebody else made is looked into before it is used for the first time.
-    if found.database.is_some() && !record.database_made && record.verifier.is_none() {
+    // A database that somebody else made is looked into before it is used for the first time, and so is one
+    // that may have been another kind of homeserver's.
+    let is_new = !record.database_made && record.verifier.is_none();
+    if found.database.is_some() && (is_new || !config.data.is_installed()) {
         let mut inside = connect(config, Who::AdminInside).await?;
         let contents = contents::look(&mut inside).await?;
-        if let Contents::Other { table } = contents {
+        if let Some(table) = contents.of_others(config) {
             return Err(Error::Foreign { database: config.database.name.0.clone(), table });
         }
     }

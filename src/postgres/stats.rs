@@ -4,6 +4,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::Error;
+use crate::config::sections::server::Kind;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Stats {
@@ -63,10 +64,26 @@ SELECT (SELECT count(*) FROM users WHERE deactivated = 0),
 FROM (SELECT reltuples::int8 AS estimate, reltuples > 1000000 AS many
       FROM pg_class WHERE oid = 'events'::regclass) AS guess";
 
-/// Needs no more than the homeserver's own role. Errors before Synapse has made its tables.
-pub(crate) async fn stats(inside: &mut PgConnection) -> Result<Stats, Error> {
+/// The same of Dendrite.
+const OF_DENDRITE: &str = "
+SELECT (SELECT count(*) FROM userapi_accounts WHERE NOT is_deactivated AND account_type IN (1, 3)),
+    (SELECT count(*) FROM roomserver_rooms),
+    CASE WHEN many THEN estimate ELSE (SELECT count(*) FROM roomserver_events) END,
+    many, pg_database_size(current_database()),
+    current_setting('server_version'),
+    (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_stat_database),
+    current_setting('max_connections')::int8
+FROM (SELECT reltuples::int8 AS estimate, reltuples > 1000000 AS many
+      FROM pg_class WHERE oid = 'roomserver_events'::regclass) AS guess";
+
+/// Needs no more than the homeserver's own role. Errors before the homeserver has made its tables.
+pub(crate) async fn stats(inside: &mut PgConnection, kind: Kind) -> Result<Stats, Error> {
+    let statement = match kind {
+        Kind::Synapse => STATS,
+        Kind::Dendrite => OF_DENDRITE,
+    };
     let (users, rooms, events, events_estimated, database_bytes, server_version, connections, max) =
-        sqlx::query_as(STATS)
+        sqlx::query_as(statement)
             .fetch_one(inside)
             .await
             .map_err(Error::query("count what it holds"))?;

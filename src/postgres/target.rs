@@ -1,6 +1,6 @@
 //! Which PostgreSQL this homeserver uses, and how Synapse reaches it.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use rand::rng;
 use serde::Serialize;
@@ -94,6 +94,28 @@ pub(crate) struct ClientSettings {
     pub(crate) sslrootcert: Option<&'static str>,
     /// Mode 0600; the password stands nowhere else that Synapse reads.
     pub(crate) passfile: PathBuf,
+}
+
+impl ClientSettings {
+    /// The same as a URL, for who reads only that. One that cannot be told to encrypt where the server can has
+    /// to: anything but this machine is spoken to encrypted.
+    pub(crate) fn url(&self) -> String {
+        let is_here = self.host.starts_with('/')
+            || self.host == "localhost"
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let sslmode = match self.sslmode {
+            "prefer" if is_here => "disable",
+            "prefer" => "require",
+            other => other,
+        };
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("host", &self.host)
+            .append_pair("port", &self.port.to_string())
+            .append_pair("user", &self.user)
+            .append_pair("sslmode", sslmode)
+            .finish();
+        format!("postgresql:///{}?{query}", self.dbname)
+    }
 }
 
 /// How Synapse connects; writes nothing. Our own server is reached through its socket: it

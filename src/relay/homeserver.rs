@@ -35,6 +35,7 @@ impl Homeserver {
             user_id: service.clone(),
             device_id: String::new(),
             access_token: registration.as_token.clone(),
+            dendrite: false,
         };
         Ok(Self { bare: Client::new(session, None, PATIENCE)?, service })
     }

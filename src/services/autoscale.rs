@@ -1,6 +1,6 @@
 //! What changes the number of workers with the load, where that is wanted.
 
-use super::{AUTOSCALE, SYNAPSE};
+use super::AUTOSCALE;
 use crate::{
     config::{Config, sections::stack::Part},
     supervisor::service::Service,
@@ -21,5 +21,11 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         set.cores,
         set.elsewhere
     );
-    Some(super::own(config, AUTOSCALE, "adds and removes workers", &[SYNAPSE], revision))
+    Some(super::own(
+        config,
+        AUTOSCALE,
+        "adds and removes workers",
+        &[super::homeserver(config)],
+        revision,
+    ))
 }

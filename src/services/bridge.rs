@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{CUSTOM, POSTGRES, SYNAPSE};
+use super::{CUSTOM, POSTGRES};
 use crate::{
     bridges::{self, Bridge, Kind},
     config::{Config, values::shape::Words as _},
@@ -34,7 +34,7 @@ fn service(config: &Config, own: bool, bridge: &Bridge) -> Option<Service> {
         Kind::Hookshot => "services with webhooks",
         Kind::Custom => "another network",
     };
-    let mut needs = vec![Need::new(SYNAPSE, Condition::Healthy)];
+    let mut needs = vec![Need::new(super::homeserver(config), Condition::Healthy)];
     if own && bridge.database.is_some() {
         needs.push(Need::new(POSTGRES, Condition::Healthy));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CRYPTO, SYNAPSE};
+use super::CRYPTO;
 use crate::{
     config::{Config, values::shape::Words as _},
     crypto,
@@ -16,8 +16,13 @@ pub(super) fn service(config: &Config) -> Option<Service> {
     // A program that was built anew is another one.
     let revision = std::fs::metadata(&program).and_then(|file| file.modified()).ok();
     let revision = format!("{revision:?}");
-    let mut service =
-        super::own(config, CRYPTO, "keeps the keys of encrypted rooms", &[SYNAPSE], revision);
+    let mut service = super::own(
+        config,
+        CRYPTO,
+        "keeps the keys of encrypted rooms",
+        &[super::homeserver(config)],
+        revision,
+    );
     let folders = [crypto::socket(data), crypto::stores(data), crypto::identities(data)];
     let share_with = config.encryption.share_with.word();
     service.launch = Launch::new(&program, data.root()).args(folders).args([share_with]);

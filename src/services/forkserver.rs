@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path, time::Duration};
 
-use super::{FORKSERVER, SYNAPSE, WORKER, is_of_synapse};
+use super::{FORKSERVER, SYNAPSE, WORKER, is_of_homeserver};
 use crate::{
     config::Config,
     supervisor::service::{Launch, Probe, Service, Signal, Starter, Through},
@@ -17,7 +17,7 @@ pub(super) fn add(config: &Config, services: &mut Vec<Service>) {
     }
     let Some(environment) = most_common(services) else { return };
     // Some of the variables are read while Synapse is imported.
-    let can = |it: &Service| is_of_synapse(it) && it.launch.environment == environment;
+    let can = |it: &Service| is_of_homeserver(it) && it.launch.environment == environment;
     let Some(first) = services.iter().position(can) else { return };
     let socket = forkserver::socket(&config.data);
     let through = Through { service: FORKSERVER.to_owned(), socket: socket.clone() };
@@ -43,7 +43,7 @@ pub(crate) fn shares_memory(name: &str, tags: &[String]) -> bool {
 
 /// The variables that most of them have.
 fn most_common(services: &[Service]) -> Option<BTreeMap<String, OsString>> {
-    let of_synapse = || services.iter().filter(|service| is_of_synapse(service));
+    let of_synapse = || services.iter().filter(|service| is_of_homeserver(service));
     let alike = |one: &&Service| {
         of_synapse().filter(|it| it.launch.environment == one.launch.environment).count()
     };

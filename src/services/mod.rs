@@ -3,10 +3,17 @@
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use crate::{
-    config::{self, Config, values::source::Source},
+    config::{
+        self, Config,
+        sections::server::Kind,
+        values::{shape::Words as _, source::Source},
+    },
     error::Failure,
     postgres,
-    supervisor::service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
+    supervisor::{
+        record::{Report, Snapshot},
+        service::{Condition, Inherits, Launch, Need, Restart, Service, Signal},
+    },
     synapse::workers,
 };
 
@@ -18,6 +25,7 @@ mod certificates;
 mod crypto;
 mod custom;
 mod database;
+mod dendrite;
 mod error;
 mod fits;
 mod forkserver;
@@ -35,8 +43,7 @@ use error::Error;
 pub(crate) use forkserver::shares_memory;
 pub(crate) use hooks::{may_be_proxied, takes_hooks};
 pub(crate) use relay::{is_read_by_relay_alone, takes_chat};
-pub(crate) use synapse::{listens, pid};
-pub(crate) use worker::{TAG as WORKER, is_of_synapse};
+pub(crate) use worker::{TAG as WORKER, is_of_homeserver};
 
 /// The tag that all of the operator's own services have, bridges among them: their failure does not end
 /// the others.
@@ -76,7 +83,12 @@ fn complete(config: &Config, own: Option<Service>) -> Result<Vec<Service>, Failu
         forkserver::add(config, &mut workers);
         return Ok(fits::together(config, workers, Vec::new())?);
     }
-    let others = [database::service(config, is_own), synapse::service(config, is_own)];
+    let homeserver = if config.is_dendrite() {
+        dendrite::service(config, is_own)
+    } else {
+        synapse::service(config, is_own)
+    };
+    let others = [database::service(config, is_own), homeserver];
     let proxy = proxy::service(config).into_iter().chain(certificates::service(config));
     let more = proxy.chain(turn::service(config)).chain(alerts::service(config));
     let more = more.chain(backups::service(config));
@@ -157,6 +169,31 @@ pub(crate) fn beside(config: &Config, name: &str, summary: &str) -> Service {
 
 /// What parts of this program are tagged with.
 const OWN: &str = "own";
+
+/// The service that is the homeserver.
+pub(crate) fn homeserver(config: &Config) -> &'static str {
+    config.server.kind.service()
+}
+
+/// Whether it is of that name, whichever program it is.
+pub(crate) fn is_homeserver(name: &str) -> bool {
+    Kind::ALL.iter().any(|kind| kind.service() == name)
+}
+
+/// What is known of the homeserver among all that the supervisor keeps.
+pub(crate) fn of_homeserver(now: &Snapshot) -> Option<&Report> {
+    now.services.iter().find(|(name, _)| is_homeserver(name)).map(|(_, report)| report)
+}
+
+/// Where the homeserver that runs listens, whatever the settings say by now.
+pub(crate) fn listens(now: &Snapshot) -> Option<String> {
+    of_homeserver(now)?.endpoints.get("client").cloned()
+}
+
+/// The process of the homeserver that runs.
+pub(crate) fn pid(now: &Snapshot) -> Option<u32> {
+    of_homeserver(now)?.pid
+}
 
 /// The words under which services are known to each other.
 pub(crate) const POSTGRES: &str = "postgres";

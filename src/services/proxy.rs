@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::{PROXY, SYNAPSE};
+use super::PROXY;
 use crate::{
     config::{Config, sections::stack::Part},
     files, proxy,
@@ -29,7 +29,7 @@ pub(super) fn service(config: &Config) -> Option<Service> {
         summary: "nginx".to_owned(),
         tags: vec!["proxy".to_owned()],
         needs: (!config.is_joined())
-            .then(|| Need::new(SYNAPSE, Condition::Healthy))
+            .then(|| Need::new(super::homeserver(config), Condition::Healthy))
             .into_iter()
             .collect(),
         launch: Launch::new(program, data.root()).args(proxy::arguments(data, &conf)),

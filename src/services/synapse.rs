@@ -6,22 +6,9 @@ use super::{DATABASE, POSTGRES, REDIS, SYNAPSE};
 use crate::{
     config::{Config, sections::stack::Part},
     redis, s3,
-    supervisor::{
-        record::Snapshot,
-        service::{Condition, Launch, Live, Need, Probe, Service, Signal},
-    },
+    supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse,
 };
-
-/// Where the homeserver that runs listens, whatever the settings say by now.
-pub(crate) fn listens(now: &Snapshot) -> Option<String> {
-    now.services.get(SYNAPSE)?.endpoints.get("client").cloned()
-}
-
-/// The process of the homeserver that runs.
-pub(crate) fn pid(now: &Snapshot) -> Option<u32> {
-    now.services.get(SYNAPSE)?.pid
-}
 
 pub(super) fn service(config: &Config, own: bool) -> Service {
     let data = &config.data;

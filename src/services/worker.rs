@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{POSTGRES, REDIS, SYNAPSE};
+use super::{POSTGRES, REDIS};
 use crate::{
     config::{Config, sections::stack::Part, values::shape::Words as _},
     redis, s3,
@@ -13,9 +13,9 @@ use crate::{
 /// The tag of them all; each has its kind as another one.
 pub(crate) const TAG: &str = "worker";
 
-/// Whether it is a process of Synapse: the main one or a worker.
-pub(crate) fn is_of_synapse(service: &Service) -> bool {
-    service.name == SYNAPSE || service.tags.iter().any(|tag| tag == TAG)
+/// Whether it is a process of the homeserver: the main one or a worker.
+pub(crate) fn is_of_homeserver(service: &Service) -> bool {
+    super::is_homeserver(&service.name) || service.tags.iter().any(|tag| tag == TAG)
 }
 
 pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {
@@ -51,7 +51,7 @@ fn service(config: &Config, own: bool, index: usize, worker: workers::Worker) ->
     // The main process looks after the tables, so it comes first. On another machine it is there.
     let mut needs = Vec::new();
     if !config.is_joined() {
-        needs.push(Need::new(SYNAPSE, Condition::Healthy));
+        needs.push(Need::new(super::homeserver(config), Condition::Healthy));
     }
     if redis::is_own(config) {
         needs.push(Need::new(REDIS, Condition::Healthy));

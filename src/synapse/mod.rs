@@ -12,7 +12,7 @@ mod revision;
 pub(crate) mod script;
 pub(crate) mod sealing;
 pub(crate) mod sqlite;
-mod template;
+pub(crate) mod template;
 mod twice;
 pub(crate) mod version;
 pub(crate) mod workers;

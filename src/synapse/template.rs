@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Error, overrides};
 
-pub(super) fn fill(
+pub(crate) fn fill(
     file: &'static str,
     template: &str,
     values: &minijinja::Value,
@@ -18,6 +18,6 @@ pub(super) fn fill(
         .map_err(|source| Error::Template { file, source })
 }
 
-pub(super) fn parse(file: &'static str, text: &str) -> Result<Value, Error> {
+pub(crate) fn parse(file: &'static str, text: &str) -> Result<Value, Error> {
     overrides::parse(text).map_err(|source| Error::Rendered(file, Box::new(source)))
 }

@@ -108,7 +108,7 @@ fn kept(config: &Config, all: Vec<Service>) -> Vec<Service> {
     if !config.is_joined() {
         let mut account = services::beside(config, ACCOUNT, "looks after the operator's account");
         account.restart = Restart::Never;
-        account.needs = vec![Need::new(services::SYNAPSE, Condition::Healthy)];
+        account.needs = vec![Need::new(services::homeserver(config), Condition::Healthy)];
         list.push(account);
     }
     list

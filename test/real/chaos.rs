@@ -32,24 +32,29 @@ fn send(server: &Instance, room: &str, accepted: &AtomicUsize, over: &AtomicBool
 
 #[test]
 fn what_was_accepted_is_there_once_and_in_order_whatever_is_killed() {
-    let seed = number("RMS_CHAOS_SEED", 7);
-    let mut random = StdRng::seed_from_u64(seed);
     let mut server = Instance::installed("chaos");
     server.variable("MATRIX_SYNAPSE_RESTARTS", "1000");
     server.run(&["manage", "start"]).success();
-    let server = &server;
+    accepted_while_killed(&server, "synapse", number("RMS_CHAOS_ROUNDS", 8));
+}
+
+/// Sends without a pause while the homeserver, the database and the supervisor are killed in turn, so many
+/// times; what was accepted is there once.
+pub(crate) fn accepted_while_killed(server: &Instance, homeserver: &str, rounds: u64) {
+    let seed = number("RMS_CHAOS_SEED", 7);
+    let mut random = StdRng::seed_from_u64(seed);
     let room = &server.room("Chaos");
     let (accepted, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let sender = scope.spawn(|| send(server, room, &accepted, &over));
-        for _ in 0..number("RMS_CHAOS_ROUNDS", 8) {
+        for _ in 0..rounds {
             let more = random.random_range(1..6);
             let enough = accepted.load(Ordering::Relaxed) + more;
             wait_for("messages are accepted", || {
                 accepted.load(Ordering::Relaxed) >= enough || sender.is_finished()
             });
             match random.random_range(0..3) {
-                0 => kill_9(server.pid("synapse")),
+                0 => kill_9(server.pid(homeserver)),
                 1 => kill_9(server.pid("postgres")),
                 _ => kill_9(server.supervisor()),
             }

@@ -31,6 +31,7 @@ mod common;
 mod cookbook;
 #[cfg(test)]
 mod defaults;
+mod dendrite;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     proxy, python, render,
     services::{outline, pid},
     supervisor::record::Snapshot,
-    synapse::{files, version},
+    synapse::version,
 };
 
 #[derive(clap::Args)]
@@ -51,10 +51,11 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
     let environment = render::environment(config);
-    let synapse_asked = environment.is_complete() && config.data.is_installed();
+    let is_there = environment.is_complete() || config.is_dendrite();
+    let synapse_asked = is_there && config.data.is_installed();
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
-        for_synapse = files::is_current(&config.data, &wanted).map_err(Failure::from)?;
+        for_synapse = render::is_current(config, &wanted)?;
         for_proxy = proxy::is_current(config, &wanted.homeserver).await?;
         unrouted = proxy::unrouted(config, &wanted.homeserver).await?;
     }
@@ -73,8 +74,9 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
             unused.push("stack.profile".to_owned());
         }
         if unused.is_empty() && synapse_asked {
+            let file = if config.is_dendrite() { "dendrite.yaml" } else { "homeserver.yaml" };
             let stale = [
-                ("homeserver.yaml", !for_synapse || applied::is_older(config, now)),
+                (file, !for_synapse || applied::is_older(config, now)),
                 ("nginx.conf", !for_proxy),
             ];
             unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));
@@ -87,7 +89,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
         in_use &= unused.is_empty() && services.is_empty();
     }
     let mut missing = Vec::new();
-    if synapse_asked {
+    if synapse_asked && !config.is_dendrite() {
         let (wanted, installed) = (version::wanted(config), exports::version(&config.data));
         if installed.is_some_and(|installed| installed != wanted) {
             missing.push(format!("Synapse {wanted}"));

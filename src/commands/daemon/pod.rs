@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Stream<Nothing>
             redis::ensure(config, until).await?;
             postgres::answers_by(config, until).await?;
             // It looks after the tables, so it comes first.
-            wait::answers(&config.local_url(), until).await?;
+            wait::answers(&config.local_url(), config.server.kind.health(), until).await?;
         }
     }
     Ok(Stream::new(async |_, _| Ok(Outcome::Done)))

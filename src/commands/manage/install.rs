@@ -187,6 +187,13 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         _ => None,
     };
     let target = args.target.and_then(Keeping::target);
+    if target.is_some() && config.is_dendrite() {
+        return Err(Failure::request(
+            "`--target` is not there with Dendrite: this program keeps its processes itself",
+        )
+        .hinted("`manage install` without it installs it on this machine; nothing was changed")
+        .into());
+    }
     if args.target.is_some() {
         keep::stays(&config.data, target)?;
     }
@@ -297,6 +304,7 @@ async fn handed_over(
     let config = context.config()?;
     let done = Installed {
         changed,
+        kind: config.server.kind,
         version: exports::version(&config.data).unwrap_or_else(|| version::wanted(config)),
         steps: Vec::new(),
         kept: Vec::new(),
@@ -410,7 +418,8 @@ impl Report for Answer {
         }
         let word = if self.done.changed { "installed" } else { "already installed" };
         let state = if self.running { "running" } else { "not started" };
-        writeln!(page, "{word}: Synapse {} in {}", self.done.version, self.data_dir)?;
+        let program = self.done.kind.name();
+        writeln!(page, "{word}: {program} {} in {}", self.done.version, self.data_dir)?;
         writeln!(page, "{state}: {} ({})", self.url, self.server_name)?;
         for file in ["settings.yaml", "secrets"] {
             let there = self.done.kept.iter().filter(|kept| kept.to == file);

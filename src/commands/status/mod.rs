@@ -242,12 +242,13 @@ impl Report for Answer {
         writeln!(page, "\n🧩 Versions:")?;
         writeln!(page, "   {NAME}: {}", env!("CARGO_PKG_VERSION"))?;
         let installed = status.version.as_deref().unwrap_or("unknown");
+        let kind = status.kind.name();
         match status.running_version.as_deref() {
             Some(running) if running != installed => writeln!(
                 page,
-                "   Synapse: {running} runs, {installed} is installed: `manage restart` runs that"
+                "   {kind}: {running} runs, {installed} is installed: `manage restart` runs that"
             )?,
-            _ => writeln!(page, "   Synapse: {installed}")?,
+            _ => writeln!(page, "   {kind}: {installed}")?,
         }
         if let Some(stats) = &status.database {
             writeln!(page, "   PostgreSQL: {}", stats.server_version)?;

@@ -23,6 +23,7 @@ const OURS: &[&str] = &[
     "certificates",
     "crypto",
     "database",
+    "dendrite",
     "forkserver",
     "hooks",
     "relay",

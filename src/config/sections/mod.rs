@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod backup;
 pub(crate) mod database;
+pub(crate) mod dendrite;
 pub(crate) mod encryption;
 pub(crate) mod hooks;
 pub(crate) mod kubernetes;

@@ -1,14 +1,48 @@
 //! Who this homeserver is and where it can be reached.
 
+use crate::config::Config;
 use crate::config::values::{
     addresses::Addresses,
     setting::section,
-    shape::{HttpUrl, Localpart, Port, ServerName},
+    shape::{HttpUrl, Localpart, Port, ServerName, Words as _, words},
 };
+
+words! {
+    /// The program that is the homeserver.
+    Kind {
+        Synapse = "synapse",
+        Dendrite = "dendrite",
+    }
+}
+
+impl Kind {
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Synapse => "Synapse",
+            Self::Dendrite => "Dendrite",
+        }
+    }
+
+    /// Where it says over HTTP that it is well.
+    pub(crate) const fn health(self) -> &'static str {
+        match self {
+            Self::Synapse => "/health",
+            Self::Dendrite => "/_dendrite/monitor/health",
+        }
+    }
+
+    /// The name of its service.
+    pub(crate) fn service(self) -> &'static str {
+        self.word()
+    }
+}
 
 section! {
     /// Who this homeserver is and where it can be reached.
     Server "server" {
+        /// The program that is the homeserver: `synapse`, or `dendrite` for a small machine, which can do less. It cannot be changed once it is installed.
+        kind: Kind = "synapse" ["MATRIX_SYNAPSE_SERVER_KIND"];
         /// The domain part of every user id. It cannot be changed once there are users.
         name: ServerName = "vrooli.local" ["MATRIX_SYNAPSE_SERVER_NAME", "MATRIX_SERVER_NAME", "SYNAPSE_SERVER_NAME"];
         /// Port of Synapse's client and federation API.
@@ -25,5 +59,12 @@ section! {
         operator: Localpart = "operator" ["MATRIX_SYNAPSE_OPERATOR"];
         /// Contact shown to users: `mailto:` and an address.
         admin_contact: Option<String> = "" ["MATRIX_SYNAPSE_ADMIN_CONTACT"];
+    }
+}
+
+impl Config {
+    /// Whether the homeserver is Dendrite.
+    pub(crate) fn is_dendrite(&self) -> bool {
+        self.server.kind == Kind::Dendrite
     }
 }

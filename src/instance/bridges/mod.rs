@@ -26,6 +26,7 @@ use crate::{
     python::{self, Set},
     relay, render,
     secret::Secret,
+    services,
     supervisor::{control, kept::Kept, record::Snapshot},
     synapse,
 };
@@ -283,7 +284,7 @@ async fn runs(config: &Config) -> Result<Option<Snapshot>, Failure> {
         return Ok(None);
     }
     let now = control::status(&config.data).await?;
-    Ok(now.filter(|now| now.services.get(MAIN).is_some_and(|synapse| synapse.wanted)))
+    Ok(now.filter(|now| services::of_homeserver(now).is_some_and(|it| it.wanted)))
 }
 
 /// The main process of Synapse, as a service.

@@ -23,17 +23,21 @@ use tokio::time::Instant;
 pub(crate) use options::Options;
 pub(in crate::instance) use persist::is_passing;
 pub(in crate::instance) use preflight::ENVIRONMENT;
+use preflight::Program;
 
 use super::lock;
 use crate::{
     checks::identity,
-    config::{self, Config, exports, sources::environment::Environment as Variables},
+    config::{
+        self, Config, exports, sections::server::Kind,
+        sources::environment::Environment as Variables,
+    },
     error::Failure,
     files, postgres, process, proxy,
     python::{self, Environment, Set},
     render, s3, services,
     supervisor::control,
-    synapse::{self, files as synapse_files, keys},
+    synapse::{self, keys},
     tls,
 };
 
@@ -42,7 +46,10 @@ use crate::{
 pub(crate) struct Installed {
     /// Whether anything had to be done.
     pub(crate) changed: bool,
-    /// Synapse's version.
+    /// The program that is the homeserver.
+    #[serde(skip)]
+    pub(crate) kind: Kind,
+    /// Its version.
     pub(crate) version: String,
     /// In the order in which it was done, or would be.
     pub(crate) steps: Vec<String>,
@@ -120,7 +127,12 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
     for key in persist::pending(config) {
         steps.push(format!("keep the setting {key}"));
     }
-    let plans = [Some(&checked.synapse), checked.postgres.as_ref(), checked.redis.as_ref()];
+    if let Program::Dendrite(plan) = &checked.homeserver
+        && (options.force || !plan.is_done())
+    {
+        steps.push(plan.step());
+    }
+    let plans = [checked.homeserver.synapse(), checked.postgres.as_ref(), checked.redis.as_ref()];
     for plan in plans.into_iter().flatten() {
         if options.force || !plan.is_done() && !plan.is_as_it_was() {
             let (set, tool) = (&plan.set, plan.tool());
@@ -146,16 +158,21 @@ pub(crate) async fn plan(config: &Config, options: &Options) -> Result<Installed
         steps.push("create a certificate, signed by our own CA".into());
     }
     let wanted = render::render(config)?;
-    if !synapse_files::is_current(data, &wanted)? {
-        steps.push("render homeserver.yaml and let Synapse check it".into());
+    if !render::is_current(config, &wanted)? {
+        steps.push(if config.is_dendrite() {
+            "render dendrite.yaml".into()
+        } else {
+            "render homeserver.yaml and let Synapse check it".into()
+        });
     }
     if !proxy::is_current(config, &wanted.homeserver).await? {
         steps.push("render nginx.conf and let nginx check it".into());
     }
-    let version = checked.synapse.set.version.clone();
+    let version = checked.homeserver.version().to_owned();
     let mut warnings = checked.warnings;
     warnings.extend(stays(config, options, &version));
-    Ok(Installed { changed: false, version, steps, kept: Vec::new(), lock: None, warnings })
+    let kind = config.server.kind;
+    Ok(Installed { changed: false, kind, version, steps, kept: Vec::new(), lock: None, warnings })
 }
 
 /// Brings back the archive of an uninstall, settings among it. `config` is what these will be; all is
@@ -210,7 +227,8 @@ pub(crate) async fn install(
     let was_installed = data.is_installed();
     let mut done = Installed {
         changed: false,
-        version: checked.synapse.set.version.clone(),
+        kind: config.server.kind,
+        version: checked.homeserver.version().to_owned(),
         steps: Vec::new(),
         kept: Vec::new(),
         lock: None,
@@ -227,9 +245,21 @@ pub(crate) async fn install(
     }
     let now = control::status(data).await.ok().flatten();
     let running = now.is_some();
-    let is_asked =
-        options.skip_validation || checked.synapse.is_done() || checked.synapse.is_as_it_was();
-    let plans = [Some(checked.synapse), checked.postgres, checked.redis];
+    let is_asked = options.skip_validation || checked.homeserver.is_there();
+    let synapse = match checked.homeserver {
+        Program::Synapse(plan) => Some(plan),
+        Program::Dendrite(plan) => {
+            if options.force || !plan.is_done() {
+                on_step(&plan.step());
+                plan.apply().await?;
+                done.steps.push(format!("installed Dendrite {}", plan.version));
+            }
+            // What runs, runs in the old one; that is removed the next time.
+            plan.sweep(running)?;
+            None
+        }
+    };
+    let plans = [synapse, checked.postgres, checked.redis];
     for plan in plans.into_iter().flatten() {
         if (plan.is_done() || plan.is_as_it_was()) && !options.force {
             if plan.set.name == python::SYNAPSE && plan.set.locked {
@@ -252,8 +282,8 @@ pub(crate) async fn install(
         if set.name == python::SYNAPSE && was_installed && !options.skip_validation {
             // A Synapse that runs and dies would come back with it: only with one that takes the settings.
             on_step("checking the settings");
-            render::prepare_for_synapse(config)?;
-            synapse_files::check(config, &render::render(config)?, &environment).await?;
+            render::prepare_homeserver(config)?;
+            render::judge(config, &render::render(config)?, &environment).await?;
         }
         plan.switch(&environment)?;
         // What runs, runs in the old one; that is removed the next time.
@@ -263,7 +293,7 @@ pub(crate) async fn install(
             python::keep(&data.locks(), set)?;
         }
     }
-    if !is_asked {
+    if !is_asked && !config.is_dendrite() {
         // It can only be asked by what was just installed.
         s3::ask(config, &render::environment(config)).await?;
     }
@@ -298,7 +328,8 @@ pub(crate) async fn install(
     let keeps = now.as_ref().and_then(services::pid).is_some();
     let new = write_files(config, &environment, options, (keeps, pending), &mut done).await?;
     if new && !keeps {
-        done.steps.push("wrote homeserver.yaml".into());
+        let file = if config.is_dendrite() { "dendrite.yaml" } else { "homeserver.yaml" };
+        done.steps.push(format!("wrote {file}"));
     }
     if running && (new || done.kept.iter().any(|kept| kept.to == SECRETS)) {
         done.warnings.push(
@@ -358,6 +389,9 @@ pub(in crate::instance) async fn sweep_environments(
 
 /// What is said of a version that stays although the settings ask for another one.
 fn stays(config: &Config, options: &Options, version: &str) -> Option<String> {
+    if config.is_dendrite() {
+        return None;
+    }
     let wanted = synapse::version::wanted(config);
     let stays = options.version.is_none() && wanted != version;
     stays.then(|| {
@@ -383,10 +417,10 @@ fn make_keys(
 /// Has Synapse look at the settings already, while a cluster is made: a good answer is remembered, any other comes
 /// again where it is waited for.
 async fn look_ahead(config: &Config) {
-    if render::prepare_for_synapse(config).is_ok()
+    if render::prepare_homeserver(config).is_ok()
         && let Ok(new) = render::render(config)
     {
-        drop(synapse_files::check(config, &new, &render::environment(config)).await);
+        drop(render::judge(config, &new, &render::environment(config)).await);
     }
 }
 
@@ -407,9 +441,9 @@ async fn write_files(
     }
     let new = render::render(config)?;
     if !options.skip_validation {
-        done.warn(synapse_files::check(config, &new, environment).await?);
+        done.warn(render::judge(config, &new, environment).await?);
     }
-    let differs = !synapse_files::is_current(&config.data, &new)?;
+    let differs = !render::is_current(config, &new)?;
     let waits = keeps && differs;
     if waits {
         // What nginx would refuse after the restart is refused now.

@@ -6,6 +6,7 @@ use super::Options;
 use crate::{
     checks::{self, Flow, Subject, beside, folder, free, identity, services},
     config::{Config, sections::web::Client, sources::vrooli},
+    dendrite,
     error::Failure,
     instance::guard,
     postgres,
@@ -23,7 +24,7 @@ const CLUSTER: u64 = 150 << 20;
 
 /// What was found.
 pub(super) struct Checked {
-    pub(super) synapse: python::Plan,
+    pub(super) homeserver: Program,
     /// Our own PostgreSQL, where the machine has none.
     pub(super) postgres: Option<python::Plan>,
     /// Our own Redis, likewise.
@@ -31,6 +32,44 @@ pub(super) struct Checked {
     /// The client for browsers, where it is built here and is not yet.
     pub(super) web: Option<web::Plan>,
     pub(super) warnings: Vec<String>,
+}
+
+/// What the homeserver will be.
+pub(super) enum Program {
+    Synapse(python::Plan),
+    Dendrite(dendrite::Plan),
+}
+
+impl Program {
+    pub(super) fn version(&self) -> &str {
+        match self {
+            Self::Synapse(plan) => &plan.set.version,
+            Self::Dendrite(plan) => &plan.version,
+        }
+    }
+
+    /// Whether it is installed already.
+    pub(super) fn is_there(&self) -> bool {
+        match self {
+            Self::Synapse(plan) => plan.is_done() || plan.is_as_it_was(),
+            Self::Dendrite(plan) => plan.is_done(),
+        }
+    }
+
+    /// The bytes that it takes while it is installed.
+    fn space(&self) -> u64 {
+        match self {
+            Self::Synapse(_) => ENVIRONMENT,
+            Self::Dendrite(plan) => plan.space(),
+        }
+    }
+
+    pub(super) fn synapse(&self) -> Option<&python::Plan> {
+        match self {
+            Self::Synapse(plan) => Some(plan),
+            Self::Dendrite(_) => None,
+        }
+    }
 }
 
 /// Looks at everything; changes nothing.
@@ -51,8 +90,14 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     let embedded = postgres::target(config)?.is_embedded();
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();
-    let packages = version::packages(config, &options.version(config))?;
-    let synapse = python::plan(&data.environments(), &log, packages, wheels).await?;
+    let homeserver = if config.is_dendrite() {
+        let plan = dendrite::plan(config).await?;
+        warnings.extend(plan.warning());
+        Program::Dendrite(plan)
+    } else {
+        let packages = version::packages(config, &options.version(config))?;
+        Program::Synapse(python::plan(&data.environments(), &log, packages, wheels).await?)
+    };
     let needs_own = embedded
         && matches!(postgres::embedded::found(data).await, Err(postgres::Error::NoBinaries));
     let postgres = if needs_own {
@@ -82,10 +127,10 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
     } else {
         None
     };
-    let is_there = synapse.is_done() || synapse.is_as_it_was();
-    let environment = if is_there && !options.force { 0 } else { ENVIRONMENT };
+    let is_there = homeserver.is_there() && !options.force;
+    let environment = if is_there { 0 } else { homeserver.space() };
     let cluster = embedded && !postgres::embedded::exists(data);
     let client = if web.is_some() { web::SPACE } else { 0 };
     folder::has_room(data, environment + client + if cluster { CLUSTER } else { 0 })?;
-    Ok(Checked { synapse, postgres, redis, web, warnings })
+    Ok(Checked { homeserver, postgres, redis, web, warnings })
 }

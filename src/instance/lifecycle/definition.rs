@@ -15,7 +15,6 @@ use crate::{
         record::Snapshot,
         service::Service,
     },
-    synapse,
 };
 
 /// What a running supervisor has to be told first; nothing where it keeps what the settings ask for. All
@@ -59,10 +58,10 @@ pub(crate) async fn request(
     let mut services = services::all(config).await?;
     if let Some(wanted) = kept {
         // As the settings have them, they are others than those that run.
-        for service in services.iter_mut().filter(|service| services::is_of_synapse(service)) {
+        for service in services.iter_mut().filter(|service| services::is_of_homeserver(service)) {
             let mut workers = wanted.workers.iter().map(|file| file.worker);
             let worker = workers.find(|worker| worker.name() == service.name);
-            service.revision = synapse::revision_of(&wanted, worker);
+            service.revision = render::revision_of(config, &wanted, worker);
         }
     }
     Ok(Some(if other {
@@ -100,7 +99,7 @@ fn as_proxied<'a>(config: &'a Config, now: &Snapshot, named: &[String]) -> Cow<'
 
 /// Whether Synapse runs, and no process of it is new or restarted.
 fn keeps_synapse(now: &Snapshot, services: &[Service], named: &[String]) -> bool {
-    let mut of_synapse = services.iter().filter(|service| services::is_of_synapse(service));
+    let mut of_synapse = services.iter().filter(|service| services::is_of_homeserver(service));
     services::pid(now).is_some()
         && of_synapse.all(|it| now.services.contains_key(&it.name) && !named.contains(&it.name))
 }

@@ -119,7 +119,7 @@ pub(crate) async fn some(
         let named = select::resolve(words, &select::running(&before)).unwrap_or_default();
         let subject = homeserver.subject(Flow::Restart, deadline);
         folder::RUN.look(&subject).await.map_err(not_stopped)?;
-        if named.iter().any(|name| name == services::SYNAPSE) {
+        if named.iter().any(|name| services::is_homeserver(name)) {
             secrets::SECRETS.look(&subject).await.map_err(not_stopped)?;
         }
         let define =

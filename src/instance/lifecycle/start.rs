@@ -215,16 +215,16 @@ fn is_up(now: &Snapshot, names: &[String]) -> bool {
 /// Whether all runs but services of the operator's own.
 async fn runs(data: &DataDir) -> Result<bool, control::Error> {
     let now = control::status(data).await?;
-    Ok(now.is_some_and(|now| runs_synapse(&now) && now.is_ready_but(services::CUSTOM)))
+    Ok(now.is_some_and(|now| runs_homeserver(&now) && now.is_ready_but(services::CUSTOM)))
 }
 
-/// Where Synapse listens, if it runs.
+/// Where the homeserver listens, if it runs.
 fn runs_at(now: &Snapshot) -> Option<String> {
-    services::listens(now).filter(|_| runs_synapse(now))
+    services::listens(now).filter(|_| runs_homeserver(now))
 }
 
-fn runs_synapse(now: &Snapshot) -> bool {
-    now.services.get("synapse").is_some_and(|report| report.state == Phase::Running)
+fn runs_homeserver(now: &Snapshot) -> bool {
+    services::of_homeserver(now).is_some_and(|report| report.state == Phase::Running)
 }
 
 /// What a supervisor in the foreground needs before it starts.
@@ -244,7 +244,7 @@ pub(crate) async fn prepare(
 pub(crate) async fn account(config: &Config) -> Result<(), Failure> {
     let deadline = Instant::now() + config.supervision.start_timeout.0;
     let url = config.local_url();
-    wait::answers(&url, deadline).await?;
+    wait::answers(&url, config.server.kind.health(), deadline).await?;
     prepare::finish(config, &url, deadline, &mut |_| ()).await?;
     Ok(())
 }

@@ -35,9 +35,9 @@ pub(crate) async fn follow(
     }
 }
 
-/// Waits until the homeserver at that URL says that it lives.
-pub(crate) async fn answers(url: &str, deadline: Instant) -> Result<(), Failure> {
-    let health = format!("{url}/health");
+/// Waits until the homeserver at that URL says that it lives, at its path for that.
+pub(crate) async fn answers(url: &str, path: &str, deadline: Instant) -> Result<(), Failure> {
+    let health = format!("{url}{path}");
     loop {
         if let Ok(Some(said)) = supervisor::get(&health, None, None).await
             && said.status == 200

@@ -155,9 +155,10 @@ pub(crate) async fn nothing_waits(config: &Config, meant: fn(&str) -> bool) -> R
 
 /// Whether Synapse was started before its file was written.
 pub(crate) fn is_older(config: &Config, now: &Snapshot) -> bool {
-    let started = now.services.get("synapse").and_then(|synapse| synapse.started_at.as_ref());
+    let started = services::of_homeserver(now).and_then(|synapse| synapse.started_at.as_ref());
     let started = started.and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    let files = [config.data.homeserver_yaml(), config.data.log_yaml()];
+    let data = &config.data;
+    let files = [data.homeserver_yaml(), data.log_yaml(), data.dendrite_yaml()];
     let written = |path: &std::path::PathBuf| fs::metadata(path).and_then(|it| it.modified()).ok();
     let newest = files.iter().filter_map(written).max();
     started.zip(newest).is_some_and(|(started, written)| SystemTime::from(started) < written)

@@ -85,9 +85,7 @@ pub(super) async fn finish(
         secret => secret?,
     };
     let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
-    let server = &config.server;
-    let (name, operator) = (&server.name.0, &server.operator.0);
-    let ensured = operator::ensure(&config.data, url, name, operator, &registration, left).await;
+    let ensured = operator::ensure(config, url, &registration, left).await;
     let is_new = ensured.map_err(Error)?;
     if let Err(error) = sealed::replace_lost(&config.data, left).await {
         let why = format!("an account has no device for encrypted rooms: {error}");

@@ -17,15 +17,15 @@ use super::{
     prepare::applied,
 };
 use crate::{
-    config::{Config, exports, sources::environment::Environment},
+    config::{Config, exports, sections::server::Kind, sources::environment::Environment},
     data_dir::DataDir,
     error::Failure,
     files,
-    matrix::{self, admin::users, client},
+    matrix::{self, client},
     postgres::{self, Stats},
     process::{self, Stat},
     redis,
-    services::shares_memory,
+    services::{is_homeserver, shares_memory},
     supervisor::{
         self, control, kept,
         record::{Report, Snapshot},
@@ -33,6 +33,9 @@ use crate::{
     },
     synapse::{self, workers},
 };
+
+/// Where a worker says that it is well.
+const HEALTH: &str = Kind::Synapse.health();
 
 /// How long a server on this machine may take to say that it lives.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,9 +59,12 @@ pub(crate) struct Status {
     pub(crate) health_message: String,
     #[serde(rename = "status")]
     pub(crate) state: State,
-    /// That of the installed Synapse.
+    /// The program that is the homeserver.
+    #[serde(skip)]
+    pub(crate) kind: Kind,
+    /// That of the installed homeserver.
     pub(crate) version: Option<String>,
-    /// That of the Synapse which runs: another one until it is restarted after an install.
+    /// That of the homeserver which runs: another one until it is restarted after an install.
     pub(crate) running_version: Option<String>,
     pub(crate) server_name: Option<String>,
     pub(crate) port: u16,
@@ -155,10 +161,12 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
     // Where only workers run, that of the homeserver.
     let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
+    let kind = if data.is_dendrite() { Kind::Dendrite } else { Kind::Synapse };
+    let health = kind.health();
     let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
     let asks = async {
         // How a cluster is reached from here nobody knows; it has asked.
-        if data.is_in_cluster() { Ok(()) } else { answers(format!("{host}:{port}")).await }
+        if data.is_in_cluster() { Ok(()) } else { answers(format!("{host}:{port}"), health).await }
     };
     let alone = kept::is_inside() && installed && asked.as_ref().is_ok_and(Vec::is_empty);
     let (mut state, mut health_message) = if alone {
@@ -186,21 +194,23 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         state = State::Unhealthy;
     }
     let services = asked.unwrap_or_default();
-    let synapse = services.iter().find(|service| service.name == "synapse");
+    let synapse = services.iter().find(|service| is_homeserver(&service.name));
     let pid = synapse.and_then(|service| service.pid);
+    let of_dendrite = pid.filter(|_| data.is_dendrite()).map(|_| exports::version(data));
     Ok(Status {
         installed,
         running: pid.is_some() || matches!(state, State::Running | State::Starting),
         healthy: state == State::Running,
         health_message,
         state,
+        kind,
         version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
-        running_version: pid.and_then(synapse::version::running),
+        running_version: pid.and_then(synapse::version::running).or_else(|| of_dendrite.flatten()),
         server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
         port,
         base_url: value("MATRIX_SYNAPSE_BASE_URL").unwrap_or_else(|| url.clone()),
         api_url: format!("{url}/_matrix/client/v3"),
-        health_url: format!("{url}/health"),
+        health_url: format!("{url}{health}"),
         data_dir: data.root().display().to_string(),
         pid,
         uptime_seconds: synapse.and_then(|service| service.uptime_seconds),
@@ -223,7 +233,7 @@ impl Status {
         self.port = config.server.port.0;
         self.base_url = config.public_url();
         self.api_url = format!("{url}/_matrix/client/v3");
-        self.health_url = format!("{url}/health");
+        self.health_url = format!("{url}{}", config.server.kind.health());
     }
 
     /// Asks those whom a server that runs needs and does not keep: the database, because Synapse calls
@@ -284,7 +294,7 @@ impl Status {
         const LIMIT: Duration = Duration::from_secs(4);
         let asked = async {
             let mut inside = postgres::connect(config, postgres::Who::Synapse).await?;
-            postgres::stats(&mut inside).await
+            postgres::stats(&mut inside, config.server.kind).await
         };
         match tokio::time::timeout(LIMIT, asked).await {
             Ok(Ok(stats)) => Ok(stats),
@@ -302,9 +312,7 @@ async fn ask_operator(config: &Config) -> Result<(), String> {
     }
     let asked = async {
         let operator = client::operator(&config.data, LIMIT)?;
-        let user_id = operator.user_id().to_owned();
-        let found = operator.send(users::get::Request { user_id: user_id.clone().into() }).await?;
-        if found.user.admin { Ok(()) } else { Err(matrix::Error::NotAdmin(user_id.into())) }
+        matrix::operator::require_admin(&operator).await
     };
     match asked.await {
         // That the server does not answer is seen elsewhere.
@@ -321,7 +329,7 @@ async fn away(config: &Config) -> Vec<Elsewhere> {
         return Vec::new();
     }
     let asked = workers::elsewhere(config).into_iter().map(|(name, machine, port, needed)| {
-        let answered = tokio::spawn(answers(format!("{}:{port}", machine.bracketed())));
+        let answered = tokio::spawn(answers(format!("{}:{port}", machine.bracketed()), HEALTH));
         (name, machine.to_string(), needed, answered)
     });
     let mut all = Vec::new();
@@ -361,14 +369,18 @@ async fn judged(
     let stopped = services.iter().filter(|service| service.phase == Phase::Stopped);
     let stopped: Vec<&str> = stopped.map(|service| service.name.as_str()).collect();
     if !stopped.is_empty() {
-        let state = if stopped.contains(&"synapse") { State::Stopped } else { State::Unhealthy };
+        let state = if stopped.iter().any(|name| is_homeserver(name)) {
+            State::Stopped
+        } else {
+            State::Unhealthy
+        };
         return (state, format!("stopped: {}", stopped.join(", ")));
     }
     if let Some(service) = services.iter().find(|service| !service.phase.is_ready()) {
         return (State::Starting, said(service));
     }
     // A machine that only has workers has nobody who answers clients.
-    let is_here = services.iter().any(|service| service.name == "synapse");
+    let is_here = services.iter().any(|service| is_homeserver(&service.name));
     match if is_here { answers.await } else { Ok(()) } {
         Ok(()) => (State::Running, "Healthy".into()),
         Err(why) => (State::Unhealthy, why),
@@ -457,8 +469,8 @@ pub(crate) fn cpu_percent(pid: u32) -> Option<f64> {
 }
 
 /// Asks the server at `host:port` whether it is well. This has to cost less than starting curl.
-async fn answers(authority: String) -> Result<(), String> {
-    let url = format!("http://{authority}/health");
+async fn answers(authority: String, path: &str) -> Result<(), String> {
+    let url = format!("http://{authority}{path}");
     match tokio::time::timeout(PATIENCE, supervisor::get(&url, None, None)).await {
         Ok(Ok(Some(said))) if said.status == 200 => Ok(()),
         Ok(Ok(_)) => Err("the server answers, but not that it is well".into()),
@@ -519,10 +531,10 @@ mod tests {
         let server = Server::start().await;
         for (status, well) in [(200, true), (503, false)] {
             server.answers(Answer::new(status, "").at("/health").times(1));
-            assert_eq!(answers(server.authority().to_owned()).await.is_ok(), well);
+            assert_eq!(answers(server.authority().to_owned(), HEALTH).await.is_ok(), well);
         }
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = answers(nobody.to_string()).await.unwrap_err();
+        let error = answers(nobody.to_string(), HEALTH).await.unwrap_err();
         assert!(error.starts_with("the server does not answer"), "{error}");
     }
 }

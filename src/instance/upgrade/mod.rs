@@ -506,7 +506,7 @@ fn pinned(config: &Config) -> Option<String> {
 
 /// Lets the Synapse of an environment check the settings and the bridges' registrations; what should be known.
 async fn judged(config: &Config, environment: &Environment) -> Result<Vec<String>, Failure> {
-    render::prepare_for_synapse(config)?;
+    render::prepare_homeserver(config)?;
     let rendered = render::render(config)?;
     let warnings = synapse::files::check(config, &rendered, environment).await?;
     render::bridges_are_read_by(config, environment).await?;

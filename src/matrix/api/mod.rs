@@ -3,6 +3,7 @@
 
 pub(crate) mod account_data;
 pub(crate) mod add_alias;
+pub(crate) mod admin_of_dendrite;
 pub(crate) mod alias;
 pub(crate) mod aliases;
 pub(crate) mod all_relations;
@@ -22,6 +23,7 @@ pub(crate) mod kick;
 pub(crate) mod knock;
 pub(crate) mod leave;
 pub(crate) mod login;
+pub(crate) mod login_as;
 pub(crate) mod logout;
 pub(crate) mod media_config;
 pub(crate) mod messages;
@@ -36,6 +38,7 @@ pub(crate) mod relations;
 pub(crate) mod remove_alias;
 pub(crate) mod search;
 pub(crate) mod send_event;
+pub(crate) mod set_display_name;
 pub(crate) mod set_visibility;
 pub(crate) mod sliding_sync;
 pub(crate) mod state;

@@ -50,7 +50,7 @@ async fn a_new_cluster_is_planned_made_and_then_left_alone() {
     process::tool(&mut psql(tables)).await.unwrap();
     let users = "INSERT INTO users VALUES ('@a:x.example:8448', 0), ('@b:x.example:8448', 1)";
     process::tool(&mut psql(users)).await.unwrap();
-    let counts = stats(&mut inside(&home).await).await.unwrap();
+    let counts = stats(&mut inside(&home).await, home.config.server.kind).await.unwrap();
     assert_eq!((counts.users, counts.rooms, counts.events), (1, 0, 0));
     assert!(counts.database_bytes > 1_000_000 && counts.connections >= 1);
     let held = holds_synapse(&home.config, soon()).await.unwrap();

@@ -152,7 +152,7 @@ pub(in crate::targets) fn make(config: &Config) -> Result<(), Failure> {
     }
     postgres::write_passfile(config)?;
     Secret::read_or_generate(&redis::password_file(data), &mut rng())?;
-    render::prepare_for_synapse(config)
+    render::prepare_homeserver(config)
 }
 
 /// The secrets that there are, by the names of their files.

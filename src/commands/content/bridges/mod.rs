@@ -10,8 +10,8 @@ mod wanted;
 
 commands! {
     "Bridges";
-    "add-bridge" => add, "Bridge to another chat network";
-    "list-bridges" => list, "List bridges and their state";
-    "remove-bridge" => remove, "Remove a bridge";
-    "bridge-logs" => logs, "Show the log of a bridge";
+    #[synapse] "add-bridge" => add, "Bridge to another chat network";
+    #[synapse] "list-bridges" => list, "List bridges and their state";
+    #[synapse] "remove-bridge" => remove, "Remove a bridge";
+    #[synapse] "bridge-logs" => logs, "Show the log of a bridge";
 }

@@ -10,9 +10,9 @@ mod verify;
 
 commands! {
     "Devices";
-    "list-devices" => list, "List where a user is logged in";
+    #[synapse] "list-devices" => list, "List where a user is logged in";
     "list-sessions" => list_sessions, "List from where a user came lately";
-    "rename-device" => rename, "Give a user's device another name";
-    "verify" => verify, "Show whom an account trusts, and verify people and devices";
-    "remove-device" => remove, "Log a user out of devices";
+    #[synapse] "rename-device" => rename, "Give a user's device another name";
+    #[synapse] "verify" => verify, "Show whom an account trusts, and verify people and devices";
+    #[synapse] "remove-device" => remove, "Log a user out of devices";
 }

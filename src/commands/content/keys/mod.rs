@@ -6,5 +6,5 @@ mod manage;
 
 commands! {
     "Keys of encrypted rooms";
-    "keys" => manage, "Back up, restore, export or import room keys";
+    #[synapse] "keys" => manage, "Back up, restore, export or import room keys";
 }

@@ -22,13 +22,13 @@ commands! {
     "Media";
     "send-media" => send, "Send a file to a room";
     "download-media" => download, "Fetch a file";
-    "media" => usage, "Show media usage by kind and by user";
-    "list-room-media" => of_room, "List the files of a room";
-    "get-media" => get, "Show what is known of a file";
-    "remove-media" => remove, "Delete files";
-    "purge-remote-media" => purge_remote, "Delete copies of files of other servers";
-    "quarantine-media" => quarantine, "Keep everybody from seeing files";
-    "unquarantine-media" => unquarantine, "Let everybody see a file again";
-    "protect-media" => protect, "Keep a file from being quarantined";
-    "unprotect-media" => unprotect, "Let a file be quarantined again";
+    #[synapse] "media" => usage, "Show media usage by kind and by user";
+    #[synapse] "list-room-media" => of_room, "List the files of a room";
+    #[synapse] "get-media" => get, "Show what is known of a file";
+    #[synapse] "remove-media" => remove, "Delete files";
+    #[synapse] "purge-remote-media" => purge_remote, "Delete copies of files of other servers";
+    #[synapse] "quarantine-media" => quarantine, "Keep everybody from seeing files";
+    #[synapse] "unquarantine-media" => unquarantine, "Let everybody see a file again";
+    #[synapse] "protect-media" => protect, "Keep a file from being quarantined";
+    #[synapse] "unprotect-media" => unprotect, "Let a file be quarantined again";
 }

@@ -27,7 +27,7 @@ commands! {
     "Messages";
     "send-message" => send, "Send a message to a room";
     "read-messages" => read, "Read the messages of a room";
-    "search-messages" => search, "Search the messages of rooms that one is in";
+    #[synapse] "search-messages" => search, "Search the messages of rooms that one is in";
     "listen" => listen, "Hear every event of rooms as it comes";
     "edit-message" => edit, "Edit a message";
     "redact-message" => redact, "Redact a message";
@@ -38,7 +38,7 @@ commands! {
     "send-poll" => poll, "Ask a room to choose";
     "vote" => vote, "Answer a poll";
     "close-poll" => close_poll, "Close a poll, and count its answers";
-    "list-threads" => threads, "List the threads of a room";
+    #[synapse] "list-threads" => threads, "List the threads of a room";
     "list-relations" => relations, "List the edits, signs and answers of a message";
     "mark-read" => mark_read, "Say how far a room was read";
     "set-typing" => typing, "Let a room see that somebody is typing";

@@ -7,5 +7,5 @@ mod shown;
 
 commands! {
     "Relay";
-    "relay" => manage, "Show or change what an application's chat tells Matrix";
+    #[synapse] "relay" => manage, "Show or change what an application's chat tells Matrix";
 }

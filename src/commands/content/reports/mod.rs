@@ -9,8 +9,8 @@ pub(in crate::commands::content) mod remove;
 
 commands! {
     "Reports";
-    "list-reports" => list, "List the messages that users reported, or the users";
-    "get-report" => get, "Show a report and what it is about";
-    "remove-report" => remove, "Forget a report that is dealt with";
-    "send-notice" => notice, "Tell a user something in the name of the server";
+    #[synapse] "list-reports" => list, "List the messages that users reported, or the users";
+    #[synapse] "get-report" => get, "Show a report and what it is about";
+    #[synapse] "remove-report" => remove, "Forget a report that is dealt with";
+    #[synapse] "send-notice" => notice, "Tell a user something in the name of the server";
 }

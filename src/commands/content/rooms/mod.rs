@@ -70,7 +70,7 @@ commands! {
     "set-join-rule" => set_join_rule, "Say who may join a room";
     "set-history" => set_history, "Say who sees what was said in a room before";
     "set-guest-access" => set_guest_access, "Say whether guests may join a room";
-    "encrypt-room" => encrypt, "Encrypt what is said in a room from now on, for good";
+    #[synapse] "encrypt-room" => encrypt, "Encrypt what is said in a room from now on, for good";
     "knock" => knock, "Ask to be let into a room";
     "leave-room" => leave, "Leave a room";
     "forget-room" => forget, "Do not see a room any more that was left";
@@ -83,11 +83,11 @@ commands! {
     "list-tags" => list_tags, "List the tags that a user has put on a room";
     "send-state" => send_state, "Set a state event of a room";
     "get-state" => state, "Show the state events of a room";
-    "get-event" => get_event, "Show an event";
-    "find-event" => find_event, "Find the event of a room next to a time";
-    "block-room" => block, "Keep everybody of this server from joining a room";
-    "unblock-room" => unblock, "Let a room be joined again that was blocked";
-    "purge-history" => purge_history, "Take what is old out of a room, for good";
-    "prune-extremities" => prune_extremities, "Leave the history of a room one end";
+    #[synapse] "get-event" => get_event, "Show an event";
+    #[synapse] "find-event" => find_event, "Find the event of a room next to a time";
+    #[synapse] "block-room" => block, "Keep everybody of this server from joining a room";
+    #[synapse] "unblock-room" => unblock, "Let a room be joined again that was blocked";
+    #[synapse] "purge-history" => purge_history, "Take what is old out of a room, for good";
+    #[synapse] "prune-extremities" => prune_extremities, "Leave the history of a room one end";
     "remove-room" => remove, "Remove everybody from a room and purge it";
 }

@@ -10,8 +10,8 @@ mod shown;
 
 commands! {
     "Registration tokens";
-    "add-registration-token" => add, "Make a token to register with";
-    "list-registration-tokens" => list, "List the tokens to register with";
-    "set-registration-token" => set, "Change how a token can be used";
-    "remove-registration-token" => remove, "Take a token away";
+    #[synapse] "add-registration-token" => add, "Make a token to register with";
+    #[synapse] "list-registration-tokens" => list, "List the tokens to register with";
+    #[synapse] "set-registration-token" => set, "Change how a token can be used";
+    #[synapse] "remove-registration-token" => remove, "Take a token away";
 }

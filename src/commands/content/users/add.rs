@@ -1,5 +1,6 @@
 //! `content add-user`.
 
+use ruma::OwnedUserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,7 +18,9 @@ use crate::{
     data_dir::DataDir,
     files,
     matrix::{
+        self, Error,
         admin::users::{self, get::User},
+        client::Client,
         names,
     },
     output::Sentence,
@@ -75,17 +78,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         files::remove(&kept)?;
         password
     };
-    let request = users::put::Request {
-        user_id: user_id.clone().into(),
-        password: Some(password.secret.expose().to_owned()),
-        displayname: args.display_name.clone(),
-        avatar_url: None,
-        admin: Some(args.admin),
-        user_type: None,
-        locked: None,
-    };
-    match operator.send(request).await {
-        Ok(_) => {}
+    match make(&args, &operator, user_id.clone(), &password).await {
+        Ok(()) => {}
         // Somebody made it since we looked, from another machine or through the server itself.
         Err(error) if error.is("M_USER_IN_USE") => {
             files::remove(&kept)?;
@@ -100,13 +94,39 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     Ok(Reply::done(Added { user_id, admin, existed: false, password: shown }))
 }
 
+async fn make(
+    args: &Args,
+    operator: &Client,
+    user_id: OwnedUserId,
+    password: &Password,
+) -> Result<(), Error> {
+    if operator.is_dendrite() {
+        matrix::operator::add(operator, user_id.clone(), &password.secret, args.admin).await?;
+        return match &args.display_name {
+            Some(name) => matrix::operator::rename(operator, &user_id, name).await,
+            None => Ok(()),
+        };
+    }
+    let request = users::put::Request {
+        user_id: user_id.into(),
+        password: Some(password.secret.expose().to_owned()),
+        displayname: args.display_name.clone(),
+        avatar_url: None,
+        admin: Some(args.admin),
+        user_type: None,
+        locked: None,
+    };
+    operator.send(request).await.map(drop)
+}
+
 /// The answer where there is such a user, and what of the request was not done.
 fn there(args: &Args, context: &Context, data: &DataDir, found: User) -> Answered<Added> {
     let user_id = found.name;
     if found.deactivated {
         return Err(deactivated(&user_id).into());
     }
-    if args.admin && !found.admin {
+    // Dendrite does not say who is an admin.
+    if args.admin && !found.admin && !data.is_dendrite() {
         context.warn(format!(
             "`--admin` was not applied: {user_id} exists and is no server admin; `content promote-user {}` makes it one",
             user_id.localpart()

@@ -10,7 +10,7 @@ use crate::{
         content::arguments::{Patience, UserArg},
     },
     context::Context,
-    matrix::{admin::users::put, names},
+    matrix::{self, names},
     output::Sentence,
 };
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Renamed> {
     let changed = old != display_name;
     if changed {
         context.would(format_args!("call {user_id} `{display_name}`"))?;
-        operator.send(put::Request::named(&user_id, &display_name)).await?;
+        matrix::operator::rename(&operator, &user_id, &display_name).await?;
     }
     Ok(Reply::done_if(changed, Renamed { user_id: user_id.into(), display_name, changed }))
 }

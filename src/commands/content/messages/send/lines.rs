@@ -108,6 +108,7 @@ mod tests {
             device_id: device.into(),
             user_id: "@a:x.org".try_into().unwrap(),
             access_token: Secret::new("t"),
+            dendrite: false,
         };
         let of = |device: &str, room: &RoomId, text: &str| {
             let contents = [json!(text), json!("b")];

@@ -1,0 +1,118 @@
+//! Dendrite in the place of Synapse: the real one, built by the install as for anybody who has Go.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{
+    chaos::accepted_while_killed,
+    common::{Instance, file, wait_for},
+    federation::server,
+};
+
+/// What a service has in memory, in bytes.
+fn memory(server: &Instance, service: &str) -> u64 {
+    let status = server.json(&["status", "--verbose"]);
+    let all = status["services"].as_array().unwrap();
+    let found = all.iter().find(|it| it["name"] == service).unwrap();
+    found["memory_bytes"].as_u64().unwrap()
+}
+
+/// A light homeserver that speaks with others, in front of it the proxy with a certificate of our own.
+fn light() -> Instance {
+    let mut light = Instance::with_environment("dendrite");
+    let port = light.proxy[2];
+    light.variable("MATRIX_SYNAPSE_SERVER_NAME", &format!("localhost:{port}"));
+    light.variable("MATRIX_SYNAPSE_SERVER_KIND", "dendrite");
+    light.variable("MATRIX_SYNAPSE_PROFILE", "isms");
+    light.variable("MATRIX_SYNAPSE_TLS_CERTIFICATE", "own");
+    light.variable("MATRIX_SYNAPSE_FEDERATION", "open");
+    light
+}
+
+#[test]
+fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() {
+    let mut synapse = server("beside-dendrite");
+    let mut light = light();
+    let ca = |of: &Instance| of.data.join("tls/ca.pem").display().to_string();
+    light.variable("MATRIX_SYNAPSE_FEDERATION_CA_LIST", &ca(&synapse));
+    // What only Synapse has is refused before anything is there.
+    let words = ["manage", "install", "--set", "stack.profile=full"];
+    light.run(&words).exits(1).says("`full` has workers");
+    let said = light.run(&["manage", "install", "--set", "synapse.registration=true"]);
+    said.exits(1).says("`synapse.registration` is of Synapse alone");
+    assert!(!light.data.join("dendrite").exists());
+    light.run(&["manage", "install", "--start"]).success().says("installed: Dendrite 0.13.8");
+    light.run(&["manage", "install"]).exits(2);
+    light.run(&["manage", "start"]).exits(2);
+    light.run(&["status"]).success().says("Health: Healthy");
+    let secrets = fs::read_to_string(light.data.join("dendrite/dendrite.yaml")).unwrap();
+    let rendered = light.run(&["config", "render"]).success();
+    assert!(rendered.stdout.contains("registration_shared_secret: \"*****\""), "{rendered}");
+    assert!(!secrets.contains("*****"));
+    light.run(&["config", "check"]).success().says("valid and applied");
+
+    // People, a room, and what is said there.
+    light.run(&["content", "add-user", "bob", "--display-name", "Bob"]).success().says("made @bob");
+    light.run(&["content", "add-user", "bob"]).exits(2).says("exists already");
+    light.run(&["content", "add-user", "eve", "--admin"]).success();
+    let room = light.run(&["content", "create-room", "Ops", "--alias", "ops", "-q"]);
+    let room = room.success().line().to_owned();
+    light.run(&["content", "join-room", "#ops", "--as", "bob"]).success();
+    light.run(&["content", "send-message", "Ops", "by bob", "--as", "bob"]).success();
+    let again = ["content", "send-message", "#ops", "once", "--transaction-id", "one", "-q"];
+    let first = light.run(&again).success();
+    light.run(&["manage", "restart", "dendrite"]).success();
+    assert_eq!(light.run(&again).success().stdout, first.stdout, "it is found again");
+    let other = ["content", "send-message", "#ops", "twice", "--transaction-id", "one"];
+    light.run(&other).exits(1).says("used before, for other content");
+    light.run(&["content", "send-message", "#ops", "nobody", "--as", "mallory"]).exits(1);
+    light.run(&["content", "check-name", "mallory"]).success().says("is free");
+    assert_eq!(light.bodies(&room), ["by bob", "once"]);
+    let rooms = light.json(&["content", "list-rooms"]);
+    let rooms = rooms["rooms"].as_array().unwrap();
+    assert_eq!((rooms.len(), &rooms[0]["members_count"]), (1, &Value::from(2)), "{rooms:?}");
+    for (words, name) in [
+        (&["content", "list-users"][..], "`list-users`"),
+        (&["content", "purge-history", "#ops", "--before", "1d"], "`purge-history`"),
+        (&["content", "add-bot", "helper"], "`add-bot`"),
+        (&["manage", "backup"], "`backup`"),
+        (&["manage", "upgrade"], "`upgrade`"),
+    ] {
+        light.run(words).exits(1).says(&format!("{name} is not there with Dendrite"));
+    }
+    light
+        .run(&["manage", "restart", "--set", "server.kind=synapse"])
+        .exits(1)
+        .says("cannot become");
+    let wrong = file(&light.data, "wrong", b"#!/bin/sh\necho 0.9.0\n");
+    let wrong = format!("dendrite.binary={}", wrong.display());
+    light.run(&["manage", "install", "--set", &wrong]).exits(1).says("not an executable program");
+
+    // Others see it, and it sees them, over verified connections.
+    synapse.befriend(&light);
+    for server in [&mut synapse, &mut light] {
+        if server.data.join("synapse/homeserver.yaml").exists() {
+            server.variable("MATRIX_SYNAPSE_IP_RANGE_WHITELIST", "127.0.0.0/8,::1");
+        }
+    }
+    synapse.run(&["manage", "start"]).success();
+    let new = ["content", "create-room", "New", "--alias", "new", "--public"];
+    synapse.run(&new).success();
+    light.join(&format!("#new:{}", synapse.name())).exits(1).says("a room of version 12");
+    let words = ["content", "create-room", "Both", "--alias", "both", "--public"];
+    let both = synapse.run(&[&words[..], &["--room-version", "11", "-q"]].concat());
+    let both = both.success().line().to_owned();
+    light.join(&format!("#both:{}", synapse.name())).success();
+    synapse.send(&both, "from synapse");
+    light.hears(&both, "from synapse");
+    light.send(&both, "from dendrite");
+    synapse.hears(&both, "from dendrite");
+    let (large, small) = (memory(&synapse, "synapse"), memory(&light, "dendrite"));
+    assert!(small < large, "{small} and {large} bytes");
+
+    // Nothing is lost or doubled, whatever is killed.
+    accepted_while_killed(&light, "dendrite", 3);
+    light.run(&["manage", "stop"]).success();
+    wait_for("it is gone", || light.run(&["status"]).code == 2);
+}
