@@ -80,6 +80,8 @@ pub(crate) struct Client {
     timeout: Duration,
     deadline: Instant,
     only_verified: bool,
+    /// Whether nothing was ever sent with the transaction ids that it is given.
+    new_ids: bool,
     ghost: Option<Arc<Ghost>>,
 }
 
@@ -119,6 +121,8 @@ struct Connection {
 }
 
 type Answer = (reqwest::Response, Vec<u8>);
+/// An answer with its body.
+type Whole = (http::response::Parts, Vec<u8>);
 
 /// What becomes of the body of an answer.
 #[derive(Clone, Copy, PartialEq)]
@@ -168,7 +172,14 @@ impl Client {
         let token = RwLock::new(session.access_token.clone());
         let connection = Arc::new(Connection { http, session, token, home, talk: OnceLock::new() });
         let deadline = Instant::now() + timeout;
-        Ok(Self { connection, timeout, deadline, only_verified: false, ghost: None })
+        Ok(Self {
+            connection,
+            timeout,
+            deadline,
+            only_verified: false,
+            new_ids: false,
+            ghost: None,
+        })
     }
 
     /// The same with its whole time before it, as each message of many has it.
@@ -180,6 +191,16 @@ impl Client {
     #[must_use]
     pub(crate) fn verified_only(self, only_verified: bool) -> Self {
         Self { only_verified, ..self }
+    }
+
+    /// The same for transaction ids that were just made: no server can have seen them.
+    #[must_use]
+    pub(crate) fn with_new_ids(self, new_ids: bool) -> Self {
+        Self { new_ids, ..self }
+    }
+
+    pub(super) fn has_new_ids(&self) -> bool {
+        self.new_ids
     }
 
     /// The same as a user of the application service whose token it has.
@@ -303,22 +324,23 @@ impl Client {
     }
 
     /// The answer of the server, or what it means where that is Dendrite.
-    async fn answer(
-        &self,
-        wire: Wire,
-        repeatable: bool,
-    ) -> Result<(http::response::Parts, Vec<u8>), Error> {
-        let exchange = async |wire| {
-            let (answer, body) = self.exchange(wire, repeatable, u32::MAX, Body::Read).await?;
-            Ok((parts_of(&answer), body))
-        };
-        if !self.is_dendrite() {
-            return exchange(wire).await;
+    async fn answer(&self, wire: Wire, repeatable: bool) -> Result<Whole, Error> {
+        if self.is_dendrite() {
+            return Box::pin(self.answer_of_dendrite(wire, repeatable)).await;
         }
+        self.whole_answer(wire, repeatable).await
+    }
+
+    async fn whole_answer(&self, wire: Wire, repeatable: bool) -> Result<Whole, Error> {
+        let (answer, body) = self.exchange(wire, repeatable, u32::MAX, Body::Read).await?;
+        Ok((parts_of(&answer), body))
+    }
+
+    async fn answer_of_dendrite(&self, wire: Wire, repeatable: bool) -> Result<Whole, Error> {
         let not_offered = dendrite::not_offered(&wire);
-        let known = match dendrite::asked(wire)? {
+        let known = match dendrite::asked(wire, self.server_name().as_str())? {
             Asked::Same(wire) => {
-                return match exchange(wire).await {
+                return match self.whole_answer(wire, repeatable).await {
                     Err(error) if error.is("M_UNRECOGNIZED") => Err(not_offered),
                     Err(error) if dendrite::is_of_new_room(&error) => {
                         Err(Error::NotOffered("a room of version 12".to_owned()))
@@ -329,9 +351,9 @@ impl Client {
             Asked::Others { requests, read, named } => {
                 let mut last = Vec::new();
                 for wire in requests {
-                    last = exchange(wire).await?.1;
+                    last = self.whole_answer(wire, repeatable).await?.1;
                 }
-                read(serde_json::from_slice(&last).unwrap_or_default(), &named)
+                read(&serde_json::from_slice(&last).unwrap_or_default(), &named)
             }
             Asked::Known(known) => known,
         };
@@ -354,7 +376,9 @@ impl Client {
         let mut wire = self.wire(request)?;
         if self.is_dendrite() {
             let not_offered = dendrite::not_offered(&wire);
-            let Asked::Same(same) = dendrite::asked(wire)? else { return Err(not_offered) };
+            let Asked::Same(same) = dendrite::asked(wire, self.server_name().as_str())? else {
+                return Err(not_offered);
+            };
             wire = same;
         }
         if from > 0 {

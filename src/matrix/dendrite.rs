@@ -12,8 +12,8 @@ use super::Error;
 /// A request as it goes over the wire.
 pub(super) type Wire = http::Request<Vec<u8>>;
 
-/// How an answer is read as if Synapse had given it; what the path named comes along.
-type Read = fn(Value, &[String]) -> Value;
+/// How an answer is read as if Synapse had given it; the name of our server and what the path named come along.
+type Read = fn(&Value, &[String]) -> Value;
 
 /// What is asked in the place of a request.
 pub(super) enum Asked {
@@ -32,7 +32,7 @@ const CLIENT: &str = "/_matrix/client/v3";
 const ROOMS: &str = r#"{"presence":{"limit":0},"account_data":{"limit":0},"room":{"timeline":{"limit":1},"ephemeral":{"limit":0},"account_data":{"limit":0},"state":{"lazy_load_members":false}}}"#;
 
 /// Says a request in Dendrite's words.
-pub(super) fn asked(wire: Wire) -> Result<Asked, Error> {
+pub(super) fn asked(wire: Wire, ours: &str) -> Result<Asked, Error> {
     let path = wire.uri().path().to_owned();
     if let Some(media) = path.strip_prefix("/_matrix/client/v1/media/")
         && (media.starts_with("download/") || media.starts_with("thumbnail/"))
@@ -44,7 +44,8 @@ pub(super) fn asked(wire: Wire) -> Result<Asked, Error> {
     let words: Vec<&str> = admin.split('/').collect();
     let others = |requests: Vec<Wire>, read: Read| {
         let decoded = |word: &&str| percent_decode_str(word).decode_utf8_lossy().into_owned();
-        Ok(Asked::Others { requests, read, named: words.iter().map(decoded).collect() })
+        let named = [ours.to_owned()].into_iter().chain(words.iter().map(decoded)).collect();
+        Ok(Asked::Others { requests, read, named })
     };
     let one = |path: String, read: Read| others(vec![elsewhere(&wire, &path)?], read);
     match (wire.method(), &words[..]) {
@@ -110,8 +111,8 @@ pub(super) fn is_of_new_room(error: &Error) -> bool {
     matches!(error, Error::Refused { message, .. } if message.contains("':' is expected in the room id"))
 }
 
-fn same(answer: Value, _: &[String]) -> Value {
-    answer
+fn same(answer: &Value, _: &[String]) -> Value {
+    answer.clone()
 }
 
 /// The same request at another path, with its query.
@@ -139,13 +140,13 @@ fn post(wire: &Wire, path: &str, body: &Value) -> Result<Wire, Error> {
     Ok(request)
 }
 
-fn members(answer: Value, _: &[String]) -> Value {
+fn members(answer: &Value, _: &[String]) -> Value {
     let joined = answer["joined"].as_object();
     json!({ "members": joined.map(|all| all.keys().cloned().collect::<Vec<_>>()).unwrap_or_default() })
 }
 
 /// An account, of which it says no more than anybody may know.
-fn user_of(answer: Value, named: &[String]) -> Value {
+fn user_of(answer: &Value, named: &[String]) -> Value {
     json!({
         "name": named.last(),
         "displayname": answer["displayname"],
@@ -153,16 +154,16 @@ fn user_of(answer: Value, named: &[String]) -> Value {
     })
 }
 
-fn room_of(answer: Value, named: &[String]) -> Value {
+fn room_of(answer: &Value, named: &[String]) -> Value {
     let events = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    room(named.last().map_or("", String::as_str), events.iter())
+    room(named.last().map_or("", String::as_str), &named[0], events.iter())
 }
 
-fn rooms(answer: Value, _: &[String]) -> Value {
+fn rooms(answer: &Value, named: &[String]) -> Value {
     let joined = answer["rooms"]["join"].as_object();
     let listed = |(id, room_of): (&String, &Value)| {
         let part = |name: &str| room_of[name]["events"].as_array().into_iter().flatten();
-        room(id, part("state").chain(part("timeline")))
+        room(id, &named[0], part("state").chain(part("timeline")))
     };
     let mut all: Vec<Value> = joined.into_iter().flatten().map(listed).collect();
     all.sort_by_key(|room| room["name"].as_str().map(str::to_lowercase));
@@ -170,7 +171,7 @@ fn rooms(answer: Value, _: &[String]) -> Value {
 }
 
 /// What is listed of a room, from its state.
-fn room<'a>(id: &str, events: impl Iterator<Item = &'a Value>) -> Value {
+fn room<'a>(id: &str, ours: &str, events: impl Iterator<Item = &'a Value>) -> Value {
     let mut state: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut people: Map<String, Value> = Map::new();
     for event in events {
@@ -190,11 +191,10 @@ fn room<'a>(id: &str, events: impl Iterator<Item = &'a Value>) -> Value {
     };
     let create = state.get("m.room.create").copied().unwrap_or(&Value::Null);
     let creator = create["sender"].as_str().unwrap_or_default();
-    let server = |user: &str| user.split_once(':').map(|(_, server)| server.to_owned());
-    let here = state.values().filter_map(|event| event["sender"].as_str()).next().and_then(server);
     let joined = people.iter().filter(|(_, is)| **is == "join");
     let joined: Vec<&String> = joined.map(|(user, _)| user).collect();
-    let local = joined.iter().filter(|user| server(user) == server(creator).or(here.clone()));
+    let is_local = |user: &&&String| user.split_once(':').is_some_and(|(_, server)| server == ours);
+    let local = joined.iter().filter(is_local);
     json!({
         "room_id": id,
         "name": of("m.room.name", "name"),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn others(method: Method, path: &str, body: &str) -> (Vec<String>, Read, Vec<String>) {
-        match asked(wire(method, path, body)).unwrap() {
+        match asked(wire(method, path, body), "h").unwrap() {
             Asked::Others { requests, read, named } => {
                 let said = |it: &Wire| {
                     format!("{} {} {}", it.method(), it.uri(), String::from_utf8_lossy(it.body()))
@@ -243,7 +243,7 @@ mod tests {
             { "type": "m.room.member", "state_key": "@b:x", "sender": "@b:x", "content": { "membership": "join" } },
             { "type": "m.room.member", "state_key": "@c:x", "sender": "@c:x", "content": { "membership": "leave" } },
         ]);
-        let room = read(state, &named);
+        let room = read(&state, &named);
         assert_eq!((&room["room_id"], &room["name"]), (&json!("!r:h"), &json!("Ops")));
         assert_eq!(
             (&room["joined_members"], &room["joined_local_members"]),
@@ -275,10 +275,10 @@ mod tests {
             (Method::POST, "/_synapse/admin/v1/purge_history/!r:h", "{}"),
             (Method::DELETE, "/_synapse/admin/v2/rooms/!r:h", r#"{"block":true}"#),
         ] {
-            let refused = asked(wire(method, path, body)).map(|_| ()).unwrap_err().to_string();
+            let refused = asked(wire(method, path, body), "h").map(|_| ()).unwrap_err().to_string();
             assert!(refused.contains("Dendrite"), "{refused}");
         }
-        let same = asked(wire(Method::GET, "/_matrix/client/v3/account/whoami", ""));
+        let same = asked(wire(Method::GET, "/_matrix/client/v3/account/whoami", ""), "h");
         assert!(matches!(same, Ok(Asked::Same(_))));
     }
 }

@@ -240,10 +240,13 @@ async fn put(
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     if client.is_dendrite() {
-        let there = match once::put(client, room, event_type, content.clone(), transaction).await? {
-            Once::Sent(event) => return Ok(event),
-            Once::There(event) => event,
-        };
+        let there =
+            match Box::pin(once::put(client, room, event_type, content.clone(), transaction))
+                .await?
+            {
+                Once::Sent(event) => return Ok(event),
+                Once::There(event) => event,
+            };
         let event = there["event_id"].as_str().unwrap_or_default();
         if is_of(&there, &content) {
             return OwnedEventId::try_from(event)

@@ -1,6 +1,6 @@
 //! Sending an event once to a Dendrite. It keeps transaction ids in memory, for half an hour to an hour, and forgets
-//! them when it ends: a repeat after that is another event. So each event says its id, and is looked for before it
-//! is sent and wherever it may have arrived.
+//! them when it ends: a repeat after that is another event. So each event says its id, and is looked for where it may
+//! have arrived: before it is sent, unless its id is new, and wherever its answer was lost.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,9 @@ pub(super) async fn put(
         content.insert(MARK.to_owned(), transaction.as_str().into());
     }
     let find = async || find(client, room, event_type, transaction).await;
-    if let Some(there) = find().await? {
+    if !client.has_new_ids()
+        && let Some(there) = find().await?
+    {
         return Ok(Once::There(there));
     }
     loop {

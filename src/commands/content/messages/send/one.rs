@@ -62,6 +62,7 @@ pub(super) async fn now(args: Args, context: &Context) -> Answered<Sent> {
         Some(_) => args.again(),
         None => format!("{} --transaction-id {base}", args.again()),
     };
+    let client = client.with_new_ids(unfinished.is_none() && !args.transaction.is_given());
     let (mut event_ids, all) = (Vec::new(), contents.len());
     let mut signals = Ending::new()?;
     let progress = args.file.is_some().then(|| context.progress(format!("sending {all} lines")));
