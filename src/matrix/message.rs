@@ -240,13 +240,11 @@ async fn put(
     transaction: &TransactionId,
 ) -> Result<OwnedEventId, Error> {
     if client.is_dendrite() {
-        let there =
-            match Box::pin(once::put(client, room, event_type, content.clone(), transaction))
-                .await?
-            {
-                Once::Sent(event) => return Ok(event),
-                Once::There(event) => event,
-            };
+        let sent = once::put(client, room, event_type, content.clone(), transaction);
+        let there = match Box::pin(sent).await? {
+            Once::Sent(event) => return Ok(event),
+            Once::There(event) => event,
+        };
         let event = there["event_id"].as_str().unwrap_or_default();
         if is_of(&there, &content) {
             return OwnedEventId::try_from(event)

@@ -2,7 +2,7 @@
 //! them when it ends: a repeat after that is another event. So each event says its id, and is looked for where it may
 //! have arrived: before it is sent, unless its id is new, and wherever its answer was lost.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use ruma::{OwnedEventId, OwnedTransactionId, RoomId, TransactionId};
 use serde_json::{Value, json};
@@ -16,9 +16,9 @@ pub(crate) const MARK: &str = "com.vrooli.synapse.id";
 
 /// How many of the sender's last events of the kind are looked through.
 const LOOKED_THROUGH: u32 = 100;
-/// How long one that was under way when the server ended may take to be seen after that: the server keeps it in
-/// a queue of its own and takes it up again when it starts.
-const UNDER_WAY: Duration = Duration::from_secs(3);
+/// How long after a start the server may still show what was under way when it ended: its parts hand on events
+/// in a queue on disk, and what was handed out and not confirmed is handed out again after 30 seconds.
+const UNDER_WAY: Duration = Duration::from_secs(31);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -41,36 +41,44 @@ pub(super) async fn put(
         content.insert(MARK.to_owned(), transaction.as_str().into());
     }
     let find = async || find(client, room, event_type, transaction).await;
-    if !client.has_new_ids()
-        && let Some(there) = find().await?
-    {
-        return Ok(Once::There(there));
-    }
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut may_be_there = !client.has_new_ids();
+    let mut lost: Option<(Error, SystemTime)> = None;
     loop {
+        if may_be_there {
+            // Where the server is away it is waited for.
+            match (find().await, lost.take()) {
+                (Ok(Some(there)), _) => return Ok(Once::There(there)),
+                (Ok(None), before) => lost = before,
+                (Err(_), Some((unknown, _))) => return Err(unknown),
+                (Err(error), None) => return Err(error),
+            }
+            let since = client.up_since().await;
+            let restarted = |since: SystemTime| lost.as_ref().is_none_or(|(_, sent)| since > *sent);
+            let is_settled = match since {
+                Some(since) => restarted(since) && since.elapsed().is_ok_and(|up| up > UNDER_WAY),
+                None => lost.is_none(),
+            };
+            if !is_settled {
+                if client.left() < LONGEST_PAUSE {
+                    return Err(lost.map_or_else(|| client.late(), |(unknown, _)| unknown));
+                }
+                tokio::time::sleep(backoff.pause()).await;
+                continue;
+            }
+        }
+        let sent = SystemTime::now();
         let request = api::send_event::Request {
             room_id: room.to_owned().into(),
             event_type: event_type.to_owned().into(),
             transaction_id: OwnedTransactionId::from(transaction).into(),
             content: content.clone(),
         };
-        let unknown = match client.send_once(request).await {
-            Err(error) if error.is_outcome_unknown() => error,
+        match client.send_once(request).await {
+            Err(error) if error.is_outcome_unknown() => lost = Some((error, sent)),
             said => return said.map(|made| Once::Sent(made.event_id)),
-        };
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        // The first look waits for the server where that is away.
-        let Ok(mut there) = find().await else { return Err(unknown) };
-        let until = Instant::now() + UNDER_WAY;
-        while there.is_none() && Instant::now() < until {
-            if client.left() < LONGEST_PAUSE {
-                return Err(unknown);
-            }
-            tokio::time::sleep(backoff.pause()).await;
-            there = find().await?;
         }
-        if let Some(there) = there {
-            return Ok(Once::There(there));
-        }
+        may_be_there = true;
     }
 }
 

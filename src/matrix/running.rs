@@ -1,5 +1,9 @@
 //! Whether the server that a session is for runs, or will again.
 
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
 use super::Error;
 use crate::{
     config::{sections::server::Kind, values::shape::Words as _},
@@ -39,6 +43,14 @@ pub(super) async fn comes_back(data: &DataDir) -> bool {
         }
     }
     false
+}
+
+/// Since when the process of the server runs, where its supervisor says that.
+pub(super) async fn up_since(data: &DataDir) -> Option<SystemTime> {
+    let all = control::status(data).await.ok()??;
+    let report = services().find_map(|name| all.services.get(name))?;
+    let started = report.started_at.as_ref()?.parse::<Timestamp>().ok()?;
+    Some(started.into())
 }
 
 /// Whether the service that has the keys is there, or comes back.

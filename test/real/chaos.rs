@@ -65,5 +65,7 @@ pub(crate) fn accepted_while_killed(server: &Instance, homeserver: &str, rounds:
         over.store(true, Ordering::Relaxed);
     });
     let sent: Vec<String> = (0..accepted.into_inner()).map(|n| n.to_string()).collect();
+    // Dendrite shows what it has accepted once its parts have told each other.
+    wait_for("all is shown", || server.bodies(room).len() >= sent.len());
     assert_eq!(server.bodies(room), sent, "seed {seed}");
 }
