@@ -1,13 +1,17 @@
 //! Which program the homeserver is: it stays that one, and Dendrite is not asked for what only Synapse has.
 
-use super::{Check, EVERY, Found, Look, Subject};
+use std::path::PathBuf;
+
+use super::{Check, EVERY, Flow, Found, Look, Subject};
 use crate::{
     config::{
         self, Config,
         sections::{server::Kind, stack::Part, synapse::Mode},
         values::{setting::shown, source::Source},
     },
+    dendrite,
     error::{Explain, Failure},
+    process,
 };
 
 pub(crate) static KIND: Check = Check {
@@ -22,6 +26,8 @@ pub(crate) static KIND: Check = Check {
 pub(crate) enum Error {
     #[error("this homeserver is {} and cannot become {}: each has a database of its own form", is.name(), wanted.name())]
     Other { is: Kind, wanted: Kind },
+    #[error("the program `{}` is gone", .0.display())]
+    NoProgram(PathBuf),
     #[error("the profile `{profile}` has {part}, and Dendrite can do without")]
     Part { profile: String, part: &'static str },
     #[error("the setting `{0}` is of Synapse alone, and Dendrite has nothing for it")]
@@ -43,6 +49,7 @@ impl Explain for Error {
                 "`config set server.kind {}` leaves it what it is; another one gets a data folder of its own with `--instance NAME`",
                 is.service()
             ),
+            Self::NoProgram(_) => "`manage install` brings it back".into(),
             Self::Part { .. } => "`core` and `isms` are profiles for Dendrite".into(),
             Self::Setting(key) => {
                 format!("`config show {key}` says where it is set: take it out there")
@@ -86,6 +93,12 @@ fn look(subject: &Subject<'_>) -> Found {
     let is = if data.is_dendrite() { Kind::Dendrite } else { Kind::Synapse };
     if installed && is != config.server.kind {
         return Err(Error::Other { is, wanted: config.server.kind }.into());
+    }
+    if installed && config.is_dendrite() && subject.flow != Flow::Install {
+        let program = dendrite::program(data);
+        if !process::is_program(&program) {
+            return Err(Error::NoProgram(program).into());
+        }
     }
     if config.is_dendrite() {
         fits(config).map_err(Failure::from)?;

@@ -701,7 +701,11 @@ pub(crate) async fn login(
     }
     let (device_id, name) = (session.device_id.clone(), session.device_name().to_owned());
     let answer = if session.dendrite {
-        let token = Secret::read(&data.secret(APPSERVICE_TOKEN))?;
+        let file = data.secret(APPSERVICE_TOKEN);
+        let token = Secret::read(&file).map_err(|error| match error {
+            error if error.is_not_found() => Error::NoToken(file.display().to_string()),
+            error => error.into(),
+        })?;
         let client = client.with_token(token);
         client.send(login_as::Request::new(&session.user_id, device_id, name)).await?.access_token
     } else {

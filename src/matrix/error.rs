@@ -40,6 +40,10 @@ pub(crate) enum Error {
     /// An error of the Matrix API, with its code.
     #[error("the homeserver refused ({errcode}): {message}")]
     Refused { status: u16, errcode: String, message: String, retry_after: Option<Duration> },
+    #[error("the token with which this program acts as the users of this server is gone: `{0}`")]
+    NoToken(String),
+    #[error("the homeserver was started with another registration secret than the one that is set")]
+    OtherSecret,
     /// Found before anything is sent.
     #[error("Dendrite has nothing for that: `{0}` is of Synapse alone")]
     NotOffered(String),
@@ -272,6 +276,8 @@ impl Explain for Error {
             | Self::NotMatrix { .. }
             | Self::Answer { .. }
             | Self::NoSession(_)
+            | Self::NoToken(_)
+            | Self::OtherSecret
             | Self::SessionFile(..)
             | Self::Key(_)
             | Self::Limited { .. }
@@ -327,6 +333,8 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NoToken(_) => "`manage restart` makes another one",
+            Self::OtherSecret => "`manage restart` starts it with that",
             Self::NotOffered(_) => {
                 "`docs/dendrite.md` says what can be done with Dendrite; nothing was changed"
             }

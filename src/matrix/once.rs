@@ -2,13 +2,16 @@
 //! them when it ends: a repeat after that is another event. So each event says its id, and is looked for where it may
 //! have arrived: before it is sent, unless its id is new, and wherever its answer was lost.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::{Duration, Instant, SystemTime},
+};
 
 use ruma::{OwnedEventId, OwnedTransactionId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
 use super::{Error, api, client::Client};
-use crate::clock::Backoff;
+use crate::{clock::Backoff, files, process::Lock};
 
 /// What an event of ours is found by where the server may have forgotten its transaction id: its content has
 /// the transaction id below this key, in an encrypted room outside of what is sealed.
@@ -19,6 +22,8 @@ const LOOKED_THROUGH: u32 = 100;
 /// How long after a start the server may still show what was under way when it ended: its parts hand on events
 /// in a queue on disk, and what was handed out and not confirmed is handed out again after 30 seconds.
 const UNDER_WAY: Duration = Duration::from_secs(31);
+/// Messages with other ids seldom wait for each other.
+const LOCKS: u64 = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -40,6 +45,12 @@ pub(super) async fn put(
     if let Some(content) = content.as_object_mut() {
         content.insert(MARK.to_owned(), transaction.as_str().into());
     }
+    if let Some(data) = client.data() {
+        // On a full disk it accepts what it then cannot keep.
+        files::has_space(data.root())?;
+    }
+    // Two at once with one id would be two events: nobody there makes the second wait.
+    let _turn = if client.has_new_ids() { None } else { turn(client, room, transaction).await? };
     let find = async || find(client, room, event_type, transaction).await;
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut may_be_there = !client.has_new_ids();
@@ -80,6 +91,22 @@ pub(super) async fn put(
         }
         may_be_there = true;
     }
+}
+
+/// Waits until no other of ours sends with this id; which lock that is depends on the room and the id.
+async fn turn(
+    client: &Client,
+    room: &RoomId,
+    transaction: &TransactionId,
+) -> Result<Option<Lock>, Error> {
+    let Some(data) = client.data() else { return Ok(None) };
+    let mut hasher = DefaultHasher::new();
+    (room, transaction).hash(&mut hasher);
+    let path = data.run().join(format!("once-{}.lock", hasher.finish() % LOCKS));
+    files::private_folder(&data.run())?;
+    let until = Instant::now() + client.left();
+    let lock = Lock::acquire(&path, "a message", until.into(), &mut |_| ()).await?;
+    Ok(Some(lock))
 }
 
 /// The event that says it was sent with this id, as its sender sees it.

@@ -157,7 +157,11 @@ async fn register(
         mac,
     };
     // What comes with it is a session on a device of Synapse's choice; ours is fixed.
-    let token = Secret::new(client.send(request).await?.access_token);
+    let made = client.send(request).await.map_err(|error| {
+        let is_mac = matches!(&error, Error::Refused { message, .. } if message == "bad mac");
+        if is_mac { Error::OtherSecret } else { error }
+    })?;
+    let token = Secret::new(made.access_token);
     let client = Client::new(Session { access_token: token, ..wanted.clone() }, None, timeout)?;
     client.send(api::logout::Request {}).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Dendrite in the place of Synapse: the real one, built by the install as for anybody who has Go.
 
-use std::fs;
+use std::{fs, thread};
 
 use serde_json::Value;
 
@@ -68,9 +68,14 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
     assert_eq!(light.run(&again).success().stdout, first.stdout, "it is found again");
     let other = ["content", "send-message", "#ops", "twice", "--transaction-id", "one"];
     light.run(&other).exits(1).says("used before, for other content");
+    let at_once = ["content", "send-message", "#ops", "at once", "--transaction-id", "two", "-q"];
+    let both = thread::scope(|scope| {
+        [(); 2].map(|()| scope.spawn(|| light.run(&at_once).success().stdout)).map(|it| it.join())
+    });
+    assert!(both[0].as_ref().is_ok_and(|first| both[1].as_ref().is_ok_and(|it| it == first)));
     light.run(&["content", "send-message", "#ops", "nobody", "--as", "mallory"]).exits(1);
     light.run(&["content", "check-name", "mallory"]).success().says("is free");
-    assert_eq!(light.bodies(&room), ["by bob", "once"]);
+    assert_eq!(light.bodies(&room), ["by bob", "once", "at once"]);
     let rooms = light.json(&["content", "list-rooms"]);
     let rooms = rooms["rooms"].as_array().unwrap();
     assert_eq!((rooms.len(), &rooms[0]["members_count"]), (1, &Value::from(2)), "{rooms:?}");
@@ -90,6 +95,18 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
     let wrong = file(&light.data, "wrong", b"#!/bin/sh\necho 0.9.0\n");
     let wrong = format!("dendrite.binary={}", wrong.display());
     light.run(&["manage", "install", "--set", &wrong]).exits(1).says("not an executable program");
+
+    // What it needs and that is gone is named, with what brings it back.
+    let program = light.data.join("environments/dendrite/dendrite");
+    fs::rename(&program, program.with_extension("aside")).unwrap();
+    fs::remove_file(light.data.join("secrets/appservice_token")).unwrap();
+    light.run(&["content", "add-user", "ann"]).success();
+    let words = ["content", "send-message", "#ops", "x", "--as", "ann"];
+    light.run(&words).exits(1).says("`manage restart` makes another one");
+    light.run(&["manage", "restart"]).exits(1).says("`manage install` brings it back");
+    fs::rename(program.with_extension("aside"), &program).unwrap();
+    light.run(&["manage", "restart"]).success();
+    light.run(&["content", "join-room", "#ops", "--as", "ann"]).success();
 
     // Others see it, and it sees them, over verified connections.
     synapse.befriend(&light);

@@ -1,11 +1,6 @@
 //! `config set`.
 
-use std::{
-    fmt,
-    io::Read as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, io::Read as _, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,6 +18,7 @@ use crate::{
         },
     },
     context::Context,
+    data_dir::DataDir,
     error::Failure,
     files,
     instance::{
@@ -112,7 +108,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     let checked =
         checked.map_err(|error| error.typed(|key| (key == setting.key).then_some("given here")))?;
     if setting.key == "server.name" {
-        refuse_other_name(&data.homeserver_yaml(), &checked)?;
+        refuse_other_name(&data, &checked)?;
     }
     let mut report = Set {
         key: setting.key,
@@ -189,14 +185,25 @@ fn is_costly(key: &str, wanted: &Config) -> bool {
 
 /// Whether a value of it may need packages or files that only an install brings.
 fn is_installed_first(key: &str) -> bool {
-    ["synapse.version", "synapse.modules", "web.client", "media.s3_bucket", "stack.profile"]
-        .contains(&key)
+    [
+        "synapse.version",
+        "synapse.modules",
+        "dendrite.binary",
+        "web.client",
+        "media.s3_bucket",
+        "stack.profile",
+    ]
+    .contains(&key)
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.
-fn refuse_other_name(homeserver: &Path, wanted: &Config) -> Result<(), Failure> {
-    let Some(text) = files::read_if_exists(homeserver)? else { return Ok(()) };
-    let installed: Value = serde_yaml::from_str(&text).unwrap_or_default();
+fn refuse_other_name(data: &DataDir, wanted: &Config) -> Result<(), Failure> {
+    let file = if data.is_dendrite() { data.dendrite_yaml() } else { data.homeserver_yaml() };
+    let Some(text) = files::read_if_exists(&file)? else { return Ok(()) };
+    let mut installed: Value = serde_yaml::from_str(&text).unwrap_or_default();
+    if data.is_dendrite() {
+        installed = installed["global"].take();
+    }
     let new = wanted.server.name.to_string();
     match installed["server_name"].as_str() {
         Some(old) if old != new => Err(Failure::request(format!(
