@@ -52,34 +52,42 @@ pub(crate) async fn written(inside: &mut PgConnection) -> Result<Written, Error>
     Ok(Written { a_day, hours, database })
 }
 
-/// Counts up to a million events; beyond that it takes PostgreSQL's estimate, which every vacuum renews.
-const STATS: &str = "
-SELECT (SELECT count(*) FROM users WHERE deactivated = 0),
-    (SELECT count(*) FROM rooms),
-    CASE WHEN many THEN estimate ELSE (SELECT count(*) FROM events) END,
+/// Counts up to a million events; beyond that it takes PostgreSQL's estimate, which every vacuum renews. The
+/// accounts that can be used, the table of rooms and that of events.
+macro_rules! stats {
+    ($users:literal, $rooms:literal, $events:literal) => {
+        concat!(
+            "SELECT (SELECT count(*) FROM ",
+            $users,
+            "), (SELECT count(*) FROM ",
+            $rooms,
+            "), CASE WHEN many THEN estimate ELSE (SELECT count(*) FROM ",
+            $events,
+            ") END,
     many, pg_database_size(current_database()),
     current_setting('server_version'),
     (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_stat_database),
     current_setting('max_connections')::int8
 FROM (SELECT reltuples::int8 AS estimate, reltuples > 1000000 AS many
-      FROM pg_class WHERE oid = 'events'::regclass) AS guess";
+      FROM pg_class WHERE oid = '",
+            $events,
+            "'::regclass) AS guess"
+        )
+    };
+}
 
-/// The same of Dendrite.
-const OF_DENDRITE: &str = "
-SELECT (SELECT count(*) FROM userapi_accounts WHERE NOT is_deactivated AND account_type IN (1, 3)),
-    (SELECT count(*) FROM roomserver_rooms),
-    CASE WHEN many THEN estimate ELSE (SELECT count(*) FROM roomserver_events) END,
-    many, pg_database_size(current_database()),
-    current_setting('server_version'),
-    (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_stat_database),
-    current_setting('max_connections')::int8
-FROM (SELECT reltuples::int8 AS estimate, reltuples > 1000000 AS many
-      FROM pg_class WHERE oid = 'roomserver_events'::regclass) AS guess";
+const OF_SYNAPSE: &str = stats!("users WHERE deactivated = 0", "rooms", "events");
+/// A person's accounts and those of admins are of these types there.
+const OF_DENDRITE: &str = stats!(
+    "userapi_accounts WHERE NOT is_deactivated AND account_type IN (1, 3)",
+    "roomserver_rooms",
+    "roomserver_events"
+);
 
 /// Needs no more than the homeserver's own role. Errors before the homeserver has made its tables.
 pub(crate) async fn stats(inside: &mut PgConnection, kind: Kind) -> Result<Stats, Error> {
     let statement = match kind {
-        Kind::Synapse => STATS,
+        Kind::Synapse => OF_SYNAPSE,
         Kind::Dendrite => OF_DENDRITE,
     };
     let (users, rooms, events, events_estimated, database_bytes, server_version, connections, max) =

@@ -35,7 +35,7 @@ fn what_was_accepted_is_there_once_and_in_order_whatever_is_killed() {
     let mut server = Instance::installed("chaos");
     server.variable("MATRIX_SYNAPSE_RESTARTS", "1000");
     server.run(&["manage", "start"]).success();
-    accepted_while_killed(&server, "synapse", number("RMS_CHAOS_ROUNDS", 8));
+    accepted_while_killed(&server, "synapse", number("RMS_CHAOS_ROUNDS", 5));
 }
 
 /// Sends without a pause while the homeserver, the database and the supervisor are killed in turn, so many

@@ -1,6 +1,9 @@
 //! Dendrite in the place of Synapse: the real one, built by the install as for anybody who has Go.
 
-use std::{fs, thread};
+use std::{
+    fs,
+    thread::{self, ScopedJoinHandle},
+};
 
 use serde_json::Value;
 
@@ -70,7 +73,9 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
     light.run(&other).exits(1).says("used before, for other content");
     let at_once = ["content", "send-message", "#ops", "at once", "--transaction-id", "two", "-q"];
     let both = thread::scope(|scope| {
-        [(); 2].map(|()| scope.spawn(|| light.run(&at_once).success().stdout)).map(|it| it.join())
+        [(); 2]
+            .map(|()| scope.spawn(|| light.run(&at_once).success().stdout))
+            .map(ScopedJoinHandle::join)
     });
     assert!(both[0].as_ref().is_ok_and(|first| both[1].as_ref().is_ok_and(|it| it == first)));
     light.run(&["content", "send-message", "#ops", "nobody", "--as", "mallory"]).exits(1);

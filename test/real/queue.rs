@@ -31,7 +31,7 @@ fn what_is_left_is_sent_once_and_in_order_whatever_is_killed() {
     let number = |name: &str, short: usize| {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(short)
     };
-    let (messages, kills) = (number("RMS_QUEUE_MESSAGES", 120), number("RMS_QUEUE_KILLS", 8));
+    let (messages, kills) = (number("RMS_QUEUE_MESSAGES", 80), number("RMS_QUEUE_KILLS", 6));
     let seed = number("RMS_QUEUE_SEED", 11);
     let mut random = StdRng::seed_from_u64(seed as u64);
     let mut server = Instance::installed("queue");

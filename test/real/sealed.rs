@@ -700,7 +700,7 @@ fn send_all(server: &Instance, room: &str, all: &[String], now: &Mutex<Option<u3
 #[test]
 fn whatever_is_killed_each_sealed_message_arrives_once_in_order_and_no_key_is_used_twice() {
     let seed = number("RMS_CHAOS_SEED", 7);
-    let messages = number("RMS_SEALED_MESSAGES", 60);
+    let messages = number("RMS_SEALED_MESSAGES", 40);
     let mut random = StdRng::seed_from_u64(seed);
     let lent = server();
     let server: &Instance = &lent;
