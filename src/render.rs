@@ -113,6 +113,11 @@ pub(crate) fn is_current(config: &Config, rendered: &Rendered) -> Result<bool, F
     })
 }
 
+/// Whether there is somebody to ask: what is installed, and whole.
+pub(crate) fn can_judge(config: &Config) -> bool {
+    config.data.is_installed() && (config.is_dendrite() || environment(config).is_complete())
+}
+
 /// Lets the Synapse of an environment judge what was rendered; Dendrite only says so when it starts. What
 /// should be known although it is good.
 pub(crate) async fn judge(

@@ -90,7 +90,7 @@ fn look(subject: &Subject<'_>) -> Found {
     let config = subject.config;
     let data = &config.data;
     let installed = data.is_installed() && !data.is_in_cluster() && !config.is_joined();
-    let is = if data.is_dendrite() { Kind::Dendrite } else { Kind::Synapse };
+    let is = Kind::installed(data);
     if installed && is != config.server.kind {
         return Err(Error::Other { is, wanted: config.server.kind }.into());
     }

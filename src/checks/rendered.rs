@@ -1,7 +1,7 @@
 //! What the processes read, as it would be written: judged by those who read it.
 
 use super::{Check, Flow, Look};
-use crate::{config::Config, render};
+use crate::render;
 
 /// A start of what does not run writes what was found good, and so does an install.
 const FLOWS: &[Flow] = &[Flow::Restart, Flow::Change, Flow::Scale, Flow::ConfigCheck];
@@ -13,7 +13,7 @@ pub(crate) static BRIDGES: Check = Check {
     flows: FLOWS,
     look: Look::Asks(|subject| {
         Box::pin(async {
-            if is_there(subject.config) {
+            if render::can_judge(subject.config) {
                 render::bridges_are_read(subject.config).await?;
             }
             Ok(Vec::new())
@@ -28,16 +28,10 @@ pub(crate) static FILES: Check = Check {
     flows: FLOWS,
     look: Look::Asks(|subject| {
         Box::pin(async {
-            if is_there(subject.config) {
+            if render::can_judge(subject.config) {
                 return render::check(subject.config).await;
             }
             Ok(Vec::new())
         })
     }),
 };
-
-/// Only what is installed can be asked.
-fn is_there(config: &Config) -> bool {
-    config.data.is_installed()
-        && (config.is_dendrite() || render::environment(config).is_complete())
-}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Config;
+use super::{Config, sections::server::Kind};
 use crate::{data_dir::DataDir, files};
 
 /// The lines of the file. Their values must be free of blanks, quotes and shell metacharacters.
@@ -41,14 +41,10 @@ pub(crate) fn read(data: &DataDir) -> Result<Option<BTreeMap<&'static str, Strin
 
 /// The version of the homeserver that is installed, by the name of the environment: `synapse-VERSION-HASH`.
 pub(crate) fn version(data: &DataDir) -> Option<String> {
-    let (link, kind) = if data.is_dendrite() {
-        (data.dendrite_environment(), "dendrite-")
-    } else {
-        (data.synapse_environment(), "synapse-")
-    };
-    let environment = std::fs::read_link(link).ok()?;
+    let kind = Kind::installed(data).service();
+    let environment = std::fs::read_link(data.environments().join(kind)).ok()?;
     let (name, _hash) = environment.file_name()?.to_str()?.rsplit_once('-')?;
-    name.strip_prefix(kind).map(str::to_owned)
+    name.strip_prefix(kind)?.strip_prefix('-').map(str::to_owned)
 }
 
 /// What the file would say of a homeserver that listens at `url`.

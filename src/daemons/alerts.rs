@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     backup::{due::Trouble, record::Record},
     checks::backups,
-    config::Config,
+    config::{Config, sections::server::Kind},
     data_dir::DataDir,
     error::Failure,
     files,
@@ -21,7 +21,6 @@ use crate::{
         message::{self, Markup},
         room,
     },
-    services,
     supervisor::{
         control::{self, Events},
         events::ServiceEvent,
@@ -151,7 +150,7 @@ impl Digest {
     }
 
     fn is_mute(&self) -> bool {
-        let homeserver = self.services.iter().find(|(name, _)| services::is_homeserver(name));
+        let homeserver = self.services.iter().find(|(name, _)| Kind::is_service(name));
         homeserver.is_some_and(|(_, known)| known.now != State::Well)
     }
 

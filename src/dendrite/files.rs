@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use crate::{
+    bridges::escaped,
     config::{
         Config,
         sections::{stack::Part, synapse::LogLevel},
@@ -56,8 +57,7 @@ pub(crate) fn prepare(config: &Config) -> Result<(), Error> {
     }
     let token = |name: &str| Secret::read_or_generate(&data.secret(name), &mut rng());
     let (ours, theirs) = (token("appservice_token")?, token("appservice_hs_token")?);
-    // It knows whom it may act as by an expression, of which a name of a server has nothing but dots.
-    let server = config.server.name.to_string().replace('.', "\\.");
+    let server = escaped(config.server.name.0.as_str());
     let registration = json!({
         "id": SENDER,
         // It only acts, and is told nothing.

@@ -124,8 +124,7 @@ pub(crate) async fn rename(
     if !operator.is_dendrite() {
         return operator.send(admin::users::put::Request::named(user_id, name)).await.map(drop);
     }
-    let Some(data) = operator.data() else { return Err(Error::NoSession(user_id.to_string())) };
-    let client = act_as(data, operator, user_id, operator.left()).await?;
+    let client = user(operator, user_id).await?;
     let displayname = name.to_owned();
     let request = api::set_display_name::Request { user_id: user_id.clone().into(), displayname };
     client.send(request).await.map(drop)
@@ -164,6 +163,12 @@ async fn register(
     let token = Secret::new(made.access_token);
     let client = Client::new(Session { access_token: token, ..wanted.clone() }, None, timeout)?;
     client.send(api::logout::Request {}).await.map(drop)
+}
+
+/// A client as [`act_as`] makes it, in the time that the operator's has left and from its data folder.
+pub(super) async fn user(operator: &Client, user: &OwnedUserId) -> Result<Client, Error> {
+    let Some(data) = operator.data() else { return Err(Error::NoSession(user.to_string())) };
+    act_as(data, operator, user, operator.left()).await
 }
 
 /// A client that acts as another user of this server. The user must exist: logging in by key would

@@ -14,7 +14,6 @@ use super::{
     known,
     names::{self, Room},
     new_room::{ENCRYPTION, is_encryption},
-    operator::act_as,
 };
 use crate::clock::Backoff;
 
@@ -411,8 +410,7 @@ pub(crate) async fn admit(
 
 /// Has a local user invited by the operator, who has to be in the room, and join: Dendrite has no other way.
 async fn invited(operator: &Client, room: &RoomId, user: &OwnedUserId) -> Result<(), Error> {
-    let Some(data) = operator.data() else { return Err(Error::NoSession(user.to_string())) };
-    let client = act_as(data, operator, user, operator.left()).await?;
+    let client = super::operator::user(operator, user).await?;
     if join(&client, room).await.is_ok() {
         return Ok(());
     }

@@ -3,11 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use crate::{
-    config::{
-        self, Config,
-        sections::server::Kind,
-        values::{shape::Words as _, source::Source},
-    },
+    config::{self, Config, sections::server::Kind, values::source::Source},
     error::Failure,
     postgres,
     supervisor::{
@@ -175,14 +171,9 @@ pub(crate) fn homeserver(config: &Config) -> &'static str {
     config.server.kind.service()
 }
 
-/// Whether it is of that name, whichever program it is.
-pub(crate) fn is_homeserver(name: &str) -> bool {
-    Kind::ALL.iter().any(|kind| kind.service() == name)
-}
-
 /// What is known of the homeserver among all that the supervisor keeps.
 pub(crate) fn of_homeserver(now: &Snapshot) -> Option<&Report> {
-    now.services.iter().find(|(name, _)| is_homeserver(name)).map(|(_, report)| report)
+    now.services.iter().find(|(name, _)| Kind::is_service(name)).map(|(_, report)| report)
 }
 
 /// Where the homeserver that runs listens, whatever the settings say by now.

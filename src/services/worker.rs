@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{POSTGRES, REDIS};
 use crate::{
-    config::{Config, sections::stack::Part, values::shape::Words as _},
+    config::{
+        Config,
+        sections::{server::Kind, stack::Part},
+        values::shape::Words as _,
+    },
     redis, s3,
     supervisor::service::{Condition, Launch, Live, Need, Probe, Service, Signal},
     synapse::{self, workers},
@@ -15,7 +19,7 @@ pub(crate) const TAG: &str = "worker";
 
 /// Whether it is a process of the homeserver: the main one or a worker.
 pub(crate) fn is_of_homeserver(service: &Service) -> bool {
-    super::is_homeserver(&service.name) || service.tags.iter().any(|tag| tag == TAG)
+    Kind::is_service(&service.name) || service.tags.iter().any(|tag| tag == TAG)
 }
 
 pub(super) fn services(config: &Config, own: bool) -> Result<Vec<Service>, workers::Error> {

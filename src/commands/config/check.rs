@@ -50,9 +50,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
     let subject = Subject::new(config, Flow::ConfigCheck, Instant::now());
     checks::pass(&subject, &mut |warning| context.warn(warning)).await?;
     let wanted = render::render(config)?;
-    let environment = render::environment(config);
-    let is_there = environment.is_complete() || config.is_dendrite();
-    let synapse_asked = is_there && config.data.is_installed();
+    let synapse_asked = render::can_judge(config);
     let (mut for_synapse, mut for_proxy, mut unrouted) = (false, false, Vec::new());
     if synapse_asked {
         for_synapse = render::is_current(config, &wanted)?;
@@ -74,9 +72,11 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
             unused.push("stack.profile".to_owned());
         }
         if unused.is_empty() && synapse_asked {
-            let file = if config.is_dendrite() { "dendrite.yaml" } else { "homeserver.yaml" };
             let stale = [
-                (file, !for_synapse || applied::is_older(config, now)),
+                (
+                    config.server.kind.settings_name(),
+                    !for_synapse || applied::is_older(config, now),
+                ),
                 ("nginx.conf", !for_proxy),
             ];
             unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));

@@ -38,8 +38,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     let rendered = render::render(config)?;
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
-    let (homeserver, log) = (config.data.homeserver_yaml(), config.data.log_yaml());
-    let homeserver = if config.is_dendrite() { config.data.dendrite_yaml() } else { homeserver };
+    let (homeserver, log) = (config.server.kind.settings(&config.data), config.data.log_yaml());
     let mut all = vec![(homeserver, &rendered.homeserver), (log, &rendered.log)];
     all.extend(rendered.workers.iter().map(|it| (it.worker.yaml(&config.data), &it.text)));
     for (at, (path, text)) in all.iter().enumerate() {
@@ -48,10 +47,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
         add(&prefix, &files::read_if_exists(path)?.unwrap_or_default(), &mut old);
         add(&prefix, text, &mut new);
     }
-    // What is shown is masked, and what is in the file is not.
-    let is_shown = |key: &String, _: &mut String| !key.ends_with("_shared_secret");
-    for values in [&mut old, &mut new] {
-        values.retain(is_shown);
+    if config.is_dendrite() {
+        // What is shown is masked, and what is in the file is not.
+        for values in [&mut old, &mut new] {
+            values.retain(|key, _| !key.ends_with("_shared_secret"));
+        }
     }
     let diff = differences(&old, &new);
     let homeserver_yaml = rendered.homeserver;

@@ -11,6 +11,7 @@ use crate::{
     commands::{Answered, Reply, offered},
     config::{
         self, Config,
+        sections::server::Kind,
         sources::edit,
         values::{
             setting::{Setting, shown},
@@ -198,8 +199,9 @@ fn is_installed_first(key: &str) -> bool {
 
 /// The name is in every user id and event: it stays once there is a homeserver.
 fn refuse_other_name(data: &DataDir, wanted: &Config) -> Result<(), Failure> {
-    let file = if data.is_dendrite() { data.dendrite_yaml() } else { data.homeserver_yaml() };
-    let Some(text) = files::read_if_exists(&file)? else { return Ok(()) };
+    let Some(text) = files::read_if_exists(&Kind::installed(data).settings(data))? else {
+        return Ok(());
+    };
     let mut installed: Value = serde_yaml::from_str(&text).unwrap_or_default();
     if data.is_dendrite() {
         installed = installed["global"].take();

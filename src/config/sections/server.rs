@@ -1,11 +1,13 @@
 //! Who this homeserver is and where it can be reached.
 
-use crate::config::Config;
+use std::path::PathBuf;
+
 use crate::config::values::{
     addresses::Addresses,
     setting::section,
     shape::{HttpUrl, Localpart, Port, ServerName, Words as _, words},
 };
+use crate::{config::Config, data_dir::DataDir};
 
 words! {
     /// The program that is the homeserver.
@@ -16,6 +18,32 @@ words! {
 }
 
 impl Kind {
+    /// That which is installed in a data folder, or which there is unless it is said otherwise.
+    pub(crate) fn installed(data: &DataDir) -> Self {
+        if data.is_dendrite() { Self::Dendrite } else { Self::Synapse }
+    }
+
+    /// Whether a service is the homeserver, whichever program it is.
+    pub(crate) fn is_service(name: &str) -> bool {
+        Self::ALL.iter().any(|kind| kind.service() == name)
+    }
+
+    /// The file of its settings.
+    pub(crate) fn settings(self, data: &DataDir) -> PathBuf {
+        match self {
+            Self::Synapse => data.homeserver_yaml(),
+            Self::Dendrite => data.dendrite_yaml(),
+        }
+    }
+
+    /// The name of that file.
+    pub(crate) fn settings_name(self) -> &'static str {
+        match self {
+            Self::Synapse => "homeserver.yaml",
+            Self::Dendrite => "dendrite.yaml",
+        }
+    }
+
     /// What people call it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -328,8 +328,7 @@ pub(crate) async fn install(
     let keeps = now.as_ref().and_then(services::pid).is_some();
     let new = write_files(config, &environment, options, (keeps, pending), &mut done).await?;
     if new && !keeps {
-        let file = if config.is_dendrite() { "dendrite.yaml" } else { "homeserver.yaml" };
-        done.steps.push(format!("wrote {file}"));
+        done.steps.push(format!("wrote {}", config.server.kind.settings_name()));
     }
     if running && (new || done.kept.iter().any(|kept| kept.to == SECRETS)) {
         done.warnings.push(

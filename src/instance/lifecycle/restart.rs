@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use super::{definition, select, wait};
 use crate::{
     checks::{self, Flow, folder, rendered, secrets},
-    config::Config,
+    config::{Config, sections::server},
     error::{Explain, Failure, Kind},
     instance::{guard, homeserver::Homeserver, lock, prepare::applied},
-    services,
     supervisor::{
         control::{self, Request, Stream},
         record::Snapshot,
@@ -119,7 +118,7 @@ pub(crate) async fn some(
         let named = select::resolve(words, &select::running(&before)).unwrap_or_default();
         let subject = homeserver.subject(Flow::Restart, deadline);
         folder::RUN.look(&subject).await.map_err(not_stopped)?;
-        if named.iter().any(|name| services::is_homeserver(name)) {
+        if named.iter().any(|name| server::Kind::is_service(name)) {
             secrets::SECRETS.look(&subject).await.map_err(not_stopped)?;
         }
         let define =

@@ -25,7 +25,7 @@ use crate::{
     postgres::{self, Stats},
     process::{self, Stat},
     redis,
-    services::{is_homeserver, shares_memory},
+    services::shares_memory,
     supervisor::{
         self, control, kept,
         record::{Report, Snapshot},
@@ -161,7 +161,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     let host = value("MATRIX_SYNAPSE_HOST").unwrap_or_else(|| "127.0.0.1".into());
     // Where only workers run, that of the homeserver.
     let url = value("MATRIX_SYNAPSE_URL").unwrap_or_else(|| format!("http://{host}:{port}"));
-    let kind = if data.is_dendrite() { Kind::Dendrite } else { Kind::Synapse };
+    let kind = Kind::installed(data);
     let health = kind.health();
     let asked = if installed { services(data, only).await } else { Ok(Vec::new()) };
     let asks = async {
@@ -194,9 +194,12 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         state = State::Unhealthy;
     }
     let services = asked.unwrap_or_default();
-    let synapse = services.iter().find(|service| is_homeserver(&service.name));
+    let synapse = services.iter().find(|service| Kind::is_service(&service.name));
     let pid = synapse.and_then(|service| service.pid);
-    let of_dendrite = pid.filter(|_| data.is_dendrite()).map(|_| exports::version(data));
+    let running_version = pid.and_then(|pid| match kind {
+        Kind::Synapse => synapse::version::running(pid),
+        Kind::Dendrite => exports::version(data),
+    });
     Ok(Status {
         installed,
         running: pid.is_some() || matches!(state, State::Running | State::Starting),
@@ -205,7 +208,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
         state,
         kind,
         version: value("MATRIX_SYNAPSE_INSTALLED_VERSION"),
-        running_version: pid.and_then(synapse::version::running).or_else(|| of_dendrite.flatten()),
+        running_version,
         server_name: value("MATRIX_SYNAPSE_SERVER_NAME"),
         port,
         base_url: value("MATRIX_SYNAPSE_BASE_URL").unwrap_or_else(|| url.clone()),
@@ -369,7 +372,7 @@ async fn judged(
     let stopped = services.iter().filter(|service| service.phase == Phase::Stopped);
     let stopped: Vec<&str> = stopped.map(|service| service.name.as_str()).collect();
     if !stopped.is_empty() {
-        let state = if stopped.iter().any(|name| is_homeserver(name)) {
+        let state = if stopped.iter().any(|name| Kind::is_service(name)) {
             State::Stopped
         } else {
             State::Unhealthy
@@ -380,7 +383,7 @@ async fn judged(
         return (State::Starting, said(service));
     }
     // A machine that only has workers has nobody who answers clients.
-    let is_here = services.iter().any(|service| is_homeserver(&service.name));
+    let is_here = services.iter().any(|service| Kind::is_service(&service.name));
     match if is_here { answers.await } else { Ok(()) } {
         Ok(()) => (State::Running, "Healthy".into()),
         Err(why) => (State::Unhealthy, why),
