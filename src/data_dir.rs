@@ -99,6 +99,11 @@ impl DataDir {
         self.0.join("jetstream")
     }
 
+    /// Where given transaction ids have led at a Dendrite: it belongs to the database.
+    pub(crate) fn sent(&self) -> PathBuf {
+        self.0.join("sent")
+    }
+
     /// Our modules for Synapse. Its processes run in the data folder, so that Python imports from there: this is the
     /// name of their package, also in its settings.
     pub(crate) fn modules(&self) -> PathBuf {
@@ -264,7 +269,8 @@ impl DataDir {
         let synapse = || {
             (self.synapse_environment().exists() || brought()) && self.homeserver_yaml().exists()
         };
-        let dendrite = || self.dendrite_environment().exists() && self.dendrite_yaml().exists();
+        // One whose program is gone is no less that homeserver.
+        let dendrite = || self.dendrite_environment().is_symlink() && self.dendrite_yaml().exists();
         self.instance_file().exists() && (synapse() || dendrite()) || self.is_in_cluster()
     }
 

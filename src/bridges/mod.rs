@@ -50,13 +50,6 @@ crate::config::values::shape::words! {
     }
 }
 
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        Self::named(&word).ok_or_else(|| serde::de::Error::custom("no such kind of bridge"))
-    }
-}
-
 impl Kind {
     pub(crate) fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.word() == word)

@@ -9,9 +9,10 @@ use crate::{
         sections::{server::Kind, stack::Part, synapse::Mode},
         values::{setting::shown, source::Source},
     },
+    data_dir::DataDir,
     dendrite,
     error::{Explain, Failure},
-    process,
+    postgres, process,
 };
 
 pub(crate) static KIND: Check = Check {
@@ -28,12 +29,14 @@ pub(crate) enum Error {
     Other { is: Kind, wanted: Kind },
     #[error("the program `{}` is gone", .0.display())]
     NoProgram(PathBuf),
-    #[error("the profile `{profile}` has {part}, and Dendrite can do without")]
+    #[error("the profile `{profile}` has {part}, which cannot be had with Dendrite")]
     Part { profile: String, part: &'static str },
     #[error("the setting `{0}` is of Synapse alone, and Dendrite has nothing for it")]
     Setting(&'static str),
     #[error("Dendrite has no list of servers that it speaks with: federation is `off` or `open`")]
     Private,
+    #[error("Dendrite knows rooms of the versions 1 to 11, and `synapse.room_version` is `{0}`")]
+    RoomVersion(String),
     #[error("Dendrite listens on one address, and `server.address` names several")]
     Addresses,
 }
@@ -56,6 +59,9 @@ impl Explain for Error {
             }
             Self::Private => {
                 "`config set synapse.federation open` lets it speak with all of them".into()
+            }
+            Self::RoomVersion(_) => {
+                "`config set synapse.room_version 11` leaves the newest of them".into()
             }
             Self::Addresses => "`config set server.address ADDRESS` leaves one".into(),
         })
@@ -90,9 +96,8 @@ fn look(subject: &Subject<'_>) -> Found {
     let config = subject.config;
     let data = &config.data;
     let installed = data.is_installed() && !data.is_in_cluster() && !config.is_joined();
-    let is = Kind::installed(data);
-    if installed && is != config.server.kind {
-        return Err(Error::Other { is, wanted: config.server.kind }.into());
+    if !config.is_joined() && !data.is_in_cluster() {
+        stays(data, config)?;
     }
     if installed && config.is_dendrite() && subject.flow != Flow::Install {
         let program = dendrite::program(data);
@@ -100,13 +105,26 @@ fn look(subject: &Subject<'_>) -> Found {
             return Err(Error::NoProgram(program).into());
         }
     }
-    if config.is_dendrite() {
-        fits(config).map_err(Failure::from)?;
-    }
+    fits(config).map_err(Failure::from)?;
     Ok(Vec::new())
 }
 
-fn fits(config: &Config) -> Result<(), Error> {
+/// Refuses another program than that of a data folder, installed or only left there.
+pub(crate) fn stays(data: &DataDir, config: &Config) -> Result<(), Failure> {
+    let wanted = config.server.kind;
+    let is =
+        if data.is_installed() { Some(Kind::installed(data)) } else { postgres::made_for(data)? };
+    match is.filter(|is| *is != wanted) {
+        Some(is) => Err(Error::Other { is, wanted }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what Dendrite does not have.
+pub(crate) fn fits(config: &Config) -> Result<(), Error> {
+    if !config.is_dendrite() {
+        return Ok(());
+    }
     for (part, name) in [
         (Part::Workers, "workers"),
         (Part::Redis, "Redis"),
@@ -124,15 +142,24 @@ fn fits(config: &Config) -> Result<(), Error> {
     if config.server.address.0.len() > 1 {
         return Err(Error::Addresses);
     }
+    let version = config.synapse.room_version.as_str();
+    if !version.parse().is_ok_and(|version: u32| (1..=11).contains(&version)) {
+        return Err(Error::RoomVersion(version.to_owned()));
+    }
     for setting in config::settings() {
         let key = setting.key;
         let is_of_synapse = OF_SYNAPSE.iter().any(|section| key.starts_with(section));
         let Some((value, source)) = config.values.0.get(key) else { continue };
         // What the platform provides is for whoever wants it.
         let is_asked = !matches!(source, Source::Default | Source::Vrooli(_));
-        // Encryption is there unasked, and not here.
-        let is_other = shown(value) != setting.default || key == "encryption.enabled";
-        if is_asked && is_of_synapse && !OF_BOTH.contains(&key) && is_other {
+        // Encryption is there unasked, and not here; and who wants none of it gets that.
+        let is_other = match key {
+            "encryption.enabled" => shown(value) == "true",
+            _ => shown(value) != setting.default,
+        };
+        // An instance beside others is given its ports, whether or not it needs them.
+        let is_port = config::port_settings().any(|port| port.key == key);
+        if is_asked && is_of_synapse && !OF_BOTH.contains(&key) && is_other && !is_port {
             return Err(Error::Setting(key));
         }
     }
@@ -142,7 +169,7 @@ fn fits(config: &Config) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::sources::environment::Environment, data_dir::DataDir};
+    use crate::config::sources::environment::Environment;
 
     fn refused(flags: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
@@ -161,6 +188,12 @@ mod tests {
         assert!(refused(&["stack.profile=full"]).contains("`full` has workers"));
         assert!(refused(&["synapse.registration=true"]).contains("`synapse.registration`"));
         assert!(refused(&["encryption.enabled=true"]).contains("`encryption.enabled`"));
+        assert_eq!(refused(&["encryption.enabled=false", "redis.port=7001"]), "");
+        for version in ["12", "org.example", "0"] {
+            let said = refused(&[&format!("synapse.room_version={version}")]);
+            assert!(said.contains("the versions 1 to 11"), "{said}");
+        }
+        assert_eq!(refused(&["synapse.room_version=10"]), "");
         assert!(refused(&["backup.schedule=0 3 * * *"]).contains("`backup.schedule`"));
         assert!(refused(&["synapse.federation=private"]).contains("list of servers"));
     }

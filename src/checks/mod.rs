@@ -20,7 +20,7 @@ pub(crate) mod folder;
 pub(crate) mod free;
 mod front;
 pub(crate) mod identity;
-mod kind;
+pub(crate) mod kind;
 mod ports;
 pub(crate) mod rendered;
 pub(crate) mod secrets;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Config, sections::server::Kind};
+use super::{Config, sections::server::Kind, values::shape::Words as _};
 use crate::{data_dir::DataDir, files};
 
 /// The lines of the file. Their values must be free of blanks, quotes and shell metacharacters.
@@ -47,6 +47,22 @@ pub(crate) fn version(data: &DataDir) -> Option<String> {
     name.strip_prefix(kind)?.strip_prefix('-').map(str::to_owned)
 }
 
+/// The version of the homeserver that a process is, by the environment whose files it has in use: another one may
+/// be installed by now.
+pub(crate) fn running(pid: u32) -> Option<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    of(&maps)
+}
+
+fn of(maps: &str) -> Option<String> {
+    let version = |kind: &Kind| {
+        let (_, rest) = maps.split_once(&format!("/environments/{}-", kind.service()))?;
+        let (version, _hash) = rest.split(['/', '\n']).next()?.rsplit_once('-')?;
+        Some(version.to_owned())
+    };
+    Kind::ALL.iter().find_map(version)
+}
+
 /// What the file would say of a homeserver that listens at `url`.
 pub(crate) fn values(config: &Config, url: &str, version: &str) -> BTreeMap<&'static str, String> {
     let public = config.public_url();
@@ -83,6 +99,17 @@ pub(crate) fn write(config: &Config, url: &str, version: &str) -> Result<bool, f
 mod tests {
     use super::super::sources::environment::Environment;
     use super::*;
+
+    #[test]
+    fn the_files_of_a_process_say_its_version() {
+        let line = |path: &str| format!("7f3c-7f3d r-xp 00000000 08:01 123 {path}\n");
+        let maps = line("/usr/lib/libc.so.6")
+            + &line("/d/environments/synapse-1.163.2-20c8e2e3/lib/python3.11/site-packages/x.so");
+        assert_eq!(of(&maps).as_deref(), Some("1.163.2"));
+        let maps = line("/d/environments/dendrite-0.13.8-20c8e2e3ab12/dendrite");
+        assert_eq!(of(&maps).as_deref(), Some("0.13.8"));
+        assert_eq!(of(&line("/usr/bin/python3")), None);
+    }
 
     #[test]
     fn a_file_that_was_cut_off_is_not_believed() {

@@ -72,6 +72,10 @@ macro_rules! sections {
                 warnings: Vec<String>,
                 values: Values,
             ) -> Result<Self, Error> {
+                let mut values = values;
+                if <server::Server>::read(&values)?.kind == server::Kind::Dendrite {
+                    values.or_default(dendrite::defaults());
+                }
                 $(let $name = <$section>::read(&values)?;)+
                 let mut config =
                     Self { data, $($name,)+ profile, custom, named, warnings, values };

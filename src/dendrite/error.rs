@@ -19,8 +19,8 @@ pub(crate) enum Error {
     Slow { path: PathBuf, seconds: u64 },
     #[error("`{}` is Dendrite {version}, whose settings have another form", path.display())]
     TooOld { path: PathBuf, version: String },
-    #[error("the database was used by Dendrite {before}, and `{}` is the earlier {version}", path.display())]
-    Earlier { path: PathBuf, before: String, version: String },
+    #[error("the database was used by Dendrite {before}, and {} is the earlier {version}", of(path.as_ref()))]
+    Earlier { path: Option<PathBuf>, before: String, version: String },
     #[error("there is no Go on this machine to build Dendrite with")]
     NoGo,
     #[error("Go could not build Dendrite: {last_words}")]
@@ -33,6 +33,10 @@ pub(crate) enum Error {
     Process(#[from] process::Error),
     #[error(transparent)]
     File(#[from] files::Error),
+}
+
+fn of(path: Option<&PathBuf>) -> String {
+    path.map_or_else(|| "what Go builds".to_owned(), |path| format!("`{}`", path.display()))
 }
 
 impl Explain for Error {

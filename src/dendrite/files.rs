@@ -16,7 +16,6 @@ use crate::{
     config::{
         Config,
         sections::{stack::Part, synapse::LogLevel},
-        values::source::Source,
     },
     data_dir::DataDir,
     files as disk,
@@ -28,8 +27,6 @@ use crate::{
 };
 
 const TEMPLATE: &str = include_str!("../../templates/dendrite.yaml.j2");
-/// The newest version of rooms that is known there; `synapse.room_version` has a newer one unless it is set.
-const ROOM_VERSION: &str = "11";
 /// Of those that PostgreSQL lets be open; what needs one waits for it.
 const CONNECTIONS: u32 = 40;
 /// What its caches may take, in bytes: a sixteenth of what it takes unasked, for small machines.
@@ -100,10 +97,6 @@ pub(crate) fn render(config: &Config, database: &str) -> Result<String, Error> {
     let (synapse, data) = (&config.synapse, &config.data);
     let uris = config.relay_uris();
     let turn = (!uris.is_empty()).then(|| json!({ "uris": uris, "secret": Secret::new("") }));
-    let room_version = match config.source("synapse.room_version") {
-        Source::Default => json!(ROOM_VERSION),
-        _ => json!(synapse.room_version),
-    };
     let values = context! {
         server => Serde(&config.server),
         synapse => Serde(synapse),
@@ -115,7 +108,6 @@ pub(crate) fn render(config: &Config, database: &str) -> Result<String, Error> {
             registration => Serde(Secret::new("")),
             turn => turn.map(Serde),
             largest_upload => synapse.max_upload_size.0,
-            room_version => Serde(room_version),
             behind_proxy => config.server.behind_proxy || config.has(Part::Proxy),
             level => level(synapse.log_level),
         },

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -12,12 +13,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
-use crate::{
-    config::{Config, exports},
-    data_dir::DataDir,
-    files, process,
-    synapse::version::is_before,
-};
+use crate::{config::Config, data_dir::DataDir, files, process, synapse::version::is_before};
 
 /// The last release below the Apache licence: later ones are elsewhere, below the AGPL.
 pub(crate) const VERSION: &str = "0.13.8";
@@ -27,11 +23,16 @@ const FIRST: &str = "0.11.0";
 /// What Go downloads and makes on the way, in bytes, and what stays of it.
 const TO_BUILD: u64 = 1400 << 20;
 const SIZE: u64 = 64 << 20;
+/// How long it may take to say its version, and how much it may say, in bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST: u64 = 1 << 10;
 
-/// The program in use.
+/// The program in use, at the end of the link.
 pub(crate) fn program(data: &DataDir) -> PathBuf {
-    data.dendrite_environment().join("dendrite")
+    let link = data.dendrite_environment();
+    // What runs comes back in the version that it was, also when another one is installed.
+    let folder = fs::read_link(&link).map(|to| data.environments().join(to));
+    folder.unwrap_or(link).join("dendrite")
 }
 
 /// What an install would bring.
@@ -46,19 +47,16 @@ pub(crate) struct Plan {
     cache: PathBuf,
 }
 
-/// Looks at what is wanted and what is there; changes nothing.
-pub(crate) async fn plan(config: &Config) -> Result<Plan, Error> {
+/// Looks at what is wanted and what is there; changes nothing. The database was used by the version `before`.
+pub(crate) async fn plan(config: &Config, before: Option<String>) -> Result<Plan, Error> {
     let data = &config.data;
     let given = config.dendrite.binary.clone();
     let (version, origin) = match &given {
         Some(path) => (version_of(path).await?, identity(path)?),
         None => (VERSION.to_owned(), "built".to_owned()),
     };
-    let before = exports::version(data).filter(|_| data.is_dendrite());
-    if let (Some(path), Some(before)) =
-        (&given, before.filter(|before| is_before(&version, before)))
-    {
-        return Err(Error::Earlier { path: path.clone(), before, version });
+    if let Some(before) = before.filter(|before| is_before(&version, before)) {
+        return Err(Error::Earlier { path: given, before, version });
     }
     let plan = Plan {
         folder: data.environments().join(format!("dendrite-{version}-{origin}")),
@@ -86,13 +84,19 @@ async fn version_of(path: &Path) -> Result<String, Error> {
     if !process::is_program(path) {
         return Err(Error::NoProgram(path.to_owned()));
     }
-    let mut command = process::bound(path);
-    let said = tokio::time::timeout(PATIENCE, process::tool(command.arg("-version"))).await;
     let path = path.to_owned();
-    let said = match said {
-        Ok(Ok(said)) => said,
-        Ok(Err(source)) => return Err(Error::Silent { path, source }),
-        Err(_) => return Err(Error::Slow { path, seconds: PATIENCE.as_secs() }),
+    // Without one of these a shell would take it for a script.
+    let mut start = Vec::new();
+    let file = fs::File::open(&path).map_err(files::Error::io("read", &path))?;
+    file.take(4).read_to_end(&mut start).map_err(files::Error::io("read", &path))?;
+    if start != *b"\x7fELF" && !start.starts_with(b"#!") {
+        return Err(Error::NoProgram(path));
+    }
+    let mut command = process::bound(&path);
+    let said = match process::said(command.arg("-version"), LONGEST, PATIENCE).await {
+        Ok(Some(said)) => said,
+        Ok(None) => return Err(Error::Slow { path, seconds: PATIENCE.as_secs() }),
+        Err(source) => return Err(Error::Silent { path, source }),
     };
     let Some(version) = read(&said) else {
         let said = said.lines().next().unwrap_or_default().chars().take(80).collect();

@@ -451,6 +451,10 @@ impl Client {
         }
         let repeatable = request.method() != Method::POST;
         let (_, bytes) = self.exchange(request, repeatable, STUMBLES, Body::Read).await?;
+        if bytes.trim_ascii().is_empty() {
+            // Some endpoints have nothing to say.
+            return Ok(serde_json::json!({}));
+        }
         serde_json::from_slice(&bytes)
             .map_err(|source| Error::Answer { what: path.to_owned(), source: source.into() })
     }

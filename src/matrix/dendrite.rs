@@ -1,7 +1,7 @@
 //! The same questions for Dendrite, which has no admin API of Synapse's: what a member of a room may ask as well, and
 //! what its own admin API does, in the words of Synapse's pages. All else is refused before anything is sent.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use http::{HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
@@ -73,7 +73,7 @@ pub(super) fn asked(wire: Wire, ours: &str) -> Result<Asked, Error> {
             one(format!("/_matrix/client/v1/rooms/{room}/hierarchy"), same)
         }
         (&Method::GET, ["v2", "users", user]) => one(format!("{CLIENT}/profile/{user}"), user_of),
-        (&Method::GET, ["v1", "whois", user]) => one(format!("{CLIENT}/admin/whois/{user}"), same),
+        (&Method::GET, ["v1", "whois", user]) => one(format!("{CLIENT}/admin/whois/{user}"), whois),
         (&Method::GET, ["v1", "username_available"]) => {
             one(format!("{CLIENT}/register/available"), same)
         }
@@ -111,6 +111,21 @@ pub(super) fn is_of_new_room(error: &Error) -> bool {
     matches!(error, Error::Refused { message, .. } if message.contains("':' is expected in the room id"))
 }
 
+/// Whether it says that it knows no such room, which it does to whoever is in none.
+pub(super) fn is_of_no_room(error: &Error) -> bool {
+    matches!(error, Error::Refused { message, .. } if message.contains("room does not exist"))
+}
+
+/// What Synapse says to who is not in a room.
+pub(super) fn outside() -> Error {
+    Error::Refused {
+        status: 403,
+        errcode: "M_FORBIDDEN".to_owned(),
+        message: "only who is in the room can see that".to_owned(),
+        retry_after: None,
+    }
+}
+
 fn same(answer: &Value, _: &[String]) -> Value {
     answer.clone()
 }
@@ -143,6 +158,22 @@ fn post(wire: &Wire, path: &str, body: &Value) -> Result<Wire, Error> {
 fn members(answer: &Value, _: &[String]) -> Value {
     let joined = answer["joined"].as_object();
     json!({ "members": joined.map(|all| all.keys().cloned().collect::<Vec<_>>()).unwrap_or_default() })
+}
+
+/// Where somebody is logged in, with addresses as Synapse says them: without a port.
+fn whois(answer: &Value, _: &[String]) -> Value {
+    let mut answer = answer.clone();
+    for device in answer["devices"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for session in device["sessions"].as_array_mut().into_iter().flatten() {
+            for connection in session["connections"].as_array_mut().into_iter().flatten() {
+                let ip = connection["ip"].as_str().and_then(|ip| ip.parse::<SocketAddr>().ok());
+                if let Some(address) = ip {
+                    connection["ip"] = address.ip().to_string().into();
+                }
+            }
+        }
+    }
+    answer
 }
 
 /// An account, of which it says no more than anybody may know.

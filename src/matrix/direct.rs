@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     Error, account_data,
     admin::users,
-    api::create_room,
+    api::{create_room, sync},
     client::Client,
     known::{DIRECT, find},
     new_room, room,
@@ -117,6 +117,9 @@ async fn pending(
     other: &UserId,
 ) -> Result<Option<OwnedRoomId>, Error> {
     let own = client.user_id();
+    if client.is_dendrite() {
+        return pending_there(client, other).await;
+    }
     let of = async |user: &UserId| {
         let request = users::memberships::Request { user_id: user.to_owned().into() };
         operator.send(request).await.map(|found| found.memberships)
@@ -140,6 +143,41 @@ async fn pending(
         return Ok(Some(room));
     }
     Ok(None)
+}
+
+/// The same at a Dendrite, where no admin sees that: as far as the user does.
+async fn pending_there(client: &Client, other: &UserId) -> Result<Option<OwnedRoomId>, Error> {
+    let own = client.user_id();
+    let nothing = json!({ "limit": 0 });
+    let filter = json!({
+        "presence": nothing,
+        "account_data": nothing,
+        "room": {
+            "timeline": { "limit": 1, "types": [MEMBER], "senders": [own] },
+            "state": { "types": [MEMBER], "senders": [own] },
+            "ephemeral": nothing,
+            "account_data": nothing,
+        },
+    });
+    let request = sync::Request { filter: filter.to_string(), since: None, timeout: 0 };
+    let rooms = client.send(request).await?.rooms;
+    let is_direct = |event: &Value, by: &UserId, to: &UserId| {
+        let content = &event["content"];
+        let invites = content["membership"] == "invite" && content["is_direct"] == true;
+        invites && event["sender"] == by.as_str() && event["state_key"] == to.as_str()
+    };
+    let theirs = |room: &sync::Invited| {
+        room.invite_state.events.iter().any(|event| is_direct(event, other, own))
+    };
+    if let Some((room, _)) = rooms.invite.iter().find(|(_, room)| theirs(room)) {
+        room::join(client, room).await?;
+        return Ok(Some(room.clone()));
+    }
+    let ours = |room: &sync::Joined| {
+        let mut events = room.state.events.iter().chain(&room.timeline.events);
+        events.any(|event| is_direct(event, own, other))
+    };
+    Ok(rooms.join.into_iter().find(|(_, room)| ours(room)).map(|(room, _)| room))
 }
 
 async fn make(client: &Client, other: &OwnedUserId, encrypted: bool) -> Result<OwnedRoomId, Error> {

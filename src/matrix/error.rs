@@ -98,6 +98,8 @@ pub(crate) enum Error {
     ManyRooms { name: String, ids: Vec<String> },
     #[error("the room `{0}` is encrypted, and this installation was made without encryption")]
     Encrypted(String),
+    #[error("the room `{0}` is encrypted, and nothing can be written there with Dendrite")]
+    EncryptedThere(String),
     #[error("the room `{room}` is encrypted, and that cannot be done there: {why}")]
     Unsealed { room: String, why: String },
     #[error("the room `{room}` is encrypted, and the keys of `{user}` cannot be used: {why}")]
@@ -309,6 +311,7 @@ impl Explain for Error {
             | Self::Encrypted(_)
             | Self::Unsealed { .. }
             | Self::NoAlgorithm(_)
+            | Self::EncryptedThere(_)
             | Self::NotSealed
             | Self::Plain(_)
             | Self::Unverified { .. }
@@ -440,6 +443,9 @@ impl Explain for Error {
             Self::ManyRooms { .. } => "name the room by one of these ids",
             Self::Encrypted(_) => {
                 "nothing was sent in the clear: `./cli.sh manage install --set encryption.enabled=true` brings it, and `manage restart` starts it"
+            }
+            Self::EncryptedThere(_) => {
+                "nothing was sent; `content create-room NAME` makes a room that is not"
             }
             Self::NoAlgorithm(room) => {
                 return Some(format!(

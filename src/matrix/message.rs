@@ -358,6 +358,9 @@ pub(crate) async fn require_way(
     }
     let is_sealed = is_known_sealed(data, room) || room::is_encrypted(client, room).await?;
     if is_sealed {
+        if client.is_dendrite() {
+            return Err(Error::EncryptedThere(room.to_string()));
+        }
         sealed::require(room)?;
     }
     room::require_current(client, room).await?;

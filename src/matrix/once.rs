@@ -2,16 +2,17 @@
 //! them when it ends: a repeat after that is another event. So each event says its id, and is looked for where it may
 //! have arrived: before it is sent, unless its id is new, and wherever its answer was lost.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use ruma::{OwnedEventId, OwnedTransactionId, RoomId, TransactionId};
+use ruma::{EventId, OwnedEventId, OwnedTransactionId, RoomId, TransactionId};
 use serde_json::{Value, json};
 
-use super::{Error, api, client::Client};
-use crate::{clock::Backoff, files, process::Lock};
+use super::{
+    Error, api,
+    client::Client,
+    sent::{Known, Turn},
+};
+use crate::{clock::Backoff, files};
 
 /// What an event of ours is found by where the server may have forgotten its transaction id: its content has
 /// the transaction id below this key, in an encrypted room outside of what is sealed.
@@ -22,8 +23,6 @@ const LOOKED_THROUGH: u32 = 100;
 /// How long after a start the server may still show what was under way when it ended: its parts hand on events
 /// in a queue on disk, and what was handed out and not confirmed is handed out again after 30 seconds.
 const UNDER_WAY: Duration = Duration::from_secs(31);
-/// Messages with other ids seldom wait for each other.
-const LOCKS: u64 = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -50,7 +49,47 @@ pub(super) async fn put(
         files::has_space(data.root())?;
     }
     // Two at once with one id would be two events: nobody there makes the second wait.
-    let _turn = if client.has_new_ids() { None } else { turn(client, room, transaction).await? };
+    let turn = match client.data().filter(|_| !client.has_new_ids()) {
+        Some(data) => {
+            let until = tokio::time::Instant::now() + client.left();
+            let whose = (client.user_id(), room, event_type);
+            Some(Turn::take(data, whose, transaction, until).await?)
+        }
+        None => None,
+    };
+    let mut begun = None;
+    if let Some(turn) = &turn {
+        match turn.known()? {
+            Known::Event(event) => return Ok(Once::There(there(client, room, event).await?)),
+            Known::Begun(at) => begun = Some(at),
+            Known::Never => {}
+        }
+        turn.begin()?;
+    }
+    let said = sent(client, (room, event_type), content, transaction, begun).await;
+    if let Some(turn) = turn {
+        match &said {
+            Ok(Once::Sent(event)) => turn.end(Some(event)),
+            Ok(Once::There(event)) => {
+                let event = event["event_id"].as_str().and_then(|id| EventId::parse(id).ok());
+                turn.end(event.as_deref());
+            }
+            // A refusal of ours before anything was sent says nothing of an earlier time.
+            Err(error) if error.is_outcome_unknown() || begun.is_some() => {}
+            Err(_) => turn.end(None),
+        }
+    }
+    said
+}
+
+/// Sends it, or finds it. An earlier attempt may have `begun` then.
+async fn sent(
+    client: &Client,
+    (room, event_type): (&RoomId, &str),
+    content: Value,
+    transaction: &TransactionId,
+    begun: Option<SystemTime>,
+) -> Result<Once, Error> {
     let find = async || find(client, room, event_type, transaction).await;
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut may_be_there = !client.has_new_ids();
@@ -64,13 +103,7 @@ pub(super) async fn put(
                 (Err(_), Some((unknown, _))) => return Err(unknown),
                 (Err(error), None) => return Err(error),
             }
-            let since = client.up_since().await;
-            let restarted = |since: SystemTime| lost.as_ref().is_none_or(|(_, sent)| since > *sent);
-            let is_settled = match since {
-                Some(since) => restarted(since) && since.elapsed().is_ok_and(|up| up > UNDER_WAY),
-                None => lost.is_none(),
-            };
-            if !is_settled {
+            if !is_settled(client, begun, lost.as_ref().map(|(_, sent)| *sent)).await {
                 if client.left() < LONGEST_PAUSE {
                     return Err(lost.map_or_else(|| client.late(), |(unknown, _)| unknown));
                 }
@@ -93,20 +126,30 @@ pub(super) async fn put(
     }
 }
 
-/// Waits until no other of ours sends with this id; which lock that is depends on the room and the id.
-async fn turn(
-    client: &Client,
-    room: &RoomId,
-    transaction: &TransactionId,
-) -> Result<Option<Lock>, Error> {
-    let Some(data) = client.data() else { return Ok(None) };
-    let mut hasher = DefaultHasher::new();
-    (room, transaction).hash(&mut hasher);
-    let path = data.run().join(format!("once-{}.lock", hasher.finish() % LOCKS));
-    files::private_folder(&data.run())?;
-    let until = Instant::now() + client.left();
-    let lock = Lock::acquire(&path, "a message", until.into(), &mut |_| ()).await?;
-    Ok(Some(lock))
+/// Whether what was sent would be shown by now: nothing was, or the server has had the time since. `begun` is when
+/// another command of ours sent it, `lost` when this one did.
+async fn is_settled(client: &Client, begun: Option<SystemTime>, lost: Option<SystemTime>) -> bool {
+    if begun.is_none() && lost.is_none() {
+        return true;
+    }
+    let had_time = |since: SystemTime| since.elapsed().is_ok_and(|it| it > UNDER_WAY);
+    match client.up_since().await {
+        Some(up) => had_time(up) && begun.is_none_or(had_time) && lost.is_none_or(|sent| up > sent),
+        None => lost.is_none() && begun.is_none_or(had_time),
+    }
+}
+
+/// An event that an id led to before. One that the server does not show any more is no less that event.
+async fn there(client: &Client, room: &RoomId, event: OwnedEventId) -> Result<Value, Error> {
+    let request =
+        api::event::Request { room_id: room.to_owned().into(), event_id: event.clone().into() };
+    match client.send(request).await {
+        Ok(found) => Ok(found.event),
+        Err(error) if error.is_not_found() || error.is("M_FORBIDDEN") => {
+            Ok(json!({ "event_id": event }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The event that says it was sent with this id, as its sender sees it.

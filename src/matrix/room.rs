@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Error, admin, api,
     client::Client,
-    known,
+    dendrite, known,
     names::{self, Room},
     new_room::{ENCRYPTION, is_encryption},
 };
@@ -197,7 +197,7 @@ pub(crate) async fn details(
     let request = admin::rooms::get::Request { room_id: room.to_owned().into() };
     match operator.send(request).await {
         Ok(found) => Ok(Some(found.room)),
-        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if error.is_not_found() || dendrite::is_of_no_room(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -234,10 +234,17 @@ pub(crate) async fn state(
         state_key: state_key.to_owned().into(),
     };
     match client.send(request).await {
+        // Who is only invited gets something else than what was asked for.
+        Ok(_) if client.is_dendrite() && !is_in(client, room).await? => Err(dendrite::outside()),
         Ok(found) => Ok(Some(found.content)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+async fn is_in(client: &Client, room: &RoomId) -> Result<bool, Error> {
+    let joined = client.send(api::joined_rooms::Request {}).await?.joined_rooms;
+    Ok(joined.iter().any(|joined| joined == room))
 }
 
 /// The state events of one type, as an admin sees them.
@@ -343,7 +350,7 @@ pub(crate) async fn join_through(
 pub(crate) async fn enter(operator: &Client, room: &RoomId) -> Result<Entered, Error> {
     match join(operator, room).await {
         Ok(()) => return Ok(Entered::Joined),
-        Err(Error::NoEntry { .. }) => {}
+        Err(Error::NoEntry { .. }) if !operator.is_dendrite() => {}
         Err(error) if error.is_not_found() || error.is("M_UNKNOWN") => {
             // It may be known, and have nobody through whom one could join it.
             return Err(match details(operator, room).await? {

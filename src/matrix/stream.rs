@@ -121,7 +121,7 @@ pub(super) async fn held(
         let gap = gap.map(|to| Gap { from: Some(place.to_owned()), to });
         Said { room, gap, events }
     };
-    let api::sync::Rooms { join, leave } = answer.rooms;
+    let api::sync::Rooms { join, leave, .. } = answer.rooms;
     Ok(News { next: answer.next_batch, rooms: join.into_iter().chain(leave).map(said).collect() })
 }
 

@@ -35,7 +35,7 @@ pub(crate) use error::Error;
 pub(crate) use people::people;
 pub(crate) use plan::{Plan, Step};
 pub(crate) use provision::{answers_by, ensure, has_room, plan};
-pub(crate) use record::can_be_read;
+pub(crate) use record::{can_be_read, made_for, note_use, used_by};
 pub(crate) use server::with_server;
 pub(crate) use stats::{Stats, Written, stats, written};
 pub(crate) use tables::{Tables, tables};

@@ -119,6 +119,7 @@ fn settled(config: &Config, target: &Target) -> Result<bool, Error> {
         return Ok(false);
     };
     Ok(record.shared.is_none()
+        && record.kind == config.server.kind
         && record.role == config.database.user.0
         && record.database == config.database.name.0
         && record.verifier.is_some_and(|verifier| scram::matches(&verifier, &password)))
@@ -256,6 +257,7 @@ fn note(config: &Config, target: &Target, plan: &Plan, complete: bool) -> Result
     } else if !record.verifier.as_ref().is_some_and(|old| scram::matches(old, &password)) {
         record.verifier = Some(scram::verifier(&password, &mut rng()).expose().to_owned());
     }
+    record.kind = config.server.kind;
     record.write(&config.data)
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, embedded};
-use crate::{data_dir::DataDir, files};
+use crate::{config::sections::server::Kind, data_dir::DataDir, files};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -21,6 +21,12 @@ pub(super) struct Record {
     /// The verifier of the password with which all was ready in the end; none before.
     #[serde(default)]
     pub(super) verifier: Option<String>,
+    /// The program whose tables are in it.
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// The newest version of Dendrite that was at work on it, which does not look for that itself.
+    #[serde(default)]
+    pub(super) version: Option<String>,
 }
 
 impl Record {
@@ -53,6 +59,24 @@ impl Record {
         files::write_if_changed(&path, &text, files::PRIVATE)?;
         Ok(())
     }
+}
+
+/// Whose tables a data folder's database has, running or not; none before it was ready for somebody.
+pub(crate) fn made_for(data: &DataDir) -> Result<Option<Kind>, Error> {
+    let ready = Record::read(data)?.filter(|record| record.verifier.is_some());
+    Ok(ready.map(|record| record.kind))
+}
+
+/// The newest version of Dendrite that was at work on the database.
+pub(crate) fn used_by(data: &DataDir) -> Result<Option<String>, Error> {
+    Ok(Record::read(data)?.and_then(|record| record.version))
+}
+
+/// Notes the version of Dendrite that is at work on it.
+pub(crate) fn note_use(data: &DataDir, version: &str) -> Result<(), Error> {
+    let Some(mut record) = Record::read(data)? else { return Ok(()) };
+    record.version = Some(version.to_owned());
+    record.write(data)
 }
 
 /// Refuses a note that is damaged or cannot be read, whether or not the settings need it now.

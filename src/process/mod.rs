@@ -7,9 +7,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+};
 
 mod ending;
 mod lock;
@@ -97,6 +101,39 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
         .await
         .map_err(|source| Error::Start { program: program.clone(), source })?;
     finished(program, output)
+}
+
+/// What a program says at first, no more than so many bytes; nothing where it says nothing in time. Neither it nor
+/// what it started lives on.
+pub(crate) async fn said(
+    command: &mut Command,
+    longest: u64,
+    patience: Duration,
+) -> Result<Option<String>, Error> {
+    let program = name_of(command);
+    let start = |source| Error::Start { program: program.clone(), source };
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(start)?;
+    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+    let mut said = Vec::new();
+    let read = async {
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(longest).read_to_end(&mut said).await?;
+        }
+        Ok::<_, io::Error>(())
+    };
+    let read = tokio::time::timeout(patience, read).await;
+    if let Some(group) = group {
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
+    }
+    drop(child.wait().await);
+    let Ok(read) = read else { return Ok(None) };
+    read.map_err(start)?;
+    Ok(Some(String::from_utf8_lossy(&said).into_owned()))
 }
 
 fn finished(program: String, output: std::process::Output) -> Result<String, Error> {

@@ -104,7 +104,7 @@ pub(crate) async fn is_current(config: &Config, homeserver: &str) -> Result<bool
         return Ok(true);
     }
     let old = files::read_made(&conf(&config.data))?;
-    if old.is_none() || !synapse(config).is_complete() {
+    if old.is_none() || !(config.is_dendrite() || synapse(config).is_complete()) {
         return Ok(false);
     }
     Ok(web::is_current(config)? && old == Some(render(config, homeserver).await?))

@@ -12,7 +12,7 @@ use crate::{
 
 /// Puts it before the processes of Synapse that can come from one import, and says so in these.
 pub(super) fn add(config: &Config, services: &mut Vec<Service>) {
-    if !config.synapse.forkserver {
+    if !config.synapse.forkserver || config.is_dendrite() {
         return;
     }
     let Some(environment) = most_common(services) else { return };

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     thread::{self, ScopedJoinHandle},
 };
 
@@ -69,8 +70,10 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
     let first = light.run(&again).success();
     light.run(&["manage", "restart", "dendrite"]).success();
     assert_eq!(light.run(&again).success().stdout, first.stdout, "it is found again");
-    let other = ["content", "send-message", "#ops", "twice", "--transaction-id", "one"];
-    light.run(&other).exits(1).says("used before, for other content");
+    // Of what was taken away nothing says with which id it was sent, and it is not sent again.
+    light.run(&["content", "redact-message", "#ops", first.line()]).success();
+    light.run(&["manage", "restart", "dendrite"]).success();
+    assert_eq!(light.run(&again).success().stdout, first.stdout, "nor is it sent again");
     let at_once = ["content", "send-message", "#ops", "at once", "--transaction-id", "two", "-q"];
     let both = thread::scope(|scope| {
         [(); 2]
@@ -78,16 +81,33 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
             .map(ScopedJoinHandle::join)
     });
     assert!(both[0].as_ref().is_ok_and(|first| both[1].as_ref().is_ok_and(|it| it == first)));
+    let other = ["content", "send-message", "#ops", "twice", "--transaction-id", "two"];
+    light.run(&other).exits(1).says("used before, for other content");
     light.run(&["content", "send-message", "#ops", "nobody", "--as", "mallory"]).exits(1);
     light.run(&["content", "check-name", "mallory"]).success().says("is free");
-    assert_eq!(light.bodies(&room), ["by bob", "once", "at once"]);
+    assert_eq!(light.bodies(&room), ["by bob", "at once"]);
+    light.run(&["content", "add-user", "cyd"]).success();
+    light.run(&["content", "invite", "#ops", "cyd"]).success();
+    light.run(&["content", "send-message", "#ops", "by cyd", "--as", "cyd"]).success();
+    let sign = ["content", "react", "#ops", both[0].as_ref().unwrap().trim(), "+"];
+    light.run(&sign).success();
+    light.run(&sign).exits(2).says("already");
+    let direct = ["content", "send-message", "@cyd", "between us"];
+    light.run(&direct).success().says("made the direct room");
+    light.run(&direct).success().says("sent");
+    let back = ["content", "send-message", "@operator", "back", "--as", "cyd"];
+    assert!(!light.run(&back).success().stderr.contains("made the direct room"));
+    let bot = ["content", "add-bot", "ci", "--room", "#ops", "--hook"];
+    light.run(&bot).success().says("made @ci");
+    light.run(&bot).exits(2);
+    light.run(&["content", "add-bot", "bob"]).exits(1).says("is a user, not a bot");
     let rooms = light.json(&["content", "list-rooms"]);
     let rooms = rooms["rooms"].as_array().unwrap();
-    assert_eq!((rooms.len(), &rooms[0]["members_count"]), (1, &Value::from(2)), "{rooms:?}");
+    let ops = rooms.iter().find(|room| room["name"] == "Ops").unwrap();
+    assert_eq!((rooms.len(), &ops["members_count"]), (2, &Value::from(4)), "{rooms:?}");
     for (words, name) in [
         (&["content", "list-users"][..], "`list-users`"),
         (&["content", "purge-history", "#ops", "--before", "1d"], "`purge-history`"),
-        (&["content", "add-bot", "helper"], "`add-bot`"),
         (&["manage", "backup"], "`backup`"),
         (&["manage", "upgrade"], "`upgrade`"),
     ] {
@@ -97,9 +117,15 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
         .run(&["manage", "restart", "--set", "server.kind=synapse"])
         .exits(1)
         .says("cannot become");
-    let wrong = file(&light.data, "wrong", b"#!/bin/sh\necho 0.9.0\n");
-    let wrong = format!("dendrite.binary={}", wrong.display());
+    let path = file(&light.data, "wrong", b"#!/bin/sh\necho 0.12.0\n");
+    let wrong = format!("dendrite.binary={}", path.display());
     light.run(&["manage", "install", "--set", &wrong]).exits(1).says("not an executable program");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    let earlier = ["manage", "install", "--dry-run", "--set", &wrong];
+    light.run(&earlier).exits(1).says("was used by Dendrite 0.13.8");
+    for unfit in [["server.kind", "synapse"], ["synapse.room_version", "12"]] {
+        light.run(&["config", "set", unfit[0], unfit[1]]).exits(1);
+    }
 
     // What it needs and that is gone is named, with what brings it back.
     let program = light.data.join("environments/dendrite/dendrite");
@@ -138,5 +164,10 @@ fn a_light_homeserver_is_installed_talked_through_killed_and_heard_by_synapse() 
     // Nothing is lost or doubled, whatever is killed.
     accepted_while_killed(&light, "dendrite", 2);
     light.run(&["manage", "stop"]).success();
+    // Its database stays one of Dendrite's, and of this version.
+    light.run(&["manage", "uninstall", "--keep-data", "--force"]).success();
+    light.run(&earlier).exits(1).says("was used by Dendrite 0.13.8");
+    let other = ["manage", "install", "--dry-run", "--set", "server.kind=synapse"];
+    light.run(&other).exits(1).says("is Dendrite and cannot become Synapse");
     wait_for("it is gone", || light.run(&["status"]).code == 2);
 }

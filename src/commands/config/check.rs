@@ -81,7 +81,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Answered<Checked> {
             ];
             unused.extend(stale.iter().filter(|it| it.1).map(|it| it.0.to_owned()));
         }
-        let runs = pid(now).and_then(version::running);
+        let runs = pid(now).and_then(exports::running);
         if runs.is_some_and(|runs| exports::version(&config.data).is_some_and(|it| it != runs)) {
             unused.push("synapse.version".to_owned());
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    checks::kind,
     commands::{Answered, Reply, offered},
     config::{
         self, Config,
@@ -20,6 +21,7 @@ use crate::{
     },
     context::Context,
     data_dir::DataDir,
+    dendrite,
     error::Failure,
     files,
     instance::{
@@ -28,7 +30,7 @@ use crate::{
         prepare::applied,
     },
     output::{self, Report},
-    postgres::embedded::history,
+    postgres::{self, embedded::history},
     secret::{MASK, Secret},
 };
 
@@ -124,6 +126,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Set> {
     if let Some(now) = &now {
         guard::may_set(now, setting.key)?;
     }
+    refuse_unfit(&data, &checked, now.as_ref(), setting.key).await?;
     let above = now.as_ref().map(|now| now.source(setting.key)).filter(|source| {
         matches!(source, Source::Environment(_) | Source::EnvFile(_) | Source::Profile(_))
     });
@@ -195,6 +198,26 @@ fn is_installed_first(key: &str) -> bool {
         "stack.profile",
     ]
     .contains(&key)
+}
+
+/// What the program that is the homeserver does not have, or could not be. Where it was so before, this may be what
+/// mends it.
+async fn refuse_unfit(
+    data: &DataDir,
+    wanted: &Config,
+    now: Option<&Config>,
+    key: &str,
+) -> Result<(), Failure> {
+    if key == "server.kind" && !wanted.is_joined() {
+        kind::stays(data, wanted)?;
+    }
+    if !wanted.is_dendrite() {
+        return Ok(());
+    }
+    if key == "dendrite.binary" && wanted.dendrite.binary.is_some() {
+        dendrite::plan(wanted, postgres::used_by(data)?).await?;
+    }
+    if now.is_some_and(|now| kind::fits(now).is_ok()) { Ok(kind::fits(wanted)?) } else { Ok(()) }
 }
 
 /// The name is in every user id and event: it stays once there is a homeserver.

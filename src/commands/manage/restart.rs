@@ -59,6 +59,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Answer> {
         // Nothing is stopped that could not be started again.
         services::outline(config)?;
     }
+    if context.dry_run && config.data.is_installed() && context.kept()?.is_none() {
+        restart::would(config, force).await?;
+    }
     context.would("stop and start it")?;
     let timeout = args.ready.or_set(config);
     if let Some(kept) = context.kept()? {

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<List> {
     let services: Vec<Line> =
         kept.map(|service| Line::new(state(&service.name), service)).collect();
     let profile = config.profile.name.clone();
-    let summary = config.profile.summary.clone();
+    let summary = config.profile.summary.replace("Synapse", config.server.kind.name());
     Ok(Reply::done(List { profile, summary, total: services.len(), services }))
 }
 

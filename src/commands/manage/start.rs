@@ -97,7 +97,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Live<Running, l
         if context.supervisor().await?.is_some_and(|now| now.ready) {
             return Err(Stop::Planned(Planned::nothing("do nothing: it runs already")));
         }
-        context.would("start PostgreSQL and Synapse and wait until they are ready")?;
+        let kind = config.server.kind.name();
+        context.would(format!("start PostgreSQL and {kind} and wait until they are ready"))?;
     }
     let started = go(context, options).await?;
     let (now, change) = match started {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{NAME, Reply, arguments::ProfileArg, info, reply::Live},
-    config::sources::vrooli,
+    config::{sections::server::Kind, sources::vrooli},
     context::Context,
     instance::{
         backup::restore::Restoring,
@@ -167,12 +167,15 @@ fn half_moved(page: &mut String, moving: &Moving, program: &str) -> fmt::Result 
     writeln!(page, "   To give it up: {program} {}", moving.give_up)
 }
 
-fn kept(page: &mut String, backups: &Backups) -> fmt::Result {
+fn kept(page: &mut String, kind: Kind, backups: &Backups) -> fmt::Result {
     writeln!(page, "\n💾 Backups:")?;
     match (&backups.last_at, backups.age_seconds) {
         (Some(at), Some(age)) => {
             let verified = if backups.verified { "verified" } else { "not verified" };
             writeln!(page, "   🕒 Last: {at} ({} ago), {verified}", time(age))?;
+        }
+        _ if kind == Kind::Dendrite => {
+            writeln!(page, "   🕒 made by hand, as docs/dendrite.md says")?;
         }
         _ => writeln!(page, "   🕒 Last: none; `manage backup` makes one")?,
     }
@@ -215,7 +218,7 @@ impl Report for Answer {
         writeln!(page, "   🔌 API: {}\n   🏥 Health: {}", status.api_url, status.health_url)?;
         configuration(page, status)?;
         if let Some(backups) = &status.backups {
-            kept(page, backups)?;
+            kept(page, status.kind, backups)?;
         }
         if let Some(Encryption { troubles, .. }) = &status.encryption
             && !troubles.is_empty()

@@ -11,7 +11,9 @@ use crate::{config::Config, data_dir::DataDir};
 
 words! {
     /// The program that is the homeserver.
+    #[derive(Default)]
     Kind {
+        #[default]
         Synapse = "synapse",
         Dendrite = "dendrite",
     }

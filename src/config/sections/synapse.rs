@@ -28,6 +28,12 @@ words! {
 #[serde(transparent)]
 pub(crate) struct RoomVersion(String);
 
+impl RoomVersion {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Shape for RoomVersion {
     fn read(value: &Value) -> Result<Self, String> {
         let text = String::read(value)?;

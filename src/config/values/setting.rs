@@ -36,6 +36,13 @@ impl Setting {
 pub(crate) struct Values(pub(crate) BTreeMap<&'static str, (Value, Source)>);
 
 impl Values {
+    /// Gives those that are not set another default.
+    pub(crate) fn or_default(&mut self, defaults: impl IntoIterator<Item = (&'static str, Value)>) {
+        for (key, value) in defaults {
+            self.0.entry(key).or_insert((value, Source::Default));
+        }
+    }
+
     /// The typed value of a setting; an empty text and null mean that it is not set.
     pub(crate) fn read<T: Shape>(&self, setting: &Setting) -> Result<T, Error> {
         let (value, source) = match self.0.get(setting.key) {

@@ -517,7 +517,7 @@ pub(crate) trait Words: Sized + 'static {
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
         pub(crate) enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
 
         impl $crate::config::values::shape::Words for $name {

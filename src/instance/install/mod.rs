@@ -336,10 +336,11 @@ pub(crate) async fn install(
                 .into(),
         );
     }
-    let runs = now.as_ref().and_then(services::pid).and_then(synapse::version::running);
+    let runs = now.as_ref().and_then(services::pid).and_then(exports::running);
     if let Some(old) = runs.filter(|old| *old != done.version) {
         done.warnings.push(format!(
-            "the running server is still Synapse {old}: `manage restart` runs {}",
+            "the running server is still {} {old}: `manage restart` runs {}",
+            done.kind.name(),
             done.version
         ));
     }

@@ -4,8 +4,9 @@ use tokio::time::Instant;
 
 use super::Options;
 use crate::{
-    checks::{self, Flow, Subject, beside, folder, free, identity, services},
+    checks::{self, Flow, Subject, beside, folder, free, identity, kind, services},
     config::{Config, sections::web::Client, sources::vrooli},
+    data_dir::DataDir,
     dendrite,
     error::Failure,
     instance::guard,
@@ -86,12 +87,17 @@ pub(super) async fn check(config: &Config, options: &Options) -> Result<Checked,
         .without(&beside::BUCKET, options.skip_validation)
         .without(&free::FREE, !options.start || running.is_some());
     let mut warnings = Vec::new();
+    if let Some(folder) = &options.restore {
+        kind::stays(&DataDir::new(folder.clone()), config)?;
+    }
     checks::pass(&subject, &mut |warning| warnings.push(warning.to_owned())).await?;
     let embedded = postgres::target(config)?.is_embedded();
     let log = data.logs().join("install.log");
     let wheels = options.offline.as_deref();
     let homeserver = if config.is_dendrite() {
-        let plan = dendrite::plan(config).await?;
+        let home = options.restore.clone().map(DataDir::new);
+        let before = postgres::used_by(home.as_ref().unwrap_or(data))?;
+        let plan = dendrite::plan(config, before).await?;
         warnings.extend(plan.warning());
         Program::Dendrite(plan)
     } else {

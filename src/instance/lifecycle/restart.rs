@@ -80,20 +80,33 @@ pub(crate) async fn check(
     if let Some(now) = &now {
         not_in_foreground(config, now)?;
     }
-    let found = async {
-        let homeserver = Homeserver::of(config)?;
-        let subject = homeserver.subject(Flow::Restart, deadline);
-        let mut subject = subject
-            .without(&folder::SPACE, force)
-            .without(&rendered::BRIDGES, other)
-            .without(&rendered::FILES, other);
-        subject.running = now.as_ref();
-        // The start that follows warns.
-        checks::pass(&subject, &mut |_| ()).await
-    };
     let runs = now.is_some();
-    found.await.map_err(|failure| if runs { not_stopped(failure) } else { failure })?;
+    let found = could_start(config, (force, other), now.as_ref(), deadline).await;
+    found.map_err(|failure| if runs { not_stopped(failure) } else { failure })?;
     Ok(runs)
+}
+
+/// What would be found by a [`check`] of what runs; changes nothing, and waits for nobody.
+pub(crate) async fn would(config: &Config, force: bool) -> Result<(), Failure> {
+    let now = control::status(&config.data).await.unwrap_or(None);
+    could_start(config, (force, false), now.as_ref(), Instant::now()).await
+}
+
+async fn could_start(
+    config: &Config,
+    (force, other): (bool, bool),
+    now: Option<&Snapshot>,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let homeserver = Homeserver::of(config)?;
+    let subject = homeserver.subject(Flow::Restart, deadline);
+    let mut subject = subject
+        .without(&folder::SPACE, force)
+        .without(&rendered::BRIDGES, other)
+        .without(&rendered::FILES, other);
+    subject.running = now;
+    // The start that follows warns.
+    checks::pass(&subject, &mut |_| ()).await
 }
 
 /// What runs goes on, for it could not come back.

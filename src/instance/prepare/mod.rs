@@ -87,6 +87,9 @@ pub(super) async fn finish(
     let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
     let ensured = operator::ensure(config, url, &registration, left).await;
     let is_new = ensured.map_err(Error)?;
+    if let Some(version) = exports::version(&config.data).filter(|_| config.is_dendrite()) {
+        postgres::note_use(&config.data, &version)?;
+    }
     if let Err(error) = sealed::replace_lost(&config.data, left).await {
         let why = format!("an account has no device for encrypted rooms: {error}");
         on_step(Step::Warns(&why));

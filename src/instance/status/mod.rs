@@ -31,7 +31,7 @@ use crate::{
         record::{Report, Snapshot},
         state::Phase,
     },
-    synapse::{self, workers},
+    synapse::workers,
 };
 
 /// Where a worker says that it is well.
@@ -196,10 +196,7 @@ pub(crate) async fn of(data: &DataDir, only: Option<&[String]>) -> Result<Status
     let services = asked.unwrap_or_default();
     let synapse = services.iter().find(|service| Kind::is_service(&service.name));
     let pid = synapse.and_then(|service| service.pid);
-    let running_version = pid.and_then(|pid| match kind {
-        Kind::Synapse => synapse::version::running(pid),
-        Kind::Dendrite => exports::version(data),
-    });
+    let running_version = pid.and_then(exports::running);
     Ok(Status {
         installed,
         running: pid.is_some() || matches!(state, State::Running | State::Starting),

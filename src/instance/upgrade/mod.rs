@@ -540,7 +540,7 @@ fn use_side(config: &Config, side: &Side, back: Option<&str>) -> Result<(), Fail
 /// The version that runs.
 async fn running(config: &Config) -> Option<String> {
     let now = control::status(&config.data).await.ok().flatten()?;
-    services::pid(&now).and_then(version::running)
+    services::pid(&now).and_then(exports::running)
 }
 
 /// Exchanges the versions, and brings the old one back where the new one does not do. How long nobody was

@@ -46,11 +46,12 @@ pub(crate) struct Response {
     pub(crate) rooms: Rooms,
 }
 
-/// What is new in rooms; of those that one is only invited to, nothing is read.
+/// What is new in rooms.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Rooms {
     pub(crate) join: BTreeMap<OwnedRoomId, Joined>,
+    pub(crate) invite: BTreeMap<OwnedRoomId, Invited>,
     /// Those that one has gone out of since: what was said until then.
     pub(crate) leave: BTreeMap<OwnedRoomId, Joined>,
 }
@@ -58,7 +59,17 @@ pub(crate) struct Rooms {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Joined {
+    /// State that is not in the timeline.
+    pub(crate) state: Timeline,
     pub(crate) timeline: Timeline,
+}
+
+/// A room that one is invited to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Invited {
+    /// What of its state may be known before; the invitation is there.
+    pub(crate) invite_state: Timeline,
 }
 
 /// Events as they are, oldest first.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use ruma::UserId;
+use ruma::{OwnedUserId, UserId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,9 +22,11 @@ use crate::{
         offered,
     },
     context::Context,
+    data_dir::DataDir,
     error::Failure,
     matrix::{
         admin::users::{get::BOT, override_ratelimit, put},
+        bot,
         client::Client,
         names, operator, sealed, session,
     },
@@ -95,15 +97,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
     }
     let timeout = args.patience.timeout();
     let _turn = turn(context, "users", user_id.localpart(), "content add-bot", timeout).await;
-    let existed = is_bot(&admin, &user_id).await?;
+    let data = context.data()?;
+    let existed = is_bot(&data, &admin, &user_id).await?;
     if let (Some(id), Some(text)) = (&hook_id, &args.room) {
         hook::is_free(context, &admin, id, &user_id, text).await?;
     }
     context.would(plan(&args, &user_id, hook_id.as_deref()))?;
-    let existed = existed || !made(&admin, &user_id, &args).await?;
-    // Again for one that exists: a first call may have been killed half-way.
-    admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
-    let bot = operator::act_as(&context.data()?, &admin, &user_id, timeout).await?;
+    if admin.is_dendrite() && existed {
+        // A first call may have been killed half-way.
+        bot::ensure(&data, &admin, &user_id, true, args.display_name.as_deref()).await?;
+    }
+    let existed = existed || !made(&data, &admin, &user_id, &args).await?;
+    if !admin.is_dendrite() {
+        // Again for one that exists: a first call may have been killed half-way.
+        admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
+    }
+    let bot = operator::act_as(&data, &admin, &user_id, timeout).await?;
     sealed::prepare(&bot).await;
     let mut added = Added::of(context, &bot, existed)?;
     if let Some(text) = &args.room {
@@ -119,22 +128,40 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
 }
 
 /// True if the bot is there, and an error if something else has its name.
-async fn is_bot(admin: &Client, user_id: &UserId) -> Result<bool, Failure> {
+async fn is_bot(data: &DataDir, admin: &Client, user_id: &OwnedUserId) -> Result<bool, Failure> {
+    if admin.is_dendrite() {
+        return match bot::find(data, admin, user_id).await? {
+            Some(false) => Err(a_user(user_id, "choose another name")),
+            found => Ok(found.is_some()),
+        };
+    }
     match user::find(admin, user_id).await? {
         Some(found) if !found.is_bot() => {
-            Err(Failure::request(format!("`{user_id}` is a user, not a bot"))
-                .hinted("choose another name; `content list --type bot` lists the bots"))
+            Err(a_user(user_id, "choose another name; `content list --type bot` lists the bots"))
         }
         Some(found) if found.deactivated => Err(deactivated(user_id)),
         found => Ok(found.is_some()),
     }
 }
 
+fn a_user(user_id: &UserId, hint: &str) -> Failure {
+    Failure::request(format!("`{user_id}` is a user, not a bot")).hinted(hint)
+}
+
 /// True if the account was made now; false if somebody on another machine made it since we looked.
-async fn made(admin: &Client, user_id: &UserId, args: &Args) -> Result<bool, Failure> {
+async fn made(
+    data: &DataDir,
+    admin: &Client,
+    user_id: &OwnedUserId,
+    args: &Args,
+) -> Result<bool, Failure> {
+    if admin.is_dendrite() {
+        bot::ensure(data, admin, user_id, false, args.display_name.as_deref()).await?;
+        return Ok(true);
+    }
     match admin.send(account(user_id, args)).await {
         Ok(_) => Ok(true),
-        Err(error) if error.is("M_USER_IN_USE") && is_bot(admin, user_id).await? => Ok(false),
+        Err(error) if error.is("M_USER_IN_USE") && is_bot(data, admin, user_id).await? => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

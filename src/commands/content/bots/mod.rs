@@ -9,5 +9,5 @@ pub(in crate::commands::content) mod reads;
 
 commands! {
     "Bots";
-    #[synapse] "add-bot" => add, "Create a bot, optionally with a room and a webhook";
+    "add-bot" => add, "Create a bot, optionally with a room and a webhook";
 }

@@ -15,6 +15,7 @@ use crate::{
             rooms, users,
         },
         listing::ListArgs,
+        table::require_synapse,
     },
     context::Context,
     error::Failure,
@@ -75,6 +76,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Got> {
 }
 
 async fn get(kind: Kind, name: String, patience: Patience, context: &Context) -> Answered<Got> {
+    if matches!(kind, Kind::User | Kind::Bot) {
+        require_synapse(context, "get-user")?;
+    }
     if kind == Kind::Bot {
         found::no_person(&name, patience, context).await?;
     }

@@ -15,6 +15,7 @@ use crate::{
             users::{self, get::Shown as User},
         },
         listing::{Document, List, ListArgs, Listed, one_said},
+        table::require_synapse,
     },
     context::Context,
     error::Failure,
@@ -96,6 +97,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Lists, Stop> {
     let kind = Kind::of_known(&kind)?;
     match kind {
         Kind::User | Kind::Bot => {
+            require_synapse(context, "list-users")?;
             let (bots, list) = (kind == Kind::Bot, list.of()?);
             let args = users::list::Args { filter, all: false, bots, list, patience };
             Ok(Lists::Users(users::list::run(args, context).await?))
@@ -125,7 +127,12 @@ async fn all(
     let (filter_of_users, list) = (filter.clone(), ListArgs::default());
     let args =
         users::list::Args { filter: filter_of_users, all: false, bots: false, list, patience };
-    let users = users::list::run(args, context).await?.all().await?;
+    let users = if context.data()?.is_dendrite() {
+        context.warn("users are not among them: Dendrite has no list of them");
+        Vec::new()
+    } else {
+        users::list::run(args, context).await?.all().await?
+    };
     let args = hooks::list::Args { filter, list: ListArgs::default() };
     let hooks = hooks::list::run(args, context).await?.all().await?;
     let is_bot = |user: &User| user.kind.as_deref() == Some(admin::users::get::BOT);

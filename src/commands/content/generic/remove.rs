@@ -8,6 +8,7 @@ use crate::{
     commands::{
         Answered,
         content::{arguments::Patience, hooks, rooms, users},
+        table::require_synapse,
     },
     context::Context,
     error::Failure,
@@ -52,6 +53,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Removed> {
                 .into());
         }
     };
+    if matches!(kind, Kind::User | Kind::Bot) {
+        require_synapse(context, "remove-user")?;
+    }
     if kind == Kind::Bot {
         found::no_person(&name, patience, context).await?;
     }

@@ -1,5 +1,6 @@
 //! `content react`.
 
+use ruma::{EventId, RoomId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -14,7 +15,12 @@ use crate::{
     },
     context::Context,
     error::Failure,
-    matrix::{api::send_event, names, room},
+    matrix::{
+        Error,
+        client::Client,
+        message::{self, REACTION},
+        names, relations, room,
+    },
     output::Sentence,
 };
 
@@ -59,18 +65,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Reacted> {
     let content = json!({
         "m.relates_to": { "rel_type": "m.annotation", "event_id": to, "key": key },
     });
+    let client = client.with_new_ids(!transaction.is_given());
     let send = async || {
         room::require_current(&client, &room_id).await?;
-        let request = send_event::Request {
-            room_id: room_id.clone().into(),
-            event_type: "m.reaction".to_owned().into(),
-            transaction_id: id.clone().into(),
-            content: content.clone(),
-        };
-        client.send(request).await
+        if client.is_dendrite()
+            && !transaction.is_given()
+            && has(&client, &room_id, &to, &key).await?
+        {
+            return Ok(None);
+        }
+        message::send_as(&client, &room_id, REACTION, &content, &id).await.map(Some)
     };
     let event_id = match sending.within(&client, &room_id, context, send).await {
-        Ok(sent) => Some(sent.event_id.into()),
+        Ok(sent) => sent.map(Into::into),
         Err(error) if error.is("M_DUPLICATE_ANNOTATION") => None,
         Err(error) => {
             let words = [room.as_str(), &event, &key].map(quoted).join(" ");
@@ -80,6 +87,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Reacted> {
     let already = event_id.is_none();
     let (room_id, to) = (room_id.into(), to.into());
     Ok(Reply::done_if(!already, Reacted { room_id, to, key, event_id, already }))
+}
+
+/// Whether somebody has answered with that sign: Dendrite would take a second one.
+async fn has(client: &Client, room: &RoomId, to: &EventId, key: &str) -> Result<bool, Error> {
+    let answers = relations::all(client, room, to, "m.annotation").await?;
+    let own = client.user_id();
+    Ok(answers.iter().any(|answer| {
+        let relation = &answer["content"]["m.relates_to"];
+        answer["type"] == REACTION && answer["sender"] == own.as_str() && relation["key"] == key
+    }))
 }
 
 impl Sentence for Reacted {

@@ -164,6 +164,11 @@ async fn is_to_be_encrypted(
     client: &Client,
     bridged: Option<OwnedUserId>,
 ) -> Result<bool, Failure> {
+    if args.encrypted && client.is_dendrite() {
+        let why = "`--encrypted` is not there with Dendrite: only Synapse can do that";
+        return Err(Failure::request(why)
+            .hinted("without it the room is made unencrypted; nothing was changed"));
+    }
     if args.encrypted && !new_room::can(context.config()?) {
         context.warn(
             "this installation can neither read nor write there: `./cli.sh manage install --set encryption.enabled=true` \

@@ -71,7 +71,7 @@ commands! {
     "set-history" => set_history, "Say who sees what was said in a room before";
     "set-guest-access" => set_guest_access, "Say whether guests may join a room";
     #[synapse] "encrypt-room" => encrypt, "Encrypt what is said in a room from now on, for good";
-    "knock" => knock, "Ask to be let into a room";
+    #[synapse] "knock" => knock, "Ask to be let into a room";
     "leave-room" => leave, "Leave a room";
     "forget-room" => forget, "Do not see a room any more that was left";
     "upgrade-room" => upgrade, "Have a room of a newer version take the place of one";

@@ -44,7 +44,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Presence> {
     let found = asked(&args, context, &client, &user).await?;
     Ok(Reply::done(Presence {
         user_id: user.into(),
-        presence: found.presence,
+        // Dendrite says nothing of who never was there.
+        presence: if found.presence.is_empty() { "offline".into() } else { found.presence },
         status: found.status_msg.filter(|status| !status.is_empty()),
         last_active_ago_ms: found.last_active_ago,
         currently_active: found.currently_active,

@@ -68,7 +68,7 @@ commands! {
     #[synapse] "list-user-media" => list_media, "List what a user uploaded";
     #[synapse] "remove-user-media" => remove_media, "Delete all that a user uploaded";
     #[synapse] "list-pushers" => list_pushers, "List where a user is notified";
-    "get-account-data" => account_data, "Show what a user's programs keep here";
+    #[synapse] "get-account-data" => account_data, "Show what a user's programs keep here";
     "set-account-data" => set_account_data, "Keep something for a user's programs";
     "get-presence" => get_presence, "Show whether a user is there";
     "set-presence" => set_presence, "Say whether a user is there";

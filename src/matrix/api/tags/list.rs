@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use ruma::api::{auth_scheme::AccessToken, metadata, request, response};
 use ruma::{OwnedRoomId, OwnedUserId};
+use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 
 use crate::matrix::{repeat::Repeat, segment::Segment};
@@ -32,6 +33,11 @@ impl Repeat for Request {
 
 #[response]
 pub(crate) struct Response {
-    /// What else is in them is up to the programs.
+    /// What else is in them is up to the programs. Dendrite says null where there are none.
+    #[serde(default, deserialize_with = "or_none")]
     pub(crate) tags: BTreeMap<String, Value>,
+}
+
+fn or_none<'de, D: Deserializer<'de>>(tags: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    Option::deserialize(tags).map(Option::unwrap_or_default)
 }
