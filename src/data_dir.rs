@@ -270,7 +270,7 @@ impl DataDir {
             (self.synapse_environment().exists() || brought()) && self.homeserver_yaml().exists()
         };
         // One whose program is gone is no less that homeserver.
-        let dendrite = || self.dendrite_environment().is_symlink() && self.dendrite_yaml().exists();
+        let dendrite = || self.dendrite_yaml().exists();
         self.instance_file().exists() && (synapse() || dendrite()) || self.is_in_cluster()
     }
 

@@ -44,6 +44,8 @@ pub(crate) enum Error {
     NoToken(String),
     #[error("the homeserver was started with another registration secret than the one that is set")]
     OtherSecret,
+    #[error("the secret for making accounts is lost")]
+    NoRegistration,
     /// Found before anything is sent.
     #[error("Dendrite has nothing for that: `{0}` is of Synapse alone")]
     NotOffered(String),
@@ -280,6 +282,7 @@ impl Explain for Error {
             | Self::NoSession(_)
             | Self::NoToken(_)
             | Self::OtherSecret
+            | Self::NoRegistration
             | Self::SessionFile(..)
             | Self::Key(_)
             | Self::Limited { .. }
@@ -338,6 +341,9 @@ impl Explain for Error {
         let hint = match self {
             Self::NoToken(_) => "`manage restart` makes another one",
             Self::OtherSecret => "`manage restart` starts it with that",
+            Self::NoRegistration => {
+                "`manage install` makes a new one, and `manage restart` starts it with that"
+            }
             Self::NotOffered(_) => {
                 "`docs/dendrite.md` says what can be done with Dendrite; nothing was changed"
             }

@@ -110,7 +110,10 @@ pub(crate) async fn add(
     is_admin: bool,
 ) -> Result<(), Error> {
     let Some(data) = operator.data() else { return Err(Error::NoSession(user_id.into())) };
-    let registration = Secret::read(&keys::registration(data))?;
+    let registration = match Secret::read(&keys::registration(data)) {
+        Err(error) if error.is_not_found() => return Err(Error::NoRegistration),
+        secret => secret?,
+    };
     let wanted = Session { user_id, access_token: Secret::new(""), ..operator.session() };
     register(&wanted, password, is_admin, &registration, operator.left()).await
 }

@@ -234,7 +234,7 @@ pub(crate) async fn state(
         state_key: state_key.to_owned().into(),
     };
     match client.send(request).await {
-        // Who is only invited gets something else than what was asked for.
+        // Who has left or is only invited gets something else (`findings/state_of_who_left.sh`).
         Ok(_) if client.is_dendrite() && !is_in(client, room).await? => Err(dendrite::outside()),
         Ok(found) => Ok(Some(found.content)),
         Err(error) if error.is_not_found() => Ok(None),

@@ -32,7 +32,7 @@ fn light() -> Instance {
     light.variable("MATRIX_SYNAPSE_TLS_CERTIFICATE", "own");
     light.variable("MATRIX_SYNAPSE_FEDERATION", "open");
     // Built sooner, and slower.
-    light.variable("GOFLAGS", "-gcflags=all=-N");
+    light.variable("GOFLAGS", "'-gcflags=all=-N -l'");
     light
 }
 
