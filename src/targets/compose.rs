@@ -511,6 +511,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_means_something_else_there_is_refused() {
+        for (path, sign) in [("/srv/a$b", '$'), ("/srv/50%", '%'), ("/srv/a:b", ':')] {
+            let data = DataDir::new(path.into());
+            let config = Config::load(data, &[], &Environment::default()).unwrap();
+            let error = super::super::contained(&config).unwrap_err().to_string();
+            assert!(error.contains(&format!("has `{sign}`")), "{error}");
+        }
+    }
+
+    #[test]
     fn only_where_root_has_the_data_folder_anything_may_change_its_account() {
         let caps = |root: bool| -> Vec<String> {
             let file = rendered(root);

@@ -24,6 +24,8 @@ pub(crate) enum Error {
     StaysThere,
     #[error("the homeserver in `{}` is on this machine, with its database and media", .0.display())]
     StaysHere(PathBuf),
+    #[error("the path `{}` has `{sign}`, which means something else where containers are described", path.display())]
+    Path { path: PathBuf, sign: char },
     #[error("for `{0}` only files are written")]
     OnlyFiles(&'static str),
     #[error("the units are the system's, which only root starts and stops")]
@@ -54,7 +56,7 @@ impl Explain for Error {
         match self {
             Self::Edited(_) | Self::Foreign(_) => Kind::Request,
             Self::NotRoot | Self::OnlyFiles(_) => Kind::Request,
-            Self::StaysHere(_) | Self::StaysThere => Kind::Request,
+            Self::StaysHere(_) | Self::StaysThere | Self::Path { .. } => Kind::Request,
             Self::Cluster(_)
             | Self::NoEngine(..)
             | Self::NoKeeper(_)
@@ -71,6 +73,9 @@ impl Explain for Error {
             Self::Edited(_) => Some(
                 "`--diff` shows what would change, `--force` writes over it; what is to stay different belongs into a file beside it, such as `NAME.service.d/own.conf`".into(),
             ),
+            Self::Path { .. } => {
+                Some("move it to a path without that; `--data-dir` and `backup.to` name one".into())
+            }
             Self::Foreign(_) => {
                 Some("another folder with `--out`, or `--force`, which writes over it".into())
             }

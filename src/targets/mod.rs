@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    config::Config,
+    config::{Config, sections::backup::Place},
     error::Failure,
     services,
     supervisor::service::{Condition, Need, Probe, Restart, Service},
@@ -79,6 +79,16 @@ pub(crate) fn outline(config: &Config) -> Result<Vec<Service>, Failure> {
 /// The same for containers, where nobody sees all processes: an engine watches them, and what changes them or tells of
 /// them is left out.
 pub(crate) fn contained(config: &Config) -> Result<Vec<Service>, Failure> {
+    let place = match &config.backup.to {
+        Some(Place::Folder(folder)) => Some(folder.as_path()),
+        _ => None,
+    };
+    for path in [Some(config.data.root()), place].into_iter().flatten() {
+        let sign = |c: &char| c.is_control() || "$%:\"\\".contains(*c);
+        if let Some(sign) = path.to_string_lossy().chars().find(sign) {
+            return Err(Error::Path { path: path.to_owned(), sign }.into());
+        }
+    }
     let mut list = outline(config)?;
     let left_out = [WATCH, services::ALERTS, services::CERTIFICATES];
     list.retain(|it| !left_out.contains(&it.name.as_str()));

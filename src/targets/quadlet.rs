@@ -9,7 +9,7 @@ use super::{
     Written,
     compose::{self, Container, For, Healthcheck},
     prefix,
-    systemd::{path, word},
+    systemd::word,
 };
 use crate::{config::Config, supervisor::service::Service};
 
@@ -92,9 +92,9 @@ fn unit(
         line("Tmpfs", folder);
     }
     for volume in &container.volumes {
-        let source = path(volume.source.as_ref());
+        // Quotes would be a part of the path.
         let end = if volume.read_only { ":ro" } else { "" };
-        line("Volume", &format!("{source}:{}{end}", volume.target));
+        line("Volume", &format!("{}:{}{end}", volume.source, volume.target));
     }
     for secret in &container.secrets {
         line("Volume", &format!("{0}:{0}:ro", secret.target));
