@@ -146,7 +146,9 @@ fn of_the_homeserver(config: &Config, search: &mut Search<'_>) -> Result<(), Fai
     for address in &server.address.0 {
         search.tcp(address, server.port.0, "server.port")?;
     }
-    search.tcp(&"127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    if !config.is_dendrite() {
+        search.tcp(&"127.0.0.1", server.metrics_port.0, "server.metrics_port")?;
+    }
     if let Some((host, port)) = redis::network(config) {
         search.tcp(&host.listens(), port, "redis.port")?;
     }

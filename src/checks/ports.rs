@@ -64,7 +64,9 @@ fn all(config: &Config, embedded: bool) -> Result<Vec<(String, u16)>, Error> {
     let (workers, server) = (&config.workers, &config.server);
     if !config.is_joined() {
         ports.push(set("server.port", server.port.0));
-        ports.push(set("server.metrics_port", server.metrics_port.0));
+        if !config.is_dendrite() {
+            ports.push(set("server.metrics_port", server.metrics_port.0));
+        }
     }
     if embedded && !config.is_joined() {
         ports.push(set("database.embedded_port", config.database.embedded_port.0));
