@@ -25,6 +25,8 @@ use crate::{context::Context, error::Failure, files, listener, secret::Secret};
 /// More clients than one machine has.
 const CONNECTIONS: usize = 64;
 const PATH: &str = "/mcp";
+/// Whether in capitals or not is the client's choice (RFC 9110, 11.1).
+const BEARER: &str = "Bearer ";
 
 /// The token of whoever may call, mode 0600.
 fn token(context: &Context) -> Result<(PathBuf, Secret), Failure> {
@@ -50,7 +52,7 @@ pub(super) async fn serve(server: Server, port: u16, context: &Context) -> Resul
     let config = StreamableHttpServerConfig::default().enforce_origin_validation();
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    let known = Arc::new(format!("Bearer {}", token.expose()));
+    let known = Arc::new(token.expose().to_owned());
     let router = Router::new()
         .route_service(PATH, service)
         .layer(middleware::from_fn_with_state(known, only_who_knows_the_token));
@@ -66,7 +68,9 @@ async fn only_who_knows_the_token(
     let hash = |bytes: &[u8]| digest(&SHA256, bytes).as_ref().to_vec();
     let given = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     // Of hashes nobody learns how far a guess was right.
-    if given.is_some_and(|given| hash(given) == hash(known.as_bytes())) {
+    let given = given.and_then(|given| given.split_at_checked(BEARER.len()));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER.as_bytes()));
+    if given.is_some_and(|(_, given)| hash(given) == hash(known.as_bytes())) {
         return next.run(request).await;
     }
     let mut answer = (StatusCode::UNAUTHORIZED, "the token is missing or wrong\n").into_response();

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command, builder::ValueParser};
 use serde_json::{Map, Value, json};
 
+use super::tools::Tool;
+
 /// What only somebody at a terminal has a use for: streams, files of this machine, whom to act as.
 const LEFT_OUT: [&str; 7] = ["follow", "watch", "foreground", "join", "help", "acting", "to"];
 
-/// The arguments that a client may give; the first `said` of those that have a place are said already.
-fn given(command: &Command, said: usize) -> Vec<&Arg> {
+/// The arguments that a client may give; some that have a place are said by the tool already.
+fn given<'a>(command: &'a Command, tool: &Tool) -> Vec<&'a Arg> {
+    let said = tool.said();
     let is_path = |arg: &Arg| {
         let of = |parser: ValueParser| arg.get_value_parser().type_id() == parser.type_id();
         of(clap::value_parser!(PathBuf))
@@ -17,7 +20,8 @@ fn given(command: &Command, said: usize) -> Vec<&Arg> {
     let chosen = |arg: &&Arg| {
         let id = arg.get_id().as_str();
         let is_said = arg.get_index().is_some_and(|place| place <= said);
-        let is_left_out = LEFT_OUT.contains(&id) || is_said || is_path(arg);
+        let is_left_out =
+            LEFT_OUT.contains(&id) || tool.without.contains(&id) || is_said || is_path(arg);
         !arg.is_hide_set() && !arg.is_global_set() && !is_left_out
     };
     command.get_arguments().filter(chosen).collect()
@@ -53,10 +57,10 @@ fn form(arg: &Arg) -> Form {
 }
 
 /// The schema of the arguments; `command` is built.
-pub(super) fn schema(command: &Command, said: usize) -> Map<String, Value> {
+pub(super) fn schema(command: &Command, tool: &Tool) -> Map<String, Value> {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for arg in given(command, said) {
+    for arg in given(command, tool) {
         let id = arg.get_id().as_str();
         let values: Vec<String> =
             arg.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect();
@@ -101,10 +105,10 @@ fn word(id: &str, value: &Value) -> Result<String, String> {
 /// The words that stand behind the verb; an error says which argument is wrong and what it has to be.
 pub(super) fn line(
     command: &Command,
-    said: usize,
+    tool: &Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Vec<String>, String> {
-    let known = given(command, said);
+    let known = given(command, tool);
     let is_known = |name: &String| known.iter().any(|arg| arg.get_id().as_str() == name);
     if let Some(name) = arguments.keys().find(|name| !is_known(name)) {
         let names: Vec<&str> = known.iter().map(|arg| arg.get_id().as_str()).collect();
@@ -163,44 +167,49 @@ pub(super) fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::tree;
+    use crate::mcp::tools::ALL;
 
-    fn command(verb: &str) -> Command {
-        let (_, entry) = tree::verbs().find(|(words, _)| words == verb).unwrap();
-        let mut command = entry.command();
-        command.build();
-        command
+    fn tool(name: &str) -> &'static Tool {
+        ALL.iter().find(|tool| tool.name == name).unwrap()
     }
 
-    fn words(verb: &str, arguments: &Value) -> Result<Vec<String>, String> {
-        line(&command(verb), 0, arguments.as_object().unwrap())
+    fn takes(name: &str) -> Value {
+        schema(&tool(name).command().unwrap(), tool(name)).into()
+    }
+
+    fn words(name: &str, arguments: &Value) -> Result<Vec<String>, String> {
+        let command = tool(name).command().unwrap();
+        line(&command, tool(name), arguments.as_object().unwrap())
     }
 
     #[test]
     fn what_a_tool_takes_is_what_its_verb_takes() {
-        let schema = Value::from(schema(&command("content create-room"), 0));
+        let schema = takes("create_room");
         assert_eq!(schema["required"], json!(["name"]));
         assert_eq!(schema["properties"]["invite"]["type"], "array");
         assert_eq!(schema["properties"]["public"]["type"], "boolean");
         assert_eq!(schema["additionalProperties"], false);
-        let reads = Value::from(super::schema(&command("content read-messages"), 0));
+        let reads = takes("read_messages");
         assert!(reads["properties"]["follow"].is_null());
-        let list = Value::from(super::schema(&command("manage backup"), 1));
+        let list = takes("list_backups");
         assert!(list["properties"]["action"].is_null() && list["properties"]["to"].is_null());
+        assert!(list["properties"]["keep"].is_null());
+        // What the tool says itself is not said twice.
+        let incident = takes("create_incident_room");
+        assert!(incident["properties"]["encrypted"].is_null());
     }
 
     #[test]
     fn arguments_become_words_and_none_of_them_is_taken_for_an_option() {
-        let all =
-            words("content create-room", &json!({ "name": "--public", "invite": ["@a:b", "c"] }));
+        let all = words("create_room", &json!({ "name": "--public", "invite": ["@a:b", "c"] }));
         assert_eq!(all.unwrap(), ["--invite=@a:b", "--invite=c", "--", "--public"]);
-        let flag = words("content create-room", &json!({ "name": "a", "public": true })).unwrap();
+        let flag = words("create_room", &json!({ "name": "a", "public": true })).unwrap();
         assert_eq!(flag, ["--public", "--", "a"]);
     }
 
     #[test]
     fn a_wrong_argument_is_named_with_what_it_has_to_be() {
-        let refused = |arguments: Value| words("content create-room", &arguments).unwrap_err();
+        let refused = |arguments: Value| words("create_room", &arguments).unwrap_err();
         assert_eq!(refused(json!({})), "`name` is missing");
         assert!(
             refused(json!({ "name": "a", "pubic": true }))

@@ -5,14 +5,15 @@ use std::{ffi::OsString, sync::Arc};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, Implementation, JsonObject, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig,
-        Tool as Shown, ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
+        Implementation, JsonObject, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+        ResourceContents, ServerCapabilities, ServerConfig, Tool as Shown, ToolAnnotations,
     },
     service::RequestContext,
 };
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use super::{
     call, input,
@@ -32,7 +33,13 @@ pub(super) struct Server {
     same: Arc<[OsString]>,
     /// The data folder, for whoever has several.
     installation: String,
+    /// So many calls at once; others wait.
+    turns: Arc<Semaphore>,
 }
+
+const JSON: &str = "application/json";
+/// Each is a process of its own.
+const CALLS: usize = 8;
 
 /// What can be read without a tool: an address, a name, and the tool that has it.
 const RESOURCES: [(&str, &str, &str); 3] = [
@@ -44,7 +51,12 @@ const RESOURCES: [(&str, &str, &str); 3] = [
 impl Server {
     pub(super) fn new(allow: Option<Allow>, context: &Context) -> Result<Self, Failure> {
         let installation = context.data()?.root().display().to_string();
-        Ok(Self { allow, same: context.same()?.into(), installation })
+        let mut same = context.same()?;
+        if context.dry_run {
+            same.push("--dry-run".into());
+        }
+        let turns = Arc::new(Semaphore::new(CALLS));
+        Ok(Self { allow, same: same.into(), installation, turns })
     }
 
     fn which(&self) -> (&[OsString], &str) {
@@ -106,7 +118,7 @@ fn shown(tool: &'static Tool) -> Option<Shown> {
     let command = tool.command()?;
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let about = about.split(": 2 ").next().unwrap_or_default().to_owned();
-    let mut takes = input::schema(&command, tool.said());
+    let mut takes = input::schema(&command, tool);
     if let Some(required) = takes.get_mut("required").and_then(Value::as_array_mut) {
         required.extend(tool.requires.iter().map(|id| Value::from(*id)));
     }
@@ -115,7 +127,7 @@ fn shown(tool: &'static Tool) -> Option<Shown> {
     let annotations = ToolAnnotations::new()
         .read_only(tool.needs.is_none())
         .destructive(tool.destroys)
-        .open_world(false);
+        .open_world(tool.reaches_out);
     shown.annotations = Some(annotations);
     Some(shown)
 }
@@ -161,7 +173,20 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(why, None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        Ok(call::run(tool, self.which(), &arguments, &context).await.into())
+        Ok(call::run(tool, self.which(), &self.turns, &arguments, &context).await.into())
+    }
+
+    /// What has the name of a request and not its form.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method == "tools/call" {
+            let why = "a call has a `name`, which is a text, and `arguments`, which are an object";
+            return Err(ErrorData::invalid_params(why, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
 
     async fn list_resources(
@@ -171,7 +196,7 @@ impl ServerHandler for Server {
     ) -> Result<ListResourcesResult, ErrorData> {
         let one = |(uri, name, _): (&str, &str, &str)| {
             let mut resource = Resource::new(uri, name);
-            resource.mime_type = Some("application/json".into());
+            resource.mime_type = Some(JSON.into());
             resource
         };
         Ok(ListResourcesResult::with_all_items(RESOURCES.map(one).into()))
@@ -188,11 +213,17 @@ impl ServerHandler for Server {
             let why = format!("there is no resource `{}`", request.uri);
             return Err(ErrorData::resource_not_found(why, None));
         };
-        let said = call::run(tool, self.which(), &Map::new(), &context).await;
+        let said = call::run(tool, self.which(), &self.turns, &Map::new(), &context).await;
         let text = match said.structured_content {
-            Some(value) => value.to_string(),
+            Some(mut value) => {
+                if tool.quotes {
+                    value["note"] = call::QUOTED.into();
+                }
+                value.to_string()
+            }
             None => serde_json::to_string(&said.content).unwrap_or_default(),
         };
-        Ok(ReadResourceResult::new(vec![ResourceContents::text(text, request.uri)]).into())
+        let contents = ResourceContents::text(text, request.uri).with_mime_type(JSON);
+        Ok(ReadResourceResult::new(vec![contents]).into())
     }
 }

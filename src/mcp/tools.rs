@@ -18,6 +18,10 @@ pub(super) struct Tool {
     pub(super) destroys: bool,
     /// Its answer holds what people have written.
     pub(super) quotes: bool,
+    /// It asks servers elsewhere.
+    pub(super) reaches_out: bool,
+    /// Arguments of its verb that the tool has no use for.
+    pub(super) without: &'static [&'static str],
 }
 
 const READS: Tool = Tool {
@@ -28,6 +32,8 @@ const READS: Tool = Tool {
     needs: None,
     destroys: false,
     quotes: false,
+    reaches_out: false,
+    without: &[],
 };
 const WRITES: Tool = Tool { needs: Some(Allow::Write), ..READS };
 const MANAGES: Tool = Tool { needs: Some(Allow::Manage), ..READS };
@@ -43,7 +49,13 @@ pub(super) const ALL: &[Tool] = &[
     Tool { name: "get_service_endpoint", verb: "manage endpoint", ..READS },
     Tool { name: "logs", verb: "logs", quotes: true, ..READS },
     Tool { name: "show_settings", verb: "config show", ..READS },
-    Tool { name: "list_backups", verb: "manage backup", flags: &["list"], ..READS },
+    Tool {
+        name: "list_backups",
+        verb: "manage backup",
+        flags: &["list"],
+        without: &["keep", "off", "verify", "recipient"],
+        ..READS
+    },
     Tool { name: "start_profile", verb: "manage start", requires: PROFILE, ..MANAGES },
     Tool { name: "stop_profile", verb: "manage stop", ..MANAGES },
     Tool { name: "start_service", verb: "manage start", requires: SERVICE, ..MANAGES },
@@ -73,6 +85,7 @@ pub(super) const ALL: &[Tool] = &[
         name: "create_incident_room",
         verb: "content create-room",
         flags: &["--encrypted"],
+        without: &["encrypted", "no_encryption", "space"],
         ..WRITES
     },
     Tool { name: "invite", verb: "content invite", ..WRITES },
@@ -93,7 +106,13 @@ pub(super) const ALL: &[Tool] = &[
     Tool { name: "unlock_user", verb: "content unlock-user", ..MANAGES },
     Tool { name: "remove_user", verb: "content remove-user", destroys: true, ..MANAGES },
     Tool { name: "list_reports", verb: "content list-reports", quotes: true, ..READS },
-    Tool { name: "federation_check", verb: "content federation-check", ..READS },
+    // Whose name it is given it asks: what was read could be told with that.
+    Tool {
+        name: "federation_check",
+        verb: "content federation-check",
+        reaches_out: true,
+        ..WRITES
+    },
 ];
 
 impl Tool {
@@ -134,6 +153,7 @@ mod tests {
             let command = tool.command().unwrap();
             let has = |id: &str| command.get_arguments().any(|arg| arg.get_id().as_str() == id);
             assert!(tool.requires.iter().all(|id| has(id)), "{}", tool.name);
+            assert!(tool.without.iter().all(|id| has(id)), "{}", tool.name);
         }
     }
 

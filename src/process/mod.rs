@@ -32,6 +32,8 @@ use crate::{
     files,
 };
 
+/// How long an answer of somebody who keeps services may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a log is looked at, in bytes.
 const LARGEST_LOG: u64 = 64 << 20;
 /// pip names every version there ever was where it does not find the wanted one.
@@ -46,6 +48,8 @@ pub(crate) enum Error {
     Start { program: String, source: io::Error },
     #[error("`{program}` failed ({status}){}", tail(last_words))]
     Failed { program: String, status: ExitStatus, last_words: String },
+    #[error("`{program}` has not answered within {seconds} s")]
+    Late { program: String, seconds: u64 },
     #[error("signals cannot be listened for")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -63,6 +67,7 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Late { .. } => Some("where it hangs it has to be started anew".into()),
             Self::Start { .. } | Self::Failed { .. } | Self::Signals(_) => None,
             Self::File(error) => error.hint(),
         }
@@ -101,6 +106,13 @@ pub(crate) async fn tool(command: &mut Command) -> Result<String, Error> {
         .await
         .map_err(|source| Error::Start { program: program.clone(), source })?;
     finished(program, output)
+}
+
+/// The same for one that only asks something, and is not waited for for ever.
+pub(crate) async fn asked(command: &mut Command) -> Result<String, Error> {
+    let program = name_of(command);
+    let late = |_| Error::Late { program, seconds: PATIENCE.as_secs() };
+    tokio::time::timeout(PATIENCE, tool(command)).await.map_err(late)?
 }
 
 /// What a program says at first, no more than so many bytes; nothing where it says nothing in time. Neither it nor

@@ -197,6 +197,11 @@ pub(super) fn containers(config: &Config, whose: &For) -> BTreeMap<String, Conta
     containers
 }
 
+/// The file that gives the account a name; there may be others' beside it.
+fn accounts(config: &Config) -> String {
+    format!("{}-passwd", prefix(config))
+}
+
 /// What containers need beside that: names for accounts, and the recipe of the image.
 pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
     let mut files = Vec::new();
@@ -205,8 +210,9 @@ pub(super) fn beside(config: &Config, whose: &For) -> Vec<Written> {
         // PostgreSQL wants its account to have a name. This file has no comments.
         let home = config.data.root().display();
         let root = "root:x:0:0:root:/root:/bin/sh\n";
-        let account = format!("matrix:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n");
-        files.push(Written::plain("passwd", format!("{root}{account}")));
+        let who = "made by resource-matrix-synapse";
+        let account = format!("matrix:x:{uid}:{gid}:{who}:{home}:/usr/sbin/nologin\n");
+        files.push(Written::plain(accounts(config), format!("{root}{account}")));
     }
     if whose.image.is_none() {
         let recipe = include_str!("../../templates/Containerfile");
@@ -255,7 +261,7 @@ fn common(config: &Config, whose: &For) -> Container {
         volumes.push(bind(folder.clone(), folder, false));
     }
     if uid != 0 {
-        volumes.push(bind("./passwd".to_owned(), "/etc/passwd".to_owned(), true));
+        volumes.push(bind(format!("./{}", accounts(config)), "/etc/passwd".to_owned(), true));
     }
     let size = config.supervision.log_size.0.to_string();
     Container {
@@ -437,11 +443,11 @@ pub(super) fn programs(folder: &Path, program: &Path) -> Result<bool, crate::fil
     Ok(changed)
 }
 
-/// Of programs that were copied, size and time tell enough.
+/// Whether a program was copied already.
 fn is_same(from: &Path, to: &Path) -> bool {
-    let (Ok(from), Ok(to)) = (std::fs::metadata(from), std::fs::metadata(to)) else { return false };
-    let newer = from.modified().ok().zip(to.modified().ok()).is_some_and(|(a, b)| a > b);
-    from.len() == to.len() && !newer
+    let size = |path: &Path| std::fs::metadata(path).map(|it| it.len()).ok();
+    let text = |path: &Path| std::fs::read(path).ok();
+    size(from).is_some() && size(from) == size(to) && text(from) == text(to)
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(crate) enum Error {
     StaysThere,
     #[error("the homeserver in `{}` is on this machine, with its database and media", .0.display())]
     StaysHere(PathBuf),
+    #[error("`{}` is of the homeserver in `{data}`", path.display())]
+    Others { path: PathBuf, data: String },
     #[error("the path `{}` has `{sign}`, which means something else where containers are described", path.display())]
     Path { path: PathBuf, sign: char },
     #[error("for `{0}` only files are written")]
@@ -54,7 +56,7 @@ fn tail(words: &str) -> String {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Edited(_) | Self::Foreign(_) => Kind::Request,
+            Self::Edited(_) | Self::Foreign(_) | Self::Others { .. } => Kind::Request,
             Self::NotRoot | Self::OnlyFiles(_) => Kind::Request,
             Self::StaysHere(_) | Self::StaysThere | Self::Path { .. } => Kind::Request,
             Self::Cluster(_)
@@ -72,6 +74,9 @@ impl Explain for Error {
         match self {
             Self::Edited(_) => Some(
                 "`--diff` shows what would change, `--force` writes over it; what is to stay different belongs into a file beside it, such as `NAME.service.d/own.conf`".into(),
+            ),
+            Self::Others { .. } => Some(
+                "both data folders have the same name, after which all is named: rename one; where that homeserver is gone, `--force` writes over it".into(),
             ),
             Self::Path { .. } => {
                 Some("move it to a path without that; `--data-dir` and `backup.to` name one".into())

@@ -45,15 +45,22 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<Written>,
     /// What the names of those begin with that may come and go.
     pub(crate) prefix: String,
+    /// The data folder that they are about.
+    pub(crate) data: PathBuf,
     /// None where only the files are written.
     kept: Option<Kept>,
     program: PathBuf,
 }
 
 impl Plan {
+    /// Whose files they are: by their names, and by what they say.
+    pub(crate) fn whose(&self) -> (&str, &Path) {
+        (&self.prefix, &self.data)
+    }
+
     /// Writes the files into a folder, and what an image is made of beside them; the names of what changed.
     pub(crate) fn write(&self, folder: &Path, force: bool) -> Result<Vec<PathBuf>, Error> {
-        let mut changed = folder::write(folder, &self.prefix, &self.files, force)?;
+        let mut changed = folder::write(folder, self.whose(), &self.files, force)?;
         let has_image = self.files.iter().any(|it| it.path.starts_with(compose::PROGRAMS));
         if has_image && compose::programs(folder, &self.program)? {
             changed.push(compose::PROGRAMS.into());
@@ -82,6 +89,7 @@ pub(crate) async fn plan(
     let interval = config.supervision.probe_interval.0;
     let program = program()?;
     let prefix = super::prefix(config);
+    let data = config.data.root().to_owned();
     match target {
         Target::Systemd => {
             // How PostgreSQL is started is found out by trying, which only its owner can.
@@ -96,9 +104,10 @@ pub(crate) async fn plan(
             let user = (scope == Scope::System).then(|| owner(config.data.root()));
             let whose = systemd::For { scope, user, program: &program };
             let files = systemd::render(config, &list, &whose);
+            let files = files.into_iter().map(|file| file.of(&data)).collect();
             let keeper = Keeper::Systemd(Systemd { prefix: prefix.clone(), scope });
             let kept = Kept::new(keeper, profile, interval, &list, &[all::BACKUPS]);
-            Ok(Plan { folder: units(scope), prefix, files, kept: Some(kept), program })
+            Ok(Plan { folder: units(scope), prefix, data, files, kept: Some(kept), program })
         }
         Target::Compose => {
             let list = super::contained(config)?;
@@ -115,7 +124,7 @@ pub(crate) async fn plan(
             let project = prefix.clone();
             let keeper = Keeper::Compose(Compose { project, folder: folder.clone() });
             let kept = Kept::new(keeper, profile, interval, &list, &[]);
-            Ok(Plan { folder, prefix, files, kept: Some(kept), program })
+            Ok(Plan { folder, prefix, data, files, kept: Some(kept), program })
         }
         Target::Quadlet => {
             let list = super::contained(config)?;
@@ -124,7 +133,8 @@ pub(crate) async fn plan(
             let whose = compose::For { user, image: None, profiles };
             let files =
                 quadlet::render(config, &list, &whose, !rustix::process::geteuid().is_root());
-            Ok(Plan { folder: quadlets(), prefix, files, kept: None, program })
+            let files = files.into_iter().map(|file| file.of(&data)).collect();
+            Ok(Plan { folder: quadlets(), prefix, data, files, kept: None, program })
         }
         Target::Kubernetes => {
             let list = super::contained(config)?;
@@ -138,7 +148,7 @@ pub(crate) async fn plan(
                 folder: folder.clone(),
             });
             let kept = Kept::new(keeper, profile, interval, &pods, &[]);
-            Ok(Plan { folder, prefix, files, kept: Some(kept), program })
+            Ok(Plan { folder, prefix, data, files, kept: Some(kept), program })
         }
     }
 }
@@ -315,21 +325,24 @@ async fn answers(keeper: &Keeper) -> Result<(), Error> {
         Keeper::Compose(compose) => {
             let mut command = compose.compose();
             command.arg("version");
-            let said = process::tool(&mut command).await;
+            let said = process::asked(&mut command).await;
             said.map_err(|source| Error::NoEngine("`docker compose`", source))?;
             let mut command = process::command("docker");
             command.args(["version", "--format", "{{.Server.Version}}"]);
-            let said = process::tool(&mut command).await;
+            let said = process::asked(&mut command).await;
             return said.map(drop).map_err(|source| Error::NoEngine("Docker", source));
         }
         Keeper::Kubernetes(cluster) => {
             let mut command = cluster.kubectl();
             command.args(["version", "--output=json"]);
-            return process::tool(&mut command).await.map(drop).map_err(Error::Cluster);
+            return process::asked(&mut command).await.map(drop).map_err(Error::Cluster);
         }
     };
-    let said = process::tool(&mut command).await;
-    said.map(drop).map_err(|_| Error::NoKeeper(keeper.name()))
+    let said = process::asked(&mut command).await;
+    match said {
+        Err(late @ process::Error::Late { .. }) => Err(Error::NoEngine(keeper.name(), late)),
+        said => said.map(drop).map_err(|_| Error::NoKeeper(keeper.name())),
+    }
 }
 
 async fn run(systemd: &Systemd, words: &[&str]) -> Result<String, Error> {
@@ -343,6 +356,7 @@ pub(crate) async fn remove(data: &DataDir) -> Result<bool, Failure> {
         Ok(()) => true,
         // Where he is gone, nothing of it runs.
         Err(Error::NoKeeper(_)) => false,
+        Err(Error::NoEngine(_, process::Error::Start { .. })) => false,
         Err(error) => return Err(error.into()),
     };
     if is_there {
@@ -357,13 +371,15 @@ pub(crate) async fn remove(data: &DataDir) -> Result<bool, Failure> {
             for fact in &kept.services {
                 names.extend([systemd.unit(&fact.name), systemd.started(fact)]);
             }
-            folder::remove(&units(systemd.scope), &names)?;
+            folder::remove(&units(systemd.scope), data.root(), &names)?;
             run(systemd, &["daemon-reload"]).await.ok();
         }
         Keeper::Compose(compose) => {
-            process::tool(compose.compose().args(["down", "--remove-orphans"]))
-                .await
-                .map_err(Error::from)?;
+            if is_there {
+                process::tool(compose.compose().args(["down", "--remove-orphans"]))
+                    .await
+                    .map_err(Error::from)?;
+            }
             files::remove(&compose.folder)?;
         }
         Keeper::Kubernetes(cluster) => {

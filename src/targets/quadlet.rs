@@ -9,7 +9,7 @@ use super::{
     Written,
     compose::{self, Container, For, Healthcheck},
     prefix,
-    systemd::word,
+    systemd::{description, word},
 };
 use crate::{config::Config, supervisor::service::Service};
 
@@ -52,10 +52,7 @@ fn unit(
     all: &BTreeMap<String, Container>,
     prefix: &str,
 ) -> String {
-    let mut text = format!(
-        "[Unit]\nDescription=Matrix homeserver {}: {}\n",
-        config.server.name, service.summary
-    );
+    let mut text = format!("[Unit]\nDescription={}\n", description(config, service));
     let mut line = |key: &str, value: &str| {
         writeln!(text, "{key}={value}").ok();
     };

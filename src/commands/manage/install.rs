@@ -225,12 +225,13 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         context.warn(warning);
     }
     if let Some(target) = target {
+        let mut stopped = false;
         if args.start && context.kept()?.is_none() {
-            let (timeout, force) = (config.supervision.stop_timeout.0, false);
-            let options = stop::Options { timeout, force };
-            stop::stop(&config.data, options, &mut |_| ()).await?;
+            keep::reachable(&settings, target).await?;
+            stopped = stop_here(config).await?;
         }
-        if keep::install(&settings, target, args.force).await? {
+        let handed = keep::install(&settings, target, args.force).await;
+        if or_here(context, stopped, handed).await? {
             done.steps.push(format!("had {} keep the services", target.word()));
             done.changed = true;
         }
@@ -256,22 +257,47 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
 async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
     let config = context.config()?;
     context.would("build an image, and have Docker Compose keep the services")?;
+    let settings = settings(context)?;
+    let mut stopped = false;
     if args.start && context.kept()?.is_none() {
-        let options = stop::Options { timeout: config.supervision.stop_timeout.0, force: false };
-        stop::stop(&config.data, options, &mut |_| ()).await?;
+        keep::reachable(&settings, Target::Compose).await?;
+        stopped = stop_here(config).await?;
     } else {
         not_ours(context).await?;
     }
     let progress = context.progress("building the image");
     config.data.create()?;
     persist::keep(config)?;
-    let settings = settings(context)?;
-    let mut changed = keep::install(&settings, Target::Compose, args.force).await?;
+    let handed = keep::install(&settings, Target::Compose, args.force).await;
+    let mut changed = or_here(context, stopped, handed).await?;
     progress.now("installing");
     changed |= keep::lay(&config.data).await?;
     drop(progress);
     let none = || Failure::request("nobody keeps the services");
     handed_over(args.start, context, changed, changed, none).await
+}
+
+/// Stops what runs here, which somebody else is to keep; whether anything did.
+async fn stop_here(config: &Config) -> Result<bool, Failure> {
+    let options = stop::Options { timeout: config.supervision.stop_timeout.0, force: false };
+    let stopped = stop::stop(&config.data, options, &mut |_| ()).await?;
+    Ok(matches!(stopped, stop::Stopped::Now))
+}
+
+/// Where nobody else could be given what was stopped, it is started here again.
+async fn or_here<T>(
+    context: &Context,
+    stopped: bool,
+    handed: Result<T, Failure>,
+) -> Result<T, Failure> {
+    if handed.is_err() && stopped && context.kept()?.is_none() {
+        let timeout = context.config()?.supervision.start_timeout.0;
+        match Box::pin(super::start::go(context, start::Options::all(timeout, true))).await {
+            Ok(_) => context.warn("the homeserver runs here, as before"),
+            Err(failure) => context.warn(format!("the homeserver is stopped: {failure}")),
+        }
+    }
+    handed
 }
 
 /// All runs in the cluster; this machine has the settings, and the secrets that were made for it.

@@ -77,8 +77,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
         changed,
     };
     if args.diff {
-        let folder = args.out.unwrap_or(plan.folder);
-        let found = targets::differences(&folder, &plan.prefix, &plan.files)?;
+        let folder = args.out.unwrap_or_else(|| plan.folder.clone());
+        let found = targets::differences(&folder, plan.whose(), &plan.files)?;
         let files: Vec<File> = found.iter().map(shown).collect();
         return Ok(Reply::done_if(!files.is_empty(), answer(Some(folder), files, false)));
     }

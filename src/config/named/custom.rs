@@ -28,6 +28,7 @@ const OURS: &[&str] = &[
     "hooks",
     "relay",
     "metrics",
+    "network",
     "postgres",
     "postgres-setup",
     "prepare",

@@ -42,10 +42,10 @@ impl Compose {
     pub(crate) async fn has_image(&self, service: &str) -> bool {
         let mut config = self.compose();
         config.args(["config", "--images", service]);
-        let name = process::tool(&mut config).await.unwrap_or_default();
+        let name = process::asked(&mut config).await.unwrap_or_default();
         let mut inspect = process::command("docker");
         inspect.args(["image", "inspect", "--format", "{{.Id}}"]).args(name.lines().next());
-        process::tool(&mut inspect).await.is_ok()
+        process::asked(&mut inspect).await.is_ok()
     }
 
     pub(super) async fn ask(&self, facts: &[Fact]) -> Result<Vec<Said>, Error> {
@@ -53,12 +53,12 @@ impl Compose {
         let mut list = process::command("docker");
         list.args(["ps", "--all", "--quiet", "--no-trunc", "--filter"]);
         list.arg(format!("label={PROJECT}={}", self.project));
-        let ids = process::tool(&mut list).await.map_err(silent)?;
+        let ids = process::asked(&mut list).await.map_err(silent)?;
         let mut found = BTreeMap::new();
         if !ids.trim().is_empty() {
             let mut inspect = process::command("docker");
             inspect.arg("inspect").args(ids.split_whitespace());
-            let text = process::tool(&mut inspect).await.map_err(silent)?;
+            let text = process::asked(&mut inspect).await.map_err(silent)?;
             let all: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
             for one in all {
                 let service = one["Config"]["Labels"][SERVICE].as_str().map(str::to_owned);

@@ -213,7 +213,7 @@ impl Kubernetes {
         let selector = format!("--selector={}", self.selector());
         list.args(["get", "pods,statefulsets,deployments", &selector, "--output=json"]);
         let silent = |error| Error::Silent("kubectl", error);
-        let text = process::tool(&mut list).await.map_err(silent)?;
+        let text = process::asked(&mut list).await.map_err(silent)?;
         let all: Value = serde_json::from_str(&text).unwrap_or_default();
         Ok(Found::of(all["items"].as_array().cloned().unwrap_or_default()))
     }

@@ -98,7 +98,7 @@ impl Systemd {
         let mut command = self.systemctl();
         command.args(["show", "--timestamp=utc", &format!("--property={PROPERTIES}")]);
         command.args(facts.iter().map(|fact| self.started(fact)));
-        let text = process::tool(&mut command).await;
+        let text = process::asked(&mut command).await;
         let text = text.map_err(|error| Error::Silent("systemctl", error))?;
         let blocks = text.split("\n\n").filter(|block| !block.trim().is_empty());
         Ok(blocks.map(said).collect())

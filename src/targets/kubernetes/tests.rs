@@ -351,7 +351,7 @@ fn no_file_holds_a_secret_unless_that_is_asked_for() {
 
 #[test]
 fn secrets_are_their_owners_alone_and_what_a_profile_no_longer_has_goes() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("chat"));
@@ -362,7 +362,9 @@ fn secrets_are_their_owners_alone_and_what_a_profile_no_longer_has_goes() {
         render(&config, &contained(&config).unwrap(), with_secrets).unwrap()
     };
     let out = folder.path().join("out");
-    let write = |files: &[Written]| super::super::folder::write(&out, "chat", files, false);
+    let write = |files: &[Written]| {
+        super::super::folder::write(&out, ("chat", Path::new("/a")), files, false)
+    };
     write(&of("scale", true)).unwrap();
     let secret = std::fs::metadata(out.join("chat-1-secrets.yaml")).unwrap();
     assert_eq!(secret.permissions().mode() & 0o777, 0o600);

@@ -109,6 +109,12 @@ pub(super) fn path(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 
+/// What a person reads of a service: on one line, which the next does not go on with.
+pub(super) fn description(config: &Config, service: &Service) -> String {
+    let summary = service.summary.replace(char::is_control, " ").replace('%', "%%");
+    format!("Matrix homeserver {}: {}", config.server.name, summary.trim_end_matches('\\'))
+}
+
 /// This program with words of its own about this homeserver.
 fn own(config: &Config, whose: &For<'_>, words: &[&str]) -> String {
     let data = config.data.root().display().to_string();
@@ -129,8 +135,7 @@ fn unit(
         writeln!(text, "{key}={value}").ok();
     };
     let is_timed = service.name == services::BACKUPS;
-    let summary = &service.summary;
-    line("Description", &format!("Matrix homeserver {}: {summary}", config.server.name));
+    line("Description", &description(config, service));
     if !is_timed {
         line("PartOf", &format!("{prefix}.target"));
     }
@@ -195,7 +200,8 @@ fn service_section(text: &mut String, config: &Config, service: &Service, whose:
         line("User", user);
         line("Group", group);
     }
-    line("WorkingDirectory", &path(config.data.root()));
+    // As it is: quotes would be a part of it.
+    line("WorkingDirectory", &config.data.root().display().to_string().replace('%', "%%"));
     // As often as it is told why it may not start, it would say so in the log.
     line("ExecStart", &if is_timed { unit(&["--once"]) } else { unit(&[]) });
     if asked && !is_work {
