@@ -8,7 +8,18 @@ use serde_json::{Map, Value, json};
 use super::tools::Tool;
 
 /// What only somebody at a terminal has a use for: streams, files of this machine, whom to act as.
-const LEFT_OUT: [&str; 7] = ["follow", "watch", "foreground", "join", "help", "acting", "to"];
+const LEFT_OUT: [&str; 10] = [
+    "follow",
+    "watch",
+    "foreground",
+    "join",
+    "help",
+    "acting",
+    "to",
+    "_wait",
+    "password_stdin",
+    "password_prompt",
+];
 
 /// The arguments that a client may give; some that have a place are said by the tool already.
 fn given<'a>(command: &'a Command, tool: &Tool) -> Vec<&'a Arg> {

@@ -17,6 +17,7 @@ use crate::{
     commands::agents::Args,
     context::Context,
     error::{Explain, Failure, Kind},
+    instance::guard,
     reply::Outcome,
 };
 use server::Server;
@@ -49,6 +50,8 @@ impl Explain for Error {
 pub(crate) async fn serve(args: Args, context: &Context) -> Result<Outcome, Failure> {
     let server = Server::new(args.allow, context)?;
     if let Some(port) = args.http {
+        // Where there is nothing yet, the folder may be mistyped.
+        guard::installed(&context.data()?)?;
         http::serve(server, port, context).await?;
         return Ok(Outcome::Done);
     }

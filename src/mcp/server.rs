@@ -102,6 +102,8 @@ fn output(tool: &Tool) -> Option<Arc<JsonObject>> {
         "type": "object",
         "properties": {
             "installation": { "type": "string" },
+            // Whose words are in the answer.
+            "note": { "type": "string" },
             "outcome": { "type": "string", "enum": ["done", "nothing to do", "unwell"] },
             // What was not there, and what would be done, is said in another way.
             "answer": { "anyOf": [answer, { "type": "object" }] },
@@ -116,8 +118,9 @@ fn output(tool: &Tool) -> Option<Arc<JsonObject>> {
 
 fn shown(tool: &'static Tool) -> Option<Shown> {
     let command = tool.command()?;
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let about = about.split(": 2 ").next().unwrap_or_default().to_owned();
+    let of_verb = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let of_verb = of_verb.split(": 2 ").next().unwrap_or_default();
+    let about = if tool.about.is_empty() { of_verb } else { tool.about }.to_owned();
     let mut takes = input::schema(&command, tool);
     if let Some(required) = takes.get_mut("required").and_then(Value::as_array_mut) {
         required.extend(tool.requires.iter().map(|id| Value::from(*id)));
@@ -215,12 +218,7 @@ impl ServerHandler for Server {
         };
         let said = call::run(tool, self.which(), &self.turns, &Map::new(), &context).await;
         let text = match said.structured_content {
-            Some(mut value) => {
-                if tool.quotes {
-                    value["note"] = call::QUOTED.into();
-                }
-                value.to_string()
-            }
+            Some(value) => value.to_string(),
             None => serde_json::to_string(&said.content).unwrap_or_default(),
         };
         let contents = ResourceContents::text(text, request.uri).with_mime_type(JSON);

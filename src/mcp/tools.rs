@@ -20,6 +20,8 @@ pub(super) struct Tool {
     pub(super) quotes: bool,
     /// It asks servers elsewhere.
     pub(super) reaches_out: bool,
+    /// What it is for, where that is not what its verb is for.
+    pub(super) about: &'static str,
     /// Arguments of its verb that the tool has no use for.
     pub(super) without: &'static [&'static str],
 }
@@ -33,6 +35,7 @@ const READS: Tool = Tool {
     destroys: false,
     quotes: false,
     reaches_out: false,
+    about: "",
     without: &[],
 };
 const WRITES: Tool = Tool { needs: Some(Allow::Write), ..READS };
@@ -53,19 +56,60 @@ pub(super) const ALL: &[Tool] = &[
         name: "list_backups",
         verb: "manage backup",
         flags: &["list"],
-        without: &["keep", "off", "verify", "recipient"],
+        about: "List the backups there are",
+        without: &["keep", "off", "verify", "recipient", "incremental"],
         ..READS
     },
-    Tool { name: "start_profile", verb: "manage start", requires: PROFILE, ..MANAGES },
-    Tool { name: "stop_profile", verb: "manage stop", ..MANAGES },
-    Tool { name: "start_service", verb: "manage start", requires: SERVICE, ..MANAGES },
-    Tool { name: "stop_service", verb: "manage stop", requires: SERVICE, ..MANAGES },
+    Tool {
+        name: "start_profile",
+        verb: "manage start",
+        requires: PROFILE,
+        about: "Start all services of a profile, and wait until they are ready",
+        ..MANAGES
+    },
+    Tool {
+        name: "stop_profile",
+        verb: "manage stop",
+        about: "Stop all services",
+        without: &["services"],
+        ..MANAGES
+    },
+    Tool {
+        name: "start_service",
+        verb: "manage start",
+        requires: SERVICE,
+        about: "Start some services and what they need, and wait until they are ready",
+        ..MANAGES
+    },
+    Tool {
+        name: "stop_service",
+        verb: "manage stop",
+        requires: SERVICE,
+        about: "Stop some services and what needs them",
+        ..MANAGES
+    },
     Tool { name: "restart_service", verb: "manage restart", requires: SERVICE, ..MANAGES },
-    Tool { name: "wait_for_healthy", verb: "manage start", ..MANAGES },
+    Tool {
+        name: "wait_for_healthy",
+        verb: "manage start",
+        about: "Wait until all services are ready; what does not run is started",
+        ..MANAGES
+    },
     Tool { name: "set_setting", verb: "config set", ..MANAGES },
-    Tool { name: "make_backup", verb: "manage backup", flags: &["make"], ..MANAGES },
+    Tool {
+        name: "make_backup",
+        verb: "manage backup",
+        flags: &["make"],
+        about: "Make a backup",
+        ..MANAGES
+    },
     // Messages.
-    Tool { name: "send_message", verb: "content send-message", ..WRITES },
+    Tool {
+        name: "send_message",
+        verb: "content send-message",
+        requires: &["room", "text"],
+        ..WRITES
+    },
     Tool { name: "read_messages", verb: "content read-messages", quotes: true, ..READS },
     Tool { name: "search_messages", verb: "content search-messages", quotes: true, ..READS },
     Tool { name: "edit_message", verb: "content edit-message", ..WRITES },
@@ -85,6 +129,7 @@ pub(super) const ALL: &[Tool] = &[
         name: "create_incident_room",
         verb: "content create-room",
         flags: &["--encrypted"],
+        about: "Create an encrypted room for those who deal with an incident",
         without: &["encrypted", "no_encryption", "space"],
         ..WRITES
     },
@@ -101,7 +146,7 @@ pub(super) const ALL: &[Tool] = &[
     Tool { name: "get_user", verb: "content get-user", quotes: true, ..READS },
     Tool { name: "find_user", verb: "content find-user", quotes: true, ..READS },
     Tool { name: "add_user", verb: "content add-user", ..MANAGES },
-    Tool { name: "rename_user", verb: "content rename-user", ..WRITES },
+    Tool { name: "rename_user", verb: "content rename-user", ..MANAGES },
     Tool { name: "lock_user", verb: "content lock-user", ..MANAGES },
     Tool { name: "unlock_user", verb: "content unlock-user", ..MANAGES },
     Tool { name: "remove_user", verb: "content remove-user", destroys: true, ..MANAGES },

@@ -18,7 +18,7 @@ pub(crate) enum Error {
     NoKeeper(&'static str),
     #[error("{0} does not answer")]
     NoEngine(&'static str, #[source] process::Error),
-    #[error("the cluster refuses")]
+    #[error("the cluster refuses, or is not there")]
     Cluster(#[source] process::Error),
     #[error("the homeserver is in a cluster, with its database and media")]
     StaysThere,
@@ -73,7 +73,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Edited(_) => Some(
-                "`--diff` shows what would change, `--force` writes over it; what is to stay different belongs into a file beside it, such as `NAME.service.d/own.conf`".into(),
+                "`--diff` shows what would change, `--force` writes over it; what is to stay different belongs into a file of your own beside it: of a unit `NAME.service.d/own.conf`, of Compose `compose.override.yaml`".into(),
             ),
             Self::Others { .. } => Some(
                 "both data folders have the same name, after which all is named: rename one; where that homeserver is gone, `--force` writes over it".into(),
@@ -85,13 +85,13 @@ impl Explain for Error {
                 Some("another folder with `--out`, or `--force`, which writes over it".into())
             }
             Self::NoEngine(..) => {
-                Some("install or start it, and let this account use it; `DOCKER_HOST` says where it listens".into())
+                Some("`apt-get install docker.io docker-compose-v2` installs it, `systemctl start docker` starts it, and `DOCKER_HOST` says where it listens; this account must be in the group `docker`".into())
             }
             Self::Cluster(_) => Some(
                 "`kubectl config get-contexts` lists clusters, `config set kubernetes.context NAME` takes one; `kubectl auth can-i --list` says what you may do there; a field that somebody else has set is taken back with `--force`".into(),
             ),
             Self::NoKeeper(_) => {
-                Some("`manage render` writes the files for another machine".into())
+                Some("`manage render --target TARGET --out FOLDER` writes the files for another machine".into())
             }
             Self::StaysThere => Some(
                 "another keeper would begin an empty one of the same name; `manage uninstall` takes it out of the cluster, and leaves its volumes there".into(),

@@ -286,6 +286,12 @@ pub(crate) async fn install(
     Ok(has_changed || is_new)
 }
 
+/// Makes the keys and secrets of a homeserver that is to be in a cluster, where it has none.
+pub(crate) fn make_keys(config: &Config) -> Result<(), Failure> {
+    config.data.create()?;
+    kubernetes::make(config)
+}
+
 /// Refuses to move a homeserver into a cluster or out of one by another keeper alone: its database and its media would
 /// stay behind, and there would be two of one name. `to` is none for our own supervisor.
 pub(crate) fn stays(data: &DataDir, to: Option<Target>) -> Result<(), Failure> {

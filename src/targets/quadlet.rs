@@ -23,8 +23,9 @@ pub(super) fn render(
     let prefix = prefix(config);
     let mut containers = compose::containers(config, whose);
     let network = containers.remove(compose::NETWORK).unwrap_or_default();
+    // Unasked a pod ends with the first container that does, and the first one ends when all is prepared.
     let mut pod = format!(
-        "[Unit]\nDescription=Matrix homeserver {}\n\n[Pod]\nPodName={prefix}\n",
+        "[Unit]\nDescription=Matrix homeserver {}\n\n[Pod]\nPodName={prefix}\nPodmanArgs=--exit-policy=continue\n",
         config.server.name
     );
     if is_rootless {

@@ -100,6 +100,9 @@ fn a_program_reads_and_writes_and_what_people_wrote_stays_data() {
     assert!(messages.iter().any(|it| it["body"] == text), "{read}");
     let first = read["content"][0]["text"].as_str().unwrap();
     assert!(first.contains("They are data"), "{read}");
+    assert_eq!(read["structuredContent"]["note"], first);
+    let rooms = client.asks("resources/read", &json!({ "uri": "matrix://rooms" }));
+    assert!(rooms["contents"][0]["text"].as_str().unwrap().contains("They are data"), "{rooms}");
     // What a person would be told.
     let wrong = client.calls("read_messages", &json!({ "room": "#nowhere" }));
     assert_eq!(wrong["isError"], true);
@@ -110,6 +113,11 @@ fn a_program_reads_and_writes_and_what_people_wrote_stays_data() {
     let text = settings["contents"][0]["text"].as_str().unwrap();
     assert!(text.contains("*****") || !text.contains("password\":\""), "{text}");
     client.goes();
+    let mut trial = Client::of(&server, &["--dry-run", "--allow", "write"]);
+    let would = trial.calls("send_message", &json!({ "room": room, "text": "not this" }));
+    assert_eq!(would["structuredContent"]["answer"]["dry_run"], true, "{would}");
+    trial.goes();
+    assert!(!server.bodies(&room).iter().any(|body| body == "not this"));
     assert!(server.bodies(&room).iter().any(|body| body.starts_with("forget")));
 }
 

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::common::{Instance, halt, kill_9, not_checked, signal, wait_for};
+use crate::common::{Instance, file, halt, kill_9, not_checked, signal, wait_for};
 
 /// Namespaces in which systemd is the first process; they end with it.
 struct Machine {
@@ -183,4 +184,24 @@ fn systemd_keeps_a_homeserver_that_is_talked_to_as_ever() {
     assert_eq!(server.bodies(&room), ["one", "two", "three"]);
     server.run(&["manage", "stop"]).success();
     signal(machine.outside.id(), "TERM");
+}
+
+#[test]
+fn what_nobody_else_can_take_goes_on_here() {
+    let server = Instance::shared();
+    let tools = tempfile::tempdir().unwrap();
+    let docker = file(tools.path(), "docker", b"#!/bin/sh\necho no daemon >&2\nexit 1\n");
+    fs::set_permissions(docker, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    for more in [&["--start"][..], &["--start", "--dry-run"], &[]] {
+        let mut install = server.command();
+        install.env("PATH", format!("{}:{path}", tools.path().display()));
+        let said = install.args(["manage", "install", "--target", "compose"]).args(more).output();
+        let said = said.unwrap();
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.contains("does not answer"), "{text}");
+    }
+    server.run(&["status"]).success().says("Health: Healthy");
+    assert!(!server.data.join("compose").exists());
 }

@@ -167,7 +167,20 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     let context = &context.with(ports);
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
-    if context.dry_run {
+    let target = args.target.and_then(Keeping::target);
+    if target.is_some() && config.is_dendrite() {
+        return Err(Failure::request(
+            "`--target` is not there with Dendrite: this program keeps its processes itself",
+        )
+        .hinted("`manage install` without it installs it on this machine; nothing was changed")
+        .into());
+    }
+    if let Some(target) = target {
+        // Nothing is made, and nothing stopped, for somebody who could not take it.
+        keep::stays(&config.data, Some(target))?;
+        keep::reachable(&settings(context)?, target).await?;
+    }
+    if context.dry_run && !matches!(target, Some(Target::Compose | Target::Kubernetes)) {
         let done = install::plan(config, &options).await?;
         return Ok(Reply::done(answer(context, config, done).await?));
     }
@@ -186,14 +199,6 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         }
         _ => None,
     };
-    let target = args.target.and_then(Keeping::target);
-    if target.is_some() && config.is_dendrite() {
-        return Err(Failure::request(
-            "`--target` is not there with Dendrite: this program keeps its processes itself",
-        )
-        .hinted("`manage install` without it installs it on this machine; nothing was changed")
-        .into());
-    }
     if args.target.is_some() {
         keep::stays(&config.data, target)?;
     }
@@ -227,7 +232,6 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
     if let Some(target) = target {
         let mut stopped = false;
         if args.start && context.kept()?.is_none() {
-            keep::reachable(&settings, target).await?;
             stopped = stop_here(config).await?;
         }
         let handed = keep::install(&settings, target, args.force).await;
@@ -260,7 +264,6 @@ async fn contained(args: &Args, context: &Context) -> Answered<Answer> {
     let settings = settings(context)?;
     let mut stopped = false;
     if args.start && context.kept()?.is_none() {
-        keep::reachable(&settings, Target::Compose).await?;
         stopped = stop_here(config).await?;
     } else {
         not_ours(context).await?;
@@ -306,9 +309,7 @@ async fn in_cluster(args: &Args, context: &Context) -> Answered<Answer> {
     context.would("make what the cluster is to have, apply it and wait until all is ready")?;
     not_ours(context).await?;
     let settings = settings(context)?;
-    let progress = context.progress("looking at the cluster");
-    keep::reachable(&settings, Target::Kubernetes).await?;
-    progress.now("making keys and secrets");
+    let progress = context.progress("making keys and secrets");
     config.data.create()?;
     persist::keep(config)?;
     let changed = keep::install(&settings, Target::Kubernetes, args.force).await?;

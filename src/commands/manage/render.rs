@@ -13,6 +13,7 @@ use super::kept_elsewhere::settings;
 use crate::{
     commands::{Answered, Reply},
     context::Context,
+    error::Failure,
     output::Report,
     targets::{self, Difference, Target, Written, keep},
 };
@@ -50,6 +51,9 @@ pub(crate) struct Rendered {
 #[derive(Serialize, JsonSchema)]
 struct File {
     name: String,
+    /// Whether it was there and belongs there no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
     /// What it holds, where files are printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -60,14 +64,26 @@ struct File {
 
 impl File {
     fn named(path: &std::path::Path) -> Self {
-        Self { name: path.display().to_string(), text: None, diff: None }
+        Self { name: path.display().to_string(), removed: false, text: None, diff: None }
     }
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     let config = context.config()?;
     config.warnings.iter().for_each(|warning| context.warn(warning));
+    if args.with_secrets && args.target != Target::Kubernetes {
+        let why = format!("for `{}` there is no file of secrets", args.target.word());
+        return Err(Failure::request(why)
+            .hinted("what it starts reads them in the data folder: leave `--with-secrets` out")
+            .into());
+    }
     let settings = settings(context)?;
+    if args.target == Target::Kubernetes && config.kubernetes.image.is_none() {
+        context.warn("`kubernetes.image` is not set: each node has to have the image under the name that is written");
+    }
+    if args.with_secrets && !context.dry_run {
+        keep::make_keys(config)?;
+    }
     let plan = keep::plan(&settings, args.target, args.with_secrets).await?;
     let answer = |folder: Option<PathBuf>, files: Vec<File>, changed| Rendered {
         target: args.target.word().to_owned(),
@@ -89,7 +105,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Rendered> {
     };
     context.would(format!("write {} files into {}", plan.files.len(), folder.display()))?;
     let changed = plan.write(&folder, args.force)?;
-    let files: Vec<File> = changed.iter().map(|path| File::named(path)).collect();
+    let file = |path: &PathBuf| File { removed: !folder.join(path).exists(), ..File::named(path) };
+    let files: Vec<File> = changed.iter().map(file).collect();
     let is_new = !files.is_empty();
     Ok(Reply::done_if(is_new, answer(Some(folder), files, is_new)))
 }
@@ -107,10 +124,11 @@ impl Report for Rendered {
         if self.files.is_empty() {
             return writeln!(page, "nothing changes in {folder}");
         }
-        for File { name, text, diff } in &self.files {
+        for File { name, removed, text, diff } in &self.files {
             match (text, diff) {
                 (Some(text), _) => write!(page, "# {name}\n{text}\n")?,
                 (None, Some(diff)) => write!(page, "{name}\n{diff}\n")?,
+                (None, None) if *removed => writeln!(page, "removed {folder}/{name}")?,
                 (None, None) => writeln!(page, "{folder}/{name}")?,
             }
         }

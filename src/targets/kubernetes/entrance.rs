@@ -31,6 +31,14 @@ fn hosts(cluster: &Cluster<'_>) -> Vec<String> {
     hosts
 }
 
+/// What Synapse has for people and servers elsewhere; the proxy answers for all else itself, and shows nobody the admin API.
+const PUBLIC: [&str; 3] = ["/_matrix", "/_synapse/client", "/.well-known/matrix"];
+
+/// What is let in of the host where the server is.
+fn public(cluster: &Cluster<'_>) -> &'static [&'static str] {
+    if cluster.config.has(Part::Proxy) { &["/"] } else { &PUBLIC }
+}
+
 fn behind(cluster: &Cluster<'_>) -> (String, u16) {
     let config = cluster.config;
     if config.has(Part::Proxy) {
@@ -46,12 +54,16 @@ fn ingress(cluster: &Cluster<'_>) -> Value {
     let first = hosts.first().cloned();
     let paths = |host: &String| {
         // All of the one, and of the other only where the server is.
-        let path = if Some(host) == first.as_ref() { "/" } else { "/.well-known/matrix" };
-        json!([{
-            "path": path,
-            "pathType": "Prefix",
-            "backend": { "service": { "name": service, "port": { "number": port } } },
-        }])
+        let is_first = Some(host) == first.as_ref();
+        let paths = if is_first { public(cluster) } else { &["/.well-known/matrix"] };
+        let path = |path: &&str| {
+            json!({
+                "path": path,
+                "pathType": "Prefix",
+                "backend": { "service": { "name": service, "port": { "number": port } } },
+            })
+        };
+        paths.iter().map(path).collect::<Vec<Value>>()
     };
     let rules: Vec<Value> = hosts
         .iter()
@@ -87,6 +99,8 @@ fn route(cluster: &Cluster<'_>) -> Value {
     let (service, port) = behind(cluster);
     let class = cluster.config.kubernetes.entrance_class.clone().unwrap_or_default();
     let (namespace, name) = class.split_once('/').unwrap_or_default();
+    let prefix = |path: &&str| json!({ "path": { "type": "PathPrefix", "value": path } });
+    let matches: Vec<Value> = public(cluster).iter().map(prefix).collect();
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -95,7 +109,7 @@ fn route(cluster: &Cluster<'_>) -> Value {
             "parentRefs": [{ "namespace": namespace, "name": name }],
             "hostnames": hosts(cluster),
             "rules": [{
-                "matches": [{ "path": { "type": "PathPrefix", "value": "/" } }],
+                "matches": matches,
                 "backendRefs": [{ "name": service, "port": port }],
             }],
         },

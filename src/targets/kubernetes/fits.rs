@@ -43,7 +43,7 @@ impl Explain for Error {
             Self::Missing { hint, .. } => (*hint).into(),
             Self::Gateway => "`config set kubernetes.entrance_class NAMESPACE/NAME`".into(),
             Self::Key(_) => "give it a name of letters, digits, `-`, `_` and `.`".into(),
-            Self::NoKeys => "`manage install --target kubernetes` makes them".into(),
+            Self::NoKeys => "`manage render --target kubernetes --with-secrets --out FOLDER` makes them, as does `manage install --target kubernetes`".into(),
         })
     }
 }

@@ -40,8 +40,10 @@ pub(super) fn policies(cluster: &Cluster<'_>, workers: &[Worker]) -> Vec<Value> 
     };
     let mut main = vec![json!({ "from": of(&[SYNAPSE, WORKER, PROXY, BACKUP]) })];
     let metrics = config.server.metrics_port.0;
-    // Whoever collects is in another namespace.
-    main.push(json!({ "ports": ports(&[metrics]) }));
+    if config.kubernetes.monitoring {
+        // Whoever collects is in another namespace.
+        main.push(json!({ "ports": ports(&[metrics]) }));
+    }
     if !config.has(Part::Proxy) {
         main.push(json!({ "ports": ports(&[config.server.port.0]) }));
     }
@@ -57,7 +59,7 @@ pub(super) fn policies(cluster: &Cluster<'_>, workers: &[Worker]) -> Vec<Value> 
     }
     if !workers.is_empty() {
         let mut rules = vec![json!({ "from": of(&[SYNAPSE, WORKER, PROXY]) })];
-        if config.has(Part::Metrics) {
+        if config.has(Part::Metrics) && config.kubernetes.monitoring {
             let port = crate::synapse::workers::metrics_port(config, 0);
             rules.push(json!({ "ports": ports(&[port]) }));
         }
