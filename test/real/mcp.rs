@@ -113,7 +113,7 @@ fn a_program_reads_and_writes_and_what_people_wrote_stays_data() {
     let text = settings["contents"][0]["text"].as_str().unwrap();
     assert!(text.contains("*****") || !text.contains("password\":\""), "{text}");
     client.goes();
-    let mut trial = Client::of(&server, &["--dry-run", "--allow", "write"]);
+    let mut trial = Client::of(server, &["--dry-run", "--allow", "write"]);
     let would = trial.calls("send_message", &json!({ "room": room, "text": "not this" }));
     assert_eq!(would["structuredContent"]["answer"]["dry_run"], true, "{would}");
     trial.goes();
