@@ -430,6 +430,8 @@ fn seconds(span: Duration) -> String {
 pub(super) fn programs(folder: &Path, program: &Path) -> Result<bool, crate::files::Error> {
     let mut changed = false;
     let image = folder.join(PROGRAMS);
+    // What a run that was killed left would be a part of the image.
+    crate::files::sweep(&image);
     let beside = program.with_file_name("resource-matrix-crypto");
     for from in [program, &beside] {
         let Some(name) = from.file_name() else { continue };

@@ -159,6 +159,14 @@ impl From<Refused> for Problem {
 /// What the database refuses is refused; all else passes.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => return Self::no_database(),
+            // The last that was asked may have been the end of the transaction.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                return Self::unanswered();
+            }
+            _ => {}
+        }
         let said = error.as_database_error();
         let code = said.and_then(DatabaseError::code).unwrap_or_default();
         if code == "55P03" {
