@@ -104,7 +104,7 @@ pub(crate) async fn plan(
             let user = (scope == Scope::System).then(|| owner(config.data.root()));
             let whose = systemd::For { scope, user, program: &program };
             let files = systemd::render(config, &list, &whose);
-            let files = files.into_iter().map(|file| file.of(&data)).collect();
+            let files = owned(files, &data);
             let keeper = Keeper::Systemd(Systemd { prefix: prefix.clone(), scope });
             let kept = Kept::new(keeper, profile, interval, &list, &[all::BACKUPS]);
             Ok(Plan { folder: units(scope), prefix, data, files, kept: Some(kept), program })
@@ -133,7 +133,7 @@ pub(crate) async fn plan(
             let whose = compose::For { user, image: None, profiles };
             let files =
                 quadlet::render(config, &list, &whose, !rustix::process::geteuid().is_root());
-            let files = files.into_iter().map(|file| file.of(&data)).collect();
+            let files = owned(files, &data);
             Ok(Plan { folder: quadlets(), prefix, data, files, kept: None, program })
         }
         Target::Kubernetes => {
@@ -151,6 +151,13 @@ pub(crate) async fn plan(
             Ok(Plan { folder, prefix, data, files, kept: Some(kept), program })
         }
     }
+}
+
+/// The same, with whose they are; what the image is made of is the same for all.
+fn owned(files: Vec<Written>, data: &Path) -> Vec<Written> {
+    let is_of_image = |file: &Written| file.path.starts_with(compose::PROGRAMS);
+    let of = |file: Written| if is_of_image(&file) { file } else { file.of(data) };
+    files.into_iter().map(of).collect()
 }
 
 /// The folder in which Podman's generator looks (podman-systemd.unit(5)).

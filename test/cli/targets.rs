@@ -54,6 +54,35 @@ fn a_second_render_changes_nothing_and_what_a_person_changed_stays() {
 }
 
 #[test]
+fn two_homeservers_share_a_folder_and_keep_what_is_theirs() {
+    let person = Person::new();
+    let home = person.home.path().display();
+    let folder = person.home.path().join("shared");
+    for target in ["systemd", "quadlet"] {
+        let render = |data: &str| {
+            let out = folder.display();
+            person.types(&format!(
+                "--data-dir {home}/{data} manage render --target {target} --out {out}"
+            ))
+        };
+        assert_eq!(render("one").code, Some(0));
+        let first = names(&folder);
+        let said = render("one-more");
+        assert_eq!(said.code, Some(0), "{said}");
+        let both = names(&folder);
+        assert!(first.iter().all(|name| both.contains(name)), "{both:?}");
+        let said = render("one");
+        assert_eq!(said.code, Some(2), "{said}");
+        assert_eq!(names(&folder), both);
+        // Another data folder of the same name would have the same units.
+        let said = render("other/one");
+        assert_eq!(said.code, Some(1), "{said}");
+        assert!(said.stderr.contains("is of the homeserver in"), "{said}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
 fn what_is_printed_is_what_would_be_written() {
     let person = Person::new();
     let said = person.types("manage render --target systemd --json");
