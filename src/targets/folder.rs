@@ -80,7 +80,8 @@ fn there(path: &Path, wanted: &str, data: &Path) -> Result<There, files::Error> 
         }
         Some((was, _, rest)) if was == hash(rest) => There::Ours,
         Some(_) => There::Edited,
-        None if text.contains(NAME) => There::Ours,
+        // Only what is written without a mark is known by that alone.
+        None if marks(wanted).is_none() && !wanted.is_empty() && text.contains(NAME) => There::Ours,
         None => There::Foreign,
     })
 }
