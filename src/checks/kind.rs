@@ -95,11 +95,11 @@ const OF_SYNAPSE: [&str; 9] = [
 fn look(subject: &Subject<'_>) -> Found {
     let config = subject.config;
     let data = &config.data;
-    let installed = data.is_installed() && !data.is_in_cluster() && !config.is_joined();
-    if !config.is_joined() && !data.is_in_cluster() {
+    let is_here = !data.is_in_cluster() && !config.is_joined();
+    if is_here {
         stays(data, config)?;
     }
-    if installed && config.is_dendrite() && subject.flow != Flow::Install {
+    if is_here && data.is_installed() && config.is_dendrite() && subject.flow != Flow::Install {
         let program = dendrite::program(data);
         if !process::is_program(&program) {
             return Err(Error::NoProgram(program).into());
@@ -158,8 +158,8 @@ pub(crate) fn fits(config: &Config) -> Result<(), Error> {
             _ => shown(value) != setting.default,
         };
         // An instance beside others is given its ports, whether or not it needs them.
-        let is_port = config::port_settings().any(|port| port.key == key);
-        if is_asked && is_of_synapse && !OF_BOTH.contains(&key) && is_other && !is_port {
+        let is_port = || config::port_settings().any(|port| port.key == key);
+        if is_asked && is_of_synapse && !OF_BOTH.contains(&key) && is_other && !is_port() {
             return Err(Error::Setting(key));
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ruma::{OwnedUserId, UserId};
 use serde_json::json;
 
-use super::{Error, account_data, client::Client, operator};
+use super::{Error, account_data, client::Client, operator, session};
 use crate::{data_dir::DataDir, files, secret::Secret};
 
 /// The type of that.
@@ -54,5 +54,5 @@ pub(crate) async fn ensure(
 }
 
 fn begun(data: &DataDir, user_id: &UserId) -> PathBuf {
-    data.run().join(format!("bot-{}", user_id.localpart().replace('/', "=2f")))
+    data.run().join(format!("bot-{}", session::file_name(user_id)))
 }

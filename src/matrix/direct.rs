@@ -103,10 +103,14 @@ pub(crate) async fn invited_by(
 ) -> Result<Option<OwnedUserId>, Error> {
     let found = room::state_event(operator, room, MEMBER, user.as_str()).await?;
     let found = found.unwrap_or_default();
-    let content = &found["content"];
-    let is_direct = content["membership"] == "invite" && content["is_direct"] == true;
-    let sender = found["sender"].as_str().filter(|_| is_direct);
+    let sender = found["sender"].as_str().filter(|_| is_direct(&found));
     Ok(sender.and_then(|sender| sender.try_into().ok()))
+}
+
+/// Whether what somebody is in a room is that they are invited into it as a direct one.
+fn is_direct(member: &Value) -> bool {
+    let content = &member["content"];
+    content["membership"] == "invite" && content["is_direct"] == true
 }
 
 /// A direct room of the two that no account data name: the other has invited us, or a command of ours was killed
@@ -161,13 +165,11 @@ async fn pending_there(client: &Client, other: &UserId) -> Result<Option<OwnedRo
     });
     let request = sync::Request { filter: filter.to_string(), since: None, timeout: 0 };
     let rooms = client.send(request).await?.rooms;
-    let is_direct = |event: &Value, by: &UserId, to: &UserId| {
-        let content = &event["content"];
-        let invites = content["membership"] == "invite" && content["is_direct"] == true;
-        invites && event["sender"] == by.as_str() && event["state_key"] == to.as_str()
+    let invites = |event: &Value, by: &UserId, to: &UserId| {
+        is_direct(event) && event["sender"] == by.as_str() && event["state_key"] == to.as_str()
     };
     let theirs = |room: &sync::Invited| {
-        room.invite_state.events.iter().any(|event| is_direct(event, other, own))
+        room.invite_state.events.iter().any(|event| invites(event, other, own))
     };
     if let Some((room, _)) = rooms.invite.iter().find(|(_, room)| theirs(room)) {
         room::join(client, room).await?;
@@ -175,7 +177,7 @@ async fn pending_there(client: &Client, other: &UserId) -> Result<Option<OwnedRo
     }
     let ours = |room: &sync::Joined| {
         let mut events = room.state.events.iter().chain(&room.timeline.events);
-        events.any(|event| is_direct(event, own, other))
+        events.any(|event| invites(event, own, other))
     };
     Ok(rooms.join.into_iter().find(|(_, room)| ours(room)).map(|(room, _)| room))
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     Error, api,
     client::Client,
+    room,
     sent::{Known, Turn},
 };
 use crate::{clock::Backoff, files};
@@ -141,10 +142,8 @@ async fn is_settled(client: &Client, begun: Option<SystemTime>, lost: Option<Sys
 
 /// An event that an id led to before. One that the server does not show any more is no less that event.
 async fn there(client: &Client, room: &RoomId, event: OwnedEventId) -> Result<Value, Error> {
-    let request =
-        api::event::Request { room_id: room.to_owned().into(), event_id: event.clone().into() };
-    match client.send(request).await {
-        Ok(found) => Ok(found.event),
+    match room::context(client, room, &event).await {
+        Ok(found) => Ok(found),
         Err(error) if error.is_not_found() || error.is("M_FORBIDDEN") => {
             Ok(json!({ "event_id": event }))
         }

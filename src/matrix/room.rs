@@ -553,7 +553,11 @@ pub(crate) async fn require_event(
 }
 
 /// An event of a room.
-async fn context(operator: &Client, room: &RoomId, event: &EventId) -> Result<Value, Error> {
+pub(super) async fn context(
+    operator: &Client,
+    room: &RoomId,
+    event: &EventId,
+) -> Result<Value, Error> {
     let request = admin::rooms::context::Request {
         room_id: room.to_owned().into(),
         event_id: event.to_owned().into(),

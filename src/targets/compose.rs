@@ -435,21 +435,12 @@ pub(super) fn programs(folder: &Path, program: &Path) -> Result<bool, crate::fil
     let beside = program.with_file_name("resource-matrix-crypto");
     for from in [program, &beside] {
         let Some(name) = from.file_name() else { continue };
-        let to = image.join(name);
-        if from.exists() && !is_same(from, &to) {
+        if from.exists() {
             let bytes = std::fs::read(from).map_err(crate::files::Error::io("read", from))?;
-            crate::files::write_atomically(&to, &bytes, 0o755)?;
-            changed = true;
+            changed |= crate::files::write_if_changed(&image.join(name), &bytes, 0o755)?;
         }
     }
     Ok(changed)
-}
-
-/// Whether a program was copied already.
-fn is_same(from: &Path, to: &Path) -> bool {
-    let size = |path: &Path| std::fs::metadata(path).map(|it| it.len()).ok();
-    let text = |path: &Path| std::fs::read(path).ok();
-    size(from).is_some() && size(from) == size(to) && text(from) == text(to)
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ impl Explain for Error {
             Self::Foreign(_) => {
                 Some("another folder with `--out`, or `--force`, which writes over it".into())
             }
+            Self::NoEngine(_, late @ process::Error::Late { .. }) => late.hint(),
             Self::NoEngine(..) => {
                 Some("`apt-get install docker.io docker-compose-v2` installs it, `systemctl start docker` starts it, and `DOCKER_HOST` says where it listens; this account must be in the group `docker`".into())
             }

@@ -199,8 +199,8 @@ async fn make(args: Args, context: &Context) -> Answered<Answer> {
         }
         _ => None,
     };
-    if args.target.is_some() {
-        keep::stays(&config.data, target)?;
+    if args.target == Some(Keeping::Native) {
+        keep::stays(&config.data, None)?;
     }
     if target == Some(Target::Compose) {
         return Box::pin(contained(&args, context)).await;

@@ -12,7 +12,6 @@ pub(crate) mod ban;
 pub(crate) mod capabilities;
 pub(crate) mod create_room;
 pub(crate) mod download;
-pub(crate) mod event;
 pub(crate) mod forget;
 pub(crate) mod get_visibility;
 pub(crate) mod invite;

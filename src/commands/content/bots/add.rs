@@ -103,15 +103,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Answered<Added> {
         hook::is_free(context, &admin, id, &user_id, text).await?;
     }
     context.would(plan(&args, &user_id, hook_id.as_deref()))?;
-    if admin.is_dendrite() && existed {
-        // A first call may have been killed half-way.
-        bot::ensure(&data, &admin, &user_id, true, args.display_name.as_deref()).await?;
-    }
-    let existed = existed || !made(&data, &admin, &user_id, &args).await?;
-    if !admin.is_dendrite() {
-        // Again for one that exists: a first call may have been killed half-way.
+    // What follows is done again for one that exists: a first call may have been killed half-way.
+    let existed = if admin.is_dendrite() {
+        bot::ensure(&data, &admin, &user_id, existed, args.display_name.as_deref()).await?;
+        existed
+    } else {
+        let existed = existed || !made(&data, &admin, &user_id, &args).await?;
         admin.send(override_ratelimit::Request::unlimited(user_id.clone())).await?;
-    }
+        existed
+    };
     let bot = operator::act_as(&data, &admin, &user_id, timeout).await?;
     sealed::prepare(&bot).await;
     let mut added = Added::of(context, &bot, existed)?;
@@ -155,10 +155,6 @@ async fn made(
     user_id: &OwnedUserId,
     args: &Args,
 ) -> Result<bool, Failure> {
-    if admin.is_dendrite() {
-        bot::ensure(data, admin, user_id, false, args.display_name.as_deref()).await?;
-        return Ok(true);
-    }
     match admin.send(account(user_id, args)).await {
         Ok(_) => Ok(true),
         Err(error) if error.is("M_USER_IN_USE") && is_bot(data, admin, user_id).await? => Ok(false),
